@@ -88,7 +88,7 @@ def post_fork(server, worker):
     os.chdir(release)
 
 
-COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/environment.py: a worker does not read the file itself
+COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/base/environment.py: a worker does not read the file itself
 PROFILE = "DESK_PARTNERS_PROFILE"  # ... nor that of PARTNERS_FILE: this is its text
 LOADED_WITHIN = 30  # seconds; without an answer by then gunicorn goes on as it does without these hooks
 
@@ -134,7 +134,7 @@ def post_worker_init(worker):
         for end in pipe:
             os.close(end)
         pipe.clear()
-    from integrations.other_desk import web
+    from integrations.base.other_desk import web
 
     web.changed = worker.age in by_reload
     threading.Thread(target=note_start, daemon=True).start()
@@ -142,8 +142,8 @@ def post_worker_init(worker):
 
 def worker_exit(server, worker):
     """Says goodbye, if the application had loaded."""
-    if "integrations.other_desk" in sys.modules and worker.booted:
-        sys.modules["integrations.other_desk"].leave_web()
+    if "integrations.base.other_desk" in sys.modules and worker.booted:
+        sys.modules["integrations.base.other_desk"].leave_web()
 
 
 def note_start():
@@ -151,8 +151,8 @@ def note_start():
     process. What it needs exists once the application is loaded."""
     from django.db import connections
 
-    from integrations.other_desk import watch_web
-    from project.settings_trail import note_settings
+    from integrations.base.other_desk import watch_web
+    from project.trail.settings_trail import note_settings
 
     note_settings()
     connections.close_all()

@@ -6,6 +6,6 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-    from project.command_line import run
+    from project.start.command_line import run
 
     run(sys.argv)

@@ -21,9 +21,9 @@ from bench.desk import Desk, copied_database, switch
 from bench.options import read_options
 from bench.results import append, spread
 from integrations.api.tokens import make_token
-from orders.admin.order_search import customer_address
 from orders.models import Order
 from orders.office.views.tabs import ready_tabs
+from orders.search.order_search import customer_address
 
 SMALL, LIMIT = 1000, 1.4
 FULL = 60  # rows, more than a page shows

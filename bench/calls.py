@@ -10,8 +10,8 @@ from django_q.tasks import async_task
 from integrations.bigdata.client import post_product_infos
 from integrations.delivery.channels import send_step
 from orders.models import Dispatch
-from orders.services.outbox.claim import claim
-from orders.services.outbox.record import record_outcomes
+from orders.sending.claim import claim
+from orders.sending.record import record_outcomes
 
 
 def enqueue() -> None:

@@ -13,12 +13,12 @@ from bench.desk import Desk
 from bench.options import read_options
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
+from orders.intake.holds import settle_arrived
 from orders.models import Dispatch, Order, OrderDomain
-from orders.services.holds import settle_arrived
-from orders.services.outbox.claim import claim, next_due
-from orders.services.outbox.release import release
-from orders.services.start_day import activate
-from orders.services.trials import end_trials
+from orders.outbox.release import release
+from orders.sending.claim import claim, next_due
+from orders.start_day.start_day import activate
+from orders.undoing.trials import end_trials
 
 STEPS = 5  # dispatches of an order
 DUE = 300

@@ -29,7 +29,7 @@ def main(rounds: int) -> None:
     from django.test.utils import setup_test_environment
     from django.utils import timezone
 
-    from integrations import counting
+    from integrations.base import counting
     from integrations.bboss.sample_envelope import signed_envelope
     from integrations.delivery.loop import drain
     from tests.conftest import point_at

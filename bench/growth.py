@@ -24,8 +24,8 @@ from bench.desk import Desk, copied_database, switch
 from bench.orders import make_trials, post_activations
 from bench.reconcile import put_there
 from bench.results import append, spread
+from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.loop import drain
-from integrations.reconciliation import Comparison, Scope
 from integrations.sandbox.store import Store
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 

@@ -19,8 +19,8 @@ from bench.environment import SERVER
 from bench.options import read_options
 from bench.orders import activation, post
 from bench.results import append
+from integrations.base.database_deadline import INTAKE, INTAKE_STATEMENT, NEVER, PAGE, WORKER
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, NEVER, PAGE, WORKER
 from orders.models import BillingRecord, Order
 
 MOST_SECONDS, MOST_MIB = 20, 200

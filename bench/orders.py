@@ -11,7 +11,7 @@ from django.utils import timezone
 from bench import environment  # noqa: F401  sets Django up
 from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialShape
-from orders.services.outbox.enqueue import build_step
+from orders.outbox.enqueue import build_step
 from tests.bboss_messages import accepted, post_order
 
 BATCH = 2000

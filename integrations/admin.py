@@ -10,8 +10,7 @@ from integrations.bpm.kept import without_operators
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
 from notifications.masks import mask_text
 from orders.admin.inbound import InboundList, order_named
-from orders.admin.order_search import order_anchor
-from orders.incident_causes import cause_of
+from orders.incidents.incidents import BREAKER_OPEN
 from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
@@ -22,7 +21,8 @@ from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
 from orders.lists.scope import ScopedByNumber
 from orders.order_page.error_details import code_of
 from orders.order_page.history import PARTNER_NAMES
-from orders.services.incidents import BREAKER_OPEN
+from orders.search.order_search import order_anchor
+from orders.texts.incident_causes import cause_of
 
 CallbackFilter = word_filter(
     "answer",

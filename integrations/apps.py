@@ -10,21 +10,21 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self):
         """Gives the core what it asks of the partners."""
-        from integrations import reconciliation
+        from integrations.base.other_desk import machines_with_another_profile
         from integrations.bboss.content import read_trial, trial_members
+        from integrations.bigdata import reconciliation
         from integrations.bigdata.books import fetch_records, held_records
         from integrations.bigdata.client import present
         from integrations.bigdata.record_file import rows_of
         from integrations.delivery.channels import build_payloads
         from integrations.delivery.mail import write_mail
         from integrations.models import BpmCallback
-        from integrations.other_desk import machines_with_another_profile
         from integrations.partners.calls import lines_of, read_kept, rules_hash
-        from orders.books import client
+        from orders.books.books import client
+        from orders.history.pruning import KEPT
         from orders.office.trials.columns import rules
-        from orders.services.outbox import proof
-        from orders.services.outbox.claim import payloads
-        from orders.services.pruning import KEPT
+        from orders.outbox import proof
+        from orders.sending.claim import payloads
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         client.held, client.present, client.read_file = held_records, present, rows_of

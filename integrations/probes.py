@@ -12,14 +12,14 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
+from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.bboss.clocks import clock_differences, wrong_clocks
 from integrations.bigdata.client import query_product_infos
-from integrations.clocks import clock_differences, wrong_clocks
-from integrations.database_deadline import LOOK, database_deadline
 from integrations.outbound.deadline import TLSSocket, connected, deadline
 from integrations.outbound.http import PartnerError, reach
 from integrations.partners.calls import call_of
 from notifications.sending import MailError, greet
-from orders.books import has_look_up
+from orders.books.books import has_look_up
 
 FOLDER, FAILED, TIMEOUT = "folder", "failed", "timeout"
 NOBODYS = "DESK-PROBE"  # a number that no order has: the answer is an empty list

@@ -11,12 +11,12 @@ from django.utils import timezone
 from django_q.models import Failure
 from django_q.tasks import async_task
 
+from integrations.base.database_deadline import Outage, is_away
+from integrations.base.other_desk import watch_other_desks, why_other_desk
+from integrations.bboss.clocks import watch_clocks
+from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bpm.kept import apply_kept
-from integrations.clocks import watch_clocks
-from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
-from integrations.other_desk import watch_other_desks, why_other_desk
-from integrations.reconciliation import Comparison, Scope
 from integrations.robots import tell
 from integrations.worker.broker import cluster_id
 from integrations.worker.far_moments import put_right
@@ -24,8 +24,14 @@ from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from integrations.worker.schedules import every_five_minutes, every_minute
+from orders.attachments.files import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
-from orders.books import has_look_up
+from orders.books.books import has_look_up
+from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
+from orders.incidents.sleeping import wake_slept
+from orders.intake.holds import settle_arrived
+from orders.mails.mails import tell_missed
+from orders.mails.notices import remove_old_notices
 from orders.models import Reconciliation
 from orders.office.bulk.parts import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
@@ -34,25 +40,19 @@ from orders.office.exports.run import run_export
 from orders.office.exports.service import remove_old_files, resume_exports
 from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
+from orders.outbox.enqueue import wake
+from orders.outbox.release import release
+from orders.people.asked_acts import lapse_asked
+from orders.people.ownership import let_go_owners
+from orders.reconciliation.number_list import close_known
 from orders.search.index import index_orders
-from orders.services.asked_acts import lapse_asked
-from orders.services.compensation.start import close_abandoned
-from orders.services.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
-from orders.services.files import recheck_files, watch_unchecked
-from orders.services.holds import settle_arrived
-from orders.services.moves_over import end_moves
-from orders.services.notices import remove_old_notices
-from orders.services.outbox.enqueue import wake
-from orders.services.outbox.mails import tell_missed
-from orders.services.outbox.release import release
-from orders.services.ownership import let_go_owners
-from orders.services.pausing import end_pauses, remind_of_pauses
-from orders.services.reconciliation.number_list import close_known
-from orders.services.shape import fold_after_upgrade
-from orders.services.sleeping import wake_slept
-from orders.services.start_day import activate
-from orders.services.trials import end_trials
-from orders.services.usage import ask_for_usage
+from orders.sending.moves_over import end_moves
+from orders.sending.pausing import end_pauses, remind_of_pauses
+from orders.sending.usage import ask_for_usage
+from orders.start_day.start_day import activate
+from orders.trials.shape import fold_after_upgrade
+from orders.undoing.start import close_abandoned
+from orders.undoing.trials import end_trials
 
 logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)

@@ -1,4 +1,4 @@
-"""What mails say, and who has got them. They are rows of the outbox (orders/services/outbox/mails.py)."""
+"""What mails say, and who has got them. They are rows of the outbox (orders/mails/mails.py)."""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence

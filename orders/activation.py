@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from orders.services.start_day import activate
+from orders.start_day.start_day import activate
 
 
 def run_job(number: str) -> str:

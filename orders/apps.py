@@ -22,17 +22,17 @@ class OrdersConfig(AppConfig):
 
     def ready(self):
         from notifications.mail_texts import ENDINGS
-        from orders.error_messages import MESSAGES
-        from orders.four_eyes import BULK, EXPORT
-        from orders.meanings import MEANINGS
-        from orders.message import add_words
         from orders.office.bulk.service import end_asked, stop_runs
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.office.exports.service import end_asked as end_export
         from orders.order_page.history import WORDS
-        from orders.restored_guard import look_at_new_connection
-        from orders.services.asked_acts import ENDED
-        from orders.services.restores import at_release
+        from orders.pauses.restores import at_release
+        from orders.people.asked_acts import ENDED
+        from orders.restore.restored_guard import look_at_new_connection
+        from orders.rules.four_eyes import BULK, EXPORT
+        from orders.rules.message import add_words
+        from orders.texts.error_messages import MESSAGES
+        from orders.texts.meanings import MEANINGS
 
         ENDINGS.update(dict.fromkeys((DIGEST, RED), nothing_more))
         connection_created.connect(look_at_new_connection)

@@ -14,15 +14,16 @@ class ProjectConfig(AppConfig):
     def ready(self):
         from integrations.worker.schedules import every_five_minutes, every_minute
         from notifications.mail_texts import ENDINGS
-        from orders.newest_server import is_behind
-        from project import checks, command_line, deployment  # noqa: F401  registers them, once the apps are ready
+        from orders.restore.newest_server import is_behind
+        from project import checks
         from project.accounts import login_trail  # noqa: F401  its signals
         from project.accounts.passwords.links import VALID, line_of_link
         from project.accounts.sessions import forget_sessions
-        from project.command_trail import note_command
         from project.database.postgresql.base import DatabaseWrapper
         from project.observability.alarm_mails import watch_alarms
         from project.observability.looks import wake_looks
+        from project.start import command_line  # noqa: F401  registers them, once the apps are ready
+        from project.trail.command_trail import note_command
         from project.trail_syslog import wake_trail
 
         DatabaseWrapper.is_behind = staticmethod(is_behind)
@@ -41,7 +42,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         super().ready()  # loads the models' pages
         from django.contrib.admin import site
 
-        from orders.admin.pauses_in_force import may_pause, pauses_for
+        from orders.lists.pauses_in_force import may_pause, pauses_for
         from orders.lists.registration import AUDITORS, ENGINE_ROOM, TRACES, Section
         from orders.lists.scope import why_blind
         from orders.search.page import find_page
@@ -53,12 +54,12 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.accounts.trail_page import may_see_trail, trail_page
         from project.admin_site.menu import MenuPage
         from project.admin_site.site import Parts
-        from project.calls_page import calls_page, may_see_calls
         from project.dashboard.all_is_well import dashboard, dashboard_marks
+        from project.dashboard.calls_page import calls_page, may_see_calls
+        from project.dashboard.partners_page import may_see_partners, partners_page
+        from project.dashboard.probes_page import may_probe, probes_page
+        from project.dashboard.restored_page import restored_page
         from project.manual.pages import manual_page
-        from project.partners_page import may_see_partners, partners_page
-        from project.probes_page import may_probe, probes_page
-        from project.restored_page import restored_page
 
         pages = [
             MenuPage(Section.SENT, 70, _("Calls of a day"), "calls", may_see_calls, calls_page, TRACES),

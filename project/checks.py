@@ -24,22 +24,22 @@ from integrations.bboss.rate_limit import parse_rate
 from integrations.partners.profile import settings_that_open_a_door
 from integrations.robots.kinds import read_robots
 from notifications.recipients import is_address
-from orders.bpm_task import wrong_placeholders
-from orders.four_eyes import acts_asked
+from orders.history.people import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
 from orders.models import Province
-from orders.people import SAME_PERSON_PERIOD
-from orders.restored_guard import unwritable
+from orders.restore.restored_guard import unwritable
+from orders.rules.four_eyes import acts_asked
+from orders.texts.bpm_task import wrong_placeholders
 from project import production
 from project.accounts.administrators import administrators
 from project.accounts.company.provider import is_safe
 from project.accounts.emergency import EMERGENCY, usable_accounts
 from project.accounts.second_factor.codes import ADMINISTRATORS, EVERYBODY, NOBODY
-from project.addresses import parse_network
-from project.certificates import bundle_problem, client_problem
+from project.base.addresses import parse_network
+from project.base.certificates import bundle_problem, client_problem
+from project.base.environment import SANDBOX
 from project.database import encryption
 from project.database.made import is_made
-from project.environment import SANDBOX
 from project.production import NO_EMERGENCY, ONE_ADMINISTRATOR
 from project.trail_syslog import target_of
 
@@ -344,7 +344,7 @@ def backup_recipient() -> Iterator[CheckMessage]:
 
 
 def production_settings() -> Iterator[CheckMessage]:
-    """What keeps production from starting. `project.command_line` says which commands run anyway."""
+    """What keeps production from starting. `project.start.command_line` says which commands run anyway."""
     for text in production.missing_settings():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 

@@ -14,13 +14,13 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from integrations.partners.profile import CALLS, TELLING, faults_in_production, secrets_named
-from orders.four_eyes import EXPORT, acts_asked, is_asked
+from orders.rules.four_eyes import EXPORT, acts_asked, is_asked
 from project.accounts.roles import roles
 from project.accounts.separation import DECIDES, MANAGES, rights_of, why_not_together
-from project.addresses import is_loopback, parse_network
+from project.base.addresses import is_loopback, parse_network
+from project.base.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 from project.checks import TAG, is_http, is_mail
 from project.database.made import is_made
-from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 from project.models import User
 from project.observability.expiry import SOON, Expiry, bboss_tokens, client_certificate
 

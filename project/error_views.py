@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.views import defaults
 
 from integrations.api.answers import AWAY
+from integrations.base.database_deadline import is_away
 from integrations.bboss.responses import Code, InboundCall, reply
-from integrations.database_deadline import is_away
-from project.observability.logs import present_id
+from project.base.logs import present_id
 
 READ_API = ("/api/orders/", "/api/customers/")
 LATER = {"Retry-After": "10"}

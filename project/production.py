@@ -17,9 +17,9 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
-from integrations.database_deadline import WORKER, limit_statements
+from integrations.base.database_deadline import WORKER, limit_statements
+from project.base.environment import SANDBOX
 from project.database.made import is_made
-from project.environment import SANDBOX
 
 CHECK = "desk.010"
 NO_EMERGENCY = "desk.019"  # PASSWORD_LOGIN=emergency without an account that can log in
@@ -63,7 +63,7 @@ def why_not_now() -> Iterator[str]:
 
 
 def main(words: list[str]) -> int:
-    gc.disable()  # as in project/command_line.py; nothing here lives on
+    gc.disable()  # as in project/start/command_line.py; nothing here lives on
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         lines = missing_settings() or ([*why_not_now()] if "reload" in words else [])

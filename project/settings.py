@@ -1,6 +1,6 @@
 """All settings, read from the environment (contract section 4). A `.env` beside manage.py is read too.
 
-`project.environment` has the table of the settings that a site may set. Those of which nothing else here is made are
+`project.base.environment` has the table of the settings that a site may set. Those of which nothing else here is made are
 taken at the end of this file. A missing or wrong value stops the process at its start and is named: there, and by
 `project.checks`.
 """
@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations.database_clock import stand_in_for_djangos
+from integrations.base.database_clock import stand_in_for_djangos
 from integrations.partners.profile import ProfileError, named_profile, profile_text, why_no_start
 from project import __version__
+from project.base.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
 from project.database.options import database_entry
-from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
 
 ENVIRONMENT = Environment(BASE_DIR / ".env")
 value = ENVIRONMENT.value
@@ -51,21 +51,21 @@ INSTALLED_APPS = [
     "project",
 ]
 MIDDLEWARE = [
-    "project.middleware.PartnerPathMiddleware",
+    "project.base.middleware.PartnerPathMiddleware",
     "project.observability.requests.RequestMiddleware",
-    "project.middleware.DatabaseDeadlineMiddleware",
+    "project.base.middleware.DatabaseDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "project.middleware.ContentSecurityPolicyMiddleware",
+    "project.base.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "project.middleware.HostMiddleware",
-    "project.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
+    "project.base.middleware.HostMiddleware",
+    "project.base.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "project.accounts.session_ends.SessionEndMiddleware",
     "project.accounts.passwords.age.PasswordAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "project.middleware.PeopleMiddleware",
+    "project.base.middleware.PeopleMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation says: replaces a log-in's response
 ]
@@ -151,7 +151,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [("manual", BASE_DIR / "docs" / "screenshots")]  # what the manual shows
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "project.static_files.DeskStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "project.base.static_files.DeskStaticFilesStorage"},
 }
 # Without collectstatic (demo, development, tests) files come directly from the apps.
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
@@ -234,12 +234,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "away": {"()": "project.observability.logs.AwayFilter"},
-        "mask": {"()": "project.observability.logs.MaskFilter"},
+        "away": {"()": "project.base.logs.AwayFilter"},
+        "mask": {"()": "project.base.logs.MaskFilter"},
     },
     "formatters": {
-        "line": {"()": "project.observability.logs.LineFormatter"},
-        "json": {"()": "project.observability.logs.JsonFormatter"},
+        "line": {"()": "project.base.logs.LineFormatter"},
+        "json": {"()": "project.base.logs.JsonFormatter"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["away", "mask"], "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},

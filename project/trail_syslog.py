@@ -29,11 +29,11 @@ from django_q.tasks import async_task
 from integrations.tasks import unless_away
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
+from orders.history.people import names_read_once
+from orders.incidents.desk_incidents import keep_desk_incident
 from orders.models import TrailSending
-from orders.people import names_read_once
-from orders.services.desk_incidents import keep_desk_incident
-from project.observability.logs import one_line
-from project.trail import SOURCES, Act
+from project.base.logs import one_line
+from project.trail.trail import SOURCES, Act
 
 AUDIT_STUCK = "audit_stuck"
 TASK = "project.trail_syslog.send_trail"

@@ -8,7 +8,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
-from integrations.database_deadline import PAGE, limit_statements
+from integrations.base.database_deadline import PAGE, limit_statements
 from project import __version__
 from project.call_stack import with_room
 
@@ -17,7 +17,7 @@ NOT_LOADED = 4  # gunicorn stops at this code instead of starting worker after w
 logger = logging.getLogger("project")
 
 limit_statements(PAGE)
-gc.disable()  # until all is loaded, as in project/command_line.py
+gc.disable()  # until all is loaded, as in project/start/command_line.py
 
 try:
     application = with_room(get_wsgi_application())

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 
-from integrations import not_stored, old_secrets
+from integrations.base import not_stored, old_secrets
+from project.base.environment import SANDBOX
+from project.base.logs import AwayFilter, JsonFormatter, MaskFilter
 from project.call_stack import with_room
-from project.environment import SANDBOX
-from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
 from project.observability.readiness import write_try
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401

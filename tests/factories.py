@@ -9,7 +9,6 @@ from factory.django import DjangoModelFactory
 from approvals.models import ApprovalRecord
 from integrations.models import BpmCallback
 from notifications.models import Mail
-from orders.content import domain_key
 from orders.models import (
     AcceptedCall,
     AffectedOrder,
@@ -35,6 +34,7 @@ from orders.models import (
     TrialShape,
     TrialUsage,
 )
+from orders.rules.content import domain_key
 from tests.desk_factories import *  # noqa: F403  so that all are found here
 from tests.desk_factories import NOW, ReconciliationFactory, rows_of
 

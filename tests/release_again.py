@@ -6,7 +6,7 @@
 from django.db import transaction
 
 from orders.models import Dispatch, Order
-from orders.services.outbox.release import release
+from orders.outbox.release import release
 
 State = Dispatch.State
 

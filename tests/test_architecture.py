@@ -17,7 +17,7 @@ MAY_IMPORT = {
 }
 STATUS = {"state", "state_since", "held_because", "decision", "undo_since"}
 WRITERS = (
-    *("orders/services/", "orders/intake/", "orders/states.py", "orders/db/", "orders/migrations/"),
+    *("orders/services/", "orders/intake/", "orders/history/states.py", "orders/db/", "orders/migrations/"),
     # of their own rows
     *("orders/office/bulk/service.py", "orders/office/exports/service.py", "orders/office/jobs.py"),
     "orders/search/index.py",
@@ -111,7 +111,7 @@ def constants(node):
 
 
 def gives_order_state(node):
-    """Whether it gives an order one of the four fields without `orders.states`, which checks the move."""
+    """Whether it gives an order one of the four fields without `orders.history.states`, which checks the move."""
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
         return node.attr in ORDERS_OWN or (node.attr == "state" and last_name(node.value) in ORDERS)
     if not isinstance(node, ast.Call):
@@ -166,8 +166,8 @@ def test_only_services_write_a_status():
 
 
 def test_an_orders_state_is_given_in_one_place():
-    """orders/states.py checks the table of moves as it gives it."""
-    assert places(gives_order_state, "orders/states.py", "orders/migrations/") == []
+    """orders/history/states.py checks the table of moves as it gives it."""
+    assert places(gives_order_state, "orders/history/states.py", "orders/migrations/") == []
 
 
 def test_the_core_knows_no_http():
@@ -219,10 +219,10 @@ def makes_dispatch(node):
 
 
 def test_only_enqueue_makes_outbox_rows():
-    assert places(makes_dispatch, "orders/services/outbox/enqueue.py") == []
+    assert places(makes_dispatch, "orders/outbox/enqueue.py") == []
 
 
-PURE = ("orders/intake/decide.py", "orders/shape.py")
+PURE = ("orders/intake/decide.py", "orders/rules/shape.py")
 NOT_PURE = ("django", "orders.db", "orders.queries", "orders.services", "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order
@@ -330,7 +330,7 @@ GUARDS = {
     is_impure: [
         ("from django.db import models", 1),
         ("from django.utils import timezone", 1),
-        ("from orders.services.shape import reshape", 1),
+        ("from orders.trials.shape import reshape", 1),
         ("Order.objects.filter(pk=1)", 1),
         ("now = datetime.datetime.now()", 1),
         ("order = Order(number=number)", 1),

@@ -14,9 +14,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser, SystemCheckError
 from django.db import connection
 
+from project.base.environment import Environment
 from project.checks import TAG, require_database_directory, stop_on_errors
-from project.command_line import run
-from project.environment import Environment
+from project.start.command_line import run
 from tests import factories
 from tests.partners.certificates import Authority
 from tests.test_deployment import manage, python
@@ -290,7 +290,9 @@ def test_an_argument_that_is_no_text_is_named():
 @pytest.mark.parametrize("asked", ["SELECT 1 FROM nothing", "SELECT nothing FROM orders_order"])
 def test_a_command_without_its_migrations_says_so(monkeypatch, asked):
     monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes
-    monkeypatch.setattr("project.command_line.DeskUtility.execute", lambda self: connection.cursor().execute(asked))
+    monkeypatch.setattr(
+        "project.start.command_line.DeskUtility.execute", lambda self: connection.cursor().execute(asked)
+    )
     with pytest.raises(
         SystemExit, match="^manage.py: the database does not answer, or lacks its migrations: .*nothing"
     ):

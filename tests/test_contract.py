@@ -11,7 +11,7 @@ import tokenize
 import pytest
 from django.core.management import get_commands
 
-from project.environment import FREE_PREFIX, TABLE
+from project.base.environment import FREE_PREFIX, TABLE
 from project.observability.metrics import exposition
 from tests.sources import ROOT
 

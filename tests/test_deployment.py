@@ -18,10 +18,10 @@ from django.db import connection
 from django.utils import timezone
 
 from project import production
+from project.base.environment import SETTINGS, TABLE, Environment, certificate_files, grants
 from project.checks import TAG
 from project.database.options import database_entry
 from project.deployment import database_in_clear, open_settings_file
-from project.environment import SETTINGS, TABLE, Environment, certificate_files, grants
 from tests import factories
 from tests.partners.certificates import Authority
 from tests.template import copy_file
@@ -93,7 +93,7 @@ def test_what_loads_the_web_process_otherwise_names_them_too():
     assert "Traceback" not in ended.stderr
 
 
-STARTS = ["import project.wsgi", "from project.command_line import run; run(['manage.py', 'check'])"]
+STARTS = ["import project.wsgi", "from project.start.command_line import run; run(['manage.py', 'check'])"]
 
 
 @pytest.mark.parametrize("start", STARTS)

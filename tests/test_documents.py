@@ -9,9 +9,9 @@ import pytest
 from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
-from orders.incident_causes import CAUSES
+from orders.incidents.incidents import BOOKS_ONLY
 from orders.models import BillingRecord, Difference, Dispatch, Incident, Order
-from orders.services.incidents import BOOKS_ONLY
+from orders.texts.incident_causes import CAUSES
 from tests.sources import APPS, ROOT, source
 
 ARCHITECTURE, STATUSES, OPERATIONS = (source(f"docs/{name}.md") for name in ("architecture", "statuses", "operations"))

@@ -5,9 +5,9 @@ import re
 
 from django.utils import translation
 
-from orders import errors
-from orders.error_messages import LABELS, MESSAGES, say, say_in_english
-from orders.errors import NotAllowedError
+from orders.texts import errors
+from orders.texts.error_messages import LABELS, MESSAGES, say, say_in_english
+from orders.texts.errors import NotAllowedError
 from tests.sources import MODULES, nodes, source
 
 HOLE = re.compile(r"%\((\w+)\)")

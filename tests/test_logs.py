@@ -17,8 +17,8 @@ from gunicorn.config import Config
 
 from integrations.bboss.sample_envelope import signed_envelope
 from integrations.outbound.formats import trace_of
-from orders.log_facts import log_facts
-from project.observability.logs import LineFormatter, MaskFilter
+from orders.history.log_facts import log_facts
+from project.base.logs import LineFormatter, MaskFilter
 from tests.bboss_messages import post_order
 
 ROOT = Path(__file__).resolve().parents[1]

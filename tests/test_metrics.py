@@ -13,9 +13,9 @@ from django.db import connection
 from django.urls import get_resolver
 from django.utils import timezone
 
-from integrations import counting
+from integrations.base import counting
 from orders.models import Dispatch, Incident, Order
-from orders.steps import Step
+from orders.rules.steps import Step
 from project.observability import metrics
 from tests import factories
 from tests.bboss_messages import post_order
@@ -196,7 +196,7 @@ def test_a_full_disk_refuses_nothing_and_is_one_line(client, clock, db, monkeypa
     monkeypatch.setattr(os, "posix_fallocate", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     for _ in range(3):
         post_order(client, {"OrderNum": "100A1"})
-    said = [record.getMessage() for record in caplog.records if record.name == "integrations.counting"]
+    said = [record.getMessage() for record in caplog.records if record.name == "integrations.base.counting"]
     assert said == [
         "STATE_DIR: this process can't count for /metrics; all else goes on: [Errno 28] No space left on device"
     ]

@@ -24,8 +24,8 @@ from orders.models import (
     TrialEnd,
     TrialShape,
 )
-from orders.services.outbox.claim import _longest_due
-from orders.steps import Partner
+from orders.rules.steps import Partner
+from orders.sending.claim import _longest_due
 from tests import factories
 
 pytestmark = [

@@ -8,8 +8,8 @@ import pytest
 from django.core.checks import run_checks
 
 from integrations.partners.profile import read_profile
-from project.environment import BASE_DIR
-from project.observability.logs import redact
+from project.base.environment import BASE_DIR
+from project.base.logs import redact
 
 NONE = '[bboss.token]\ncheck = "none"'
 ADDRESSES = '[bpm.callback]\ncheck = "addresses"'

@@ -16,7 +16,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from integrations.api.authentication import BearerAuthentication, TokenThrottle
-from integrations.database_deadline import is_away
+from integrations.base.database_deadline import is_away
 
 logger = logging.getLogger(__name__)
 LONGEST_NAMED = 80  # characters of a parameter's name or value in an error

@@ -9,15 +9,15 @@ from rest_framework.filters import BaseFilterBackend
 from integrations.api.answers import LONGEST_NAMED, TWICE, UNKNOWN, BadParameterError
 from integrations.api.pagination import CURSOR, LIMIT
 from orders.admin import order_list
-from orders.admin.order_search import search_orders
+from orders.history.owners import OWN, staff_with
 from orders.lists.filters import AHEAD, DayFilter, IncorrectLookupParameters, WordFilter, day_filter, word_filter
 from orders.lists.list_query import ORDER_VAR, SEARCH_VAR
 from orders.lists.owners import NOBODY, OwnerFilter
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
-from orders.queries.mine import is_nobodys, is_of
-from orders.queries.owners import OWN, staff_with
-from orders.queries.shapes import SERVICE_NOW
+from orders.people.mine import is_nobodys, is_of
+from orders.search.order_search import search_orders
+from orders.trials.shapes import SERVICE_NOW
 
 MAX_NAMED = 40  # values that an error names
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]

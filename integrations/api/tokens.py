@@ -14,12 +14,12 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from integrations.database_deadline import database_deadline, is_away
+from integrations.base.database_deadline import database_deadline, is_away
 from integrations.models import ApiToken
-from orders.errors import NotAllowedError, check_reason
-from orders.people import account_id_of, find_account, staff_actor, why_not_second
-from orders.readable import why_not_a_name
-from orders.services.order_writes import add_event
+from orders.history.order_writes import add_event
+from orders.history.people import account_id_of, find_account, staff_actor, why_not_second
+from orders.texts.errors import NotAllowedError, check_reason
+from orders.texts.readable import why_not_a_name
 
 PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
 BEGINS_LENGTH = len(PREFIX) + 4
@@ -41,7 +41,7 @@ def make_token(
     """Makes a token and returns it with its text, which nobody can learn later.
 
     `letters`: the attributions whose orders the token reads; None: all. An expired token of the system is revoked. If
-    `export_personal` needs a second person (orders/four_eyes.py), people's data stay masked until `agree_to_token`.
+    `export_personal` needs a second person (orders/rules/four_eyes.py), people's data stay masked until `agree_to_token`.
     Raises NotAllowedError (`valid_until` has passed or is too far away, the system has a token in force, or its name is
     no plain text).
     """

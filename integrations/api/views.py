@@ -14,20 +14,20 @@ from integrations.api.filters import OrderFilters, documented
 from integrations.api.pagination import CURSOR, LIMIT, KeysetPagination
 from integrations.api.schema import ReadSchema
 from integrations.api.serializers import BillingPageSerializer, OrderFactsSerializer, OrdersPageSerializer
-from integrations.database_deadline import database_deadline, is_away
+from integrations.base.database_deadline import database_deadline, is_away
 from orders.admin.order_list import set_service_now
 from orders.customer_page.billed_now import count_by_type, records_of, set_theirs
+from orders.incidents.doubts import mark_orders
+from orders.intake.customer_names import name_of
+from orders.limits.late_orders import mark_overtime
 from orders.lists import scope
 from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
-from orders.queries.customer_names import name_of
-from orders.queries.doubts import mark_orders
-from orders.queries.mine import set_owners
-from orders.queries.order_status import current_steps, order_status
-from orders.queries.overtime import mark_overtime
-from orders.services.staff_events import note_personal_data_read
+from orders.people.mine import set_owners
+from orders.people.staff_events import note_personal_data_read
+from orders.reports.order_status import current_steps, order_status
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
     "content", "given", "shape__domains"

@@ -15,14 +15,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from integrations.base.request_body import OF_ALL, BadJsonError
 from integrations.bboss.envelope import CONTROL, read_moment
 from integrations.bboss.responses import Code, Refused
 from integrations.bboss.wire import parsed
 from integrations.partners.profile import Bboss, Domains
-from integrations.request_body import OF_ALL, BadJsonError
-from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, domain_meant, shown
-from orders.error_messages import say_why_in_english
 from orders.models import Order, ServiceType
+from orders.rules.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, domain_meant, shown
+from orders.texts.error_messages import say_why_in_english
 
 EARLIEST_YEAR = 1970
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order

@@ -13,15 +13,15 @@ from typing import Any
 
 from django.conf import settings
 
+from integrations.base.old_secrets import ACCESS_TOKEN, APP_SECRET, note_use, which
 from integrations.bboss.responses import Code, Refused
 from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked, masked_text_to_sign, method_of, verify
 from integrations.bboss.wire import Wire, ours
-from integrations.old_secrets import ACCESS_TOKEN, APP_SECRET, note_use, which
 from integrations.outbound.formats import encode, wire_time
 from integrations.partners.profile import EPOCHS
 from notifications.masks import head
-from orders.content import shown
-from orders.local_time import SHANGHAI
+from orders.rules.content import shown
+from orders.rules.local_time import SHANGHAI
 
 REQUIRED = (
     "accessToken",

@@ -20,7 +20,7 @@ from integrations.bboss.signing import BASE64, BODY, EMPTY, HMAC, RAW, SKIP, SOR
 from integrations.bboss.wire import Wire
 from integrations.partners.profile import PAIRS, SECRET, SIGN_METHODS, Bboss, Sign
 from integrations.partners.rules import toml
-from orders.content import canonical_json
+from orders.rules.content import canonical_json
 
 SECONDS = 1.5
 SIZES = {"md5": 16, "hmac-md5": 16, "sha256": 32, "sm3": 32, "hmac-sha256": 32}

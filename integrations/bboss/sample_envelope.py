@@ -13,14 +13,14 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from integrations.base.request_body import BadJsonError, parse_bytes
 from integrations.bboss.envelope import LIST, parse_digits, token_expiry
 from integrations.bboss.signing import sign
 from integrations.bboss.wire import FORM, Wire
 from integrations.outbound.formats import encode, wire_time
 from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
 from integrations.partners.renames import copied, paths_of, rename_in, turned
-from integrations.request_body import BadJsonError, parse_bytes
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 
 DAY = "%Y%m%d"
 A_MONTH = datetime.timedelta(days=30)

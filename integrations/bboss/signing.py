@@ -15,7 +15,7 @@ from django.conf import settings
 
 from integrations.bboss.wire import Wire
 from integrations.partners.profile import KEY, VALUE, Bboss
-from orders.content import canonical_json
+from orders.rules.content import canonical_json
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
 MASK = "***"

@@ -17,7 +17,8 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations import request_body
+from integrations.base import request_body
+from integrations.base.other_desk import has_other_profile
 from integrations.bboss import envelope, rate_limit
 from integrations.bboss.content import (
     bad,
@@ -31,15 +32,14 @@ from integrations.bboss.content import (
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_of
 from integrations.bboss.schema import documented
 from integrations.bboss.wire import Wire, brief_content, check_type, content_in, ours, parsed, text_in
-from integrations.other_desk import has_other_profile
 from integrations.outbound.formats import encode
-from orders import errors
-from orders.content import Receipt, content_hash
+from orders.history.log_facts import note
 from orders.intake.receive import keep_message, receive_order
-from orders.log_facts import note
 from orders.models import InboundMessage
-from orders.restored_guard import is_restored
-from orders.services.withdrawal import withdraw_order
+from orders.replanning.withdrawal import withdraw_order
+from orders.restore.restored_guard import is_restored
+from orders.rules.content import Receipt, content_hash
+from orders.texts import errors
 
 logger = logging.getLogger(__name__)
 BIZ_CODES = {

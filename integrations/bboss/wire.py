@@ -11,11 +11,11 @@ from email.message import Message
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from integrations.base.request_body import BadJsonError, Bounds, Written, parse_text
 from integrations.bboss.responses import Code, Refused
 from integrations.partners.profile import CONTENT_TYPES, Bboss
 from integrations.partners.renames import below, copied, paths_of, rename_in
 from integrations.partners.rules import NOT_THERE, member
-from integrations.request_body import BadJsonError, Bounds, Written, parse_text
 
 JSON, PLAIN, FORM = CONTENT_TYPES
 CONTENT, NUMBER, DOMAINS = "content", "OrderNum", "ProvContent"

@@ -4,13 +4,13 @@ import datetime
 import uuid
 from collections.abc import Iterable
 
+from integrations.base.other_desk import refuse_other_desk
 from integrations.bigdata.client import LIVE, query_product_infos
-from integrations.other_desk import refuse_other_desk
 from integrations.outbound.formats import WIRE_FORMAT
 from integrations.outbound.http import PartnerError, clean
-from orders.books import BooksSilentError, HeldRecord
-from orders.local_time import SHANGHAI
+from orders.books.books import BooksSilentError, HeldRecord
 from orders.models import BillingRecord
+from orders.rules.local_time import SHANGHAI
 
 
 def fetch_records(job_id: str) -> list[HeldRecord]:

@@ -27,7 +27,7 @@ from integrations.outbound.http import (
 from integrations.partners.answers import Meaning
 from integrations.partners.calls import call_of, ours, renamed
 from integrations.partners.rules import Rule, member
-from orders.services.outbox.outcome import LOOK_UP
+from orders.outbox.outcome import LOOK_UP
 
 LIVE, CANCELLED = "1", "2"
 NAMED = ("jobId", "productId", "domain")  # what each row of a look-up must have, and of traffic

@@ -14,15 +14,15 @@ from django.conf import settings
 from integrations.bigdata import client as bigdata
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import RecordFacts
-from integrations.delivery import rate
+from integrations.outbound import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import KEPT_CHARACTERS, PartnerError, PartnerResponse
-from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch, Order
-from orders.queries.shapes import shape_of
-from orders.services.outbox.freeze import WAS_IN
-from orders.services.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
-from orders.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
+from orders.outbox.freeze import WAS_IN
+from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
+from orders.rules.content import domain_key
+from orders.rules.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
+from orders.trials.shapes import shape_of
 
 Result = Attempt.Outcome
 LEFT_OUT = "{}"  # the payload of a question for traffic to a partner without it

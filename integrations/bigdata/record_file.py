@@ -12,7 +12,7 @@ from django.conf import settings
 from integrations.bigdata.books import is_name
 from integrations.bigdata.client import CANCELLED, LIVE, present
 from integrations.bigdata.comparison import MEMBERS
-from orders.books import RecordFileError
+from orders.books.books import RecordFileError
 
 NAMES = ("jobId", "productId", "domain", "enterpriseId", "infoType")
 TIMES = ("createTime", "cancelTime")

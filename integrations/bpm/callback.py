@@ -15,18 +15,18 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations import request_body
+from integrations.base import request_body
+from integrations.base.old_secrets import CALLBACK_SECRET, note_use, which
 from integrations.bboss.rate_limit import caller_address, is_among
 from integrations.bpm.kept import Call, keep_refused, keep_until_known
 from integrations.bpm.reading import Approval, BadCallbackError, members_of, read_approval
 from integrations.bpm.schema import MEANINGS, documented
 from integrations.bpm.signature import is_signed
-from integrations.old_secrets import CALLBACK_SECRET, note_use, which
-from orders.errors import OrderUnknownError, RecordConflictError
-from orders.log_facts import note
-from orders.queries.processes import order_of_process
-from orders.restored_guard import is_restored
-from orders.services.approvals import receive_approval
+from orders.bpm.approvals import receive_approval
+from orders.history.log_facts import note
+from orders.reports.processes import order_of_process
+from orders.restore.restored_guard import is_restored
+from orders.texts.errors import OrderUnknownError, RecordConflictError
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from integrations.outbound.http import PartnerError, check_success, clean, post
 from integrations.partners.calls import call_of
 from notifications.recipients import contacts_for
 from orders.models import Attempt, Dispatch
-from orders.services.outbox.outcome import ACTED_BEFORE, Work
+from orders.outbox.outcome import ACTED_BEFORE, Work
 
 Result = Attempt.Outcome
 

@@ -14,19 +14,19 @@ from django.db import Error, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from integrations.base.old_secrets import CALLBACK_SECRET
+from integrations.base.request_body import OF_STRANGERS, BadJsonError, parse_bytes
 from integrations.bboss.rate_limit import has_room
 from integrations.bboss.signing import MASK
 from integrations.bpm.reading import CODE, PROCESS, Approval
 from integrations.models import BpmCallback
-from integrations.old_secrets import CALLBACK_SECRET
 from integrations.partners.answers import parse_object
 from integrations.partners.profile import TELLING
-from integrations.request_body import OF_STRANGERS, BadJsonError, parse_bytes
 from notifications.masks import head, mask_name
-from orders.errors import RecordConflictError
-from orders.queries.processes import order_of_process
-from orders.restored_guard import is_restored
-from orders.services.approvals import receive_approval
+from orders.bpm.approvals import receive_approval
+from orders.reports.processes import order_of_process
+from orders.restore.restored_guard import is_restored
+from orders.texts.errors import RecordConflictError
 
 logger = logging.getLogger(__name__)
 OPERATOR = "operator"

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from integrations.partners.calls import rename_paths
 from notifications.recipients import ContactFacts
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 
 SENDER = ("accessSystem", "account")
 TITLE = "业务开通(处理业务开通工单)"

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations import request_body
+from integrations.base import request_body
 from integrations.bpm.serializers import ApprovalSerializer, hash_of_read
 from integrations.partners.answers import parse_object
 from integrations.partners.profile import Callback
 from integrations.partners.rules import NOT_THERE
-from orders.content import content_hash
+from orders.rules.content import content_hash
 
 PROCESS, CODE = "process", "code"
 NAMES_OF_PROCESS = (PROCESS, "processId", CODE)

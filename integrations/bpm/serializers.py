@@ -16,8 +16,8 @@ from approvals.models import ApprovalRecord
 from integrations.bboss.envelope import read_moment
 from integrations.partners.profile import EPOCHS, Callback
 from integrations.partners.rules import equals
-from orders.content import content_hash
-from orders.local_time import SHANGHAI
+from orders.rules.content import content_hash
+from orders.rules.local_time import SHANGHAI
 
 RESULTS = ["pass", "reject", "return"]
 OURS = "%Y-%m-%d %H:%M:%S"

@@ -24,8 +24,8 @@ from notifications.sending import MailError
 from orders.attachments.check import KINDS, UNCHECKED, check_files
 from orders.attachments.xlsx import ProbeError
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
-from orders.services.outbox.outcome import Outcome, Work
-from orders.steps import POSTED, STEPS, Channel, call_name
+from orders.outbox.outcome import Outcome, Work
+from orders.rules.steps import POSTED, STEPS, Channel, call_name
 
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome

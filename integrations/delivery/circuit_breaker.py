@@ -4,7 +4,7 @@ It opens after BREAKER_FAILURES transport failures in a row, or as soon as such 
 over at least three dispatches: a single one may itself be what the partner can't cope with, and keeps its schedule.
 While it is open, only one probe (half-open) is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure
 costs no attempt. So an open breaker slows calls down, and never drops them. The first answer that is not a transport
-failure closes it. The settings' defaults stand in `project/environment.py`.
+failure closes it. The settings' defaults stand in `project/base/environment.py`.
 """
 
 import datetime
@@ -20,9 +20,9 @@ from integrations.models import Breaker
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import Attempt
-from orders.services.breakers import note_partner_down, note_partner_up
-from orders.services.outbox.outcome import LOOK_UP, Outcome
-from orders.steps import OUTSIDE, PARTNERS
+from orders.outbox.outcome import LOOK_UP, Outcome
+from orders.pauses.breakers import note_partner_down, note_partner_up
+from orders.rules.steps import OUTSIDE, PARTNERS
 
 logger = logging.getLogger(__name__)
 LEAST_DISPATCHES = 3

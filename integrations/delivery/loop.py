@@ -22,29 +22,29 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 from django.db.models import DateTimeField
 from django.utils import timezone
 
+from integrations.base.counting import count_call
+from integrations.base.database_deadline import Outage, error_line, is_away
 from integrations.bpm.kept import apply_learned
-from integrations.counting import count_call
-from integrations.database_deadline import Outage, error_line, is_away
-from integrations.delivery import rate
 from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
+from integrations.outbound import rate
 from integrations.outbound.http import PartnerError, reach
 from integrations.partners.calls import call_of
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.attachments.check import AT_ONCE
 from orders.db.compiled_sql import Prepared, Slot
-from orders.log_facts import log_facts
+from orders.history.log_facts import log_facts
 from orders.models import Attempt, Dispatch
-from orders.services.outbox.claim import claim, next_due, paused_partners
-from orders.services.outbox.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
-from orders.services.outbox.outcome import Outcome, Work
-from orders.services.outbox.proof import is_never_repeated
-from orders.services.outbox.record import record_outcomes
-from orders.services.outbox.release import release
-from orders.services.pausing import end_pauses, next_end
-from orders.services.start_day import activate
-from orders.steps import OUTSIDE, PARTNERS, Partner
+from orders.outbox.outcome import Outcome, Work
+from orders.outbox.proof import is_never_repeated
+from orders.outbox.release import release
+from orders.rules.steps import OUTSIDE, PARTNERS, Partner
+from orders.sending.claim import claim, next_due, paused_partners
+from orders.sending.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
+from orders.sending.pausing import end_pauses, next_end
+from orders.sending.record import record_outcomes
+from orders.start_day.start_day import activate
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database

@@ -12,13 +12,13 @@ from notifications.mail_texts import MailFacts, write_text
 from notifications.models import Mail
 from notifications.recipients import choose
 from notifications.sending import MailError, send
-from orders.incident_causes import cause_of, title_of
+from orders.incidents.incidents import SAID_BY_STAFF
+from orders.incidents.standing import GOES_ON, what_became
 from orders.models import Attempt, Order
 from orders.order_page.error_details import detail_text
-from orders.queries.standing import GOES_ON, what_became
-from orders.services.incidents import SAID_BY_STAFF
-from orders.services.outbox.outcome import Work
-from orders.steps import Step
+from orders.outbox.outcome import Work
+from orders.rules.steps import Step
+from orders.texts.incident_causes import cause_of, title_of
 
 LANGUAGE = "zh-hans"
 COMPARED = gettext_noop(

@@ -6,7 +6,7 @@ import re
 import secrets
 from typing import Any
 
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 
 WIRE_FORMAT = "%Y%m%d%H%M%S"
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")

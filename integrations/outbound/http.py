@@ -27,8 +27,8 @@ from integrations.outbound.formats import traceparent
 from integrations.partners.answers import Meaning, Reading, decoded, parse_object, read_answer
 from integrations.partners.calls import Call
 from integrations.partners.profile import is_charset
-from orders.log_facts import known_facts
-from orders.steps import LONGEST_RETRY_AFTER
+from orders.history.log_facts import known_facts
+from orders.rules.steps import LONGEST_RETRY_AFTER
 
 MARK = "\ufeff"  # with which UTF-8 may begin
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
@@ -60,7 +60,7 @@ class PartnerError(Exception):
     `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
     not mean that nothing was made or deleted. `read`: how the profile's rules read the answer; `not_understood` with
     the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes; `charset`: the one
-    that it names. `params`: the text beside the cause, as a code with its parameters (`orders/error_messages.py`). If
+    that it names. `params`: the text beside the cause, as a code with its parameters (`orders/texts/error_messages.py`). If
     it is empty, `message` stands there.
     """
 

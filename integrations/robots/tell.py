@@ -23,7 +23,7 @@ from integrations.robots.words import RobotMessage, burst, one_message
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.models import AffectedOrder, Incident
-from orders.restored_guard import read_restore_state
+from orders.restore.restored_guard import read_restore_state
 
 logger = logging.getLogger(__name__)
 TASK = "integrations.tasks.tell_robots"

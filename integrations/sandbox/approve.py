@@ -10,7 +10,7 @@ from integrations.partners.profile import Callback
 from integrations.sandbox.dialect import callback
 from integrations.sandbox.store import Store, json_or_text
 from integrations.sandbox.validation import Refusal, choice_of, filled_string
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 
 TIMEOUT_SECONDS = 30
 

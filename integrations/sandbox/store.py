@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact
-from orders.content import domain_key
-from orders.local_time import SHANGHAI
+from orders.rules.content import domain_key
+from orders.rules.local_time import SHANGHAI
 
 KEPT_CALLS = 10_000
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()

@@ -3,7 +3,7 @@
 Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so a
 neighbour would answer a ping there, and nobody would notice a hung cluster (contract 3.9, Alive).
 
-Wake-ups (`orders/services/outbox/enqueue.py::wake`) have keys of their own. A thousand orders leave a thousand
+Wake-ups (`orders/outbox/enqueue.py::wake`) have keys of their own. A thousand orders leave a thousand
 wake-ups, but one drain does the work of all. So whoever takes one removes the others.
 
 During a change of SECRET_KEY tasks are here that an old key signed. django-q2 reads none of these: it is given them
@@ -22,12 +22,12 @@ from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
 
-from integrations.database_deadline import Outage
-from integrations.old_secrets import SIGNING_KEY, note_use, signing_key
+from integrations.base.database_deadline import Outage
+from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 from integrations.worker.parent_link import report_alive
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
-from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
+from orders.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 
 logger = logging.getLogger(__name__)
 AWAY = 1.0  # seconds between two tries while the database does not answer

@@ -9,12 +9,12 @@ from django_q.models import OrmQ
 
 from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker.schedules import put_schedules_back, were_made
+from orders.history.order_writes import add_event
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.exports.service import PACKING_LEASE
-from orders.services import far_moments
-from orders.services.far_moments import A_MOMENT, BY_ITSELF
-from orders.services.order_writes import add_event
+from orders.sending import far_moments
+from orders.sending.far_moments import A_MOMENT, BY_ITSELF
 
 
 def put_right(*, now: datetime.datetime) -> int:

@@ -7,8 +7,8 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from integrations.worker.lease_lock import Lease
-from orders.services.far_moments import A_MOMENT
-from orders.services.order_writes import add_event
+from orders.history.order_writes import add_event
+from orders.sending.far_moments import A_MOMENT
 
 RECURRING = {
     "desk-sweep": {"func": "integrations.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},

@@ -9,7 +9,7 @@ takes with it a lock that the guard waits for. The other worker still answers, b
 
 systemd watches the watchdog in turn (WatchdogSec). Each round of the loop reports to it.
 
-While this machine would call others than the database's desk, there is no cluster (integrations/other_desk.py).
+While this machine would call others than the database's desk, there is no cluster (integrations/base/other_desk.py).
 """
 
 import contextlib
@@ -30,16 +30,16 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from integrations import other_desk
-from integrations.clocks import watch_database_clock
-from integrations.database_deadline import LOOK, Outage, database_deadline
+from integrations.base import other_desk
+from integrations.base.database_deadline import LOOK, Outage, database_deadline
+from integrations.bboss.clocks import watch_database_clock
 from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import last_seen, say_goodbye
 from integrations.worker.parent_link import STOP_WITHIN, heard
 from integrations.worker.schedules import put_schedules_back
-from orders.services.order_writes import add_event
-from orders.services.outbox.enqueue import wake
+from orders.history.order_writes import add_event
+from orders.outbox.enqueue import wake
 
 logger = logging.getLogger(__name__)
 PING_EVERY = 15.0

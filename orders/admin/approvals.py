@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.admin.order_search import order_anchor
+from orders.history.people import node_of, operator_of, spoken
 from orders.lists.cells import column
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
@@ -15,7 +15,7 @@ from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
-from orders.people import node_of, operator_of, spoken
+from orders.search.order_search import order_anchor
 
 Result = ApprovalRecord.Result
 LATEST = 2000

@@ -13,11 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from orders.books import BooksSilentError
+from orders.books.books import BooksSilentError
 from orders.db.odd_values import is_id
-from orders.errors import OrderError
-from orders.four_eyes import BULK, EXPORT
-from orders.incident_causes import cause_of
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
@@ -32,7 +29,10 @@ from orders.office.exports.asked import AskedExport
 from orders.order_page.asked_decision import AskedDecision
 from orders.order_page.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
 from orders.order_page.decisions.registry import label_of
-from orders.services.asked_acts import call_off, may_confirm, waiting_for, why_not_confirm
+from orders.people.asked_acts import call_off, may_confirm, waiting_for, why_not_confirm
+from orders.rules.four_eyes import BULK, EXPORT
+from orders.texts.errors import OrderError
+from orders.texts.incident_causes import cause_of
 
 State = AskedAct.State
 KINDS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}

@@ -5,8 +5,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.order_search import CustomerFilter, OrderSearch, customer_anchor, order_field
-from orders.admin.service_names import service_name
+from orders.incidents.doubts import mark_records
 from orders.lists.cells import column, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
@@ -15,8 +14,9 @@ from orders.lists.moments import ago
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
+from orders.lists.service_names import service_name
 from orders.models import BillingRecord, ServiceType, TrialUsage
-from orders.queries.doubts import mark_records
+from orders.search.order_search import CustomerFilter, OrderSearch, customer_anchor, order_field
 
 
 @undoubted_chip.register

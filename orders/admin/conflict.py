@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from notifications.masks import BYTES_SHOWN
-from orders import untrusted_text
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
+from orders.history.people import actor_of
+from orders.limits.late_orders import is_late_conflict, mark_late_conflicts
 from orders.lists.cells import column
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import word_filter
@@ -24,8 +25,7 @@ from orders.lists.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order, OrderEvent
 from orders.office.bulk.selection import TickedList
 from orders.order_page.glossary import WORDS
-from orders.people import actor_of
-from orders.queries.overtime import is_late_conflict, mark_late_conflicts
+from orders.texts import untrusted_text
 
 ABSENT = "—"
 MAX_ROWS = 200

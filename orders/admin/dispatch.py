@@ -7,8 +7,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
-from orders.admin.order_search import OrderSearch, order_field
-from orders.incident_causes import cause_of
 from orders.lists.cells import CauseCells, column, cut, row_link
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
@@ -20,7 +18,9 @@ from orders.lists.scope import Scoped
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_page.error_details import of_attempt, of_step
-from orders.steps import Partner, channels_of
+from orders.rules.steps import Partner, channels_of
+from orders.search.order_search import OrderSearch, order_field
+from orders.texts.incident_causes import cause_of
 
 FEW = 10
 BacklogFilter = word_filter(

@@ -7,8 +7,8 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.order_search import OrderSearch
 from orders.db.expressions import IsOfStaff
+from orders.history.people import actors_named, rows_of
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
@@ -21,7 +21,7 @@ from orders.office.exports.rights import SEE_SCHEDULES
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.tabs import seen_views
 from orders.order_page.history import FILTERS, describe
-from orders.people import actors_named, rows_of
+from orders.search.order_search import OrderSearch
 
 SUBJECTS = {
     "view": ["view_"],

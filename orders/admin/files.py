@@ -7,9 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.admin.order_list import StuckFilter
-from orders.admin.order_search import search_orders
 from orders.attachments.preview import findings_of
-from orders.incident_causes import cause_of
+from orders.history.people import actor_of
+from orders.incidents.doubts import mark_orders
 from orders.lists.cells import cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip_of, toned_chip
@@ -20,8 +20,8 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
 from orders.models import Dispatch, OrderFiles
-from orders.people import actor_of
-from orders.queries.doubts import mark_orders
+from orders.search.order_search import search_orders
+from orders.texts.incident_causes import cause_of
 
 
 @register_list(

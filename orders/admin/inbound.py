@@ -8,8 +8,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.order_search import OrderSearch, order_anchor
-from orders.admin.refusal_hints import why_refused
 from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
@@ -20,6 +18,8 @@ from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
+from orders.search.order_search import OrderSearch, order_anchor
+from orders.texts.refusal_hints import why_refused
 
 AnswerFilter = word_filter(
     "answer",

@@ -9,15 +9,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.incident_actions import IncidentActs
-from orders.admin.order_search import OrderSearch
-from orders.admin.owning import OwnedPages
-from orders.incident_causes import cause_of, title_of
+from orders.incidents.incidents import shared_by
 from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field, short_moment
 from orders.lists.owners import OwnerFilter
+from orders.lists.owning import OwnedPages
+from orders.lists.page_marks import MovesBy
 from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, TRACES, Section, register_list
@@ -27,10 +27,10 @@ from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import TickedList
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
-from orders.queries.mine import set_owners
-from orders.queries.page_marks import MovesBy
-from orders.services.incidents import shared_by
-from orders.steps import STEPS as KINDS
+from orders.people.mine import set_owners
+from orders.rules.steps import STEPS as KINDS
+from orders.search.order_search import OrderSearch
+from orders.texts.incident_causes import cause_of, title_of
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}

@@ -21,20 +21,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.notes import notes_within
-from orders.admin.owning import owner_line
-from orders.error_messages import say
-from orders.errors import NotAllowedError
-from orders.incident_causes import title_of
-from orders.lists.reason import reason_field
-from orders.lists.scope import attributions_of, limit
-from orders.models import AffectedOrder, Dispatch, Incident
-from orders.models.querysets import UNRESOLVED
-from orders.order_page.decisions.note import mention_words
-from orders.people import staff_actor
-from orders.queries.doubts import mark_orders
-from orders.queries.standing import still_standing
-from orders.services.incident_desk import (
+from orders.history.people import staff_actor
+from orders.incidents.doubts import mark_orders
+from orders.incidents.incident_desk import (
     ignore_incident,
     is_of_mails,
     note_incident,
@@ -43,9 +32,20 @@ from orders.services.incident_desk import (
     why_not_end,
     why_not_theirs,
 )
-from orders.services.incidents import BOOKS_ONLY
-from orders.services.sleeping import put_to_sleep, wake_incident
-from orders.steps import OUTSIDE, Partner, channels_of
+from orders.incidents.incidents import BOOKS_ONLY
+from orders.incidents.sleeping import put_to_sleep, wake_incident
+from orders.incidents.standing import still_standing
+from orders.lists.notes import notes_within
+from orders.lists.owning import owner_line
+from orders.lists.reason import reason_field
+from orders.lists.scope import attributions_of, limit
+from orders.models import AffectedOrder, Dispatch, Incident
+from orders.models.querysets import UNRESOLVED
+from orders.order_page.decisions.note import mention_words
+from orders.rules.steps import OUTSIDE, Partner, channels_of
+from orders.texts.error_messages import say
+from orders.texts.errors import NotAllowedError
+from orders.texts.incident_causes import title_of
 
 State = Incident.State
 OPEN = frozenset(UNRESOLVED)

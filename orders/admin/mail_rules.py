@@ -19,9 +19,9 @@ from orders.lists.change_list import FactsChangeList
 from orders.lists.personal_data import open_personal_data
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, is_unlimited, limit
+from orders.mails.mail_reasons import EVENTS, choose_for, reasons_now, rule_words
 from orders.models import Order, Province
 from orders.order_page.tabs import shown_reasons
-from orders.queries.mail_reasons import EVENTS, choose_for, reasons_now, rule_words
 
 NOBODY = gettext_lazy("nobody: the mail is switched off")
 SEES_ORDERS = "orders.view_order"

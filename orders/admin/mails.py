@@ -21,7 +21,7 @@ from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import HAS_FAILED, Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.errors import OrderError
+from orders.history.people import staff_actor
 from orders.lists.cells import CauseCells, column
 from orders.lists.chips import chip_of
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
@@ -29,13 +29,13 @@ from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import OFFICE, Role, Section, register_list
 from orders.lists.scope import Scoped, attributions_of, is_unlimited, limit
+from orders.mails.mail_reasons import reasons_of
+from orders.mails.mail_resend import RESENDABLE, is_written_anew, resend_mail
+from orders.mails.places_without_sa import places_without_sa
 from orders.models import Dispatch, Province
 from orders.order_page.error_details import machine_text
 from orders.order_page.tabs import shown_reasons
-from orders.people import staff_actor
-from orders.queries.mail_reasons import reasons_of
-from orders.queries.places_without_sa import places_without_sa
-from orders.services.outbox.mail_resend import RESENDABLE, is_written_anew, resend_mail
+from orders.texts.errors import OrderError
 
 
 @register_list(

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from orders.readable import why_not_a_name
+from orders.texts.readable import why_not_a_name
 
 
 class NamesForm(forms.ModelForm):

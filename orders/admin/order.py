@@ -4,10 +4,9 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.order_list import OrderList
-from orders.admin.order_search import OrderSearch, order_field
-from orders.admin.owning import OwnedPages
 from orders.lists.cells import actor_field
 from orders.lists.chips import StateChip
+from orders.lists.owning import OwnedPages
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Role, Section, register_list
 from orders.lists.scope import Scoped
@@ -17,6 +16,7 @@ from orders.office.bulk.selection import TickedList
 from orders.office.evidence.page import EvidencePages
 from orders.office.trials.pages import TrialPages
 from orders.order_page.views import OrderPages
+from orders.search.order_search import OrderSearch, order_field
 
 
 @register_list(

@@ -14,11 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
 from notifications.models import Mail
-from orders.admin.order_search import CustomerFilter, customer_anchor, search_orders
-from orders.admin.service_names import ServicesInWords, service_name
 from orders.db.expressions import Among
 from orders.db.odd_values import is_id
-from orders.incident_causes import cause_of
+from orders.incidents.awaiting_approval import is_returned
+from orders.incidents.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
+from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.stuck import is_stuck
+from orders.limits.late_orders import is_late, mark_overtime
 from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.columns import LAST_DAY
@@ -36,16 +38,14 @@ from orders.lists.moments import ago, ago_field, ahead
 from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.owners import OwnerFilter
 from orders.lists.scope import seen_orders
+from orders.lists.service_names import ServicesInWords, service_name
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.awaiting_approval import is_returned
-from orders.queries.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
-from orders.queries.mine import set_owners
-from orders.queries.overtime import is_late, mark_overtime
-from orders.queries.pauses import to_paused, waits_for_paused
-from orders.queries.shapes import is_ending, shape_row
-from orders.queries.stuck import is_stuck
-from orders.services.incidents import PARTNER_PAUSED
+from orders.pauses.pauses import to_paused, waits_for_paused
+from orders.people.mine import set_owners
+from orders.search.order_search import CustomerFilter, customer_anchor, search_orders
+from orders.texts.incident_causes import cause_of
+from orders.trials.shapes import is_ending, shape_row
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
@@ -300,7 +300,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
 
 
 def set_service_now(rows: Iterable[Order]) -> None:
-    """Sets `service_now`, the service type of `orders.queries.shapes.SERVICE_NOW`.
+    """Sets `service_now`, the service type of `orders.trials.shapes.SERVICE_NOW`.
 
     A query only where a change moved one.
     """

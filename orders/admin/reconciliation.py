@@ -5,22 +5,22 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.order_search import OrderSearch, order_anchor
-from orders.admin.owning import OwnedPages, owner_line
-from orders.error_messages import say_why
 from orders.lists.cells import actor_field, column, json_block, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago_field
 from orders.lists.owners import OwnerFilter
+from orders.lists.owning import OwnedPages, owner_line
 from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import READS_ORDERS, Role, Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
 from orders.models import Difference, Reconciliation
 from orders.office.bulk.selection import TickedList
-from orders.queries.mine import set_owners
+from orders.people.mine import set_owners
+from orders.search.order_search import OrderSearch, order_anchor
+from orders.texts.error_messages import say_why
 
 
 @register_list(Reconciliation, menu=(Section.MONEY, 20), empty=_("No reconciliation yet. One runs each night."))

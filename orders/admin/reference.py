@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy
 
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.admin.service_names import service_name
+from orders.limits.working_days import WEEKDAYS
 from orders.lists.cells import column
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedWrites
+from orders.lists.service_names import service_name
 from orders.models import BillingRecord, CalendarDay, Order, Province, ServiceType, TimeLimit
-from orders.working_days import WEEKDAYS
 
 NAMED_ORDERS = 10
 FOLLOWING = [

@@ -20,8 +20,8 @@ from pathlib import Path
 from django.conf import settings
 
 from orders.attachments.xlsx import CPU_SECONDS, ProbeError, ask
-from orders.disk import lock_is_free
-from orders.error_messages import say_why_in_english
+from orders.db.disk import lock_is_free
+from orders.texts.error_messages import say_why_in_english
 
 KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024

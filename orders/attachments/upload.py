@@ -13,11 +13,11 @@ from pathlib import Path
 from django.conf import settings
 
 from orders.attachments.check import MAX_BYTES, why_never_right
-from orders.disk import sync_folder
-from orders.error_messages import say_why
-from orders.errors import NotAllowedError
-from orders.local_time import SHANGHAI
-from orders.services.desk_incidents import check_free_space
+from orders.db.disk import sync_folder
+from orders.incidents.desk_incidents import check_free_space
+from orders.rules.local_time import SHANGHAI
+from orders.texts.error_messages import say_why
+from orders.texts.errors import NotAllowedError
 
 logger = logging.getLogger(__name__)
 PART = ".upload-"  # no message can name such a file

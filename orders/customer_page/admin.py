@@ -14,26 +14,26 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.notes import Notes, notes_within
-from orders.admin.order_search import RECORDS, customer_address, limit_customers
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, TROUBLES, Ask, open_tab, tabs_for
 from orders.customer_page.tabs import RECORDS as SEE_RECORDS
+from orders.history.people import staff_actor
+from orders.incidents.doubts import count_open, open_troubles
+from orders.intake.customer_names import name_of
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago
+from orders.lists.notes import Notes, notes_within
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
-from orders.people import staff_actor
-from orders.queries.customer_names import name_of
-from orders.queries.doubts import count_open, open_troubles
+from orders.people.staff_events import note_customer
 from orders.search.find import is_behind, which_fit
-from orders.services.staff_events import note_customer
+from orders.search.order_search import RECORDS, customer_address, limit_customers
 
 FOLDER = "admin/orders/customer"
 WRITE = "orders.add_note"

@@ -1,4 +1,4 @@
-"""The database itself refuses to change a row of the trail's three tables (project/trail.py), and to delete one that is
+"""The database itself refuses to change a row of the trail's three tables (project/trail/trail.py), and to delete one that is
 still to be kept (contract 4, AUDIT_DAYS).
 
 No row goes before it is 180 days old. One of TrailEntry stays until its `keep_until` as well; events and log entries

@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping, Set, Sized
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from orders.content import OrderContent, domain_key
-from orders.errors import ContentError
-from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order
-from orders.shape import Said, Shape, after
-from orders.steps import STEPS, Channel, Step
+from orders.rules.content import OrderContent, domain_key
+from orders.rules.local_time import SHANGHAI, midnight
+from orders.rules.shape import Said, Shape, after
+from orders.rules.steps import STEPS, Channel, Step
+from orders.texts.errors import ContentError
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 Gate = Dispatch.Gate
@@ -48,7 +48,7 @@ class PlannedRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One planned step, and what it waits for besides the steps in front of it. `orders.steps` says the rest."""
+    """One planned step, and what it waits for besides the steps in front of it. `orders.rules.steps` says the rest."""
 
     step: str
     gate: str = Gate.NONE

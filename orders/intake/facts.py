@@ -8,15 +8,15 @@ import datetime
 from django.conf import settings
 from django.db.models import OuterRef, Q, QuerySet
 
-from orders.content import OrderContent, shown
 from orders.db.compiled_sql import FreeIds, Prepared, Slot, ask_together
 from orders.db.expressions import RowsOf
-from orders.errors import ContentError
 from orders.intake.decide import ClaimFacts, Facts, RecordFacts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
-from orders.queries.shapes import shape_from, shape_of
-from orders.services.outbox.release import NOT_FINISHED, WAITED_FOR
-from orders.services.shape import LAST_NUMBERS, number_after
+from orders.outbox.release import NOT_FINISHED, WAITED_FOR
+from orders.rules.content import OrderContent, shown
+from orders.texts.errors import ContentError
+from orders.trials.shape import LAST_NUMBERS, number_after
+from orders.trials.shapes import shape_from, shape_of
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]

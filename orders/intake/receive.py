@@ -5,15 +5,15 @@ import uuid
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from orders.content import MAX_DOMAINS, HashOf, OrderContent, Receipt, content_hash
-from orders.errors import ContentError, OrderConflictError, RepeatCallError
+from orders.history.order_writes import lock_order
 from orders.intake.decide import decide
+from orders.intake.entered import ENTERED, differences, note_difference
 from orders.intake.facts import read_facts
+from orders.intake.holds import settle_followers
 from orders.intake.write import new_order, write_plan
 from orders.models import AcceptedCall, InboundMessage, Order
-from orders.services.entered import ENTERED, differences, note_difference
-from orders.services.holds import settle_followers
-from orders.services.order_writes import lock_order
+from orders.rules.content import MAX_DOMAINS, HashOf, OrderContent, Receipt, content_hash
+from orders.texts.errors import ContentError, OrderConflictError, RepeatCallError
 
 DEADLOCK = "40P01"  # PostgreSQL's code
 

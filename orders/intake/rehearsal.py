@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from django.db import connection, transaction
 
-from orders.content import OrderContent
 from orders.intake.receive import store_new
-from orders.local_time import SHANGHAI
 from orders.models import InboundMessage, Order, Province, ServiceType
 from orders.models.inbound import ACCEPTED
+from orders.rules.content import OrderContent
+from orders.rules.local_time import SHANGHAI
 
 Kind = Order.Kind
 BEGINS = "desk-try-"  # of the numbers; what follows is random, so that no two tries wait for each other

@@ -8,10 +8,14 @@ from collections.abc import Iterable, Mapping
 
 from django.db.models import Model, Q
 
-from orders.content import OrderContent, domain_key
 from orders.db.compiled_sql import insert_together, reserve_ids
+from orders.history.log_facts import known_facts
+from orders.history.order_writes import event, refresh_states
+from orders.history.states import set_held, set_state
+from orders.incidents.incidents import open_incident
 from orders.intake.decide import Facts, Plan, PlannedStep
-from orders.log_facts import known_facts
+from orders.intake.entered import ENTERED
+from orders.mails.mails import build_mail, save_mails
 from orders.models import (
     AcceptedCall,
     BillingRecord,
@@ -23,16 +27,12 @@ from orders.models import (
     TrialShape,
 )
 from orders.models.dispatch import OPEN_STATES
-from orders.restored_guard import remember
-from orders.services.entered import ENTERED
-from orders.services.incidents import open_incident
-from orders.services.order_writes import event, refresh_states
-from orders.services.outbox.enqueue import build_schedule, build_step, find_schedule, give_keys, start_plan, wake_up
-from orders.services.outbox.mails import build_mail, save_mails
-from orders.services.outbox.release import release
-from orders.services.shape import keep_change
-from orders.states import set_held, set_state
-from orders.steps import STEPS, Effect, Phase, Step
+from orders.outbox.enqueue import build_schedule, build_step, find_schedule, give_keys, start_plan, wake_up
+from orders.outbox.release import release
+from orders.restore.restored_guard import remember
+from orders.rules.content import OrderContent, domain_key
+from orders.rules.steps import STEPS, Effect, Phase, Step
+from orders.trials.shape import keep_change
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a plan; all other billing steps have "new"

@@ -9,9 +9,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
-from orders.incident_causes import cause_of
-from orders.people import actor_of
-from orders.untrusted_text import pretty, with_rest
+from orders.history.people import actor_of
+from orders.texts.incident_causes import cause_of
+from orders.texts.untrusted_text import pretty, with_rest
 
 MAX_BYTES = 4096  # bytes; a list of fifty rows stays small enough for a page
 

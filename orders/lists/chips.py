@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import column
-from orders.meanings import ACCEPTED, meaning_of
+from orders.texts.meanings import ACCEPTED, meaning_of
 
 Tones = Iterable[TextChoices]
 TONES: dict[TextChoices, str] = {}

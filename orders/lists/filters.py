@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.db.indexes import leads_an_index
 from orders.lists.scope import attributions_of
-from orders.local_time import midnight
 from orders.models import Province
+from orders.rules.local_time import midnight
 
 DAY = datetime.timedelta(days=1)
 TO = ".."  # between the first and the last day of a range; one of them may be missing

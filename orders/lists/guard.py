@@ -18,8 +18,8 @@ from orders.lists.columns import can_choose, tidy_columns
 from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.list_query import COLUMNS, SEARCH_VAR, VIEW, said_as, unoffered
 from orders.lists.open_pages import answer_moving, asks_for_a_part
+from orders.lists.page_marks import MovesBy, list_marks, row_marks
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.queries.page_marks import MovesBy, list_marks, row_marks
 
 LONGEST_NAME, MAX_NAMES = 40, 5  # bounds on the names in the message
 

@@ -22,8 +22,8 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext
 
 from orders.db.odd_values import NONSENSE
-from orders.errors import ExportError
 from orders.lists.filters import DayFilter, IncorrectLookupParameters
+from orders.texts.errors import ExportError
 
 MAX_PAIRS = 50
 MAX_NAMED = 40  # values that an error names

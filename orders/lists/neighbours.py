@@ -22,8 +22,8 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from orders.db.bounded_time import bounded_time
 from orders.db.odd_values import NONSENSE
-from orders.errors import OrderError
 from orders.lists.list_query import read_query, said_as, unread_list
+from orders.texts.errors import OrderError
 
 SECONDS = 1.0  # of each query: a page does without its neighbours rather than wait
 FROM_LIST, PLACE = "_changelist_filters", "place"  # in the address of a row's page: the list's query, the row's place

@@ -17,8 +17,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from orders.lists.page_marks import MAX_NEEDING, Marks, count_needing, rights_of
 from orders.lists.scope import attributions_of
-from orders.queries.page_marks import MAX_NEEDING, Marks, count_needing, rights_of
 
 POLL_HEADER = "Desk-Poll"
 SEEN, OPENED = "seen", "opened"  # the version that the page shows; what it knew when it was opened

@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from orders.db.odd_values import is_id
+from orders.history.owners import OWN, staff_with
+from orders.history.people import name_of, person_words
 from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.registration import address_of_list
-from orders.people import name_of, person_words
-from orders.queries.mine import is_nobodys, is_of, set_owners
-from orders.queries.owners import OWN, staff_with
+from orders.people.mine import is_nobodys, is_of, set_owners
 
 ME, NOBODY = "me", "nobody"
 

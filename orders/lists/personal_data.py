@@ -13,12 +13,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from notifications.masks import head, mask_mail, mask_name, mask_phone, mask_text
-from orders import untrusted_text
+from orders.history.people import staff_actor
 from orders.lists.cells import column, json_block
 from orders.models import Order
-from orders.people import staff_actor
-from orders.services.staff_events import note_personal_data_seen
-from orders.untrusted_text import bounded, with_rest
+from orders.people.staff_events import note_personal_data_seen
+from orders.texts import untrusted_text
+from orders.texts.untrusted_text import bounded, with_rest
 
 SEE_PERSONAL_DATA = "orders.see_personal_data"
 MASKS = {

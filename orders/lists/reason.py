@@ -4,7 +4,7 @@ from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from orders.secrets_in_text import without_named_secrets
+from orders.texts.secrets_in_text import without_named_secrets
 
 LONGEST_REASON = 500
 REASON = gettext_lazy("Reason")

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 
 WIRE_DAY = re.compile(r"\d{8}", re.ASCII)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)

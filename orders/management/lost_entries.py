@@ -1,7 +1,7 @@
 """What commands say of trials that staff entered by hand and that a restored database lacks."""
 
-from orders.queries.after_restore import lost_entries
-from orders.services.entered_numbers import numbers_file
+from orders.restore.after_restore import lost_entries
+from orders.restore.entered_numbers import numbers_file
 
 LISTED = 50
 

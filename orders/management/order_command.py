@@ -14,19 +14,19 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from orders.books import BooksSilentError, Look, RecordFileError, client
-from orders.errors import OrderError
+from orders.actions.foreseen import Foreseen
+from orders.books.books import BooksSilentError, Look, RecordFileError, client
+from orders.history.order_writes import find_order, lock_order
+from orders.history.people import staff_actor
 from orders.management.arguments import actor, add_by, check_file, os_user
 from orders.models import AskedAct, Order
 from orders.order_page.carrying_out import account_named, ask_second, needs_second, why_not_ask
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS
-from orders.people import staff_actor
-from orders.queries.foreseen import Foreseen
-from orders.secrets_in_text import without_named_secrets
-from orders.services.asked_acts import address, carried_out_in_emergency
-from orders.services.order_writes import find_order, lock_order
-from orders.services.reconciliation.asking import why_silent
+from orders.people.asked_acts import address, carried_out_in_emergency
+from orders.reconciliation.asking import why_silent
+from orders.texts.errors import OrderError
+from orders.texts.secrets_in_text import without_named_secrets
 
 ASKED = 3  # the exit code of a command that has only asked
 

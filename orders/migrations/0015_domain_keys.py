@@ -6,7 +6,7 @@ and billed twice, which a comparison with the big-data side names.
 
 from django.db import IntegrityError, migrations, transaction
 
-from orders.content import domain_key
+from orders.rules.content import domain_key
 
 BATCH = 500
 BEYOND_ASCII = {"sqlite": "length(CAST({0} AS BLOB)) <> length({0})", "postgresql": "octet_length({0}) <> length({0})"}

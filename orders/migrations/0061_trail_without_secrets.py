@@ -12,7 +12,7 @@ from django.db import migrations
 from django.utils import timezone
 
 from orders.db.trail_guard import entries
-from orders.secrets_in_text import kept_words
+from orders.texts.secrets_in_text import kept_words
 
 BATCH = 500
 

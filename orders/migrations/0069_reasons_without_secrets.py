@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from orders.db.trail_guard import entries, events
-from orders.secrets_in_text import without_named_secrets
+from orders.texts.secrets_in_text import without_named_secrets
 
 BATCH = 500
 WORDS = ("reason", "note", "why")

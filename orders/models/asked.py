@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from orders.four_eyes import ACTS
+from orders.rules.four_eyes import ACTS
 
 
 def acts() -> list:

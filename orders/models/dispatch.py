@@ -6,9 +6,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from orders import steps
 from orders.db.row import Row
 from orders.models.querysets import OPEN_STATES, DispatchQuerySet
+from orders.rules import steps
 
 
 class Dispatch(Row):

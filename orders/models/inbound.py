@@ -3,8 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from orders.content import HashOf
 from orders.db.row import Row
+from orders.rules.content import HashOf
 
 ACCEPTED = "00000"  # the code by which a message was taken (contract 2.3)
 

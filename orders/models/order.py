@@ -251,9 +251,9 @@ class OrderDomain(Row):
 
 
 class TrialShape(Row):
-    """What a trial is meant to be (contract 3.9, 19). orders.shape computes (folds) it; lists and intake read it here.
+    """What a trial is meant to be (contract 3.9, 19). orders.rules.shape computes (folds) it; lists and intake read it here.
 
-    Intake writes it with a new trial, later only `orders.services.shape`. A trial from an older version has none until
+    Intake writes it with a new trial, later only `orders.trials.shape`. A trial from an older version has none until
     it is folded.
     """
 

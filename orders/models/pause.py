@@ -5,7 +5,7 @@ import datetime
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from orders.steps import OUTSIDE, Partner
+from orders.rules.steps import OUTSIDE, Partner
 
 
 class PauseQuerySet(models.QuerySet):

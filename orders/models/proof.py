@@ -4,7 +4,7 @@ from django.db import models
 
 
 class PartnerProof(models.Model):
-    """A kind of step (`orders.services.outbox.proof`) is proven: an answer of its call, read by these rules, was a
+    """A kind of step (`orders.outbox.proof`) is proven: an answer of its call, read by these rules, was a
     success. `rules`: the hash of call, address and rules. `order`: its number, empty if an upgrade proved it."""
 
     kind = models.CharField(max_length=8)

@@ -10,7 +10,7 @@ LONGEST = 999
 
 
 class CalendarDay(models.Model):
-    """A day that is worked or not against the rule of weekends (orders/working_days.py). A holiday that nobody entered
+    """A day that is worked or not against the rule of weekends (orders/limits/working_days.py). A holiday that nobody entered
     is a working day."""
 
     day = models.DateField(_("date"), primary_key=True)
@@ -27,7 +27,7 @@ class CalendarDay(models.Model):
 
 
 class TimeLimit(models.Model):
-    """A limit in working time (orders/working_days.py). Without a kind it is for all kinds, without an attribution for
+    """A limit in working time (orders/limits/working_days.py). Without a kind it is for all kinds, without an attribution for
     all attributions. One for an attribution comes before one for a kind, and that before the general one."""
 
     class State(models.TextChoices):

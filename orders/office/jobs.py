@@ -15,9 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
-from orders.errors import NotAllowedError
-from orders.people import is_of
-from orders.services.desk_incidents import check_free_space
+from orders.history.people import is_of
+from orders.incidents.desk_incidents import check_free_space
+from orders.texts.errors import NotAllowedError
 
 LEASE = datetime.timedelta(seconds=60)
 WAIT_LIMIT = datetime.timedelta(minutes=1)  # after which a waiting job is queued again: its task was lost

@@ -8,13 +8,13 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from notifications.mail_texts import LANGUAGE
-from orders.errors import NotAllowedError, OrderError
 from orders.models import AskedAct, OrderEvent
 from orders.order_page.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, label_of
 from orders.order_page.history import NOT_NEWS, Told, describe
 from orders.order_page.order_facts import facts_of, last_event
+from orders.texts.errors import NotAllowedError, OrderError
 
 MAX_NEWS = 20
 OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]

@@ -10,11 +10,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from notifications.masks import head
-from orders import untrusted_text
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.glossary import WORDS
-from orders.steps import STEPS, Effect, call_name
-from orders.untrusted_text import pretty
+from orders.rules.steps import STEPS, Effect, call_name
+from orders.texts import untrusted_text
+from orders.texts.untrusted_text import pretty
 
 MAX_CALLS = 20
 MAX_ROWS = 200

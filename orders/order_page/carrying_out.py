@@ -14,17 +14,17 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
-from orders.errors import NotAllowedError
-from orders.four_eyes import is_asked
+from orders.history.order_writes import lock_order
+from orders.history.people import Actor, limits_of, staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.history import news_since
 from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import facts_of
-from orders.people import Actor, limits_of, staff_actor
-from orders.services.asked_acts import ask, confirm
-from orders.services.order_writes import lock_order
+from orders.people.asked_acts import ask, confirm
+from orders.rules.four_eyes import is_asked
+from orders.texts.errors import NotAllowedError
 
 
 class ChangedMeanwhileError(Exception):

@@ -9,11 +9,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.error_messages import say_why
+from orders.history.people import actor_of
+from orders.incidents.doubts import SERVED
 from orders.models import Difference, Dispatch, Order
 from orders.order_page.glossary import WORDS as GLOSSARY
-from orders.people import actor_of
-from orders.queries.doubts import SERVED
+from orders.texts.error_messages import say_why
 
 Kind, State = Difference.Kind, Difference.State
 SIDES = {

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
-from orders.error_messages import say, say_why
-from orders.incident_causes import title_of
 from orders.models import AffectedOrder, Attempt, Dispatch, Incident
-from orders.untrusted_text import load
+from orders.texts.error_messages import say, say_why
+from orders.texts.incident_causes import title_of
+from orders.texts.untrusted_text import load
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 

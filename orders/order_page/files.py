@@ -11,14 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.attachments.check import KINDS
+from orders.attachments.files import take_upload
 from orders.attachments.preview import open_attachment, own_name
-from orders.errors import OrderError
+from orders.history.people import staff_actor
 from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_page.page_context import UPLOAD
-from orders.people import staff_actor
-from orders.services.files import take_upload
-from orders.services.staff_events import note_download
+from orders.people.staff_events import note_download
+from orders.texts.errors import OrderError
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 

@@ -10,13 +10,13 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.four_eyes import ACTS
-from orders.incident_causes import cause_of
-from orders.local_time import SHANGHAI
+from orders.history.people import actor_of, name_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_page.error_details import detail_text
-from orders.people import actor_of, name_of
-from orders.steps import Partner
+from orders.rules.four_eyes import ACTS
+from orders.rules.local_time import SHANGHAI
+from orders.rules.steps import Partner
+from orders.texts.incident_causes import cause_of
 
 PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
 ERRORS = Q(kind__in=["incident", "held", "step_failed", "step_retrying", "undo_mark", "late_answer"])

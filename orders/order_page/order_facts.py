@@ -9,21 +9,21 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
+from orders.bpm.pushing import pushed_today
+from orders.history.people import actor_of
+from orders.incidents.doubts import Open, count_open, mark_orders
+from orders.incidents.incidents import BOOKS_ONLY
+from orders.incidents.stuck import blocker_of
 from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim
 from orders.models.proxies import open_conflicts
 from orders.models.querysets import OPEN_STATES, UNRESOLVED
 from orders.order_page.ladder.step_rungs import Facts, Trouble, Waiver
-from orders.people import actor_of
-from orders.queries.doubts import Open, count_open, mark_orders
-from orders.queries.shape_parts import why_over
-from orders.queries.shapes import shape_of
-from orders.queries.stuck import blocker_of
-from orders.services.breakers import partners_down
-from orders.services.compensation.late import is_late
-from orders.services.incidents import BOOKS_ONLY
-from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.pushing import pushed_today
-from orders.steps import Partner, Phase
+from orders.outbox.outcome import ACTED_BEFORE
+from orders.pauses.breakers import partners_down
+from orders.rules.steps import Partner, Phase
+from orders.trials.shape_parts import why_over
+from orders.trials.shapes import shape_of
+from orders.undoing.late import is_late
 
 MAX_STEPS, MAX_SEEN = 200, 20
 State = Dispatch.State

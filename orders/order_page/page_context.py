@@ -14,14 +14,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from notifications.recipients import chosen_as
-from orders.admin.notes import Notes, notes_of_order
-from orders.admin.owning import owner_line
-from orders.admin.pauses_in_force import paused_for
-from orders.bpm_task import task_url
-from orders.errors import OrderError
-from orders.four_eyes import acts_asked
+from orders.attachments.files import can_be_cured
+from orders.bpm.pushing import days_waited, waits_since, whom_to_push
+from orders.history.people import actor_of
+from orders.incidents.doubts import mark_orders
+from orders.incidents.incidents import BREAKER_OPEN, PARTNER_PAUSED
+from orders.limits.late_orders import mark_overtime
+from orders.lists.notes import Notes, notes_of_order
 from orders.lists.open_pages import asks_for_a_part
 from orders.lists.overtime_marks import overtime_mark
+from orders.lists.owning import owner_line
+from orders.lists.pauses_in_force import paused_for
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
 from orders.order_page.decisions.base import Decision
@@ -33,15 +36,12 @@ from orders.order_page.ladder.step_rungs import Facts, Rung, Trouble
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_marks import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
-from orders.people import actor_of
-from orders.queries.doubts import mark_orders
-from orders.queries.overtime import mark_overtime
-from orders.services.asked_acts import may_confirm, open_acts
-from orders.services.files import can_be_cured
-from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
-from orders.services.outbox.enqueue import find_schedule
-from orders.services.pushing import days_waited, waits_since, whom_to_push
-from orders.steps import PARTNERS
+from orders.outbox.enqueue import find_schedule
+from orders.people.asked_acts import may_confirm, open_acts
+from orders.rules.four_eyes import acts_asked
+from orders.rules.steps import PARTNERS
+from orders.texts.bpm_task import task_url
+from orders.texts.errors import OrderError
 
 SHOWN = 5
 UPLOAD, KEEP_CONTACTS = "orders.upload_file", "notifications.change_contact"

@@ -7,11 +7,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.incident_causes import cause_of
 from orders.lists.moments import span
 from orders.models import PartnerHold
 from orders.order_page.history import PARTNER_NAMES
-from orders.queries.pauses import PauseInForce, work_off_seconds
+from orders.pauses.pauses import PauseInForce, work_off_seconds
+from orders.texts.incident_causes import cause_of
 
 MAX_NAMED = 20
 

@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_name
 from notifications.models import Mail
-from orders.admin.refusal_hints import why_refused
+from orders.attachments.files import why_not_waive
 from orders.attachments.preview import RIGHT, files_of, first_rows
-from orders.error_messages import say
+from orders.incidents.doubts import mark_records
 from orders.lists.personal_data import PersonalAccess
+from orders.mails.mail_reasons import Reasons, reasons_of, upcoming_mails
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of
@@ -26,13 +27,12 @@ from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import content_text
 from orders.order_page.trial_shape import domain_sources, shape_lines
-from orders.queries.doubts import mark_records
-from orders.queries.mail_reasons import Reasons, reasons_of, upcoming_mails
-from orders.queries.shape_parts import parts_of
-from orders.queries.times import Stretch, Why, placed, times_of
-from orders.services.files import why_not_waive
-from orders.steps import OTHER_CHANNELS
-from orders.untrusted_text import pretty
+from orders.reports.times import Stretch, Why, placed, times_of
+from orders.rules.steps import OTHER_CHANNELS
+from orders.texts.error_messages import say
+from orders.texts.refusal_hints import why_refused
+from orders.texts.untrusted_text import pretty
+from orders.trials.shape_parts import parts_of
 
 Kind, Step = Order.Kind, Dispatch.Step
 TONES = ("red", "amber", "grey")

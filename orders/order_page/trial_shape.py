@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.admin.service_names import service_name
+from orders.history.people import actor_of
+from orders.lists.service_names import service_name
 from orders.models import Order, ServiceType
-from orders.people import actor_of
-from orders.queries.shape_parts import CHANGE, ENDING, TAKEN, Parts, Source, parts_of
+from orders.trials.shape_parts import CHANGE, ENDING, TAKEN, Parts, Source, parts_of
 
 SHOWN = 6
 

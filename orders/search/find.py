@@ -18,7 +18,6 @@ from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from orders.content import domain_key, domain_meant, unicode_form
 from orders.models import (
     AcceptedCall,
     BillingRecord,
@@ -30,7 +29,8 @@ from orders.models import (
     SearchProgress,
 )
 from orders.models.inbound import ACCEPTED
-from orders.pieces import Lookup, beginning, folded, is_long_enough, lookups_of, whole_piece
+from orders.rules.content import domain_key, domain_meant, unicode_form
+from orders.rules.pieces import Lookup, beginning, folded, is_long_enough, lookups_of, whole_piece
 from orders.search.index import EVERY
 
 Kind = SearchPiece.Kind

@@ -12,11 +12,11 @@ from itertools import chain, islice
 from django.db import connection, transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
-from orders.content import unicode_form
+from orders.intake.customer_names import name_of
+from orders.intake.entered import ENTERED
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, OrderEvent, SearchPiece, SearchProgress
-from orders.pieces import Piece, folded, pieces_of, whole_piece
-from orders.queries.customer_names import name_of
-from orders.services.entered import ENTERED
+from orders.rules.content import unicode_form
+from orders.rules.pieces import Piece, folded, pieces_of, whole_piece
 
 Kind = SearchPiece.Kind
 EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # the others are found by their beginning

@@ -19,22 +19,22 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.order_search import RECORDS, customer_address, limit_customers, term_meant
-from orders.admin.refusal_hints import why_refused
-from orders.content import domain_meant
+from orders.history.owners import OWN, staff_with
+from orders.history.people import person_words, staff_actor
+from orders.incidents.doubts import mark_orders
 from orders.lists.chips import chip_of, toned_chip
 from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import address_of_list, lists_in_order, right_to_view
 from orders.lists.scope import attributions_of, by_number, limit, seen_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province, SearchPiece
-from orders.people import person_words, staff_actor
-from orders.pieces import folded, is_long_enough
-from orders.queries.doubts import mark_orders
-from orders.queries.owners import OWN, staff_with
+from orders.people.staff_events import note_phone_searched
+from orders.rules.content import domain_meant
+from orders.rules.pieces import folded, is_long_enough
 from orders.search import find
 from orders.search.index import EVERY
-from orders.services.staff_events import note_phone_searched
+from orders.search.order_search import RECORDS, customer_address, limit_customers, term_meant
+from orders.texts.refusal_hints import why_refused
 
 Piece = SearchPiece.Kind
 IN_BOX, ON_PAGE = 6, 50

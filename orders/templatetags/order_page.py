@@ -6,16 +6,16 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 
-from orders.admin.order_search import customer_address
-from orders.admin.service_names import service_name
-from orders.incident_causes import cause_of
+from orders.history.people import node_of, operator_of
 from orders.lists import moments
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
+from orders.lists.service_names import service_name
 from orders.models import Attempt
 from orders.order_page.error_details import of_attempt, of_step, of_trouble
-from orders.people import node_of, operator_of
+from orders.search.order_search import customer_address
+from orders.texts.incident_causes import cause_of
 
 register = template.Library()
 register.filter("ago", moments.ago)

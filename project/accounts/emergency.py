@@ -20,10 +20,10 @@ from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 
 from notifications.mail_texts import LANGUAGE
-from orders.people import staff_actor
-from orders.services.desk_incidents import open_desk_incident
-from orders.services.order_writes import add_event
-from orders.services.outbox.mails import write_notices
+from orders.history.order_writes import add_event
+from orders.history.people import staff_actor
+from orders.incidents.desk_incidents import open_desk_incident
+from orders.mails.mails import write_notices
 from project.accounts.second_factor.codes import needs_factor, reset
 from project.accounts.second_factor.door import FactorNeededError
 from project.models import EmergencyAccount, User

@@ -11,12 +11,12 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
-from orders.people import account_id_of, name_of
-from orders.queries.owners import OWN, sees_it
-from orders.services.notices import notify_staff
-from orders.services.order_writes import add_event
-from orders.services.ownership import KINDS, owned_rows
+from orders.history.order_writes import add_event
+from orders.history.owners import OWN, sees_it
+from orders.history.people import account_id_of, name_of
+from orders.mails.notices import notify_staff
+from orders.people.ownership import KINDS, owned_rows
+from orders.texts.errors import NotAllowedError
 from project.models import User
 
 

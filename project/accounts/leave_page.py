@@ -15,15 +15,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.errors import NotAllowedError
+from orders.history.owners import OWN, sees_it, staff_with
+from orders.history.people import name_of, person_words, staff_actor
 from orders.lists.owners import PersonField
 from orders.lists.reason import LONGEST_REASON, WordsField
 from orders.lists.registration import right_to_view
 from orders.lists.scope import attributions_of
 from orders.models import Province
-from orders.people import name_of, person_words, staff_actor
-from orders.queries.owners import OWN, sees_it, staff_with
-from orders.services.ownership import KINDS, hand_over_all, kind_of, owned_rows
+from orders.people.ownership import KINDS, hand_over_all, kind_of, owned_rows
+from orders.texts.errors import NotAllowedError
 from project.accounts.leave import end_leave, enter_leave
 from project.models import User
 

@@ -6,12 +6,12 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
+from orders.history.people import staff_actor
+from orders.history.trail import Code, note_act
 from orders.models import TrailEntry
-from orders.people import staff_actor
-from orders.services.trail import Code, note_act
 from project.accounts.company.admission import COMPANY, NotLetInError
 from project.accounts.login_guard import address_of, login_name
-from project.observability.logs import one_line
+from project.base.logs import one_line
 
 WAYS = {"company_callback": COMPANY, "login_code": "code"}
 """How somebody got in, by the name of the address that let them in."""

@@ -18,7 +18,7 @@ from django.utils import timezone
 from orders.lists.open_pages import is_poll
 from project.accounts.second_factor.door import lacks_factor
 from project.accounts.sessions import enter_if_unknown, leave_if_ended
-from project.middleware import Middleware
+from project.base.middleware import Middleware
 
 BEGAN, USED = "desk_began", "desk_used"
 IDLE, HOURS, FACTOR = "idle", "hours", "factor"

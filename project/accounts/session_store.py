@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 
-from integrations.old_secrets import SIGNING_KEY, note_use, signing_key
+from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 
 
 class SessionStore(db.SessionStore):

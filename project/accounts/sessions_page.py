@@ -18,14 +18,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.odd_values import is_id
-from orders.people import name_of, second_person_words, staff_actor
-from orders.services.trail import Code
+from orders.history.people import name_of, second_person_words, staff_actor
+from orders.history.trail import Code
 from project.accounts.company.views import ID_TOKEN
 from project.accounts.login_trail import note_from
 from project.accounts.session_ends import times_of
 from project.accounts.sessions import ENTERED, end_sessions
-from project.accounts.trail_words import WAYS
 from project.models import AccountSession, User
+from project.trail.trail_words import WAYS
 
 ALL = "all"
 BROWSERS = {  # what a browser calls itself; the later ones are also named by those before them

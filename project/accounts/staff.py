@@ -26,11 +26,11 @@ from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.db.odd_values import is_id
+from orders.history.people import ACTORS, name_of, person_words, second_person_words, staff_actor
 from orders.lists.cells import column
 from orders.lists.chips import toned_chip
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
-from orders.people import ACTORS, name_of, person_words, second_person_words, staff_actor
 from project.accounts.administrators import STANDING, why_not_lowered
 from project.accounts.company.admission import COMPANY
 from project.accounts.company.joining import join_account, joined_words, why_not_to_be_joined

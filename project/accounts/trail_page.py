@@ -16,19 +16,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from notifications.masks import mask_text
+from orders.history.people import actor_of, names_read_once, staff_actor
+from orders.history.trail import Code
 from orders.lists.cells import cut
 from orders.lists.filters import DAY
 from orders.lists.list_query import in_a_line
 from orders.lists.moments import ago
 from orders.lists.plain_cells import csv_cell
 from orders.lists.scope import is_unlimited
-from orders.local_time import midnight
 from orders.models import Customer, Order
 from orders.office.exports.lists import PERMISSION
-from orders.people import actor_of, names_read_once, staff_actor
-from orders.services.trail import Code
+from orders.rules.local_time import midnight
 from project.accounts.login_trail import note_from
-from project.trail import KINDS, Act, Asked, Place, newest, place_in
+from project.trail.trail import KINDS, Act, Asked, Place, newest, place_in
 
 SEE = "orders.view_trailentry"
 FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)

@@ -5,13 +5,13 @@ from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.journal_values import entry_words
+from orders.history.people import name_of
 from orders.lists.cells import column
 from orders.lists.filters import day_filter
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedOnly
-from orders.people import name_of
 
 
 @register_list(

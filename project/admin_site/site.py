@@ -15,13 +15,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
+from orders.history.people import staff_actor
+from orders.history.trail import Code
 from orders.lists.change_list import CappedPaginator
 from orders.lists.guard import GuardedAdmin
 from orders.lists.open_pages import answer_moving
 from orders.office.digest.page import digest_page
-from orders.people import staff_actor
-from orders.restored_guard import is_restored
-from orders.services.trail import Code
+from orders.restore.restored_guard import is_restored
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.age import is_too_old
 from project.accounts.second_factor.codes import needs_factor

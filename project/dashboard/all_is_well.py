@@ -11,24 +11,24 @@ from django.utils.translation import ngettext
 
 from integrations.models import Breaker, Heartbeat
 from orders.admin.incident import asleep_words, sleeps
-from orders.admin.pauses_in_force import may_pause, slept_through_for
-from orders.four_eyes import acts_asked
-from orders.incident_causes import cause_of, title_of
+from orders.history.owners import OWN
+from orders.incidents.desk_incidents import DESK
+from orders.incidents.incidents import BREAKER_OPEN
 from orders.lists.moments import span
+from orders.lists.page_marks import Counted, Figures, Marks, newest
+from orders.lists.pauses_in_force import may_pause, slept_through_for
 from orders.lists.scope import attributions_of, is_unlimited
+from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words
-from orders.queries.owners import OWN
-from orders.queries.page_marks import Counted, Figures, Marks, newest
-from orders.queries.pauses import PauseInForce
-from orders.queries.places_without_sa import places_without_sa
-from orders.restored_guard import is_restored
-from orders.services.asked_acts import waiting_for
-from orders.services.desk_incidents import DESK
-from orders.services.incidents import BREAKER_OPEN
-from project.calls_page import may_see_calls
+from orders.pauses.pauses import PauseInForce
+from orders.people.asked_acts import waiting_for
+from orders.restore.restored_guard import is_restored
+from orders.rules.four_eyes import acts_asked
+from orders.texts.incident_causes import cause_of, title_of
 from project.dashboard import figures
+from project.dashboard.calls_page import may_see_calls
 from project.dashboard.mine import Mine, mine_of
 from project.dashboard.numbers import (
     KindRow,
@@ -43,11 +43,11 @@ from project.dashboard.numbers import (
     waiting_of,
 )
 from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
+from project.dashboard.probes_page import may_probe
 from project.dashboard.two_weeks import DAYS, Calendar, Column, calendar_of, columns_of
 from project.observability.expiry import Expiry, expiring_here
 from project.observability.facts import Facts, Waits, is_alive
 from project.observability.status_report import LATE, RETRIED_LATE
-from project.probes_page import may_probe
 
 DAY = datetime.timedelta(days=1)
 MAX_INCIDENTS = 8

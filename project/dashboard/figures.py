@@ -8,15 +8,15 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from orders.admin.order_list import overdue
+from orders.incidents.awaiting_approval import asked_at, returned
+from orders.incidents.doubts import UNBILLED, differs, open_differences
+from orders.incidents.incidents import PARTNER_PAUSED
+from orders.limits.late_orders import LateCount, count_late, time_limits
 from orders.lists.filters import DAY
 from orders.lists.scope import by_number, limit
-from orders.local_time import midnight
 from orders.models import AffectedOrder, Conflict, Order
-from orders.queries.awaiting_approval import asked_at, returned
-from orders.queries.doubts import UNBILLED, differs, open_differences
-from orders.queries.overtime import LateCount, count_late, time_limits
-from orders.queries.shapes import trials_ending
-from orders.services.incidents import PARTNER_PAUSED
+from orders.rules.local_time import midnight
+from orders.trials.shapes import trials_ending
 from project.observability.facts import ALL, Waits
 
 STOPPED = "stopped"

@@ -8,11 +8,11 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.incident_causes import title_of
+from orders.history.owners import counts, seen_by
+from orders.history.people import person_words, stands_in_for
 from orders.models import Difference, Incident, Order
-from orders.people import person_words, stands_in_for
-from orders.queries.mine import may_have_owner
-from orders.queries.owners import counts, seen_by
+from orders.people.mine import may_have_owner
+from orders.texts.incident_causes import title_of
 from project.dashboard.numbers import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200

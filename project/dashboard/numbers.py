@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from orders.limits.late_orders import LateCount
 from orders.lists.chips import TONES
 from orders.models import Order
-from orders.queries.overtime import LateCount
 from project.dashboard.figures import STOPPED
 from project.observability.facts import Group
 

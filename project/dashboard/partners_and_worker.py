@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from orders.steps import OUTSIDE, Partner
+from orders.rules.steps import OUTSIDE, Partner
 from project.dashboard.numbers import listing
 from project.observability.facts import Facts, is_alive
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from orders.admin.order_list import NOT_LIVE
+from orders.limits.working_days import WEEKDAYS
 from orders.models import Order
-from orders.working_days import WEEKDAYS
 from project.dashboard.figures import ENDING, OVERDUE, STOPPED
 from project.dashboard.numbers import orders_link
 

@@ -18,9 +18,9 @@ from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from orders.history.order_writes import add_event
 from orders.models import OrderEvent
-from orders.services.order_writes import add_event
-from orders.services.restores import present_timeline
+from orders.pauses.restores import present_timeline
 from project.database import encryption, manifest, postgres
 from project.database.programs import CHUNK, BackupError
 

@@ -3,8 +3,8 @@
 from django.db import Error, IntegrityError
 from django.db.utils import DatabaseErrorWrapper
 
-from integrations.counting import count_database_error
-from integrations.database_deadline import is_away, time_left
+from integrations.base.counting import count_database_error
+from integrations.base.database_deadline import is_away, time_left
 
 CANCELLED = "57014"  # PostgreSQL's code where a statement took longer than it may
 

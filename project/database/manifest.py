@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
-from orders.disk import sync_folder
+from orders.db.disk import sync_folder
 from project.database.programs import CHUNK, BackupError
 
 NAME = "manifest.json"

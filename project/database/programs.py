@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from integrations.database_deadline import error_line
+from integrations.base.database_deadline import error_line
 
 MAX_SAID = 500  # characters of a program's output
 CHUNK = 1024 * 1024

@@ -18,10 +18,10 @@ from typing import IO
 from django.conf import settings
 from django.db import connection
 
+from orders.history.order_writes import add_event
 from orders.models import OrderEvent
-from orders.restored_guard import note_restored, raise_mark
-from orders.services.entered_numbers import merge_numbers, numbers_file
-from orders.services.order_writes import add_event
+from orders.restore.entered_numbers import merge_numbers, numbers_file
+from orders.restore.restored_guard import note_restored, raise_mark
 from project.database import encryption, manifest, postgres
 from project.database.backup import (
     ARCHIVE,

@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
-from orders.meanings import MEANINGS
 from orders.models import AskedAct, Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.models import Export
+from orders.texts.meanings import MEANINGS
 
 STATES = "states"
 

@@ -14,13 +14,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from integrations.database_deadline import is_away
+from integrations.base.database_deadline import is_away
 from notifications.mail_texts import LANGUAGE, render_notice
 from notifications.models import Mail
 from notifications.sending import send
-from orders.services.desk_incidents import DESK
-from orders.services.incidents import lock_incidents
-from orders.services.outbox.mails import write_notices
+from orders.incidents.desk_incidents import DESK
+from orders.incidents.incidents import lock_incidents
+from orders.mails.mails import write_notices
 from project.models import OpenAlarm
 from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL
 from project.observability.status_report import Reason, desk_status, reasons

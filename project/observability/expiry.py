@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.bboss.envelope import token_expiry
 from integrations.models import ApiToken
-from project.certificates import certificate_expiry
+from project.base.certificates import certificate_expiry
 
 SOON = datetime.timedelta(days=14)
 BBOSS_TOKEN, API_TOKEN, CERTIFICATE = "bboss_token", "api_token", "client_certificate"

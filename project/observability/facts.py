@@ -9,19 +9,19 @@ from typing import NamedTuple
 from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
-from integrations.clocks import clock_differences
+from integrations.bboss.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import TOLD_FOR, Mail
+from orders.incidents.awaiting_approval import asked_at, returned
+from orders.incidents.desk_incidents import failed_tasks, refused_calls
+from orders.incidents.doubts import UNBILLED, Open, open_differences
+from orders.incidents.stuck import is_stuck
 from orders.lists.scope import attributions_of, by_number, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
-from orders.queries.awaiting_approval import asked_at, returned
-from orders.queries.doubts import UNBILLED, Open, open_differences
-from orders.queries.pauses import PauseInForce, pauses_in_force, seconds_due
-from orders.queries.stuck import is_stuck
-from orders.restored_guard import read_restore_state
-from orders.services.desk_incidents import failed_tasks, refused_calls
-from orders.steps import OUTSIDE, PARTNERS, Channel, Partner
+from orders.pauses.pauses import PauseInForce, pauses_in_force, seconds_due
+from orders.restore.restored_guard import read_restore_state
+from orders.rules.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiry import Expiry, expiring
 from project.trail_syslog import stuck_trail
 

@@ -9,9 +9,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from integrations.database_deadline import Outage, error_line
+from integrations.base.database_deadline import Outage, error_line
 from project import __version__
-from project.addresses import is_allowed
+from project.base.addresses import is_allowed
 from project.observability.metrics import exposition
 from project.observability.readiness import readiness, why_unknown
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.database_deadline import error_line
+from integrations.base.database_deadline import error_line
 
 NOT_IN_TIME = {"55P03", "57014", None}  # a lock not had, a statement cancelled, or the client's own deadline
 NO_NUMBERS, NO_RIGHT = "2200H", "42501"

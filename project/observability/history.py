@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from integrations.counting import CountedCollector
+from integrations.base.counting import CountedCollector
 from notifications.models import Mail
-from orders.disk import replace_file
+from orders.db.disk import replace_file
 from orders.models import Dispatch
-from orders.queries.pauses import pauses_in_force
-from orders.steps import Channel
+from orders.pauses.pauses import pauses_in_force
+from orders.rules.steps import Channel
 
 KEPT = 3700  # seconds
 SLOW = {"desk_inbound_seconds": ("source", "2.5"), "desk_call_seconds": ("partner", "10.0")}

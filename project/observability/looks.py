@@ -9,7 +9,7 @@ import logging
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations.database_deadline import LOOK, database_deadline, is_away
+from integrations.base.database_deadline import LOOK, database_deadline, is_away
 from integrations.tasks import unless_away
 from integrations.worker.heartbeat import beat
 from project.observability.alarm_mails import watch_at_once

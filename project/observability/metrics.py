@@ -25,15 +25,15 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from integrations.counting import FOLDER, OTHER, CountedCollector
-from integrations.database_deadline import LOOK, Outage, database_deadline
+from integrations.base.counting import FOLDER, OTHER, CountedCollector
+from integrations.base.database_deadline import LOOK, Outage, database_deadline
 from notifications.models import Mail
-from orders.disk import locked, replace_file
-from orders.incident_causes import CAUSES
+from orders.db.disk import locked, replace_file
+from orders.incidents.doubts import failed_mails, open_differences
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.doubts import failed_mails, open_differences
-from orders.steps import OUTSIDE, Channel
+from orders.rules.steps import OUTSIDE, Channel
+from orders.texts.incident_causes import CAUSES
 from project import __version__
 from project.database.backup import last_backup
 from project.observability.expiry import api_tokens, bboss_tokens, client_certificate

@@ -9,8 +9,8 @@ from contextlib import suppress
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from integrations.database_deadline import database_deadline, is_away
-from integrations.other_desk import has_other_profile
+from integrations.base.database_deadline import database_deadline, is_away
+from integrations.base.other_desk import has_other_profile
 from orders.intake.rehearsal import rehearse
 from project.observability.facts import Facts, is_alive
 from project.observability.hindrances import lock_holder, named

@@ -10,15 +10,15 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from integrations import not_stored
+from integrations.base import not_stored
+from integrations.base.counting import OTHER, count_inbound, count_login, count_page
 from integrations.bboss.rate_limit import caller_address
 from integrations.bboss.responses import Code
-from integrations.counting import OTHER, count_inbound, count_login, count_page
 from integrations.outbound.formats import trace_of
+from orders.history.log_facts import log_facts
 from orders.lists.open_pages import is_poll
-from orders.log_facts import log_facts
-from project.middleware import Middleware
-from project.observability.logs import callers_outage
+from project.base.logs import callers_outage
+from project.base.middleware import Middleware
 
 log = logging.getLogger(__name__)
 LONGEST_PATH = 500

@@ -11,7 +11,7 @@ from cryptography import x509
 from django.conf import settings
 from django.utils import timezone
 
-from orders.services.desk_incidents import keep_own_incident
+from orders.incidents.desk_incidents import keep_own_incident
 
 DESK_DOWN, SITE_CERTIFICATE = "desk_down", "site_certificate"
 ASKED = ("/livez", "/livez?for=intake")

@@ -10,25 +10,25 @@ from django.utils import timezone
 from django.utils.translation import override
 from django_q.models import OrmQ
 
-from integrations.clocks import wrong_clocks
-from integrations.database_deadline import database_deadline, error_line
-from integrations.not_stored import not_stored
-from integrations.old_secrets import old_secrets
-from integrations.other_desk import NAMED, PROFILE, other_desks
+from integrations.base.database_deadline import database_deadline, error_line
+from integrations.base.not_stored import not_stored
+from integrations.base.old_secrets import old_secrets
+from integrations.base.other_desk import NAMED, PROFILE, other_desks
+from integrations.bboss.clocks import wrong_clocks
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
 from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
-from orders.books import has_look_up
-from orders.error_messages import say_in_english
-from orders.incident_causes import cause_of
+from orders.books.books import has_look_up
+from orders.incidents.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.management.bilingual import in_language
 from orders.models import AffectedOrder, Dispatch, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.queries.after_restore import lost_entries
-from orders.queries.pauses import holds_in_force
-from orders.services.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
-from orders.services.outbox.read_again import read_otherwise
-from orders.services.restores import open_restore
+from orders.pauses.pauses import holds_in_force
+from orders.pauses.restores import open_restore
+from orders.restore.after_restore import lost_entries
+from orders.sending.read_again import read_otherwise
+from orders.texts.error_messages import say_in_english
+from orders.texts.incident_causes import cause_of
 from project.database.backup import last_backup
 from project.observability.expiry import API_TOKEN
 from project.observability.facts import Facts, is_alive

@@ -18,13 +18,13 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.database_deadline import LOOK, database_deadline, error_line
-from integrations.not_stored import not_stored
+from integrations.base.database_deadline import LOOK, database_deadline, error_line
+from integrations.base.not_stored import not_stored
 from notifications.models import Mail
+from orders.incidents.desk_incidents import DESK, keep_desk_incident, keep_own_incident
 from orders.models import Dispatch, InboundMessage, Incident, Timeline
 from orders.models.querysets import UNRESOLVED
-from orders.restored_guard import read_restore_state, unwritable
-from orders.services.desk_incidents import DESK, keep_desk_incident, keep_own_incident
+from orders.restore.restored_guard import read_restore_state, unwritable
 from project.database.backup import last_backup
 from project.observability import history
 from project.observability.readiness import write_try

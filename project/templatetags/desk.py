@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.history.people import actor_of
 from orders.lists.change_list import MAX_COUNTED
 from orders.lists.list_query import NOT_OF_THE_FILTER
 from orders.lists.moments import ago
@@ -16,7 +17,6 @@ from orders.office.exports.lists import may_export
 from orders.office.views.tabs import views_over
 from orders.order_page import pause_words
 from orders.order_page.history import PARTNER_NAMES
-from orders.people import actor_of
 from project.dashboard.partners_and_worker import worker_of
 from project.manual.pages import STATES, page_about
 from project.observability.facts import Facts

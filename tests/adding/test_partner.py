@@ -23,7 +23,7 @@ PLACES = {
     "sandbox.py": "integrations/sandbox/licence.py",
     "flow.py": "tests/flows/test_licence.py",
 }
-STEPS = "orders/steps.py"
+STEPS = "orders/rules/steps.py"
 CHANNELS = "integrations/delivery/channels.py"
 SANDBOX = "integrations/sandbox/partners.py"
 ROWS = [  # (file, the line behind which the new one stands, the new one)
@@ -48,7 +48,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
     ),
     (SANDBOX, '    "/bpm/flows/start": bpm.start,\n', '    "/licence/licences": licence.give,\n'),
     (
-        "project/environment.py",
+        "project/base/environment.py",
         '"big data; the default is the sandbox"),\n',
         '    Setting("LICENCE_BASE_URL", plain, "http://127.0.0.1:8090/licence", "licences"),\n',
     ),

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from integrations.partners.profile import read_profile
-from orders.queries import page_marks
+from orders.lists import page_marks
 from tests import factories
 from tests.admin.orders import PERMISSIONS, held_there, looked, staff, to_look_up
 
@@ -35,8 +35,8 @@ def boss(client):
 @pytest.fixture
 def books(monkeypatch):
     """What the big-data side answers when asked."""
-    monkeypatch.setattr("orders.books.client.fetch_records", held_there)
-    monkeypatch.setattr("orders.books.client.compare_now", looked)
+    monkeypatch.setattr("orders.books.books.client.fetch_records", held_there)
+    monkeypatch.setattr("orders.books.books.client.compare_now", looked)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.books import Discrepancy, HeldRecord, OrderComparison
+from orders.books.books import Discrepancy, HeldRecord, OrderComparison
 from orders.models import BillingRecord, Conflict, Order, OrderDomain
 from orders.order_page.order_facts import last_event
 from orders.order_page.tabs import TABS
-from orders.services.reconciliation.results import snapshot
+from orders.reconciliation.results import snapshot
 from project.models import User
 from tests import factories
 

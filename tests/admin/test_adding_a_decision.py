@@ -12,9 +12,9 @@ from tests.admin.orders import billed, failed, page, staff
 FILE = '''
 """Applaud an order that is active."""
 
-from orders.errors import NotAllowedError
+from orders.texts.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision
-from orders.services.staff_events import add_note
+from orders.people.staff_events import add_note
 
 
 class Applaud(Decision):

@@ -9,8 +9,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.local_time import midnight
-from orders.queries.calls_of_day import calls_by_step
+from orders.reports.calls_of_day import calls_by_step
+from orders.rules.local_time import midnight
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.utils.html import escape
 from orders.admin.pause import PauseAdmin
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.registration import LISTS
-from orders.meanings import MEANINGS, meaning_of
 from orders.models import BillingRecord, Dispatch, Order, Pause, TimeLimit
+from orders.texts.meanings import MEANINGS, meaning_of
 from project.accounts.enabling import log_in_chip
 from project.models import User
 

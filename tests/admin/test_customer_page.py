@@ -8,11 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from orders.admin.order_search import customer_address
 from orders.lists.plain_cells import plain
 from orders.models import BillingRecord, IndexedOrder, Order, OrderEvent, SearchProgress
 from orders.search import find
 from orders.search.index import index_orders
+from orders.search.order_search import customer_address
 from tests import factories as make
 from tests.admin.walking import unrendered
 from tests.sampling import WHOLE

@@ -7,11 +7,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.incidents.stuck import stuck
 from orders.lists.scope import BLIND
 from orders.models import Difference, Dispatch, Order
-from orders.queries.stuck import stuck
-from orders.services.shape import keep_shape
-from orders.shape import Shape
+from orders.rules.shape import Shape
+from orders.trials.shape import keep_shape
 from project.observability.status_report import LATE, desk_status
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.books import BooksSilentError
+from orders.books.books import BooksSilentError
 from orders.models import Order
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.order_facts import last_event
@@ -246,7 +246,7 @@ def test_the_partner_is_asked_outside_any_transaction(boss, monkeypatch):
         assert len(connection.savepoint_ids) == depth
         return held_there(job_id)
 
-    monkeypatch.setattr("orders.books.client.fetch_records", ask)
+    monkeypatch.setattr("orders.books.books.client.fetch_records", ask)
     order = acted_before()
     assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 302
     assert asked == [order.number]
@@ -255,7 +255,7 @@ def test_the_partner_is_asked_outside_any_transaction(boss, monkeypatch):
 
 def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
     silent = Mock(side_effect=BooksSilentError("no connection", code="refused"))
-    monkeypatch.setattr("orders.books.client.fetch_records", silent)
+    monkeypatch.setattr("orders.books.books.client.fetch_records", silent)
     order = acted_before()
     before = changes(order)
     answer = boss.post(deciding(order, "take"), filled(order, "take"))
@@ -265,7 +265,7 @@ def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
 
 
 def test_the_partner_is_not_asked_about_what_is_not_allowed(boss, monkeypatch):
-    monkeypatch.setattr("orders.books.client.fetch_records", None)  # a call would raise
+    monkeypatch.setattr("orders.books.books.client.fetch_records", None)  # a call would raise
     order = failed_trial()
     assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 409
 

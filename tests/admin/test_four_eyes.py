@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.local_time import SHANGHAI
 from orders.models import AskedAct, CalendarDay, Order
 from orders.order_page.decisions.registry import DECISIONS
-from orders.services.asked_acts import lapse_asked, lapses_at
+from orders.people.asked_acts import lapse_asked, lapses_at
+from orders.rules.local_time import SHANGHAI
 from tests import factories as make
 from tests.admin.orders import (
     ALLOWED,

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from orders.admin.refusal_hints import ANSWERS, UNKNOWN, why_refused
 from orders.models import OrderEvent
+from orders.texts.refusal_hints import ANSWERS, UNKNOWN, why_refused
 from tests import factories as make
 from tests.admin.walking import page_of
 

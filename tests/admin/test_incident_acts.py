@@ -5,8 +5,8 @@ import re
 import pytest
 from django.urls import reverse
 
-from orders.incident_causes import title_of
 from orders.models import Incident, OrderEvent
+from orders.texts.incident_causes import title_of
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

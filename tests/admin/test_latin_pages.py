@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.admin.incident_actions import ACTS as INCIDENT_ACTS
-from orders.incident_causes import CAUSES
 from orders.models import BillingRecord, Dispatch, Incident, Order, Timeline
 from orders.models.dispatch import OPEN_STATES
 from orders.office.bulk.acts import ACTS as BULK_ACTS
-from orders.restored_guard import note_restored, read_restore_state
+from orders.restore.restored_guard import note_restored, read_restore_state
+from orders.texts.incident_causes import CAUSES
 from tests import factories as make
 from tests.admin.latin import Shown, english, fill_with_digits_and_chinese, latin
 from tests.admin.orders import ALLOWED, ASKED, NOT_ALLOWED, deciding, filled, page

@@ -11,8 +11,8 @@ from orders.db.indexes import PLAIN
 from orders.lists import change_list
 from orders.lists.registration import admin_of
 from orders.models import Dispatch, Order
-from orders.services.shape import keep_shape
-from orders.shape import Shape
+from orders.rules.shape import Shape
+from orders.trials.shape import keep_shape
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered
 

@@ -119,7 +119,7 @@ def digests(clock, moment):
 
 
 def test_the_digest_names_nothing_that_the_person_does_not_see_by_then(write, clock, monkeypatch):
-    monkeypatch.setattr("orders.services.mentions.MAILS_AN_HOUR", 0)
+    monkeypatch.setattr("orders.mails.mentions.MAILS_AN_HOUR", 0)
     clock.move_to(shanghai("2023-09-20 15:00:00"))
     stays, moves = colleague("stays"), colleague("moves")
     write("@stays @moves")
@@ -133,7 +133,7 @@ def test_the_digest_names_nothing_that_the_person_does_not_see_by_then(write, cl
 
 
 def test_a_note_that_is_committed_as_the_digest_is_written_stands_in_the_next_one(write, clock, monkeypatch):
-    monkeypatch.setattr("orders.services.mentions.MAILS_AN_HOUR", 0)
+    monkeypatch.setattr("orders.mails.mentions.MAILS_AN_HOUR", 0)
     colleague("lina")
     clock.move_to(shanghai("2023-09-21 08:59:30"))
     write("@lina")

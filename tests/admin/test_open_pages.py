@@ -11,10 +11,10 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.order_writes import add_event
+from orders.incidents.incidents import open_incident
+from orders.lists import page_marks
 from orders.models import Incident, Order, OrderEvent
-from orders.queries import page_marks
-from orders.services.incidents import open_incident
-from orders.services.order_writes import add_event
 from tests import factories as make
 from tests.admin.orders import failed
 from tests.admin.walking import page_of

@@ -12,7 +12,7 @@ from django_q.models import Schedule
 from integrations.partners.profile import read_profile
 from orders.models import Attempt, Order, OrderDomain, OrderEvent, TrialClaim
 from orders.order_page.tabs import TABS
-from orders.services.outbox.enqueue import schedule_name
+from orders.outbox.enqueue import schedule_name
 from tests import factories
 from tests.admin.orders import billed, deciding, failed, held_for_files, page, scheduled, staff, step
 from tests.factories import NOW

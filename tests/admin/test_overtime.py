@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.local_time import SHANGHAI
 from orders.models import Order, TimeLimit
+from orders.rules.local_time import SHANGHAI
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered
 

@@ -10,13 +10,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
+from orders.history.people import staff_actor
+from orders.incidents.incident_desk import TOLD_BY, ignore_incident, resolve_incident
+from orders.incidents.sleeping import put_to_sleep
 from orders.models import Incident
-from orders.people import staff_actor
-from orders.services.asked_acts import carried_out_in_emergency
-from orders.services.incident_desk import TOLD_BY, ignore_incident, resolve_incident
-from orders.services.ownership import hand_over_all, set_owner, why_not_owner
-from orders.services.sleeping import put_to_sleep
+from orders.people.asked_acts import carried_out_in_emergency
+from orders.people.ownership import hand_over_all, set_owner, why_not_owner
+from orders.texts.errors import NotAllowedError
 from project.accounts.emergency import tell_of_login
 from tests import factories as make
 from tests.admin.test_incident_acts import act, keys

@@ -10,8 +10,8 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.log_facts import log_facts
 from orders.lists.registration import LISTS
-from orders.log_facts import log_facts
 from orders.order_page.tabs import TABS
 from project.error_views import server_error
 from tests import factories as make

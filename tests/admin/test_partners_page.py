@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.partners.profile import read_profile
 from orders.models import KeptAnswer, PartnerHold, PartnerProof
-from orders.services.outbox import proof
+from orders.outbox import proof
 from tests import factories as make
 from tests.admin.latin import Shown, latin
 

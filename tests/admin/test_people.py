@@ -11,11 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from orders.history.people import actor_of
+from orders.incidents.incident_desk import note_incident
+from orders.lists import page_marks
 from orders.models import Order, OrderEvent
-from orders.people import actor_of
-from orders.queries import page_marks
-from orders.services.incident_desk import note_incident
-from orders.services.pausing import pause_partner
+from orders.sending.pausing import pause_partner
 from project.accounts.permission_words import permission_words
 from project.models import User
 from tests import factories

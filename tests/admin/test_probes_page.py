@@ -60,7 +60,7 @@ def test_a_trouble_is_told_in_words_and_without_addresses(boss, sandbox_over_htt
 
 def test_a_partner_that_hangs_does_not_hold_the_page(boss, sandbox_over_http, settings, monkeypatch):
     """Its own time-out would come in 20 s; the page has its answer before."""
-    monkeypatch.setattr("project.probes_page.LONGEST", 0.5)
+    monkeypatch.setattr("project.dashboard.probes_page.LONGEST", 0.5)
     settings.PARTNER_TIMEOUT_SECONDS = 20
     sandbox_over_http.fault(path="/bigdata/productInfos/query", kind="slow", seconds=8)
     began = time.monotonic()

@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.order_search import customer_address
 from orders.customer_page.tabs import TABS as CUSTOMER_TABS
+from orders.lists import page_marks
 from orders.lists.change_list import FactsChangeList
 from orders.models import InboundMessage, Order
-from orders.queries import page_marks
 from orders.search.index import index_orders
+from orders.search.order_search import customer_address
 from tests import factories as make
 from tests.admin.orders import failed, step
 from tests.admin.rows import ALL_MAKERS, new_row, of_none, of_order

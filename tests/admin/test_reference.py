@@ -8,8 +8,8 @@ import datetime
 import pytest
 from django.urls import reverse
 
+from orders.limits.late_orders import working_days
 from orders.models import CalendarDay, Province
-from orders.queries.overtime import working_days
 from project.models import FailedLogin
 from tests import factories as make
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.session_ends import BEGAN, USED
-from project.environment import TABLE
+from project.base.environment import TABLE
 from project.models import User
 from tests.admin.walking import is_in
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from integrations import tasks
 from notifications.models import Mail
+from orders.incidents.incidents import open_incident
+from orders.incidents.stuck import stuck
 from orders.models import AffectedOrder, Incident, Order, OrderEvent
-from orders.queries.stuck import stuck
-from orders.services.incidents import open_incident
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered
 from tests.conftest import shanghai

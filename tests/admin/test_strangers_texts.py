@@ -11,13 +11,13 @@ from django.urls import reverse
 from integrations.bboss.envelope import masked_body, storable_hint
 from integrations.bboss.signing import masked_text_to_sign
 from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
-from orders.incident_causes import cause_of
+from orders.incidents.incidents import common_words
 from orders.lists.personal_data import mask_json, mask_text_or_json
 from orders.order_page.calls import explain
 from orders.order_page.error_details import detail_text
-from orders.services.incidents import common_words
-from orders.untrusted_text import load, pretty
-from project.observability import logs
+from orders.texts.incident_causes import cause_of
+from orders.texts.untrusted_text import load, pretty
+from project.base import logs
 from tests import factories as make
 from tests.sampling import WHOLE
 

@@ -17,12 +17,12 @@ from django.utils import timezone
 from orders.models import Customer, Order, TrailEntry
 from orders.office.exports.models import Export
 from orders.office.exports.run import run_export
-from orders.services.pausing import pause_partner
-from orders.services.staff_events import add_note
-from project.command_trail import NOTED, note_command
-from project.environment import Environment
+from orders.people.staff_events import add_note
+from orders.sending.pausing import pause_partner
+from project.base.environment import Environment
 from project.models import User
-from project.settings_trail import note_settings
+from project.trail.command_trail import NOTED, note_command
+from project.trail.settings_trail import note_settings
 from tests import factories as make
 from tests.conftest import shanghai
 

@@ -10,13 +10,13 @@ from django.utils import timezone, translation
 
 from integrations.delivery.mail import mail_facts
 from orders.attachments import check
-from orders.error_messages import MESSAGES
-from orders.errors import ContentError, NotAllowedError
 from orders.lists.columns import columns_of
 from orders.lists.registration import admin_of, exported_lists
 from orders.office.trials.columns import trial_columns
 from orders.order_page.error_details import detail_text, of_attempt
 from orders.order_page.history import WORDS, describe
+from orders.texts.error_messages import MESSAGES
+from orders.texts.errors import ContentError, NotAllowedError
 from tests import factories
 from tests.admin.latin import latin
 from tests.admin.orders import billed, deciding, held_for_files, page, step
@@ -99,7 +99,7 @@ def test_a_refusal_in_both_languages(why, english, told):
 
 def test_every_reason_against_opening_has_words():
     """Those that `why_not_open` gives, but for what its decision's button is not there at all."""
-    given = set(re.findall(r'NotAllowedError\("(\w+)"', source("orders/services/reopening.py")))
+    given = set(re.findall(r'NotAllowedError\("(\w+)"', source("orders/replanning/reopening.py")))
     assert len(given) > 6
     assert {code for code in given if not MESSAGES[code].words} == {"open_no_activation"}
 

@@ -8,11 +8,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from orders.incidents.incidents import open_incident
 from orders.models import OrderEvent
-from orders.queries.order_status import order_status
-from orders.restored_guard import is_restored
-from orders.services.incidents import open_incident
-from orders.services.pausing import remind_of_pauses
+from orders.reports.order_status import order_status
+from orders.restore.restored_guard import is_restored
+from orders.sending.pausing import remind_of_pauses
 from tests import factories as make
 from tests.admin.orders import failed, failed_trial, held_for_files, planned, step
 from tests.admin.test_query_counts import busy, queries

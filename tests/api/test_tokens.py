@@ -13,8 +13,8 @@ from integrations.api import tokens
 from integrations.api.authentication import Reader, TokenThrottle
 from integrations.api.tokens import PREFIX, make_token, revoke_token
 from integrations.models import ApiToken
-from orders.errors import NotAllowedError
 from orders.models import OrderEvent
+from orders.texts.errors import NotAllowedError
 from tests import factories as make
 from tests.api.conftest import System, another_writer
 
@@ -263,7 +263,7 @@ def test_conditions_for_writing_mean_nothing(system, name):
 def test_an_outage_outside_of_the_views_is_answered_in_json(system, monkeypatch):
     caller = system()
     caller.client.raise_request_exception = False
-    monkeypatch.setattr("project.middleware.names_read_once", Mock(side_effect=OperationalError("no connection")))
+    monkeypatch.setattr("project.base.middleware.names_read_once", Mock(side_effect=OperationalError("no connection")))
     answer = caller.get(ORDERS)
     assert (answer.status_code, list(answer.json()), answer["Retry-After"]) == (503, ["error"], "10")
     assert caller.get("/api/ordersx")["Content-Type"].startswith("text/html")

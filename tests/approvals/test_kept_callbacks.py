@@ -14,7 +14,7 @@ from integrations.bboss import rate_limit
 from integrations.bpm.signature import sign
 from integrations.models import BpmCallback
 from integrations.partners.profile import read_profile
-from orders.services.pruning import prune
+from orders.history.pruning import prune
 from tests.bpm_messages import URL, approval
 
 SECRET = "test-callback-secret"

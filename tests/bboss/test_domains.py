@@ -5,8 +5,8 @@ import time
 import pytest
 
 from integrations.bboss.content import DomainListField
-from orders.content import domain_fault, domain_key, unicode_form
-from orders.error_messages import say_in_english
+from orders.rules.content import domain_fault, domain_key, unicode_form
+from orders.texts.error_messages import say_in_english
 
 LABEL63 = "a" * 63
 LONG253 = ".".join([LABEL63, LABEL63, LABEL63, "b" * 57, "com"])

@@ -8,8 +8,8 @@ from django.db import OperationalError, transaction
 from psycopg.errors import DeadlockDetected
 
 from integrations.bboss import views
-from orders.errors import OrderConflictError
 from orders.intake import receive
+from orders.texts.errors import OrderConflictError
 from tests.bboss.conftest import ACTIVATION, MEMBERS, TRIAL, envelope
 
 

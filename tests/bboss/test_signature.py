@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from integrations.bboss.signing import masked_text_to_sign, sign, text_to_sign, verify
-from orders.content import canonical_json, content_hash
+from orders.rules.content import canonical_json, content_hash
 
 MEMBERS = {
     "transIDO": "t1",

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.attachments.check import KINDS
-from orders.error_messages import say_in_english
 from orders.models import BillingRecord, Dispatch, Order
 from orders.search.index import index_orders
+from orders.texts.error_messages import say_in_english
 from project.models import User
 from tests import factories as make
 from tests.admin.orders import step

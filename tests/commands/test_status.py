@@ -13,8 +13,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from orders.models import Order
-from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
-from project.settings_trail import note_settings
+from orders.outbox.enqueue import SETTLE_KEY, WAKE_KEY
+from project.trail.settings_trail import note_settings
 from tests import factories
 from tests.flows.conftest import code_of
 from tests.harness.ports import free_port

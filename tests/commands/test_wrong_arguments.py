@@ -3,7 +3,7 @@
 import pytest
 from django.core.management.base import CommandParser
 
-from project.command_line import run
+from project.start.command_line import run
 from tests.flows.conftest import desk  # noqa: F401  a fixture
 from tests.flows.contents import trial
 

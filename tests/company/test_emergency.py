@@ -16,8 +16,8 @@ from django.utils import timezone
 from notifications.models import Mail
 from orders.admin.journal_values import entry_words
 from orders.models import Incident, OrderEvent
+from project.base.environment import Grant, WrongError, grants
 from project.checks import TAG
-from project.environment import Grant, WrongError, grants
 from project.models import CompanyAccount, EmergencyAccount, User
 from tests.admin.test_accounts import form, page
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from orders.models import OrderEvent, TrailEntry
 from project.accounts.company.admission import MAIL_COUNTS
-from project.environment import grants
+from project.base.environment import grants
 from project.models import CompanyAccount, EmergencyAccount, User
-from project.trail import Asked, newest
+from project.trail.trail import Asked, newest
 from tests import factories
 from tests.admin.test_accounts import form, page
 from tests.company.conftest import CALLBACK, sent

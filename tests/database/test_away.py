@@ -7,8 +7,8 @@ from unittest.mock import Mock
 import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError, connection
 
-from integrations.database_deadline import away_error, is_away
-from project.observability.logs import AwayFilter, LineFormatter
+from integrations.base.database_deadline import away_error, is_away
+from project.base.logs import AwayFilter, LineFormatter
 
 
 class Driver(Exception):

@@ -10,14 +10,15 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
-from integrations import database_clock, tasks
-from integrations.database_clock import MEASURE_EVERY, _Measured, measure
+from integrations import tasks
+from integrations.base import database_clock
+from integrations.base.database_clock import MEASURE_EVERY, _Measured, measure
 from integrations.models import Heartbeat
 from integrations.worker.lease_lock import Lease
 from integrations.worker.schedules import make_schedules
 from orders.models import Attempt, Dispatch
-from orders.services.outbox.claim import claim
-from orders.services.outbox.enqueue import wake
+from orders.outbox.enqueue import wake
+from orders.sending.claim import claim
 from tests import factories as make
 
 WRONG = pytest.mark.parametrize("hours", [3, -2])

@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
-from integrations.database_deadline import database_deadline, is_away, limit_statements
+from integrations.base.database_deadline import database_deadline, is_away, limit_statements
 from project.database.options import database_entry
 from project.database.postgresql.base import AWAY_TIMEOUT, HEALTH_CHECK, gate
 from tests.harness.relay import Relay

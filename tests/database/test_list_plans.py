@@ -10,12 +10,12 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.owners import absent_on
+from orders.limits.late_orders import time_limits
+from orders.lists import page_marks
 from orders.lists.registration import admin_of
 from orders.office.digest.contents import digest_facts, red_facts
 from orders.office.views.ready_views import READY
-from orders.queries import page_marks
-from orders.queries.overtime import time_limits
-from orders.queries.owners import absent_on
 from tests import factories as make
 from tests.admin.rows import of_order
 

@@ -3,9 +3,9 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from integrations.database_deadline import NEVER
+from integrations.base.database_deadline import NEVER
+from project.base.environment import WrongError, database
 from project.database.options import database_entry, session_limits
-from project.environment import WrongError, database
 
 
 def options(url: str, **more) -> dict:

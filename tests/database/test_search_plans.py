@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from orders.admin.order_search import customer_address
 from orders.customer_page.tabs import TABS
 from orders.search.index import index_orders
+from orders.search.order_search import customer_address
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

@@ -14,11 +14,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from integrations import not_stored
+from integrations.base import not_stored
 from notifications.models import Mail
 from orders.intake.rehearsal import rehearse
 from orders.models import BillingRecord, Dispatch, InboundMessage, Order
-from orders.restored_guard import mark_writer
+from orders.restore.restored_guard import mark_writer
 from project.observability import readiness
 from project.observability.status_report import desk_status, reasons
 from tests.bboss_messages import accepted, post_order

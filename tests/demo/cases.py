@@ -4,7 +4,7 @@ import datetime
 import json
 import re
 
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 from tests.harness.children import ROOT
 
 FIRST_DAY = datetime.date(2023, 9, 20)

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from django.utils.translation import override
 
-from orders.error_messages import MESSAGES
-from orders.incident_causes import CAUSES
+from orders.texts.error_messages import MESSAGES
+from orders.texts.incident_causes import CAUSES
 from project.observability.alarm_mails import EACH_MINUTE
 from project.observability.alarms import ALARMS, BY_INCIDENT
 from project.observability.stops import STOPS

@@ -16,8 +16,8 @@ from integrations.sandbox.approve import callback_for
 from notifications.models import Contact
 from orders.activation import run_job
 from orders.models import AffectedOrder, Dispatch, OrderEvent, PartnerHold, TrialUsage
-from orders.services.outbox import proof
-from orders.services.outbox.outcome import DOUBTS
+from orders.outbox import proof
+from orders.outbox.outcome import DOUBTS
 from tests.bboss_messages import URL as BBOSS
 from tests.bboss_messages import accepted
 from tests.bpm_messages import URL as BPM

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from integrations.bboss import rate_limit
 from project.models import User
-from project.settings_trail import note_settings
+from project.trail.settings_trail import note_settings
 from tests.harness.ports import free_port
 
 SECRETS = {

@@ -4,9 +4,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from orders.models import Order
-from orders.queries.after_restore import lost_entries
-from orders.services import entered_numbers
-from orders.services.entered_numbers import EnteredNumber, merge_numbers, note_numbers, numbers_file, read_numbers
+from orders.restore import entered_numbers
+from orders.restore.after_restore import lost_entries
+from orders.restore.entered_numbers import EnteredNumber, merge_numbers, note_numbers, numbers_file, read_numbers
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.entering.test_enter_page import FORM, URL
@@ -91,7 +91,7 @@ import os
 import django
 django.setup()
 from datetime import UTC, datetime
-from orders.services.entered_numbers import note_numbers
+from orders.restore.entered_numbers import note_numbers
 children = []
 for process in "ABCD":
     if child := os.fork():

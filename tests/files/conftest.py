@@ -9,7 +9,7 @@ from django.utils import timezone
 from integrations.bboss.content import read_order
 from orders.intake.receive import receive_order
 from orders.models import Dispatch, InboundMessage, Order
-from orders.services.outbox.record import Outcome
+from orders.sending.record import Outcome
 from tests.factories import NOW, AffectedOrderFactory, AttemptFactory, DispatchFactory, IncidentFactory, OrderFactory
 
 FILE = "{}_50004020027_20230920170126.xlsx"

@@ -7,9 +7,9 @@ from django.utils import timezone
 from approvals.models import ApprovalRecord
 from integrations.delivery.loop import drain
 from orders.attachments import xlsx
-from orders.incident_causes import cause_of
+from orders.attachments.files import recheck_files, take_upload, waive_files, watch_unchecked
 from orders.models import Incident
-from orders.services.files import recheck_files, take_upload, waive_files, watch_unchecked
+from orders.texts.incident_causes import cause_of
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.factories import fresh
 from tests.files import books

@@ -6,10 +6,10 @@ import pytest
 from django_q.models import OrmQ
 
 from approvals.models import ApprovalRecord
-from orders.errors import NotAllowedError
+from orders.attachments.files import recheck_files, waive_files
 from orders.models import Attempt, Order
-from orders.services.files import recheck_files, waive_files
-from orders.services.outbox.record import record_outcomes
+from orders.sending.record import record_outcomes
+from orders.texts.errors import NotAllowedError
 from tests.factories import NOW, OrderFactory, fresh
 from tests.files.conftest import check_of, outcome_under_way
 

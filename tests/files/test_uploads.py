@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from orders.models import Attempt, Order
-from orders.services.outbox.record import record_outcomes
+from orders.sending.record import record_outcomes
 from tests.admin.orders import page, staff
 from tests.files import books
 from tests.files.conftest import check_of, outcome_under_way

@@ -11,20 +11,20 @@ from django.utils import timezone
 
 from integrations.delivery.loop import drain
 from notifications.models import Mail
+from orders.history.states import may_move
+from orders.intake.holds import settle_arrived
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.order_status import current_steps, order_status
-from orders.services.compensation.start import close_abandoned
-from orders.services.holds import settle_arrived
-from orders.services.moves_over import end_moves
-from orders.services.outbox.claim import claim
-from orders.services.outbox.mail_sending import claim_mails, record_mails
-from orders.services.outbox.outcome import Outcome, Work
-from orders.services.outbox.record import record_outcomes
-from orders.services.outbox.release import release
-from orders.services.start_day import activate
-from orders.services.trials import end_trials
-from orders.states import may_move
+from orders.outbox.outcome import Outcome, Work
+from orders.outbox.release import release
+from orders.reports.order_status import current_steps, order_status
+from orders.sending.claim import claim
+from orders.sending.mail_sending import claim_mails, record_mails
+from orders.sending.moves_over import end_moves
+from orders.sending.record import record_outcomes
+from orders.start_day.start_day import activate
+from orders.undoing.start import close_abandoned
+from orders.undoing.trials import end_trials
 from tests.bboss_messages import accepted, post_order
 from tests.bpm_messages import approval, post_signed
 from tests.conftest import shanghai

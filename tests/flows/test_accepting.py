@@ -6,10 +6,10 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
+from orders.actions.accept import accept
+from orders.actions.take import take
 from orders.models import AskedAct, BillingRecord, Difference
-from orders.services.reconciliation.accept import accept
-from orders.services.reconciliation.take import take
+from orders.texts.errors import NotAllowedError
 from tests import factories
 from tests.admin.orders import PERMISSIONS, deciding, filled, page, staff
 from tests.flows.conftest import BILLING, QUERY

@@ -5,10 +5,10 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
-from orders.services.outbox.enqueue import derived_key
-from orders.services.reconciliation.accept import accept
-from orders.services.reconciliation.take import take
+from orders.actions.accept import accept
+from orders.actions.take import take
+from orders.outbox.enqueue import derived_key
+from orders.texts.errors import NotAllowedError
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial
 

@@ -5,7 +5,7 @@ from django.core.management import call_command
 
 from orders.activation import run_job
 from orders.models import BillingRecord
-from orders.services.giving_up import give_up
+from orders.replanning.giving_up import give_up
 from tests.factories import ApiTokenFactory
 from tests.flows.conftest import BILLING, BPM, USAGE
 from tests.flows.contents import activation, change, trial, withdrawal

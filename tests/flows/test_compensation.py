@@ -3,10 +3,10 @@
 import pytest
 from django.utils import timezone
 
+from orders.history.order_writes import lock_order
 from orders.models import BillingRecord, Order, TrialClaim
-from orders.services.compensation.start import begin_undo
-from orders.services.order_writes import lock_order
-from orders.services.outbox.enqueue import find_schedule
+from orders.outbox.enqueue import find_schedule
+from orders.undoing.start import begin_undo
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial
 

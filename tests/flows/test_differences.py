@@ -8,10 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.outbound.http import PartnerResponse
+from orders.actions.accept import accept
 from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
-from orders.services.giving_up import give_up
-from orders.services.reconciliation import results
-from orders.services.reconciliation.accept import accept
+from orders.reconciliation import results
+from orders.replanning.giving_up import give_up
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial, withdrawal
 

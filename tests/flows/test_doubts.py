@@ -11,16 +11,16 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.base.other_desk import enter
 from integrations.delivery import loop
-from integrations.other_desk import enter
+from integrations.onboarding.standing import doubtful_answers, standings
 from integrations.outbound.http import PartnerError
 from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
-from integrations.partners.standing import doubtful_answers, standings
 from notifications.models import Mail
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, Dispatch, Incident, PartnerHold, PartnerProof
-from orders.services.incidents import close_troubles, open_incident
-from orders.services.outbox import proof
+from orders.outbox import proof
 from project.observability.status_report import desk_status
 from tests.bpm_messages import approval, post_signed
 from tests.flows.conftest import BILLING, BPM, QUERY

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.errors import NotAllowedError
 from orders.models import AskedAct, BillingRecord, Difference, Dispatch, Incident, Order, OrderEvent
-from orders.services.compensation.by_staff import compensate
-from orders.services.giving_up import give_up
+from orders.replanning.giving_up import give_up
+from orders.texts.errors import NotAllowedError
+from orders.undoing.by_staff import compensate
 from project.models import User
 from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE, code_of

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from orders.services.giving_up import give_up
+from orders.replanning.giving_up import give_up
 from tests.flows.conftest import BILLING, BPM, DELETE, code_of
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -4,11 +4,11 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
+from orders.actions.accept import accept
+from orders.incidents.incident_desk import resolve_incident
 from orders.models import TrialClaim
-from orders.services.giving_up import give_up
-from orders.services.incident_desk import resolve_incident
-from orders.services.reconciliation.accept import accept
+from orders.replanning.giving_up import give_up
+from orders.texts.errors import NotAllowedError
 from tests.flows.conftest import BILLING, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -6,10 +6,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
 from orders.intake import receive
+from orders.intake.holds import choose_attribution
 from orders.models import Incident, Order, TrialClaim
-from orders.services.holds import choose_attribution
+from orders.texts.errors import NotAllowedError
 from tests import factories
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal

@@ -9,12 +9,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.errors import NotAllowedError
+from orders.incidents import incidents
+from orders.incidents.incident_desk import ignore_incident, note_incident, resolve_incident
+from orders.incidents.incidents import BOOKS_ONLY, close_troubles, common_words, lock_incidents, open_incident
 from orders.models import AffectedOrder, Incident, Order, OrderEvent
-from orders.services import incidents
-from orders.services.incident_desk import ignore_incident, note_incident, resolve_incident
-from orders.services.incidents import BOOKS_ONLY, close_troubles, common_words, lock_incidents, open_incident
-from orders.services.ownership import set_owner
+from orders.people.ownership import set_owner
+from orders.texts.errors import NotAllowedError
 from tests.bboss.conftest import TRIAL
 from tests.bboss_messages import post_order
 from tests.factories import NOW, AffectedOrderFactory, OrderFactory, UserFactory

@@ -3,12 +3,12 @@
 import pytest
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
+from orders.actions.accept import accept
 from orders.models import TrialClaim
-from orders.services.compensation.by_staff import compensate
-from orders.services.deciding import decide
-from orders.services.reconciliation.accept import accept
-from orders.services.withdrawal import withdraw_by_staff
+from orders.replanning.deciding import decide
+from orders.replanning.withdrawal import withdraw_by_staff
+from orders.texts.errors import NotAllowedError
+from orders.undoing.by_staff import compensate
 from tests.flows.conftest import DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 

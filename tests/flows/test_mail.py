@@ -11,11 +11,11 @@ from django.utils import timezone
 from integrations.delivery.channels import send_step
 from integrations.models import Breaker
 from notifications.models import Contact, Mail, MailRule
+from orders.incidents.incidents import close_troubles, open_incident
+from orders.mails.mails import queue_mail, tell_missed
 from orders.models import AffectedOrder, Dispatch, Order
-from orders.services.compensation.by_staff import compensate
-from orders.services.incidents import close_troubles, open_incident
-from orders.services.outbox.mail_sending import claim_mails
-from orders.services.outbox.mails import queue_mail, tell_missed
+from orders.sending.mail_sending import claim_mails
+from orders.undoing.by_staff import compensate
 from tests import factories as make
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial
@@ -189,7 +189,7 @@ def test_a_mail_about_a_file_says_what_is_wrong_in_words(desk):
 def test_an_acceptance_that_was_recorded_without_its_mail_is_mailed_once(desk, smtp, beijing, trialing, monkeypatch):
     """As of an order that was opened again meanwhile."""
     with monkeypatch.context() as missing:
-        missing.setattr("orders.services.outbox.follow_up.tell_accepted", lambda done, *, now: None)
+        missing.setattr("orders.sending.follow_up.tell_accepted", lambda done, *, now: None)
         desk.play(activation("A1", "a.example.com"))
     assert (desk.state("A1"), desk.mails("A1", "mail_sent_to_bpm")) == ("active", 0)
     for _ in range(2):
@@ -249,7 +249,7 @@ def test_deliver_waits_for_a_mail_that_is_tried_again_within_seconds(desk, smtp,
 
 def test_a_claim_of_mails_is_bounded_by_their_domains_too(desk, monkeypatch):
     """Their domains go into their texts, and many would fill the memory (contract 3.9, 10)."""
-    monkeypatch.setattr("orders.services.outbox.mail_sending.RECORDS_A_CLAIM", 3)
+    monkeypatch.setattr("orders.sending.mail_sending.RECORDS_A_CLAIM", 3)
     for number in ("A1", "A2"):
         order = make.OrderFactory(number=number)
         for name in ("a", "b"):

@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from notifications.models import Mail
+from orders.incidents.doubts import failed_mails, failed_steps
+from orders.incidents.incidents import open_incident
+from orders.mails.mails import tell_accepted
 from orders.models import Attempt, Dispatch, Incident
-from orders.queries.doubts import failed_mails, failed_steps
-from orders.services.compensation.by_staff import compensate
-from orders.services.incidents import open_incident
-from orders.services.outbox.mails import tell_accepted
+from orders.undoing.by_staff import compensate
 from tests import factories as make
 from tests.flows.contents import activation, trial
 from tests.flows.test_mail import smtp  # noqa: F401  a fixture: an SMTP server in this process

@@ -9,11 +9,11 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from integrations.delivery.channels import send_step
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
 from orders.models import Dispatch
-from orders.queries import dry_run
-from orders.services.moving import move_start
-from orders.services.pausing import pause_partner
+from orders.sending.pausing import pause_partner
+from orders.start_day.moving import move_start
+from orders.texts.errors import NotAllowedError
 from tests.flows.conftest import BILLING, DELETE, QUERY, code_of
 from tests.flows.contents import activation, trial, withdrawal
 

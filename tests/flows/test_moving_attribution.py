@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from integrations.partners.profile import read_profile
 from notifications.models import Mail
+from orders.history.owners import counts
 from orders.models import Customer, Order, OrderEvent
-from orders.queries.owners import counts
+from orders.people.ownership import set_owner
 from orders.search import index as search_index
-from orders.services.attribution import move_attribution
-from orders.services.ownership import set_owner
+from orders.start_day.attribution import move_attribution
 from project.observability.status_report import desk_status
 from tests import factories as make
 from tests.admin.orders import staff

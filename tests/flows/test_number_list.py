@@ -4,10 +4,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
+from orders.actions.accept import accept
+from orders.actions.take import take
 from orders.models import AffectedOrder, Difference, Dispatch, Order, Reconciliation
-from orders.services.reconciliation.accept import accept
-from orders.services.reconciliation.take import take
+from orders.texts.errors import NotAllowedError
 from tests.flows.conftest import QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 

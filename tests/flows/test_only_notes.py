@@ -9,8 +9,8 @@ from django.utils import timezone
 from integrations import tasks
 from integrations.bboss import rate_limit
 from integrations.worker import heartbeat
-from orders import restored_guard
 from orders.models import Dispatch, Order, OrderEvent
+from orders.restore import restored_guard
 from tests.flows.contents import activation, change, trial
 
 TABLES = {

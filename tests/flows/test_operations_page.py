@@ -316,7 +316,7 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
     monkeypatch.chdir(tmp_path)
     worker = types.SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: desk.deliver())
     monkeypatch.setattr(resend, "time", worker)  # while `--wait` sleeps, the worker works
-    monkeypatch.setattr("orders.services.outbox.retry_schedule.random.uniform", lambda low, high: 1.0)
+    monkeypatch.setattr("orders.outbox.retry_schedule.random.uniform", lambda low, high: 1.0)
     run = Terminal()
     beat()
     attribution(desk, run)

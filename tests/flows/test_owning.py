@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.errors import NotAllowedError
+from orders.history.people import staff_actor
 from orders.models import Incident, Order, OrderEvent
-from orders.people import staff_actor
-from orders.queries.mine import is_nobodys, is_of, set_owners
-from orders.services.ownership import OwnerChangedError, hand_over_all, let_go_owners, set_owner
+from orders.people.mine import is_nobodys, is_of, set_owners
+from orders.people.ownership import OwnerChangedError, hand_over_all, let_go_owners, set_owner
+from orders.texts.errors import NotAllowedError
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from integrations import tasks
 from integrations.partners.profile import read_profile
+from orders.actions.take import take
 from orders.models import Dispatch, OrderEvent
-from orders.services.reconciliation.take import take
-from orders.services.withdrawal import withdraw_by_staff
+from orders.replanning.withdrawal import withdraw_by_staff
 from tests.flows.conftest import BILLING, BPM, DELETE, USAGE, now, seen
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from integrations.models import Breaker
 from integrations.partners.profile import read_profile
 from orders.models import Attempt, PartnerHold, TrailEntry
-from orders.services.pausing import pause_partner
-from project.command_trail import note_command
+from orders.sending.pausing import pause_partner
+from project.trail.command_trail import note_command
 from tests.flows.conftest import BILLING, BPM, QUERY
 from tests.flows.contents import activation, trial
 from tests.flows.test_doubts import prove  # noqa: F401  a fixture

@@ -9,11 +9,11 @@ from django.utils import timezone
 from integrations.models import Breaker
 from integrations.tasks import nightly_usage, reconcile, sweep
 from notifications.models import Mail
-from orders.errors import NotAllowedError
+from orders.actions.take import take
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
-from orders.services.outbox.resend import Selection, judge_selection
-from orders.services.pausing import end_pauses, pause_partner, resume_partner
-from orders.services.reconciliation.take import take
+from orders.sending.pausing import end_pauses, pause_partner, resume_partner
+from orders.sending.resend import Selection, judge_selection
+from orders.texts.errors import NotAllowedError
 from project.observability.facts import Facts
 from tests.conftest import shanghai
 from tests.flows.conftest import BILLING, BPM, code_of
@@ -284,8 +284,8 @@ def test_questions_are_not_asked(desk):
 def test_a_comparison_under_way_stops(desk, monkeypatch):
     for number in ("T1", "T2", "T3"):
         desk.play(trial(number, f"{number.lower()}.example.com"))
-    monkeypatch.setattr("integrations.reconciliation.BATCH", 1)
-    monkeypatch.setattr("integrations.reconciliation.Comparison._add_counts", lambda run: pause())
+    monkeypatch.setattr("integrations.bigdata.reconciliation.BATCH", 1)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.Comparison._add_counts", lambda run: pause())
     reconcile()
     row = Reconciliation.objects.get()
     assert row.finished_at

@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
+from orders.history import pruning
+from orders.history.pruning import prune
 from orders.models import AcceptedCall, Attempt, BillingRecord, Dispatch, InboundMessage, Order, OrderEvent
-from orders.services import pruning
-from orders.services.pruning import prune
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.bboss_messages import post_order
 from tests.factories import (

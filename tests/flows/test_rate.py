@@ -6,12 +6,13 @@ import time
 import pytest
 from django.utils import timezone
 
-from integrations.delivery import loop, rate
+from integrations.bigdata.reconciliation import Comparison, Scope
+from integrations.delivery import loop
 from integrations.delivery.loop import Drain
-from integrations.reconciliation import Comparison, Scope
+from integrations.outbound import rate
 from notifications.models import Mail
+from orders.mails.mails import queue_mail
 from orders.models import Attempt, Dispatch
-from orders.services.outbox.mails import queue_mail
 from tests.factories import OrderFactory
 from tests.flows.conftest import BILLING
 from tests.flows.contents import trial

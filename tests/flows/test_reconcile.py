@@ -9,12 +9,12 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from integrations import tasks
-from integrations.reconciliation import Comparison, Scope
+from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.worker.schedules import make_schedules
+from orders.incidents.incidents import open_incident
 from orders.models import BillingRecord, Difference, Dispatch, Incident, OrderEvent, Reconciliation
-from orders.services.compensation.by_staff import compensate
-from orders.services.incidents import open_incident
-from orders.services.outbox.resend import Selection, judge_selection
+from orders.sending.resend import Selection, judge_selection
+from orders.undoing.by_staff import compensate
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.flows.conftest import code_of
 
@@ -189,8 +189,8 @@ def test_a_step_that_acts_meanwhile_counts(desk, books, store, capsys, monkeypat
         BillingRecord.objects.filter(order__number=job).update(dispatch=Dispatch.objects.last())
         return []
 
-    monkeypatch.setattr("integrations.reconciliation.ThreadPoolExecutor", AtOnce)
-    monkeypatch.setattr("integrations.reconciliation.query_product_infos", ask)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.query_product_infos", ask)
     code, out = reconcile(capsys, "--fix")
     assert (code, "2 orders left out" in out) == (0, True)
 
@@ -296,7 +296,7 @@ def test_each_night_in_parts(desk, store, monkeypatch):
     schedule = Schedule.objects.get(name="desk-reconcile")
     assert timezone.localtime(schedule.next_run).strftime("%H:%M") == "03:10"
     assert schedule.func == "integrations.tasks.reconcile"
-    monkeypatch.setattr("integrations.reconciliation.BATCH", 1)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.BATCH", 1)
     monkeypatch.setattr(tasks, "PART_SECONDS", 0)
     OrmQ.objects.all().delete()
     assert tasks.reconcile() == "1 orders, 0 differences"
@@ -317,7 +317,7 @@ def test_without_any_order(desk, capsys):
 
 def test_no_more_records_are_compared_together_than_fit_into_memory(desk, capsys, monkeypatch):
     """An order with more records is compared alone."""
-    monkeypatch.setattr("integrations.reconciliation.RECORDS", 3)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.RECORDS", 3)
     sizes = []
     asked = Comparison._ask
     monkeypatch.setattr(

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
 from orders.models import OrderEvent, TrialClaim
-from orders.services.outbox.resend import Selection, judge_selection, resend
+from orders.sending.resend import Selection, judge_selection, resend
 from tests.flows.conftest import code_of
 from tests.flows.test_breaker import trial
 

@@ -9,13 +9,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from orders import restored_guard
-from orders.errors import NotAllowedError
+from orders.actions.take import take
 from orders.models import Dispatch, OrderEvent, Timeline
-from orders.services.entered_numbers import note_numbers
-from orders.services.reconciliation.take import take
-from orders.services.restores import open_restore, release_restored
-from orders.services.usage import ask_for_usage
+from orders.pauses.restores import open_restore, release_restored
+from orders.restore import restored_guard
+from orders.restore.entered_numbers import note_numbers
+from orders.sending.usage import ask_for_usage
+from orders.texts.errors import NotAllowedError
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY, USAGE, code_of
 from tests.flows.contents import activation, trial, withdrawal
 

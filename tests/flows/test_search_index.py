@@ -12,8 +12,8 @@ from django.utils import timezone
 from integrations import tasks
 from integrations.models import LeaseLock
 from integrations.partners.profile import read_profile
-from orders.content import domain_key
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, SearchPiece, SearchProgress
+from orders.rules.content import domain_key
 from orders.search import find
 from orders.search import index as search_index
 from tests import factories as make

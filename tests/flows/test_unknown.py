@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Dispatch, TrialClaim
-from orders.services.compensation.by_staff import compensate
-from orders.services.compensation.start import close_abandoned
+from orders.undoing.by_staff import compensate
+from orders.undoing.start import close_abandoned
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -10,12 +10,12 @@ from django_q.models import OrmQ, Schedule
 
 from integrations import tasks
 from notifications.models import Mail
-from orders.errors import NotAllowedError
+from orders.actions.take import take
+from orders.history.order_writes import add_event
 from orders.models import BillingRecord, Difference, Order, TrialClaim, TrialEnd, TrialShape
-from orders.queries.shapes import SERVICE_NOW, shape_of
-from orders.services.order_writes import add_event
-from orders.services.reconciliation.take import take
-from orders.services.shape import fold_after_upgrade
+from orders.texts.errors import NotAllowedError
+from orders.trials.shape import fold_after_upgrade
+from orders.trials.shapes import SERVICE_NOW, shape_of
 from tests.flows.conftest import BILLING, Books
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -3,10 +3,10 @@
 import pytest
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
-from orders.services.compensation.by_staff import compensate
-from orders.services.holds import name_domains, proceed
-from orders.services.outbox.resend import Selection, resend
+from orders.intake.holds import name_domains, proceed
+from orders.sending.resend import Selection, resend
+from orders.texts.errors import NotAllowedError
+from orders.undoing.by_staff import compensate
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal
 

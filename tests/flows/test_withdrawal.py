@@ -4,12 +4,12 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
-from orders.four_eyes import ACTS
+from orders.intake.holds import proceed
 from orders.models import AskedAct, TrialClaim
 from orders.order_page.carrying_out import confirm_second
-from orders.services.holds import proceed
-from orders.services.outbox.resend import Selection, judge_selection
+from orders.rules.four_eyes import ACTS
+from orders.sending.resend import Selection, judge_selection
+from orders.texts.errors import NotAllowedError
 from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, trial, withdrawal

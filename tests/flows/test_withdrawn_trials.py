@@ -3,11 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from orders.queries.dry_run import undoing
-from orders.services.giving_up import give_up
-from orders.services.holds import choose_attribution
-from orders.services.outbox.enqueue import derived_key
-from orders.services.outbox.resend import Selection, resend
+from orders.actions.dry_run import undoing
+from orders.intake.holds import choose_attribution
+from orders.outbox.enqueue import derived_key
+from orders.replanning.giving_up import give_up
+from orders.sending.resend import Selection, resend
 from tests.flows.conftest import BILLING, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 

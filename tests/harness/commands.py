@@ -41,7 +41,7 @@ class Commands:
 def main() -> None:
     import django
 
-    from project.command_line import run
+    from project.start.command_line import run
 
     gc.disable()
     django.setup()

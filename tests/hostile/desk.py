@@ -13,7 +13,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, transaction
 from django.http import HttpResponse
 
-from project.observability.logs import LineFormatter, MaskFilter
+from project.base.logs import LineFormatter, MaskFilter
 from tests.hostile.promises import Answer, Counts, broken
 from tests.hostile.wire import Request
 

@@ -18,10 +18,10 @@ from django.utils import timezone
 from integrations.bboss.content import is_withdrawal
 from integrations.delivery.loop import Drain
 from notifications.models import Mail
-from orders.errors import OrderError
+from orders.mails.mails import tell_missed
 from orders.models import Dispatch
-from orders.services.outbox.claim import claim
-from orders.services.outbox.mails import tell_missed
+from orders.sending.claim import claim
+from orders.texts.errors import OrderError
 from tests.bpm_messages import approval
 from tests.files.books import book
 from tests.interleave.wire import MailServer

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from integrations.bboss.responses import Refused
-from orders.errors import OrderError
+from orders.texts.errors import OrderError
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 FOR_EVER = re.compile(r'"(orders_orderevent|approvals_approvalrecord|orders_inboundmessage)"')

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from orders.books import BooksSilentError
+from orders.books.books import BooksSilentError
+from orders.history.people import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.order_page.asked_decision import AskedDecision
 from orders.order_page.carrying_out import (
@@ -20,8 +21,7 @@ from orders.order_page.carrying_out import (
 )
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.order_facts import last_event
-from orders.people import staff_actor
-from orders.services.asked_acts import call_off, open_acts
+from orders.people.asked_acts import call_off, open_acts
 from tests.model.acts import WrongError, act
 from tests.model.pages import answers
 from tests.model.shown import only_what_was_shown

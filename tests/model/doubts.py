@@ -14,14 +14,14 @@ from django.utils import timezone
 
 from integrations.partners.calls import rules_hash
 from integrations.partners.profile import Profile, read_profile
+from orders.actions.take import take
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import Attempt, Dispatch, PartnerHold, PartnerProof
-from orders.services.outbox import proof
-from orders.services.outbox.outcome import Outcome, Work
-from orders.services.outbox.resend import Selection, resend
-from orders.services.pausing import resume_partner
-from orders.services.reconciliation.take import take
+from orders.outbox import proof
+from orders.outbox.outcome import Outcome, Work
+from orders.sending.pausing import resume_partner
+from orders.sending.resend import Selection, resend
 from tests.model.acts import WrongError, act
 from tests.model.partner import RULES
 

@@ -17,13 +17,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test import override_settings
 
-from integrations import reconciliation
+from integrations.bigdata import reconciliation
 from integrations.delivery import channels
 from integrations.outbound import http
 from integrations.partners.profile import read_profile
 from notifications.sending import MailError
-from orders import restored_guard
-from orders.services.outbox.claim import payloads
+from orders.restore import restored_guard
+from orders.sending.claim import payloads
 from tests.conftest import shanghai
 from tests.model.partner import Wire
 from tests.model.world import Desk
@@ -67,7 +67,7 @@ class Complaints(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == "orders.restored_guard":
+        if record.name == "orders.restore.restored_guard":
             return  # it says what was played
         fault = record.exc_info[1] if record.exc_info else ""
         self.lines.append(f"{record.getMessage()}: {fault!r}")

@@ -90,23 +90,19 @@ def known_defects() -> dict[str, Mend]:
     """By name: the fixes of defects that were found before rule 19. Django must be set up."""
     from django.db.models import Q
 
-    from integrations import reconciliation
+    from integrations.bigdata import reconciliation
+    from orders.actions import accept, take
+    from orders.books import fixes
+    from orders.bpm import approvals
+    from orders.incidents import doubts, incident_desk, incidents
     from orders.models import Dispatch, OrderDomain
-    from orders.queries import doubts
-    from orders.services import (
-        approvals,
-        deciding,
-        incident_desk,
-        incidents,
-        looks,
-        move_answers,
-        reopening,
-        withdrawal,
-    )
-    from orders.services.compensation import finish, late, plan, start
-    from orders.services.outbox import effects, follow_up, resend
-    from orders.services.outbox import record as outcomes
-    from orders.services.reconciliation import accept, fixes, results, take
+    from orders.outbox import effects
+    from orders.reconciliation import results
+    from orders.replanning import deciding, looks, reopening, withdrawal
+    from orders.sending import follow_up, resend
+    from orders.sending import record as outcomes
+    from orders.start_day import move_answers
+    from orders.undoing import finish, late, plan, start
 
     acts_of, release_claim = effects.acts_of, finish.release_claim
 

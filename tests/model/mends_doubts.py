@@ -52,12 +52,13 @@ NOTICED_BY = {
 def doubts() -> dict[str, Mend]:
     """By name, which says what the patch does instead. Django must be set up."""
     from integrations.delivery import loop
+    from orders.actions import take
+    from orders.bpm import approvals
     from orders.models import Dispatch, KeptAnswer, PartnerHold, PartnerProof
-    from orders.services import approvals, pausing
-    from orders.services.outbox import claim, follow_up, proof, read_again, record, resend
-    from orders.services.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
-    from orders.services.reconciliation import take
-    from orders.steps import Step
+    from orders.outbox import proof
+    from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
+    from orders.rules.steps import Step
+    from orders.sending import claim, follow_up, pausing, read_again, record, resend
 
     doubt_of, settle_row, note_proofs, gate = record._doubt_of, record._settle_row, record.note_proofs, claim.gate
     work_of, end_again, hash_of = claim._work, read_again.record_read_again, proof.hash_of

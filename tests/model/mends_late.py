@@ -21,11 +21,12 @@ NOTICED_BY = {
 
 def late_calls() -> dict[str, Mend]:
     """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
-    from orders.services import giving_up, looks
-    from orders.services.compensation import plan
-    from orders.services.outbox import effects, follow_up
-    from orders.services.reconciliation import take
-    from orders.steps import FIXES, Step
+    from orders.actions import take
+    from orders.outbox import effects
+    from orders.replanning import giving_up, looks
+    from orders.rules.steps import FIXES, Step
+    from orders.sending import follow_up
+    from orders.undoing import plan
 
     called, acts_of, looked_after = effects.late_calls, plan.acts_of, looks._is_looked_after
 

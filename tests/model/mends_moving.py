@@ -50,9 +50,10 @@ def moves() -> dict[str, Mend]:
 
 
 def _of_asking() -> dict[str, Mend]:
-    from orders.queries import dry_run
-    from orders.services import move_answers, moves_over, moving
-    from orders.services.outbox import claim, enqueue, freeze, record
+    from orders.actions import dry_run
+    from orders.outbox import enqueue, freeze
+    from orders.sending import claim, moves_over, record
+    from orders.start_day import move_answers, moving
 
     follow_move, why_not_on, build_step = move_answers.follow_move, moving.why_not_on, moving.build_step
 
@@ -105,24 +106,24 @@ def _users_of_end_moves() -> list:
 
 
 def _users_of_follow_move() -> list:
-    from orders.services.outbox import follow_up
+    from orders.sending import follow_up
 
     return [follow_up]
 
 
 def _users_of_move_of() -> list:
-    from orders.services.outbox import resend
-    from orders.services.reconciliation import take
+    from orders.actions import take
+    from orders.sending import resend
 
     return [resend, take]
 
 
 def _of_answers() -> dict[str, Mend]:
-    from orders.services import move_answers, moving
-    from orders.services.compensation.start import begin_undo
-    from orders.services.outbox import follow_up, record
-    from orders.services.outbox.outcome import ACTED_BEFORE
-    from orders.services.reconciliation import take
+    from orders.actions import take
+    from orders.outbox.outcome import ACTED_BEFORE
+    from orders.sending import follow_up, record
+    from orders.start_day import move_answers, moving
+    from orders.undoing.start import begin_undo
 
     def stays_failed(row):
         row.definite = False
@@ -187,12 +188,14 @@ def _of_answers() -> dict[str, Mend]:
 
 
 def _of_what_else() -> dict[str, Mend]:
+    from orders.books import fixes
+    from orders.bpm import approvals
     from orders.management.commands.move_start import Command
-    from orders.services import approvals, move_answers, moving, withdrawal
-    from orders.services.compensation import late, plan, start
-    from orders.services.outbox import claim
-    from orders.services.reconciliation import fixes
-    from orders.steps import Step
+    from orders.replanning import withdrawal
+    from orders.rules.steps import Step
+    from orders.sending import claim
+    from orders.start_day import move_answers, moving
+    from orders.undoing import late, plan, start
 
     build_move = moving._build_move
 

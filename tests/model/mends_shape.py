@@ -48,12 +48,12 @@ def sentences() -> dict[str, Mend]:
 
 
 def _of_the_fold() -> dict[str, Mend]:
-    from orders import shape as folding
-    from orders.intake import decide, facts, receive
+    from orders.intake import decide, facts, holds, receive
     from orders.models import Order, TrialEnd
-    from orders.queries import shapes
-    from orders.services import giving_up, holds, reopening
-    from orders.services import shape as keeping
+    from orders.replanning import giving_up, reopening
+    from orders.rules import shape as folding
+    from orders.trials import shape as keeping
+    from orders.trials import shapes
 
     said, entries_of, listed, plan_of = shapes._said, shapes.entries_of, folding._listed, decide.decide
     readers, content_of = (shapes, keeping, giving_up), facts.content_of
@@ -114,13 +114,13 @@ def _of_the_fold() -> dict[str, Mend]:
 
 
 def _of_endings() -> dict[str, Mend]:
-    from orders import shape as folding
     from orders.intake import decide
     from orders.models import TrialEnd
-    from orders.queries import shapes
-    from orders.services import giving_up
-    from orders.services import shape as keeping
-    from orders.shape import Ending, Said, TakenEnd
+    from orders.replanning import giving_up
+    from orders.rules import shape as folding
+    from orders.rules.shape import Ending, Said, TakenEnd
+    from orders.trials import shape as keeping
+    from orders.trials import shapes
 
     entries_of, after, keep_shape = shapes.entries_of, folding.after, keeping.keep_shape
 
@@ -160,10 +160,10 @@ def _of_endings() -> dict[str, Mend]:
 
 
 def _of_given_up() -> dict[str, Mend]:
-    from orders.queries import shapes
-    from orders.services import giving_up
-    from orders.services.outbox import freeze
-    from orders.shape import NOT_HELD, after
+    from orders.outbox import freeze
+    from orders.replanning import giving_up
+    from orders.rules.shape import NOT_HELD, after
+    from orders.trials import shapes
 
     said_by_row, what_it_did = shapes._said, giving_up.what_it_did
     begin_undo, put_back = giving_up.begin_undo, giving_up.put_back
@@ -210,9 +210,10 @@ def _of_given_up() -> dict[str, Mend]:
 
 
 def _of_the_state() -> dict[str, Mend]:
-    from orders.services import giving_up, trials
-    from orders.services import shape as keeping
-    from orders.services.order_writes import move_trial
+    from orders.history.order_writes import move_trial
+    from orders.replanning import giving_up
+    from orders.trials import shape as keeping
+    from orders.undoing import trials
 
     refresh_trial = keeping.refresh_trial
 
@@ -234,11 +235,12 @@ def _of_the_state() -> dict[str, Mend]:
 
 def _of_taking_back() -> dict[str, Mend]:
     from orders.models import BillingRecord
-    from orders.services import giving_up, line, withdrawal
-    from orders.services.compensation import start
-    from orders.services.outbox import follow_up, freeze
-    from orders.services.outbox import record as outcomes
-    from orders.steps import Step
+    from orders.outbox import freeze
+    from orders.replanning import giving_up, line, withdrawal
+    from orders.rules.steps import Step
+    from orders.sending import follow_up
+    from orders.sending import record as outcomes
+    from orders.undoing import start
 
     set_times, work_out, to_restore = freeze.set_times, freeze.work_out, freeze.WANTED[Step.RESTORE_TRIAL]
     meant_now, plan_undo, open_incident = freeze.meant_now, start.plan_undo, line.open_incident

@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.responses import Refused
-from orders.content import OrderContent, content_hash
-from orders.errors import OrderError
+from orders.bpm.approvals import receive_approval
 from orders.intake.receive import keep_message, receive_order
 from orders.models import InboundMessage, Order
-from orders.restored_guard import is_restored
-from orders.services.approvals import receive_approval
-from orders.services.withdrawal import withdraw_order
+from orders.replanning.withdrawal import withdraw_order
+from orders.restore.restored_guard import is_restored
+from orders.rules.content import OrderContent, content_hash
+from orders.texts.errors import OrderError
 from tests.flows import contents
 from tests.model.acts import act
 from tests.release_again import not_as_released

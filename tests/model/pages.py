@@ -16,9 +16,10 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from integrations.api.authentication import Reader
 from integrations.api.views import OrdersView, OrderView
 from integrations.models import ApiToken
-from orders.books import BooksSilentError
+from orders.books.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of
-from orders.errors import OrderError
+from orders.incidents.doubts import mark_orders
+from orders.incidents.incidents import PARTNERS_OWN
 from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order
 from orders.order_page.carrying_out import ChangedMeanwhileError, carry_out
@@ -27,9 +28,8 @@ from orders.order_page.decisions.registry import DECISIONS, offered_decisions
 from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import facts_of, last_event
-from orders.queries.doubts import mark_orders
-from orders.queries.mine import set_owners
-from orders.services.incidents import PARTNERS_OWN
+from orders.people.mine import set_owners
+from orders.texts.errors import OrderError
 from tests.model.acts import act
 from tests.model.shown import only_what_was_shown
 

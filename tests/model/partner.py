@@ -15,7 +15,7 @@ from integrations.outbound.http import PartnerError
 from integrations.sandbox.faults import KINDS, Fault
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import Partners
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 
 FATES = {
     "ok": "carried out and answered",

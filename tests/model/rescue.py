@@ -1,6 +1,6 @@
 """Staff repair a desk with commands only (contract 3.9, 13): nothing may be left that they can't end."""
 
-from orders.errors import OrderError
+from orders.texts.errors import OrderError
 from tests.model.acts import WrongError
 from tests.model.staff import SERVICES
 

@@ -8,12 +8,12 @@ from django.db.models import Max
 from django.utils import timezone
 
 from integrations.bboss.responses import Refused
-from orders import restored_guard
-from orders.errors import OrderError
 from orders.models import Order, OrderEvent, Pause
-from orders.services.held_processes import hold_processes
-from orders.services.outbox.effects import bpm_acts
-from orders.services.restores import present_timeline, release_restored
+from orders.outbox.effects import bpm_acts
+from orders.pauses.restores import present_timeline, release_restored
+from orders.restore import restored_guard
+from orders.sending.held_processes import hold_processes
+from orders.texts.errors import OrderError
 from tests.model.acts import act
 
 

@@ -13,26 +13,26 @@ from django.utils.module_loading import import_string
 
 from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.circuit_breaker import open_partners
-from integrations.reconciliation import Comparison, Scope
-from orders.books import BooksSilentError
+from orders.actions.accept import ask_to_accept
+from orders.actions.take import ask_all
+from orders.attachments.files import waive_files
+from orders.books.books import BooksSilentError
+from orders.history.order_writes import find_order, lock_order
+from orders.incidents.incident_desk import resolve_incident
+from orders.intake.holds import choose_attribution
 from orders.intake.receive import enter_order
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
-from orders.restored_guard import is_restored
-from orders.services.attribution import move_attribution
-from orders.services.compensation.by_staff import compensate
-from orders.services.entered_numbers import note_numbers
-from orders.services.files import waive_files
-from orders.services.holds import choose_attribution
-from orders.services.incident_desk import resolve_incident
-from orders.services.order_writes import find_order, lock_order
-from orders.services.outbox.resend import Selection, judge_selection, resend
-from orders.services.ownership import set_owner
-from orders.services.pausing import pause_partner, resume_partner
-from orders.services.reconciliation.accept import ask_to_accept
-from orders.services.reconciliation.take import ask_all
-from orders.services.usage import ask_for_usage
-from orders.services.withdrawal import withdraw_by_staff
+from orders.people.ownership import set_owner
+from orders.replanning.withdrawal import withdraw_by_staff
+from orders.restore.entered_numbers import note_numbers
+from orders.restore.restored_guard import is_restored
+from orders.sending.pausing import pause_partner, resume_partner
+from orders.sending.resend import Selection, judge_selection, resend
+from orders.sending.usage import ask_for_usage
+from orders.start_day.attribution import move_attribution
+from orders.undoing.by_staff import compensate
 from project.models import User
 from tests.model.acts import WrongError, act
 from tests.model.messages import FIRST_DAY, as_order, day, names, trial_content
@@ -40,14 +40,14 @@ from tests.model.shown import only_what_was_shown
 
 # Only this table names what may not exist yet: the act, and the service that it calls.
 MAY_COME = {
-    "give_up": "orders.services.giving_up.give_up",
-    "take": "orders.services.reconciliation.take.take",
-    "accept": "orders.services.reconciliation.accept.accept",
-    "decide": "orders.services.deciding.decide",
-    "proceed": "orders.services.holds.proceed",
-    "name_domains": "orders.services.holds.name_domains",
-    "move_start": "orders.services.moving.move_start",
-    "stuck": "orders.queries.stuck.stuck",
+    "give_up": "orders.replanning.giving_up.give_up",
+    "take": "orders.actions.take.take",
+    "accept": "orders.actions.accept.accept",
+    "decide": "orders.replanning.deciding.decide",
+    "proceed": "orders.intake.holds.proceed",
+    "name_domains": "orders.intake.holds.name_domains",
+    "move_start": "orders.start_day.moving.move_start",
+    "stuck": "orders.incidents.stuck.stuck",
 }
 
 

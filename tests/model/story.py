@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 from tests.model.meant import (
     END_OF_DAY,
     Ending,

@@ -13,14 +13,14 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import override
 
+from orders.actions import dry_run
+from orders.mails.mail_resend import send_again
 from orders.management.arguments import wire_day
 from orders.models import BillingRecord, Order
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.decisions.withdraw import HOW
 from orders.order_page.order_facts import facts_of
-from orders.queries import dry_run
-from orders.services.outbox import resend as resends
-from orders.services.outbox.mail_resend import send_again
+from orders.sending import resend as resends
 from tests import factories as make
 
 DAY = 86400

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.services import incidents
+from orders.incidents import incidents
 from tests.model.acts import WrongError
 
 OPENED = {"T0": "converted", "A0": "active", "live": "a", "stuck": ()}

@@ -16,8 +16,9 @@ from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
 from integrations.sandbox.store import Store
 from notifications.models import Mail
-from orders.content import domain_key
 from orders.db.compiled_sql import Prepared, Slot
+from orders.history.states import may_move
+from orders.mails.mails import ACCEPTED, KINDS
 from orders.models import (
     AffectedOrder,
     BillingRecord,
@@ -29,12 +30,11 @@ from orders.models import (
     TrialClaim,
     TrialShape,
 )
-from orders.queries.shapes import SERVICE_NOW, entries_of, read_shape
-from orders.restored_guard import is_restored
-from orders.services.outbox.mails import ACCEPTED, KINDS
-from orders.shape import fold, is_same
-from orders.states import may_move
-from orders.steps import STEPS, Phase
+from orders.restore.restored_guard import is_restored
+from orders.rules.content import domain_key
+from orders.rules.shape import fold, is_same
+from orders.rules.steps import STEPS, Phase
+from orders.trials.shapes import SERVICE_NOW, entries_of, read_shape
 from tests.model.acts import WrongError
 from tests.model.stories import read_stories
 from tests.model.story import Story, Wrong
@@ -194,7 +194,7 @@ class Books:
 def all_wrong(
     store: Store, stuck: Iterable | None = None, *, contents: Mapping[str, dict], seen: Sequence = (), loose=False
 ) -> list[str]:
-    """Everything that is wrong, with the name of its rule in front. `stuck`: the result of orders.queries.stuck.
+    """Everything that is wrong, with the name of its rule in front. `stuck`: the result of orders.incidents.stuck.
 
     `contents`: what was sent and accepted, by number. `seen`: the partner's records as they were (stories.py).
     """

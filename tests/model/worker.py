@@ -14,22 +14,22 @@ from integrations.delivery.loop import LEASE_RESERVE, _may_send_one, record_safe
 from integrations.models import Breaker
 from notifications.models import Mail
 from orders.attachments.check import FileProblem
+from orders.attachments.files import recheck_files
 from orders.db.compiled_sql import Prepared, Slot
+from orders.intake.holds import settle_arrived
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.services.compensation.start import close_abandoned
-from orders.services.files import recheck_files
-from orders.services.holds import settle_arrived
-from orders.services.moves_over import end_moves
-from orders.services.outbox.claim import claim
-from orders.services.outbox.mail_sending import claim_mails, is_mail_due
-from orders.services.outbox.outcome import Outcome, Work
-from orders.services.outbox.release import release
-from orders.services.pausing import end_pauses, remind_of_pauses, resume_partner
-from orders.services.reconciliation.number_list import close_known
-from orders.services.start_day import activate
-from orders.services.trials import end_trials
-from orders.steps import PARTNERS
+from orders.outbox.outcome import Outcome, Work
+from orders.outbox.release import release
+from orders.reconciliation.number_list import close_known
+from orders.rules.steps import PARTNERS
+from orders.sending.claim import claim
+from orders.sending.mail_sending import claim_mails, is_mail_due
+from orders.sending.moves_over import end_moves
+from orders.sending.pausing import end_pauses, remind_of_pauses, resume_partner
+from orders.start_day.start_day import activate
+from orders.undoing.start import close_abandoned
+from orders.undoing.trials import end_trials
 from tests.model.acts import WrongError, act
 from tests.model.messages import names
 from tests.model.truth import check_claimed

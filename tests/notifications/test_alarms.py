@@ -10,7 +10,7 @@ from integrations import tasks
 from integrations.models import Breaker
 from integrations.worker.heartbeat import beat
 from notifications.models import Mail
-from orders.services.desk_incidents import open_desk_incident
+from orders.incidents.desk_incidents import open_desk_incident
 from project.models import OpenAlarm
 from tests.mails import send_mails
 

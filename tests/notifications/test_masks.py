@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from notifications.masks import BYTES_SHOWN, head, mask_mail, mask_phone, mask_text
-from project.observability.logs import redact
+from project.base.logs import redact
 
 ROOT = Path(__file__).parents[2]
 MOBILES = [

@@ -17,12 +17,12 @@ from integrations.delivery.circuit_breaker import open_partners
 from notifications.mail_texts import ENDINGS
 from notifications.models import Mail
 from notifications.sending import MailError
+from orders.incidents.incidents import open_incident
+from orders.mails.mail_resend import resend_mail
+from orders.mails.notices import notify_staff
 from orders.models import Incident, OrderEvent, Timeline
-from orders.services.incidents import open_incident
-from orders.services.notices import notify_staff
-from orders.services.outbox.mail_resend import resend_mail
-from orders.services.outbox.mail_sending import claim_mails, record_mails
-from orders.services.outbox.outcome import Outcome
+from orders.outbox.outcome import Outcome
+from orders.sending.mail_sending import claim_mails, record_mails
 from project.models import User
 from tests import factories as make
 from tests.admin.conftest import member  # noqa: F401  a fixture

@@ -18,7 +18,7 @@ from django_q.models import OrmQ
 
 from integrations.models import LeaseLock
 from notifications.models import Mail
-from orders.services.outbox.mail_resend import resend_mail
+from orders.mails.mail_resend import resend_mail
 from tests import factories as make
 from tests.admin.conftest import member  # noqa: F401  a fixture
 from tests.mails import send_mails

@@ -16,7 +16,7 @@ from orders.office.bulk import selection as bulk_selection
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.order_page.decisions.resend import VERDICTS
-from orders.services.outbox.resend import Selection, resend
+from orders.sending.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import billed, failed, held_for_attribution, in_conflict, step
 from tests.office.bulking import NOTE, begin, confirm, new, notes, outcomes, page, picked

@@ -12,7 +12,6 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from notifications.models import Mail
-from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent, Timeline
 from orders.office.bulk import acts as bulk_acts
 from orders.office.bulk import page as bulk_page
@@ -20,8 +19,9 @@ from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import LEASE, MAX_ATTEMPTS, LeftError
-from orders.restored_guard import note_restored, read_restore_state
-from orders.services.restores import release_restored
+from orders.pauses.restores import release_restored
+from orders.restore.restored_guard import note_restored, read_restore_state
+from orders.texts.errors import NotAllowedError
 from tests import factories as make
 from tests.admin.orders import billed, held_for_attribution
 from tests.admin.orders import staff as allowed

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from orders.lists.filters import DayFilter
 from orders.lists.registration import address_of_list, admin_of, exported_lists
-from orders.local_time import midnight
 from orders.office.exports.models import Export
+from orders.rules.local_time import midnight
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.test_lists import numbers

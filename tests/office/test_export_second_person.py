@@ -11,7 +11,7 @@ from integrations import tasks
 from notifications.models import Mail
 from orders.models import AskedAct, Incident, OrderEvent
 from orders.office.exports.models import Export
-from orders.services.asked_acts import lapse_asked
+from orders.people.asked_acts import lapse_asked
 from project.models import User
 from tests import factories as make
 from tests.office.conftest import body, read_xlsx

@@ -9,10 +9,10 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from integrations import tasks
+from orders.history.people import staff_actor
 from orders.models import AskedAct, Incident
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
-from orders.people import staff_actor
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.bulking import as_judge, begin, confirm, confirm_as_second, new, outcomes, picked

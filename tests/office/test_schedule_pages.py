@@ -7,12 +7,12 @@ from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
 from orders.models import OrderEvent
 from orders.office.exports.models import Export
 from orders.office.schedules.admin import ScheduledExportAdmin
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.service import Plan, save_schedule
+from orders.texts.errors import NotAllowedError
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read

@@ -10,7 +10,6 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
 from orders.lists.list_query import changelist_for, read_query
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.models import Order, OrderEvent
@@ -19,7 +18,8 @@ from orders.office.views import tabs as view_tabs
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
 from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, share_view
-from orders.services.shape import fold_after_upgrade
+from orders.texts.errors import NotAllowedError
+from orders.trials.shape import fold_after_upgrade
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.walking import unrendered

@@ -5,8 +5,8 @@ import datetime
 import pytest
 
 from orders.intake.decide import PlanFacts, build_plan, later_start
-from orders.local_time import in_ten_years
-from orders.steps import STEPS
+from orders.rules.local_time import in_ten_years
+from orders.rules.steps import STEPS
 from tests.conftest import shanghai
 
 FETCH, CANCEL, CREATE, BPM = "fetch_usage", "cancel_trial_billing", "create_billing", "start_bpm"

@@ -4,8 +4,7 @@ import datetime
 
 import pytest
 
-from orders.models import Order
-from orders.states import (
+from orders.history.states import (
     MOVES,
     ForbiddenMoveError,
     StepFacts,
@@ -16,6 +15,7 @@ from orders.states import (
     set_state,
     set_undo_mark,
 )
+from orders.models import Order
 from tests.conftest import shanghai
 
 NOW = shanghai("2023-09-20 18:54:36")

@@ -4,9 +4,9 @@ import pytest
 from django.utils.translation import override
 
 from integrations.delivery.channels import CHANNELS
+from orders.mails.mail_reasons import EVENTS
 from orders.models import BillingRecord, Dispatch
-from orders.queries.mail_reasons import EVENTS
-from orders.steps import LEAVES, PARTNERS, STEPS, Channel, Effect, Phase, Step, channels_of, named
+from orders.rules.steps import LEAVES, PARTNERS, STEPS, Channel, Effect, Phase, Step, channels_of, named
 
 
 @pytest.mark.parametrize("step", Dispatch.Step)

@@ -4,8 +4,8 @@ import datetime
 
 import pytest
 
-from orders.local_time import SHANGHAI
-from orders.working_days import WorkingDays
+from orders.limits.working_days import WorkingDays
+from orders.rules.local_time import SHANGHAI
 
 # Thursday 1 to Monday 5 October 2026: a holiday of two days, then a weekend of which Saturday is worked.
 DAYS = WorkingDays(

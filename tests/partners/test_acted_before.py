@@ -10,7 +10,7 @@ from integrations.bigdata.client import deletion, product_infos
 from integrations.delivery.channels import send_step
 from integrations.outbound import formats
 from orders.models import Attempt
-from orders.services.outbox.outcome import Work
+from orders.outbox.outcome import Work
 from tests.partners.test_comparison import facts
 
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"

@@ -12,7 +12,7 @@ import pytest
 
 from integrations.outbound.http import PartnerError, check_success, post
 from integrations.partners.calls import call_of
-from project.environment import certificate_files
+from project.base.environment import certificate_files
 from tests.fakes import RunningSandbox
 from tests.partners.certificates import PAST, Authority, halves
 from tests.partners.proxy import Proxy

@@ -15,7 +15,7 @@ from orders.models import Dispatch, Order, OrderEvent
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.parts import run_part
 from orders.office.bulk.service import begin_draft, confirm_draft, stop_run
-from orders.services.outbox.resend import Selection, resend
+from orders.sending.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import failed, staff
 from tests.races.conftest import at_once

@@ -13,13 +13,13 @@ from integrations.delivery.channels import send_step
 from integrations.partners.calls import rules_hash
 from orders.activation import run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
-from orders.services.outbox import proof
-from orders.services.outbox.claim import claim
-from orders.services.outbox.outcome import Outcome
-from orders.services.outbox.record import record_outcomes
-from orders.services.outbox.release import release
-from orders.services.start_day import activate
-from orders.services.usage import ask_for_usage
+from orders.outbox import proof
+from orders.outbox.outcome import Outcome
+from orders.outbox.release import release
+from orders.sending.claim import claim
+from orders.sending.record import record_outcomes
+from orders.sending.usage import ask_for_usage
+from orders.start_day.start_day import activate
 from tests import factories
 from tests.harness.waiting import until
 from tests.processes.orders import activation, trial

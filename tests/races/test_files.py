@@ -7,9 +7,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from orders.attachments.files import recheck_files, waive_files
+from orders.history.order_writes import lock_order
 from orders.models import Dispatch
-from orders.services.files import recheck_files, waive_files
-from orders.services.order_writes import lock_order
 from tests.processes.orders import activation, trial
 from tests.races.conftest import LIMIT, at_once
 

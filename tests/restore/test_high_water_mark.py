@@ -13,12 +13,12 @@ from django.core.checks import run_checks
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from orders import restored_guard
+from orders.history.order_writes import add_event
 from orders.models import OrderEvent, Timeline
-from orders.newest_server import WAL_TIMELINE, is_behind
-from orders.restored_guard import raise_mark
-from orders.services.order_writes import add_event
-from orders.services.restores import open_restore
+from orders.pauses.restores import open_restore
+from orders.restore import restored_guard
+from orders.restore.newest_server import WAL_TIMELINE, is_behind
+from orders.restore.restored_guard import raise_mark
 from project.database.postgresql.base import DatabaseWrapper
 from tests.bboss_messages import accepted, post_order
 from tests.flows.contents import trial

@@ -21,8 +21,8 @@ from integrations.worker.schedules import RECURRING, make_schedules, put_schedul
 from integrations.worker.watchdog import Watchdog
 from notifications.models import Mail
 from orders.models import Dispatch, OrderEvent
-from orders.services.far_moments import DUE_AHEAD
-from orders.services.outbox.retry_schedule import longest_wait
+from orders.outbox.retry_schedule import longest_wait
+from orders.sending.far_moments import DUE_AHEAD
 from project.observability.facts import Facts, is_alive
 from tests import factories as make
 

@@ -9,17 +9,18 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from integrations import other_desk, tasks
+from integrations import tasks
+from integrations.base import other_desk
+from integrations.base.other_desk import digest, enter, leave, look, other_desks
 from integrations.models import DeskProcess
-from integrations.other_desk import digest, enter, leave, look, other_desks
 from integrations.partners.profile import read_profile
 from integrations.worker import watchdog
 from integrations.worker.watchdog import Watchdog
 from orders.models import Incident, Order, Pause, TrailEntry
-from orders.restored_guard import RestoreState
-from orders.services.pausing import pause_partner
-from project.command_trail import note_command
+from orders.restore.restored_guard import RestoreState
+from orders.sending.pausing import pause_partner
 from project.observability.readiness import readiness
+from project.trail.command_trail import note_command
 from tests.bboss_messages import post_order
 from tests.flows.contents import trial
 

@@ -22,7 +22,7 @@ from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
 from integrations.worker.lease_lock import Lease
 from integrations.worker.schedules import RECURRING, make_schedules
 from notifications.models import Mail
-from orders.services.outbox.enqueue import WAKE_KEY, wake
+from orders.outbox.enqueue import WAKE_KEY, wake
 from tests.factories import HeartbeatFactory, MailFactory
 
 pytestmark = pytest.mark.django_db

@@ -16,10 +16,10 @@ from integrations import tasks
 from integrations.delivery import loop
 from integrations.delivery.loop import UnrecordedError, record_safely
 from integrations.worker.parent_link import ending
+from orders.incidents.desk_incidents import SWEEP
 from orders.models import Attempt, Dispatch, Incident
-from orders.services.desk_incidents import SWEEP
-from orders.services.outbox.outcome import Outcome
-from orders.services.outbox.record import record_outcomes
+from orders.outbox.outcome import Outcome
+from orders.sending.record import record_outcomes
 from tests.factories import NOW, AttemptFactory, DispatchFactory, HeartbeatFactory
 
 pytestmark = pytest.mark.django_db

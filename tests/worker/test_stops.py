@@ -16,13 +16,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from integrations import counting, not_stored, tasks
+from integrations import tasks
+from integrations.base import counting, not_stored
 from integrations.models import ToldIncident
 from integrations.robots.tell import note_alerts
 from integrations.worker.heartbeat import beat
 from notifications.models import Mail
+from orders.incidents.incident_desk import ignore_incident
 from orders.models import Incident, OrderEvent, Timeline
-from orders.services.incident_desk import ignore_incident
 from project.observability import history, looks, stops
 from project.observability.alarm_mails import AT_ONCE
 from project.observability.looks import look_around

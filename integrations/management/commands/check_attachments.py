@@ -6,11 +6,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.attachments.check import check_files
+from orders.attachments.files import recheck_files
 from orders.attachments.xlsx import ProbeError
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch, Order
-from orders.services.files import recheck_files
 
 
 class Command(BaseCommand):

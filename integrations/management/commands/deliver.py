@@ -6,17 +6,17 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from integrations.base.other_desk import why_other_desk
 from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
-from integrations.other_desk import why_other_desk
+from orders.intake.holds import settle_arrived
 from orders.management.progress import Progress
 from orders.models import Dispatch
-from orders.queries.pauses import pauses_in_force, say_paused, steps
-from orders.services.holds import settle_arrived
-from orders.services.outbox.claim import next_due
-from orders.services.outbox.mail_sending import next_mail_due
-from orders.services.outbox.release import release
-from orders.services.pausing import end_pauses
-from orders.services.start_day import activate
+from orders.outbox.release import release
+from orders.pauses.pauses import pauses_in_force, say_paused, steps
+from orders.sending.claim import next_due
+from orders.sending.mail_sending import next_mail_due
+from orders.sending.pausing import end_pauses
+from orders.start_day.start_day import activate
 
 ABOUT_TO_BE = datetime.timedelta(seconds=5)
 

@@ -8,13 +8,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.bigdata.client import query_trial_flow, trial_flow_query
-from integrations.delivery import rate
+from integrations.outbound import rate
 from integrations.outbound.http import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
-from orders.queries.pauses import why_paused
-from orders.queries.shapes import shape_of
-from orders.services.usage import store_usage
+from orders.pauses.pauses import why_paused
+from orders.sending.usage import store_usage
+from orders.trials.shapes import shape_of
 
 
 class Command(BaseCommand):

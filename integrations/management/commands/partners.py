@@ -13,18 +13,20 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils import timezone
 
+from integrations.base.database_deadline import error_line
+from integrations.base.other_desk import why_other_desk
+from integrations.base.request_body import content_type_in
 from integrations.bigdata.client import job_query, trial_flow_query
 from integrations.bpm.reading import BadCallbackError, members_of, read_approval
-from integrations.database_deadline import error_line
-from integrations.delivery import rate
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.loop import drain
-from integrations.other_desk import why_other_desk
+from integrations.onboarding.samples import example_of, samples
+from integrations.onboarding.standing import lines_of_standing, standings
+from integrations.outbound import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import PartnerError, listeners, named_charset, post
 from integrations.partners.calls import Call, call_of
 from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile, why_no_start
-from integrations.partners.samples import example_of, samples
 from integrations.partners.shown import (
     LOOK_UPS,
     lines_of_answer,
@@ -34,17 +36,15 @@ from integrations.partners.shown import (
     show_callback,
     without_values,
 )
-from integrations.partners.standing import lines_of_standing, standings
 from integrations.probes import NOBODYS
-from integrations.request_body import content_type_in
 from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
 from orders.order_page.calls import curl_line, headers_with
-from orders.queries.pauses import why_paused
-from orders.queries.shapes import shape_of
-from orders.services.outbox.claim import payloads
-from orders.services.outbox.freeze import read_records
-from orders.steps import STEPS, call_name
+from orders.outbox.freeze import read_records
+from orders.pauses.pauses import why_paused
+from orders.rules.steps import STEPS, call_name
+from orders.sending.claim import payloads
+from orders.trials.shapes import shape_of
 
 CALLBACK = "bpm.callback"
 CALLS = [*NAMES, CALLBACK]

@@ -7,15 +7,15 @@ from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
 from notifications.models import Mail
-from orders.four_eyes import rows_alone
-from orders.local_time import midnight
 from orders.management.arguments import actor, add_by, day
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch, OrderEvent
-from orders.secrets_in_text import without_named_secrets
-from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
-from orders.steps import Channel, Partner
+from orders.rules.four_eyes import rows_alone
+from orders.rules.local_time import midnight
+from orders.rules.steps import Channel, Partner
+from orders.sending.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
+from orders.texts.secrets_in_text import without_named_secrets
 
 WORDS = {
     "same": "will send",

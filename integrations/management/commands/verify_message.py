@@ -15,15 +15,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from integrations.base.old_secrets import APP_SECRET
+from integrations.base.request_body import MAX_BODY_BYTES, OF_ALL, BadJsonError, content_type_in
 from integrations.bboss import envelope
 from integrations.bboss.content import content_of, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.known_ways import Found, digest_of, find_way
 from integrations.bboss.responses import Code, Refused
 from integrations.bboss.signing import SORTED, masked_text_to_sign, verify
 from integrations.bboss.wire import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
-from integrations.old_secrets import APP_SECRET
 from integrations.partners.profile import Bboss
-from integrations.request_body import MAX_BODY_BYTES, OF_ALL, BadJsonError, content_type_in
 
 HEAD = re.compile(rb"\A(?:[A-Z]+ \S+ HTTP/[\d.]+\r?\n)?((?:[A-Za-z0-9-]+:[^\n]*\n)*)\r?\n")
 ESCAPED = re.compile(rb"\\x([0-9A-Fa-f]{2})")

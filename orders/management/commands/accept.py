@@ -1,10 +1,10 @@
 """`accept ORDER [INCIDENT] [--file F.csv --as-of MOMENT] --reason TEXT`: lives with a difference or incident (contract
 3.9, 14; 5; 7.2)."""
 
+from orders.actions.accept import accept
 from orders.management.arguments import add_file
 from orders.management.order_command import OrderCommand
 from orders.models import Order
-from orders.services.reconciliation.accept import accept
 
 
 def accept_what_is_named(*, incident: str, **about) -> Order | None:

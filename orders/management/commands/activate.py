@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from orders.management.order_command import known_orders
 from orders.models import Order
-from orders.services.start_day import activate
+from orders.start_day.start_day import activate
 
 
 class Command(BaseCommand):

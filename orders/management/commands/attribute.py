@@ -2,10 +2,10 @@
 
 from django.core.management.base import CommandError
 
+from orders.actions import dry_run as foresee
+from orders.intake.holds import choose_attribution
 from orders.management.order_command import OrderCommand
-from orders.queries import dry_run as foresee
-from orders.services.attribution import move_attribution
-from orders.services.holds import choose_attribution
+from orders.start_day.attribution import move_attribution
 
 
 class Command(OrderCommand):

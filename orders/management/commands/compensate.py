@@ -1,7 +1,7 @@
 """`compensate ORDER --reason TEXT`: deletes an order's billing records (contract section 5)."""
 
 from orders.management.order_command import OrderCommand
-from orders.services.compensation.by_staff import compensate
+from orders.undoing.by_staff import compensate
 
 
 class Command(OrderCommand):

@@ -4,7 +4,7 @@ from approvals.models import ApprovalRecord
 from orders.management.order_command import OrderCommand
 from orders.models import Order
 from orders.order_page.decisions.registry import DECISIONS
-from orders.services.deciding import decide
+from orders.replanning.deciding import decide
 
 
 class Command(OrderCommand):

@@ -1,8 +1,8 @@
 """`give_up ORDER [--step STEP] --reason TEXT [--dry-run]`: gives a failed step up (contract 3.9, 13; 5)."""
 
+from orders.actions import dry_run
 from orders.management.order_command import OrderCommand
-from orders.queries import dry_run
-from orders.services.giving_up import give_up
+from orders.replanning.giving_up import give_up
 
 
 class Command(OrderCommand):

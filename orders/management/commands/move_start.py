@@ -1,9 +1,9 @@
 """`move_start ORDER YYYYMMDD --reason TEXT [--dry-run]`: moves the start day of an activation (contract 3.9, 18; 5)."""
 
+from orders.actions import dry_run
 from orders.management.arguments import wire_day
 from orders.management.order_command import OrderCommand
-from orders.queries import dry_run
-from orders.services.moving import move_start
+from orders.start_day.moving import move_start
 
 
 class Command(OrderCommand):

@@ -1,7 +1,7 @@
 """`name_domains ORDER DOMAIN... --reason TEXT`: names the domains of a held order (contract 2.4, 5)."""
 
+from orders.intake.holds import name_domains
 from orders.management.order_command import OrderCommand
-from orders.services.holds import name_domains
 
 
 class Command(OrderCommand):

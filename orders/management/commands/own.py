@@ -5,12 +5,12 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.errors import OrderError
+from orders.history.order_writes import find_order
+from orders.history.people import name_of
 from orders.management.arguments import actor, add_by
-from orders.people import name_of
-from orders.secrets_in_text import without_named_secrets
-from orders.services.order_writes import find_order
-from orders.services.ownership import set_owner
+from orders.people.ownership import set_owner
+from orders.texts.errors import OrderError
+from orders.texts.secrets_in_text import without_named_secrets
 
 
 class Command(BaseCommand):

@@ -3,12 +3,12 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.errors import OrderError
 from orders.management.arguments import actor, add_by, moment
-from orders.queries.pauses import pauses_in_force, say_paused, steps
-from orders.secrets_in_text import without_named_secrets
-from orders.services.pausing import pause_partner
-from orders.steps import OUTSIDE
+from orders.pauses.pauses import pauses_in_force, say_paused, steps
+from orders.rules.steps import OUTSIDE
+from orders.sending.pausing import pause_partner
+from orders.texts.errors import OrderError
+from orders.texts.secrets_in_text import without_named_secrets
 
 
 class Command(BaseCommand):

@@ -1,7 +1,7 @@
 """`proceed ORDER --reason TEXT`: lets an order of a closed trial go on (contract 3.10, 5)."""
 
+from orders.intake.holds import proceed
 from orders.management.order_command import OrderCommand
-from orders.services.holds import proceed
 
 
 class Command(OrderCommand):

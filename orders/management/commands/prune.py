@@ -5,9 +5,9 @@ import datetime
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from orders.history.pruning import LEAST_DAYS, REFUSED_DAYS, prune
 from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
-from orders.services.pruning import LEAST_DAYS, REFUSED_DAYS, prune
 
 LONGEST_DAYS = 36_500
 

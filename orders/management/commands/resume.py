@@ -3,11 +3,11 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.errors import OrderError
 from orders.management.arguments import actor, add_by
-from orders.queries.pauses import steps
-from orders.services.pausing import resume_partner
-from orders.steps import OUTSIDE
+from orders.pauses.pauses import steps
+from orders.rules.steps import OUTSIDE
+from orders.sending.pausing import resume_partner
+from orders.texts.errors import OrderError
 
 
 class Command(BaseCommand):

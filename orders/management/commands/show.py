@@ -8,20 +8,20 @@ from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.incident_causes import cause_of
+from orders.history.people import name_of
+from orders.incidents.doubts import open_differences
+from orders.limits.late_orders import mark_overtime
 from orders.lists.overtime_marks import limit_words, overtime_words
+from orders.mails.mail_reasons import EVENTS, Reasons, reasons_of, upcoming_mails
 from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
-from orders.people import name_of
-from orders.queries.blockers import waits_for
-from orders.queries.doubts import open_differences
-from orders.queries.mail_reasons import EVENTS, Reasons, reasons_of, upcoming_mails
-from orders.queries.order_status import order_status, owner_of
-from orders.queries.overtime import mark_overtime
-from orders.queries.shapes import shape_of
-from orders.queries.times import placed, times_of
-from orders.services.breakers import partners_down
-from orders.steps import PARTNERS
+from orders.pauses.breakers import partners_down
+from orders.reports.order_status import order_status, owner_of
+from orders.reports.times import placed, times_of
+from orders.rules.steps import PARTNERS
+from orders.sending.blockers import waits_for
+from orders.texts.incident_causes import cause_of
+from orders.trials.shapes import shape_of
 
 MAX_RECORDS = 20
 MAX_CANDIDATES = 10

@@ -1,7 +1,7 @@
 """`waive ORDER --reason TEXT`: lets an order go on whose files are not right (contract 3.7, 5)."""
 
+from orders.attachments.files import waive_files
 from orders.management.order_command import OrderCommand
-from orders.services.files import waive_files
 
 
 class Command(OrderCommand):

@@ -1,8 +1,8 @@
 """`withdraw ORDER --reason TEXT [--cancel | --delete] [--dry-run]`: withdraws as BBOSS would (contract 3.9, 16; 5)."""
 
+from orders.actions import dry_run
 from orders.management.order_command import OrderCommand
-from orders.queries import dry_run
-from orders.services.withdrawal import withdraw_by_staff
+from orders.replanning.withdrawal import withdraw_by_staff
 
 
 class Command(OrderCommand):

@@ -15,24 +15,24 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.errors import NotAllowedError
-from orders.four_eyes import is_asked
-from orders.incident_causes import title_of
+from orders.history.order_writes import lock_order
+from orders.intake.holds import choose_attribution, why_not_attribute
 from orders.lists.reason import reason_field
-from orders.local_time import midnight
 from orders.models import Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker_of
 from orders.office.bulk.handing_over import HAND_OVER
 from orders.order_page.decisions.attribute import AttributionField
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
-from orders.services.breakers import partners_down
-from orders.services.holds import choose_attribution, why_not_attribute
-from orders.services.order_writes import lock_order
-from orders.services.outbox.resend import Judgement, Selection, judge_selection, resend_order
-from orders.services.ownership import set_owner
-from orders.services.staff_events import add_note, see_conflict
-from orders.steps import Partner, channels_of
+from orders.pauses.breakers import partners_down
+from orders.people.ownership import set_owner
+from orders.people.staff_events import add_note, see_conflict
+from orders.rules.four_eyes import is_asked
+from orders.rules.local_time import midnight
+from orders.rules.steps import Partner, channels_of
+from orders.sending.resend import Judgement, Selection, judge_selection, resend_order
+from orders.texts.errors import NotAllowedError
+from orders.texts.incident_causes import title_of
 
 FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would fail in some time zones
 

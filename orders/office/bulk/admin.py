@@ -15,14 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from orders.db.odd_values import is_id
-from orders.error_messages import say_why
-from orders.errors import OrderError
-from orders.four_eyes import BULK
+from orders.history.people import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, undoubted_chip
 from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
+from orders.lists.page_marks import MovesBy
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, address_of_list, register_list
@@ -36,8 +35,9 @@ from orders.office.bulk.parts import stop
 from orders.office.bulk.selection import AGAIN
 from orders.office.bulk.service import go_on, is_asked_for, may_go_on
 from orders.office.jobs import is_made_by
-from orders.people import rows_of, staff_actor
-from orders.queries.page_marks import MovesBy
+from orders.rules.four_eyes import BULK
+from orders.texts.error_messages import say_why
+from orders.texts.errors import OrderError
 
 State, ItemState = BulkRun.State, BulkItem.State
 STOP = "orders.stop_bulkrun"

@@ -7,7 +7,6 @@ from django.urls import reverse
 from django.utils.translation import get_language, override
 
 from notifications.mail_texts import LANGUAGE
-from orders.errors import NotAllowedError
 from orders.models import AskedAct
 from orders.office.bulk.acts import ACTS, count_kinds
 from orders.office.bulk.base import asked_of
@@ -17,7 +16,8 @@ from orders.office.bulk.service import start_asked
 from orders.office.jobs import check_quota, queue
 from orders.order_page.asked_decision import Foreseen
 from orders.order_page.carrying_out import ForeseenOtherwiseError, digest_of
-from orders.services.asked_acts import confirm
+from orders.people.asked_acts import confirm
+from orders.texts.errors import NotAllowedError
 
 
 class AskedRun:

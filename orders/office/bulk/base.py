@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 
 from orders.db.odd_values import MOST_ID
-from orders.error_messages import say_why
+from orders.history.people import actor_kept
 from orders.lists.reason import reason_field
 from orders.office.bulk.models import BulkRun
-from orders.people import actor_kept
+from orders.texts.error_messages import say_why
 
 
 class ReasonForm(forms.Form):

@@ -12,18 +12,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.db.odd_values import is_id
-from orders.errors import NotAllowedError
-from orders.incident_causes import title_of
+from orders.history.owners import OWN
+from orders.history.people import actor_of, name_of, person_words
 from orders.lists.owners import PersonField
 from orders.lists.reason import reason_field
+from orders.mails.notices import notify_staff
 from orders.models import Difference, Incident, Order, OrderEvent
 from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of
 from orders.office.bulk.models import BulkRun
-from orders.people import actor_of, name_of, person_words
-from orders.queries.mine import may_have_owner, set_owners
-from orders.queries.owners import OWN
-from orders.services.notices import notify_staff
-from orders.services.ownership import KINDS, set_owner
+from orders.people.mine import may_have_owner, set_owners
+from orders.people.ownership import KINDS, set_owner
+from orders.texts.errors import NotAllowedError
+from orders.texts.incident_causes import title_of
 
 
 class OwnerForm(ReasonForm):

@@ -15,7 +15,7 @@ from django.views.generic import RedirectView
 
 from notifications.mail_texts import LANGUAGE
 from orders.db.odd_values import is_id
-from orders.errors import OrderError
+from orders.history.people import staff_actor
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import ACTS, address_of, count_kinds
@@ -26,7 +26,7 @@ from orders.office.bulk.parts import run_part
 from orders.office.bulk.selection import DRAFT, JUDGED, Selected
 from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.jobs import is_made_by, queue
-from orders.people import staff_actor
+from orders.texts.errors import OrderError
 
 MAX_ROWS_AT_ONCE = 20  # rows on which a request acts itself
 AT_ONCE_SECONDS = 5.0  # then a worker goes on

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
+from orders.history.people import account_of
 from orders.lists.filters import days_as_of
 from orders.office.bulk.acts import ACTS
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import Selected
 from orders.office.bulk.service import NOTE_BATCH_SIZE, carry_out, claim_run, end_run, note_rows, stop_run
 from orders.office.jobs import queue_next
-from orders.people import account_of
+from orders.texts.errors import NotAllowedError
 
 NOT_ALLOWED = "bulk_not_allowed"
 PART_SECONDS = 3.0  # so much later a new order's first step goes out at most, while the other worker is busy

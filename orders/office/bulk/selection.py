@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.odd_values import NONSENSE, is_id
-from orders.errors import ExportError
 from orders.lists.list_query import (
     COLUMNS,
     NOT_OF_THE_FILTER,
@@ -25,6 +24,7 @@ from orders.lists.list_query import (
 from orders.office.bulk.acts import acts_on
 from orders.office.bulk.base import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
+from orders.texts.errors import ExportError
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MAX_PICKED = 1000

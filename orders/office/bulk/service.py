@@ -16,16 +16,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from orders.errors import NotAllowedError, OrderError
-from orders.four_eyes import BULK, rows_alone
-from orders.local_time import midnight
+from orders.history.order_writes import add_event, noted_in_events
+from orders.history.people import account_id_of
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_back, own, queue, renew, resume
-from orders.people import account_id_of
-from orders.restored_guard import is_restored
-from orders.services.asked_acts import ask
-from orders.services.order_writes import add_event, noted_in_events
+from orders.people.asked_acts import ask
+from orders.restore.restored_guard import is_restored
+from orders.rules.four_eyes import BULK, rows_alone
+from orders.rules.local_time import midnight
+from orders.texts.errors import NotAllowedError, OrderError
 
 logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State

@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.message import in_words
 from orders.office.bulk.models import BulkItem, BulkRun
+from orders.rules.message import in_words
 
 MESSAGES = in_words(
     {

@@ -15,18 +15,18 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from orders.db.expressions import IsInTrail
-from orders.incident_causes import title_of
+from orders.history.owners import Absent, counts, seen_by
+from orders.history.people import person_words, stands_in_for
+from orders.limits.late_orders import became_late, is_late, is_late_conflict, mark_overtime
+from orders.limits.overtime import VERY_LATE, TimeLimits
 from orders.lists.overtime_marks import overtime_words
 from orders.lists.scope import by_number
-from orders.local_time import SHANGHAI
+from orders.mails.mentions import LEFT
 from orders.models import Conflict, Difference, Incident, Order, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.overtime import VERY_LATE, TimeLimits
-from orders.people import person_words, stands_in_for
-from orders.queries.mine import is_nobodys, is_of
-from orders.queries.overtime import became_late, is_late, is_late_conflict, mark_overtime
-from orders.queries.owners import Absent, counts, seen_by
-from orders.services.mentions import LEFT
+from orders.people.mine import is_nobodys, is_of
+from orders.rules.local_time import SHANGHAI
+from orders.texts.incident_causes import title_of
 
 NAMED = 5
 GRACE = datetime.timedelta(minutes=2)

@@ -16,16 +16,16 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from notifications.sending import NO_MORE, NOT_WANTED, MailError
+from orders.history.owners import Absent, absent_on
+from orders.history.people import ACCOUNTS
+from orders.limits.late_orders import time_limits
 from orders.lists.scope import attributions_of
-from orders.local_time import SHANGHAI
+from orders.mails.notices import notify_staff
 from orders.models import Incident, Order
 from orders.office.digest.contents import GRACE, digest_facts, opened_red, red_facts, turned_red
 from orders.office.digest.models import Digest, RedWatch
-from orders.people import ACCOUNTS
-from orders.queries.overtime import time_limits
-from orders.queries.owners import Absent, absent_on
-from orders.restored_guard import read_restore_state
-from orders.services.notices import notify_staff
+from orders.restore.restored_guard import read_restore_state
+from orders.rules.local_time import SHANGHAI
 
 SEES, ACTS = "orders.view_order", "orders.own_order"
 DIGEST, RED = "notice_digest", "notice_red"

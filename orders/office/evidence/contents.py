@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from notifications.models import Mail
 from orders.attachments.check import KINDS
 from orders.attachments.preview import own_file
-from orders.errors import ExportError
+from orders.history.people import actor_of
 from orders.lists.personal_data import mask_members, mask_text_or_json, may_open
 from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order
@@ -28,9 +28,9 @@ from orders.office.exports.service import Table
 from orders.order_page.history import describe
 from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.order_facts import facts_of
-from orders.people import actor_of
-from orders.queries.shapes import shape_of
-from orders.services.staff_events import note_evidence
+from orders.people.staff_events import note_evidence
+from orders.texts.errors import ExportError
+from orders.trials.shapes import shape_of
 
 PEOPLE = "People's data"
 EXPORT = "orders.export_list"

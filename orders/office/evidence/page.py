@@ -9,12 +9,12 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.history.people import staff_actor
 from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import EXPORT, evidence_of
 from orders.office.exports.page import PersonalDataForm, answer_export
-from orders.people import staff_actor
 
 
 class EvidenceForm(PersonalDataForm):

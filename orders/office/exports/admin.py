@@ -13,14 +13,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.error_messages import say_why
-from orders.errors import OrderError
+from orders.history.people import COMMAND, STAFF, name_of, staff_actor
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import StateChip, personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
 from orders.lists.moments import ago_field
+from orders.lists.page_marks import MovesBy
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import LONGEST_REASON
@@ -41,9 +41,9 @@ from orders.office.exports.rights import (
 from orders.office.exports.service import judge_export, stop_export, waiting_before, why_not_judge
 from orders.office.jobs import is_made_by
 from orders.office.schedules.results import advice
-from orders.people import COMMAND, STAFF, name_of, staff_actor
-from orders.queries.page_marks import MovesBy
-from orders.secrets_in_text import without_named_secrets
+from orders.texts.error_messages import say_why
+from orders.texts.errors import OrderError
+from orders.texts.secrets_in_text import without_named_secrets
 
 State = Export.State
 BUSY = [State.WAITING, State.RUNNING]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
-from orders.errors import ExportError
+from orders.history.people import actor_of
 from orders.lists.columns import columns_of
 from orders.lists.list_query import address_query, columns_in, in_a_line, query_words, read_query, whole_list
 from orders.lists.personal_data import may_open
@@ -21,7 +21,7 @@ from orders.models import Province
 from orders.office.evidence.archive import EVIDENCE
 from orders.office.exports.column_meanings import notes_of
 from orders.office.exports.service import Table
-from orders.people import actor_of
+from orders.texts.errors import ExportError
 
 PERMISSION = "orders.export_list"
 BATCH = 500  # rows that are read at a time

@@ -3,6 +3,7 @@
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
+from orders.history.people import ACCOUNTS, rows_of
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import admin_of, exported_lists
 from orders.lists.scope import attributions_of, sees_all
@@ -11,7 +12,6 @@ from orders.office.exports.lists import rights_for
 from orders.office.exports.models import Export
 from orders.office.jobs import is_made_by
 from orders.office.schedules.models import ScheduledExport
-from orders.people import ACCOUNTS, rows_of
 
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
 JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too

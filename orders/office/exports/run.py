@@ -12,8 +12,8 @@ from django.contrib.auth import get_user_model
 from django.db import Error
 from django.utils import timezone
 
-from orders.errors import ExportError, OrderError
-from orders.four_eyes import EXPORT, is_asked
+from orders.history.people import account_of, names_read_once
+from orders.incidents.desk_incidents import check_free_space
 from orders.lists.filters import days_as_of
 from orders.lists.list_query import columns_in
 from orders.lists.plain_cells import Cell
@@ -38,8 +38,8 @@ from orders.office.exports.table_files import WRITERS
 from orders.office.jobs import queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.weekly_slots import last_slot
-from orders.people import account_of, names_read_once
-from orders.services.desk_incidents import check_free_space
+from orders.rules.four_eyes import EXPORT, is_asked
+from orders.texts.errors import ExportError, OrderError
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:

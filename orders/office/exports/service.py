@@ -18,8 +18,9 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
-from orders.four_eyes import EXPORT, is_asked
+from orders.history.people import Actor, account_id_of, actor_kept, find_account, staff_actor, why_not_second
+from orders.history.trail import Code, note_act
+from orders.incidents.desk_incidents import check_free_space
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.plain_cells import Cell
 from orders.lists.scope import attributions_of
@@ -30,11 +31,10 @@ from orders.office.exports.table_files import WRITERS, Notes
 from orders.office.jobs import LeftError, check_quota, claim, give_back, is_made_by, own, queue, renew, resume
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
-from orders.people import Actor, account_id_of, actor_kept, find_account, staff_actor, why_not_second
-from orders.services.asked_acts import ask, call_off, carried_out_in_emergency, confirm, open_acts, why_not_confirm
-from orders.services.desk_incidents import check_free_space
-from orders.services.staff_events import note_personal_data_seen
-from orders.services.trail import Code, note_act
+from orders.people.asked_acts import ask, call_off, carried_out_in_emergency, confirm, open_acts, why_not_confirm
+from orders.people.staff_events import note_personal_data_seen
+from orders.rules.four_eyes import EXPORT, is_asked
+from orders.texts.errors import ExportError, NotAllowedError, OrderError, check_reason
 
 logger = logging.getLogger(__name__)
 State = Export.State

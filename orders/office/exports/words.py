@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.message import Message
 from orders.office.exports.models import Export
+from orders.rules.message import Message
 
 FILE_NOT_WRITTEN = "the file can't be written: %(why)s"
 

@@ -12,8 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from orders.error_messages import say_why
-from orders.errors import NotAllowedError, OrderError
+from orders.history.people import name_of, staff_actor
 from orders.lists.cells import column
 from orders.lists.chips import chip_of, personal_chip, toned_chip
 from orders.lists.filter_link import filter_link
@@ -29,7 +28,8 @@ from orders.office.schedules.form import DAYS, WORKDAYS, answer_schedule_form, w
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import advice
 from orders.office.schedules.service import delete_schedule, run_schedule, switch_schedule
-from orders.people import name_of, staff_actor
+from orders.texts.error_messages import say_why
+from orders.texts.errors import NotAllowedError, OrderError
 
 SHOWN = 20
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.errors import OrderError
-from orders.four_eyes import EXPORT, is_asked
+from orders.history.people import name_of, staff_actor
+from orders.limits.working_days import WEEKDAYS
 from orders.lists.moments import short_moment
 from orders.lists.personal_data import may_open
 from orders.lists.registration import title_of
@@ -28,9 +28,9 @@ from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.service import Plan, save_schedule
 from orders.office.schedules.weekly_slots import next_slot
 from orders.office.views.models import SavedView
-from orders.people import name_of, staff_actor
-from orders.readable import why_not_a_name
-from orders.working_days import WEEKDAYS
+from orders.rules.four_eyes import EXPORT, is_asked
+from orders.texts.errors import OrderError
+from orders.texts.readable import why_not_a_name
 
 DAYS = {str(number): name for number, name in enumerate(WEEKDAYS, 1)}  # by ISO number
 WORKDAYS = "12345"

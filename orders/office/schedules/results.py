@@ -10,12 +10,12 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from notifications.masks import mask_text
-from orders.errors import OrderError
+from orders.history.order_writes import add_event
+from orders.history.people import name_of
+from orders.mails.notices import notify_staff
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
-from orders.people import name_of
-from orders.services.notices import notify_staff
-from orders.services.order_writes import add_event
+from orders.texts.errors import OrderError
 
 MAX_FAILURES = 3  # in a row; then the desk switches it off
 BY_ITSELF = "system"

@@ -15,17 +15,17 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.db.models import Q
 
 from notifications.masks import mask_text
-from orders.errors import ExportError, NotAllowedError, check_reason
-from orders.four_eyes import EXPORT, is_asked
+from orders.history.order_writes import add_event
+from orders.history.people import staff_actor
+from orders.incidents.desk_incidents import check_free_space
 from orders.office.exports.models import Export
 from orders.office.exports.service import begin_export, check_export_quota, fail_export
 from orders.office.jobs import queue, queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.weekly_slots import next_slot, slots_between
 from orders.office.views.models import SavedView
-from orders.people import staff_actor
-from orders.services.desk_incidents import check_free_space
-from orders.services.order_writes import add_event
+from orders.rules.four_eyes import EXPORT, is_asked
+from orders.texts.errors import ExportError, NotAllowedError, check_reason
 
 logger = logging.getLogger(__name__)
 MAX_SCHEDULES = 30  # of a person

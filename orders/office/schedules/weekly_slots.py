@@ -2,7 +2,7 @@
 
 import datetime
 
-from orders.local_time import SHANGHAI
+from orders.rules.local_time import SHANGHAI
 
 DAY = datetime.timedelta(days=1)
 

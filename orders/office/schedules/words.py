@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.message import Message
+from orders.rules.message import Message
 
 MESSAGES = {
     "schedule_gone": Message("the schedule is gone, or somebody else's", _("It is not there any more.")),

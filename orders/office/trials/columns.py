@@ -12,9 +12,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from orders.content import MemberFault, OrderContent, TrialMember
 from orders.models import Order, Province, ServiceType
 from orders.order_page.glossary import WORDS
+from orders.rules.content import MemberFault, OrderContent, TrialMember
 
 NUMBER, CUSTOMER, CUSTOMER_NAME = "OrderNum", "EnterpriseID", "EnterpriseName"
 DOMAINS, SERVICE, ATTRIBUTION = "ProvContent", "BusinessType", "Attribution"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from django import forms
 from django.utils.translation import gettext as _
 
-from orders.admin.order_search import limit_customers
-from orders.admin.service_names import service_name
+from orders.intake.customer_names import name_of
 from orders.lists.scope import limit, seen_orders
+from orders.lists.service_names import service_name
 from orders.models import Customer, Order, ServiceType
 from orders.office.trials.columns import (
     ATTRIBUTION,
@@ -26,8 +26,8 @@ from orders.office.trials.columns import (
 )
 from orders.office.trials.service import Report
 from orders.office.trials.sheet import Entry
-from orders.queries.customer_names import name_of
 from orders.search.find import find_customers
+from orders.search.order_search import limit_customers
 from orders.search.page import why_not
 
 MAX_CHOICES = 8

@@ -11,7 +11,7 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.errors import OrderError
+from orders.history.people import staff_actor
 from orders.lists.chips import toned_chip
 from orders.lists.scope import attributions_of
 from orders.models import Order
@@ -23,7 +23,7 @@ from orders.office.trials.service import KNOWN, NEW, WRONG, Report, RowResult, i
 from orders.office.trials.sheet import TrialSheet
 from orders.office.trials.uploads import THERE, confirm_upload, correct_upload, keep_upload, sheet_of
 from orders.office.trials.workbook import MAX_BYTES, MAX_ROWS
-from orders.people import staff_actor
+from orders.texts.errors import OrderError
 
 PERMISSION, LOOK_UP_RIGHT = "orders.enter_trial", "orders.view_customer"
 LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms

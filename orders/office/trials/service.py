@@ -11,9 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from notifications.recipients import is_address
-from orders.content import OrderContent, content_hash
 from orders.db.expressions import IsInTrail
-from orders.errors import ContentError, NotAllowedError, OrderConflictError
+from orders.history.order_writes import add_event
+from orders.history.people import account_id_of
 from orders.intake.receive import enter_order
 from orders.models import Order, OrderEvent, Province
 from orders.office.trials.columns import (
@@ -38,11 +38,11 @@ from orders.office.trials.columns import (
 )
 from orders.office.trials.sheet import Entry, Fault, TrialSheet
 from orders.office.trials.warnings import warnings_of
-from orders.people import account_id_of
-from orders.readable import why_not_a_name
-from orders.restored_guard import is_restored
-from orders.services.entered_numbers import note_numbers
-from orders.services.order_writes import add_event
+from orders.restore.entered_numbers import note_numbers
+from orders.restore.restored_guard import is_restored
+from orders.rules.content import OrderContent, content_hash
+from orders.texts.errors import ContentError, NotAllowedError, OrderConflictError
+from orders.texts.readable import why_not_a_name
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
 CHOICES = {SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice"}

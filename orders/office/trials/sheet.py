@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy, override
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import from_excel
 
-from orders.content import MAX_DOMAINS
-from orders.error_messages import say, say_in_english
-from orders.errors import WorkbookError
 from orders.models import Province
 from orders.office.trials.columns import ATTRIBUTION, CODED, CUSTOMER, DOMAINS, Column, trial_columns
 from orders.office.trials.workbook import Cell, Sheet
+from orders.rules.content import MAX_DOMAINS
+from orders.texts.error_messages import say, say_in_english
+from orders.texts.errors import WorkbookError
 
 REMARKS_IN_ENGLISH = "What to put right"
 REMARKS = gettext_lazy("What to put right")

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from orders.disk import lock_is_free
-from orders.errors import NotAllowedError, WorkbookError
+from orders.db.disk import lock_is_free
+from orders.incidents.desk_incidents import check_free_space
 from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import Report, import_trials
 from orders.office.trials.sheet import read_entries
 from orders.office.trials.workbook import Sheet, put_right, read_workbook
-from orders.services.desk_incidents import check_free_space
+from orders.texts.errors import NotAllowedError, WorkbookError
 
 KEPT = datetime.timedelta(days=1)
 MAX_A_DAY = 20

@@ -7,11 +7,11 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable
 
-from orders.content import domain_key
+from orders.intake.customer_names import name_of
 from orders.models import BillingRecord, Order
 from orders.office.trials.columns import CUSTOMER, CUSTOMER_NAME, DOMAINS, NUMBER
 from orders.office.trials.sheet import Entry, Fault
-from orders.queries.customer_names import name_of
+from orders.rules.content import domain_key
 
 State, Type = BillingRecord.State, BillingRecord.Type
 MEANT = [State.TO_SEND, *BillingRecord.THERE]

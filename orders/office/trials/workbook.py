@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from openpyxl.utils.cell import coordinate_to_tuple
 
 from orders.attachments.xlsx import MAX_COLUMNS, MAX_LINES, MAX_STYLES, ProbeError, ask
-from orders.errors import WorkbookError
+from orders.texts.errors import WorkbookError
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_ROWS = 500

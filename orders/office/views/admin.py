@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.errors import OrderError
+from orders.history.people import name_of, staff_actor
 from orders.lists.cells import column
 from orders.lists.columns import chosen, columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words
@@ -35,7 +35,7 @@ from orders.office.schedules.models import ScheduledExport
 from orders.office.views.models import SavedView
 from orders.office.views.service import LONGEST_QUERY, change_view, delete_view, rename_view, save_view, share_view
 from orders.office.views.tabs import SHARE, count_views, may_see, seen_views, tab_of
-from orders.people import name_of, staff_actor
+from orders.texts.errors import OrderError
 
 
 @register_list(

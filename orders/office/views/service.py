@@ -13,10 +13,10 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from notifications.masks import mask_text
-from orders.errors import NotAllowedError
+from orders.history.order_writes import add_event
 from orders.office.views.models import SavedView
-from orders.readable import why_not_a_name
-from orders.services.order_writes import add_event
+from orders.texts.errors import NotAllowedError
+from orders.texts.readable import why_not_a_name
 
 LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
 LONGEST_QUERY = 2000  # so that the address of a view is taken by every browser and proxy

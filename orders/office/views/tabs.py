@@ -18,13 +18,13 @@ from django.http import HttpRequest
 
 from orders.db.bounded_time import bounded_time
 from orders.db.odd_values import NONSENSE
-from orders.errors import OrderError
 from orders.lists.columns import choices_of, chosen
 from orders.lists.list_query import COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
 from orders.lists.scope import attributions_of
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
+from orders.texts.errors import OrderError
 
 SEE, SHARE = "orders.view_savedview", "orders.share_view"
 MAX_DRAWN = 12  # tabs; the others are in a menu, without counts

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.message import in_words
+from orders.rules.message import in_words
 
 MESSAGES = in_words(
     {

@@ -3,21 +3,15 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from orders.errors import NotAllowedError
-from orders.incident_causes import cause_of
+from orders.actions import dry_run
+from orders.actions.accept import accept, acceptable, ask_to_accept, ends_by_accept, why_not_accept
+from orders.actions.take import why_not_quiet
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.moving import why_unresolved
-from orders.services.outbox.moves import unresolved
-from orders.services.reconciliation.accept import (
-    accept,
-    acceptable,
-    ask_to_accept,
-    ends_by_accept,
-    why_not_accept,
-)
-from orders.services.reconciliation.take import why_not_quiet
+from orders.outbox.moves import unresolved
+from orders.start_day.moving import why_unresolved
+from orders.texts.errors import NotAllowedError
+from orders.texts.incident_causes import cause_of
 
 
 class AcceptForm(ReasonForm):

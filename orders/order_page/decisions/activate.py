@@ -2,10 +2,10 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.start_day import run_start_day, why_not_run
+from orders.start_day.start_day import run_start_day, why_not_run
+from orders.texts.errors import NotAllowedError
 
 
 class Activate(Decision):

@@ -3,13 +3,13 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
+from orders.intake.holds import choose_attribution, why_not_attribute
 from orders.models import Order, Province
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.attribution import move_attribution, why_not_move_attribution
-from orders.services.holds import choose_attribution, why_not_attribute
+from orders.start_day.attribution import move_attribution, why_not_move_attribution
+from orders.texts.errors import NotAllowedError
 
 
 def _places() -> list[tuple[str, str]]:

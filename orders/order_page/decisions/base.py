@@ -9,12 +9,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.books import Look, OrderComparison, compare_now
-from orders.errors import OrderError
+from orders.actions.foreseen import Foreseen
+from orders.books.books import Look, OrderComparison, compare_now
 from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries.foreseen import Foreseen
+from orders.texts.errors import OrderError
 
 SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTime")
 LOOKED_AT = gettext_lazy("what was seen there")

@@ -3,14 +3,14 @@
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from orders.books import OrderComparison
-from orders.error_messages import say_why
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
+from orders.books.books import OrderComparison
 from orders.models import Difference, Order
 from orders.order_page.decisions.base import Decision, look_at_books
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.reconciliation.results import compare_order
+from orders.reconciliation.results import compare_order
+from orders.texts.error_messages import say_why
+from orders.texts.errors import NotAllowedError
 
 
 class Compare(Decision):

@@ -2,13 +2,13 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision, what_became
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.compensation.by_staff import compensate, why_not_compensate
-from orders.services.outbox.effects import may_have_acted
+from orders.outbox.effects import may_have_acted
+from orders.texts.errors import NotAllowedError
+from orders.undoing.by_staff import compensate, why_not_compensate
 
 
 class Compensate(Decision):

@@ -6,11 +6,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.errors import NotAllowedError
 from orders.models.proxies import open_conflicts
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.staff_events import see_conflicts, why_not_see
+from orders.people.staff_events import see_conflicts, why_not_see
+from orders.texts.errors import NotAllowedError
 
 
 class ConflictForm(ReasonForm):

@@ -8,13 +8,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
+from orders.history.people import operator_of
 from orders.models import Order
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences
 from orders.order_page.ladder.step_rungs import Facts
-from orders.people import operator_of
-from orders.queries import dry_run
-from orders.services.deciding import decide, why_not_count, why_not_decide
+from orders.replanning.deciding import decide, why_not_count, why_not_decide
+from orders.texts.errors import NotAllowedError
 
 
 class DecideForm(ReasonForm):

@@ -2,16 +2,16 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import OrderComparison
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
+from orders.actions.take import why_not_quiet
+from orders.books.books import OrderComparison
+from orders.books.differences import is_over
+from orders.incidents.incidents import BILLED_NOT_ACTIVE
 from orders.order_page.decisions.base import Decision, look_at_books
 from orders.order_page.decisions.compare import say_found
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.incidents import BILLED_NOT_ACTIVE
-from orders.services.reconciliation.differences import is_over
-from orders.services.reconciliation.results import compare_order
-from orders.services.reconciliation.take import why_not_quiet
+from orders.reconciliation.results import compare_order
+from orders.texts.errors import NotAllowedError
 
 
 class Fix(Decision):

@@ -8,15 +8,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.books import Look, has_look_up
-from orders.errors import NotAllowedError
+from orders.actions.looked import identity, records_in_question
+from orders.actions.take import ask_all, take, why_not_quiet, why_not_take, why_not_take_move
+from orders.books.books import Look, has_look_up
 from orders.models import BillingRecord
 from orders.order_page.decisions.base import LOOKED_AT, Decision, ReasonForm, failed_billing
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.outbox.moves import unresolved
-from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP
-from orders.services.reconciliation.looked import identity, records_in_question
-from orders.services.reconciliation.take import ask_all, take, why_not_quiet, why_not_take, why_not_take_move
+from orders.outbox.moves import unresolved
+from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP
+from orders.texts.errors import NotAllowedError
 
 LIVE, CANCELLED, GONE = "1", "2", "gone"
 THERE = [

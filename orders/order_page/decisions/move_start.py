@@ -5,12 +5,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.moving import move_start, why_not_move, why_not_on
-from orders.services.outbox.moves import move_of
+from orders.outbox.moves import move_of
+from orders.start_day.moving import move_start, why_not_move, why_not_on
+from orders.texts.errors import NotAllowedError
 
 
 class DayForm(ReasonForm):

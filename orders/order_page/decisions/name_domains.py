@@ -7,11 +7,11 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.content import MAX_DOMAINS, domain_fault, domain_key
-from orders.error_messages import say_why
-from orders.errors import NotAllowedError
+from orders.intake.holds import name_domains, why_not_name_domains
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.services.holds import name_domains, why_not_name_domains
+from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
+from orders.texts.error_messages import say_why
+from orders.texts.errors import NotAllowedError
 
 
 class DomainsForm(ReasonForm):

@@ -3,10 +3,10 @@
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from orders.mails.mentions import Mentions
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.mentions import Mentions
-from orders.services.staff_events import add_note
+from orders.people.staff_events import add_note
 
 
 class NoteForm(ReasonForm):

@@ -2,9 +2,9 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from orders.actions import dry_run
+from orders.intake.holds import proceed, why_not_proceed
 from orders.order_page.decisions.base import Decision
-from orders.queries import dry_run
-from orders.services.holds import proceed, why_not_proceed
 
 
 class Proceed(Decision):

@@ -5,15 +5,15 @@ import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.moving import may_send_again
-from orders.services.outbox.read_again import ends_by_reading
-from orders.services.outbox.resend import Judgement, Selection, is_left, is_left_to_people, judge_order, resend
-from orders.services.reopening import claims_against, why_not_open
-from orders.steps import OF_COMPARISONS, Phase
+from orders.replanning.reopening import claims_against, why_not_open
+from orders.rules.steps import OF_COMPARISONS, Phase
+from orders.sending.read_again import ends_by_reading
+from orders.sending.resend import Judgement, Selection, is_left, is_left_to_people, judge_order, resend
+from orders.start_day.moving import may_send_again
+from orders.texts.errors import NotAllowedError
 
 State, Step = Order.State, Dispatch.Step
 VERDICTS = {

@@ -3,24 +3,16 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import has_look_up
-from orders.errors import NotAllowedError
+from orders.actions import dry_run
+from orders.actions.take import ask_all, is_about_start, stopped, take, why_not_quiet, why_not_take, why_not_take_move
+from orders.books.books import has_look_up
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision, StepForm, failed_billing
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.outbox.effects import starts_in_doubt
-from orders.services.outbox.moves import unresolved
-from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
-from orders.services.reconciliation.take import (
-    ask_all,
-    is_about_start,
-    stopped,
-    take,
-    why_not_quiet,
-    why_not_take,
-    why_not_take_move,
-)
+from orders.outbox.effects import starts_in_doubt
+from orders.outbox.moves import unresolved
+from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
+from orders.texts.errors import NotAllowedError
 
 START, FAILED = Dispatch.Step.START_BPM, Dispatch.State.FAILED
 

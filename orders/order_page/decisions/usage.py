@@ -2,11 +2,11 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.errors import NotAllowedError
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.usage import ask_for_usage, why_not_ask
+from orders.sending.usage import ask_for_usage, why_not_ask
+from orders.texts.errors import NotAllowedError
 
 
 class Usage(Decision):

@@ -8,11 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.admin.pauses_in_force import paused_for
-from orders.books import BooksSilentError
-from orders.errors import OrderError
-from orders.incident_causes import cause_of
+from orders.attachments.files import look_again
+from orders.books.books import BooksSilentError
+from orders.history.people import staff_actor
+from orders.incidents.incidents import PARTNER_PAUSED
 from orders.lists.neighbours import list_query
+from orders.lists.pauses_in_force import paused_for
 from orders.models import Order
 from orders.order_page.carrying_out import (
     ChangedMeanwhileError,
@@ -26,11 +27,10 @@ from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.history import describe
 from orders.order_page.order_facts import facts_of, last_event
-from orders.people import staff_actor
-from orders.services.files import look_again
-from orders.services.incidents import PARTNER_PAUSED
-from orders.services.outbox.outcome import LOOK_UP
-from orders.services.reconciliation.asking import why_silent
+from orders.outbox.outcome import LOOK_UP
+from orders.reconciliation.asking import why_silent
+from orders.texts.errors import OrderError
+from orders.texts.incident_causes import cause_of
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):

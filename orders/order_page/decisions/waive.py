@@ -3,13 +3,13 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.attachments.files import waive_files, why_not_waive
 from orders.attachments.preview import findings_of
-from orders.incident_causes import cause_of
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
 from orders.order_page.error_details import of_finding
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.files import waive_files, why_not_waive
+from orders.texts.incident_causes import cause_of
 
 
 class Waive(Decision):

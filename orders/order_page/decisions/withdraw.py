@@ -5,14 +5,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.errors import OrderError, TrialClaimedError
+from orders.actions import dry_run
 from orders.models import Order
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences, what_became
 from orders.order_page.ladder.step_rungs import Facts
-from orders.queries import dry_run
-from orders.services.compensation.late import is_late
-from orders.services.compensation.plan import CANCEL, DELETE
-from orders.services.withdrawal import why_not_withdraw, withdraw_by_staff
+from orders.replanning.withdrawal import why_not_withdraw, withdraw_by_staff
+from orders.texts.errors import OrderError, TrialClaimedError
+from orders.undoing.late import is_late
+from orders.undoing.plan import CANCEL, DELETE
 
 HOW = {CANCEL: gettext_lazy("Cancel from now on"), DELETE: gettext_lazy("Delete")}
 

@@ -6,9 +6,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from orders.incident_causes import Cause, cause_of
-from orders.local_time import SHANGHAI
-from orders.meanings import ACCEPTED
+from orders.incidents.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.ladder.step_rungs import (
@@ -24,11 +22,13 @@ from orders.order_page.ladder.step_rungs import (
     never_begun,
     skipped,
 )
-from orders.queries.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
-from orders.services.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
-from orders.services.moving import may_send_again, start_of
-from orders.services.outbox.moves import differs, unresolved
-from orders.steps import Partner
+from orders.outbox.moves import differs, unresolved
+from orders.rules.local_time import SHANGHAI
+from orders.rules.steps import Partner
+from orders.start_day.moving import may_send_again, start_of
+from orders.texts.incident_causes import Cause, cause_of
+from orders.texts.meanings import ACCEPTED
+from orders.trials.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
 WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`
@@ -251,7 +251,7 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
 
 
 def not_fine(rung: Rung, facts: Facts) -> Rung:
-    """A rung of an order that is not fine (orders.queries.doubts), where no rung says so by itself."""
+    """A rung of an order that is not fine (orders.incidents.doubts), where no rung says so by itself."""
     failed, doubt = facts.order.state == State.FAILED, facts.marks.doubt
     troubles = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
     trouble = troubles[0] if troubles else None

@@ -6,6 +6,7 @@ Order and steps in, rungs out. Exactly one rung is the current one: where the or
 from dataclasses import replace
 from functools import partial
 
+from orders.incidents.doubts import SAYS_SO
 from orders.models import Order
 from orders.order_page.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
 from orders.order_page.ladder.step_rungs import (
@@ -18,8 +19,7 @@ from orders.order_page.ladder.step_rungs import (
     received_rung,
     stored_rung,
 )
-from orders.queries.doubts import SAYS_SO
-from orders.steps import OTHER_CHANNELS
+from orders.rules.steps import OTHER_CHANNELS
 
 State, Kind = Order.State, Order.Kind
 SHORT = (received_rung, stored_rung, billing_rung, live_rung)

@@ -19,13 +19,13 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from orders.history.order_writes import add_event
+from orders.history.people import staff_actor
 from orders.models import Province
-from orders.people import staff_actor
-from orders.readable import why_not_a_name
-from orders.services.order_writes import add_event
+from orders.texts.readable import why_not_a_name
 from project.accounts.permission_words import permission_words
 from project.accounts.separation import rights_of, why_not_together
-from project.environment import Grant
+from project.base.environment import Grant
 from project.models import CompanyAccount, UsedName, User
 
 ODD = re.compile(r"[^\w.@+-]+")  # as Django's UnicodeUsernameValidator

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
 from integrations.outbound.http import PartnerError, ask
-from project.addresses import is_loopback
+from project.base.addresses import is_loopback
 
 SECONDS = 5.0
 KEPT_SECONDS = 3600.0

@@ -17,13 +17,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
-from integrations.counting import count_login
-from orders.people import ACCOUNTS
+from integrations.base.counting import count_login
+from orders.history.people import ACCOUNTS
 from project.accounts.company.admission import NotLetInError
 from project.accounts.company.login import CompanyLogIn
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
 from project.accounts.login_trail import note_company_failure, note_not_let_in
-from project.accounts.trail_words import COMPANY_FAILED
+from project.trail.trail_words import COMPANY_FAILED
 
 STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session
 COOKIE = "company_states"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from project.accounts.company.views import ID_TOKEN
 from project.accounts.session_ends import PAGES
-from project.middleware import Middleware
+from project.base.middleware import Middleware
 
 OPEN = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last holds words alone
 

@@ -14,14 +14,14 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from integrations.old_secrets import SIGNING_KEY, note_use, signing_key
+from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 from notifications.models import Mail
 from notifications.recipients import distinct
 from notifications.sending import NO_MORE, MailError
+from orders.history.people import staff_actor
+from orders.history.trail import Code, note_act
+from orders.mails.mails import write_notices
 from orders.models import TrailEntry
-from orders.people import staff_actor
-from orders.services.outbox.mails import write_notices
-from orders.services.trail import Code, note_act
 from project.accounts.emergency import is_emergency_only
 from project.models import User
 

@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from orders.people import staff_actor
-from orders.services.trail import Code
+from orders.history.people import staff_actor
+from orders.history.trail import Code
 from project.accounts.login_guard import address_of
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.links import HOUR, ask, opened
+from project.base.logs import one_line
 from project.models import User
-from project.observability.logs import one_line
 
 KEY = "password_key"
 SENT, SET = "sent", "password_set"

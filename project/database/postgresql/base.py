@@ -1,5 +1,5 @@
-"""Django's engine for PostgreSQL, whose connections keep the deadline of `integrations.database_deadline`
-(docs/mechanisms/database-deadline.md) and tell `integrations.database_clock` the database's time.
+"""Django's engine for PostgreSQL, whose connections keep the deadline of `integrations.base.database_deadline`
+(docs/mechanisms/database-deadline.md) and tell `integrations.base.database_clock` the database's time.
 
 psycopg waits for the server in only two places: `wait` and the generator that connects. This holds for statements,
 commits, copies and TLS. Here both end when the time is up, whatever the network does. A frozen server keeps its socket
@@ -20,8 +20,8 @@ from django.utils.functional import cached_property
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from psycopg.pq import ConnStatus, TransactionStatus
 
-from integrations.database_clock import is_to_measure, measure
-from integrations.database_deadline import NEVER, database_deadline, statement_limit, time_left
+from integrations.base.database_clock import is_to_measure, measure
+from integrations.base.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from project.database.errors import CountedErrors
 from project.database.options import session_limits
 

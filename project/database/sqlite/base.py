@@ -3,7 +3,7 @@
 from django.db.backends.sqlite3 import base
 from django.utils.functional import cached_property
 
-from integrations.database_deadline import time_left
+from integrations.base.database_deadline import time_left
 from project.database.errors import CountedErrors
 from project.database.options import SQLITE_PATIENCE
 

@@ -6,11 +6,11 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.local_time import midnight
 from orders.management.arguments import day
 from orders.models import Order
-from project.observability.logs import one_line
-from project.trail import Act, Asked, trail
+from orders.rules.local_time import midnight
+from project.base.logs import one_line
+from project.trail.trail import Act, Asked, trail
 
 DAY = datetime.timedelta(days=1)
 

@@ -3,12 +3,12 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.errors import OrderError
 from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
-from orders.secrets_in_text import without_named_secrets
-from orders.services.held_processes import hold_processes
-from orders.services.restores import numbers_compared_since, open_restore, release_restored
+from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
+from orders.sending.held_processes import hold_processes
+from orders.texts.errors import OrderError
+from orders.texts.secrets_in_text import without_named_secrets
 
 
 class Command(BaseCommand):

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from integrations.other_desk import adopt as adopt_calls
-from project.environment import FREE_PREFIX, MASK, SETTINGS, Setting
+from integrations.base.other_desk import adopt as adopt_calls
+from project.base.environment import FREE_PREFIX, MASK, SETTINGS, Setting
 
 
 class Command(BaseCommand):

@@ -7,14 +7,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import LOOK, database_deadline
 from integrations.probes import probe_all
+from orders.history.people import spoken
 from orders.management.lost_entries import lines_of_lost_entries
-from orders.people import spoken
-from orders.queries.pauses import steps
+from orders.pauses.pauses import steps
 from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
-from project.settings_trail import changed_since_start
+from project.trail.settings_trail import changed_since_start
 
 
 class Command(BaseCommand):

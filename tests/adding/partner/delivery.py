@@ -6,7 +6,7 @@ from integrations.licence.client import licence, take_out
 
 from integrations.outbound.formats import encode
 from orders.models import Attempt, Dispatch
-from orders.services.outbox.outcome import Work
+from orders.outbox.outcome import Work
 
 
 def build_licence(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:

@@ -87,9 +87,9 @@ QUIET = """
 from django.utils import timezone
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
-from orders.services.outbox.release import release
-from orders.services.holds import settle_arrived
-from orders.services.start_day import activate
+from orders.outbox.release import release
+from orders.intake.holds import settle_arrived
+from orders.start_day.start_day import activate
 now = timezone.now()
 print(settle_arrived(now=now) + len(activate(numbers=None, by="chaos", now=now)) + release(now=now)
       + Dispatch.objects.filter(state__in=OPEN_STATES).count())

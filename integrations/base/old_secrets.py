@@ -1,0 +1,141 @@
+"""Old secrets, which count beside the new one during a change, and when each was last used (contract 4).
+
+A thread of its own notes uses, at most once a minute for each secret in each process, so no call waits for it. The
+table has only 16 bits of a secret's hash. So a guessed secret that fits them may still be a wrong one.
+"""
+
+import datetime
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.apps import apps
+from django.conf import settings
+from django.core.signing import BadSignature, TimestampSigner
+from django.db import Error, connections
+from django.db.models import Manager
+from django.utils import timezone
+
+from integrations.base.database_deadline import LOOK, database_deadline
+
+logger = logging.getLogger(__name__)
+NOTED_EVERY = 60.0  # seconds
+_noted: dict[str, float] = {}  # by a row's name: when this process last noted it
+
+
+class Kind(NamedTuple):
+    """The secrets for one purpose. `setting` names the setting of the one in force, `old` that of the old ones."""
+
+    setting: str
+    old: str
+
+    def in_force(self) -> str:
+        return getattr(settings, self.setting)
+
+    def old_ones(self) -> list[str]:
+        return getattr(settings, self.old)
+
+
+class Tokens(Kind):
+    """BBOSS's tokens are all in one setting: old are those that were issued before the newest."""
+
+    def in_force(self) -> str:
+        return max(settings.BBOSS_ACCESS_TOKENS, key=_issued_at, default="")
+
+    def old_ones(self) -> list[str]:
+        newest = self.in_force()
+        return [token for token in settings.BBOSS_ACCESS_TOKENS if token != newest]
+
+
+def _issued_at(token: str) -> int:
+    """The issue time in seconds since 1970: a token's last part. 0 if it has none: `check` names it (desk.002)."""
+    end = token.rpartition("-")[2]
+    return int(end) if end.isascii() and end.isdigit() else 0
+
+
+SIGNING_KEY = Kind("SECRET_KEY", "SECRET_KEY_FALLBACKS")
+APP_SECRET = Kind("BBOSS_APP_SECRET", "BBOSS_APP_SECRETS_OLD")
+ACCESS_TOKEN = Tokens("BBOSS_ACCESS_TOKENS", "BBOSS_ACCESS_TOKENS")
+CALLBACK_SECRET = Kind("BPM_CALLBACK_SECRET", "BPM_CALLBACK_SECRETS_OLD")
+FACTOR_KEY = Kind("MFA_KEY", "MFA_KEYS_OLD")
+KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_KEY)
+
+
+def which(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
+    """The right secret: the one in force, an old one, or None. Never an empty one: anybody could sign with it."""
+    return next((secret for secret in [kind.in_force(), *kind.old_ones()] if secret and is_right(secret)), None)
+
+
+def signing_key(signed: str, salt: str) -> str | None:
+    """The key that signed what Django's TimestampSigner made."""
+
+    def is_right(key: str) -> bool:
+        try:
+            TimestampSigner(key=key, salt=salt, fallback_keys=[]).unsign(signed)
+        except BadSignature:
+            return False
+        return True
+
+    return which(SIGNING_KEY, is_right)
+
+
+def note_use(kind: Kind, secret: str) -> None:
+    """Notes the use of an old secret. Does nothing for the one in force, even if it is in both settings."""
+    if secret == kind.in_force() or secret not in kind.old_ones():
+        return
+    name, since = _name(kind, secret), time.monotonic()
+    if since - _noted.get(name, -NOTED_EVERY) >= NOTED_EVERY:
+        _noted[name] = since
+        begin(_write, name, timezone.now())
+
+
+def begin(work: Callable[..., None], *args: object) -> None:
+    threading.Thread(target=work, args=args, daemon=True).start()
+
+
+def _write(name: str, now: datetime.datetime) -> None:
+    try:
+        with database_deadline(LOOK):
+            uses = _uses()
+            uses.bulk_create(
+                [uses.model(name=name, used_at=now)],
+                update_conflicts=True,
+                unique_fields=["name"],
+                update_fields=["used_at"],
+            )
+    except Error as error:
+        logger.warning("the use of an old secret (%s) was not noted: %s", name, error)
+    finally:
+        connections.close_all()
+
+
+def _uses() -> Manager:
+    """SecretUse's manager. It can't be imported above, since the demo and benches sign without Django's apps."""
+    return apps.get_model("integrations", "SecretUse")._default_manager
+
+
+def _name(kind: Kind, secret: str) -> str:
+    return f"{kind.old} {hashlib.sha256(secret.encode()).hexdigest()[:4]}"
+
+
+@dataclass(frozen=True)
+class OldSecret:
+    """`number`: its place in its setting, from 1. `used_at`: None if it was never used; up to a minute early."""
+
+    setting: str
+    number: int
+    used_at: datetime.datetime | None
+
+
+def old_secrets() -> list[OldSecret]:
+    """All that are set. One query."""
+    uses = dict(_uses().values_list("name", "used_at"))
+    return [
+        OldSecret(kind.old, getattr(settings, kind.old).index(secret) + 1, uses.get(_name(kind, secret)))
+        for kind in KINDS
+        for secret in kind.old_ones()
+    ]

@@ -1,0 +1,91 @@
+"""Compares this machine's clock with the database's and BBOSS's. A wrong one gets BBOSS's calls 20210 (contract 2.3).
+
+With the database's the watchdog and the sweep compare the worker's machine, `status` and /readyz the machine that is
+asked. With BBOSS's all compare what the database's clock says (`integrations.base.database_clock`) as its calls come.
+"""
+
+import datetime
+import json
+import socket
+from statistics import median
+
+from django.conf import settings
+from django.db import connection
+from django.db.models.functions import Length
+
+from integrations.base.database_clock import measure
+from integrations.bboss.envelope import parse_time
+from integrations.bboss.responses import Refused
+from integrations.bboss.wire import ours
+from orders.incidents.desk_incidents import DESK, keep_desk_incident
+from orders.models import InboundMessage, Incident
+
+DATABASE_CLOCK, BBOSS_CLOCK = "database_clock", "bboss_clock"
+RECENT = datetime.timedelta(minutes=10)
+MIN_MESSAGES, MAX_MESSAGES = 5, 20  # BBOSS's messages: the median needs the first number, and uses at most the second
+LONGEST = 16_384  # characters of a message that is worth reading for its time
+
+
+def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
+    """How many seconds our clock is ahead of each of the two. None: not known, or the check is switched off."""
+    return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
+
+
+def wrong_clocks(differences: dict[str, float | None]) -> dict[str, dict]:
+    """What to say, by code, of the clocks that differ by too much."""
+    most = {DATABASE_CLOCK: settings.CLOCK_SKEW_SECONDS, BBOSS_CLOCK: settings.BBOSS_TIMESTAMP_SKEW_SECONDS / 2}
+    return {
+        code: {"machine": socket.gethostname()[:64], "seconds": round(seconds)}
+        for code, seconds in differences.items()
+        if seconds is not None and abs(seconds) > most[code] > 0
+    }
+
+
+def watch_clocks(*, now: datetime.datetime) -> None:
+    """Opens or closes the incidents. The sweep calls it each minute, on any machine that has a worker."""
+    differences = clock_differences(now=now)
+    wrong = wrong_clocks(differences)
+    for code in differences:
+        if code in wrong or (differences[code] is not None and not _is_anothers(code)):
+            keep_desk_incident(code, wrong.get(code), now=now)
+
+
+def watch_database_clock(*, now: datetime.datetime) -> None:
+    """Opens the incident about this machine. The watchdog calls it at each ping: the sweep may run elsewhere."""
+    if wrong := wrong_clocks({DATABASE_CLOCK: _ahead_of_database()}):
+        keep_desk_incident(DATABASE_CLOCK, wrong[DATABASE_CLOCK], now=now)
+
+
+def _is_anothers(code: str) -> bool:
+    """Whether the open incident is about another machine's clock. Only that machine's sweep may end it."""
+    if code == BBOSS_CLOCK:
+        return False  # the machines that took the calls noted their times, whoever looks
+    details = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
+    return any(params["machine"] != socket.gethostname()[:64] for params in details)
+
+
+def _ahead_of_database() -> float | None:
+    if connection.vendor != "postgresql" or not settings.CLOCK_SKEW_SECONDS:
+        return None
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        return measure(connection.connection)
+
+
+def _ahead_of_bboss(now: datetime.datetime) -> float | None:
+    """How far ahead of BBOSS's clock ours is, by the times in its newest signed messages, refused ones too."""
+    rows = InboundMessage.objects.annotate(size=Length("body"))
+    rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
+    found = [
+        (received - sent).total_seconds()
+        for received, body in rows.order_by("-pk").values_list("received_at", "body")[:MAX_MESSAGES]
+        if (sent := _sent_at(body))
+    ]
+    return median(found) if len(found) >= MIN_MESSAGES else None
+
+
+def _sent_at(body: str) -> datetime.datetime | None:
+    try:
+        return parse_time(ours(json.loads(body), settings.PARTNERS.bboss)["timeStamp"])
+    except (ValueError, KeyError, TypeError, AttributeError, Refused):
+        return None

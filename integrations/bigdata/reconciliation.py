@@ -1,0 +1,425 @@
+"""Compares our billing records with the big-data side's, order by order (contract section 5, `reconcile`).
+
+Several threads ask; one thread reads the database, compares and writes. Orders come in batches by id, so that memory
+does not grow with their number. While one batch is compared, the next one is being asked about.
+"""
+
+import datetime
+import itertools
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+
+from integrations.base.other_desk import refuse_other_desk, why_other_desk
+from integrations.bigdata.books import held_records
+from integrations.bigdata.client import query_product_infos
+from integrations.bigdata.comparison import Ours, compare_records, filled_in, unreadable_answer
+from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.record_file import RecordFile
+from integrations.outbound import rate
+from integrations.outbound.http import PartnerError
+from orders.books.books import BooksSilentError, Discrepancy, Look, OrderComparison
+from orders.books.differences import troubled
+from orders.books.fixes import Left, obstacles
+from orders.books.held_records import NAMES_IT
+from orders.books.meant import not_meant
+from orders.models import BillingRecord, Difference, Order, Reconciliation
+from orders.outbox.effects import called_after
+from orders.pauses.pauses import why_paused
+from orders.reconciliation import results
+from orders.reconciliation.look_guards import called_too_late
+from orders.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
+from orders.rules.content import MAX_DOMAINS, domain_key
+from orders.rules.local_time import midnight
+
+logger = logging.getLogger(__name__)
+THREADS = 12
+BATCH, RECORDS = 200, 20_000  # orders that are compared together, and how many of the partner's records they may have
+SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
+Keys = Collection[tuple[str, str]]  # records by productId and domain's key
+GIVE_UP_AFTER = 20  # this many orders in a row without an answer
+NEEDED = [
+    "number",
+    "kind",
+    "state",
+    "undo_since",
+    "billing_method",
+    "enterprise_id",
+    "enterprise_name",
+    "attribution",
+    "product_id",
+    "start_at",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Which orders to compare: these numbers or all, received on `since` (a day in Asia/Shanghai) or later."""
+
+    numbers: tuple[str, ...] = ()
+    since: datetime.date | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.numbers and self.since is None
+
+    def orders(self) -> QuerySet[Order]:
+        """Orders that can have billing records under their own number. A change's records are its trial's."""
+        rows = self.all_orders().exclude(kind=Order.Kind.CHANGE).select_related("attribution")
+        return rows.only(*NEEDED, "attribution__code").order_by("pk")
+
+    def all_orders(self) -> QuerySet[Order]:
+        rows = Order.objects.all()
+        if self.numbers:
+            rows = rows.filter(number__in=self.numbers)
+        if self.since:
+            rows = rows.filter(received_at__gte=midnight(self.since))
+        return rows
+
+
+@dataclass
+class Asked:
+    """An order that we asked about. `ours` and `seen` are our records from before.
+
+    `troubled`: something must be written even if both books agree (see `differences`, and `meant`). `left`: records
+    about which a file says nothing.
+    """
+
+    order: Order
+    ours: list[Ours]
+    seen: results.Snapshot
+    answer: Future
+    troubled: bool
+    left: Keys = frozenset()
+
+
+@dataclass
+class Tally:
+    """How far a run is. `skipped`: orders with steps under way; `silent`: without an answer, `in_a_row` at the end.
+
+    `error` is the last one. `counts` are still to be added to the run's row.
+    """
+
+    skipped: int = 0
+    silent: int = 0
+    in_a_row: int = 0
+    error: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Comparison:
+    """A reconciliation run, or a part of one, which lasts `seconds`; `after` says where the next part begins.
+
+    For `fix` with a `reason`, see `keep_discrepancies`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_left`
+    gets each order that is not compared, or not fixed, with the reason; `on_compared` the number of orders each time.
+
+    With a `file`, whose records are as of a moment, nobody is asked, and nothing is put right (contract 7.2).
+    """
+
+    scope: Scope
+    by: str
+    fix: bool = False
+    reason: str = ""
+    listed: Collection[str] | None = None
+    file: RecordFile | None = None
+    as_of: datetime.datetime | None = None
+    seconds: float | None = None
+    row: Reconciliation | None = None
+    after: int | None = 0
+    on_difference: Callable[[Difference], None] = lambda difference: None
+    on_left: Callable[[str, Left, bool], None] = lambda number, left, compared: None
+    on_compared: Callable[[int], None] = lambda number: None
+    tally: Tally = field(default_factory=Tally, init=False)
+
+    def run(self) -> Reconciliation:
+        """Compares until time is up, or to the end (`after` is None): all is done, or the partner paused or silent."""
+        self.row = self.row or results.begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
+        until = None if self.seconds is None else time.monotonic() + self.seconds
+        if not self._is_paused():
+            self._compare_all(until)
+        if self.after is None:
+            self._end()
+        self.row.refresh_from_db()
+        return self.row
+
+    def _compare_all(self, until: float | None) -> None:
+        with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
+            for asked, last in self._ask_ahead(pool):
+                self._compare(asked, last)
+                self.on_compared(len(asked))
+                if self._must_stop(until):
+                    pool.shutdown(cancel_futures=True)
+                    return
+            self.after = None
+            self._compare_list(pool)
+
+    def _must_stop(self, until: float | None) -> bool:
+        if self.tally.in_a_row >= GIVE_UP_AFTER:
+            return self._give_up(self.tally.error)
+        return self._is_paused() or (until is not None and time.monotonic() >= until)
+
+    def _is_paused(self) -> bool:
+        if self.file:
+            return False
+        why = why_paused("bigdata", now=timezone.now()) or why_other_desk()
+        return bool(why) and self._give_up(why)
+
+    def _give_up(self, why: str) -> bool:
+        self.tally.error, self.after = f"gave up: {why}", None
+        return True
+
+    def _end(self) -> None:
+        silent, error = self.tally.silent, self.tally.error
+        error = f"{silent} orders not answered; {error}" if silent else error
+        listed = None if self.listed is None else len(self.listed)
+        results.end_reconciliation(
+            self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers
+        )
+
+    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
+        """Yields each batch with its last id. A batch is asked about while the one before it is compared."""
+        before = None
+        for orders in self._batches():
+            asked = self._ask(orders, pool), orders[-1].pk
+            if before is not None:
+                yield before
+            before = asked
+        if before is not None:
+            yield before
+
+    def _batches(self) -> Iterator[list[Order]]:
+        """Batches whose records fit into memory. A batch has at least one order."""
+        last, size = self.after or 0, min(BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or BATCH)
+        while orders := list(self.scope.orders().filter(pk__gt=last)[:size]):
+            yield from _parts(orders)
+            last = orders[-1].pk
+
+    def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[Asked]:
+        """Reads our records, then asks for theirs. Leaves out orders with a billing step under way."""
+        orders = self._to_compare(orders)
+        records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
+        for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
+            records[record.order_id].append(record)
+        again = self._again
+        to_end = troubled(orders) | not_meant(orders, records, now=timezone.now(), accepted=again).keys()
+        left = self._left_out(orders, records)
+        return [
+            Asked(
+                order,
+                ours := _our_records(order, records[order.pk], again=again),
+                results.snapshot(records[order.pk]),
+                self._answer(pool, order.number, ours),
+                order.pk in to_end,
+                left.get(order.pk, frozenset()),
+            )
+            for order in orders
+        ]
+
+    def _answer(self, pool: ThreadPoolExecutor, number: str, ours: Collection[Ours] = ()) -> Future:
+        """What is there of an order: asked in a thread, or read from the file, which is one thread's alone."""
+        if not self.file:
+            return pool.submit(_query, number, len(ours))
+        answer: Future = Future()
+        answer.set_result(filled_in(ours, self.file.rows(number)))
+        return answer
+
+    def _left_out(self, orders: list[Order], records: dict[int, list[BillingRecord]]) -> dict[int, Keys]:
+        """The records that were called too late for the file to say anything about them. Reports their orders."""
+        found = called_after([order.pk for order in orders], self.as_of) if self.file and self.as_of else {}
+        for order in orders if found else ():
+            if young := found.get(order.pk):
+                names = [one.domain for one in records[order.pk] if (one.product_id, one.domain_key) in young]
+                self.on_left(order.number, called_too_late(names or [name for _product, name in sorted(young)]), False)
+        return found
+
+    @property
+    def _again(self) -> bool:
+        """Whether what staff accepted before is put right too: somebody names the orders and says why."""
+        return self.fix and bool(self.reason)
+
+    def _to_compare(self, orders: list[Order]) -> list[Order]:
+        """The orders whose records do not change now. Reports the others, and those that can't be fixed."""
+        found = obstacles(orders, now=timezone.now())
+        for order in orders:
+            if order.pk in found:
+                self._report_left(order, found[order.pk].left, compared=not found[order.pk].moving)
+        return [order for order in orders if order.pk not in found or not found[order.pk].moving]
+
+    def _report_left(self, order: Order, left: Left, *, compared: bool = False) -> None:
+        self.tally.skipped += not compared
+        self.on_left(order.number, left, compared)
+
+    def _compare(self, batch: list[Asked], last: int) -> None:
+        for asked in batch:
+            answer = asked.answer.result()
+            if isinstance(answer, PartnerError) and answer.code != "bad_result":
+                self._note_no_answer(asked.order.number, answer)
+                if self.tally.in_a_row >= GIVE_UP_AFTER:
+                    break
+            else:
+                self._compare_safely(asked, answer)
+        self._add_counts()
+        self.after = last
+
+    def _add_counts(self) -> None:
+        results.add_counts(self.row, **self.tally.counts)
+        self.tally.counts.clear()
+
+    def _note_no_answer(self, number: str, error: PartnerError) -> None:
+        self.tally.silent += 1
+        self.tally.in_a_row += 1
+        self.tally.error = f"{number}: {error.code}: {error.message}"
+
+    def _compare_safely(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
+        """Compares an order. An error counts as a missing answer, so that the other orders are still compared."""
+        try:
+            self._compare_one(asked, theirs)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            logger.exception("order %s can't be compared", asked.order.number)
+            self.tally.silent += 1
+            self.tally.error = f"{asked.order.number}: internal: {error!r}"
+
+    def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
+        self.tally.in_a_row = 0
+        found, theirs = _compare_records(asked.ours, theirs)
+        found = [one for one in found if (one.product_id, domain_key(one.domain)) not in asked.left]
+        kept = self._save_discrepancies(asked, found) if found or asked.troubled else []
+        if kept is None:
+            self._report_left(asked.order, {"code": "acted_meanwhile"})
+            return
+        self.tally.counts["orders"] += 1
+        self.tally.counts["records"] += max(len(asked.ours), len(theirs))
+        self._report_differences(kept)
+
+    def _compare_list(self, pool: ThreadPoolExecutor) -> None:
+        """Finds numbers on BBOSS's list that we do not know, with the partner's records, and orders that it lacks; of a
+        file the numbers that we do not know."""
+        numbers = iter(self.listed or ())
+        if self.file and self.scope.is_whole:
+            numbers = itertools.chain(self.file.jobs(), itertools.filterfalse(self.file.rows, numbers))
+        elif self.listed is None:
+            return
+        now = timezone.now()
+        close_known(by=self.by, now=now)
+        for batch in unknown_numbers(numbers):
+            asked = [(number, self._answer(pool, number)) for number in batch]
+            for number, future in asked:
+                answer = future.result()
+                if isinstance(answer, PartnerError):
+                    self._note_no_answer(number, answer)
+                else:
+                    self._report_differences(keep_unknown(self.row, number, held_records(answer), by=self.by, now=now))
+            self._add_counts()
+        if self.listed is None:
+            return
+        self._report_differences(
+            keep_not_listed(self.row, self.scope.all_orders(), set(self.listed), by=self.by, now=now)
+        )
+        self._add_counts()
+
+    def _report_differences(self, kept: list[Difference]) -> None:
+        self.tally.counts["differences"] += len(kept)
+        for difference in kept:
+            self.tally.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
+            self.on_difference(difference)
+
+    def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
+        return results.keep_discrepancies(
+            self.row,
+            asked.order.pk,
+            found,
+            seen=asked.seen,
+            but=asked.left,
+            fix=self.fix,
+            reason=self.reason,
+            again=self._again,
+            by=self.by,
+            now=timezone.now(),
+            mail=not self.scope.numbers,
+        )
+
+
+def _parts(orders: list[Order]) -> Iterator[list[Order]]:
+    """Splits the orders into lists with at most RECORDS records, or with one order."""
+    rows = BillingRecord.objects.filter(order__in=[order.pk for order in orders]).order_by()
+    counts = dict(rows.values_list("order").annotate(records=Count("*")))
+    part, records = [], 0
+    for order in orders:
+        records += counts.get(order.pk, 0)
+        if part and records > RECORDS:
+            yield part
+            part, records = [], counts.get(order.pk, 0)
+        part.append(order)
+    yield part
+
+
+def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
+    """Asks about one order, or takes what a person saw, and compares it now (`orders.books.books.compare_now`). Raises
+    BooksSilentError."""
+    order = Order.objects.select_related("attribution").get(pk=order_id)
+    records = list(order.billing_records.order_by("pk"))
+    ours = _our_records(order, records)
+    if look:
+        answer: list[dict] | PartnerError = filled_in(ours, look.of_job(order.number))
+    else:
+        refuse_other_desk()
+        answer = _query(order.number, len(records))
+    if isinstance(answer, PartnerError) and answer.code != "bad_result":
+        raise BooksSilentError(answer.message, code=answer.code)
+    found, theirs = _compare_records(ours, answer)
+    return OrderComparison(
+        discrepancies=found,
+        seen=results.snapshot(records),
+        records=max(len(records), len(theirs)),
+        held=held_records(row for row in theirs if isinstance(row, dict)),
+    )
+
+
+def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Discrepancy], list[dict]]:
+    """The differences, and the partner's rows. An answer that can't be read is a difference too."""
+    if isinstance(theirs, PartnerError):
+        return [unreadable_answer(theirs.answer)], []
+    return compare_records(ours, theirs), theirs
+
+
+def _our_records(order: Order, records: Collection[BillingRecord], *, again: bool = False) -> list[Ours]:
+    """`again`: with what staff accepted of them only where it names them there."""
+    rows = []
+    for record in records:
+        record.order = order
+        if again:
+            record.accepted = {name: said for name, said in record.accepted.items() if name in NAMES_IT}
+        cancelled = record.state == BillingRecord.State.CANCELLED
+        facts = record_facts(record, cancelled=cancelled)
+        rows.append(Ours(record.pk, record.state, facts, record.accepted))
+    return rows
+
+
+def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
+    """What the big-data side holds for an order. Asks a second time if there is no answer.
+
+    Runs in threads, so it must not use the database. `expected` is how many records we expect. The partner may hold
+    many more than we know of. If its answer was too large for so few, the second question allows as many records as an
+    order can have.
+    """
+    error = None
+    for _ in range(2):
+        rate.wait_for_slot("bigdata")
+        try:
+            return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
+        except PartnerError as trouble:
+            error = trouble
+            expected = MAX_DOMAINS if trouble.code == "answer_too_large" else expected
+    return error

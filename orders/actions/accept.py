@@ -1,0 +1,283 @@
+"""Staff live with differences, and with incidents that only the books end (`accept`; contract 3.9, 13 and 14).
+
+Our records take the partner's state, as it was shown, and what is accepted stays listed.
+"""
+
+import datetime
+from collections.abc import Collection, Mapping
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from orders.actions.take import adopt, check_quiet, close_by_hand, continue_order, open_record_differences
+from orders.books.books import BooksSilentError, HeldRecord, Look, fetch_records
+from orders.books.differences import (
+    BY_NAME,
+    NAMED,
+    UNKNOWN_RECORD,
+    name_needed,
+    told_shown,
+    unknown_shown,
+    update_incident,
+)
+from orders.books.held_records import as_meant
+from orders.books.meant import end_beside
+from orders.history.order_writes import add_event, find_order, load_records, lock_order
+from orders.incidents.incidents import (
+    BILLED_NOT_ACTIVE,
+    BOOKS_ONLY,
+    BUILT_UPON,
+    DIFFERENCE,
+    LATE_UNDO,
+    close_parts,
+    end_built_upon,
+    end_incidents,
+    lock_incidents,
+    shared_by,
+    stopping_nobody,
+)
+from orders.intake.holds import settle_followers
+from orders.models import AffectedOrder, Difference, Dispatch, Order, Reconciliation
+from orders.outbox.outcome import ACTED_BEFORE
+from orders.reconciliation.asking import (
+    Answer,
+    ask_and_compare,
+    check_as_shown,
+    check_compared,
+    owner_of_records,
+    why_silent,
+)
+from orders.reconciliation.look_guards import check_look
+from orders.reconciliation.number_list import keep_unknown
+from orders.reconciliation.results import begin_reconciliation, may_still_change
+from orders.replanning.giving_up import NOT_BILLED, accept_removals, mark_records_left, settle_given_up_step
+from orders.rules.content import domain_key
+from orders.rules.steps import STEPS, Partner
+from orders.start_day.moving import why_moving
+from orders.texts.errors import NotAllowedError, OrderUnknownError, check_reason
+from orders.undoing.late import end_question
+from orders.undoing.trials import WAITS_FOR_CLAIM
+
+State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
+
+
+def accept(
+    *,
+    number: str,
+    incident: str = "",
+    look: str = "",
+    held: Answer | None = None,
+    named: bool = True,
+    reason: str,
+    by: str,
+    now: datetime.datetime,
+) -> Order | None:
+    """Accepts differences, and incidents that only the books end. Our records get the partner's state.
+
+    `incident` is a code, a name of BY_NAME, or the incident's id; if empty, everything acceptable is accepted. For
+    `held` and `look` see `take`; what is not about records needs no answer. Without `named`, nothing is accepted that
+    needs its name. For a number that we do not know, its differences are accepted and the result is None. Raises
+    OrderUnknownError and NotAllowedError.
+    """
+    check_reason(reason, "accepting")
+    if not Order.objects.filter(number=number).exists():
+        _accept_unknown(number, reason.strip(), look, by=by, now=now)
+        return None
+    answer = _ask_books(number, incident, look, by=by) if held is None else held
+    with transaction.atomic():
+        order = lock_order(number)
+        check_quiet(order)
+        if why := why_moving(order):
+            raise why
+        check_as_shown(order, answer)
+        troubles, steps = acceptable(order, incident)
+        if incident and not troubles:
+            raise NotAllowedError("incident_not_accepted", number=number, incident=incident)
+        if why := why_not_accept(order, bool(troubles)):
+            raise why
+        if about := is_about_records(order, troubles, steps):
+            check_compared(order, answer)
+        codes = sorted({row.incident.code for row in troubles})
+        if not named:
+            _check_named(order, codes)
+        add_event(
+            order, "accepted", by=by, now=now, codes=codes, steps=[row.step for row in steps], reason=reason.strip()
+        )
+        _close_accepted(troubles, reason.strip(), by=by, now=now)
+        for row in steps:
+            row.order = order
+            Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
+            row.state = State.GIVEN_UP
+            _check_made(row, answer.held)
+            settle_given_up_step(row, answer.held, now=now, by=by)
+        held_now = answer.held if about else None
+        _after_accepting(order, set(codes), steps, held_now, reason.strip(), now=now, by=by)
+        continue_order(order, now=now, by=by)
+    return order
+
+
+def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str = "", **_asked: object) -> Answer:
+    """What the partner holds, compared; nothing is asked where nothing about records is accepted. Raises
+    BooksSilentError and NotAllowedError."""
+    about = is_about_records(order, *acceptable(order, incident))
+    seen = Look.read(look)
+    check_look(seen, timezone.now())
+    return ask_and_compare(order, by=by, look=seen) if about else Answer(held=[])
+
+
+def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:
+    try:
+        return ask_to_accept(find_order(number), incident=incident, look=look, by=by)
+    except BooksSilentError as error:
+        raise why_silent(error) from error
+
+
+def is_about_records(order: Order, troubles: list[AffectedOrder], steps: list[Dispatch]) -> bool:
+    """Whether accepting these takes the big-data side's word."""
+    codes = {row.incident.code for row in troubles}
+    acted = any(row.incident.code == ACTED_BEFORE and row.incident.partner == Partner.BIGDATA for row in troubles)
+    if steps or acted or codes & {BILLED_NOT_ACTIVE, UNKNOWN_RECORD}:
+        return True
+    return DIFFERENCE in codes and open_record_differences(owner_of_records(order)).exists()
+
+
+def names_needed(order: Order) -> dict[str, list[str]]:
+    """By name, one of BY_NAME: the domains of the order's open differences that are accepted only by it."""
+    owner, found = owner_of_records(order), {}
+    for row in differences_of(order):
+        if name := name_needed(owner, row):
+            found.setdefault(name, []).append(row.domain)
+    return found
+
+
+def differences_of(order: Order) -> QuerySet[Difference]:
+    """The open differences that are accepted with an order: its own; with a change those of its trial in which both
+    books agree."""
+    about = Q(order=order)
+    if order.kind == Kind.CHANGE:
+        about |= Q(order=order.trial_id, kind=Difference.Kind.NOT_MEANT)
+    return Difference.objects.filter(about, state=Difference.State.OPEN)
+
+
+def _check_named(order: Order, codes: Collection[str]) -> None:
+    """Raises NotAllowedError if something would be accepted that must be named."""
+    needed = names_needed(order) if DIFFERENCE in codes else {}
+    name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
+    if name:
+        domains = needed.get(name, [])
+        said = ", ".join(domains[:NAMED]) + (f" … {len(domains)}" if len(domains) > NAMED else "")
+        raise NotAllowedError(BY_NAME[name], number=order.number, state=order.state, domains=said)
+
+
+def _check_made(row: Dispatch, held: list[HeldRecord]) -> None:
+    """Raises NotAllowedError if it is an activation's create whose records are not live there: nobody would bill it."""
+    if row.step == Step.CREATE_BILLING and not as_meant(row, list(load_records(row.records).values()), held):
+        raise NotAllowedError("step_not_there", step=row.step)
+
+
+def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
+    """What `accept` ends: an order's open troubles, and failed billing steps whose outcome nobody knows."""
+    rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
+    steps = order.dispatches.current().filter(state=State.FAILED, may_have_acted=True, repeat=False)
+    steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
+    unknown = {name: row.error_code for name, row in steps.items()}
+    troubles = [row for row in rows if ends_by_accept(row.incident.code, row.own_step, unknown)]
+    if incident:
+        troubles = [row for row in troubles if incident in {row.incident.code, str(row.incident_id), *_names(row)}]
+    named = {name for row in troubles for name in _stopping(row.incident.code, row.own_step, unknown)}
+    return troubles, [row for name, row in steps.items() if name in named]
+
+
+def _stopping(code: str, step: str, unknown: Mapping[str, str]) -> set[str]:
+    """Those of an order's steps of unknown outcome, by error code, that an incident is about: its own `step`, and of a
+    doubt those of the same call, which share it (contract 7.2)."""
+    return {name for name in shared_by(step, code) if name == step or unknown.get(name) == code} & unknown.keys()
+
+
+def _names(row: AffectedOrder) -> Collection[str]:
+    """The names of BY_NAME under which a trouble is accepted, besides its code."""
+    return names_needed(row.order) if row.incident.code == DIFFERENCE else ()
+
+
+def ends_by_accept(code: str, step: str, unknown: Mapping[str, str]) -> bool:
+    return code in BOOKS_ONLY or bool(_stopping(code, step, unknown))
+
+
+def why_not_accept(order: Order, there: bool) -> NotAllowedError | None:
+    """None if there is something to live with: an incident that `accept` ends."""
+    return None if there else NotAllowedError("nothing_to_accept", number=order.number)
+
+
+def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
+    """Closes accepted troubles. They stay listed with reason and user. An incident that stops nobody any more ends."""
+    ids = [row.pk for row in troubles]
+    lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
+    AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
+    incidents = {row.incident_id for row in troubles}
+    for order in {row.order_id: row.order for row in troubles}.values():
+        close_parts(order, incidents, now=now, accepted_by=by[:160], reason=reason)
+    end_incidents(stopping_nobody(incidents), now=now)
+
+
+def _after_accepting(
+    order: Order,
+    codes: set[str],
+    steps: list[Dispatch],
+    held: list[HeldRecord] | None,
+    reason: str,
+    *,
+    now: datetime.datetime,
+    by: str,
+) -> None:
+    trial, owner = order.trial if order.kind == Kind.CHANGE else None, owner_of_records(order)
+    rows = differences_of(order) if DIFFERENCE in codes else Difference.objects.none()
+    if held is not None and not open_record_differences(owner).exclude(pk__in=rows).exists():
+        adopt(owner, held, unsure=may_still_change(owner, now))  # else ours stay until all that differs is accepted
+    if DIFFERENCE in codes:
+        mark_records_left(_records_of(owner, rows))
+        close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
+        if trial or order.kind == Kind.TRIAL:
+            update_incident(owner, by=by, now=now)
+            end_beside(owner, now=now, by=by)
+    left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
+    billed = order.kind == Kind.ACTIVATION  # what is left of it is accepted by its name
+    if (left and not billed) or BILLED_NOT_ACTIVE in codes:
+        accept_removals(order, now=now, by=by)
+    if BUILT_UPON in codes:
+        end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
+    asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial has the mark too
+    if asked and not order.troubles.unresolved().filter(incident__code=LATE_UNDO).exists():
+        end_question(order, now=now, by=by)
+        settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+
+
+def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
+    names = {(row.product_id, domain_key(row.domain)) for row in rows}
+    records = order.billing_records.values_list("pk", "product_id", "domain_key")
+    return [pk for pk, product, key in records if (product, key) in names]
+
+
+def _accept_unknown(number: str, reason: str, look: str, *, by: str, now: datetime.datetime) -> None:
+    """Accepts the differences of a number that BBOSS or the partner knows and we do not, as they were shown."""
+    before = unknown_shown(number)
+    if not before:
+        raise OrderUnknownError("number_unknown", number=number)
+    seen = Look.read(look)
+    check_look(seen, now)
+    try:
+        held = fetch_records(number, seen)
+    except BooksSilentError as error:
+        raise why_silent(error) from error
+    with transaction.atomic():
+        row = begin_reconciliation(by=by, now=now)
+        keep_unknown(row, number, held, by=by, now=now)
+        Reconciliation.objects.filter(pk=row.pk).update(finished_at=now)
+        found = unknown_shown(number)
+        if found == before:
+            transaction.set_rollback(True)
+    if found != before:
+        raise NotAllowedError("books_otherwise", number=number, found=told_shown(found))
+    rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
+    rows.update(state=Difference.State.ACCEPTED, closed_at=now, closed_by=by[:160], reason=reason)
+    add_event(None, "accepted", by=by, now=now, number=number, reason=reason)

@@ -1,0 +1,345 @@
+"""What an action of staff will do, in sentences for pages and commands. Reads only.
+
+Each function follows the service that does the action. tests/model/test_dry_runs.py holds them together.
+"""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator
+
+from orders.actions.accept import acceptable, differences_of, is_about_records
+from orders.actions.foreseen import Foreseen
+from orders.actions.take import is_about_start, open_record_differences, stopped
+from orders.books.books import CREATE, DELETE, NOTHING, Discrepancy
+from orders.books.differences import BY_NAME, is_over, name_needed
+from orders.books.fixes import FixPlan, obstacles
+from orders.incidents.doubts import accepted_of
+from orders.incidents.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
+from orders.intake.facts import open_claim
+from orders.intake.holds import province_of
+from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.outbox.freeze import work_out
+from orders.outbox.moves import move_of
+from orders.reconciliation.asking import owner_of_records
+from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
+from orders.replanning.line import begun_with
+from orders.rules.content import domain_key
+from orders.rules.local_time import SHANGHAI
+from orders.rules.steps import STEPS
+from orders.start_day.attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
+from orders.start_day.moving import last_call, why_not_move, why_not_on
+from orders.texts.error_messages import say_why
+from orders.texts.errors import NotAllowedError
+from orders.texts.incident_causes import cause_of
+from orders.trials.shapes import begun_shape, shape_of
+from orders.undoing.late import is_late
+from orders.undoing.plan import plan_undo
+
+State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
+UNDOING = {
+    Step.DELETE_BILLING: "deletes",
+    Step.CANCEL_BILLING: "cancels",
+    Step.CANCEL_TRIAL: "cancels_trial",
+    Step.RESTORE_TRIAL: "restores",
+}
+NAMED = 5
+A_DAY = datetime.timedelta(days=1)
+A_MINUTE = datetime.timedelta(minutes=1)
+
+
+def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
+    """What will be sent to the big-data side, from the same plan that will be carried out."""
+    if order.undo_since:
+        yield Foreseen("taken_back")
+        return
+    counts = dict.fromkeys([*UNDOING.values(), "moves_ends"], 0)
+    for row in plan_undo(order, now, how=how):
+        if row.step == Step.RESTORE_TRIAL:
+            chosen = work_out(row, now=now, gone=order)[1]
+            live = sum(record.state == BillingRecord.State.LIVE for record in chosen)
+            counts["moves_ends"] += live
+            counts["restores"] += len(chosen) - live
+        elif row.step in UNDOING:
+            counts[UNDOING[row.step]] += _number_of(row, order, now)
+    found = [Foreseen(code, {"n": number}) for code, number in counts.items() if number]
+    yield from found or [Foreseen("nothing_there")]
+    yield Foreseen("closes_steps")
+
+
+def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
+    """How many records a planned step would send now."""
+    if row.lane is None:
+        return len(row.records)
+    if "to_shape" in row.about:
+        return len(work_out(row, now=now, gone=order)[1])
+    return (order.trial or order).billing_records.filter(state__in=BillingRecord.THERE).count()
+
+
+def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
+    """Warns that nothing is sent to BPM: people there must be told, since they don't look here."""
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
+        yield Foreseen("process_goes_on")
+
+
+def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+    yield from undoing(order, now=now)
+    yield Foreseen("ends_failed")
+    yield Foreseen("frees_trial")
+    yield from _warn_about_bpm(order)
+
+
+def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
+    """`how`: `cancel` or `delete` for a late undoing."""
+    yield from undoing(order, now=now, how=how)
+    if order.kind == Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
+        yield Foreseen("built_upon")
+    if order.kind == Kind.CHANGE and order.trial and not order.undo_since:
+        yield from _trial_without(order, now)
+    if order.kind == Kind.TRIAL:
+        yield Foreseen("withdraws_changes")
+    yield Foreseen("ends_withdrawn")
+    if how and _holds_trial(order):
+        yield Foreseen("ends_trial")
+    yield from _warn_about_bpm(order)
+
+
+def _holds_trial(order: Order) -> bool:
+    """Returns whether the order is an activation that holds its trial's claim: a subsequent one ends no trial."""
+    claim = open_claim(order.trial)
+    return claim is not None and claim.activation_id == order.pk
+
+
+def _trial_without(change: Order, now: datetime.datetime) -> Iterator[Foreseen]:
+    over = begun_shape(change.trial, gone=change).is_over(now.astimezone(SHANGHAI).date())
+    if over and change.trial.state == Order.State.TRIALING:
+        yield Foreseen("ends_without")
+    elif not over and change.trial.state == Order.State.ENDED:
+        yield Foreseen("runs_without")
+
+
+def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
+    """Raises NotAllowedError."""
+    for row in steps_to_give_up(order, step):
+        yield Foreseen("gives_up", {"step": row.step})
+        if row.may_have_acted:
+            yield Foreseen("asks_first")
+        yield from _after_giving_up(order, row)
+
+
+def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
+    if STEPS[row.step].fix:
+        return
+    if row.step == Step.RESTORE_TRIAL:
+        yield Foreseen("no_restore" if order.kind == Kind.ACTIVATION else "not_put_back")
+    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
+        yield Foreseen("billed_still" if order.kind == Kind.ACTIVATION else "runs_on")
+    elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
+        yield Foreseen("trial_still_live")
+    elif "put_back" in row.about:
+        yield Foreseen("not_put_back")
+    else:
+        yield from _shrinking(order, row)
+
+
+def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
+    if row.step == Step.CREATE_TRIAL and not row.may_have_acted:
+        never = BillingRecord.objects.filter(pk__in=row.records, state=BillingRecord.State.TO_SEND).count()
+        if never:
+            yield Foreseen("never_made", {"n": never})
+    yield Foreseen("trial_shrinks" if order.kind == Kind.TRIAL else "change_shrinks")
+    if behind := _orders_behind(row):
+        yield Foreseen("plans_behind", {"orders": behind})
+
+
+def _orders_behind(row: Dispatch) -> list[str]:
+    rows = Dispatch.objects.current().filter(lane=row.lane, state=State.WAITING, undo=False, attempts=0)
+    rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")
+    found = dict.fromkeys(number for number, place, pk in rows if (place or pk) > (row.place or row.pk))
+    return [*list(found)[:NAMED], *(["…"] if len(found) > NAMED else [])]
+
+
+def take(order: Order, *, now: datetime.datetime, step: str = "", process: str = "") -> Iterator[Foreseen]:
+    if step == Dispatch.Step.START_BPM or (not step and is_about_start(order)):
+        yield Foreseen("takes_step", {"step": Dispatch.Step.START_BPM})
+        return
+    yield Foreseen("asks_books")
+    if move_of(order):
+        yield Foreseen("takes_live_ones" if is_late(order, now) else "takes_earliest")
+        return
+    rows = stopped(order, step)
+    for row in rows:
+        yield Foreseen("takes_step", {"step": row.step})
+    if not rows:
+        found = list(open_record_differences(order))
+        if found:
+            yield Foreseen("takes_differences", {"n": len(found), "names": _names(found)})
+            yield Foreseen("only_as_shown")
+        else:
+            yield Foreseen("takes_books")
+        fields = {name for one in found for name in one.detail.get("fields") or {}}
+        if order.kind == Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
+            yield Foreseen("takes_end")
+        if order.state == Order.State.SCHEDULED and "createTime" in fields:
+            yield Foreseen("takes_start")
+    yield Foreseen("take_refused")
+
+
+def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+    """What the fix would do about the open differences, judged by the rules of the fix."""
+    yield Foreseen("asks_books")
+    discrepancies, left = _judged(order, now)
+    counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
+    yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
+    whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
+    for one, why in whys[:NAMED]:
+        yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
+    if accepted_of(order):
+        yield Foreseen("fix_again")
+    elif not discrepancies and is_over(order) and (there := order.billing_records.not_over(now).count()):
+        yield Foreseen("fix_deletes", {"n": there})
+    yield Foreseen("fix_only")
+
+
+def _judged(order: Order, now: datetime.datetime) -> tuple[list[Discrepancy], list[dict[str, str] | None]]:
+    """The open differences as a fix would find them, and for each why it would be left."""
+    rows = list(open_record_differences(order))
+    records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
+    found = [_discrepancy(row, records.get((row.product_id, domain_key(row.domain)))) for row in rows]
+    discrepancies = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
+    plan = FixPlan(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
+    return discrepancies, plan.judge(discrepancies, {one.pk: one for one in records.values()})
+
+
+def why_left(order: Order, *, now: datetime.datetime) -> list[NotAllowedError | None]:
+    _found, left = _judged(order, now)
+    return [
+        why and NotAllowedError(why["code"], **{name: said for name, said in why.items() if name != "code"})
+        for why in left
+    ]
+
+
+def _discrepancy(row: Difference, record: BillingRecord | None) -> Discrepancy:
+    """A stored difference as the comparison found it."""
+    ours, theirs = row.detail.get("ours", ""), row.detail.get("theirs", "")
+    wanted = ours in {"live", "cancelled"}
+    remedy = CREATE if wanted else DELETE if theirs in {"live", "cancelled"} else NOTHING
+    return Discrepancy(
+        kind=row.kind,
+        product_id=row.product_id,
+        domain=row.domain,
+        ours=ours,
+        theirs=theirs,
+        remedy=remedy,
+        record=record.pk if record and wanted else None,
+    )
+
+
+def _sentence(one: Discrepancy) -> str:
+    if one.remedy == DELETE:
+        return "fix_deletes"
+    if one.kind == Difference.Kind.NOT_MEANT:
+        return "fix_as_meant"
+    if one.ours == one.theirs:
+        return "fix_sends"
+    return "fix_creates" if one.ours == "live" else "fix_cancels"
+
+
+def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | None = None) -> Iterator[Foreseen]:
+    """`day`: the new one, if it is known already. Raises NotAllowedError."""
+    if why := why_not_move(order, now) or (day and why_not_on(order, day, now)):
+        raise why
+    today, old = now.astimezone(SHANGHAI).date(), order.start_at.astimezone(SHANGHAI).date()
+    moves = "moves_from" if day is None else "moves_to_now" if day == today else "moves_day"
+    yield Foreseen(moves, {"old": old, "new": day})
+    if order.state == Order.State.SCHEDULED:
+        yield Foreseen("moves_records", {"n": order.billing_records.filter(state=BillingRecord.State.LIVE).count()})
+        until = last_call(order, day or old, now)
+        if day == today:  # it counts from the moment of the act, so the clock's time would be another each minute
+            yield Foreseen("move_ends_within", {"n": (until - now) // A_MINUTE})
+        else:
+            yield Foreseen("move_ends_by", {"until": f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"})
+    else:
+        yield Foreseen("moves_without_call")
+    end = shape_of(order.trial).end if order.first and order.trial else None
+    if end and day is None:
+        yield Foreseen("trial_ends_on", {"end": end})
+    elif end and end + A_DAY < day:
+        yield Foreseen("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
+        yield Foreseen("bpm_not_told")
+
+
+def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "") -> Iterator[Foreseen]:
+    """`letters`: the new attribution, if it is known already. Raises NotAllowedError."""
+    new = province_of(letters) if letters else None
+    if why := why_not_move_attribution(order, now) or (new and why_not_there(order, new)):
+        raise why
+    numbers = [row.number for row in family_of(order)]
+    yield Foreseen("moves_family", {"orders": [*numbers[:NAMED], *(["…"] if len(numbers) > NAMED else [])]})
+    if number := len(records_to_post(order, new)):
+        yield Foreseen("posts_records", {"n": number})
+    yield Foreseen("bpm_not_told")
+
+
+def compare(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+    yield Foreseen("asks_books")
+    yield Foreseen("compares")
+
+
+def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Iterator[Foreseen]:
+    troubles, steps = acceptable(order, incident)
+    codes = dict.fromkeys(row.incident.code for row in troubles)
+    yield Foreseen("accepts", {"what": [cause_of(code).what for code in codes]})
+    if DIFFERENCE in codes:
+        yield from _accepting(order)
+    if is_about_records(order, troubles, steps):
+        yield Foreseen("asks_books")
+        yield Foreseen("takes_books")
+        yield Foreseen("only_as_shown")
+    if BILLED_NOT_ACTIVE in codes and order.undo_since and _holds_trial(order):
+        yield Foreseen("ends_trial")
+    if LATE_UNDO in codes:
+        yield Foreseen("stays_live")
+
+
+def _accepting(order: Order) -> Iterator[Foreseen]:
+    """The open differences of records that are accepted with an order, by what it means to accept them."""
+    owner, found = owner_of_records(order), {}
+    for row in differences_of(order).exclude(kind=Difference.Kind.NOT_LISTED):
+        found.setdefault(name_needed(owner, row), []).append(row)
+    for name in (*BY_NAME, ""):
+        if rows := found.get(name):
+            about = {"number": owner.number, "state": owner.state, "n": len(rows), "names": _names(rows)}
+            yield Foreseen(f"accepts_{name}" if name else "accepts_differences", about)
+
+
+def _names(rows: list[Difference]) -> list[tuple[str, str]]:
+    """The first few differences: whose record, and the kind."""
+    found = [(row.domain or row.product_id or row.job_id, row.kind) for row in rows]
+    return [*found[:NAMED], *([("…", "")] if len(found) > NAMED else [])]
+
+
+def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+    if order.kind == Order.Kind.CHANGE:
+        yield Foreseen("change_counts" if order.trial.state == Order.State.ENDED else "change_proceeds")
+        return
+    claim = open_claim(order.trial)
+    if claim and claim.activation_id != order.pk:
+        yield Foreseen("proceeds_subsequent", {"number": claim.activation.number})
+        return
+    yield Foreseen("proceeds_first")
+    yield Foreseen("cancels_what_is_live")
+
+
+def decide(order: Order, *, now: datetime.datetime, result: str) -> Iterator[Foreseen]:
+    """What happens once a record with this result counts."""
+    if result == Order.Decision.PASS:
+        opens = order.undo_since and order.state == Order.State.REJECTED
+        yield Foreseen("pass_opens" if opens else "counts_later" if order.undo_since else "pass_goes_on")
+    elif order.undo_since:
+        yield Foreseen("counts_later")
+    elif is_late(order, now):
+        yield Foreseen("reject_asks")
+    else:
+        yield Foreseen("reject_undoes")
+        yield from undoing(order, now=now)

@@ -1,0 +1,164 @@
+"""The big-data side's records in our terms: the boundary between its answers and the core (contract 3.3, look-up)."""
+
+import datetime
+import json
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from orders.incidents.incidents import PARTNER_PAUSED
+from orders.outbox.outcome import LOOK_UP
+from orders.pauses.pauses import why_paused
+from orders.rules.content import domain_key
+
+CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
+
+
+class BooksSilentError(Exception):
+    """The big-data side did not answer. `code` and the message say how."""
+
+    def __init__(self, message: str, *, code: str):
+        super().__init__(message)
+        self.code = code
+
+
+class RecordFileError(Exception):
+    """A file of the big-data side's records can't be read. The text names line and column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldRecord:
+    """A billing record as the big-data side holds it. `key` is the domain's `domain_key`. `live` means cancelStatus 1.
+
+    `create_time` and `cancel_time` are None if what it sent is not a time. `fields` is its row as it came, with values
+    as texts without U+0000. `readable`: productId and domain are present, and we can store them unchanged.
+    """
+
+    product_id: str
+    domain: str
+    info_type: str
+    enterprise_id: str
+    live: bool
+    create_time: datetime.datetime | None = None
+    cancel_time: datetime.datetime | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+    readable: bool = True
+
+    @property
+    def key(self) -> str:
+        return domain_key(self.domain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a person saw at the big-data side, in place of its answer: rows under our names, as of a moment (contract
+    7.2). A member that a row lacks was not looked at. Pages and commands keep it as `text`."""
+
+    rows: list[dict[str, str]]
+    as_of: datetime.datetime
+
+    @classmethod
+    def read(cls, text: str) -> "Look | None":
+        """The look of a text; None for an empty one."""
+        seen = json.loads(text) if text else None
+        return seen and cls(rows=seen["rows"], as_of=datetime.datetime.fromisoformat(seen["as_of"]))
+
+    @property
+    def text(self) -> str:
+        return json.dumps({"as_of": self.as_of.isoformat(), "rows": self.rows}, ensure_ascii=False)
+
+    def of_job(self, job_id: str) -> list[dict[str, str]]:
+        """What is there of a jobId. At a partner without a delete some rows count as absent (contract 7.1)."""
+        rows = [row for row in self.rows if row["jobId"] == job_id]
+        return list(client.present(rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discrepancy:
+    """One difference between our records of an order and the big-data side's. `kind` is one of models.Difference.Kind.
+
+    `ours` and `theirs` are live, cancelled, missing and the like. `fields` is {name: [ours, theirs]}. `record` is the
+    id of our record, if there is one. `remedy` is one of these:
+
+    - `create`: send our record again, live or cancelled.
+    - `delete`: delete the record of theirs that `named` names.
+    - `settle`: ours was unknown and is now what `theirs` says, with their times where we have none.
+    - none: a record that can't be named exactly can't be deleted.
+
+    `times` are theirs of creating and cancelling, None where they can't be read.
+    """
+
+    kind: str
+    product_id: str
+    domain: str
+    ours: str
+    theirs: str
+    remedy: str
+    record: int | None = None
+    named: dict = field(default_factory=dict)
+    fields: dict = field(default_factory=dict)
+    times: tuple[datetime.datetime | None, datetime.datetime | None] = (None, None)
+
+    @property
+    def detail(self) -> dict:
+        sides = {"ours": self.ours, "theirs": self.theirs}
+        return sides | ({"fields": self.fields} if self.fields else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderComparison:
+    """A comparison of one order's records with the big-data side's. `seen` is the state of our records at that time
+    (`results.snapshot`), `records` the number of records on the side that has more, `held` what the big-data side has.
+    """
+
+    discrepancies: list[Discrepancy]
+    seen: dict
+    records: int
+    held: list[HeldRecord] = field(default_factory=list)
+
+
+@dataclass
+class Client:
+    """Who asks the big-data side. `integrations` gives its functions when the app starts, since it lies above.
+
+    `held`: rows, under our names, as records. `present`: those that do not count as absent. `read_file`: the rows of
+    these jobIds in a file (RecordFileError)."""
+
+    compare_now: Callable[[int, Look | None], OrderComparison] | None = None
+    fetch_records: Callable[[str], list[HeldRecord]] | None = None
+    held: Callable[[Iterable[dict]], list[HeldRecord]] | None = None
+    present: Callable[[Iterable[dict]], Iterable[dict]] | None = None
+    read_file: Callable[[Path, Collection[str]], list[dict[str, str]]] | None = None
+
+
+client = Client()
+
+
+def has_look_up() -> bool:
+    """Whether the big-data side can be asked what it holds. Else a person must look (contract 7.2)."""
+    return bool(settings.PARTNERS.bigdata.query.path)
+
+
+def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
+    """Asks and compares now, or compares with what a person saw. Must not run in a transaction. Raises
+    BooksSilentError."""
+    _check_can_ask(look)
+    return client.compare_now(order_id, look)
+
+
+def fetch_records(job_id: str, look: Look | None = None) -> list[HeldRecord]:
+    """The records that the big-data side holds for an order, on the terms of `compare_now`."""
+    _check_can_ask(look)
+    return client.held(look.of_job(job_id)) if look else client.fetch_records(job_id)
+
+
+def _check_can_ask(look: Look | None) -> None:
+    if look:
+        return
+    if not has_look_up():
+        raise BooksSilentError("the big-data side offers no look-up", code=LOOK_UP)
+    if why := why_paused("bigdata", now=timezone.now()):
+        raise BooksSilentError(f"nothing was asked: {why}", code=PARTNER_PAUSED)

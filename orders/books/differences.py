@@ -1,0 +1,188 @@
+"""The states of a difference with the big-data side: open, over or accepted (contract 3.9, The whole truth).
+
+An order with an open difference is in the incident `difference`. Only the books or `accept` end that incident.
+"""
+
+import datetime
+from collections.abc import Collection, Iterable
+
+from django.db.models import Q, QuerySet
+
+from orders.books.books import Discrepancy
+from orders.history.states import ENDED_ORDERS, STANDS
+from orders.incidents.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
+from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, Reconciliation
+from orders.models.querysets import STOPPED_BY
+from orders.rules.content import canonical_json
+from orders.rules.steps import FIXES
+
+Kind, State, S = Difference.Kind, Difference.State, Order.State
+UNKNOWN_RECORD = "unknown_record"
+NAMED = 3
+NOT_BILLED = Kind.NOT_BILLED.value
+BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
+"""What is accepted only by this name (contract 3.9, 14): a record that is gone of an order that stands, or is live of
+one that is over. Each with the refusal of who has not named it."""
+Shown = frozenset[tuple]
+
+
+def troubled(orders: Collection[Order]) -> set[int]:
+    """The orders for which a comparison must write something even if it finds nothing: they have an open difference, a
+    corrected one that was not checked since, or an incident that a comparison ends. Two queries."""
+    numbers = {order.number: order.pk for order in orders}
+    rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
+    rows = rows.order_by()
+    ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(stopped_by__in=FIXES)
+    ends |= Q(incident__code=BILLED_NOT_ACTIVE)
+    ids = list(numbers.values())
+    stopped = AffectedOrder.objects.unresolved().alias(stopped_by=STOPPED_BY).filter(ends)
+    named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")
+    compared = {pk for pair in named for pk in pair} & set(ids)
+    fixed = Difference.objects.filter(state=State.OVER, fix__isnull=False, checked_at=None).order_by()
+    jobs = rows.values_list("job_id").union(fixed.filter(job_id__in=list(numbers)).values_list("job_id"))
+    return compared | {numbers[job] for (job,) in jobs}
+
+
+def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list[Discrepancy]:
+    """Leaves out accepted rows of which we have no record. A record of ours would remember the acceptance itself."""
+    discrepancies = list(discrepancies)
+    if all(one.record for one in discrepancies):
+        return discrepancies
+    kept = Difference.objects.filter(job_id=order.number, state=State.ACCEPTED)
+    known = {_identity(row.kind, row.product_id, row.domain, row.detail) for row in kept}
+    return [
+        one
+        for one in discrepancies
+        if one.record or _identity(one.kind, one.product_id, one.domain, one.detail) not in known
+    ]
+
+
+def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
+    """The identity of a difference. What was done about it does not count."""
+    return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
+
+
+def shown_of(order: Order) -> Shown:
+    """What the open differences of an order's records say, so that two moments can be compared."""
+    rows = of_order(order).filter(state=State.OPEN)
+    return frozenset(_identity(row.kind, row.product_id, row.domain, row.detail) for row in rows)
+
+
+def unknown_shown(number: str) -> Shown:
+    """The same of a number that is no order of ours."""
+    rows = Difference.objects.filter(job_id=number, order=None, state=State.OPEN)
+    held = [(row, canonical_json(row.detail.get("held"))) for row in rows]
+    return frozenset((row.kind, row.product_id, row.domain, row.detail.get("theirs"), there) for row, there in held)
+
+
+def told_shown(shown: Shown) -> str:
+    """The first few of them, at a terminal."""
+    names = sorted(f"{domain or product} ({kind}, {theirs} there)" for kind, product, domain, theirs, _fields in shown)
+    return ", ".join(names[:NAMED]) + (f" … {len(names)}" if len(names) > NAMED else "") if names else "nothing"
+
+
+def is_over(order: Order) -> bool:
+    """Whether no record of the order may be live any more."""
+    return order.state in ENDED_ORDERS or (order.state == S.FAILED and order.undo_since is not None)
+
+
+def name_needed(order: Order, row: Difference) -> str:
+    """The name, one of BY_NAME, by which alone this difference of an order's records is accepted; empty for any."""
+    ours, theirs = row.detail.get("ours"), row.detail.get("theirs")
+    if theirs == "live" and is_over(order):
+        return BILLED_NOT_ACTIVE
+    if order.state in STANDS and ours == "live" and theirs in {"missing", "cancelled"}:
+        return NOT_BILLED
+    return ""
+
+
+def open_found(order: Order, found: Collection[Discrepancy], *, by: str, now: datetime.datetime) -> None:
+    """Opens differences that something else than a comparison has found of a (locked) order's records."""
+    run = Reconciliation.objects.create(started_at=now, finished_at=now, by=by[:160], orders=1, differences=len(found))
+    Difference.objects.bulk_create(
+        Difference(
+            reconciliation=run,
+            order=order,
+            job_id=order.number,
+            kind=one.kind,
+            product_id=one.product_id[:64],
+            domain=one.domain[:255],
+            detail=one.detail,
+            found_at=now,
+        )
+        for one in found
+    )
+    update_incident(order, by=by, now=now)
+
+
+def first_found(rows: QuerySet[Difference]) -> dict[tuple, datetime.datetime]:
+    """When each difference was first found. A difference that is found again keeps its age."""
+    rows = rows.filter(state=State.OPEN).values_list("kind", "product_id", "domain", "found_at")
+    return {tuple(what): found for *what, found in rows}
+
+
+def keep_age(rows: Iterable[Difference], known: dict[tuple, datetime.datetime], now: datetime.datetime) -> None:
+    """Gives new rows their age. `known` comes from `first_found`, called before the old rows were closed."""
+    for row in rows:
+        row.found_at = known.get((row.kind, row.product_id, row.domain), now)
+
+
+def note_checked(order: Order, *, now: datetime.datetime) -> None:
+    """Notes that the books were compared again after fixes, whatever the result."""
+    rows = Difference.objects.filter(job_id=order.number, state=State.OVER, fix__isnull=False, checked_at=None)
+    rows.update(checked_at=now)
+
+
+def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:
+    """Closes these open differences: they were not found again, or are about to be stored anew."""
+    return rows.filter(state=State.OPEN).update(state=State.OVER, closed_at=now, closed_by=by[:160])
+
+
+def of_order(order: Order) -> QuerySet[Difference]:
+    """The differences that a comparison of this order finds and closes, also those from before the order was here."""
+    return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
+
+
+def update_incident(order: Order, *, by: str, now: datetime.datetime, mail: bool = True) -> None:
+    """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
+    still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
+    if still:
+        more = f" … {len(still)}" if len(still) > NAMED else ""
+        detail = ", ".join(map(_summary, still[:NAMED])) + more
+        params = {"code": "records_differ", "records": ", ".join(map(_name, still[:NAMED])) + more}
+        about = {"partner": "bigdata", "step": "", "code": DIFFERENCE, "detail": detail, "params": params}
+        open_incident(order, **about, now=now, mail=mail)
+    else:
+        close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
+
+
+def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
+    """Ends what a comparison of the (locked) order settles: failed fixes, and unknown records once none is left."""
+    failed = order.dispatches.current().filter(step__in=FIXES, state=Dispatch.State.FAILED)
+    for step in set(failed.values_list("step", flat=True)):
+        failed.filter(step=step).update(superseded=True)
+        close_troubles(order, step=step, now=now, by=by)
+    stopped = AffectedOrder.objects.unresolved().filter(
+        Q(order=order) | Q(order__trial=order), incident__code=UNKNOWN_RECORD
+    )
+    for row in stopped.select_related("order").order_by("pk"):
+        owners = {row.order_id, row.order.trial_id}
+        unknown = BillingRecord.objects.filter(order__in=owners - {None}, state=BillingRecord.State.UNKNOWN)
+        if not unknown.exists():
+            close_troubles(row.order, step="", code=UNKNOWN_RECORD, now=now, by=by)
+
+
+def _name(row: Difference) -> str:
+    return row.domain or row.product_id or row.job_id
+
+
+def _summary(row: Difference) -> str:
+    return f"{_name(row)} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
+
+
+def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> None:
+    """Closes the differences for which these finished fixes were planned. With the last one, the incident ends."""
+    done = {row.pk: row.order for row in rows if row.step in FIXES}
+    for pk, order in done.items():
+        if close_differences(Difference.objects.filter(fix=pk), by=by, now=now):
+            update_incident(order, by=by, now=now)

@@ -1,0 +1,186 @@
+"""What `reconcile --fix` may do, and the steps that do it (contract 3.9, What --fix may do).
+
+A fix is a dispatch like all others. It comes before the order's other steps and at the front of its trial's line, so
+that nothing overtakes it. It is made under the order's lock, and only while no billing step is under way.
+"""
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
+
+from orders.books.books import CREATE, DELETE, SETTLE, Discrepancy
+from orders.db.compiled_sql import Prepared, Slot
+from orders.db.expressions import OneOf
+from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
+from orders.models.dispatch import OPEN_STATES
+from orders.outbox.enqueue import build_step, enqueue
+from orders.outbox.release import stands_behind_others, stands_behind_what_stopped
+from orders.pauses.restores import is_from_before_restore
+from orders.rules.content import domain_key
+from orders.rules.steps import FIXES
+
+State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
+FIRST = 1  # the place in a trial's line that comes before all others
+SOON = datetime.timedelta(minutes=5)
+BILLED = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
+Left = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why an order's or its trial's records can't be corrected now. `moving`: they can't be compared either."""
+
+    code: str
+    step: str = ""
+    moving: bool = False
+
+    @property
+    def left(self) -> Left:
+        return {"code": self.code} | ({"step": self.step} if self.step else {})
+
+
+UNDOING = Obstacle("undoing")
+
+
+def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, Obstacle]:
+    """By order: its obstacle, if it has one. Three queries, whatever the number of orders."""
+    orders = list(orders)
+    ids = [order.pk for order in orders]
+    rows = OF_ORDERS(ids=ids, until=now + SOON) + IN_LINES_OF_OTHERS(ids=ids, until=now + SOON)
+    stuck = _stuck_undoings({row.order_id for row in rows if row.state == State.WAITING and row.undo})
+    found = {order.pk: UNDOING for order in orders if order.state == Order.State.COMPENSATING}
+    for row in rows:
+        failed = row.step if row.state == State.FAILED else row.state == State.WAITING and stuck.get(row.order_id)
+        one = Obstacle("step_failed", failed) if failed else Obstacle("step_open", row.step, moving=True)
+        for pk in {row.order_id, row.lane} & set(ids):
+            known = found.get(pk, UNDOING)
+            if known == UNDOING or one.moving and not known.moving:
+                found[pk] = one
+    return found
+
+
+def _open_steps() -> QuerySet[Dispatch]:
+    """Billing steps that are under way, about to be (before `until`), or have failed.
+
+    A failed fix does not count, since the next one takes its place. Neither do steps behind one that staff gave up, a
+    start day's cancel or an undoing that something in front of it holds up, nor a failed forward step of an order that
+    is taken back.
+    """
+    given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
+    soon = Q(undo=True) & ~Exists(given_up.current()) & ~stands_behind_others()
+    soon |= Q(not_before__lte=Slot("until", DateTimeField())) & ~stands_behind_what_stopped()
+    failed = Q(state=State.FAILED) & ~Q(step__in=FIXES) & (Q(undo=True) | Q(order__undo_since=None))
+    wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | failed
+    rows = Dispatch.objects.current().filter(wanted, channel=Dispatch.Channel.BILLING)
+    return rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")
+
+
+OF_ORDERS = Prepared(lambda: _open_steps().filter(OneOf("order_id", "ids")))
+IN_LINES_OF_OTHERS = Prepared(lambda: _open_steps().filter(OneOf("lane", "ids"), ~Q(OneOf("order_id", "ids"))))
+
+
+def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
+    """The orders among these whose undoing does not go on by itself, each with the step that it waits for."""
+    if not orders:
+        return {}
+    rows = Dispatch.objects.current().filter(order__in=orders, undo=True, blocking=True)
+    rows = rows.filter(state__in=[State.FAILED, State.GIVEN_UP]).exclude(step__in=FIXES)
+    return dict(rows.order_by("-pk").values_list("order_id", "step"))
+
+
+class FixPlan:
+    """Decides which of a (locked) order's differences are corrected. Those that are left have a reason."""
+
+    def __init__(self, order: Order, obstacle: Obstacle | None, *, reason: str, now: datetime.datetime):
+        self.order, self.obstacle, self.reason, self.now = order, obstacle, reason, now
+        self.restored = is_from_before_restore(order)
+
+    def judge(self, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord]) -> list[Left | None]:
+        """For each discrepancy, why it is left. None means that it is corrected."""
+        self.claim = self._started_claim()
+        self.elsewhere = self._billed_elsewhere(discrepancies)
+        return [self._why_left(one, records.get(one.record)) for one in discrepancies]
+
+    def _why_left(self, one: Discrepancy, record: BillingRecord | None) -> Left | None:
+        if one.remedy == SETTLE:
+            return None
+        if one.remedy not in {CREATE, DELETE}:
+            return {"code": "no_name"}
+        if self.obstacle:
+            return self.obstacle.left
+        if self.restored:
+            return {"code": "restored"}
+        if one.remedy == DELETE:
+            return None if self.reason or is_fully_undone(self.order) else {"code": "stands"}
+        ends = record.cancel_time if record.state == Record.LIVE else record.cancelled_at
+        not_meant = one.kind == Difference.Kind.NOT_MEANT
+        if not not_meant and not (record.create_time and ends):
+            return {"code": "no_times"}
+        makes_live = one.ours == "live" if not_meant else record.state == Record.LIVE
+        return self._why_not_live(record) if makes_live else None
+
+    def _why_not_live(self, record: BillingRecord) -> Left | None:
+        """Why this record must not be made live there; None if it may."""
+        order = self.order
+        if record.info_type == BillingRecord.Type.COMMERCIAL:
+            return None if order.state in BILLED else {"code": "not_to_be_billed", "state": order.state}
+        if order.state == Order.State.WITHDRAWN:
+            return {"code": "not_to_be_billed", "state": order.state}
+        if self.claim:
+            return {"code": "claimed", "activation": self.claim.activation.number}
+        number = self.elsewhere.get(record.domain_key)
+        return {"code": "billed_elsewhere", "number": number} if number else None
+
+    def _started_claim(self) -> TrialClaim | None:
+        """The claim of an activation whose start has passed, or that starts as soon as it is carried out."""
+        if self.order.kind != Order.Kind.TRIAL:
+            return None
+        claim = TrialClaim.objects.filter(trial=self.order, released_at=None).select_related("activation").first()
+        start = claim and claim.activation.start_at
+        return claim if claim and (start is None or start <= self.now) else None
+
+    def _billed_elsewhere(self, discrepancies: Iterable[Discrepancy]) -> dict[str, str]:
+        """By domain: unknown order numbers for which a live record was found (`reconcile --numbers`)."""
+        if self.order.kind != Order.Kind.TRIAL or all(one.remedy != CREATE for one in discrepancies):
+            return {}
+        rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
+        live = rows.filter(detail__theirs="live").values_list("domain", "job_id")
+        return {domain_key(domain): number for domain, number in live}
+
+
+def is_fully_undone(order: Order) -> bool:
+    """Whether the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any more."""
+    if order.state == Order.State.FAILED:
+        return order.undo_since is not None
+    return order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
+
+
+def plan_fix(
+    row: Reconciliation, order: Order, discrepancies: Iterable[Discrepancy], *, now: datetime.datetime
+) -> dict[str, Dispatch]:
+    """Plans the steps that correct these differences, by remedy. They replace an earlier failed fix."""
+    again = [one.record for one in discrepancies if one.remedy == CREATE]
+    meant = [one.record for one in discrepancies if one.remedy == CREATE and one.kind == Difference.Kind.NOT_MEANT]
+    gone = [one.named for one in discrepancies if one.remedy == DELETE]
+    steps = {}
+    if again:
+        about = {"reconciliation": row.pk, "fixes": again, "meant": meant}
+        steps[CREATE] = _step(order, Step.FIX_CREATE, now, size=len(again), **about)
+    if gone:
+        steps[DELETE] = _step(order, Step.FIX_DELETE, now, size=len(gone), reconciliation=row.pk, named=gone)
+    return steps
+
+
+def send_again(order: Order, records: list[int], *, now: datetime.datetime, **about) -> None:
+    """Plans the step that sends these records of a (locked) order as they are meant, as a fix does."""
+    _step(order, Step.FIX_CREATE, now, size=len(records), fixes=records, meant=records, **about)
+
+
+def _step(order: Order, step: str, now: datetime.datetime, *, size: int, **about) -> Dispatch:
+    """Makes a fix that is due at once. If the order was undone, the fix is an undo step."""
+    line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
+    row = build_step(order, step, now=now, due=True, undo=order.undo_since is not None, size=size, about=about, **line)
+    enqueue([row])
+    return row

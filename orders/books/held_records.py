@@ -1,0 +1,80 @@
+"""Compares what the big-data side answered about a jobId with the step that asked (contract 3.5, 409).
+
+The partner acted on the step's key before, with other bytes, as happens after a restore from a backup. If its records
+are as the step means them, the step is done, and our records take the partner's times.
+"""
+
+from collections.abc import Collection, Iterable
+
+from orders.books.books import HeldRecord
+from orders.models import BillingRecord, Dispatch, Order
+from orders.rules.steps import STEPS, Effect
+
+Step, Record = Dispatch.Step, BillingRecord.State
+TAKEN = ["state", "create_time", "cancel_time", "cancelled_at"]  # the columns that `take_record` sets
+NAMES_IT = {"enterpriseId", "infoType"}  # accepted values by which the partner knows a record
+MOVES_END = {Effect.EXTEND, Effect.RESTORE}
+
+
+def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[HeldRecord]) -> bool:
+    """Whether all records of a step are at the big-data side as the step means them: live, cancelled or absent. With
+    their ends or starts, if the step moves these; the records have the times that the step gives them.
+
+    A trial's create also fits if its records are cancelled. Then an order that we do not know yet has cancelled them.
+    """
+    there = by_identity(held)
+    found = [there.get(identity(record, owner(row, record))) for record in records]
+    if row.step == Step.MOVE_ATTRIBUTION:
+        code = row.order.attribution.code
+        return all(one and one.live and one.fields.get("province") == code for one in found)
+    if STEPS[row.step].leaves == Record.DELETED:
+        return not any(found)
+    if not found or not all(found):
+        return False
+    if STEPS[row.step].leaves == Record.CANCELLED:
+        return not any(one.live for one in found)
+    if STEPS[row.step].effect in MOVES_END:
+        ends = [record.cancel_time for record in records]
+        return all(one.live and one.cancel_time == end for one, end in zip(found, ends, strict=True))
+    if STEPS[row.step].effect == Effect.MOVE:
+        starts = [record.create_time for record in records]
+        return all(one.live and one.create_time == start for one, start in zip(found, starts, strict=True))
+    return row.step == Step.CREATE_TRIAL or all(one.live for one in found)
+
+
+def records_of(row: Dispatch) -> list[int]:
+    """The records that a step is about, to be held against the partner's."""
+    return row.about["fixes"] if row.step == Step.MOVE_ATTRIBUTION else row.records
+
+
+def owner(row: Dispatch, record: BillingRecord) -> Order:
+    """The order whose jobId a record has: the dispatch's own order or its trial."""
+    return row.order if record.order_id == row.order_id else row.order.trial
+
+
+def identity(record: BillingRecord, order: Order) -> tuple[str, str, str, str]:
+    """What identifies a record at the big-data side within its jobId, with the values that staff accepted."""
+    info_type = record.accepted.get("infoType", record.info_type)
+    return record.product_id, record.domain_key, info_type, record.accepted.get("enterpriseId", order.enterprise_id)
+
+
+def by_identity(held: Iterable[HeldRecord]) -> dict[tuple[str, str, str, str], HeldRecord]:
+    return {(one.product_id, one.key, one.info_type, one.enterprise_id): one for one in held}
+
+
+def by_name(held: Iterable[HeldRecord]) -> dict[tuple[str, str], HeldRecord]:
+    """The partner's records by productId and domain, as a comparison identifies them. Leaves out unreadable ones."""
+    return {(one.product_id, one.key): one for one in held if one.readable}
+
+
+def take_record(record: BillingRecord, there: HeldRecord | None) -> None:
+    """Sets our record to what the partner holds, or to deleted if it holds nothing (None). Does not save it."""
+    if there is None:
+        record.state = Record.DELETED
+        return
+    record.create_time = there.create_time or record.create_time
+    if there.live:
+        record.state, record.cancelled_at = Record.LIVE, None
+        record.cancel_time = there.cancel_time or record.cancel_time
+    else:
+        record.state, record.cancelled_at = Record.CANCELLED, there.cancel_time or record.cancelled_at

@@ -1,0 +1,103 @@
+"""Asks the SAs of an order that waits for BPM's approval to have it decided: a mail to them, once a day an order."""
+
+import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from notifications.mail_texts import render_notice
+from notifications.masks import mask_name
+from notifications.recipients import ContactFacts, contacts_for, is_address
+from orders.history.order_writes import add_event, lock_order
+from orders.history.people import actor_kept, actor_of
+from orders.incidents.awaiting_approval import asked_at
+from orders.mails.notices import notify_contacts
+from orders.models import Order, OrderEvent
+from orders.rules.local_time import midnight
+from orders.texts.bpm_task import task_url
+from orders.texts.errors import NotAllowedError
+
+PUSHED, KIND = "pushed", "notice_push"
+
+
+def whom_to_push(order: Order) -> list[ContactFacts]:
+    """The SA contacts of the order's attribution, or those who stand in for them."""
+    return contacts_for(order.attribution_id or "")
+
+
+def pushed_today(order: Order, now: datetime.datetime) -> OrderEvent | None:
+    today = midnight(timezone.localdate(now))
+    return order.events.filter(kind=PUSHED, at__gte=today).order_by("-pk").first()
+
+
+def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | None:
+    """Why nobody is asked now; None if they may be. `pushed`: who did so today."""
+    if order.state != Order.State.AWAITING_APPROVAL:
+        return NotAllowedError("not_awaiting", state=order.get_state_display())
+    if pushed is not None:
+        who = actor_of(actor_kept(pushed.actor, pushed.account_id), pushed.account_id, pushed.at)[0]
+        return NotAllowedError("pushed_today", who=who, at=f"{timezone.localtime(pushed.at):%H:%M}")
+    return None
+
+
+def push_approval(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
+    """Mails the SAs, and notes it in the order's history. `reason` is a remark for them, and may be empty.
+
+    Raises OrderUnknownError and NotAllowedError: the order waits for no approval, somebody has pushed it today, or
+    nobody with a mail address is set.
+    """
+    with transaction.atomic():
+        order = lock_order(number)
+        if why := why_not_push(order, pushed_today(order, now)):
+            raise why
+        people = [one for one in whom_to_push(order) if is_address(one.mail.strip())]
+        if not people:
+            raise NotAllowedError("nobody_to_push")
+        named = [mask_name(one.name) for one in people]
+        add_event(order, PUSHED, by=by, now=now, people=named, reason=reason.strip())
+        notify_contacts(
+            people,
+            KIND,
+            facts=push_facts(order, by=by, remark=reason, now=now),
+            path=_page(order),
+            now=now,
+            order=order,
+            cause=timezone.localdate(now).isoformat(),
+        )
+    return order
+
+
+def push_text(order: Order, *, by: str, now: datetime.datetime) -> str:
+    """The mail as it would go out now, without a remark: the subject, an empty line, the text."""
+    subject, body = render_notice(KIND, push_facts(order, by=by, remark="", now=now), _page(order))
+    return f"{subject}\n\n{body}"
+
+
+def waits_since(order: Order) -> datetime.datetime:
+    """When BPM took the work order."""
+    asked = Order.objects.filter(pk=order.pk).values_list(asked_at(), flat=True).first()
+    return asked or order.state_since or order.received_at
+
+
+def days_waited(since: datetime.datetime, now: datetime.datetime) -> int:
+    """By the calendar: 1 from the next day on."""
+    return (timezone.localdate(now) - timezone.localdate(since)).days
+
+
+def push_facts(order: Order, *, by: str, remark: str, now: datetime.datetime) -> dict[str, object]:
+    since = waits_since(order)
+    return {
+        "order_number": order.number,
+        "enterprise_name": order.enterprise_name,
+        "attribution": str(order.attribution or ""),
+        "process": order.bpm_process,
+        "since": f"{timezone.localtime(since):%Y-%m-%d %H:%M}",
+        "days": days_waited(since, now) or "",
+        "who": actor_of(by)[0],
+        "remark": remark.strip(),
+        "task_url": task_url(order),
+    }
+
+
+def _page(order: Order) -> str:
+    return f"/admin/orders/order/{order.pk}/change/"

@@ -1,0 +1,150 @@
+"""Locks orders, derives their states from steps, and writes events.
+
+To avoid deadlocks, always lock rows in this order: trials by id, other orders by id, their dispatches, incidents.
+
+Locking a trial also locks its line (the steps of all its orders). Code that plans, undoes or finishes such a step must
+hold the trial's lock.
+"""
+
+import contextlib
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+
+from django.db.models import Case, When
+
+from orders.db.compiled_sql import Prepared, insert_rows, update_rows
+from orders.db.expressions import OneOf
+from orders.history.log_facts import known_facts
+from orders.history.people import STAFF, account_id_of
+from orders.history.states import StepFacts, derive_state, set_state
+from orders.models import BillingRecord, Dispatch, Order, OrderEvent
+from orders.restore.restored_guard import remember
+from orders.rules.steps import FIXES
+from orders.texts.errors import OrderUnknownError
+
+State = Order.State
+TRIALS_FIRST = Case(When(kind=Order.Kind.TRIAL, then=0), default=1)
+LOCKED = Prepared(
+    lambda: (
+        Order.objects.filter(OneOf("pk", "ids"))
+        .order_by(TRIALS_FIRST, "pk")
+        .select_for_update(no_key=True)
+        .defer("content")
+    )
+)
+STEPS_OF = Prepared(
+    lambda: (
+        Dispatch.objects.current()
+        .filter(OneOf("order_id", "orders"), undo=False, repeat=False)
+        .exclude(step__in=FIXES)
+        .order_by("position")
+        .values_list("order_id", "state", "blocking", "gate", "step")
+    )
+)
+RECORDS = Prepared(lambda: BillingRecord.objects.filter(OneOf("pk", "keys")).order_by())
+_noted: ContextVar[dict] = ContextVar("noted in events", default={})  # noqa: B039  nobody changes it
+
+
+def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
+    """Locks the orders of these ids until the transaction ends. Returns them by id.
+
+    A trial among them is set as `trial` of its other orders. The lock is FOR NO KEY UPDATE, so that rows with a foreign
+    key to an order can still be inserted. SQLite has no row locks, but its IMMEDIATE transactions exclude each other.
+    """
+    orders = {order.pk: order for order in LOCKED(ids=set(ids))}
+    for order in orders.values():
+        if order.trial_id in orders:
+            order.trial = orders[order.trial_id]
+    return orders
+
+
+def find_order(number: str) -> Order:
+    """The order of this number, with its trial, unlocked. Raises OrderUnknownError."""
+    order = Order.objects.filter(number=number).select_related("trial").first()
+    if order is None:
+        raise OrderUnknownError("order_unknown", number=number)
+    return order
+
+
+def lock_order(number: str) -> Order:
+    """The order of this number and its trial, both locked. Raises OrderUnknownError."""
+    ids = Order.objects.filter(number=number).values_list("pk", "trial_id").first()
+    if ids is None:
+        raise OrderUnknownError("order_unknown", number=number)
+    return lock_orders([pk for pk in ids if pk])[ids[0]]
+
+
+def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:
+    keys = list(keys)
+    return {row.pk: row for row in RECORDS(keys=keys)} if keys else {}
+
+
+@contextlib.contextmanager
+def noted_in_events(**facts) -> Iterator[None]:
+    """Within the block, each event also stores these facts, such as the bulk run that it belongs to."""
+    token = _noted.set(facts)
+    try:
+        yield
+    finally:
+        _noted.reset(token)
+
+
+def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
+    """Builds an unsaved event; save many with add_events() in one INSERT. `data` must be JSON-able. What staff do on a
+    page is stored with the address that they did it from (contract 5, `audit`), unless a colleague confirms it."""
+    facts = data | _noted.get()
+    if by.startswith(f"{STAFF}:"):
+        request = known_facts()
+        if request.get("caller") and "asker" not in request:
+            facts["caller"] = request["caller"]
+    return OrderEvent(order=order, kind=kind, actor=by[:160], account_id=account_id_of(by), at=now, data=facts)
+
+
+def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
+    row = event(order, kind, by=by, now=now, **data)
+    row.save()
+    remember(row.pk)
+    return row
+
+
+def add_events(rows: Iterable[OrderEvent]) -> None:
+    """Saves events. Once they are committed, this machine remembers the newest (orders.restore.restored_guard)."""
+    rows = list(rows)
+    insert_rows(rows)
+    if rows:
+        remember(rows[-1].pk)
+
+
+def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
+    """Recomputes the state of each (locked) planned or held order. Saves changed ones with an event; returns them."""
+    orders = [order for order in orders if order.planned_at or order.held_because]
+    steps: dict[int, list[StepFacts]] = defaultdict(list)
+    moved = []
+    for order_id, *facts in STEPS_OF(orders=[order.pk for order in orders]):
+        steps[order_id].append(StepFacts(*facts))
+    for order in orders:
+        new = derive_state(order, steps[order.pk], now=now)
+        if new != order.state:
+            moved.append((order, order.state, new))
+    if moved:
+        save_moves(moved, now=now, by=by)
+    return [order for order, _, _ in moved]
+
+
+def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, by: str) -> None:
+    """Saves the new states of (locked) orders, with an event each. `moved`: (order, old state, new state)."""
+    for order, _, new in moved:
+        set_state(order, new, at=now)
+        if new == State.ACTIVE and not order.live_at:
+            order.live_at = now
+    update_rows([order for order, _, _ in moved], ["state", "state_since", "held_because", "live_at"])
+    add_events(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
+
+
+def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
+    """Sets the state of a (locked) trial and saves it, with an event."""
+    old = set_state(trial, new, at=now)
+    add_event(trial, "state", by=by, now=now, old=old, new=new)
+    trial.save(update_fields=["state", "state_since"])

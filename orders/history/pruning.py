@@ -1,0 +1,86 @@
+"""Removes old inbound messages, old attempts of finished orders, and the trail that need not be kept (contract section
+5, `prune`; 4, AUDIT_DAYS).
+
+Repeats of an order need some rows, which stay for good: the order with its content's hash and first transIDH, and the
+accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
+transaction of its own. Ids rise with time, so the walk ends at the first batch without old rows.
+"""
+
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from django.db.models import Exists, Model, OuterRef, QuerySet
+
+from orders.history.order_writes import add_event
+from orders.history.trail import prune_trail
+from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Order
+
+BATCH = 1000
+LEAST_DAYS = 30
+REFUSED_DAYS = 180  # how long strangers' messages are kept for investigations, unless another time is given
+S = Order.State
+FINISHED = [S.ACTIVE, S.CONVERTED, S.ENDED, S.APPLIED, S.REJECTED, S.WITHDRAWN]
+AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
+
+
+KEPT: list[type[Model]] = [InboundMessage]
+"""The models of kept messages, with `signed` and `received_at`. `integrations` adds BPM's callbacks."""
+
+
+@dataclass
+class Pruned:
+    """The numbers removed so far. `messages` includes those of strangers, and BPM's callbacks."""
+
+    messages: int = 0
+    attempts: int = 0
+    trail: int = 0
+
+
+def prune(
+    *,
+    before: datetime.datetime,
+    by: str,
+    now: datetime.datetime,
+    refused_before: datetime.datetime | None = None,
+    on_progress: Callable[[Pruned], None] = lambda _: None,
+) -> Pruned:
+    """Removes messages received, and attempts begun, before `before`, and the trail's rows that AUDIT_DAYS
+    lets go. Returns how many of each.
+
+    Messages without a right token and signature are removed if they are older than `refused_before` (by default
+    `before`). An attempt is removed only if its order is finished, and has no open incident and no step that failed or
+    is still to be done. It is safe to stop at any moment, to repeat, and to run while orders come in.
+    """
+    pruned = Pruned()
+    for kept, (signed, moment) in product(KEPT, ((True, before), (False, refused_before or before))):
+        for rows in _batches(kept._default_manager.filter(signed=signed), "received_at", moment):
+            pruned.messages += rows.delete()[0]
+            on_progress(pruned)
+    for rows in _batches(Attempt.objects.all(), "started_at", before):
+        pruned.attempts += _of_finished(rows).delete()[1].get("orders.Attempt", 0)
+        on_progress(pruned)
+    pruned.trail = prune_trail(now=now)
+    add_event(None, "pruned", by=by, now=now, before=before.isoformat(), **vars(pruned))
+    return pruned
+
+
+def _batches(rows: QuerySet, moment: str, before: datetime.datetime) -> Iterator[QuerySet]:
+    """Yields the old rows among each BATCH rows, by id, until a batch has none."""
+    last = 0
+    while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", moment)[:BATCH]):
+        old = [pk for pk, at in batch if at < before]
+        if not old:
+            return
+        yield rows.filter(pk__in=old)
+        last = batch[-1][0]
+
+
+def _of_finished(attempts: QuerySet[Attempt]) -> QuerySet[Attempt]:
+    order = OuterRef("dispatch__order")
+    return attempts.filter(
+        ~Exists(AffectedOrder.objects.unresolved().filter(order=order)),
+        ~Exists(Dispatch.objects.current().filter(order=order).exclude(state__in=AT_REST)),
+        dispatch__order__state__in=FINISHED,
+    ).order_by()

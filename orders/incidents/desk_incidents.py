@@ -1,0 +1,168 @@
+"""Incidents of the desk itself, which stop no order: until there is room on the disk again, until calls of BBOSS are
+accepted again, until no delivery has failed by an error of ours. The sweep opens and closes them each minute.
+"""
+
+import contextlib
+import datetime
+import shutil
+import socket
+
+from django.conf import settings
+from django.db import transaction
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Count, Max, Q, QuerySet
+from django.utils import timezone
+from django_q.models import Failure
+
+from orders.incidents.incidents import end_incidents, lock_incidents
+from orders.models import InboundMessage, Incident
+from orders.models.inbound import ACCEPTED
+from orders.models.querysets import UNRESOLVED
+from orders.outbox.enqueue import DRAIN
+from orders.texts.error_messages import say_in_english
+from orders.texts.errors import NotAllowedError
+
+DESK = "desk"  # their partner
+DISK_LOW, INTAKE_REFUSED, DELIVERY_FAILED = "disk_low", "intake_refused", "delivery_failed"
+MIN_CALLS = 5  # calls; fewer say nothing yet (assumed)
+MAX_CALLS = 20_000  # of the newest calls that are looked at
+ALL_WITHIN, HALF_WITHIN = datetime.timedelta(minutes=2), datetime.timedelta(minutes=10)
+SWEEP = "integrations.tasks.sweep"
+FAILED_WITHIN = datetime.timedelta(minutes=10)
+LONGEST_ERROR = 200  # characters of an error that are shown
+
+
+@transaction.atomic
+def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> None:
+    """Notes that something of the desk itself needs a person. `params` fill the code's sentence. One that staff ignore
+    stays ignored until it is over."""
+    lock_incidents([(DESK, code)])
+    same = _standing(code)
+    said: dict = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}, "last_at": now}
+    if not same.update(**said):
+        Incident.objects.create(partner=DESK, code=code, first_at=now, **said)
+
+
+def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
+    """Ends the incident about the desk itself, if there is one."""
+    open_ones = _standing(code)
+    if open_ones.exists():
+        with transaction.atomic():
+            lock_incidents([(DESK, code)])
+            end_incidents(open_ones, now=now, mail=False)
+
+
+def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
+    """Opens the incident, or brings it up to date, while there are `params`. Ends it otherwise."""
+    if params:
+        open_desk_incident(code, params=params, now=now)
+    else:
+        close_desk_incident(code, now=now)
+
+
+def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
+    """The same for what a machine sees of itself: only that machine ends it."""
+    here = {"machine": socket.gethostname()[:64]}
+    if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
+        keep_desk_incident(code, params and params | here, now=now)
+
+
+def _standing(code: str) -> QuerySet[Incident]:
+    states = [*UNRESOLVED, Incident.State.IGNORED]
+    return Incident.objects.filter(partner=DESK, step="", code=code, state__in=states)
+
+
+# --- free disk: below EXPORT_MIN_FREE_MB what staff can do later is refused, so that orders find room (contract 4)
+
+
+def check_free_space() -> None:
+    """Raises NotAllowedError while there is too little, and opens the incident."""
+    if low := _too_little():
+        open_desk_incident(DISK_LOW, params=low, now=timezone.now())
+        raise NotAllowedError(DISK_LOW, **low)
+
+
+def watch_free_space(*, now: datetime.datetime) -> None:
+    """Opens or closes the incident. The sweep calls it each minute."""
+    keep_desk_incident(DISK_LOW, _too_little(), now=now)
+
+
+def _too_little() -> dict[str, int]:
+    """How many MiB are free of how many that must be; empty while there is room, or where the disk can't be asked."""
+    folder, least = settings.EXPORT_DIR, settings.EXPORT_MIN_FREE_MB
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(folder).free // 2**20
+        return {"free": free, "least": least} if free < least else {}
+    return {}
+
+
+# --- calls of BBOSS that are refused again and again, judged from the messages that are kept: no call pays for it
+
+
+def watch_refused_calls(*, now: datetime.datetime) -> None:
+    """Opens the incident, or closes it once a call was accepted. The sweep calls it each minute."""
+    counts = _count_answers(now)
+    found = _worst_answer(counts)
+    if found or any(code == ACCEPTED for code, _long, _short in counts):
+        keep_desk_incident(INTAKE_REFUSED, found, now=now)
+
+
+def refused_calls(*, now: datetime.datetime) -> dict | None:
+    """The code (`answer`) by which all calls of 2 minutes, or more than half of 10, were refused: `number` of `total`
+    in `minutes`. None if there is none."""
+    return _worst_answer(_count_answers(now))
+
+
+def _count_answers(now: datetime.datetime) -> list[tuple[str, int, int]]:
+    """How many calls got each answer's code within 10 minutes, and within 2."""
+    newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
+    if newest is None:
+        return []
+    rows = InboundMessage.objects.filter(
+        pk__gt=newest - MAX_CALLS, received_at__range=(now - HALF_WITHIN, now + HALF_WITHIN)
+    )
+    short = Count("pk", filter=Q(received_at__gt=now - ALL_WITHIN))
+    return list(rows.order_by().values_list("rsp_code").annotate(long=Count("pk"), short=short))
+
+
+def _worst_answer(counts: list[tuple[str, int, int]]) -> dict | None:
+    for within, column, share in ((ALL_WITHIN, 2, 1.0), (HALF_WITHIN, 1, 0.5)):
+        total = sum(row[column] for row in counts)
+        code, number = max(((row[0], row[column]) for row in counts), key=lambda one: one[1], default=(ACCEPTED, 0))
+        refused = code != ACCEPTED and (number == total or number > share * total)
+        if total >= MIN_CALLS and refused and not _is_cured(code, counts):
+            return {"answer": code, "number": number, "total": total, "minutes": within.seconds // 60}
+    return None
+
+
+def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
+    """Whether there were calls within the last 2 minutes, and none got this answer any more."""
+    lately = [row[0] for row in counts if row[2]]
+    return bool(lately) and code not in lately
+
+
+# --- deliveries that failed by an error of ours, judged from the queue's failures: their steps stay unfinished
+
+
+def watch_failed_tasks(*, now: datetime.datetime) -> None:
+    """Opens or closes the incident. The sweep calls it each minute."""
+    keep_desk_incident(DELIVERY_FAILED, failed_tasks(now=now), now=now)
+
+
+def failed_tasks(*, now: datetime.datetime) -> dict | None:
+    """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
+
+    One that began before the newest migration was applied met another schema: nobody is told of it.
+    """
+    lately = (now - FAILED_WITHIN, now + FAILED_WITHIN)
+    rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__range=lately)
+    if rows.exists():
+        migrated = MigrationRecorder.Migration.objects.filter(applied__lte=now).aggregate(at=Max("applied"))["at"]
+        rows = rows.filter(started__gt=migrated) if migrated else rows
+    newest = rows.order_by("-stopped").first()
+    if newest is None:
+        return None
+    error = str(newest.result).strip().partition("\n")[0].partition(" : Traceback")[0][:LONGEST_ERROR]
+    return {"number": rows.count(), "minutes": FAILED_WITHIN.seconds // 60, "error": error}

@@ -1,0 +1,75 @@
+"""Incidents that sleep until a time. Till then nobody is mailed about them, and lists show them after the others.
+
+They still count (contract 3.9, 14): in `stuck`, `status` and the dashboard, and their orders are still not fine. More
+orders with the same cause join without a mail. Other words of a partner open another incident, which is awake. The end
+is still mailed to those who had a mail about the beginning.
+"""
+
+import datetime
+
+from django.db import transaction
+
+from orders.history.order_writes import add_event
+from orders.incidents.incident_desk import keep_note, lock_incident
+from orders.incidents.incidents import reference_of
+from orders.models import Incident
+from orders.models.querysets import UNRESOLVED
+from orders.rules.local_time import SHANGHAI
+from orders.texts.errors import NotAllowedError, check_reason
+
+LONGEST = datetime.timedelta(days=90)
+BY_ITSELF = "system"
+
+
+@transaction.atomic
+def put_to_sleep(
+    *, incident_id: int, until: datetime.datetime, reason: str, by: str, now: datetime.datetime
+) -> Incident:
+    """Lets an incident sleep until `until`, or moves the end of its sleep. It then wakes by itself.
+
+    Raises NotAllowedError (no reason, `until` has passed or is too far away, the incident is over, ignored, or
+    about what the actor did alone).
+    """
+    check_reason(reason, "letting an incident sleep")
+    if until <= now:
+        raise NotAllowedError("pause_over")
+    if until > now + LONGEST:
+        raise NotAllowedError("sleep_too_long", days=LONGEST.days)
+    incident = lock_incident(incident_id, UNRESOLVED, "put to sleep", by=by)
+    incident.asleep_until = until
+    note = keep_note(incident, reason, by=by, now=now)
+    incident.save(update_fields=["asleep_until"])
+    words = f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+    add_event(None, "incident_asleep", by=by, now=now, note=note, until=words, **reference_of(incident))
+    return incident
+
+
+@transaction.atomic
+def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incident:
+    """Wakes an incident before its time. Raises NotAllowedError (it does not sleep, it is over)."""
+    incident = lock_incident(incident_id, UNRESOLVED, "woken")
+    if not incident.is_asleep(now):
+        raise NotAllowedError("incident_awake")
+    return _wake(incident, by=by, now=now)
+
+
+def wake_slept(*, now: datetime.datetime) -> list[int]:
+    """Notes the waking of incidents whose sleep is over. They count as awake from its end, even before this note."""
+    woken = []
+    for pk in list(Incident.objects.unresolved().filter(asleep_until__lte=now).values_list("pk", flat=True)):
+        with transaction.atomic():
+            try:
+                incident = lock_incident(pk, UNRESOLVED, "woken")
+            except NotAllowedError:  # it ended meanwhile
+                continue
+            if incident.asleep_until is not None and not incident.is_asleep(now):
+                _wake(incident, by=BY_ITSELF, now=now)
+                woken.append(pk)
+    return woken
+
+
+def _wake(incident: Incident, *, by: str, now: datetime.datetime) -> Incident:
+    incident.asleep_until, incident.woke_at = None, now
+    incident.save(update_fields=["asleep_until", "woke_at"])
+    add_event(None, "incident_woke", by=by, now=now, **reference_of(incident))
+    return incident

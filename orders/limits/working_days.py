@@ -1,0 +1,67 @@
+"""Which days are worked, and how much working time lies between two moments. Pure; days are those of Asia/Shanghai.
+
+Saturdays and Sundays are not worked and all other days are, unless the desk's calendar says otherwise: a holiday that
+nobody entered is a working day. A working day has 24 hours of working time, from midnight to midnight; other days have
+none. `orders.limits.late_orders` loads the calendar.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext_lazy
+
+from orders.rules.local_time import SHANGHAI, midnight
+
+WEEKDAYS = [
+    gettext_lazy("Monday"),
+    gettext_lazy("Tuesday"),
+    gettext_lazy("Wednesday"),
+    gettext_lazy("Thursday"),
+    gettext_lazy("Friday"),
+    gettext_lazy("Saturday"),
+    gettext_lazy("Sunday"),
+]
+SATURDAY = 5
+ONE_DAY = datetime.timedelta(days=1)
+NO_TIME = datetime.timedelta()
+
+
+@dataclass(frozen=True)
+class WorkingDays:
+    """The calendar. `entered`: the days that somebody entered, and whether each is worked."""
+
+    entered: Mapping[datetime.date, bool] = field(default_factory=dict)
+
+    def is_working_day(self, day: datetime.date) -> bool:
+        return self.entered.get(day, day.weekday() < SATURDAY)
+
+    def next_working_day(self, after: datetime.date) -> datetime.date:
+        """The first working day later than `after`."""
+        day = after + ONE_DAY
+        while not self.is_working_day(day):
+            day += ONE_DAY
+        return day
+
+    def worked(self, since: datetime.datetime, until: datetime.datetime) -> datetime.timedelta:
+        """The working time between two moments; nothing if `until` is not later."""
+        total, moment = NO_TIME, since.astimezone(SHANGHAI)
+        while moment < until:
+            end = min(midnight(moment.date() + ONE_DAY), until)
+            if self.is_working_day(moment.date()):
+                total += end - moment
+            moment = end.astimezone(SHANGHAI)
+        return total
+
+    def moment_before(self, now: datetime.datetime, work: datetime.timedelta) -> datetime.datetime:
+        """The latest moment since which so much working time has passed by `now`: what began then or before is at least
+        that old."""
+        moment = now.astimezone(SHANGHAI)
+        while True:
+            begin = midnight(moment.date())
+            begin -= ONE_DAY if begin == moment else NO_TIME
+            if self.is_working_day(begin.date()):
+                if moment - work >= begin:
+                    return moment - work
+                work -= moment - begin
+            moment = begin

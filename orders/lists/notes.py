@@ -1,0 +1,63 @@
+"""Notes of staff about an order, an incident or a customer, as the top of its page shows them."""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+
+from orders.history.people import actor_of
+from orders.lists.personal_data import mask_text_or_json
+from orders.models import Order
+from orders.models.notes import StaffNote
+
+SHOWN, MAX_NOTES = 5, 200
+LONGEST = 1000  # characters of a note on top of a page
+
+
+@dataclass(frozen=True)
+class Note:
+    at: datetime.datetime
+    author: str | Promise
+    text: str
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The notes of a page, newest first. `older` ones are collapsed.
+
+    `hidden`: the reader may not see some notes. `more`: the URL of all notes. `write`: the URL for writing one.
+    """
+
+    shown: list[Note]
+    older: list[Note] = field(default_factory=list)
+    hidden: bool = False
+    more: str = ""
+    write: str = ""
+
+
+def _note(at: datetime.datetime, by: str, account_id: int | None, text: str) -> Note:
+    author = actor_of(by, account_id, at)[0] if by else _("unknown author")
+    return Note(at, author, Truncator(mask_text_or_json(text)).chars(LONGEST))
+
+
+def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool, write: str = "") -> Notes:
+    """The notes that a reader limited to the attributions `letters` may see.
+
+    If `others` is true, a note may be about an order outside them. Then only notes are shown whose authors could see no
+    more than the reader.
+    """
+    newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
+    seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
+    notes = [_note(row.at, row.by, row.account_id, row.text) for row in seen]
+    return Notes(notes[:SHOWN], notes[SHOWN:], hidden=len(seen) < len(newest), write=write)
+
+
+def notes_of_order(order: Order, *, more: str, write: str) -> Notes:
+    """The order's notes, stored as its events. Without notes, `write` is empty: the page's menu has that link."""
+    rows = order.events.filter(kind="note").order_by("-pk")[: SHOWN + 1]
+    notes = [_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
+    return Notes(notes[:SHOWN], more=more if len(notes) > SHOWN else "", write=write if notes else "")

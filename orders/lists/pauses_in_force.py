@@ -1,0 +1,34 @@
+"""Pauses in force. Every page of the staff's site names them."""
+
+import datetime
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from orders.lists.scope import is_unlimited, limit
+from orders.models import Pause
+from orders.pauses.pauses import PauseInForce, pauses_in_force, slept_through
+
+PERMISSION = "orders.pause_partner"
+
+
+def may_pause(user) -> bool:
+    """Whether the user may pause and resume partners: a pause holds back the orders of all attributions."""
+    return user.has_perm(PERMISSION) and is_unlimited(user)
+
+
+def pauses_for(request: HttpRequest) -> list[PauseInForce]:
+    """The pauses in force, with the number of waiting steps. Read once in a request. Empty for strangers."""
+    if not hasattr(request, "pauses_in_force"):
+        staff = request.user.is_authenticated and request.user.is_staff
+        request.pauses_in_force = pauses_in_force(now=timezone.now()) if staff else []
+    return request.pauses_in_force
+
+
+def paused_for(request: HttpRequest) -> dict[str, Pause]:
+    return {row.pause.partner: row.pause for row in pauses_for(request)}
+
+
+def slept_through_for(user, pause: Pause, *, now: datetime.datetime) -> list[str]:
+    """Numbers of the user's activations whose start day came during a pause in force, and that wait for its end."""
+    return list(limit(slept_through(pause, now=now), user, "attribution").values_list("number", flat=True))

@@ -1,0 +1,48 @@
+"""Sends mails again, for pages and commands (contract 3.12; section 5, `resend --channel mail`)."""
+
+import datetime
+import uuid
+
+from django.db import transaction
+
+from notifications.models import Mail
+from orders.history.order_writes import add_event
+from orders.mails.mails import queue_copy
+from orders.outbox.enqueue import wake
+from orders.texts.errors import NotAllowedError
+
+State = Mail.State
+RESENDABLE = [State.FAILED, State.RETRYING, State.DUE]
+
+
+@transaction.atomic
+def resend_mail(*, pk: int, by: str, now: datetime.datetime) -> None:
+    """A person has a mail that has not gone out sent at once, with all its tries. Raises NotAllowedError."""
+    row = Mail.objects.select_for_update(no_key=True, of=("self",)).select_related("order").get(pk=pk)
+    if row.state not in RESENDABLE:
+        raise NotAllowedError("notice_not_failed")
+    add_event(row.order, "mail_resent", by=by, now=now, mail=pk, step=row.kind)
+    send_again(row, now=now)
+    wake()
+
+
+def send_again(row: Mail, *, now: datetime.datetime) -> None:
+    """Queues a locked mail again; one that went out is copied.
+
+    One that was refused for good is written anew, to the contacts of then. Any other repeats its bytes under its
+    Message-ID, as one to staff does, whose text was known from the beginning.
+    """
+    if row.state == State.DONE:
+        queue_copy(row, now=now)
+        return
+    if is_written_anew(row):
+        row.message_id = f"<{uuid.uuid4()}@ibs-order-desk>"
+        row.subject, row.body, row.recipients, row.fate, row.frozen_at = "", "", [], {}, None
+        row.chosen = None
+    row.state, row.next_try_at, row.tries_left, row.lost = State.DUE, now, None, 0
+    row.save()
+
+
+def is_written_anew(row: Mail) -> bool:
+    """Whether a mail that is sent again gets the recipients and the text of then, and another Message-ID."""
+    return row.state == State.FAILED and row.definite and not row.addressee

@@ -1,0 +1,121 @@
+"""Writes mails, each in the transaction of its cause, and once for it (contract 3.12). Only this module makes one.
+
+A mail about an order or a comparison gets its recipients and text at its first attempt (mail_sending.py). One to staff
+has them from the beginning.
+"""
+
+import datetime
+import uuid
+from collections.abc import Iterable, Mapping
+
+from django.db.models import Exists, OuterRef
+
+from notifications.mail_texts import render_notice
+from notifications.models import Mail
+from orders.models import Dispatch, Order
+from orders.outbox.enqueue import wake
+from orders.rules.steps import Step
+
+LONGEST_CAUSE = 64
+LATELY = datetime.timedelta(hours=2)  # no sweep may run for a while
+ACCEPTED = {Step.START_BPM: (Step.MAIL_SENT, "bpm"), Step.CREATE_BILLING: (Step.MAIL_BILLED, "billing")}
+"""Steps that cause a mail when they are done, with its kind and cause."""
+TO_CONTACTS = frozenset({"notice_push"})
+"""Kinds whose addressees are contacts, who need no account."""
+KINDS = [kind for kind, _cause in ACCEPTED.values()]
+
+
+def build_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.datetime, **about) -> Mail:
+    """Builds a mail that is due at once, without saving it. `about` goes into its text.
+
+    `kind` is one of Step's MAIL_*, `cause` what it is written for once, among the mails of its kind about this order.
+    """
+    fields = {"kind": kind, "cause": cause[:LONGEST_CAUSE], "message_id": f"<{uuid.uuid4()}@ibs-order-desk>"}
+    return Mail(order=order, about=about, written_at=now, next_try_at=now, **fields)
+
+
+def queue_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.datetime, **about) -> None:
+    """Writes such a mail, unless there is one for its cause."""
+    save_mails([build_mail(order, kind, cause=cause, now=now, **about)])
+
+
+def save_mails(mails: Iterable[Mail]) -> None:
+    """Saves mails. Those whose cause has its mail already are left out."""
+    Mail.objects.bulk_create(list(mails), ignore_conflicts=True)
+
+
+def tell_accepted(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Writes the mails that a step causes by being done: BPM has the order, a subsequent activation is billed.
+
+    The steps have their orders.
+    """
+    about = [(row.order, *ACCEPTED[row.step]) for row in done if row.step in ACCEPTED and _counts(row)]
+    if about:
+        save_mails(build_mail(order, kind, cause=cause, now=now) for order, kind, cause in about)
+
+
+def _counts(row: Dispatch) -> bool:
+    order = row.order
+    return not row.repeat and order.undo_since is None and (row.step == Step.START_BPM or order.first is False)
+
+
+def tell_missed(*, now: datetime.datetime, within: datetime.timedelta = LATELY) -> None:
+    """Writes the mails of acceptances that were recorded without one.
+
+    So are those of an order that is opened again meanwhile, and of one whose mail `orders.0059` moved while a worker of
+    1.8.0 recorded what causes it. The sweep calls it each minute. `within`: how long ago an order has changed at most.
+    """
+    lately = Order.objects.filter(kind=Order.Kind.ACTIVATION, undo_since=None, state_since__gte=now - within)
+    for step, (kind, _cause) in ACCEPTED.items():
+        rows = Dispatch.objects.current().filter(step=step, state=Dispatch.State.DONE, repeat=False, order__in=lately)
+        written = Mail.objects.filter(order=OuterRef("order_id"), kind=kind)
+        missed = list(rows.filter(~Exists(written)).select_related("order").defer("payload"))
+        tell_accepted(missed, now=now)
+        if any(map(_counts, missed)):
+            wake()
+
+
+def queue_copy(mail: Mail, *, now: datetime.datetime) -> None:
+    """Writes a mail that went out once more: a person wants it so. One about an order goes to the contacts of now."""
+    row = build_mail(mail.order, mail.kind, cause="", now=now, **mail.about)
+    row.addressee, row.account_id = mail.addressee, mail.account_id
+    if mail.addressee:
+        row.recipients, row.subject, row.body = mail.recipients, mail.subject, mail.body
+        row.chosen = mail.chosen
+    row.save()
+
+
+def write_notices(
+    *,
+    kind: str,
+    mails: Iterable[str],
+    facts: dict,
+    path: str,
+    now: datetime.datetime,
+    account_id: int | None = None,
+    order: Order | None = None,
+    cause: str = "",
+    chosen: Mapping[str, dict] | None = None,
+    behind: Iterable[int] = (),
+) -> list[Mail]:
+    """Writes each of these addresses a mail to staff, in the caller's transaction, and wakes a worker. Returns those
+    that were written: none where an address has one of this order, kind and cause. `kind` names the template, `path` a
+    page of ours, `account_id` the account that its ending is about, `chosen` why each address was (Choice.kept),
+    `behind` the ids of the mails whose end this one tells."""
+    mails = list(mails)
+    if not mails:
+        return []
+    subject, body = render_notice(kind, facts, path)
+    rows = []
+    for mail in mails:
+        row = build_mail(order, kind, cause=cause, now=now, **({"behind": list(behind)} if behind else {}))
+        row.recipients, row.subject, row.body = [mail], subject, body
+        row.addressee, row.account_id = mail.lower(), account_id
+        row.chosen = (chosen or {}).get(mail)
+        rows.append(row)
+    save_mails(rows)
+    written = Mail.objects.filter(message_id__in=[row.message_id for row in rows])
+    rows = list(written.order_by("pk"))
+    if rows:
+        wake()
+    return rows

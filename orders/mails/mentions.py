@@ -1,0 +1,109 @@
+"""Telling people whom a note names by `@`: their user name or display name. Each is told once, by mail, or by the
+digest where the writer has caused MAILS_AN_HOUR already (contract 3.12).
+
+What is no name of an account, or of one that may not see what the note is about, stays plain text; the writer is told.
+"""
+
+import datetime
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from django.contrib.auth import get_user_model
+from django.db.models import Model
+
+from notifications.models import Mail
+from orders.history.order_writes import add_event
+from orders.history.owners import sees_it
+from orders.history.people import account_id_of, actor_of, name_of
+from orders.mails.notices import notify_staff
+from orders.models import Order
+
+AT = re.compile(r"(?<![A-Za-z0-9_.+-])[@＠]([^\s@＠]{1,150})")  # in a mail address a letter stands before it
+WORD = re.compile(r"[\w.+-]+")
+LATIN = re.compile(r"[a-z0-9_]")
+MAX_NAMED = 20
+MAILS_AN_HOUR, HOUR = 30, datetime.timedelta(hours=1)
+MENTION, LEFT = "notice_mention", "mentions_left"  # a kind of mails, and of the event that the digest reads
+LONGEST_UNKNOWN = 30
+
+
+@dataclass(frozen=True)
+class Mentions:
+    """Whom a note names: who was told, whose digest will tell it, and which words are no account's name, or several
+    accounts', or of somebody who may not see it."""
+
+    told: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    several: list[str] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
+
+
+def tell_mentioned(
+    text: str, row: Model, *, title: str, about: str, path: str, by: str, now: datetime.datetime
+) -> Mentions:
+    """Tells those whom the text names, in the caller's transaction. `title`, `path`: what the note is about; `about`:
+    what the mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
+    found = Mentions()
+    if not AT.search(text):
+        return found
+    known = _names()
+    people: dict[int, None] = {}
+    for match in list(AT.finditer(text))[:MAX_NAMED]:
+        name = _name_at(match[1], known)
+        if name is None:
+            if word := WORD.match(match[1]):
+                found.unknown.append(word[0][:LONGEST_UNKNOWN])
+        elif len(known[name]) > 1:
+            found.several.append(match[1][: len(name)])
+        else:
+            people[known[name][0]] = None
+    right = f"orders.view_{row._meta.model_name}"
+    facts = {"who": actor_of(by)[0], "what": title, "about": about, "text": text}
+    left, later = _mails_left(by, now) if people else 0, []
+    for user in get_user_model().objects.filter(pk__in=people).order_by("pk"):
+        name = name_of(user.username, user.pk)
+        if user.pk == account_id_of(by):
+            continue
+        if not (user.is_active and user.is_staff and user.has_perm(right) and sees_it(row, user)):
+            found.blind.append(name)
+        elif left <= 0:
+            later.append(user.pk)
+            found.later.append(name)
+        else:
+            for mail in notify_staff([user], MENTION, facts=facts, path=path, now=now):
+                mail.about = {"by": str(by)}
+                mail.save(update_fields=["about"])
+                left -= 1
+            found.told.append(name)
+    if later:
+        order, names = row if isinstance(row, Order) else None, ", ".join(found.later)
+        about_it = {"model": row._meta.model_name, "row": row.pk, "people": later, "names": names}
+        add_event(order, LEFT, by=by, now=now, **about_it)
+    return found
+
+
+def _mails_left(by: str, now: datetime.datetime) -> int:
+    """How many mails the writer may still cause within this hour. Those who write at once in one name take turns."""
+    list(get_user_model().objects.filter(pk=account_id_of(by)).select_for_update(no_key=True).values_list("pk"))
+    return MAILS_AN_HOUR - Mail.objects.filter(written_at__gt=now - HOUR, kind=MENTION, about__by=str(by)).count()
+
+
+def _names() -> dict[str, list[int]]:
+    """The accounts by what they are called, in small letters."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for pk, username, display in get_user_model().objects.values_list("pk", "username", "display_name"):
+        for name in {username.lower(), display.lower()} - {""}:
+            found[name].append(pk)
+    return found
+
+
+def _name_at(text: str, known: dict[str, list[int]]) -> str | None:
+    """The longest name that the text begins with. Chinese goes on without a blank; `@li` is not the `li` of `@lina`."""
+    text = text.lower()
+    for length in range(len(text), 0, -1):
+        name, rest = text[:length], text[length:]
+        if name in known and not (LATIN.match(name[-1]) and rest and LATIN.match(rest[0])):
+            return name
+    return None

@@ -1,0 +1,232 @@
+"""Puts steps into the outbox, and tells the workers, now or on a start day. Only this module makes a Dispatch.
+
+A step is built first. `enqueue` saves it and gives it its idempotency key (contract 3.5). The key of a step that
+creates, cancels or starts a process can be derived again. Any other key is random.
+"""
+
+import datetime
+import uuid
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import count
+
+from django.conf import settings
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+from django_q.signing import SignedPackage
+
+from orders.db.compiled_sql import insert_rows
+from orders.models import Difference, Dispatch, Order
+from orders.rules.steps import LISTED, REST, STEPS, Channel, Step
+
+State = Dispatch.State
+DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
+WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
+OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked", REST}  # in `about`; a replacement has its own
+START_DAY_JOB = "orders.activation.run_job"
+
+
+def build_step(
+    order: Order, step: str, /, *, now: datetime.datetime, records: Iterable[int] = (), due: bool = False, **fields
+) -> Dispatch:
+    """Builds a step of an order, without saving it. Fields that are not in `fields` get the values of `orders.rules.steps`.
+
+    `records` are the ids of its billing records. With `due` it may be claimed at once; otherwise `release` lets it
+    begin. If there are several steps of one phase, each needs its `position`.
+    """
+    kind, records = STEPS[step], list(records)
+    usual = {
+        "channel": kind.channel,
+        "position": kind.phase,
+        "blocking": kind.blocking,
+        "lane": (order.trial_id or order.pk) if kind.in_line else None,
+        "plan": order.plans or 1,
+        "size": len(records),
+    }
+    if due:
+        usual |= {"state": State.DUE, "next_try_at": now}
+    return Dispatch(order=order, step=step, records=records, created_at=now, **(usual | fields))
+
+
+def build_questions(
+    row: Dispatch, *, about: dict, again: datetime.datetime | None, now: datetime.datetime
+) -> list[Dispatch]:
+    """Builds questions about a step's records, in its place: one for now, and a last one from `again` on if given."""
+    place = {
+        "position": row.position,
+        "lane": row.lane,
+        "place": row.place or row.pk,
+        "size": len(row.records),
+        "undo": row.order.undo_since is not None,
+    }
+    last = about | {"last": True}
+    first = build_step(row.order, Step.ASK_BILLING, now=now, due=True, about=about if again else last, **place)
+    if again is None:
+        return [first]
+    later = {"about": last, "gate": Dispatch.Gate.START, "not_before": again}
+    return [first, build_step(row.order, Step.ASK_BILLING, now=now, **later, **place)]
+
+
+def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
+    """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line. It
+    carries what further parts of it would have carried, too."""
+    rest, listed = row.about.get(REST, []), LISTED.get(row.step)
+    about = {key: value for key, value in row.about.items() if key not in OF_ITS_ATTEMPT}
+    return _copy(
+        row,
+        now,
+        records=row.records if listed else [*row.records, *rest],
+        size=row.size + len(rest),
+        blocking=row.blocking,
+        gate=row.gate,
+        not_before=row.not_before,
+        place=None if behind else row.place or row.pk,
+        about=about | ({listed: [*row.about[listed], *rest]} if listed else {}),
+    )
+
+
+def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
+    """Builds the step, in its place, that carries what one call of this step did not."""
+    rest, listed = row.about[REST], LISTED.get(row.step)
+    about = {name: value for name, value in row.about.items() if name not in {"again", "sent"}} | {REST: []}
+    return _copy(
+        row,
+        now,
+        records=[] if listed else rest,
+        size=len(rest),
+        blocking=row.blocking,
+        gate=row.gate,
+        not_before=row.not_before,
+        place=row.place or row.pk,
+        repeat=row.repeat,
+        about=about | ({listed: rest} if listed else {}),
+    )
+
+
+def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
+    """Builds a repeat of an accepted step. It takes its turn in the trial's line.
+
+    A step that keeps its key goes out with the same bytes too, so that the partner does not act twice. The big-data
+    side gets a random key, and the records as they are.
+    """
+    kept = STEPS[row.step].keeps_key
+    same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if kept else {}
+    return _copy(row, now, blocking=row.channel == Channel.BILLING, about=row.about, repeat=True, **same)
+
+
+def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
+    same = {"records": row.records, "position": row.position, "undo": row.undo, "lane": row.lane}
+    return build_step(row.order, row.step, now=now, **same | {"plan": row.plan, "size": row.size} | fields)
+
+
+def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
+    """Saves steps of locked orders, with their keys. `random_keys`: the partner may have seen the derived ones."""
+    rows = list(rows)
+    if not random_keys:
+        give_keys(rows)
+    insert_rows(rows)
+
+
+def enqueue_next_parts(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Saves the next part of each step that is done and whose records one call did not carry (orders locked)."""
+    for row in done:
+        if row.about.get(REST) and not row.superseded and (row.undo or row.order.undo_since is None):
+            part = build_next_part(row, now=now)
+            enqueue([part], random_keys=bool(row.about.keys() & {"put_back", "looked"}))
+            Difference.objects.filter(fix=row.pk).update(fix=part.pk)
+
+
+def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
+    """Gives unsaved steps their derived keys. `new`: their order has no steps yet, so nothing needs to be counted."""
+    derived = [row for row in rows if STEPS[row.step].derived_key and not row.repeat]
+    for order in {row.order_id: row.order for row in derived}.values():
+        _give_keys(order, [row for row in derived if row.order_id == order.pk], new)
+
+
+def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
+    used = set() if new else _used_keys(order, {row.step for row in rows})
+    for row in rows:
+        keys = (derived_key(order.number, row.step, n) for n in count(1))
+        row.key = next(key for key in keys if key not in used)
+        used.add(row.key)
+
+
+def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
+    """The keys of an order's dispatches of these steps.
+
+    A dispatch that was replaced before it was ever attempted gives its key up for its successor. After a restore the
+    order comes again under the first key, which the partner must have seen (contract 3.5).
+    """
+    rows = Dispatch.objects.filter(order=order, step__in=steps)
+    for row in rows.filter(superseded=True, attempts=0, repeat=False).only("pk"):
+        Dispatch.objects.filter(pk=row.pk).update(key=uuid.uuid4())
+    return set(rows.order_by().values_list("key", flat=True))
+
+
+def derived_key(number: str, step: str, n: int) -> uuid.UUID:
+    """The key of an order's n-th dispatch of a step, from 1. It needs no database, so a restore does not change it."""
+    parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
+    return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
+
+
+def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool) -> None:
+    """Does what `release` would do, for the unsaved steps of a new order.
+
+    The steps up to the first that blocks become due, unless they wait for a gate. In a line that does not move, they
+    wait there. `rows` are in order of position.
+    """
+    for row in rows:
+        if row.gate == Dispatch.Gate.NONE and (line_moves or row.lane is None):
+            row.state, row.next_try_at = State.DUE, now
+        if row.blocking:
+            return
+
+
+def wake(*, settle: bool = False) -> None:
+    """Queues a drain. Inside a transaction this is one INSERT of that transaction, so it is seen exactly on commit."""
+    insert_rows([wake_up(settle=settle)])
+
+
+def wake_up(*, settle: bool = False) -> OrmQ:
+    """The unsaved row of the queue that wakes a worker up to drain the outbox.
+
+    It is only a hint. If one is lost, the sweep comes within a minute. `settle` also looks for held orders whose trial
+    has arrived in the meantime.
+    """
+    now = timezone.now()
+    key = SETTLE_KEY if settle else WAKE_KEY
+    return OrmQ(key=key, payload=_packed_drain(settle, now.replace(second=0, microsecond=0)), lock=now)
+
+
+def schedule_name(order: Order) -> str:
+    """`BBossOrderJob_<OrderNum>_<start in UTC, YYYYMMDDHHMMSS>` (contract 3.2). The order must have a later start."""
+    return f"BBossOrderJob_{order.number}_{order.start_at.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
+
+
+def build_schedule(order: Order) -> Schedule:
+    """The unsaved schedule that wakes the order on its start day. If it is lost, the sweep finds the order later."""
+    return Schedule(
+        name=schedule_name(order),
+        func=START_DAY_JOB,
+        args=repr((order.number,)),
+        schedule_type=Schedule.ONCE,
+        next_run=order.start_at.astimezone(datetime.UTC),
+    )
+
+
+def find_schedule(order: Order) -> Schedule | None:
+    """The order's pending schedule, if there is one."""
+    return Schedule.objects.filter(name=schedule_name(order)).first() if order.start_at else None
+
+
+@lru_cache(maxsize=2)
+def _packed_drain(settle: bool, minute: datetime.datetime) -> str:
+    """The task of a drain, the same for all of a minute, so that signing costs no order time."""
+    return _packed(DRAIN, minute, *((True,) if settle else ()))
+
+
+def _packed(func: str, minute: datetime.datetime, *args) -> str:
+    """A task as django-q2's `async_task` packs and signs it, which would also save it, in a query of its own."""
+    name = func.rpartition(".")[2]
+    task = {"id": uuid.uuid4().hex, "name": name, "func": func, "args": args, "kwargs": {}}
+    return SignedPackage.dumps(task | {"started": minute, "ack_failure": settings.Q_CLUSTER["ack_failures"]})

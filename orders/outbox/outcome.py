@@ -1,0 +1,98 @@
+"""The data between the outbox and delivery: the work that is claimed, and how its attempt ended."""
+
+import datetime
+import uuid
+from dataclasses import dataclass, field
+
+from orders.texts.error_messages import MESSAGES
+
+RESTORED = "restored"  # the code of a BPM step that waits for a person after a restore (contract 3.9, 17)
+ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
+NOT_UNDERSTOOD = "not_understood"  # how an answer was read, and the code of a step that gave up after one (7.2)
+UNANSWERED = "unanswered"  # the code of a BPM start that was refused or used up, after a call of unknown outcome
+UNPROVEN = "unproven"  # ... of one that was refused by a call that is not proven
+IN_A_ROW = "refusals_in_a_row"  # ... of the third of a run of refusals
+LOOK_UP = "look_up"  # the code of a question that only a person can answer: the partner has no look-up (7.2)
+DOUBTS = frozenset(
+    {NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, IN_A_ROW}
+)  # the codes of steps that are never undone by themselves
+WORKER_DIED = MESSAGES["worker_died"].english
+
+
+@dataclass(frozen=True)
+class Work:
+    """One claimed dispatch: what to send, under which key, and until when we hold it. `Outcome` says how it ended."""
+
+    dispatch_id: int
+    attempt_id: int
+    token: uuid.UUID
+    channel: str
+    step: str
+    key: str
+    request_id: str
+    payload: str
+    lease_until: datetime.datetime
+    size: int = 0
+    alone: bool = False
+    order: str = ""
+    attempt: int = 0  # its number
+    trace: str = ""  # the id by which the call is found again at the partner (contract 6)
+    after_loss: bool = False  # the worker that had claimed it before died
+    unsure: bool = False  # an earlier attempt of it ended without an answer, so a refusal does not tell what it did
+    ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
+    posted: bool = False  # what it deletes is posted as cancelled
+    mail: bool = False  # `dispatch_id` is that of a mail, not of a step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one attempt ended. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
+
+    `transport`: the failure is about the partner, not the request. `free`: it costs no attempt, since the partner's
+    breaker is open, or this machine could not do it. `mail`: `dispatch_id` is that of a mail.
+
+    `message` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`).
+
+    `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
+    question or if it acted before), `findings` (what is wrong with files, as dicts), `payload` (of a mail: who has
+    yet to get it). `retry_after` is in seconds.
+
+    `read`: how the answer was read (`success`, `refused`, `not_understood`, ...; contract 7.2), if it was. `raw`: its
+    first bytes, if it was no success; `charset`: the one that it names. `rules`: the hash of the rules by which it was
+    read.
+    """
+
+    dispatch_id: int
+    attempt_id: int
+    token: uuid.UUID
+    result: str
+    channel: str = ""
+    code: str = ""
+    message: str = ""
+    params: dict = field(default_factory=dict)
+    http_status: int | None = None
+    answer: str = ""
+    unknown: bool = False
+    transport: bool = False
+    free: bool = False
+    retry_after: float | None = None
+    data: dict = field(default_factory=dict)
+    mail: bool = False
+    read: str = ""
+    raw: bytes = b""
+    charset: str = ""
+    rules: str = ""
+
+    @property
+    def not_understood(self) -> bool:
+        return self.read == NOT_UNDERSTOOD
+
+    @property
+    def logged(self) -> str:
+        """Code and message, as the log and the rows about a call have them."""
+        return f"{self.code}: {self.message}" if self.code else self.message
+
+    @classmethod
+    def of(cls, work: Work, result: str, **more) -> "Outcome":
+        attempt: dict = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}
+        return cls(**attempt, channel=work.channel, mail=work.mail, result=result, **more)

@@ -1,0 +1,241 @@
+"""Which calls are proven, and what waits until they are (contract 7.2, Proof).
+
+A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer of their call,
+read by the rules in force, was a success. Until then one of each kind is in the air in all processes, and the first
+doubtful answer holds the partner's three kinds. What is proven stays so, so that a process asks only until it knows.
+"""
+
+import datetime
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from orders.db.advisory_lock import take_lock
+from orders.history.order_writes import add_event
+from orders.models import Attempt, Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
+from orders.outbox.outcome import NOT_UNDERSTOOD, Outcome
+from orders.rules.steps import STEPS, Partner, call_name
+
+State, Step = Dispatch.State, Dispatch.Step
+CREATE, CANCEL, START = "create", "cancel", "start"
+CALLS = {CREATE: call_name(Step.CREATE_BILLING), CANCEL: call_name(Step.CANCEL_TRIAL), START: call_name(Step.START_BPM)}
+BY_STEP = {Step.CREATE_TRIAL: CREATE, Step.CREATE_BILLING: CREATE, Step.CANCEL_TRIAL: CANCEL, Step.START_BPM: START}
+PARTNER_OF = {kind: call.partition(".")[0] for kind, call in CALLS.items()}
+PROOF_LOCK = (0x1D5D, 1)  # an advisory lock: claims that may send an unproven kind take turns
+RUN_LOCK = 0x1D5E  # the first half of a kind's lock
+BY_SUCCESS = "success"
+REFUSED, LATER = "refused", "later"  # how an answer was read
+A_DAY = datetime.timedelta(hours=24)
+LOOKED_AT = 50  # refusals
+SAID = 500  # characters of an answer
+ASKED = {  # which question decides, without and with the lines of the profile
+    Partner.BPM: ("doubt_bpm", "doubt_bpm_rule"),
+    Partner.BIGDATA: ("doubt_bigdata", "doubt_bigdata_rule"),
+}
+
+
+@dataclass
+class Rules:
+    """Who knows the rules in force. `integrations` gives its functions when the app starts.
+
+    `hash_of`: a call's name to the hash of its address and rules. `read`: a kept answer to what it means by the rules
+    of now, and the process that it names. `lines`: the lines of the profile that would read an answer (of a call, with
+    a status, bytes and charset) as a success, and as a refusal. `others`: the machines that have another profile."""
+
+    hash_of: Callable[[str], str] | None = None
+    read: Callable[[KeptAnswer], tuple[str, str]] | None = None
+    lines: Callable[[str, int, bytes, str], tuple[str, str]] | None = None
+    others: Callable[[], list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a claim may take of the kinds that ask for proof: nothing of `shut`, and one of each of `single`."""
+
+    shut: frozenset[str] = frozenset()
+    single: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        return self.shut.union(self.single)
+
+
+rules = Rules()
+known: set[tuple[str, str]] = set()  # kinds and rules that this process has seen proven
+free: set[tuple[str, ...]] = set()  # the rules under which all kinds are proven, and nothing is held
+OPEN = Gate()
+
+
+def asks_proof() -> bool:
+    return settings.PARTNER_ANSWERS != "trust" and rules.hash_of is not None
+
+
+def kind_of(row: Dispatch) -> str:
+    """Returns the kind of a step that asks for proof; empty for all others."""
+    kind = BY_STEP.get(Step(row.step), "") if not (row.undo or row.repeat) else ""
+    if kind == CANCEL and (row.gate == Dispatch.Gate.START or row.order.kind != Order.Kind.ACTIVATION):
+        return ""
+    return kind
+
+
+def is_never_repeated(step: str) -> bool:
+    """Whether a call of this step that may have acted is not repeated, since BPM knows no keys (`repeats = "ask"`)."""
+    return step == Step.START_BPM and settings.PARTNERS.bpm.repeats == "ask"
+
+
+def of_kind(kind: str) -> Q:
+    """`kind_of` as a condition."""
+    found = Q(step__in=[step for step in BY_STEP if BY_STEP[step] == kind], undo=False, repeat=False)
+    if kind == CANCEL:
+        activation = Order.objects.filter(pk=OuterRef("order_id"), kind=Order.Kind.ACTIVATION)
+        found &= ~Q(gate=Dispatch.Gate.START) & Q(Exists(activation))
+    return found
+
+
+def hash_of(kind: str) -> str:
+    assert rules.hash_of
+    return rules.hash_of(CALLS[kind])
+
+
+def is_proven(kind: str) -> bool:
+    """Whether a kind is proven under the rules in force. One query at most, until it is."""
+    pair = (kind, hash_of(kind))
+    if pair not in known and PartnerProof.objects.filter(kind=kind, rules=pair[1]).exists():
+        known.add(pair)
+    return pair in known
+
+
+def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
+    """What may be claimed now. Called in the claim's transaction; costs nothing once all is proven. `past_hold`: by a
+    person who tries one step, whatever is held.
+
+    The calls in the air are read before the holds: a doubtful answer ends its call and holds in one transaction.
+    """
+    if not asks_proof():
+        return OPEN
+    in_force = tuple(map(hash_of, CALLS))
+    if in_force in free:
+        return OPEN
+    take_lock(PROOF_LOCK)
+    unproven = [kind for kind in CALLS if not is_proven(kind)]
+    sending = Dispatch.objects.filter(state=State.SENDING, next_try_at__gt=now)
+    flying = {kind for kind in unproven if sending.filter(of_kind(kind)).exists()}
+    held = set(PartnerHold.objects.filter(ended_at=None).values_list("partner", flat=True))
+    if not unproven and not held:
+        free.add(in_force)
+        return OPEN
+    held = set() if past_hold else held
+    shut = frozenset(kind for kind in CALLS if kind in flying or PARTNER_OF[kind] in held)
+    return Gate(shut, tuple(kind for kind in unproven if kind not in shut))
+
+
+def note_proofs(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> None:
+    """Notes the kinds that an answer proves, and ends the holds that waited for them."""
+    for row in rows if asks_proof() else ():
+        outcome = outcomes[row.pk]
+        kind = kind_of(row) if outcome.read == "success" and outcome.rules else ""
+        if kind and (kind, outcome.rules) not in known:
+            prove(kind, outcome.rules, order=row.order.number, now=now)
+            end_holds(PARTNER_OF[kind], by=BY_SUCCESS, now=now, kind=kind)
+
+
+def prove(kind: str, hashed: str, *, order: str, now: datetime.datetime) -> None:
+    row = PartnerProof(kind=kind, call=CALLS[kind], rules=hashed, proven_at=now, order=order)
+    PartnerProof.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def hold(row: Dispatch, kind: str, code: str, detail: str, *, now: datetime.datetime) -> None:
+    """Holds the partner's creates, immediate cancels and starts, if they are not held yet."""
+    held = PartnerHold(
+        partner=PARTNER_OF[kind],
+        kind=kind,
+        call=CALLS[kind],
+        code=code,
+        detail=detail,
+        order=row.order.number,
+        since=now,
+    )
+    if PartnerHold.objects.filter(partner=held.partner, ended_at=None).exists():
+        return
+    PartnerHold.objects.bulk_create([held], ignore_conflicts=True)
+    about = {"partner": held.partner, "call": held.call, "code": code}
+    add_event(row.order, "calls_held", by="system", now=now, **about)
+
+
+def end_holds(partner: str, *, by: str, now: datetime.datetime, kind: str = "") -> list[PartnerHold]:
+    """Ends the partner's hold (one of this kind, if given). Returns what has ended."""
+    rows = PartnerHold.objects.select_for_update().filter(partner=partner, ended_at=None)
+    found = list(rows.filter(kind=kind) if kind else rows)
+    for row in found:
+        row.ended_at, row.ended_by = now, by[:160]
+        row.save(update_fields=["ended_at", "ended_by"])
+        add_event(None, "calls_go_on", by=by, now=now, partner=partner, call=row.call, code=row.code)
+    return found
+
+
+def held_steps(partner: str, *, now: datetime.datetime) -> QuerySet[Dispatch]:
+    """The due steps that a hold of this partner keeps back."""
+    kinds = Q(pk__in=[])
+    for kind in CALLS:
+        kinds |= of_kind(kind) if PARTNER_OF[kind] == partner else Q(pk__in=[])
+    return Dispatch.objects.current().due(now).filter(kinds)
+
+
+def proofs_in_force() -> dict[str, PartnerProof | None]:
+    """By kind, what proved it under the rules in force; None where nothing did."""
+    found = {(row.kind, row.rules): row for row in PartnerProof.objects.all()}
+    return {kind: found.get((kind, hash_of(kind))) for kind in CALLS}
+
+
+def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
+    """Locks the kinds of which these outcomes refuse a step, in their sequence, so that refusals are counted singly."""
+    if not asks_proof():
+        return
+    kinds = {kind_of(row) for row in rows if outcomes[row.pk].read == REFUSED}
+    for number, kind in enumerate(CALLS):
+        if kind in kinds:
+            take_lock((RUN_LOCK, number))
+
+
+def is_in_run(kind: str, outcome: Outcome) -> bool:
+    """Whether two orders were refused in the same words within a day, with no success of the kind since."""
+    same = KeptAnswer.objects.filter(kind=kind, said=outcome.code[:32], read=REFUSED)
+    if len(told := list(same.order_by("-at").values_list("order", "at", "after")[:LOOKED_AT])) < 2:
+        return False
+    after = _newest_accepted(kind)
+    told = [(order, at) for order, at, before in told if before == after]
+    return any(one != other and at - before <= A_DAY for (one, at), (other, before) in itertools.combinations(told, 2))
+
+
+def _newest_accepted(kind: str) -> int:
+    steps = Dispatch.objects.filter(of_kind(kind), pk=OuterRef("dispatch_id"))
+    accepted = Attempt.objects.filter(Exists(steps), outcome=Attempt.Outcome.OK).order_by("-pk")
+    return accepted.values_list("pk", flat=True).first() or 0
+
+
+def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
+    """What the incident says about a doubtful answer: the question that decides, the answer as it came, and the lines
+    of the profile that decide how it is read. Empty without an answer."""
+    if outcome.read not in {REFUSED, LATER, NOT_UNDERSTOOD} or rules.lines is None:
+        return {}
+    success, refused = rules.lines(
+        call_name(row.step, row.about), outcome.http_status or 0, outcome.raw, outcome.charset
+    )
+    bare, with_lines = ASKED[STEPS[row.step].partner]
+    code = with_lines if success else bare
+    said = {"number": row.order.number, "answer": f"HTTP {outcome.http_status} {outcome.answer[:SAID]}"}
+    return {"code": code, **said} | ({"success": success, "refused": refused} if success else {})
+
+
+def keep_answer(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
+    """Keeps the bytes of an answer that was not understood, or of a refusal of a step that asks for proof."""
+    kind = kind_of(row) if outcome.read in {REFUSED, NOT_UNDERSTOOD} else ""
+    if not (kind or outcome.not_understood):
+        return
+    about = {"kind": kind, "call": call_name(row.step, row.about), "order": row.order.number, "at": now}
+    came = {"http_status": outcome.http_status, "charset": outcome.charset, "raw": outcome.raw}
+    said = {"read": outcome.read, "said": outcome.code[:32], "after": _newest_accepted(kind) if kind else 0}
+    KeptAnswer.objects.update_or_create(attempt_id=outcome.attempt_id, defaults=about | came | said)

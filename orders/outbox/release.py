@@ -1,0 +1,167 @@
+"""One trigger: the only place where a waiting step becomes due (contract 3.9, One trigger and One line per trial)."""
+
+import datetime
+import functools
+import random
+from collections.abc import Collection, Iterator
+
+from django.db import transaction
+from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from orders.db.compiled_sql import Prepared, Slot, update_rows
+from orders.db.expressions import OneOf
+from orders.models import Dispatch, Order
+from orders.rules.steps import FIXES
+
+State, Gate = Dispatch.State, Dispatch.Gate
+NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
+DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
+    Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
+)
+WAITED_FOR = ~(DROPPED_BY_UNDO | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
+GIVEN_UP_DELETION = Q(state=State.GIVEN_UP, undo=True)  # its order waits until its records are settled
+STEPS_AT_ONCE, BATCH = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
+NOW = Slot("now", DateTimeField())
+STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
+
+
+def release(
+    *,
+    now: datetime.datetime,
+    order_ids: Collection[int] | None = None,
+    lanes: Collection[int] = (),
+    dated: bool = False,
+) -> int:
+    """Makes due every waiting step that may begin now. Returns how many.
+
+    `order_ids=None` means all orders, STEPS_AT_ONCE steps of them. `dated` means only steps that wait for a moment.
+
+    A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
+    gate (approval, start day) is open and the order has no undo mark. The steps are locked while that is asked, so
+    schedule, sweep, command and a finished step may all call it at once.
+    """
+    if dated:
+        return _make_due(READY_BY_DATE, now=now)
+    if order_ids is not None:
+        return _make_due(READY_OF_ORDERS, now=now, orders=order_ids, lanes=lanes)
+    return sum(_make_due(READY_AMONG, now=now, ids=part) for part in _parts_of_all())
+
+
+def _parts_of_all() -> Iterator[list[int]]:
+    """The ids of all waiting steps, in parts that indexes serve; of too many, those from a random one on."""
+    ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
+    first = random.randrange(len(ids)) if len(ids) > STEPS_AT_ONCE else 0
+    ids = (ids[first:] + ids[:first])[:STEPS_AT_ONCE]
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+
+
+@transaction.atomic
+def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
+    rows = ready(now=now, **values)
+    for row in rows:
+        row.state, row.next_try_at = State.DUE, row.next_try_at or now
+    update_rows(rows, ["state", "next_try_at"])
+    return len(rows)
+
+
+def in_front_of(row: Dispatch) -> list[Dispatch]:
+    """The unfinished steps that a waiting step waits for: first its own order's, then others' in its trial's line."""
+    own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
+    own = own.filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
+    if row.lane is None:
+        return list(own.defer("payload"))
+    line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
+    return [*own.defer("payload"), *line.select_related("order").defer("payload", "order__content")]
+
+
+def stopped_in_line() -> QuerySet[Dispatch]:
+    """The steps that hold up a trial's line: failed ones, and undo steps behind a failed or given-up deletion."""
+    return _unfinished().filter(_holds_up(), lane__isnull=False)
+
+
+def behind_what_stopped() -> QuerySet[Dispatch]:
+    """The waiting steps that another order's step holds up in their trial's line. `blocker` is the id of that step."""
+    return _behind_what_stopped().all()
+
+
+@functools.cache
+def _behind_what_stopped() -> QuerySet[Dispatch]:
+    """Kept, since each page asks several times, and Django takes as long to make it as the database to answer it."""
+    front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
+    waiting = Dispatch.objects.current().filter(state=State.WAITING)
+    waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
+    return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
+
+
+def _holds_up() -> Q:
+    return Q(state=State.FAILED) | Q(Exists(stopped_before()), state=State.WAITING, undo=True)
+
+
+def stopped_before() -> QuerySet[Dispatch]:
+    """The undo steps of its own order that stopped in front of the undo step in question, whether in a line or not."""
+    before = Dispatch.objects.current().filter(order=OuterRef("order_id"), position__lt=OuterRef("position"))
+    return before.filter(GIVEN_UP_DELETION | Q(state=State.FAILED, undo=True, blocking=True))
+
+
+def stands_behind_what_stopped() -> Q:
+    """Whether a step in front of a waiting step does not go on by itself: it has failed, or found wrong files."""
+    return Q(Exists(_before_in_order().filter(STOPPED))) | stands_behind_others()
+
+
+def stands_behind_others() -> Q:
+    """The same for a step in front of it in its trial's line."""
+    return Q(Exists(_before_in_line().filter(STOPPED)))
+
+
+def _waiting() -> QuerySet[Dispatch]:
+    return Dispatch.objects.current().filter(state=State.WAITING)
+
+
+def _ready(among: Q) -> QuerySet[Dispatch]:
+    """Those that may begin, locked. One that is locked already is about to be due or closed: nobody waits for it."""
+    ready = _waiting().filter(
+        among,
+        Q(gate=Gate.NONE)
+        | Q(gate=Gate.START, not_before__lte=NOW)
+        | Q(gate=Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
+        Q(undo=True) | Exists(_order().filter(undo_since=None)),
+        ~Exists(_before_in_order()),
+        ~Exists(_before_in_line()),
+    )
+    return ready.order_by().only("state", "next_try_at").select_for_update(skip_locked=True, no_key=True)
+
+
+def _order() -> QuerySet[Order]:
+    return Order.objects.filter(pk=OuterRef("order_id"))
+
+
+def _before_in_order() -> QuerySet[Dispatch]:
+    """Unfinished blocking steps of the same order in front of the row in question."""
+    before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
+    return before.current().filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
+
+
+def _before_in_line() -> QuerySet[Dispatch]:
+    return _line(OuterRef("lane"), Coalesce(OuterRef("place"), OuterRef("pk"), output_field=BigIntegerField()))
+
+
+def _line(lane, turn) -> QuerySet[Dispatch]:
+    """Unfinished steps of a line in front of a place. Ids rise in order of arrival, under the trial's lock."""
+    turns = Coalesce("place", "pk", output_field=BigIntegerField())
+    return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
+
+
+def _unfinished() -> QuerySet[Dispatch]:
+    """The steps that others wait for.
+
+    Among the forward steps of an order that is being undone, only billing calls with an open outcome count. A failed
+    one holds up nobody, nor does a call to BPM in the air. A failed fix never does, since the next comparison looks
+    again. A failed forced repeat never does, since the earlier acceptance stands.
+    """
+    return Dispatch.objects.current().filter(WAITED_FOR, state__in=NOT_FINISHED)
+
+
+READY_OF_ORDERS = Prepared(lambda: _ready(OneOf("order_id", "orders") | OneOf("lane", "lanes")))
+READY_AMONG = Prepared(lambda: _ready(Q(OneOf("pk", "ids"))))
+READY_BY_DATE = Prepared(lambda: _ready(Q(not_before__lte=NOW)))

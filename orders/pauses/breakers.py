@@ -1,0 +1,33 @@
+"""Notes that a partner's breaker opens or closes: events, an incident, its mails (contract 3.5)."""
+
+import datetime
+
+from orders.history.order_writes import add_event
+from orders.incidents.incidents import BREAKER_OPEN, end_incidents, lock_incidents, open_incident, open_incident_of_none
+from orders.models import Dispatch, Incident
+from orders.rules.steps import Partner
+
+
+def partners_down() -> set[str]:
+    return set(Incident.objects.unresolved().filter(code=BREAKER_OPEN).values_list("partner", flat=True))
+
+
+def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: datetime.datetime) -> None:
+    """Opens an incident for a partner that does not answer, with one mail, about the order that showed it.
+
+    `dispatch_id` is below zero for a mail. The mail server's stops no order, and nobody is mailed about it.
+    """
+    add_event(None, "breaker_opened", by="worker", now=now, partner=partner, error=error)
+    if partner == Partner.MAIL:
+        open_incident_of_none(partner=partner, step="", code=BREAKER_OPEN, detail=error, now=now)
+        return
+    order = Dispatch.objects.select_related("order").get(pk=dispatch_id).order
+    open_incident(order, partner=partner, step="", code=BREAKER_OPEN, detail=error, now=now)
+
+
+def note_partner_up(partner: str, *, now: datetime.datetime) -> None:
+    """Ends the incident of a partner that answers again, with one mail. Runs inside the caller's transaction."""
+    add_event(None, "breaker_closed", by="worker", now=now, partner=partner)
+    lock_incidents([(partner, BREAKER_OPEN)])
+    down = Incident.objects.unresolved().filter(partner=partner, step="", code=BREAKER_OPEN)
+    end_incidents(down, now=now)

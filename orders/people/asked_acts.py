@@ -1,0 +1,258 @@
+"""Acts that a second person must confirm: asked for, confirmed, called off, lapsed (contract 3.11).
+
+An act is carried out by whoever calls `confirm`, in the same transaction, with the asker as its actor. So it is carried
+out once at most, and never without a confirmation.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import override
+
+from notifications.mail_texts import LANGUAGE
+from notifications.masks import mask_text
+from orders.history.log_facts import note
+from orders.history.order_writes import add_event
+from orders.history.people import (
+    ACCOUNTS,
+    Actor,
+    account_id_of,
+    account_of,
+    actor_kept,
+    actor_of,
+    givers_of_all,
+    name_of,
+    one_person_until,
+    staff_actor,
+    why_not_second,
+)
+from orders.incidents.desk_incidents import open_desk_incident
+from orders.limits.late_orders import working_days
+from orders.mails.notices import notify_staff
+from orders.models import AskedAct, Order
+from orders.rules.four_eyes import ACTS, EXPORT
+from orders.rules.local_time import SHANGHAI
+from orders.texts.errors import NotAllowedError, check_reason
+
+State = AskedAct.State
+CONFIRM, JUDGE_EXPORT = "orders.confirm_act", "orders.judge_export"
+LAPSES_AT = datetime.time(18)
+EMERGENCY_ACT = "emergency_act"
+ENDED: dict[str, Callable[[AskedAct, datetime.datetime], None]] = {}
+"""By act what follows where nobody confirmed it. The office's features add theirs when the app starts."""
+
+
+@transaction.atomic
+def ask(
+    *,
+    act: str,
+    right: str,
+    order: Order | None,
+    by: Actor,
+    reason: str,
+    now: datetime.datetime,
+    decision: str = "",
+    target: int | None = None,
+    arguments: Mapping[str, object] | None = None,
+    told: Sequence[str] = (),
+    via: str = "",
+) -> AskedAct:
+    """Notes what `by` asks for, and mails all who may confirm it. `right`: the permission that the act takes.
+
+    The caller has judged the act, and holds the order's lock. Raises NotAllowedError without a reason, and where the
+    same act waits already.
+    """
+    check_reason(reason, "an act for a second person")
+    row = AskedAct(
+        act=act,
+        decision=decision,
+        right=right,
+        order=order,
+        target=order.pk if order is not None else target,
+        arguments=dict(arguments or {}),
+        reason=reason.strip(),
+        told=list(told),
+        by=by[:160],
+        asker_id=by.account_id,
+        via=via[:200],
+        asked_at=now,
+        lapses_at=lapses_at(now),
+    )
+    _save(row)
+    until = f"{timezone.localtime(row.lapses_at):%Y-%m-%d %H:%M}"
+    add_event(order, "act_asked", by=by, now=now, **_about(row), until=until, reason=row.reason, via=row.via)
+    notify_staff(
+        confirmers(row, now=now), "notice_act_asked", facts={**_facts(row), "until": until}, path=address(row), now=now
+    )
+    return row
+
+
+def _save(row: AskedAct) -> None:
+    """Raises NotAllowedError where the same act waits already: the database allows one."""
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        same = open_acts().filter(act=row.act, target=row.target).first()
+        if same is None:  # it has ended this moment
+            raise NotAllowedError("ask_over") from error
+        who = name_of(same.by.partition(":")[2], same.asker_id)
+        raise NotAllowedError("ask_waits_already", who=who) from error
+
+
+def address(row: AskedAct) -> str:
+    """Where it is confirmed."""
+    return reverse("admin:orders_askedact_change", args=[row.pk])
+
+
+def lapses_at(now: datetime.datetime) -> datetime.datetime:
+    """18:00 of the next working day."""
+    day = working_days().next_working_day(timezone.localdate(now, SHANGHAI))
+    return datetime.datetime.combine(day, LAPSES_AT, SHANGHAI)
+
+
+def open_acts() -> QuerySet[AskedAct]:
+    return AskedAct.objects.filter(state=State.OPEN)
+
+
+def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
+    """What the user may confirm: by right and limits, and as a second person to who asked for it."""
+    rows = open_acts().filter(lapses_at__gt=now).exclude(asker_id=user.pk)
+    able = Q() if user.has_perm(CONFIRM) else Q(right__in=user.get_all_permissions())
+    exports = Q(act=EXPORT)
+    rows = rows.filter(able & ~exports | exports if user.has_perm(JUDGE_EXPORT) else able & ~exports)
+    rows = rows.filter(order__attribution__in=user.attributions.values("pk")) if user.limited else rows
+    askers = set(rows.values_list("asker_id", flat=True))
+    given = givers_of_all(now=now) if askers else {}
+    return rows.filter(asker_id__in=[one for one in askers if one and not one_person_until(one, user.pk, given)])
+
+
+def may_confirm(user, row: AskedAct) -> bool:
+    """Whether the user's rights and limits allow it; whether it is a second person, `why_not_confirm` says."""
+    return any(map(user.has_perm, _rights_to_confirm(row))) and _sees(user, row)
+
+
+def _rights_to_confirm(row: AskedAct) -> list[str]:
+    """One of them is enough. Who may take people's data out does not judge that for colleagues."""
+    return [JUDGE_EXPORT] if row.act == EXPORT else [CONFIRM, row.right]
+
+
+def _sees(user, row: AskedAct) -> bool:
+    if not user.limited:
+        return True
+    return row.order is not None and user.attributions.filter(pk=row.order.attribution_id).exists()
+
+
+def confirmers(row: AskedAct, *, now: datetime.datetime) -> list:
+    """The accounts that may confirm it now."""
+    asker, given = account_of(row.by, row.asker_id, row.asked_at), givers_of_all(now=now)
+    return [one for one in _able(row) if why_not_second(asker, one, now=now, given=given) is None]
+
+
+def _able(row: AskedAct) -> list:
+    """The accounts that may confirm it by right, and by their limits."""
+    people = get_user_model().objects
+    able = Q()
+    for right in _rights_to_confirm(row):
+        able |= Q(pk__in=people.with_perm(right, backend=ACCOUNTS).values("pk"))
+    found = people.filter(able, is_active=True, is_staff=True).order_by("pk")
+    return [one for one in found if _sees(one, row)]
+
+
+def _about(row: AskedAct) -> dict[str, object]:
+    return {"asked": row.pk, "act": row.act}
+
+
+def _facts(row: AskedAct) -> dict[str, object]:
+    """What a mail says of it, in the language of mails."""
+    with override(LANGUAGE):
+        return {
+            "act": str(ACTS[row.act]),
+            "subject": row.order.number if row.order is not None else f"#{row.target}",
+            "asker": str(actor_of(row.by, row.asker_id)[0]),
+            "reason": mask_text(row.reason),
+        }
+
+
+def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllowedError | None:
+    """Why this account, which may confirm by right, can't; None if it can.
+
+    A run or an export takes the asker's limits as they are when it is carried out, so it needs no province here.
+    """
+    if row.state != State.OPEN or now >= row.lapses_at:
+        return NotAllowedError("ask_over")
+    asker = account_of(row.by, row.asker_id, row.asked_at)
+    if why := why_not_second(asker, judge, now=now):
+        return why
+    if not asker.has_perm(row.right) or (row.order is not None and not _sees(asker, row)):
+        return NotAllowedError("ask_lost_right")
+    return None
+
+
+@transaction.atomic
+def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
+    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker.
+
+    It must be called in the transaction that carries it out, under the order's lock: then it is carried out once, or
+    stays open. Raises NotAllowedError.
+    """
+    if why := why_not_confirm(row, judge, now=now):
+        raise why
+    by = staff_actor(judge)
+    _end(row, State.CONFIRMED, by=by, ender_id=judge.pk, now=now)
+    add_event(row.order, "act_confirmed", by=by, now=now, **_about(row), asker=row.by)
+    note(asker=row.by)  # what follows is the asker's, and not from this address
+    return actor_kept(row.by, row.asker_id)
+
+
+@transaction.atomic
+def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
+    """The asker, or whoever may confirm it, calls it off. Raises NotAllowedError if it is over."""
+    by = staff_actor(user)
+    _end(row, State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
+    add_event(row.order, "act_called_off", by=by, now=now, **_about(row))
+
+
+def lapse_asked(*, now: datetime.datetime) -> int:
+    """Ends what nobody has confirmed in time. Returns how many. The sweep calls it each minute."""
+    late = list(open_acts().filter(lapses_at__lte=now).order_by("pk"))
+    for row in late:
+        with transaction.atomic():
+            if _ended(row, State.LAPSED, by="sweep", ender_id=None, now=now):
+                add_event(row.order, "act_lapsed", by="sweep", now=now, **_about(row))
+    return len(late)
+
+
+def _end(row: AskedAct, state: str, **how) -> None:
+    if not _ended(row, state, **how):
+        raise NotAllowedError("ask_over")
+
+
+def _ended(row: AskedAct, state: str, *, by: str, ender_id: int | None, now: datetime.datetime) -> bool:
+    rows = open_acts().filter(pk=row.pk)
+    rows = rows if state == State.LAPSED else rows.filter(lapses_at__gt=now)
+    if not rows.update(state=state, ended_by=by[:160], ender_id=ender_id, ended_at=now):
+        return False
+    if state != State.CONFIRMED and row.act in ENDED:
+        ENDED[row.act](row, now)
+    return True
+
+
+@transaction.atomic
+def carried_out_in_emergency(
+    *, act: str, right: str, order: Order | None, subject: str, by: str, reason: str, now: datetime.datetime
+) -> None:
+    """Notes an act that nobody else confirmed: an event, the incident `emergency_act`, and a mail to all who may
+    confirm it. In the transaction that carries it out. `subject`: the order's number, or what else it is about."""
+    row = AskedAct(act=act, right=right, order=order, by=by, asked_at=now, reason=reason)
+    add_event(order, "act_in_emergency", by=by, now=now, act=act, subject=subject, reason=reason)
+    who = str(actor_of(by, account_id_of(by))[0])
+    open_desk_incident(EMERGENCY_ACT, params={"act": act, "subject": subject, "who": who}, now=now)
+    path = reverse("admin:orders_order_change", args=[order.pk]) if order is not None else reverse("admin:index")
+    facts = _facts(row) | {"subject": subject}
+    notify_staff(_able(row), "notice_emergency_act", facts=facts, path=path, now=now)

@@ -1,0 +1,276 @@
+"""Whose it is: an order that needs somebody, an incident, a difference (contract section 5, `own`).
+
+An owner changes nothing of what happens to an order: nothing waits for it, and nothing is kept from others.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Model, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.history.order_writes import add_event, lock_orders
+from orders.history.owners import OWN, counts, sees_it
+from orders.history.people import account_id_of, actor_of, name_of, staff_actor
+from orders.incidents.incident_desk import keep_note, lock_incident, why_not_theirs
+from orders.incidents.incidents import reference_of
+from orders.mails.notices import notify_staff
+from orders.models import Difference, Incident, Order
+from orders.people.mine import may_have_owner
+from orders.texts.errors import NotAllowedError
+from orders.texts.incident_causes import title_of
+
+BATCH = 200
+DONE_AFTER = datetime.timedelta(days=1)
+"""So long an order keeps its owner that needs nobody any more: what fails again meanwhile is still that person's."""
+ANY = -1
+"""As `seen`: whoever has it."""
+
+
+class OwnerChangedError(NotAllowedError):
+    """Somebody else has it than the page showed."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What may have an owner. `lock` gives the row, locked, or None. `events`: kinds by what happened. `about`: what a
+    mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
+
+    key: str
+    model: type[Model]
+    lock: Callable[[int], Any]
+    events: dict[str, str]
+    order_of: Callable[[Any], Order | None]
+    reference: Callable[[Any], dict]
+    title: Callable[[Any], str]
+    about: Callable[[Any], str]
+
+    def page(self, row) -> str:
+        return reverse(f"admin:orders_{self.model._meta.model_name}_change", args=[row.pk])
+
+
+def _lock_difference(pk: int) -> Difference | None:
+    rows = Difference.objects.select_for_update(no_key=True, of=("self",)).select_related("order")
+    return rows.filter(pk=pk).first()
+
+
+def _events(prefix: str) -> dict[str, str]:
+    return {what: f"{prefix}_{what}" for what in ("taken", "given", "back", "lost", "done")}
+
+
+KINDS = {
+    kind.key: kind
+    for kind in (
+        Kind(
+            "order",
+            Order,
+            lambda pk: lock_orders([pk]).get(pk),
+            _events("owner"),
+            lambda row: row,
+            lambda row: {},
+            lambda row: f"{row.number} {row.enterprise_name}".strip(),
+            lambda row: row.number,
+        ),
+        Kind(
+            "incident",
+            Incident,
+            lambda pk: lock_incident(pk, Incident.State.values, "owned"),
+            _events("incident") | {"taken": "incident_acknowledged", "given": "incident_handed_over"},
+            lambda row: None,
+            reference_of,
+            lambda row: str(title_of(row.code, row.words)),
+            lambda row: f"#{row.pk} {title_of(row.code, '')}".rstrip("。. "),
+        ),
+        Kind(
+            "difference",
+            Difference,
+            _lock_difference,
+            _events("difference"),
+            lambda row: row.order,
+            lambda row: {"difference": row.pk, "number": row.job_id, "domain": row.domain},
+            lambda row: f"{row.job_id} {row.get_kind_display()}",
+            lambda row: row.job_id,
+        ),
+    )
+}
+
+
+def kind_of(row: Model) -> Kind:
+    return next(kind for kind in KINDS.values() if isinstance(row, kind.model))
+
+
+def set_owner(
+    *,
+    kind: str,
+    pk: int,
+    to,
+    by: str,
+    now: datetime.datetime,
+    reason: str = "",
+    seen: int = ANY,
+    tell: bool = True,
+) -> bool:
+    """Gives a thing of this kind to the account `to`, or with None to nobody. False if that was so already.
+
+    `seen`: whom the page showed, as an account id, 0 for nobody. The new owner is told by mail, and so is one from whom
+    it is taken and who still sees it; never whoever does it, and nobody without `tell`. An incident that somebody has
+    is taken up. Raises OwnerChangedError (somebody else has it than was seen) and NotAllowedError (it is unknown, needs
+    nobody any more, or the account can't have it).
+    """
+    what = KINDS[kind]
+    with transaction.atomic():
+        row = what.lock(pk)
+        if row is None:
+            raise NotAllowedError("owned_unknown", kind=kind, pk=pk)
+        before = get_user_model().objects.filter(pk=row.owner_id).first() if row.owner_id else None
+        if why := why_not_hands(row, by):
+            raise why
+        if seen not in (ANY, row.owner_id or 0):
+            raise _changed(row, before)
+        if (to.pk if to else None) == row.owner_id and (to is None or _has_owner(what, row)):
+            return False
+        if to is not None and (why := why_not_own(row) or why_not_owner(row, to)):
+            raise why
+        own = to is not None and to.pk == account_id_of(by)
+        happened = "back" if to is None else "taken" if own else "given"
+        _write(what, row, to, happened, before=before, by=by, now=now, reason=reason)
+        if tell:
+            _tell(what, row, to, before, by=by, now=now, reason=reason)
+    return True
+
+
+def _changed(row: Any, before) -> OwnerChangedError:
+    if before is None:
+        return OwnerChangedError("owner_gone")
+    since = f"{timezone.localtime(row.owner_since):%Y-%m-%d %H:%M}" if row.owner_since else "?"
+    return OwnerChangedError("owner_changed", name=name_of(before.username, before.pk), since=since)
+
+
+def why_not_own(row: Any) -> NotAllowedError | None:
+    """Why nobody can have it; None if somebody can."""
+    wanted = type(row).objects.filter(may_have_owner(type(row)), pk=row.pk)  # type: ignore[attr-defined]
+    return None if wanted.exists() else NotAllowedError("owned_over")
+
+
+def why_not_owner(row: Any, user) -> NotAllowedError | None:
+    """Why this account can't have it; None if it can."""
+    if why := why_owns_nothing(user):
+        return why
+    if not sees_it(row, user):
+        return NotAllowedError("owner_blind", name=name_of(user.username, user.pk))
+    return why_not_hands(row, staff_actor(user))
+
+
+def why_not_hands(row: Any, by: str) -> NotAllowedError | None:
+    """Why it goes through none of this actor's hands: an incident about what they did alone. None if it may."""
+    return why_not_theirs(row, by) if isinstance(row, Incident) else None
+
+
+def why_owns_nothing(user) -> NotAllowedError | None:
+    """Why this account can have nothing at all."""
+    about = {"name": name_of(user.username, user.pk)}
+    if not (user.is_active and user.is_staff):
+        return NotAllowedError("owner_disabled", **about)
+    return None if user.has_perm(OWN) else NotAllowedError("owner_no_right", **about)
+
+
+def _has_owner(what: Kind, row: Any) -> bool:
+    return what.model._base_manager.filter(counts(what.model), pk=row.pk).exists()
+
+
+def _write(
+    what: Kind, row: Any, to, happened: str, *, before, by: str, now: datetime.datetime, reason: str = ""
+) -> None:
+    change: dict = {"owner": to, "owner_since": now if to else None}
+    if isinstance(row, Incident):
+        reason = keep_note(row, reason, by=by, now=now)
+        moved = {(Incident.State.OPEN, True): Incident.State.ACKNOWLEDGED, (Incident.State.ACKNOWLEDGED, False): "open"}
+        change["state"] = moved.get((Incident.State(row.state), to is not None), row.state)
+    for name, value in change.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(change))
+    facts = {"owner": to.username, "owner_id": to.pk} if to else {}
+    facts |= {"before": before.username, "before_id": before.pk} if before else {}
+    facts |= {"reason": reason.strip()} if reason.strip() else {}
+    add_event(what.order_of(row), what.events[happened], by=by, now=now, **what.reference(row), **facts)
+
+
+def _tell(what: Kind, row: Any, to, before, *, by: str, now: datetime.datetime, reason: str) -> None:
+    doer = account_id_of(by)
+    facts = {"what": what.title(row), "about": what.about(row), "who": actor_of(by)[0], "reason": reason}
+    facts["kind"] = what.key
+    if to is not None and to.pk != doer:
+        notify_staff([to], "notice_owner", facts=facts, path=what.page(row), now=now)
+    if before is not None and before.pk != doer and before != to and sees_it(row, before):
+        facts["owner"] = name_of(to.username, to.pk) if to else ""
+        notify_staff([before], "notice_owner_gone", facts=facts, path=what.page(row), now=now)
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """What became of all that somebody owned. `left`: what the other one can't have; it is nobody's now."""
+
+    given: int
+    left: list[Model]
+
+
+def owned_rows(kind: Kind, user) -> QuerySet:
+    return kind.model._base_manager.filter(may_have_owner(kind.model), owner=user.pk).order_by("pk")
+
+
+def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = "") -> HandedOver:
+    """Gives all that the account owns to another one. What that can't have becomes nobody's. One mail tells of all.
+
+    Raises NotAllowedError if the other account can't own anything.
+    """
+    if to.pk == user.pk:
+        raise NotAllowedError("owner_self")
+    if why := why_owns_nothing(to):
+        raise why
+    given, left = 0, list[Model]()
+    with transaction.atomic():
+        for kind in KINDS.values():
+            for pk in list(owned_rows(kind, user).values_list("pk", flat=True)):
+                row = kind.lock(pk)
+                if row is None or row.owner_id != user.pk:
+                    continue
+                fits = why_not_owner(row, to) is None
+                target, happened = (to, "given") if fits else (None, "back")
+                _write(kind, row, target, happened, before=user, by=by, now=now, reason=reason)
+                given += fits
+                if not fits:
+                    left.append(row)
+        if given and to.pk != account_id_of(by):
+            facts = {"who": actor_of(by)[0], "from": name_of(user.username, user.pk), "count": given, "reason": reason}
+            notify_staff([to], "notice_owner_all", facts=facts, path=reverse("admin:index"), now=now)
+    return HandedOver(given, left)
+
+
+def let_go_owners(*, now: datetime.datetime) -> int:
+    """For the sweep: notes what is nobody's any more since its owner no longer counts, and what is over. Returns how
+    many rows it wrote. Bounded: the next sweep goes on."""
+    found = 0
+    for kind in KINDS.values():
+        owned = kind.model._base_manager.filter(owner__isnull=False)
+        lost = owned.filter(may_have_owner(kind.model)).exclude(counts(kind.model))
+        found += _let_go(kind, lost, "lost", now=now)
+    over = Order.objects.filter(owner__isnull=False).exclude(may_have_owner(Order))
+    old = Q(state_since=None) | Q(state_since__lt=now - DONE_AFTER)
+    over = over.filter(old, owner_since__lt=now - DONE_AFTER)
+    return found + _let_go(KINDS["order"], over, "done", now=now)
+
+
+def _let_go(kind: Kind, rows: QuerySet, happened: str, *, now: datetime.datetime) -> int:
+    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    for pk in ids:
+        with transaction.atomic():
+            row = kind.lock(pk)
+            if row is not None and rows.filter(pk=pk).exists():
+                before = get_user_model().objects.filter(pk=row.owner_id).first()
+                _write(kind, row, None, happened, before=before, by="sweep", now=now)
+    return len(ids)

@@ -1,1 +1,0 @@
-"""Queries over all orders that several readers share. Reads only."""

@@ -1,0 +1,122 @@
+"""What the big-data side holds, asked at the click for an act that takes its word (contract 3.9, 14).
+
+Where differences are taken, the answer is compared first. If it is not what the open differences say, these are stored
+anew, and the act is refused: only what was shown is taken.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.books.books import BooksSilentError, HeldRecord, Look, compare_now, fetch_records
+from orders.books.differences import Shown, shown_of, told_shown
+from orders.history.order_writes import lock_order
+from orders.incidents.incidents import PARTNER_PAUSED
+from orders.models import BillingRecord, Dispatch, Order, Reconciliation
+from orders.outbox.outcome import LOOK_UP
+from orders.reconciliation.look_guards import check_not_called
+from orders.reconciliation.results import Snapshot, begin_reconciliation, keep_discrepancies, snapshot
+from orders.texts.errors import NotAllowedError
+
+UNREADABLE = "unreadable"  # theirs of an answer in which no record can be read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The records that the big-data side holds. `seen`: our records of then, and `shown`: the open differences, both
+    None where the answer was not compared. `changed`: these are not those that stood before."""
+
+    held: list[HeldRecord]
+    seen: Snapshot | None = None
+    shown: Shown | None = None
+    changed: bool = False
+
+
+def owner_of_records(order: Order) -> Order:
+    """The order whose jobId its records have. A change's records are its trial's."""
+    return order.trial if order.kind == Order.Kind.CHANGE and order.trial else order
+
+
+def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
+    """The records whose jobId is the order's number, or is missing."""
+    return [one for one in held if one.fields.get("jobId", order.number) == order.number]
+
+
+def ask_steps(order: Order, look: Look | None = None) -> Answer:
+    """The partner's records of an order, and of its trial if a failed step needs them. Raises BooksSilentError."""
+    return Answer(held=fetch_records(owner_of_records(order).number, look) + _of_trial(order, look))
+
+
+def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answer:
+    """The same, held against the open differences, which are stored anew if they are others by now. `look`: what a
+    person saw, where nobody can be asked.
+
+    Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.
+    """
+    owner, now = owner_of_records(order), timezone.now()
+    for one in (owner, _trial_asked_about(order)) if look else ():
+        if one:
+            check_not_called(one, look)
+    found = compare_now(owner.pk, look)
+    if any(one.theirs == UNREADABLE for one in found.discrepancies):
+        raise BooksSilentError("the answer holds no records that can be read", code="bad_result")
+    held = [*found.held, *_of_trial(order, look)]
+    with transaction.atomic():
+        owner = lock_order(owner.number)
+        before, row = shown_of(owner), begin_reconciliation(by=by, now=now)
+        kept = keep_discrepancies(
+            row, owner.pk, found.discrepancies, seen=found.seen, fix=False, by=by, now=now, mail=False
+        )
+        if kept is None:
+            raise NotAllowedError("billing_under_way", number=order.number)
+        counts = {"orders": 1, "records": found.records, "differences": len(kept)}
+        Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, **counts)
+        shown = shown_of(owner)
+        if shown == before:  # as shown: their rows, and whose they are, stay
+            transaction.set_rollback(True)
+    return Answer(held=held, seen=found.seen, shown=shown, changed=shown != before)
+
+
+def _of_trial(order: Order, look: Look | None = None) -> list[HeldRecord]:
+    trial = _trial_asked_about(order)
+    return fetch_records(trial.number, look) if trial else []
+
+
+def _trial_asked_about(order: Order) -> Order | None:
+    """The trial of an activation with a failed step on the trial's records."""
+    failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
+    owner = owner_of_records(order)
+    if order.trial and order.trial.pk != owner.pk and failed.filter(lane=order.trial_id).exists():
+        return order.trial
+    return None
+
+
+def why_silent(error: BooksSilentError) -> NotAllowedError:
+    """The refusal of an act whose question the big-data side did not answer."""
+    if error.code == LOOK_UP:
+        return NotAllowedError("look_up_by_person")
+    if error.code == PARTNER_PAUSED:
+        return NotAllowedError("books_paused", told=str(error))
+    return NotAllowedError("books_silent", code=error.code, told=str(error))
+
+
+def check_as_shown(order: Order, answer: Answer) -> None:
+    """Raises NotAllowedError unless the differences of a (locked) order are those that were shown, and our records
+    those that were compared. An answer that was not compared is about none."""
+    if answer.shown is None:
+        return
+    owner = owner_of_records(order)
+    shown = shown_of(owner)
+    if answer.changed or shown != answer.shown:
+        raise NotAllowedError("books_otherwise", number=order.number, found=told_shown(shown))
+    records = BillingRecord.objects.filter(order=owner)
+    if snapshot(records) != answer.seen:
+        raise NotAllowedError("billing_under_way", number=order.number)
+
+
+def check_compared(order: Order, answer: Answer) -> None:
+    """Raises NotAllowedError if the answer was asked for something else, which has ended meanwhile."""
+    if answer.shown is None:
+        raise NotAllowedError("billing_under_way", number=order.number)

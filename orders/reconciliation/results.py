@@ -1,0 +1,318 @@
+"""Stores the results of a comparison with the big-data side (contract section 5, `reconcile`).
+
+These are differences, their incidents, records that the answer settles, and with `--fix` the steps that correct them.
+"""
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from django.db import transaction
+from django.db.models import F
+
+from orders.books.books import CREATE, DELETE, SETTLE, Discrepancy, OrderComparison
+from orders.books.differences import (
+    close_differences,
+    end_what_is_over,
+    first_found,
+    is_over,
+    keep_age,
+    note_checked,
+    of_order,
+    shown_of,
+    update_incident,
+    without_accepted,
+)
+from orders.books.fixes import FixPlan, obstacles, plan_fix
+from orders.books.held_records import NAMES_IT, TAKEN, identity
+from orders.books.meant import MADE, end_beside, not_meant
+from orders.history.order_writes import add_event, lock_order, lock_orders
+from orders.mails.mails import queue_mail
+from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
+from orders.outbox.effects import late_calls
+from orders.outbox.enqueue import wake
+from orders.replanning.giving_up import close_removals, given_up_removals
+from orders.rules.content import domain_key
+from orders.texts.errors import NotAllowedError, check_reason
+from orders.trials.shape import refresh_trial
+from orders.trials.shapes import is_meant, meant_of, shape_of
+
+Record, Step = BillingRecord.State, Dispatch.Step
+SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}
+Snapshot = dict[int, tuple[str, int | None, datetime.datetime | None]]
+
+
+def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False) -> Reconciliation:
+    """Makes the row of a comparison that begins now. `whole`: of all orders."""
+    return Reconciliation.objects.create(started_at=now, by=by[:160], whole=whole)
+
+
+def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
+    """The part of these records that changes if a step acts on them meanwhile."""
+    return {record.pk: (record.state, record.dispatch_id, record.cancel_time) for record in records}
+
+
+@transaction.atomic
+def keep_discrepancies(
+    row: Reconciliation,
+    order_id: int,
+    discrepancies: list[Discrepancy],
+    *,
+    seen: Snapshot,
+    but: Collection[tuple[str, str]] = (),
+    fix: bool,
+    by: str,
+    now: datetime.datetime,
+    reason: str = "",
+    again: bool = False,
+    mail: bool = True,
+) -> list[Difference] | None:
+    """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
+
+    Returns the new rows. With a `reason`, records that we lack are deleted although the order stands. `again`: a fix
+    puts right too what staff accepted before. `mail=False`: somebody named the order and sees what is found, so nobody
+    is mailed. `but`: records, by productId and domain's key, that were not compared: their differences stay.
+
+    A record of unknown state gets the state that the big-data side gave, with or without `fix`. If a step has acted on
+    the order since its records were read (`seen`), nothing is stored and the result is None.
+    """
+    trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
+    order = lock_orders({order_id, trial} - {None})[order_id]
+    records = {record.pk: record for record in order.billing_records.all()}
+    obstacle = obstacles([order], now=now).get(order_id)
+    if obstacle and obstacle.moving or snapshot(records.values()) != seen:
+        return None
+    discrepancies = _settle(order, without_accepted(order, discrepancies), records, now)
+    discrepancies = _drop_given_up(order, discrepancies, records, now=now, by=by)
+    differing = {one.record for one in discrepancies if one.remedy != SETTLE}
+    meant = not_meant([order], {order.pk: list(records.values())}, now=now, accepted=again).get(order.pk, [])
+    meant = [one for one in meant if (one.product_id, domain_key(one.domain)) not in but]
+    discrepancies += [one for one in meant if one.record is None or one.record not in differing]
+    left = [{}] * len(discrepancies)
+    if fix:
+        left = FixPlan(order, obstacle, reason=reason, now=now).judge(discrepancies, records)
+    known, before = first_found(of_order(order)), shown_of(order)
+    note_checked(order, now=now)
+    stay = [row.pk for row in of_order(order) if (row.product_id, domain_key(row.domain)) in but] if but else []
+    close_differences(of_order(order).exclude(pk__in=stay), by=by, now=now)
+    mended = [one for one, why in zip(discrepancies, left, strict=True) if why is None]
+    if again:
+        mended = _accepted_no_more(order, mended, records)
+    steps = plan_fix(row, order, mended, now=now)
+    rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(discrepancies, left, strict=True)]
+    keep_age(rows, known, now)
+    rows = Difference.objects.bulk_create(rows, batch_size=500)
+    update_incident(order, by=by, now=now, mail=mail)
+    end_what_is_over(order, by=by, now=now)
+    if order.kind == Order.Kind.TRIAL:
+        refresh_trial(order, by=by, now=now)
+        end_beside(order, by=by, now=now)
+    noted = _note_fix(row, order, steps, discrepancies, reason=reason, by=by, now=now)
+    if not noted and (reason or shown_of(order) != before):  # whoever is deciding about it must hear that it changed
+        add_event(order, "compared", by=by, now=now, reason=reason, differences=len(rows))
+    return rows
+
+
+def compare_order(
+    *, number: str, held: OrderComparison, fix: bool, again: bool = False, reason: str, by: str, now: datetime.datetime
+) -> list[Difference]:
+    """`reconcile ORDER [--fix]` for staff, by a comparison made before. For `again` see `keep_discrepancies`. Raises
+    OrderUnknownError and NotAllowedError."""
+    check_reason(reason, "putting the books right" if fix else "a comparison")
+    with transaction.atomic():
+        order = lock_order(number)
+        row = begin_reconciliation(by=by, now=now)
+        kept = keep_discrepancies(
+            row,
+            order.pk,
+            held.discrepancies,
+            seen=held.seen,
+            fix=fix,
+            by=by,
+            now=now,
+            reason=reason.strip(),
+            again=again,
+            mail=False,
+        )
+        if kept is None:
+            raise NotAllowedError("billing_under_way", number=number)
+        fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)
+        add_counts(row, orders=1, records=held.records, differences=len(kept), fixed=fixed)
+        Reconciliation.objects.filter(pk=row.pk).update(finished_at=now)
+    return kept
+
+
+def _accepted_no_more(
+    order: Order, mended: list[Discrepancy], records: Mapping[int, BillingRecord]
+) -> list[Discrepancy]:
+    """Drops what staff accepted of records that a fix puts right, but for what names them there. Those to be deleted
+    are deleted here from now on."""
+    changed, found = [], []
+    for one in mended:
+        record = records.get(one.record)
+        if record:
+            changed.append(record)
+            if one.remedy == DELETE:
+                record.state = Record.DELETED
+                one = replace(one, named=_named(order, record))
+            record.accepted = {name: said for name, said in record.accepted.items() if name in NAMES_IT}
+        found.append(one)
+    BillingRecord.objects.bulk_update(changed, ["state", "accepted"], batch_size=500)
+    return found
+
+
+def _named(order: Order, record: BillingRecord) -> dict[str, str]:
+    product, _key, info_type, enterprise = identity(record, order)
+    names = {"productId": product, "domain": record.domain, "enterpriseId": enterprise, "infoType": info_type}
+    return {"jobId": order.number, **names}
+
+
+def _settle(
+    order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
+) -> list[Discrepancy]:
+    """Gives unknown records the state and the times that the partner gave, unless an unanswered call may still act on
+    them. A missing record that must exist counts as live here, and so as not billed."""
+    unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
+    if unknown and may_still_change(order, now):
+        discrepancies = [one for one in discrepancies if one.record not in unknown]
+    changed, kept = [], []
+    for one in discrepancies:
+        if one.remedy == SETTLE:
+            record = records[one.record]
+            record.state = SETTLED[one.theirs]
+            if one.theirs == "missing" and _must_be_live(order, record):
+                record.state = Record.LIVE
+                one = replace(one, kind=Difference.Kind.NOT_BILLED, remedy=CREATE)
+            _copy_times(record, one)
+            changed.append(record)
+        kept.append(one)
+    BillingRecord.objects.bulk_update(changed, TAKEN, batch_size=500)
+    return kept
+
+
+def may_still_change(order: Order, now: datetime.datetime) -> bool:
+    return bool(late_calls(orders=[order.pk], lanes=[order.pk], now=now))
+
+
+def _drop_given_up(
+    order: Order,
+    discrepancies: list[Discrepancy],
+    records: Mapping[int, BillingRecord],
+    *,
+    now: datetime.datetime,
+    by: str,
+) -> list[Discrepancy]:
+    """Leaves out records that are gone and are meant to be, also those that staff gave up taking back."""
+    billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
+    gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
+    for one in gone if gone and not may_still_change(order, now) else ():
+        record = records[one.record]
+        record.state = SETTLED[one.theirs]
+        _copy_times(record, one)
+        record.save(update_fields=TAKEN)
+    close_removals(order, now=now, by=by)
+    return [one for one in discrepancies if one not in gone]
+
+
+def _not_wanted(order: Order, records: Mapping[int, BillingRecord], now: datetime.datetime) -> set[int]:
+    if order.kind == Order.Kind.ACTIVATION and is_over(order):
+        return {pk for pk, record in records.items() if record.state == Record.LIVE}
+    if order.kind != Order.Kind.TRIAL or order.state not in MADE:
+        return set()
+    meant = meant_of([order], now=now)[order.pk]
+    return {pk for pk, record in records.items() if record.state == Record.LIVE and not is_meant(record, meant)}
+
+
+def _must_be_live(order: Order, record: BillingRecord) -> bool:
+    if record.info_type == BillingRecord.Type.COMMERCIAL:
+        return order.state in {Order.State.SCHEDULED, Order.State.ACTIVE}
+    return order.state == Order.State.TRIALING and is_meant(record, shape_of(order))
+
+
+def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
+    """Takes the partner's times: nobody knows which of ours it took."""
+    created, ends = one.times
+    record.create_time = created or record.create_time
+    if record.state == Record.CANCELLED:
+        record.cancelled_at = ends or record.cancelled_at
+    else:
+        record.cancel_time = ends or record.cancel_time
+
+
+def _difference(
+    row: Reconciliation,
+    order: Order,
+    one: Discrepancy,
+    left: dict | None,
+    steps: Mapping[str, Dispatch],
+    by: str,
+    now: datetime.datetime,
+) -> Difference:
+    """Makes a difference. If the question itself has settled it, it is over at once."""
+    over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
+    return Difference(
+        reconciliation=row,
+        order=order,
+        job_id=order.number,
+        kind=one.kind,
+        product_id=one.product_id[:64],
+        domain=one.domain[:255],
+        detail=one.detail | ({"left": left} if left else {}),
+        fix=steps.get(one.remedy) if left is None else None,
+        **over,
+    )
+
+
+def _note_fix(
+    row: Reconciliation,
+    order: Order,
+    steps: Mapping[str, Dispatch],
+    discrepancies: Iterable[Discrepancy],
+    *,
+    reason: str,
+    by: str,
+    now: datetime.datetime,
+) -> bool:
+    """Notes what the comparison has planned or settled. Returns whether there was anything."""
+    settled = {one.domain: one.theirs for one in discrepancies if one.remedy == SETTLE}
+    if not steps and not settled:
+        return False
+    add_event(
+        order,
+        "reconciliation_fix",
+        by=by,
+        now=now,
+        reconciliation=row.pk,
+        reason=reason,
+        steps=[step.step for step in steps.values()],
+        settled=settled,
+    )
+    if steps:
+        wake()
+    return True
+
+
+def add_counts(row: Reconciliation, **counts: int) -> None:
+    """`counts`: orders, records, differences, fixed."""
+    if counts:
+        Reconciliation.objects.filter(pk=row.pk).update(**{name: F(name) + number for name, number in counts.items()})
+
+
+@transaction.atomic
+def end_reconciliation(
+    row: Reconciliation, *, error: str, now: datetime.datetime, listed: int | None = None, mail: bool = True
+) -> None:
+    """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
+
+    `listed` is how many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody named
+    the orders, and sees what is found.
+    """
+    Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
+    row.refresh_from_db()
+    counts = {name: getattr(row, name) for name in ("orders", "records", "differences", "fixed", "error")}
+    about = {} if listed is None else {"listed": listed}
+    add_event(None, "reconciled", by=row.by, now=now, reconciliation=row.pk, **counts, **about)
+    if not mail:
+        return
+    queue_mail(None, Step.MAIL_RECONCILED, cause=f"reconciliation {row.pk}", now=now, reconciliation=row.pk, **counts)
+    wake()

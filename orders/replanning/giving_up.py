@@ -1,0 +1,408 @@
+"""Staff end a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
+
+If nobody knows what the step did, the big-data side is asked first, at once and after ten minutes. Steps behind it wait
+for the second answer. Then the step is `given_up`, its records are as the partner holds them, and orders that waited
+and were never begun are planned anew.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from orders.books.books import HeldRecord
+from orders.books.held_records import TAKEN, by_identity, identity, owner, take_record
+from orders.books.meant import note_not_meant
+from orders.db.compiled_sql import Prepared, Slot, update_rows
+from orders.history.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
+from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, end_settled, open_incident
+from orders.intake.facts import open_claim
+from orders.intake.holds import settle_followers
+from orders.models import BillingRecord, Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.outbox.effects import MAY_ACT, late_calls, may_act_until
+from orders.outbox.enqueue import build_questions, enqueue, wake
+from orders.outbox.freeze import LEFT, work_out
+from orders.outbox.release import release
+from orders.replanning.line import lock_line, name_built_upon, plan_behind
+from orders.replanning.looks import answer_look
+from orders.rules.local_time import SHANGHAI
+from orders.rules.shape import Shape, after, fold, is_same, what_it_did
+from orders.rules.steps import FIXES, LISTED, REST, STEPS, Phase, named
+from orders.texts.errors import NotAllowedError, check_reason
+from orders.trials.shape import end_trial, refresh_trial, reshape
+from orders.trials.shapes import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
+from orders.undoing.finish import finish_undo
+from orders.undoing.plan import put_back
+from orders.undoing.start import begin_undo
+from orders.undoing.trials import WAITS_FOR_CLAIM, release_claim
+
+State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
+NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # if a step that leads to these is given up, somebody may be billed
+ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
+PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan, in front of an undoing
+
+
+def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
+    """Gives up the order's failed billing steps, or with `step` only the one of that name.
+
+    Raises OrderUnknownError and NotAllowedError (none has failed for good, or it has another way out, or the reason is
+    blank).
+    """
+    check_reason(reason, "giving up")
+    with transaction.atomic():
+        order = lock_order(number)
+        rows = steps_to_give_up(order, step)
+        for row in rows:
+            row.order = order
+            add_event(order, "given_up", by=by, now=now, step=row.step, reason=reason.strip())
+            Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
+            row.state = State.GIVEN_UP
+            _take_in_rest(row)
+            if row.repeat:
+                close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
+            elif (until := _may_act_until(row, now)) or row.may_have_acted:
+                _put_questions(row, until, now)
+            else:
+                settle_given_up_step(row, None, now=now, by=by)
+        _let_go_on(order, now=now, by=by)
+        wake()
+    return order
+
+
+def _take_in_rest(row: Dispatch) -> None:
+    """Whoever gives up a part of a step gives up what the further parts would have carried."""
+    if (rest := row.about.get(REST)) and row.step not in LISTED:
+        row.records, row.size, row.about = [*row.records, *rest], row.size + len(rest), row.about | {REST: []}
+        row.save(update_fields=["records", "size", "about"])
+
+
+def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
+    """The failed steps that `give_up` would end. Raises NotAllowedError with the reason if there are none."""
+    rows = order.dispatches.current().filter(state=State.FAILED).order_by("position", "pk").defer("payload")
+    if why := why_not_give_up(order, rows, step):
+        raise why
+    return [row for row in rows if _is_given_up(order, row, step)]
+
+
+def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> NotAllowedError | None:
+    """None if one of the order's steps can be given up, or the one of that name. `rows` are its current steps."""
+    if any(_is_given_up(order, row, step) for row in rows):
+        return None
+    if step:
+        return NotAllowedError("step_not_failed", step=step, number=order.number, state=order.state)
+    return NotAllowedError("nothing_to_give_up", number=order.number, state=order.state)
+
+
+def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
+    """Whether `give_up` ends this step: it has failed, and has no other way out.
+
+    A question can't be given up, since without its answer nobody knows what the step did. Nor can a forward step of an
+    order that is taken back: it holds up nothing, and its trial's records are live again as they should be.
+    """
+    own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
+    own_way |= row.step in {Step.CREATE_BILLING, Step.MOVE_START} and not row.undo or row.step == Step.MOVE_ATTRIBUTION
+    own_way |= order.undo_since is not None and not row.undo and not STEPS[row.step].fix
+    named = row.step == step if step else row.step not in FIXES
+    return row.state == State.FAILED and (row.repeat or not own_way) and named
+
+
+def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
+    """When no call can act any more on a step's records, its own neither; None if that is so now."""
+    calls = late_calls(orders=[row.order_id], lanes=[row.lane] if row.lane else [], now=now)
+    until = may_act_until(call for call in calls if call.pk == row.pk or call.is_about(row))
+    return until or (now + MAY_ACT if row.may_have_acted and row.unanswered_at is None else None)
+
+
+def _put_questions(row: Dispatch, last: datetime.datetime | None, now: datetime.datetime) -> None:
+    """Puts two questions in the step's place, for now and for when no call can act any more; one, if none can now."""
+    first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
+    job = first.order.number if first else row.order.number  # its records may be its trial's
+    enqueue(build_questions(row, about={"for": row.pk, "job": job}, again=last, now=now))
+
+
+def apply_answer(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+    """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
+    if "look" in row.about:
+        answer_look(row, held, now=now, by=by)
+    if "for" not in row.about:
+        return
+    step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
+    step.order = row.order
+    if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):
+        first = Dispatch.objects.current().filter(order=row.order, step=Step.ASK_BILLING, about__for=step.pk)
+        first.filter(state=State.FAILED).update(superseded=True)
+        settle_given_up_step(step, held, now=now, by=by)
+        _let_go_on(row.order, now=now, by=by)
+
+
+def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
+    """Settles records, order and trial of a given-up step. `held`: the partner's records; None if it has not acted."""
+    order = row.order
+    close_troubles(order, step=row.step, now=now, by=by)
+    row.about = {**row.about, "settled": True}
+    row.save(update_fields=["about"])
+    records = _set_as_held(row, held)
+    if STEPS[row.step].fix:
+        return
+    if row.step == Step.RESTORE_TRIAL:
+        _settle_restore(row, now=now, by=by)
+    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
+        _settle_removal(row, records, now=now, by=by)
+    elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
+        if any(record.state in BillingRecord.THERE for record in records):
+            _open_billed_incident(row, now)
+        else:
+            _mark_done(row, now)
+            refresh_trial(order.trial, now=now, by=by)
+    else:
+        settle_given_up_orders([row], now=now, by=by)
+
+
+def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """Settles the (locked) orders of given-up steps once the last has ended: they say only what they did."""
+    for order in {row.order_id: row.order for row in rows}.values():
+        steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
+        if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
+            continue
+        trial = order.trial or order
+        lock_line(trial)
+        moved = _settle_change(order, now, by) if order.kind == Kind.CHANGE else _settle_trial(order, now, by)
+        plan_behind(trial, moved=moved, now=now, by=by)
+        name_built_upon(order, now=now, by=by)
+
+
+def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
+    """A trial says nothing about domains whose records were never made."""
+    there = {domain for service, domain in _last_days(trial) if service == trial.service_type_id}
+    trial.given_up = {"domains": sorted(set(trial.domains.values_list("key", flat=True)) - there)}
+    trial.save(update_fields=["given_up"])
+    reshape(trial, now=now, by=by)
+    return False
+
+
+def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
+    """A change says what it did; one that did nothing is withdrawn. What it moved at some domains only is put back,
+    once; what is neither as it was nor as the change says was not moved. Returns whether something is put back."""
+    trial, change.given_up = change.trial, None
+    said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
+    entries = entries_of([trial.pk], without=not_begun(trial))[trial.pk]
+    before = fold(entry for entry in entries if entry.number < said.number)
+    done = what_it_did(before, said, _last_days(trial))
+    odd = _records_of_neither_shape(change, before, after(before, said))
+    if is_same(before, after(before, done)):
+        begin_undo(change, ending=Order.State.WITHDRAWN, why="given up", by=by, now=now, but=odd)
+        finish_undo(change, now=now, by=by)
+        return True
+    change.given_up = {
+        "domains": sorted(done.not_done),
+        "service": said.service != done.service,
+        "end": said.end != done.end,
+    }
+    change.save(update_fields=["given_up"])
+    reshape(trial, now=now, by=by)
+    but = [*odd, *_note_replaced_service(change, now)]
+    put_back_once = change.dispatches.current().filter(plan=change.plans, about__put_back=True).exists()
+    steps = [] if put_back_once else put_back(change, now, put_back=True, but=but)
+    if not any(work_out(step, now=now)[1] for step in steps):
+        note_not_meant(trial, now=now, by=by, beside=change)
+        return False
+    for position, step in enumerate(steps, start=PUT_BACK):
+        step.position = position
+    enqueue(steps, random_keys=True)
+    release(now=now, order_ids=[change.pk], lanes=[trial.pk])
+    return True
+
+
+def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
+    """A trial's records that are there: their last day by service and domain; None for one without an end."""
+    rows = trial.billing_records.filter(state__in=BillingRecord.THERE)
+    endless = Shape()
+    return {
+        (row.product_id, row.domain_key): None
+        if endless.fits(row.create_time, row.cancel_time) or row.cancel_time is None
+        else row.cancel_time.astimezone(SHANGHAI).date()
+        for row in rows
+    }
+
+
+def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> list[int]:
+    """The live records of a change's given-up steps whose end is neither as it was nor as the change says."""
+    ids = {pk for row in change.dispatches.current().filter(state=State.GIVEN_UP) for pk in row.records}
+    rows = BillingRecord.objects.filter(pk__in=ids, state=Record.LIVE)
+    return [
+        row.pk for row in rows if not any(shape.fits(row.create_time, row.cancel_time) for shape in (before, whole))
+    ]
+
+
+def _note_replaced_service(change: Order, now: datetime.datetime) -> list[int]:
+    """Opens an incident if records of a replaced service are still live beside the new ones. Returns them."""
+    cancel = change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False).first()
+    if cancel is None:
+        return []
+    shape = begun_shape(change.trial)
+    rows = BillingRecord.objects.filter(pk__in=cancel.records, state__in=BillingRecord.THERE)
+    left = [row.pk for row in rows if not is_meant(row, shape)]
+    if left:
+        cancel.order = change
+        _open_billed_incident(cancel, now)
+    return left
+
+
+def _set_as_held(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
+    """Sets the records to what the partner holds. A create that was certainly not carried out leaves none."""
+    loaded = load_records(row.records)
+    records = [loaded[pk] for pk in row.records]
+    if held is None:
+        if row.step == Step.CREATE_TRIAL:
+            for record in records:
+                record.state = Record.DELETED if record.state == Record.TO_SEND else record.state
+    else:
+        there = by_identity(held)
+        for record in records:
+            take_record(record, there.get(identity(record, owner(row, record))))
+    update_rows(records, TAKEN)
+    return records
+
+
+def _open_billed_incident(row: Dispatch, now: datetime.datetime) -> None:
+    """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
+    detail, params = (row.error, row.error_params) if row.error else ("given up", {"code": "given_up"})
+    named: dict = {"partner": "bigdata", "step": row.step, "code": BILLED_NOT_ACTIVE, "beside": row.order.trial}
+    open_incident(row.order, **named, detail=detail, params=params, now=now)
+
+
+def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
+    """Settles a deletion or an undoing cancel. It is done if the books show it, or if the record is meant again.
+    Otherwise there is an incident; what a change takes back goes on all the same."""
+    if _are_wrongly_billed(row, records, now):
+        _open_billed_incident(row, now)
+        if row.order.kind == Kind.CHANGE:
+            row.blocking = False
+            row.save(update_fields=["blocking"])
+    else:
+        _mark_done(row, now)
+
+
+def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
+    """Whether one of a step's records is there and should not be."""
+    there = [record for record in records if record.state in BillingRecord.THERE]
+    if not there or row.lane is None:
+        return bool(there)
+    trial = row.order.trial or row.order
+    meant = meant_of([trial], now=now)[trial.pk]
+    return any(not is_meant(record, meant) for record in there)
+
+
+def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
+    row.state, row.done_at = State.DONE, now
+    row.save(update_fields=["state", "done_at"])
+
+
+def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
+    """Settles a restore or put-back. It is done if every record is as the trial is meant to be. If not, an activation's
+    ends the trial and frees it; a change's leaves the shape as it is, under an incident that names trial and change."""
+    order, trial = row.order, row.order.trial
+    if not work_out(row, now=now)[1]:
+        _mark_done(row, now)
+    elif order.kind == Kind.ACTIVATION:
+        claim = open_claim(trial)
+        if claim and claim.activation_id == order.pk:
+            release_claim(claim, order, ends="not_restored", now=now, by=by)
+        else:
+            end_trial(trial, why="not_restored", now=now, by=by)
+            reshape(trial, now=now, by=by)
+    else:
+        note_not_meant(trial, now=now, by=by, beside=order)
+        if not order.undo_since:
+            settle_given_up_orders([row], now=now, by=by)
+
+
+def given_up_removals(order: Order) -> list[Dispatch]:
+    """The given-up deletions and cancels that leave somebody billed: an order's own, and for a trial those of its
+    activations and changes too."""
+    rows = (REMOVALS_OF_TRIAL if order.kind == Kind.TRIAL else REMOVALS)(order=order.pk)
+    return [row for row in rows if row.about.get("settled") and not row.about.get("accepted")]
+
+
+def _removals(owner: Q) -> QuerySet[Dispatch]:
+    ends = [name for state in NOT_BILLED for name in named(leaves=state)]
+    rows = Dispatch.objects.current().filter(owner, state=State.GIVEN_UP, step__in=ends)
+    return rows.select_related("order__trial").defer("payload").order_by("pk")
+
+
+REMOVALS = Prepared(lambda: _removals(Q(order=Slot("order"), lane=None)))
+REMOVALS_OF_TRIAL = Prepared(lambda: _removals(Q(order=Slot("order")) | Q(lane=Slot("order"))))
+
+
+def close_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
+    """Marks those of an order's given-up removals as done whose records are gone by now, or meant again.
+
+    The order and its trial are locked. Their incidents are over, and what waited goes on. Returns whether there was
+    one. `beside`: another order of the trial that the caller has locked and goes on with.
+    """
+    settled = []
+    for row in given_up_removals(order):
+        if _are_wrongly_billed(row, BillingRecord.objects.filter(pk__in=row.records), now):
+            continue
+        _mark_done(row, now)
+        add_event(row.order, "books_show_gone", by=by, now=now, step=row.step)
+        close_troubles(row.order, step=row.step, code=BILLED_NOT_ACTIVE, now=now, by=by)
+        settled.append(row)
+    if settled:
+        orders = lock_orders({pk for row in settled for pk in (row.order_id, row.order.trial_id) if pk})
+        orders |= {one.pk: one for one in (order, beside) if one}  # the caller must see what is moved here
+        for row in settled:
+            row.order = orders[row.order_id]
+            row.order.trial = orders.get(row.order.trial_id)
+            if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
+                refresh_trial(row.order.trial, now=now, by=by)
+        for owner in {row.order_id: row.order for row in settled}.values():
+            _let_go_on(owner, now=now, by=by)
+    return bool(settled)
+
+
+def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Lets an order go on, since staff accepted what its given-up removals leave billed. A claim of its is released."""
+    given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
+    for row in given_up:
+        if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
+            row.about, row.blocking = row.about | {"accepted": True}, row.blocking and not row.undo
+            row.save(update_fields=["about", "blocking"])
+            mark_records_left(row.records)
+    close_troubles(order, code=BILLED_NOT_ACTIVE, now=now, by=by)
+    claim = open_claim(order.trial)
+    if claim and claim.activation_id == order.pk and order.undo_since:
+        waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
+        waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
+        release_claim(claim, order, ends="not_restored", now=now, by=by)
+        _cancel_what_runs_on(order, now)
+    _let_go_on(order, now=now, by=by)
+
+
+def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
+    """Plans the cancel of a trial's records that are not meant any more, if the activation has not cancelled them."""
+    cancel = put_back(order, now)[0]
+    if work_out(cancel, now=now)[1]:
+        cancel.undo, cancel.position = True, Phase.AFTER - 1
+        enqueue([cancel], random_keys=True)
+
+
+def mark_records_left(records: Iterable[int]) -> None:
+    """Marks records as left as they are by staff, though the orders say otherwise, until a step of ours sets them."""
+    rows = list(BillingRecord.objects.filter(pk__in=list(records)))
+    for row in rows:
+        row.accepted = row.accepted | {LEFT: True}
+    update_rows(rows, ["accepted"])
+
+
+def _let_go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Lets go on what waited, in the order and in the trial's line."""
+    trial = order.trial or order
+    release(now=now, order_ids=[order.pk], lanes=[trial.pk])
+    finish_undo(order, now=now, by=by)
+    refresh_states([order], now=now, by=by)
+    end_settled([order], now=now, by=by)
+    if trial.pk == order.pk or order.kind == Kind.CHANGE:
+        settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

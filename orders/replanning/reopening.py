@@ -1,0 +1,190 @@
+"""Plans an order anew (contract 3.9, Resend and The shape).
+
+A compensated order is opened again. An order that has sent nothing is planned anew after the steps that undo another
+order of its line (line.py).
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+
+from orders.bpm.approvals import apply_decisions, decision_in_force, settle_process
+from orders.history.order_writes import add_event, refresh_states
+from orders.history.states import set_decision, set_undo_mark
+from orders.incidents.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, end_settled, open_incident
+from orders.intake.decide import decide, is_closed
+from orders.intake.facts import content_of, given_domains, open_claim, read_again
+from orders.intake.write import claim_trial, write_plan
+from orders.mails.mails import tell_accepted
+from orders.models import Dispatch, Order, TrialClaim
+from orders.models.dispatch import OPEN_STATES
+from orders.outbox.effects import bpm_acts
+from orders.rules.content import domain_key
+from orders.rules.local_time import SHANGHAI
+from orders.rules.steps import FIXES, STEPS, Phase
+from orders.texts.error_messages import AT_ONCE, say_why_in_english
+from orders.texts.errors import NotAllowedError
+from orders.trials.shape import reshape
+from orders.trials.shapes import shape_of
+from orders.undoing.finish import given_up_undoing
+
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
+SENT_WITH = "sent_with"  # key in a BPM dispatch's `about`: the facts with which its process was started
+
+
+def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
+    """{trial id: its open claim} for the first activations among the orders. At most one query."""
+    trials = {order.trial_id for order in orders if order.first}
+    rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
+    return {claim.trial_id: claim for claim in rows}
+
+
+def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
+    """Why an undone order can't be opened again. `claims`: of `claims_against`. `rejected`: staff undo a rejection."""
+    if order.kind != Order.Kind.ACTIVATION:
+        return NotAllowedError("open_no_activation")
+    if order.state == Order.State.REJECTED and not rejected:
+        return NotAllowedError("open_rejected")
+    if order.state not in {Order.State.FAILED, Order.State.REJECTED}:
+        return NotAllowedError("open_state", state=order.state)
+    if order.trial and is_closed(order.trial) and not order.proceeded:
+        return NotAllowedError("open_trial_closed", state=order.trial.state)
+    if order.trial and order.trial.undo_asked_at:
+        return NotAllowedError("open_trial_undone_late")
+    claim = claims.get(order.trial_id) if order.first else None
+    if claim and claim.activation_id != order.pk:
+        return NotAllowedError("open_other_first", number=claim.activation.number)
+    if given_up_undoing(order).exists():
+        return NotAllowedError("open_billed_still")
+    if order.dispatches.current().open().filter(step__in=FIXES).exists():
+        return NotAllowedError("open_being_fixed")
+    if not rejected and decision_in_force(order) == Order.Decision.REJECT:
+        return NotAllowedError("open_rejected")
+    most = settings.PARTNERS.bigdata.post.most
+    if most and order.trial and (number := len(given_domains(order) or shape_of(order.trial).domains)) > most:
+        return NotAllowedError("too_many", number=number, most=most)
+    return None
+
+
+def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Plans an undone order anew, as if it arrived now with its number, kind and day. A first activation stays first.
+
+    The caller has locked the order and its trial, and `why_not_open` returned None. A process that BPM may have started
+    is not started again: its step keeps key and bytes, and a decision about that process still counts.
+    """
+    before = _sent_with(order)
+    decision = decision_in_force(order)
+    if order.first and open_claim(order.trial) is None:
+        claim_trial(order, now=now)
+    order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
+    set_undo_mark(order, None)
+    old_state, order.undo_to, order.live_at = order.state, "", None
+    process = bpm_acts(order).first()
+    stands = bool(decision and process)
+    set_decision(order, decision if process else Order.Decision.NONE, at=order.decided_at if stands else None)
+    if order.decision and settle_process(process, now):
+        process.state = State.DONE
+    add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
+    plan_anew(order, now=now, by=by)
+    if order.state != old_state:
+        add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
+    close_troubles(order, step="", code=COMPENSATED, now=now, by=by)
+    if order.decision:  # else it stays until the decision is applied
+        close_troubles(order, step="approval", code="early", now=now, by=by)
+    end_settled([order], now=now, by=by)
+    if process:
+        _compare_process(order, process, before, now)
+        if process.state == State.DONE:
+            process.order = order
+            tell_accepted([process], now=now)
+    apply_decisions(order, now=now)
+    refresh_states([order], now=now, by=by)
+
+
+def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Replaces the plan and sets the state; the caller writes the event. Locks the steps so that none gets claimed."""
+    rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
+    old = list(rows.order_by("pk").select_for_update(no_key=True))
+    content = content_of(order, domains=given_domains(order))
+    facts = read_again(order, content)
+    plan = decide(content, facts, now=now)
+    kept = _kept(order, old, held=bool(plan.held))
+    gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
+    not_sent = [State.WAITING, State.DUE, State.RETRYING]
+    gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
+    gone.update(superseded=True)
+    write_plan(order, plan, facts, now=now, by=by, kept=kept)
+    if any(row.frozen_at or row.error_code or row.place for row in old):  # one that was resent has a place
+        end_settled([order], now=now, by=by)
+    if order.kind == Order.Kind.CHANGE and not plan.held:
+        reshape(order.trial, now=now, by=by)  # ends that staff took may have later places
+
+
+def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
+    """The steps of an earlier plan that the new one keeps.
+
+    These are finished file checks and traffic queries, and the BPM step if it may have started a process. Checks
+    that are under way are kept too, unless the order is held again.
+    """
+    kept = {}
+    for row in old:
+        under_way = not held and row.state in OPEN_STATES
+        if STEPS[row.step].kept and (under_way or row.state == State.DONE):
+            kept[row.step] = row
+    process = bpm_acts(order).first()
+    if process:
+        kept[Step.START_BPM] = process
+    return kept
+
+
+def _sent_with(order: Order) -> dict:
+    """The current facts about an order that go into its BPM process."""
+    start = _in_shanghai(order.start_at) if order.first and order.start_at else ""
+    return {
+        "domains": list(order.domains.values_list("name", flat=True)),
+        "service": order.service_type_id,
+        "start": start,
+    }
+
+
+def note_sent_with(order: Order) -> None:
+    """Keeps with an order's BPM process what it was started with, before that changes here."""
+    process = bpm_acts(order).first()
+    if process and SENT_WITH not in process.about:
+        process.about = {**process.about, SENT_WITH: _sent_with(order)}
+        process.save(update_fields=["about"])
+
+
+def _in_shanghai(moment: datetime.datetime) -> str:
+    """As text in one time zone: moments from the database are in UTC, planned ones are not."""
+    return moment.astimezone(SHANGHAI).isoformat()
+
+
+def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
+    """If facts have changed since the process was started, opens an incident that names them."""
+    known = process.about.get(SENT_WITH) or before
+    if SENT_WITH not in process.about:
+        process.about = {**process.about, SENT_WITH: before}
+        process.save(update_fields=["about"])
+    if known["start"]:  # earlier versions kept it in UTC
+        known = {**known, "start": _in_shanghai(datetime.datetime.fromisoformat(known["start"]))}
+    new = _sent_with(order)
+    differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]
+    if not differs or order.held_because:
+        return
+    parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
+    detail = "; ".join(say_why_in_english(part) for part in parts)
+    about: dict = {"partner": "bpm", "step": Step.START_BPM, "code": PROCESS_DIFFERS}
+    open_incident(order, **about, detail=detail, params={"parts": parts}, now=now)
+
+
+def _shape(value: str | list[str]) -> str | set[str]:
+    return set(map(domain_key, value)) if isinstance(value, list) else value
+
+
+def _said(value: str | list[str]) -> str:
+    if isinstance(value, list):
+        return ", ".join(value[:20]) + (f" and {len(value) - 20} more" if len(value) > 20 else "")
+    return value or AT_ONCE

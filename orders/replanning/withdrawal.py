@@ -1,0 +1,162 @@
+"""Withdrawals by BBOSS: BackFlag 1 (contract 3.10)."""
+
+import datetime
+import uuid
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.history.order_writes import add_event, lock_order
+from orders.history.states import set_undo_mark
+from orders.incidents.incidents import LATE_UNDO, close_troubles
+from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
+from orders.intake.holds import settle_followers
+from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
+from orders.outbox.moves import differs, move_of
+from orders.replanning.giving_up import close_removals
+from orders.replanning.line import lock_line, name_built_upon, plan_behind
+from orders.rules.content import HashOf, Receipt, content_hash
+from orders.texts.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
+from orders.trials.shape import reshape
+from orders.undoing.by_staff import why_undone
+from orders.undoing.finish import finish_undo
+from orders.undoing.late import ask_staff, is_late, mark_undo_asked
+from orders.undoing.plan import CANCEL, DELETE
+from orders.undoing.start import begin_undo, close_never_begun, close_refused, give_ending
+
+Kind, State, Step = Order.Kind, Order.State, Dispatch.State
+
+
+def withdraw_order(
+    number: str,
+    *,
+    raw: dict,
+    trans_ido: str,
+    message: InboundMessage,
+    digest: str = "",
+    hash_of: HashOf = content_hash,
+) -> Receipt:
+    """Withdraws; repeats get the first answer. Raises OrderUnknownError, TrialClaimedError, RepeatCallError."""
+    digest = digest or content_hash(raw)
+    with transaction.atomic():
+        order = lock_order(number)
+        known = _known_call(trans_ido, digest, hash_of)
+        again = bool(order.withdrawal_idh)
+        if not again:
+            withdraw(order, by="bboss", now=timezone.now(), reason="", idh=message.trans_idh)
+        message.trans_idh = order.withdrawal_idh
+        if not known:
+            AcceptedCall.objects.create(trans_ido=trans_ido, content_hash=digest, order=order)
+        message.save(force_insert=True)
+    return Receipt(order_number=order.number, trans_idh=order.withdrawal_idh, repeated=again)
+
+
+def _known_call(trans_ido: str, digest: str, hash_of: HashOf) -> bool:
+    call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
+    if call and not call.says(digest, hash_of):
+        raise RepeatCallError("call_repeated")
+    return call is not None
+
+
+def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str, how: str = "") -> None:
+    """Withdraws a locked order. `how` is cancel or delete: staff's choice for a late undoing.
+
+    Without that choice, an activation that has been live for long stays as it is, and staff are asked (3.9, 16). Raises
+    TrialClaimedError for a trial that an activation holds.
+    """
+    if why := why_claimed(order):
+        raise why
+    order.withdrawal_idh = order.withdrawal_idh or idh
+    order.save(update_fields=["withdrawal_idh"])
+    add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
+    if order.state == State.WITHDRAWN:
+        return  # withdrawn with its trial, or after staff gave its steps up: nothing is left of it
+    if not how and is_late(order, now):
+        ask_staff(order, why="withdrawn", by=by, now=now)
+        return
+    trial = order.trial or order
+    lock_line(trial)
+    if order.kind == Kind.TRIAL:
+        _withdraw_changes(order, by=by, now=now)
+    if how:
+        mark_undo_asked(order, now)  # until it is done, since the trial ends then
+        close_troubles(order, code=LATE_UNDO, now=now, by=by)
+    close_refused(order)
+    moved = begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
+    if order.kind == Kind.TRIAL:
+        reshape(order, now=now, by=by)  # without the changes that were not applied
+    if order.kind == Kind.CHANGE and order.trial:
+        plan_behind(trial, moved=moved, now=now, by=by)
+        name_built_upon(order, now=now, by=by)
+        close_removals(trial, now=now, by=by, beside=order)
+    finish_undo(order, now=now, by=by)
+    if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
+        settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
+
+
+def why_claimed(order: Order) -> TrialClaimedError | None:
+    """None unless it is a trial that an activation holds."""
+    claimed = order.kind == Kind.TRIAL and open_claim(order)
+    return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
+
+
+def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
+    """Withdraws a trial's changes with it, and takes over what they were taking back (contract 3.9, Resend).
+
+    The trial's own undoing comes behind, and cancels what is live or unknown. Calls that the changes had under way are
+    waited for. Changes that were applied still say what the trial looked like.
+    """
+    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE)
+    for change in changes.order_by("pk").select_for_update(no_key=True):
+        change.trial = trial
+        closed = close_never_begun(change) + close_refused(change) + _close_undoing(change)
+        if change.undo_since is None:
+            set_undo_mark(change, now)
+            change.in_effect = change.in_effect and change.state == State.APPLIED
+            change.save(update_fields=["undo_since", "in_effect"])
+            why = f"trial {trial.number} withdrawn"
+            add_event(change, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[])
+        if change.state != State.WITHDRAWN:
+            give_ending(change, State.WITHDRAWN, now=now, by=by)
+        elif closed:
+            close_troubles(change, now=now, by=by)
+
+
+def _close_undoing(change: Order) -> int:
+    """Closes what takes back a change's records, except a call in the air."""
+    rows = change.dispatches.current().filter(undo=True, channel=Dispatch.Channel.BILLING)
+    rows = rows.filter(state__in=[Step.WAITING, Step.DUE, Step.RETRYING, Step.FAILED, Step.GIVEN_UP])
+    return rows.update(state=Step.CLOSED, next_try_at=None)
+
+
+def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:
+    """Withdraws an order for staff. A later withdrawal by BBOSS is answered as a repeat of it.
+
+    `how` is `cancel` (from now on) or `delete`. It is required for an activation that has been live for more than a
+    day, and not allowed otherwise. Raises OrderUnknownError, NotAllowedError (withdrawn already, or the reason is
+    blank) and TrialClaimedError.
+    """
+    check_reason(reason, "a withdrawal")
+    with transaction.atomic():
+        order = lock_order(number)
+        if why := why_not_withdraw(order, now) or why_not_so(order, how=how, now=now):
+            raise why
+        withdraw(order, by=by, now=now, reason=reason.strip(), idh=uuid.uuid4().hex, how=how)
+    return order
+
+
+def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
+    """Why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
+    if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
+        return why_undone(order, "withdrawn_already", now)
+    return None
+
+
+def why_not_so(order: Order, *, how: str, now: datetime.datetime) -> NotAllowedError | None:
+    late = is_late(order, now)
+    if late and how not in {CANCEL, DELETE}:
+        return NotAllowedError("choice_missing", number=order.number)
+    move = move_of(order) if how == CANCEL else None
+    if move and not differs(move):  # it would be cancelled with a start that it may not have there
+        return NotAllowedError("move_under_way", number=order.number)
+    return NotAllowedError("no_choice", number=order.number) if how and not late else None

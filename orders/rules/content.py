@@ -1,0 +1,188 @@
+"""The content of an order, between wire and core: its members, host names and hash (contract 2.2 to 2.4)."""
+
+import datetime
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import idna
+from django.conf import settings
+
+WILDCARD = "*."
+MAX_DOMAINS = 20_000  # of one order
+LONGEST_NAME = 253
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# The common case in one step: ASCII, at least two labels, the last one not only digits. xn-- is checked in full.
+_PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
+_ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@\s]*@)?", re.IGNORECASE)
+_DOTS = str.maketrans("。．｡", "...")  # what IDNA takes for dots
+HashOf = Callable[[dict[str, Any] | str], str]
+"""The hash of what we kept of an order (a dict) or a message (its body), as today's profile reads it."""
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderContent:
+    """The members of BBOSS's `content` under our names (contract 2.4). None or empty: not given."""
+
+    kind: str
+    number: str
+    trial_number: str = ""
+    domains: tuple[str, ...] | None = None
+    service_type: str = ""
+    attribution: str = ""
+    biz_start: datetime.date | None = None
+    biz_end: datetime.date | None = None
+    enterprise_id: str = ""
+    enterprise_name: str = ""
+    cp_id: str = ""
+    user_id: str = ""
+    oper_user: str = ""
+    oper_tel: str = ""
+    oper_mail: str = ""
+    prod_type: str = ""
+    product_id: str = ""
+    billing_method: str = ""
+    data_flow: str = ""
+    info_security: str = ""
+    info_security_table: str = ""
+    busi_info: str = ""
+
+
+@dataclass(frozen=True)
+class TrialMember:
+    """A member of a trial's content. `is_day`: it holds a day."""
+
+    name: str
+    required: bool
+    is_day: bool
+
+
+@dataclass(frozen=True)
+class MemberFault:
+    """What is wrong with a member that people entered: a code with its parameters, which are JSON values."""
+
+    member: str
+    code: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The answer to the sender: our first number for this order, and whether we had the order already."""
+
+    order_number: str
+    trans_idh: str
+    repeated: bool
+
+
+def canonical_json(value: object) -> str:
+    """Compact JSON with sorted keys and unescaped characters. Raises ValueError for NaN and Infinity."""
+    return _encoder.encode(value)
+
+
+def content_hash(value: object) -> str:
+    """SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8. It is equal for equal content."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def shown(value: object) -> str:
+    """A sender's value for an answer or a log: quoted, with control characters escaped, and cut to 80 characters."""
+    return ascii(value)[:80]
+
+
+def domain_fault(name: str) -> dict[str, Any] | None:
+    """What is wrong with the host name of a domain, as `{"code": ..., ...}` (`orders/texts/error_messages.py`), or None. It
+    must not be an address, nor a wildcard (`*.example.com`) unless the profile of partners takes them. It may be
+    internationalized. Letter case does not matter."""
+    lower = name.lower()
+    if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
+        return None
+    wild = lower.startswith(WILDCARD) and lower.count("*") == 1 and len(lower) <= LONGEST_NAME
+    if wild and settings.PARTNERS.bboss.domains.wildcards:
+        return domain_fault(name.removeprefix(WILDCARD))
+    code = _fault_of_form(name) or _fault_of_labels(lower)
+    return {"code": code, "most": LONGEST_NAME} if code else None
+
+
+def _fault_of_form(name: str) -> str | None:
+    if len(name) > LONGEST_NAME:
+        return "name_long"
+    if name.lower().isascii() and not name.isascii():
+        return "name_looks_ascii"
+    if "*" in name:
+        return "name_wildcard"
+    if name.endswith("."):
+        return "name_dot"
+    if "." not in name:
+        return "name_one_label"
+    last = name.rpartition(".")[2]
+    return "name_address" if last.isascii() and last.isdigit() else None
+
+
+def _fault_of_labels(lower: str) -> str | None:
+    labels = lower.split(".")
+    faults = [_label_fault(label) for label in labels]
+    if any(faults):
+        return next(filter(None, faults))
+    wire_length = sum(len(_a_label(label)) + 1 for label in labels) - 1
+    return "name_long_in_ascii" if wire_length > LONGEST_NAME else None
+
+
+def _label_fault(label: str) -> str | None:
+    if not label:
+        return "name_empty_label"
+    try:
+        valid = re.fullmatch(_LABEL, _a_label(label))
+    except (idna.IDNAError, UnicodeError):
+        return "name_bad_label"
+    if len(_a_label(label)) > 63:
+        return "name_long_label"
+    return None if valid else "name_letters"
+
+
+def domain_key(name: str) -> str:
+    """The domain as it is compared: in lower case, each label in ASCII (`xn--`; contract 2.4).
+
+    A text that is no host name, as a partner may hold, is compared in lower case. The key of a key is the key.
+    """
+    lower = name.lower()
+    if lower.isascii() or len(lower) > LONGEST_NAME:  # the form in ASCII is longer still
+        return lower
+    try:
+        key = ".".join(map(_a_label, lower.split(".")))
+    except (idna.IDNAError, UnicodeError):
+        return lower
+    return key if len(key) <= LONGEST_NAME else lower
+
+
+def domain_meant(text: str) -> str:
+    """The host name in an address or text that somebody typed or pasted. Any other text stays as it is."""
+    ordinary = unicodedata.normalize("NFKC", text).translate(_DOTS).strip()
+    host = re.split(r"[/?#\\]", _ADDRESS.sub("", ordinary))[0]
+    return re.sub(r":\d*$", "", host).rstrip(".") or text.strip()
+
+
+def unicode_form(key: str) -> str:
+    """A domain's key as people write it, its `xn--` labels in their own letters. Any other text stays as it is."""
+    if "xn--" not in key:
+        return key
+    try:
+        return ".".join(idna.ulabel(label) if label.startswith("xn--") else label for label in key.split("."))
+    except (idna.IDNAError, UnicodeError):
+        return key
+
+
+@lru_cache(maxsize=4096)
+def _a_label(label: str) -> str:
+    """The label in ASCII. Raises idna.IDNAError if IDNA 2008 forbids a non-ASCII or xn-- label."""
+    if not label.isascii():
+        return idna.alabel(label).decode()
+    if label.startswith("xn--"):
+        idna.ulabel(label)
+    return label

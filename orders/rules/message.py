@@ -1,0 +1,27 @@
+"""What a sentence is made of; `orders/texts/error_messages.py` has the table of all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+
+
+@dataclass(frozen=True)
+class Message:
+    """`english` is for commands, logs and BBOSS, and names steps and states by their codes. `words` are for pages, in
+    the reader's language, and name them by their labels. If only one of them is given, it is used for both."""
+
+    english: str = ""
+    words: str | Promise = ""
+
+
+def add_words(known: dict, more: Mapping) -> None:
+    """Adds a feature's words to those of the core. Raises ValueError for a key that is there already."""
+    if twice := known.keys() & more.keys():
+        raise ValueError(f"there are words already for {sorted(map(str, twice))}")
+    known.update(more)
+
+
+def in_words(sentences: Mapping[str, str | Promise]) -> dict[str, Message]:
+    """{code: Message} of sentences that pages and terminals say alike, from {code: words}."""
+    return {code: Message(words=words) for code, words in sentences.items()}

@@ -1,0 +1,168 @@
+"""Search by a word or its beginning. Each lookup has an index, so a million orders are searched as fast as one."""
+
+import re
+from collections.abc import Callable
+from operator import attrgetter
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.utils import quote
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from orders.intake.customer_names import name_in
+from orders.lists.cells import column
+from orders.lists.scope import attributions_of, seen_orders
+from orders.models import BillingRecord, Customer, Order, OrderDomain
+from orders.rules.content import domain_key, domain_meant
+from orders.search.find import customers_meant, is_behind
+
+LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
+"""What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
+FEW = 200
+LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help
+
+
+def search_orders(rows, term: str, seen: QuerySet[Order] | None):
+    """Orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
+
+    Two Chinese characters from the middle of an enterprise's name find it too. Words are not split. `seen`: the orders
+    that a limited reader may see, None for all. Of a pasted address the host is looked for.
+    """
+    term = term_meant(term)
+    if not term:
+        return rows
+    if LOOKS_LIKE_AN_ID.fullmatch(term):
+        found = _by_id(term)
+        few = _few(Order.objects.filter(found).order_by().values_list("pk", flat=True))
+        return rows.filter(found if few is None else Q(pk__in=few))  # else all orders may be read for a page of few
+    customers = customers_meant(term, seen)
+    found = Q(enterprise_id__in=customers)
+    if customers == [] or is_behind():
+        found |= _by_name(term)
+    return rows.filter(found | Q(pk__in=_with_domain(term)) if _may_be_a_domain(term) else found)
+
+
+def term_meant(term: str) -> str:
+    """What is looked for: of a pasted address its host."""
+    return domain_meant(term) if "//" in term else term.strip()
+
+
+def _may_be_a_domain(term: str) -> bool:
+    """Whether a term may be how a domain begins. A dot tells it from a customer's name."""
+    host = domain_meant(term)
+    return "." in host and domain_key(host).isascii()
+
+
+def _by_name(term: str, path: str = "") -> Q:
+    if len(term) < LEAST_FOR_TRIGRAMS:
+        return Q(**{f"{path}enterprise_name__startswith": term})
+    return Q(**{f"{path}enterprise_name__icontains": term})
+
+
+def _by_id(term: str) -> Q:
+    fields = ["number", "trial_number", "product_id", "enterprise_id", "enterprise_name"]
+    found = Q(pk__in=_with_domain(term))
+    for name in fields:
+        found |= Q(**{f"{name}__startswith": term})
+    return found
+
+
+def _with_domain(term: str):
+    """The orders with a domain that begins so: few by number, which every index takes in an OR; many by a subquery."""
+    rows = (
+        OrderDomain.objects.filter(key__startswith=domain_key(domain_meant(term)))
+        .order_by()
+        .values_list("order_id", flat=True)
+    )
+    few = _few(rows)
+    return rows if few is None else few
+
+
+def _few(ids: QuerySet) -> list[int] | None:
+    """The ids; None if they are many."""
+    found = list(ids[: FEW + 1])
+    return found if len(found) <= FEW else None
+
+
+def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
+    """Rows of a customer's orders, or whose number begins so. `domain`: a field with keys of domains."""
+    term = term_meant(term)
+    if not term:
+        return rows
+    customers = customers_meant(term, seen)
+    named = Q() if term.isascii() or not is_behind() else _by_name(term, f"{order}__")
+    if customers != []:
+        named |= Q(**{f"{order}__enterprise_id__in": customers})
+        if not (domain and _may_be_a_domain(term)):
+            return rows.filter(named)
+    numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
+    few = _few(numbers)
+    found = named | Q(**{f"{order}__in": numbers if few is None else few})
+    return rows.filter(found | Q(**{f"{domain}__startswith": domain_key(domain_meant(term))}) if domain else found)
+
+
+def order_anchor(order: Order | None, query: str = "") -> str | None:
+    if order is None:
+        return None
+    url = reverse("admin:orders_order_change", args=[order.pk]) + query
+    return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, order.number)
+
+
+def order_field(path: str, label) -> Callable:
+    return column(label, lambda row: order_anchor(attrgetter(path)(row)))
+
+
+def customer_address(enterprise_id: str) -> str:
+    return reverse("admin:orders_customer_change", args=[quote(enterprise_id)])
+
+
+def customer_anchor(order: Order) -> str | None:
+    """The order's customer as a link to its page. An order that waits for its trial may have none yet."""
+    name = order.enterprise_name or order.enterprise_id
+    if not order.enterprise_id:
+        return format_html('<span class="cut" title="{0}">{0}</span>', name) if name else None
+    return format_html('<a class="cut" title="{1}" href="{0}">{1}</a>', customer_address(order.enterprise_id), name)
+
+
+def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
+    """The customers with an order that the user may see. `shown_name`, `shown_at`: by the newest such order."""
+    letters, seen = attributions_of(user), seen_orders(user)
+    if letters is None or seen is None:
+        return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
+    places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
+    newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
+    return rows.filter(Exists(places)).annotate(
+        shown_name=name_in(newest), shown_at=Subquery(newest.values("received_at")[:1])
+    )
+
+
+class CustomerFilter(SimpleListFilter):
+    """Rows of a customer's orders, by the enterprise id. Only links on the customer's page set this filter."""
+
+    title, parameter_name = _("customer"), "customer"
+    path = "order__enterprise_id"
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), self.value()[:40])] if self.value() else []
+
+    def queryset(self, request, queryset):
+        return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
+
+
+class OrderSearch:
+    """A ModelAdmin that searches by its order's number or its beginning. `order_link` leads to the order."""
+
+    search_fields = ["order__number"]  # shows the search box; get_search_results does the search
+    search_help_text = _("order number: whole, or how it begins")
+    search_path = "order"
+    search_domain = ""
+
+    def get_search_results(self, request, queryset, search_term):
+        seen = seen_orders(request.user)
+        found = search_by_order(queryset, search_term, seen, order=self.search_path, domain=self.search_domain)
+        return found, False
+
+    order_link = column(_("order"), lambda obj: order_anchor(obj.order), empty_value="-")

@@ -1,0 +1,328 @@
+"""Claims due steps for one worker. A step has at most one sender at a time (contract 3.9, Leases and What is frozen
+when)."""
+
+import datetime
+import functools
+import logging
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
+
+from notifications.models import Mail
+from orders.db.advisory_lock import take_lock
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
+from orders.db.expressions import OneOf
+from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
+from orders.outbox.effects import ACTED
+from orders.outbox.freeze import read_records
+from orders.outbox.outcome import WORKER_DIED, Outcome, Work
+from orders.outbox.proof import PARTNER_OF, Gate, gate, is_never_repeated, of_kind
+from orders.restore.restored_guard import RestoreState, read_restore_state
+from orders.rules.steps import POSTED, Effect, Phase, channels_of, named
+from orders.sending.held_processes import hold_processes, hold_unanswered, is_held
+from orders.sending.moves_over import ask_starts
+from orders.sending.record import note_losses, record_outcomes
+from orders.start_day.moving import hold_back
+
+logger = logging.getLogger(__name__)
+State, Step = Dispatch.State, Dispatch.Step
+RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases; more would fill the memory and make a claim slow
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
+FROZEN = ["payload", "frozen_at", "records", "size", "about"]
+LOSSES = ["lost", "may_have_acted", "unanswered_at"]
+LOOK_UPS = named(effect=Effect.ASK)
+PAUSE_LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
+PAUSED = Prepared(lambda: Pause.objects.in_force(Slot("now", DateTimeField())).order_by().values_list("partner"))
+ALONE, TOGETHER = True, False  # how steps are claimed: one that lost its worker alone, all others together
+LOSSES_ALLOWED = 5  # losses in a row after the first, which another step may have caused
+
+# Due steps by their losses. A lease that ran out is a loss.
+NEVER_LOST = Q(lost=0) & ~Q(state=State.SENDING)
+USED_UP = Q(state=State.SENDING, lost__gte=LOSSES_ALLOWED)
+TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
+LOST = Prepared(
+    lambda: (
+        Dispatch.objects.current()
+        .open()
+        .filter(~NEVER_LOST, next_try_at__lte=Slot("now", DateTimeField()))
+        .order_by("-lost", "next_try_at")
+        .values_list("pk", "state", "lost", "lease_token", "channel", "step")[:100]
+    )
+)
+WITH_ORDERS = Prepared(
+    lambda: (
+        Dispatch.objects.filter(OneOf("pk", "ids"))
+        .order_by("next_try_at", "pk")
+        .select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
+        .defer("order__content", "order__trial__content")
+    )
+)
+
+Builder = Callable[[list[Dispatch], datetime.datetime, dict[int, BillingRecord]], dict[int, str | Exception]]
+
+
+@dataclass
+class Payloads:
+    """Who builds payloads. `integrations` gives its function when the app starts, since it lies above.
+
+    `build` takes dispatches at their first attempt, T, and their records by id. It gives {dispatch id: text}. A payload
+    that can't be built is an Exception. `write_mail` gives a mail its text, unsaved, at its first attempt; it takes the
+    domains of the mail's order.
+    """
+
+    build: Builder | None = None
+    write_mail: Callable[[Mail, list[str]], None] | None = None
+
+
+payloads = Payloads()
+
+
+def claim(
+    *,
+    rooms: dict[str, int],
+    now: datetime.datetime,
+    lease: datetime.timedelta,
+    worker: str,
+    idle: bool = True,
+    lost_first: bool = True,
+    down: Collection[str] = (),
+    only: int = 0,
+) -> list[Work]:
+    """Claims due dispatches, longest due first, and saves an attempt for each.
+
+    `rooms` says how many to claim at most for each partner (bigdata, bpm, files). All together have at most
+    RECORDS_A_CLAIM records or domains, or are one dispatch. Nothing is claimed for a paused partner. The leases run
+    from `now` on, so the caller reads the clock before the call.
+
+    `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and it is claimed alone.
+    The caller sends it before it claims anything else. Such a step comes first with `lost_first`, otherwise only if
+    nothing else is due.
+
+    `down`: the partners whose breaker is open. A move of a start is not begun with their probe.
+
+    `only`: a dispatch that a person tries (contract 7.3). Nothing else is claimed, and no hold of the desk keeps it.
+
+    While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before wait
+    for a person, and billing steps that were attempted before get `ask_first` (contract 3.9, 17). Before the start
+    day's cancel of an order from before, the big-data side is asked about the start (3.9, 18).
+
+    A first attempt freezes T (`now`) and the payload. Every later one sends the same bytes. If a worker died, its row
+    is due again when the lease has run out. The open attempt is closed as lost.
+    """
+    restore = read_restore_state()
+    if restore.last_order:
+        marks = {"last_order": restore.last_order, "last_event": restore.last_event}
+        hold_processes(**marks, now=now)
+        ask_starts(**marks, now=now)
+    hold_unanswered(now=now)
+    lost = idle and look_at_lost(now=now)
+    with transaction.atomic():
+        ways = (TOGETHER,) if not lost else (ALONE, TOGETHER) if lost_first else (TOGETHER, ALONE)
+        rows = _due(not_paused(rooms, now=now), now, ways, restore, only)
+        if any(row.step == Step.MOVE_START for row in rows):
+            rows = hold_back(rows, now=now, down=down)
+        if not rows:
+            return []
+        fresh, again = [], []
+        for row in rows:
+            (fresh if row.frozen_at is None else again).append(row)
+        _freeze(fresh, now)
+        died = [row for row in again if row.state == State.SENDING]
+        lost_ids = {row.pk for row in died}
+        note_losses(died, now)
+        token, until = uuid.uuid4(), now + lease
+        for row in rows:
+            row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
+        update_rows(fresh, [*CLAIMED, *FROZEN])
+        update_rows(again, CLAIMED)
+        update_rows(died, LOSSES)
+        attempts = [_attempt(row, now, worker) for row in rows]
+        insert_rows(attempts)
+        before = _attempted_before(again, restore)
+    return [
+        _work(row, attempt, after_loss=row.pk in lost_ids, ask_first=row.pk in before)
+        for row, attempt in zip(rows, attempts, strict=True)
+    ]
+
+
+def paused_partners(*, now: datetime.datetime) -> set[str]:
+    return set(PAUSED(now=now))
+
+
+def not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
+    """The rooms of partners that are not paused. No pause begins until the claim's transaction has ended."""
+    take_lock(PAUSE_LOCK, shared=True)
+    paused = paused_partners(now=now)
+    return {partner: room for partner, room in rooms.items() if partner not in paused}
+
+
+def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[int]:
+    """The billing steps among these rows that were attempted before the database was restored."""
+    ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if restore.last_attempt else []
+    if not ids:
+        return set()
+    return set(
+        Attempt.objects.filter(dispatch__in=ids, pk__lte=restore.last_attempt).values_list("dispatch", flat=True)
+    )
+
+
+def look_at_lost(*, now: datetime.datetime) -> bool:
+    """Fails due steps whose worker died too often, or whose call is never repeated. True if others lost theirs. No
+    transaction may be open."""
+    rows = LOST(now=now)
+    used_up = [
+        _lost_for_good(pk, token, channel)
+        for pk, state, lost, token, channel, step in rows
+        if state == State.SENDING and (lost >= LOSSES_ALLOWED or is_never_repeated(step))
+    ]
+    if used_up:
+        record_outcomes(used_up, now=now)
+    return len(used_up) < len(rows)
+
+
+def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
+    attempts = Attempt.objects.filter(dispatch=dispatch_id, outcome=Attempt.Outcome.OPEN).order_by("-pk")
+    return Outcome(
+        dispatch_id=dispatch_id,
+        attempt_id=attempts.values_list("pk", flat=True).first(),
+        token=token,
+        channel=channel,
+        result=Attempt.Outcome.LOST,
+        code="lost",
+        message=WORKER_DIED,
+        params={"code": "worker_died"},
+        unknown=True,
+    )
+
+
+def _due(
+    rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState, only: int
+) -> list[Dispatch]:
+    """The longest due steps of each partner, locked, found in the first of these `ways` in which something is due."""
+    may_go = gate(now=now, past_hold=bool(only))
+    if only:
+        ids = [pk for partner in rooms for pk in _only_id(partner, now, only, restore.restored, may_go)]
+    else:
+        ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored, may_go) for alone in ways)), [])
+    if not ids:
+        return []
+    rows = WITH_ORDERS(ids=ids)
+    if not restore.last_order:
+        return rows
+    return [row for row in rows if not is_held(row, last_order=restore.last_order, last_event=restore.last_event)]
+
+
+def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: bool, may_go: Gate) -> list[int]:
+    due = []
+    for partner, room in rooms.items():
+        room = 1 if alone else room
+        if room:
+            found = _longest_due(partner, room, alone, looks, may_go.left_out)(now=now)
+            for kind in may_go.single:
+                if PARTNER_OF[kind] == partner and not (
+                    alone and _longest_due(partner, 1, TOGETHER, looks, only=kind)(now=now)
+                ):
+                    found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
+            due += sorted(found)[:room]
+    return _within_bounds(due)[: 1 if alone else None]
+
+
+def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_go: Gate) -> list[int]:
+    rows = _claimable(partner, now).filter(~USED_UP, Q(step__in=LOOK_UPS) if looks else Q(), pk=only)
+    for name in sorted(may_go.shut):
+        rows = rows.exclude(of_kind(name))
+    return [pk for _, pk, _ in rows]
+
+
+def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
+    """The ids of the longest due steps that RECORDS_A_CLAIM allows, at least one. `due`: (next try, id, size)."""
+    ids, records = [], 0
+    for _, pk, size in sorted(due):
+        records += size
+        if ids and records > RECORDS_A_CLAIM:
+            break
+        ids.append(pk)
+    return ids
+
+
+@functools.cache
+def _longest_due(
+    partner: str, room: int, alone: bool, looks: bool, left_out: frozenset[str] = frozenset(), only: str = ""
+) -> Prepared:
+    """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing.
+
+    `left_out`: kinds that wait for a proof; `only`: nothing but this kind."""
+    kind = (TO_SEND_ALONE if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+    for name in sorted(left_out):
+        kind &= ~of_kind(name)
+    kind &= of_kind(only) if only else Q()
+    return Prepared(lambda: _claimable(partner, Slot("now", DateTimeField())).filter(kind)[:room])
+
+
+def _claimable(partner: str, now: Slot | datetime.datetime) -> QuerySet:
+    going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
+    # Under an undo mark go out: undo steps, questions for traffic, billing calls whose outcome must become known.
+    allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
+    due = Dispatch.objects.current().open().filter(allowed, next_try_at__lte=now, channel__in=channels_of(partner))
+    if connection.features.has_select_for_update_skip_locked:
+        due = due.select_for_update(skip_locked=True)
+    return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
+
+
+def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
+    """Gives fresh rows their T and payload, without saving. If one can't be built, the others go on."""
+    if not fresh:
+        return
+    for row in fresh:
+        row.frozen_at = now
+    built = payloads.build(fresh, now, read_records(fresh))
+    for row in fresh:
+        payload = built[row.pk]
+        if isinstance(payload, Exception):
+            logger.error("dispatch %s can't be built", row.pk, exc_info=payload)
+            row.payload = ""
+        else:
+            row.payload = payload
+
+
+def _attempt(row: Dispatch, now: datetime.datetime, worker: str) -> Attempt:
+    """The unsaved attempt, in its order's trace. An order of before 1.5.0 has none."""
+    trace = row.order.trace or uuid.uuid4().hex
+    return Attempt(dispatch=row, number=row.attempts, trace=trace, started_at=now, worker=worker)
+
+
+def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool) -> Work:
+    return Work(
+        dispatch_id=row.pk,
+        attempt_id=attempt.pk,
+        token=row.lease_token,
+        channel=row.channel,
+        step=row.step,
+        key=str(row.key),
+        request_id=attempt.request_id.hex,
+        payload=row.payload,
+        lease_until=row.next_try_at,
+        size=row.size,
+        order=row.order.number,
+        attempt=attempt.number,
+        trace=attempt.trace,
+        alone=row.lost > 0,
+        after_loss=after_loss,
+        unsure=row.unanswered_at is not None and not row.repeat,
+        ask_first=ask_first,
+        posted=POSTED in row.about,
+    )
+
+
+def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
+    """The next moment, later than `after` and up to `until`, when something can be claimed or a start day begins."""
+    tries = Dispatch.objects.open().filter(next_try_at__gt=after, next_try_at__lte=until)
+    starts = Dispatch.objects.filter(state=State.WAITING, not_before__gt=after, not_before__lte=until)
+    times = [
+        tries.order_by("next_try_at").values_list("next_try_at", flat=True).first(),
+        starts.order_by("not_before").values_list("not_before", flat=True).first(),
+    ]
+    return min((time for time in times if time), default=None)

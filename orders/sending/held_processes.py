@@ -1,0 +1,101 @@
+"""Holds BPM steps that may have started a process, since BPM can't be asked.
+
+After a restore those of orders from before: BPM may have refused one key and accepted a later one, and both are lost.
+Only a person's `resend` sends them (contract 3.9, 17). Where BPM knows no repeats those that may have acted, however
+they became due again: their order was opened, or they were waiting when `repeats` became `ask` (7.2).
+"""
+
+import datetime
+from collections.abc import Callable, Iterable
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from orders.db.compiled_sql import update_rows
+from orders.history.order_writes import add_event, lock_orders
+from orders.models import Attempt, Dispatch, Order
+from orders.outbox.outcome import RESTORED, UNANSWERED, Outcome
+from orders.outbox.proof import is_never_repeated
+from orders.sending.follow_up import move_on
+from orders.sending.record import note_losses
+
+State, Result = Dispatch.State, Attempt.Outcome
+DUE = Q(state__in=[State.DUE, State.RETRYING])
+RESENT = "resent"  # key in `about`: the id of the event of a person's resend
+MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
+NOT_REPEATED = "BPM may have its process, and knows no repeats"
+WRITTEN = [
+    "state",
+    "lease_token",
+    "next_try_at",
+    "error_code",
+    "error",
+    "error_params",
+    "definite",
+    "lost",
+    "may_have_acted",
+]
+
+
+def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
+    """Whether a step must wait for a person: it is from before the restore and was not resent since."""
+    return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and row.about.get(RESENT, 0) <= last_event
+
+
+def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
+    """Stops held steps that would be sent now, each with an incident and without compensation. Returns how many.
+
+    `last_order` and `last_event` are those of the current timeline, 0 if the database was never restored. The function
+    locks orders, so the caller must not be in a transaction.
+    """
+    if not last_order:
+        return 0
+    rows = _about_to_go(DUE | Q(state=State.SENDING, next_try_at__lte=now)).filter(order_id__lte=last_order)
+    return _stop(
+        rows, lambda row: is_held(row, last_order=last_order, last_event=last_event), RESTORED, MESSAGE, now, by
+    )
+
+
+def hold_unanswered(*, now: datetime.datetime, by: str = "worker") -> int:
+    """The same for steps that may have acted and are due again, if BPM knows no repeats."""
+    if not is_never_repeated(Dispatch.Step.START_BPM):
+        return 0
+    rows = _about_to_go(DUE).filter(may_have_acted=True, repeat=False)
+    return _stop(rows, lambda row: True, UNANSWERED, NOT_REPEATED, now, by)
+
+
+def _about_to_go(due: Q) -> QuerySet[Dispatch]:
+    rows = Dispatch.objects.current().filter(due, step=Dispatch.Step.START_BPM, order__undo_since=None)
+    return rows.order_by("pk").defer("payload")
+
+
+def _stop(
+    going: QuerySet[Dispatch], is_meant: Callable, code: str, message: str, now: datetime.datetime, by: str
+) -> int:
+    ids = [row.pk for row in going if is_meant(row)]
+    if not ids:
+        return 0
+    with transaction.atomic():
+        pairs = Dispatch.objects.filter(pk__in=ids).values_list("order_id", "order__trial_id")
+        orders = lock_orders({pk for pair in pairs for pk in pair if pk})
+        rows = going.filter(pk__in=ids).select_for_update(no_key=True, of=("self",))
+        rows = [row for row in rows if is_meant(row)]
+        note_losses([row for row in rows if row.state == State.SENDING], now)
+        for row in rows:
+            row.order = orders[row.order_id]
+            row.state, row.lease_token, row.next_try_at = State.FAILED, None, None
+            row.error_code, row.error, row.definite, row.lost = code, message, False, 0
+            row.error_params = {}
+            add_event(row.order, "step_failed", by=by, now=now, step=row.step, code=code, message=message)
+        update_rows(rows, WRITTEN)
+        ended: dict = {"attempt_id": 0, "result": Result.LOST, "code": code, "message": message}
+        outcomes = {row.pk: Outcome(dispatch_id=row.pk, token=row.key, channel=row.channel, **ended) for row in rows}
+        move_on(rows, outcomes, now=now, by=by)
+    return len(rows)
+
+
+def let_go(order: Order, *, event: int) -> None:
+    """Lets the BPM step of a (locked) order be sent. `event` is the id of the event of a person's resend."""
+    rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
+    for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only("pk", "about"):
+        Dispatch.objects.filter(pk=row.pk).update(about=row.about | {RESENT: event})

@@ -1,0 +1,369 @@
+"""Claims due mails for a worker, and records how their sending ended (contract 3.12).
+
+Lease, fencing, schedule, and the care for a row that lost its worker are those of steps (claim.py, record.py). The row
+is its own attempt.
+"""
+
+import datetime
+import functools
+import json
+import logging
+import uuid
+from collections.abc import Collection, Iterable
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.db.models import Count, DateTimeField, Q, QuerySet
+from django.db.models.functions import Lower
+
+from notifications.mail_texts import mail_payload
+from notifications.models import Contact, Mail
+from notifications.sending import NOT_WANTED, MailError, send
+from orders.db.compiled_sql import Prepared, Slot, update_rows
+from orders.db.expressions import OneOf
+from orders.history.order_writes import add_event
+from orders.incidents.incidents import (
+    PARTNERS_OWN,
+    close_parts,
+    end_incidents,
+    lock_incidents,
+    open_incident,
+    open_incident_of_none,
+    stopping_nobody,
+)
+from orders.mails.mails import TO_CONTACTS
+from orders.models import AffectedOrder, Attempt, Incident, OrderDomain
+from orders.outbox.outcome import WORKER_DIED, Outcome, Work
+from orders.outbox.retry_schedule import try_again
+from orders.restore.restored_guard import read_restore_state
+from orders.rules.steps import Channel, Partner, Step
+from orders.sending.claim import LOSSES_ALLOWED, RECORDS_A_CLAIM, not_paused, payloads
+
+logger = logging.getLogger(__name__)
+State, Result = Mail.State, Attempt.Outcome
+LOOK_AGAIN = datetime.timedelta(seconds=2)
+MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
+HARMLESS = Q(lost=0) & ~Q(state=State.SENDING)  # any other lost its worker: it goes alone
+EVENTS = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "lost", "fate", "frozen_at"]
+WRITTEN = ["subject", "body", "recipients", "chosen"]
+RECORDED = ["state", "lease_token", "next_try_at", "attempts", "lost", "fate", "tries_left", "definite", "sent_at"]
+ERROR = ["error_code", "error", "error_params"]
+NOW = Slot("now", DateTimeField())
+LOST = Prepared(lambda: _due(~HARMLESS).values_list("pk", "state", "lost", "lease_token")[:100])
+DUE = Prepared(lambda: Mail.objects.due(NOW).order_by().values_list("pk")[:1])
+WITH_ORDERS = Prepared(
+    lambda: Mail.objects.filter(OneOf("pk", "ids")).select_related("order__attribution").order_by("next_try_at", "pk")
+)
+SENT = Prepared(
+    lambda: (
+        Mail.objects.filter(OneOf("pk", "ids"))
+        .select_related("order__trial")
+        .defer("body", "order__content", "order__trial__content")
+        .order_by("pk")
+        .select_for_update(no_key=True, of=("self",))
+    )
+)
+
+
+def _due(kind: Q):
+    return Mail.objects.due(NOW).filter(kind).order_by("next_try_at", "pk")
+
+
+@functools.cache
+def _claimable(room: int, harmless: bool) -> Prepared:
+    def locked():
+        rows = _due(HARMLESS if harmless else ~HARMLESS)
+        if connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True)
+        return rows.values_list("pk")[:room]
+
+    return Prepared(locked)
+
+
+def is_mail_due(*, now: datetime.datetime) -> bool:
+    return bool(DUE(now=now))
+
+
+def next_mail_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
+    rows = Mail.objects.filter(next_try_at__gt=after, next_try_at__lte=until).order_by("next_try_at")
+    return rows.values_list("next_try_at", flat=True).first()
+
+
+def claim_mails(
+    *, room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool = True, lost_first: bool = True
+) -> list[Work]:
+    """Claims at most `room` due mails, the longest due first, as `claim` does with steps (`idle`, `lost_first` too).
+
+    None while mail is paused or the desk counts as restored. A first attempt writes the text and chooses recipients:
+    all together from at most RECORDS_A_CLAIM domains, or it is one mail. Those of staff may have left since: who may
+    not log in any more gets none. One that nobody wants any more (a digest after noon) is removed. No transaction may
+    be open.
+    """
+    for _ in range(MOST_LOOKS if room > 0 and not read_restore_state().restored else 0):
+        works, found = _claim_due(room, now, lease, idle, lost_first) if is_mail_due(now=now) else ([], False)
+        if works or not found:
+            return works
+    return []
+
+
+def _claim_due(
+    room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool, lost_first: bool
+) -> tuple[list[Work], bool]:
+    """One claim, and whether there was anything. What needs no call is over at once: it says nothing of the server."""
+    lost = idle and _look_at_lost(now)
+    with transaction.atomic():
+        if not not_paused({Partner.MAIL: room}, now=now):
+            return [], False
+        ways = (True,) if not lost else (False, True) if lost_first else (True, False)
+        ids, harmless = next(
+            ((ids, way) for way in ways if (ids := _claimable(room if way else 1, way)(now=now))), ([], True)
+        )
+        if not ids:
+            return [], False
+        rows = _in_sequence(_within_bounds(WITH_ORDERS(ids=ids)), now)
+        _write(rows)
+        works, over, unwanted, token = [], [], [], uuid.uuid4()
+        for row in rows:
+            after_loss = row.state == State.SENDING
+            row.lost, row.attempts, row.frozen_at = row.lost + after_loss, row.attempts + 1, row.frozen_at or now
+            row.state, row.lease_token, row.next_try_at = State.SENDING, token, now + lease
+            work = functools.partial(_work, row, alone=not harmless, after_loss=after_loss)
+            try:
+                payload = _payload(row)
+                if payload and (payload.get("off") or not payload["to"]):
+                    send(payload)  # which is no call, and an error unless it is off
+                    over.append(Outcome.of(work(""), Result.OK))
+                    continue
+            except MailError as error:
+                if error.code == NOT_WANTED:
+                    unwanted.append(row.pk)
+                else:
+                    over.append(Outcome.of(work(""), Result.REFUSED, **_said(error)))
+            else:
+                works.append(work(json.dumps(payload, ensure_ascii=False) if payload else ""))
+        update_rows(rows, [*CLAIMED, *WRITTEN])
+        Mail.objects.filter(pk__in=unwanted).delete()
+    record_mails(over, now=now)
+    return works, True
+
+
+def _within_bounds(rows: list[Mail]) -> list[Mail]:
+    """As many of these as RECORDS_A_CLAIM allows, at least one: the domains of its order go into a text."""
+    new = {row.order_id for row in rows if row.order_id and not row.body}
+    if not new:
+        return rows
+    counted = OrderDomain.objects.filter(order__in=new).order_by().values_list("order")
+    sizes, kept, number = dict(counted.annotate(number=Count("pk"))), [], 0
+    for row in rows:
+        number += 0 if row.body else sizes.get(row.order_id, 0)
+        if kept and number > RECORDS_A_CLAIM:
+            break
+        kept.append(row)
+    return kept
+
+
+def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
+    """These without what would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
+
+    A beginning that has not gone out is closed: its end is one mail that says both. One in the air is waited for.
+    """
+    ends = [row for row in rows if row.attempts == 0 and row.about.get("behind")]
+    if not ends:
+        return rows
+    before = Mail.objects.filter(pk__in=[pk for row in ends for pk in row.about["behind"]])
+    unsent = before.filter(state__in=[State.DUE, State.RETRYING]).select_for_update(skip_locked=True, no_key=True)
+    began = dict(unsent.values_list("pk", "written_at"))
+    Mail.objects.filter(pk__in=began).update(state=State.CLOSED, next_try_at=None)
+    busy = set(before.exclude(state__in=[State.DONE, State.FAILED, State.CLOSED]).values_list("pk", flat=True))
+    late = []
+    for row in ends:
+        if busy.intersection(row.about["behind"]):
+            row.next_try_at = now + LOOK_AGAIN
+            late.append(row)
+        elif moments := [began[pk] for pk in row.about["behind"] if pk in began]:
+            row.about["since"] = min(moments).isoformat()
+    update_rows(ends, ["about", "next_try_at"])
+    return [row for row in rows if row not in late and row.pk not in began]
+
+
+def _write(rows: Iterable[Mail]) -> None:
+    """Writes the texts that are not written yet, and drops whoever is no staff, or no contact, any more. Unsaved."""
+    new = [row for row in rows if not row.body]
+    domains: dict[int, list[str]] = {row.order_id: [] for row in new if row.order_id}
+    if domains:
+        found = OrderDomain.objects.filter(order__in=domains).order_by("pk").values_list("order_id", "name")
+        for order, name in found:
+            domains[order].append(name)
+    for row in new:
+        try:
+            with transaction.atomic():  # what it reads may fail
+                payloads.write_mail(row, domains.get(row.order_id, []))
+        except Exception:  # no mail may stop the others
+            logger.exception("mail %s can't be written", row.pk)
+            row.body = ""
+    for kind, known in ((False, _staff), (True, _contacts)):
+        if to_persons := [row for row in rows if row.addressee and (row.kind in TO_CONTACTS) is kind]:
+            still = known(mail for row in to_persons for mail in row.recipients)
+            for row in to_persons:
+                row.recipients = [mail for mail in row.recipients if mail.lower() in still]
+
+
+def _staff(mails: Iterable[str]) -> set[str]:
+    """Those of these addresses that belong to the default contact or to an account that may log in."""
+    people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
+    known = set(people.filter(mail__in={mail.lower() for mail in mails}).values_list("mail", flat=True))
+    return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
+
+
+def _contacts(mails: Iterable[str]) -> set[str]:
+    """Those of these addresses that belong to the default contact or to an active contact."""
+    people = Contact.objects.filter(active=True).annotate(lower=Lower("mail"))
+    known = set(people.filter(lower__in={mail.lower() for mail in mails}).values_list("lower", flat=True))
+    return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
+
+
+def _payload(row: Mail) -> dict:
+    """What is sent; empty if it could not be written. `from` stays that of the first attempt. Raises MailError."""
+    if not row.body:
+        return {}
+    try:
+        with transaction.atomic():  # what its ending reads may fail
+            payload = mail_payload(row)
+    except MailError:
+        raise
+    except Exception:  # no mail may stop the others
+        logger.exception("mail %s can't be ended", row.pk)
+        return {}
+    row.fate = {"from": payload["from"], **row.fate}
+    return payload
+
+
+def _said(error: MailError) -> dict:
+    return {"code": error.code, "message": str(error), "params": error.params}
+
+
+def _work(row: Mail, payload: str, *, alone: bool, after_loss: bool) -> Work:
+    return Work(
+        dispatch_id=row.pk,
+        attempt_id=0,
+        token=row.lease_token,
+        channel=Channel.MAIL,
+        step=row.kind,
+        key=row.message_id,
+        request_id=uuid.uuid4().hex,
+        payload=payload,
+        lease_until=row.next_try_at,
+        order=row.order.number if row.order else "-",
+        attempt=row.attempts,
+        trace=(row.order and row.order.trace) or uuid.uuid4().hex,
+        alone=alone,
+        after_loss=after_loss,
+        mail=True,
+    )
+
+
+def _look_at_lost(now: datetime.datetime) -> bool:
+    """Gives mails up whose worker died too often. True if others lost theirs."""
+    rows = LOST(now=now)
+    used_up = [(pk, token) for pk, state, lost, token in rows if state == State.SENDING and lost >= LOSSES_ALLOWED]
+    said: dict = {"result": Result.LOST, "code": "lost", "message": WORKER_DIED, "params": {"code": "worker_died"}}
+    record_mails(
+        [Outcome(dispatch_id=pk, attempt_id=0, token=token, mail=True, **said) for pk, token in used_up], now=now
+    )
+    return len(used_up) < len(rows)
+
+
+# --- how it ended
+
+
+def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> None:
+    """Saves outcomes in one transaction. One without our lease is late, and changes nothing (fencing)."""
+    outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
+    if not outcomes:
+        return
+    with transaction.atomic():
+        ours = [
+            row
+            for row in SENT(ids=outcomes)
+            if row.state == State.SENDING and row.lease_token == outcomes[row.pk].token
+        ]
+        for row in ours:
+            _settle(row, outcomes[row.pk], now)
+        update_rows(ours, [*RECORDED, *ERROR])
+        for row in ours:
+            if row.order and row.kind in Step.values and row.state in EVENTS:
+                about = {"step": row.kind} | ({"code": row.error_code, "message": row.error} if row.error_code else {})
+                about |= {"params": row.error_params} if row.error_params else {}
+                add_event(row.order, EVENTS[row.state], by=by, now=now, **about)
+        _move_incidents(ours, now, by)
+
+
+def _settle(row: Mail, outcome: Outcome, now: datetime.datetime) -> None:
+    row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
+    row.lease_token, row.definite = None, outcome.result == Result.REFUSED
+    if outcome.result == Result.HANDED_BACK:
+        row.attempts -= 1
+        row.state, row.next_try_at = State.RETRYING if row.attempts else State.DUE, now
+        return
+    row.lost = 0
+    if payload := outcome.data.get("payload"):
+        sent = json.loads(payload)
+        row.fate = {name: sent[name] for name in ("from", "got", "refused")}
+    if outcome.result == Result.OK:
+        row.state, row.sent_at, row.next_try_at = State.DONE, now, None
+    elif outcome.result != Result.RETRY or not try_again(row, outcome, now):
+        row.state, row.next_try_at = State.FAILED, None
+
+
+def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> None:
+    """Opens an incident for each mail that was given up, and ends what a mail that went out had opened, unless another
+    of its order and kind was given up too. Nobody is mailed about it."""
+    failed = [row for row in rows if row.state == State.FAILED]
+    done = [row for row in rows if row.state == State.DONE]
+    troubles = _troubles_of_mails().filter(order__in=[row.order_id for row in done if row.order_id])
+    troubled = set(troubles.values_list("order_id", "incident__step")) if done else set()
+    if troubled:
+        others = Mail.objects.given_up().filter(order__in=[order for order, _ in troubled])
+        troubled -= {(row.order_id, _step(row)) for row in others.only("order_id", "kind")}
+    cured = [row for row in done if (row.order_id, _step(row)) in troubled]
+    alone = Incident.objects.unresolved().filter(partner=Partner.MAIL, affected=None, step__in=map(_step, done))
+    alone = list(alone.exclude(code__in=PARTNERS_OWN)) if any(row.order_id is None for row in done) else []
+    if failed or cured or alone:
+        lock_incidents([(Partner.MAIL, "")])
+    for row in cured:
+        own = _troubles_of_mails().filter(order=row.order, incident__step=_step(row))
+        incidents = list(own.values_list("incident", flat=True))
+        close_parts(row.order, incidents, now=now)
+        end_incidents(stopping_nobody(incidents), now=now, mail=False)
+        add_event(row.order, "incident_over", by=by, now=now, step=_step(row), code="")
+    for row in failed:
+        _open_incident(row, now)
+    given_up = Mail.objects.given_up().to_staff().without_history(now)
+    over = [one for one in alone if not given_up.filter(_of_step(one.step), error_code=one.code).exists()]
+    end_incidents(over, now=now, mail=False)
+
+
+def _troubles_of_mails() -> QuerySet[AffectedOrder]:
+    """The orders of which a mail was given up. Nobody else's incidents have an empty step and the mail server."""
+    rows = AffectedOrder.objects.unresolved().filter(incident__partner=Partner.MAIL)
+    return rows.exclude(incident__code__in=PARTNERS_OWN)
+
+
+def _open_incident(row: Mail, now: datetime.datetime) -> None:
+    cause: dict = {"partner": Partner.MAIL, "step": _step(row), "code": row.error_code}
+    cause |= {"detail": row.error, "params": row.error_params, "now": now}
+    if row.order:
+        open_incident(row.order, **cause)
+    else:
+        open_incident_of_none(**cause)
+
+
+def _step(row: Mail) -> str:
+    """What incidents name: a kind of mail about orders; nothing for one to staff."""
+    return row.kind if row.kind in Step.values else ""
+
+
+def _of_step(step: str) -> Q:
+    return Q(kind=step) if step else ~Q(kind__in=Step.values)

@@ -1,0 +1,574 @@
+"""Resends steps, for commands and pages (contract 3.9, Resend; section 5).
+
+First it judges, step by step, what would happen. Then it acts on the same judgement, order by order, each in its own
+transaction. There is an event for each order and one for the whole resend.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from notifications.models import Mail, MailQuerySet
+from orders.books.books import BooksSilentError, has_look_up
+from orders.books.held_records import as_meant
+from orders.bpm.approvals import decision_in_force
+from orders.history.order_writes import add_event, load_records, lock_order, refresh_states
+from orders.incidents.incidents import COMPENSATED, end_settled
+from orders.mails.mail_resend import send_again
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.outbox.effects import bpm_acts, cancels_on_start, denied_by_books, later_in_line, takes_back, touched_since
+from orders.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
+from orders.outbox.freeze import set_times
+from orders.outbox.moves import differs, move_of
+from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
+from orders.outbox.proof import is_never_repeated
+from orders.outbox.release import NOT_FINISHED, release
+from orders.reconciliation.asking import ask_steps, why_silent
+from orders.replanning.line import cancel_after_all, is_worked_out, work_out_anew
+from orders.replanning.reopening import claims_against, open_again, why_not_open
+from orders.rules.local_time import midnight
+from orders.rules.steps import OF_COMPARISONS, STEPS, Partner, Phase, channels_of
+from orders.sending.blockers import step_waits_for
+from orders.sending.claim import paused_partners
+from orders.sending.held_processes import let_go
+from orders.sending.read_again import end_by_reading, ends_by_reading, note_begun
+from orders.start_day.moving import may_send_again
+from orders.texts.errors import NotAllowedError
+
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+SAME, NEW, AGAIN, REPEAT = "same", "new", "again", "repeat"
+ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = "accepted", "blocked", "paused", "refused", "left_out"
+BATCH_SIZE = 500  # orders whose steps are looked at together
+ANEW = "it is planned anew, as if it arrived now, under new keys"
+STUCK = {State.FAILED, State.RETRYING}
+HAS_PROCESS = [State.DONE, State.UNDONE]  # a BPM start that was accepted
+WAITS = {BLOCKED, PAUSED}
+WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
+
+    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: of the error
+    that it failed with. `reopen`: a filter also opens compensated orders, but not those that staff compensated. Orders
+    named by number are opened anyway. `filtered`: a filter found the numbers, and nobody named them. `anew`: a person
+    says that the steps in doubt did nothing, so they go out under new keys (contract 7.2, `--new`).
+    """
+
+    numbers: tuple[str, ...] = ()
+    channel: str = ""
+    failed: bool = False
+    since: datetime.date | None = None
+    partner: str = ""
+    code: str = ""
+    reopen: bool = False
+    filtered: bool = False
+    anew: bool = False
+
+    @property
+    def has_mails(self) -> bool:
+        return self.channel in {"", Channel.MAIL} and self.partner in {"", Partner.MAIL}
+
+    @property
+    def only_mails(self) -> bool:
+        return self.channel == Channel.MAIL or self.partner == Partner.MAIL
+
+    @property
+    def by_number(self) -> bool:
+        """Whether a person chose the orders by number. A filter must not open orders compensated months ago."""
+        return bool(self.numbers) and not self.filtered
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What would happen to one step, or to a whole compensated order (then `step` is "all").
+
+    `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
+    (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
+    (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not open it), `refused`
+    (not allowed; `why` says why). `mail_id`: it is about a mail, not a step; one about no order has `-` for its order.
+    `refusal` is why an order can't be opened again, or why nobody says what a step did. `decision` is BPM's decision
+    that still counts when the order is opened.
+    """
+
+    order: str
+    step: str
+    verdict: str
+    why: str = ""
+    dispatch_id: int | None = None
+    mail_id: int | None = None
+    refusal: NotAllowedError | None = field(default=None, compare=False)
+    decision: str = ""
+    anew: bool = False
+
+    @property
+    def sends(self) -> bool:
+        """Whether acting on it queues something."""
+        return self.verdict in WILL_SEND
+
+
+@dataclass
+class ResendReport:
+    """What a resend did: the judgements that it acted on."""
+
+    judgements: list[Judgement] = field(default_factory=list)
+
+    @property
+    def refused(self) -> list[Judgement]:
+        return [row for row in self.judgements if not row.sends and row.verdict != LEFT_OUT]
+
+
+def judge_selection(
+    selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
+) -> list[Judgement]:
+    """What a page foretells: what would happen to each selected step. Reads only."""
+    waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
+    for start in range(0, len(orders), BATCH_SIZE):
+        part = orders[start : start + BATCH_SIZE]
+        steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
+        for order in part:
+            rows = steps[order.pk]
+            judged += _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
+    return judged
+
+
+def judge_order(
+    order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
+) -> list[Judgement]:
+    """What would happen to each selected step of one order."""
+    claims = claims_against(filter(_compensated, [order]))
+    rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
+    return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
+
+
+def _compensated(order: Order) -> bool:
+    """Whether the order is completely undone. Undo steps that staff gave up can still be sent."""
+    over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
+    return bool(over) and not any(map(is_left, order.dispatches.current().filter(state=State.GIVEN_UP, undo=True)))
+
+
+def _judge(
+    order: Order,
+    rows: list[Dispatch | Mail],
+    claims: dict,
+    selection: Selection,
+    force: bool,
+    waits: Mapping[str, tuple[str, str]],
+) -> list[Judgement]:
+    if _compensated(order) and not selection.only_mails:
+        return [dataclasses.replace(_judge_opening(order, claims, selection), anew=selection.anew)]
+    if selection.anew:
+        return [_judge_anew(row, order) for row in rows if isinstance(row, Dispatch)]
+    if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
+        return []  # its only step is the mail about its hold, which nobody wants to resend
+    return [_judge_step(row, order, force, waits) for row in rows]
+
+
+def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
+    by_staff = order.troubles.unresolved().filter(incident__code=COMPENSATED).exists() and not selection.by_number
+    if by_staff or not (selection.by_number or selection.reopen):
+        how = "its number" if by_staff else "its number, or --reopen"
+        return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
+    if why := why_not_open(order, claims):
+        return Judgement(order.number, "all", REFUSED, str(why), refusal=why)
+    decision = decision_in_force(order) if bpm_acts(order).exists() else ""
+    stands = f"; BPM's {decision} stands" if decision else ""
+    return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}", decision=decision)
+
+
+def _held_before_its_plan(order: Order) -> bool:
+    return bool(order.held_because) and order.planned_at is None
+
+
+def _nothing(order: Order, selection: Selection) -> Judgement:
+    why = "nothing of it has failed" if selection.failed else "it has no steps to send"
+    if _held_before_its_plan(order):
+        why = f"it is held ({order.held_because}) and has no steps yet"
+    elif selection.channel or selection.partner or selection.since or selection.code:
+        why = "no step of it fits the filter"
+    return Judgement(order.number, "-", REFUSED, why)
+
+
+def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The partners whose calls have to wait, each with the verdict and the reason."""
+    found = {
+        partner: (BLOCKED, f"the breaker of {partner} is open; it goes out when the partner is back")
+        for partner in open_partners
+    }
+    paused = paused_partners(now=timezone.now())
+    return found | {partner: (PAUSED, f"{partner} is paused; it goes out when it is resumed") for partner in paused}
+
+
+def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
+    if isinstance(row, Mail):
+        return _judge_mail(row, force, waits)
+    verdict, why = _or_waits(row, waits.get(STEPS[row.step].partner), *_verdict(row, order, force))
+    return Judgement(order.number, row.step, verdict, why, row.pk)
+
+
+def _judge_anew(row: Dispatch, order: Order) -> Judgement:
+    """Judges a step of which a person says that it did nothing. What the big-data side holds says otherwise."""
+    about = (order.number, row.step)
+    if row.state != State.FAILED or row.error_code not in DOUBTS or is_worked_out(row):
+        return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
+    try:
+        there = row.channel == Channel.BILLING and _is_there(row, order)
+    except BooksSilentError as error:
+        why = why_silent(error)
+        return Judgement(*about, REFUSED, str(why), row.pk, refusal=why)
+    if there:
+        return Judgement(
+            *about, REFUSED, "the big-data side holds its records as the step means them: take them", row.pk
+        )
+    return Judgement(*about, NEW, "a person says that it did nothing: a new key", row.pk, anew=True)
+
+
+def _is_there(row: Dispatch, order: Order) -> bool:
+    """Whether the big-data side, asked now, holds a failed step's records as it means them. Without a look-up the
+    person has looked."""
+    if not has_look_up():
+        return False
+    row.order = order
+    records = list(load_records(row.records).values())
+    set_times(row, {record.pk: record for record in records})
+    return as_meant(row, records, ask_steps(order).held)
+
+
+def _judge_mail(row: Mail, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
+    verdict, why = _or_waits(row, waits.get(Partner.MAIL), *_verdict_on_mail(row, force))
+    return Judgement(row.order.number if row.order else "-", row.kind, verdict, why, mail_id=row.pk)
+
+
+def _or_waits(row: Dispatch | Mail, waiting: tuple[str, str] | None, verdict: str, why: str) -> tuple[str, str]:
+    """The verdict and its reason, or those of the partner's `waiting`."""
+    if waiting and verdict in WILL_SEND:
+        return waiting
+    return verdict, f"{why}: {waiting[1]}" if waiting and row.state == State.DUE else why
+
+
+def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
+    if row.state == Mail.State.FAILED and row.definite and not row.addressee:
+        return NEW, "it was refused for good: it is written anew"
+    if row.state == Mail.State.FAILED:
+        return SAME, "the same mail, under its Message-ID"
+    if row.state == Mail.State.RETRYING:
+        return SAME, "it is being retried: at once instead of later"
+    if row.state == Mail.State.DONE:
+        return (REPEAT, "forced: once more") if force else (ACCEPTED, "--force would send it once more")
+    reasons = {
+        Mail.State.DUE: "it is queued already",
+        Mail.State.SENDING: "it is being sent",
+        Mail.State.CLOSED: "what it told of was over before it went out",
+    }
+    return REFUSED, reasons[row.state]
+
+
+def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
+    if row.step in OF_COMPARISONS and row.state in {State.FAILED, State.DONE}:
+        return REFUSED, "it was right at its time only: compare again (reconcile --fix)"
+    if row.state == State.FAILED and row.repeat:
+        return REFUSED, "it only repeated what was accepted: force that once more"
+    if row.state == State.FAILED and row.step == Step.MOVE_START:
+        return _move_again(row, order)
+    if row.state == State.FAILED:
+        if ends_by_reading(row):
+            return SAME, "its kept answer is a success by the rules of now: nothing is sent"
+        if row.step == Step.MOVE_ATTRIBUTION:
+            return NEW, "what is live now goes out with the attribution of now: a new key"
+        if is_left_to_people(row):
+            return REFUSED, "BPM may have its process, and knows no repeats: `take --step start_bpm`, or `resend --new`"
+        if is_worked_out(row):
+            return NEW, "what is left to take back is worked out anew: a new key"
+        if row.error_code == ACTED_BEFORE:
+            return NEW, "the partner acted on its key before, with other bytes: a new key"
+        if _goes_anew(row):
+            return NEW, "it was refused for good: a new key"
+        if row.denied:
+            return NEW, "the partner's books say that it is not done: a new key"
+        return SAME, "the same key and bytes"
+    if is_left(row):
+        return NEW, "it was given up, and its records are not as they are meant: a new key"
+    if row.state == State.RETRYING:
+        return SAME, "it is being retried: at once instead of later"
+    if row.state == State.DONE:
+        return _forced(row, order) if force else (ACCEPTED, "--force would send it once more")
+    if row.state == State.WAITING:
+        return REFUSED, f"it waits for {step_waits_for(row)}"
+    reasons = {
+        State.DUE: "it is queued already",
+        State.SENDING: "it is being sent",
+        State.CLOSED: "it was closed with its order",
+        State.UNDONE: "it was undone",
+        State.GIVEN_UP: "it was given up",
+    }
+    return REFUSED, reasons[row.state]
+
+
+def is_left_to_people(row: Dispatch) -> bool:
+    """Whether a failed step is a start that BPM may have, and that it would carry out a second time (7.2)."""
+    return is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS
+
+
+def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
+    """Judges a move of the start: only records that disagree are sent again, while both starts lie ahead."""
+    if may_send_again(row, order, timezone.now()):
+        return NEW, "its records disagree: a new key"
+    if differs(row):
+        return REFUSED, "its start is near: take the big-data side's records"
+    return REFUSED, "the big-data side is asked what it holds"
+
+
+def _goes_anew(row: Dispatch) -> bool:
+    """Whether a failed step goes out under a new key: it was answered definitely, and keeps no key that has acted."""
+    return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
+
+
+def is_left(row: Dispatch) -> bool:
+    """Whether staff gave up a start day's cancel, or what takes back. An activation's restore does not count."""
+    ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
+    given_up = row.state == State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
+    return given_up and "settled" in row.about and "accepted" not in row.about
+
+
+def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
+    """Judges a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its records."""
+    if is_never_repeated(row.step):
+        return REFUSED, "BPM knows no repeats: it would start a second process"
+    if not STEPS[row.step].repeatable:
+        return REFUSED, "it only looks: there is nothing to repeat"
+    if row.channel == Channel.BILLING and row.lane is None and move_of(order):
+        return REFUSED, "the start of its order is being moved"
+    if row.channel != Channel.BILLING:
+        return REPEAT, "forced: the same key and bytes" if STEPS[row.step].keeps_key else "forced: once more"
+    if touched_since(row) or _is_lined_up(row) or _is_followed(row):
+        return REFUSED, "a later step touched the same records"
+    return REPEAT, "forced: a new key, with the times that the partner accepted last"
+
+
+def _is_followed(row: Dispatch) -> bool:
+    """Whether a later step of its trial's line is unfinished. It may touch the records, and a repeat comes after it."""
+    return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
+
+
+def _is_lined_up(row: Dispatch) -> bool:
+    """Whether a repeat of it is under way already, or its records are no longer in the state that it left."""
+    repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
+    made = STEPS[row.step].leaves if STEPS[row.step].timed else ""
+    other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
+    return repeats.filter(state__in=OPEN_STATES).exists() or bool(other and other.exists())
+
+
+def _orders(selection: Selection) -> QuerySet[Order]:
+    if selection.numbers:
+        return Order.objects.filter(number__in=selection.numbers).order_by("pk")
+    steps = _matching(Dispatch.objects.current().filter(repeat=False), selection)
+    found = Q(pk__in=steps.filter(state=State.FAILED).values("order_id"))
+    found |= Q(pk__in=_mails(selection).given_up().values("order_id"))
+    return Order.objects.filter(found | _left_out(steps)).order_by("pk")
+
+
+def _left_out(steps: QuerySet[Dispatch]) -> Q:
+    """Orders that staff compensated: nothing of them may have failed, and a filter names what it leaves out."""
+    by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
+    by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
+    given_up = Dispatch.objects.current().filter(state=State.GIVEN_UP, undo=True)  # it can be sent after all
+    fit = Q(pk__in=by_staff.values("order_id")) & Q(pk__in=steps.values("order_id"))
+    return fit & ~Q(pk__in=given_up.values("order_id"))
+
+
+def _mails(selection: Selection) -> MailQuerySet:
+    """The mails about orders that fit the filter, but for copies; of those to persons (a push) what was given up."""
+    to_persons = Mail.objects.given_up().filter(order__isnull=False).exclude(addressee="")
+    rows = Mail.objects.beside_steps() | to_persons
+    return _fitting(rows if selection.has_mails else rows.none(), selection)
+
+
+def _fitting(rows: MailQuerySet, selection: Selection) -> MailQuerySet:
+    wanted = Q(error_code=selection.code) if selection.code else Q()
+    if selection.since:
+        wanted &= Q(written_at__gte=midnight(selection.since))
+    return rows.filter(wanted).defer("body")
+
+
+def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch | Mail]]:
+    """By order: the selected steps and mails. Two queries for all."""
+    rows = Dispatch.objects.current().filter(repeat=False, order__in=[order.pk for order in orders])
+    found: dict[int, list[Dispatch | Mail]] = {order.pk: [] for order in orders}
+    rows = _matching(rows, selection).annotate(denied=denied_by_books())
+    for row in rows.order_by("position", "pk").defer("payload"):
+        found[row.order_id].append(row)
+    mails = _mails(selection).filter(order__in=list(found)) if selection.has_mails else ()
+    by_id = {order.pk: order for order in orders}
+    for mail in mails:
+        mail.order = by_id[mail.order_id]
+        found[mail.order_id].append(mail)
+    return {order.pk: _meant(order, found[order.pk], selection) for order in orders}
+
+
+def _meant(order: Order, rows: list[Dispatch | Mail], selection: Selection) -> list[Dispatch | Mail]:
+    if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
+        rows = [row for row in rows if isinstance(row, Mail) or row.undo or row.position >= Phase.AFTER]
+    failed = [row for row in rows if row.state in STUCK or isinstance(row, Dispatch) and is_left(row)]
+    return failed if selection.failed or (failed and not selection.channel) else rows
+
+
+def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispatch]:
+    wanted = Q()
+    if selection.channel:
+        wanted &= Q(channel=selection.channel)
+    if selection.partner:
+        wanted &= Q(channel__in=channels_of(selection.partner))
+    if selection.code:
+        wanted &= Q(error_code=selection.code)
+    if selection.since:
+        wanted &= Q(created_at__gte=midnight(selection.since))
+    return rows.filter(wanted)
+
+
+def resend(
+    selection: Selection,
+    *,
+    by: str,
+    reason: str,
+    now: datetime.datetime,
+    force: bool = False,
+    open_partners: Collection[str] = (),
+    dry_run: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ResendReport:
+    """Queues the selected steps again, order by order. Returns what was done and what was refused.
+
+    Each order is judged anew under its lock, since it may have changed meanwhile. `dry_run` rolls back what was done
+    for an order before it locks the next one, so that it holds up nobody.
+    """
+    report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
+    for done, number in enumerate(numbers, 1):
+        report.judgements += resend_order(
+            number, selection, by=by, reason=reason, now=now, force=force, open_partners=open_partners, dry_run=dry_run
+        )
+        on_progress(done, len(numbers))
+    if not selection.numbers:
+        report.judgements += _resend_mails_of_none(selection, open_partners, by=by, now=now, dry_run=dry_run)
+    if dry_run:
+        return report
+    data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
+    add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
+    return report
+
+
+@transaction.atomic
+def _resend_mails_of_none(
+    selection: Selection, open_partners: Collection[str], *, by: str, now: datetime.datetime, dry_run: bool
+) -> list[Judgement]:
+    """Queues the mails about no order again that were given up and fit."""
+    rows = Mail.objects.given_up().to_staff().without_history(now) if selection.has_mails else Mail.objects.none()
+    rows = list(_fitting(rows, selection).order_by("pk").select_for_update(no_key=True))
+    judged = [_judge_mail(row, False, _waits(open_partners)) for row in rows]
+    for row in rows:
+        send_again(row, now=now)
+        add_event(None, "mail_resent", by=by, now=now, mail=row.pk, step=row.kind)
+    if rows:
+        wake()
+    if dry_run:
+        transaction.set_rollback(True)
+    return judged
+
+
+def resend_order(
+    number: str,
+    selection: Selection,
+    *,
+    by: str,
+    reason: str,
+    now: datetime.datetime,
+    force: bool = False,
+    open_partners: Collection[str] = (),
+    dry_run: bool = False,
+) -> list[Judgement]:
+    """Queues the selected steps of one order again, as they are judged under its lock. Raises OrderUnknownError."""
+    with transaction.atomic():
+        order = lock_order(number)
+        judged = judge_order(order, selection, force=force, open_partners=open_partners)
+        _act(order, judged, by=by, reason=reason, now=now)
+        if dry_run:
+            transaction.set_rollback(True)
+    return judged
+
+
+def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: datetime.datetime) -> None:
+    sent = [row for row in judged if row.sends]
+    if not sent:
+        return
+    said = add_event(order, "resend", by=by, now=now, steps=[row.step for row in sent], reason=reason)
+    for row in sent:
+        if row.mail_id:
+            mails = Mail.objects.select_for_update(no_key=True, of=("self",)).select_related("order")
+            send_again(mails.get(pk=row.mail_id), now=now)
+            continue
+        if row.step == "all":
+            if row.anew:
+                bpm_acts(order).exclude(state__in=HAS_PROCESS).update(may_have_acted=False)
+            else:
+                note_begun(order)
+            open_again(order, now=now, by=by)
+            continue
+        step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
+        if row.anew:
+            Dispatch.objects.filter(pk=step.pk, step=Step.START_BPM).update(may_have_acted=False)
+            replace(step, now)
+        elif row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
+            _repeat(step, now)
+        elif not _ends_by_reading(step, order, now, by):
+            _queue_again(step, now, by)
+    if any(row.step in {"all", Step.START_BPM} for row in sent):
+        let_go(order, event=said.pk)
+    release(now=now, order_ids=[order.pk])
+    refresh_states([order], now=now, by=by)
+    end_settled([order], now=now, by=by)
+    wake()
+
+
+def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: str) -> bool:
+    step.order = order
+    return step.error_code in DOUBTS and end_by_reading(step, now=now, by=by)
+
+
+def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
+    """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
+    if is_worked_out(row) and row.state in {State.FAILED, State.GIVEN_UP}:
+        work_out_anew(row, now=now, by=by)
+        return
+    if row.state == State.GIVEN_UP and cancels_on_start(row):
+        cancel_after_all(row, now=now)
+        return
+    anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
+    anew |= row.step in {Step.MOVE_START, Step.MOVE_ATTRIBUTION}
+    if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
+        replace(row, now)
+        return
+    Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
+        state=State.DUE, next_try_at=now, tries_left=None, lost=0
+    )
+
+
+def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
+    """Replaces a definitely answered dispatch in its place. The new key is random if the partner acted on the old."""
+    Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
+    new = build_replacement(row, now=now)
+    enqueue([new], random_keys=row.error_code == ACTED_BEFORE)
+    return new
+
+
+def _repeat(row: Dispatch, now: datetime.datetime) -> None:
+    """Queues an accepted step once more, in the place of a repeat that failed. Whatever happens to the repeat, the
+    acceptance stands."""
+    failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=State.FAILED)
+    failed.update(superseded=True)
+    enqueue([build_repeat(row, now=now)])

@@ -1,0 +1,59 @@
+"""Compensation by staff (contract section 5, `compensate`)."""
+
+import datetime
+
+from django.db import transaction
+
+from orders.books.differences import is_over
+from orders.history.order_writes import add_event, lock_order
+from orders.incidents.incidents import COMPENSATED, open_incident
+from orders.models import Dispatch, Order
+from orders.outbox.effects import acts_of
+from orders.texts.errors import NotAllowedError, check_reason
+from orders.undoing.finish import finish_undo
+from orders.undoing.late import is_late
+from orders.undoing.start import begin_undo
+
+
+def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
+    """Stops an activation, deletes its billing records at the big-data side and restores the trial's. It ends failed.
+
+    The order is `compensating` until the big-data side has answered. `reason` goes into the order's history and an
+    incident, since every failed order has one (contract 3.8). The incident ends when the order is withdrawn or sent
+    anew. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing sent, undone already, blank reason).
+    """
+    check_reason(reason, "a compensation")
+    with transaction.atomic():
+        order = lock_order(number)
+        if why := why_not_compensate(order, late=is_late(order, now), acted=may_be_undone(order), now=now):
+            raise why
+        add_event(order, "compensated", by=by, now=now, reason=reason.strip())
+        begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
+        open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
+        finish_undo(order, now=now, by=by)
+    return order
+
+
+def may_be_undone(order: Order) -> bool:
+    """Whether something has reached the big-data side, or may have, or whether BPM may have the order's process."""
+    doubtful = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.FAILED)
+    return bool(acts_of(order)) or doubtful.filter(may_have_acted=True).exists()
+
+
+def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
+    """Why staff can't compensate the order. `acted`: something may have reached a partner (`may_be_undone`)."""
+    if order.kind != Order.Kind.ACTIVATION:
+        return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
+    if order.undo_since:
+        return why_undone(order, "undone_already", now)
+    if late:
+        return NotAllowedError("live_for_long", number=order.number)
+    return None if acted else NotAllowedError("nothing_sent", number=order.number, state=order.state)
+
+
+def why_undone(order: Order, code: str, now: datetime.datetime) -> NotAllowedError:
+    """The refusal of taking back what is taken back already, with this code. Where records of it were left there, it
+    says what deletes them."""
+    if is_over(order) and order.billing_records.not_over(now).exists():
+        return NotAllowedError("undone_but_there", number=order.number, state=order.state)
+    return NotAllowedError(code, number=order.number, state=order.state)

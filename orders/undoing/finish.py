@@ -1,0 +1,93 @@
+"""Finishes the undoing of an order: its ending, the claim, the trial, the orders that waited (contract 3.9, 3.10)."""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from orders.db.compiled_sql import update_rows
+from orders.intake.holds import settle_followers
+from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.outbox.effects import acts_of
+from orders.undoing.late import unmark_undo_asked
+from orders.undoing.plan import may_be_made
+from orders.undoing.start import give_ending
+from orders.undoing.trials import release_claim
+
+State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
+
+
+def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    for row in rows:
+        if row.repeat:
+            continue
+        if row.step == Step.DELETE_BILLING:
+            _after_delete(row, now)
+        elif row.step == Step.VERIFY_DELETED and row.about.get("last"):
+            set_records_state(row, Record.DELETED)
+
+
+def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
+    """Marks the records as deleted, unless a call that makes them may have acted or may still act. Then it is asked at
+    once whether they are there, and once more when the call can no longer act (contract 3.9, Unknown)."""
+    looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
+    looks = looks.filter(state__in=[State.WAITING, State.DUE])
+    unsure, until = may_be_made(row.order, acts_of(row.order), now)
+    unsure = unsure or until is not None
+    if until:
+        looks.filter(about__last=True).update(not_before=until)
+    else:
+        looks.filter(about__last=True).update(state=State.CLOSED, next_try_at=None)
+        if unsure:
+            looks.update(about={"last": True})
+        else:
+            looks.update(state=State.CLOSED, next_try_at=None)
+    set_records_state(row, Record.UNKNOWN if unsure else Record.DELETED)
+
+
+def set_records_state(row: Dispatch, state: str) -> None:
+    update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
+
+
+def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
+    """Gives a (locked) order its ending once all is undone but what staff gave up (the claim stays). True if so."""
+    if not order.undo_since or _left(order).exists():
+        return False
+    ending = order.state == Order.State.COMPENSATING
+    if ending:
+        undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
+        undone.current().exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
+        if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
+            failed = order.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
+            failed.filter(repeat=False).current().update(state=State.UNDONE)  # nobody who proceeds on it waits for them
+        give_ending(order, order.undo_to, now=now, by=by)
+    if not given_up_undoing(order).exists():
+        _set_free(order, now, by)
+    return ending
+
+
+def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
+    """Deletions and undoing cancels that staff gave up and that neither the books nor `accept` have settled."""
+    return order.dispatches.current().filter(state=State.GIVEN_UP, undo=True, blocking=True)
+
+
+def _left(order: Order) -> QuerySet[Dispatch]:
+    """Undo steps and billing calls that are still open. Those that wait behind a given-up one do not count."""
+    rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
+    given_up = given_up_undoing(order).order_by("position").first()
+    undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED, State.GIVEN_UP])
+    if given_up:
+        undoing = undoing.exclude(state=State.WAITING, position__gt=given_up.position)
+    return undoing | rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING])
+
+
+def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
+    """Frees the trial and decides on the orders that waited. After a late undoing the trial has ended."""
+    late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
+    if late:
+        unmark_undo_asked(order)
+    claim = TrialClaim.objects.filter(activation=order, released_at=None).first()
+    if claim:
+        release_claim(claim, order, ends="undone_late" if late else "", now=now, by=by)
+    elif order.kind == Order.Kind.ACTIVATION and order.trial:
+        settle_followers(order.trial, now=now, by=by, held=[Order.Held.TRIAL_BUSY])

@@ -1,0 +1,63 @@
+"""Late undoing (contract 3.9, 16): nothing is undone automatically for a customer who has been live for over a day.
+
+The customer owes for that time. Staff choose whether the records are cancelled from now on or deleted.
+"""
+
+import datetime
+
+from django.db.models import Q
+
+from orders.history.order_writes import add_event
+from orders.incidents.incidents import LATE_UNDO, close_troubles, open_incident
+from orders.models import BillingRecord, Dispatch, Order
+from orders.outbox.freeze import moved_to
+
+A_DAY = datetime.timedelta(days=1)
+
+
+def is_late(order: Order, now: datetime.datetime) -> bool:
+    """Whether the order is an activation that is billed, that BPM accepted, and that began more than a day ago.
+
+    While nobody knows whether its start was moved, the earlier of both starts counts: what the customer may owe is not
+    deleted (contract 3.9, 18).
+    """
+    if order.kind != Order.Kind.ACTIVATION or order.undo_since:
+        return False
+    since, record = now - A_DAY, BillingRecord.State
+    moves = order.dispatches.current().filter(step=Dispatch.Step.MOVE_START, state=Dispatch.State.FAILED)
+    early = any(moved_to(move) < since for move in moves.filter(frozen_at__isnull=False).defer("payload"))
+    unsure = Q(state=record.UNKNOWN, dispatch__step=Dispatch.Step.MOVE_START)
+    begun = Q(create_time__lt=since) | (unsure if early else Q(pk=None))
+    billed = order.billing_records.filter(Q(state=record.LIVE) | unsure).filter(begun)
+    accepted = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE, repeat=False)
+    return billed.exists() and accepted.exists()
+
+
+def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> None:
+    """Leaves the (locked) order as it is and opens an incident that asks staff. Other orders of its trial wait."""
+    mark_undo_asked(order, now)
+    add_event(order, "late_undo_asked", by=by, now=now, why=why)
+    open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now, params={"code": why})
+
+
+def mark_undo_asked(order: Order, now: datetime.datetime) -> None:
+    """Marks the (locked) order and its trial. New orders for that trial wait until the undoing is over."""
+    for row in (order, order.trial):
+        if row.undo_asked_at is None:
+            row.undo_asked_at = now
+            row.save(update_fields=["undo_asked_at"])
+
+
+def unmark_undo_asked(order: Order) -> None:
+    """Removes the mark from the order, and from its trial unless another order of the trial is marked."""
+    order.undo_asked_at = None
+    order.save(update_fields=["undo_asked_at"])
+    if not Order.objects.filter(trial=order.trial, undo_asked_at__isnull=False).exists():
+        order.trial.undo_asked_at = None
+        order.trial.save(update_fields=["undo_asked_at"])
+
+
+def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Removes the mark and ends the incident: staff accept the order as it is, or have chosen."""
+    unmark_undo_asked(order)
+    close_troubles(order, code=LATE_UNDO, now=now, by=by)

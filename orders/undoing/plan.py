@@ -1,0 +1,106 @@
+"""Plans the steps that undo an order, as orders.intake.decide does those of an order (contract 3.9, Compensation's
+order and Unknown).
+
+A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.freeze).
+"""
+
+import datetime
+from collections.abc import Collection, Iterable
+
+from orders.models import BillingRecord, Dispatch, Order
+from orders.outbox.effects import MAY_ACT, acts_of, late_calls, may_act_until
+from orders.outbox.enqueue import build_step
+from orders.rules.steps import DELETIONS, Phase
+
+State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
+CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
+
+
+def plan_undo(order: Order, now: datetime.datetime, *, how: str = "", but: Collection[int] = ()) -> list[Dispatch]:
+    """The undo steps in order, behind the plan, not enqueued yet. Empty if nothing may have reached the big-data side.
+
+    The order's steps that were never begun must be closed already. `how` is `cancel` or `delete` for a late undoing,
+    after which the trial is not restored. `but`: records that are left as they are.
+    """
+    rows = _undoing(order, now, how, list(but))
+    for position, row in enumerate(rows, start=Phase.UNDO):
+        row.position, row.undo = position, True
+    return rows
+
+
+def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> list[Dispatch]:
+    acts = acts_of(order)
+    if order.kind == Kind.TRIAL:
+        made = acts or order.billing_records.filter(state__in=BillingRecord.THERE).exists()
+        return [_of_trial(order, Step.CANCEL_TRIAL, now)] if made else []
+    if order.kind == Kind.CHANGE:
+        return put_back(order, now, **({"but": but} if but else {})) if acts else []
+    made = _own_records(order, acts)
+    if how == CANCEL:
+        return [build_step(order, Step.CANCEL_BILLING, now=now, records=made), *_trials_end(order, now)]
+    cancelled = any(row.step == Step.CANCEL_TRIAL for row in acts)
+    restore = [_of_trial(order, Step.RESTORE_TRIAL, now)] if cancelled else []
+    return [*_deletion(order, made, acts, now), *(_trials_end(order, now) if how else restore)]
+
+
+def put_back(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
+    """The steps, not enqueued yet, that make the trial's records what the trial is meant to be: those that are not
+    meant are cancelled, then the others are made again. A step that finds nothing to send is done."""
+    return [_of_trial(order, step, now, to_shape=True, **about) for step in (Step.CANCEL_TRIAL, Step.RESTORE_TRIAL)]
+
+
+def put_right(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
+    """The steps, not enqueued yet, that a look at an order's trial may need. A late undoing ends the trial: the ending
+    counts once it has finished, but nothing is made again before."""
+    late = order.undo_since and order.undo_asked_at and order.kind == Kind.ACTIVATION
+    if late and order.held_claims.filter(released_at=None).exists():
+        return [_of_trial(order, Step.CANCEL_TRIAL, now, **about)]
+    return put_back(order, now, **about)
+
+
+def _of_trial(order: Order, step: str, now: datetime.datetime, **about) -> Dispatch:
+    """A step on the records of the order's trial. Its size says how many there may be."""
+    size = (order.trial or order).billing_records.count()
+    return build_step(order, step, now=now, size=size, about=about)
+
+
+def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
+    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live, and
+    what a call that is not over yet makes."""
+    if not order.held_claims.filter(released_at=None).exists():
+        return []
+    there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
+    making = Dispatch.objects.current().open().filter(lane=order.trial_id, undo=False)
+    return [_of_trial(order, Step.CANCEL_TRIAL, now)] if there.exists() or making.exists() else []
+
+
+def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
+    """The commercial records that the order's plan made, or that are there for any other reason."""
+    there = order.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk").values_list("pk", flat=True)
+    made = [pk for row in acts if row.step == Step.CREATE_BILLING for pk in row.records]
+    return list(dict.fromkeys([*made, *there]))
+
+
+def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: datetime.datetime) -> list[Dispatch]:
+    """Deletes the records. If a call may still make them, looks at once and when it can't any more."""
+    if not records:
+        return []
+    rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
+    if any(may_be_made(order, acts, now)):
+        later = {"gate": Dispatch.Gate.START, "not_before": now + MAY_ACT, "blocking": False}
+        rows += [
+            build_step(order, Step.VERIFY_DELETED, now=now, records=records),
+            build_step(order, Step.VERIFY_DELETED, now=now, records=records, about={"last": True}, **later),
+        ]
+    return rows
+
+
+def may_be_made(
+    order: Order, acts: Iterable[Dispatch], now: datetime.datetime
+) -> tuple[bool, datetime.datetime | None]:
+    """Whether one of the order's `acts` that may have made its own records has no definite answer, and until when a
+    call may still make them behind a deletion."""
+    makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
+    unsure = any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in makers)
+    calls = late_calls(orders=[order.pk], now=now)
+    return unsure, may_act_until(call for call in calls if call.step not in DELETIONS)

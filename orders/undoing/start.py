@@ -1,0 +1,151 @@
+"""Compensation (话单异常删除兜底): stops an order and undoes what it sent (contract 3.9, Compensation's order; 3.10).
+
+The order first gets its undo mark. From then on no forward step is claimed. Steps that were never begun are closed.
+Undo steps are dispatches like all others. They come behind the plan's steps and undo what was sent (plan.py). When all
+are done, the order gets the state in `undo_to`, and its claim is free (finish.py).
+"""
+
+import datetime
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models import Q
+from django_q.models import Schedule
+
+from orders.history.order_writes import add_event
+from orders.history.states import set_held, set_state, set_undo_mark
+from orders.incidents.incidents import (
+    BILLED_NOT_ACTIVE,
+    BUILT_UPON,
+    DIFFERENCE,
+    close_troubles,
+    end_built_upon,
+    end_settled,
+)
+from orders.models import Attempt, BillingRecord, Dispatch, Order
+from orders.outbox.effects import OF_START
+from orders.outbox.enqueue import enqueue, schedule_name, wake
+from orders.outbox.release import release
+from orders.rules.steps import FIXES, Phase
+from orders.trials.shape import reshape
+from orders.undoing.late import end_question
+from orders.undoing.plan import plan_undo
+
+State, Channel, Record = Dispatch.State, Dispatch.Channel, BillingRecord.State
+OPEN = Attempt.Outcome.OPEN
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, BUILT_UPON]  # a withdrawal does not end these: books may be wrong
+
+
+def begin_undo(
+    order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "", but: Collection[int] = ()
+) -> bool:
+    """Sets the undo mark (order, trial locked), plans the undoing. True if any. Again: only changes `ending`."""
+    if order.undo_since:
+        return _change_ending(order, ending, now=now, by=by, how=how)
+    old = set_state(order, Order.State.COMPENSATING, at=now)
+    set_undo_mark(order, now)
+    set_held(order, Order.Held.NOT)
+    order.undo_to, order.in_effect = ending, False
+    order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
+    closed = close_never_begun(order)
+    if order.kind == Order.Kind.CHANGE and order.trial:
+        reshape(order.trial, now=now, by=by)
+    if order.start_at:
+        Schedule.objects.filter(name=schedule_name(order)).delete()
+    if order.kind == Order.Kind.ACTIVATION:
+        end_built_upon(order, now=now)
+        if order.undo_asked_at and not how:  # it was late by a start that the records turned out not to have
+            end_question(order, now=now, by=by)
+    steps = plan_undo(order, now, how=how, but=but)
+    add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
+    add_event(order, "state", by=by, now=now, old=old, new=order.state)
+    enqueue(steps)
+    end_settled([order], now=now, by=by)
+    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    wake()
+    return bool(steps)
+
+
+def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str, how: str) -> bool:
+    """Gives an undone order another ending. What an earlier undoing left is taken back now (contract 3.10)."""
+    left = _left_there(order) if ending == Order.State.WITHDRAWN else False
+    if order.state == Order.State.COMPENSATING or left:
+        old, order.undo_to = set_state(order, Order.State.COMPENSATING, at=now), ending
+        order.save(update_fields=["state", "state_since", "undo_to"])
+        if old != order.state:
+            add_event(order, "state", by=by, now=now, old=old, new=order.state)
+    if not left:
+        if order.state != Order.State.COMPENSATING:
+            give_ending(order, ending, now=now, by=by)
+        return False
+    order.dispatches.current().filter(undo=True, state__in=[State.GIVEN_UP, State.WAITING]).update(
+        superseded=True, state=State.CLOSED
+    )
+    enqueue(plan_undo(order, now, how=how))
+    end_settled([order], now=now, by=by)
+    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    wake()
+    return True
+
+
+def _left_there(order: Order) -> bool:
+    """Whether an activation's records may still be there although nothing goes on to take them back."""
+    rows = order.dispatches.current().filter(undo=True, channel=Channel.BILLING)
+    going_on = rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING, State.FAILED]).exists()
+    there = order.billing_records.filter(state__in=BillingRecord.THERE)
+    return order.kind == Order.Kind.ACTIVATION and not going_on and there.exists()
+
+
+def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
+    """Gives a (locked) order its state after the undoing. Records that never went out count as deleted. A withdrawn one
+    leaves its incidents, except STILL_WRONG. An order that was compensated may be opened again."""
+    old, order.undo_to = set_state(order, ending, at=now), ""
+    set_held(order, Order.Held.NOT)
+    order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
+    if old != ending:
+        add_event(order, "state", by=by, now=now, old=old, new=ending)
+    order.billing_records.filter(state=Record.TO_SEND).update(state=Record.DELETED)  # planning anew resets them
+    if ending == Order.State.WITHDRAWN:
+        close_troubles(order, now=now, by=by, but=STILL_WRONG)
+
+
+def close_never_begun(order: Order) -> int:
+    """Closes steps never attempted, or whose outcome need not be known; returns how many. Call `release` afterwards.
+
+    A move of the start that has no answer is closed too, and the question about it: the looks after the undoing follow
+    it (contract 3.9, 18).
+    """
+    rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
+    never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
+    needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
+        channel=Channel.BILLING, may_have_acted=True
+    )
+    moved = Q(step=Dispatch.Step.MOVE_START, state=State.FAILED)
+    moved |= Q(about__has_any_keys=OF_START, state__in=[State.RETRYING, State.FAILED])
+    return rows.filter(never | needless | moved).update(state=State.CLOSED, next_try_at=None)
+
+
+def close_refused(order: Order) -> int:
+    """Closes the steps of a withdrawn order that were definitely refused and never acted. Nobody waits for them."""
+    rows = Dispatch.objects.filter(order=order, state=State.FAILED, may_have_acted=False, undo=False)
+    return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=State.CLOSED)
+
+
+@transaction.atomic
+def close_abandoned(*, now: datetime.datetime) -> int:
+    """Closes calls whose worker died and whose order is undone or planned anew, except billing's. Returns how many."""
+    left = Q(order__undo_since__isnull=False) | Q(superseded=True)
+    dead = Dispatch.objects.filter(
+        left, state=State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER
+    ).exclude(channel=Channel.BILLING)
+    ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
+    if not ids:
+        return 0
+    lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN)
+    lost.update(
+        outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone or planned anew"
+    )
+    closing = Dispatch.objects.filter(pk__in=ids, state=State.SENDING, next_try_at__lte=now)
+    number = closing.update(state=State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)
+    end_settled(Order.objects.filter(dispatches__in=ids).distinct().defer("content"), now=now, by="sweep")
+    return number

@@ -1,0 +1,157 @@
+"""Log lines: one event on each line, with the request's id. Secrets and personal data are masked."""
+
+import datetime
+import functools
+import json
+import logging
+import re
+
+from django.conf import settings
+
+from integrations.base.database_deadline import Outage, away_error, error_line
+from notifications.masks import head, mask_text
+from orders.history.log_facts import known_facts
+
+OURS = ("accessToken", "sign", "X-Signature", "password")
+NAMES_OF_SECRETS = ("token", "sign", "password")  # in lower case; one is in each of these
+LONGEST = 16 * 1024  # bytes of a message, and of a traceback
+REPEATED = 200  # characters of a text that is likely to come again, such as a path
+OF_A_LINE = (
+    *("trace", "caller", "path", "status", "seconds", "code", "trans_ido"),
+    *("order", "partner", "step", "key", "attempt", "outcome"),
+)
+FOREIGN = {"path", "code", "trans_ido", "order"}  # of these others may write what they like
+callers_outage = Outage(logging.getLogger(__name__), "callers")
+INSIDE = "    "  # before each line of a traceback, so that none looks like an event
+JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+# No line of ours names them, and looking them up costs as much as masking the line.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+
+
+@functools.cache
+def _secret(theirs: frozenset[str]) -> re.Pattern:
+    names = "|".join(map(re.escape, [*OURS, *theirs.difference(name.lower() for name in OURS)]))
+    return re.compile(rf'((?:{names})\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}}]++', re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """The text with secrets and personal data masked. Lengths are not kept."""
+    plain = text.lower()
+    theirs = settings.PARTNERS.bboss.secret_names
+    if not text.isascii() or any(name in plain for name in (*NAMES_OF_SECRETS, *theirs)):  # ſ counts as an s
+        text = _secret(theirs).sub(r"\1***", text)
+    return mask_text(text)
+
+
+def cut(text: str) -> str:
+    """The beginning of a long text, and how much is left out."""
+    shown, left = head(text, LONGEST)
+    return f"{shown} ({left} bytes more)" if left else text
+
+
+def one_line(text: str) -> str:
+    """The text with what nobody sees written out: its author could forge an event or hide a part of one with it."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
+
+
+def safe(text: str) -> str:
+    """The text cut, masked and as one line. A short one is remembered: lines say the same paths, codes and orders."""
+    return _safe_again(text) if len(text) <= REPEATED else one_line(redact(cut(text)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _safe_again(text: str) -> str:
+    return one_line(redact(text))
+
+
+class AwayFilter(logging.Filter):
+    """Logs a database that is away as one line with the error's text, without a traceback.
+
+    The code is not at fault then. Of requests only the first that meets it is told, and how many were refused once it
+    is back. Other libraries' repeated messages about it are dropped, since the queue or the call logs a line of ours.
+    A caller's nonsense has no traceback either.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "django.request" and getattr(record, "status_code", 0) == 503 and not record.exc_info:
+            return False
+        if record.name.startswith("django.security"):
+            record.exc_info = record.exc_text = None
+        if record.exc_info and (error := away_error(record.exc_info[1])):
+            if record.name == "django-q":
+                return False
+            if "path" in known_facts():
+                callers_outage.began(error)
+                return False
+            record.msg, record.args = f"{record.getMessage()}: {error_line(error)}", None
+            record.exc_info = record.exc_text = None
+        return True
+
+
+class MaskFilter(logging.Filter):
+    """Masks the finished message, so that no argument is missed, and writes it as one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = one_line(redact(cut(record.getMessage()))), None
+        return True
+
+
+def moment_of(record: logging.LogRecord) -> str:
+    """ISO 8601 with zone, milliseconds."""
+    second, millisecond = divmod(round(record.created * 1e6) // 1000, 1000)
+    text, zone = _second(second)
+    return f"{text}.{millisecond:03d}{zone}"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(second: int) -> tuple[str, str]:
+    """A second (of the epoch) here, and the zone. Many lines are of the same one."""
+    moment = datetime.datetime.fromtimestamp(second).astimezone()
+    return f"{moment:%Y-%m-%dT%H:%M:%S}", moment.isoformat()[19:]
+
+
+def present_id() -> str:
+    """The id of the request, or of the call to a partner, that is under way."""
+    return known_facts().get("request") or "-"
+
+
+class LineFormatter(logging.Formatter):
+    """time level logger [request] message. Tracebacks are masked too."""
+
+    def __init__(self):
+        super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.request_id = present_id()
+        return super().format(record)
+
+    def formatTime(self, record, datefmt=None) -> str:  # noqa: N802  the standard library's name
+        return moment_of(record)
+
+    def formatException(self, exc_info) -> str:  # noqa: N802
+        lines = redact(cut(super().formatException(exc_info))).split("\n")
+        return "\n".join(INSIDE + one_line(line) for line in lines)
+
+
+class JsonFormatter(LineFormatter):
+    """An object a line (contract 4, LOG_FORMAT). A traceback is the rest of its message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.exc_info:
+            message = f"{message}\n{self.formatException(record.exc_info)}"
+        told: dict[str, object] = {
+            "time": moment_of(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message,
+            "request": present_id(),
+        }
+        facts = known_facts()
+        for name in OF_A_LINE:
+            value = getattr(record, name, None) or facts.get(name)
+            if value not in (None, ""):
+                told[name] = safe(value) if name in FOREIGN else value
+        return JSON.encode(told)

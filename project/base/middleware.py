@@ -1,0 +1,100 @@
+"""The database's deadline, the Host header, people's names, size of uploads, content security policy."""
+
+from django.conf import settings
+from django.middleware.common import CommonMiddleware
+from django.shortcuts import render
+
+from integrations.base.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
+from integrations.base.request_body import MAX_BODY_BYTES
+from orders.history.people import names_read_once
+
+BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
+BBOSS, BPM = "/api/bboss/orders", "/api/bpm/approvals"
+PARTNERS = ("/api/bboss/", "/api/bpm/")
+PROBES = {"/livez", "/readyz"}
+
+
+class Middleware:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+
+class PartnerPathMiddleware(Middleware):
+    """Takes a partner's other addresses (`paths` of the profile) for ours."""
+
+    def __call__(self, request):
+        for path, others in ((BBOSS, settings.PARTNERS.bboss.paths), (BPM, settings.PARTNERS.bpm.callback.paths)):
+            if request.path_info in others:
+                request.path_info = request.path = path
+        return self.get_response(request)
+
+
+class DatabaseDeadlineMiddleware(Middleware):
+    """Bounds the database's time for a whole request, connecting included; large orders get more."""
+
+    def __call__(self, request):
+        if request.path.startswith(PARTNERS):
+            bound = database_deadline(INTAKE + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
+        else:
+            bound = database_deadline(LOOK if request.path == "/readyz" else PAGE)
+        with bound:
+            return self.get_response(request)
+
+
+def _size(meta: dict) -> int:
+    """The announced length of the body. If there is none or it makes no sense, the largest length that we read."""
+    length = _length(meta)
+    return MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
+
+
+def _length(meta: dict) -> int | None:
+    """The announced length; None if there is none or it makes no sense."""
+    given = str(meta.get("CONTENT_LENGTH") or "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 12 else None
+
+
+class HostMiddleware(CommonMiddleware):
+    """Django's, which refuses a Host header outside ALLOWED_HOSTS: but a probe comes by the address of its container,
+    which nobody knows beforehand. What these two answer holds no link."""
+
+    def process_request(self, request):
+        return None if request.path in PROBES else super().process_request(request)
+
+
+class UploadSizeMiddleware(Middleware):
+    """Refuses a page's body that is too large before anybody reads it: Django bounds no uploaded files. 16 MiB are let
+    through, and 21 for an info-security file of 20 with the form around it, as in deploy/nginx.conf."""
+
+    def process_view(self, request, view, args, kwargs):
+        match = request.resolver_match
+        megabytes, around = (20, 1) if match.view_name == "admin:orders_order_upload" else (16, 0)
+        if match.app_name == "admin" and (_length(request.META) or 0) > (megabytes + around) * 1024 * 1024:
+            return render(request, "413.html", {"megabytes": megabytes}, status=413)
+        return None
+
+
+class PeopleMiddleware(Middleware):
+    """Reads the names of people at most once for a page, however many it shows. Calls of partners show none."""
+
+    def __call__(self, request):
+        if request.path.startswith(PARTNERS):
+            return self.get_response(request)
+        with names_read_once():
+            return self.get_response(request)
+
+
+class ContentSecurityPolicyMiddleware(Middleware):
+    """Lets only our own files run in a user's browser: no inline code and nothing from elsewhere."""
+
+    POLICY = (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "
+        "frame-ancestors 'none'; form-action 'self'"
+    )
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", self.POLICY)
+        return response

@@ -1,0 +1,95 @@
+"""The page of test calls: an administrator asks by a button what `status --probe` asks (contract section 5)."""
+
+import datetime
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from integrations.probes import FAILED, FOLDER, Probe, probe_together
+from integrations.worker.lease_lock import Lease
+from orders.history.order_writes import add_event
+from orders.history.people import staff_actor
+from orders.lists.scope import is_unlimited
+from orders.mails.notices import send_test_mail
+from orders.texts.errors import OrderError
+from orders.texts.incident_causes import cause_of
+
+PERMISSION = "integrations.probe_partners"
+LONGEST, GRACE = 15.0, 2.0  # seconds that the page waits for all answers; beyond the partners' own time-out
+COOL_DOWN = 30.0  # seconds from one run to the next
+NAMES = {
+    "database": gettext_lazy("Database"),
+    "bigdata": gettext_lazy("Big data: a look-up"),
+    "bpm": gettext_lazy("BPM: whether it answers"),
+    "mail": gettext_lazy("Mail server: whether it greets us"),
+    "disk": gettext_lazy("Files: whether they can be written"),
+    "clock": gettext_lazy("Clocks"),
+}
+OURS = {FAILED: gettext_lazy("It does not answer."), FOLDER: gettext_lazy("A folder can't be written.")}
+ON_THIS_MACHINE = {"disk", "clock"}  # their troubles name settings and seconds, never an address
+
+
+def may_probe(user) -> bool:
+    return user.has_perm(PERMISSION) and is_unlimited(user)
+
+
+def probes_page(request: HttpRequest, site) -> HttpResponse:
+    """GET says what is asked. POST asks it, once in 30 seconds whoever asks, and shows a row for each answer.
+
+    POST with `mail` sends a test mail in its place, once in 30 seconds too.
+    """
+    if not may_probe(request.user):
+        raise PermissionDenied
+    if request.method == "POST" and "mail" in request.POST:
+        _send_test_mail(request)
+        return redirect("admin:probes")
+    found = _probe(request) if request.method == "POST" else []
+    context = {"title": _("Test calls"), "names": NAMES.values(), "rows": [_row(one) for one in found]}
+    return TemplateResponse(request, "admin/probes.html", {**site.each_context(request), **context})
+
+
+def _probe(request: HttpRequest) -> list[Probe]:
+    """Notes who asks, and asks. Nothing if somebody did so a moment ago: a run ends before the next one may begin."""
+    patience = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
+    wait = max(COOL_DOWN, patience)
+    if not Lease("probes", held_for=datetime.timedelta(seconds=wait)).acquire():
+        words = _("Test calls were made a moment ago. Partners are asked once in %(seconds)d seconds; try again then.")
+        messages.warning(request, words % {"seconds": wait})
+        return []
+    add_event(None, "partners_probed", by=staff_actor(request.user), now=timezone.now())
+    return probe_together(within=min(patience, LONGEST))
+
+
+def _send_test_mail(request: HttpRequest) -> None:
+    if not Lease("test_mail", held_for=datetime.timedelta(seconds=COOL_DOWN)).acquire():
+        words = _("A test mail was sent a moment ago. One is sent once in %(seconds)d seconds; try again then.")
+        messages.warning(request, words % {"seconds": COOL_DOWN})
+        return
+    by, path = staff_actor(request.user), reverse("admin:probes")
+    try:
+        [row] = send_test_mail(request.user, by=by, path=path, now=timezone.now())
+    except OrderError as error:
+        messages.warning(request, error.words())
+        return
+    words = _("A test mail to your own address is on its way.")
+    page = reverse("admin:notifications_mail_change", args=[row.pk])
+    messages.success(request, format_html('{} <a href="{}">{}</a>', words, page, _("See whether it went out")))
+
+
+def _row(probe: Probe) -> dict:
+    """An answer in words. A partner's troubles are told by their cause: their texts may hold addresses of ours."""
+    row = {"what": NAMES[probe.what], "seconds": probe.seconds, "ok": not probe.code}
+    if probe.code:
+        cause = cause_of(probe.code)
+        row["why"] = OURS.get(probe.code, cause.what)
+        row["detail"] = probe.trouble if probe.what in ON_THIS_MACHINE else probe.code
+    return row

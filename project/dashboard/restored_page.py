@@ -1,0 +1,115 @@
+"""The page that leads staff through a restore (contract section 5, `restored`).
+
+It shows which orders are missing, what the partners hold, and what we would send again. Then staff let the desk send.
+"""
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Min, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.history.people import staff_actor
+from orders.lists.reason import WordsField
+from orders.lists.scope import is_unlimited, limit
+from orders.models import Difference, Timeline
+from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
+from orders.restore.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
+from orders.sending.held_processes import hold_processes
+from orders.texts.errors import NotAllowedError
+from project.dashboard.numbers import listing
+
+SEE, SEE_TIMELINES, PERMISSION = "orders.view_order", "orders.view_timeline", "orders.release_restored"
+SHOWN = 50
+
+
+class ReleaseForm(forms.Form):
+    reason = WordsField(label=gettext_lazy("Reason"), max_length=500, widget=forms.TextInput(attrs={"data-draft": ""}))
+
+
+def restored_page(request: HttpRequest, site) -> HttpResponse:
+    """GET shows the situation to whoever may see orders. POST lets the desk send again."""
+    if not request.user.has_perm(SEE):
+        raise PermissionDenied
+    form, may_release = ReleaseForm(request.POST or None), _may_release(request)
+    if request.method == "POST":
+        if not may_release:
+            raise PermissionDenied
+        if form.is_valid():
+            _release(request, form.cleaned_data["reason"])
+            return redirect("admin:restored")
+    row = open_restore()
+    about = {"row": row, "form": form, "may_release": may_release, **_history(request)}
+    if row:
+        about |= {"compared": numbers_compared_since(row), **_books(request), "kinds": _kinds(request)}
+        about |= _missing() | _entered() if may_release else {}
+    title = _("After a restore")
+    return TemplateResponse(request, "admin/restored.html", {**site.each_context(request), "title": title, **about})
+
+
+def _may_release(request: HttpRequest) -> bool:
+    """Users limited to attributions can't judge the whole, so they neither release nor see machine and numbers."""
+    return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
+
+
+def _release(request: HttpRequest, reason: str) -> None:
+    by, now = staff_actor(request.user), timezone.now()
+    try:
+        row = release_restored(reason=reason, by=by, now=now)
+    except NotAllowedError:
+        messages.error(request, _("The database does not count as restored any more."))
+        return
+    hold_processes(last_order=row.last_order, last_event=row.last_event, now=now, by=by)
+    messages.success(request, _("The desk takes in and sends again."))
+
+
+def _history(request: HttpRequest) -> dict:
+    """Who released the desk before, the latest first, for those who see the list of timelines."""
+    sees = request.user.has_perm(SEE_TIMELINES) and is_unlimited(request.user)
+    return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN] if sees else []}
+
+
+def _missing() -> dict:
+    rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
+    records = Count("pk", filter=~Q(product_id=""))  # a number without any record has one row that says so
+    numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
+    return {
+        "missing": numbers[:SHOWN],
+        "missing_number": rows.values("job_id").distinct().count(),
+        "missing_url": listing("orders_difference", state__exact="open", kind__exact="unknown_order"),
+    }
+
+
+def _entered() -> dict:
+    """Trials that staff entered by hand and that we do not know. Nobody sends them again."""
+    lost = lost_entries()
+    return {"entered": lost.rows[:SHOWN], "entered_number": len(lost.rows), "entered_error": lost.error}
+
+
+def _books(request: HttpRequest) -> dict:
+    rows = limit(Difference.objects.filter(state=Difference.State.OPEN), request.user).order_by()
+    rows = rows.exclude(kind=Difference.Kind.UNKNOWN_ORDER)
+    counts = dict(rows.values_list("kind").annotate(number=Count("pk")))
+    return {
+        "differences": [
+            (label, counts[kind], listing("orders_difference", state__exact="open", kind__exact=kind))
+            for kind, label in Difference.Kind.choices
+            if counts.get(kind)
+        ]
+    }
+
+
+def _kinds(request: HttpRequest) -> list[dict]:
+    found = []
+    for kind in KINDS:
+        rows = limit(rows_of_kind(kind), request.user)
+        number = rows.count()
+        if number:
+            orders = list({row.order_id: row.order for row in rows[: SAMPLE * 3]}.values())[:SAMPLE]
+            found.append({"label": kind.label, "will": kind.will, "number": number, "orders": orders})
+    return found

@@ -1,0 +1,264 @@
+"""Accounts: the people who work at the desk, how they log in, and failed log-ins."""
+
+import datetime
+
+from axes.models import AccessAttempt
+from django.contrib.auth.hashers import is_password_usable
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, router, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, ThrottlingMixin, TimestampMixin
+
+from orders.history.people import COMMAND
+
+NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
+PASSWORDS_KEPT = 5
+MOST_FAILURES_IN_A_ROW = 6
+
+
+class UsedName(models.Model):
+    """A user name that an account has, or once had. Rows name accounts, so nobody else ever gets it."""
+
+    name = models.CharField(_("user name"), max_length=150, primary_key=True)
+
+    class Meta:
+        verbose_name = _("used user name")
+        verbose_name_plural = _("used user names")
+        default_permissions = []
+
+    def __str__(self):
+        return self.name
+
+
+class User(AbstractUser):
+    """A person's account. Pages show the display name; rows store the user name, which never changes, and the id.
+
+    Accounts are disabled, not deleted. A limited user sees the orders of the account's attributions, and none if there
+    are none (`orders/lists/scope.py`).
+    """
+
+    first_name = None
+    last_name = None
+    display_name = models.CharField(
+        _("display name"), max_length=64, blank=True, help_text=_("what pages call this person; else the user name")
+    )
+    phone = models.CharField(_("phone"), max_length=64, blank=True)
+    limited = models.BooleanField(
+        _("limited to attributions"),
+        default=False,
+        help_text=_("sees only orders of the attributions below; without any, sees none"),
+    )
+    attributions = models.ManyToManyField(
+        "orders.Province", blank=True, related_name="+", verbose_name=_("attributions")
+    )
+    away_from = models.DateField(_("away from"), null=True, blank=True)
+    away_until = models.DateField(_("away until"), null=True, blank=True)
+    deputy = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("deputy")
+    )
+
+    digest = models.BooleanField(
+        _("mail of what waits"),
+        null=True,
+        blank=True,
+        help_text=_("a mail each workday morning, and one when something turns red that nobody has"),
+    )  # None: as the role says (orders/office/digest)
+
+    # {who: when it last made this account, or gave it rights or a log-in}: the id of another account, `command` (the
+    # machine's command line) or `company` (the company log-in, when it made the account)
+    given_by = models.JSONField(null=True, editable=False)
+    password_set_at = models.DateTimeField(db_default=Now(), editable=False)  # of before 1.7: the upgrade
+
+    def __str__(self):
+        return self.display_name or self.username
+
+    def save(self, *args, **kwargs):
+        """Raises ValidationError for a new account whose user name was used before, and for another user name.
+
+        Notes another password. Django saves `password` alone where it only hashes the same one anew.
+        """
+        using = kwargs.get("using") or router.db_for_write(User, instance=self)
+        fields = kwargs.get("update_fields")
+        with transaction.atomic(using=using):
+            if self._state.adding:
+                self._keep_name(using)
+            elif fields is None or {"username", "password_set_at"} & set(fields):
+                stored = User.objects.using(using).filter(pk=self.pk).values_list("username", "password").first()
+                self._compare(*stored or (self.username, self.password), using)
+            super().save(*args, **kwargs)
+
+    def _compare(self, username: str, password: str, using: str) -> None:
+        if username != self.username:
+            raise ValidationError({"username": _("A user name never changes.")})
+        if password == self.password:
+            return
+        self.password_set_at = timezone.now()
+        if is_password_usable(password):
+            rows = UsedPassword.objects.using(using).filter(user=self)
+            rows.create(user=self, password=password)
+            rows.exclude(pk__in=rows.order_by("-pk").values_list("pk", flat=True)[:PASSWORDS_KEPT]).delete()
+
+    def _keep_name(self, using: str) -> None:
+        try:
+            with transaction.atomic(using=using):
+                UsedName.objects.using(using).create(name=self.username)
+        except IntegrityError as error:
+            raise ValidationError({"username": NAME_USED}) from error
+
+    def note_given(self, by: "User | None", *, now: datetime.datetime) -> None:
+        """Notes that another account, or the machine's command line (None), is a giver of this one (contract 3.11)."""
+        if by == self:
+            return
+        with transaction.atomic():
+            row = User.objects.select_for_update(no_key=True).get(pk=self.pk)
+            self.given_by = {**(row.given_by or {}), str(by.pk) if by else COMMAND: now.isoformat()}
+            User.objects.filter(pk=self.pk).update(given_by=self.given_by)
+
+    def clean(self):
+        super().clean()
+        if self._state.adding and UsedName.objects.filter(name=self.username).exists():
+            raise ValidationError({"username": NAME_USED})
+        if self.deputy_id is not None and self.deputy_id == self.pk:
+            raise ValidationError({"deputy": _("Somebody else must be the deputy.")})
+
+    def get_full_name(self):
+        """Empty where there is none: Django's pages then show the user name alone."""
+        return self.display_name
+
+    def get_short_name(self):
+        return self.display_name
+
+
+class UsedPassword(models.Model):
+    """The hash of a password that an account had: of the last five."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="used_passwords")
+    password = models.CharField(max_length=128)
+
+    class Meta:
+        default_permissions = []
+
+
+class CompanyAccount(models.Model):
+    """Which person of the company log-in an account belongs to: `iss` and `sub` of the ID token, and nothing else.
+
+    Without a subject an administrator lets a person join the account: once, until this moment, by a verified mail.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="company")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255, blank=True)
+    mail = models.EmailField(blank=True)
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                fields=["issuer", "subject"], condition=~models.Q(subject=""), name="one_account_for_a_person"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(subject="") | models.Q(until__isnull=False), name="joined_or_waiting"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.user_id} {self.subject or self.mail}"
+
+
+class EmergencyAccount(models.Model):
+    """Marks an account whose password counts with PASSWORD_LOGIN=emergency.
+
+    `link`: the SHA-256 of the key of a link that sets a password once, until this moment. Empty if there is none.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="emergency")
+    marked_at = models.DateTimeField()
+    link = models.CharField(max_length=64, blank=True)
+    link_until = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = []
+
+
+class AccountSession(models.Model):
+    """Whose a session is, since Django's table can't be asked for that: an index beside it, and nothing more.
+
+    Django's table stays as it is, so the version before goes on with the sessions in it. What it deletes leaves a row
+    here without a session (`db_constraint`), which the worker removes.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    session = models.OneToOneField("sessions.Session", models.CASCADE, related_name="of", db_constraint=False)
+
+    class Meta:
+        default_permissions = []
+
+
+class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
+    """`secret`: encrypted by MFA_KEY. `last_step`: the time step of the code that counted last, as RFC 6238 counts.
+
+    After wrong codes the next one counts only 1, 2, 4 … 32 seconds later, and never more: the owner gets in too.
+    """
+
+    name = confirmed = None  # of django-otp's devices: an account has one app, and a row only once a code was right
+    user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")
+    secret = models.TextField()
+    last_step = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return str(self.user_id)  # django-otp's says who it is
+
+    def get_throttle_factor(self):
+        return 1
+
+    def throttle_increment(self, commit=True):
+        """Writes its own columns alone: django-otp writes the whole row, and `last_step` as it was when it was read."""
+        self.throttling_failure_count = min(self.throttling_failure_count, MOST_FAILURES_IN_A_ROW - 1)
+        super().throttle_increment(commit=False)
+        if commit:
+            self.save(update_fields=["throttling_failure_count", "throttling_failure_timestamp"])
+
+
+class RecoveryCode(models.Model):
+    """A code that counts once in place of the app's: its SHA-256. The row goes when it is used, or with the app."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        default_permissions = []
+
+
+class FailedLogin(AccessAttempt):
+    """Failed log-ins by account, address and browser. Rows disappear by themselves when the waiting time is over."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("failed log-in")
+        verbose_name_plural = _("failed log-ins")
+
+    def __str__(self):
+        return f"{self.username} {self.ip_address or '-'}"
+
+
+class OpenAlarm(models.Model):
+    """An alarm that stands (project/observability/alarms.py). The row goes when it is over."""
+
+    name = models.CharField(max_length=32)
+    about = models.CharField(max_length=128, blank=True)
+    opened_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = []
+        constraints = [models.UniqueConstraint(fields=["name", "about"], name="one_open_alarm")]
+
+    def __str__(self):
+        return f"{self.name} {self.about}".strip()

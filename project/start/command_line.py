@@ -1,0 +1,94 @@
+"""`manage.py`: an error is one line on stderr and an exit code (contract section 5)."""
+
+import gc
+import sys
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import ManagementUtility
+from django.core.management.base import CommandParser
+from django.db import Error, OperationalError
+
+from integrations.base.database_deadline import COMMAND, NEVER, WORKER, error_line, is_away, limit_statements
+from project import production
+from project.management.commands import version
+
+# Commands that install, look or restore run even if production lacks a setting. The sandbox has its own refusal.
+STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
+MAKE_AN_EMERGENCY_ACCOUNT = {"emergency_account", "createsuperuser", "changepassword"}
+# How long a statement may take. Copying or migrating a large database takes hours.
+LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
+NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
+
+noted_by: list[Callable] = []
+"""What notes commands. project/apps.py adds it at start: it needs the models."""
+
+
+class DeskUtility(ManagementUtility):
+    def fetch_command(self, subcommand):
+        """Notes the command. Django asks for it once its settings and models are loaded, just before it runs."""
+        command = super().fetch_command(subcommand)
+        gc.freeze()
+        gc.enable()
+        for note in noted_by:
+            note(self.argv, done=False)
+        return command
+
+
+def run(argv: list[str]) -> None:
+    """Runs a command. A wrong argument, a wrong setting or a database that is away ends it with one line."""
+    CommandParser.print_usage = _no_usage
+    for place, word in enumerate(argv):
+        if not _is_text(word):
+            sys.exit(f"{argv[0]}: argument {place} is no UTF-8 text")
+    if argv[1:2] in (["version"], ["--version"]):  # Django would answer these two itself, with its own version
+        return version.Command().run_from_argv([argv[0], "version", *argv[2:]])
+    command = next((word for word in argv[1:] if not word.startswith("-")), "help")
+    limit_statements(LIMITS.get(command, COMMAND))
+    gc.disable()  # until all is loaded: that stays, and looking through it takes two fifths of the start
+    try:
+        _stop_where_production_lacks(command, argv)
+        DeskUtility(argv).execute()
+        for note in noted_by:
+            note(argv, done=True)
+    except ImproperlyConfigured as error:  # a missing or wrong setting: its name is enough
+        sys.exit(_line_each(argv, str(error).splitlines()))
+    except Error as error:
+        code = getattr(error.__cause__, "sqlstate", "")
+        lacks = code in NO_SUCH_TABLE_OR_COLUMN or isinstance(error, OperationalError)
+        if not lacks and not is_away(error):
+            raise  # our own fault, so the traceback helps
+        sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {error_line(error)}")
+    finally:
+        gc.enable()
+
+
+def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
+    """Ends the process with a line for each missing setting, unless the command runs anyway."""
+    if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
+        if lacking := production.missing_settings():
+            sys.exit(_line_each(argv, lacking))
+    elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` reports it
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.CHECK]
+    if command != "check":  # the web's log says it as well
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.ONE_ADMINISTRATOR]
+    if command in {"migrate", "restore", "restored", *MAKE_AN_EMERGENCY_ACCOUNT}:
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.NO_EMERGENCY]
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word is text: bytes that are not UTF-8 arrive as halves of surrogate pairs, which nothing takes."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _no_usage(self: CommandParser, file: object = None) -> None:
+    """Prints nothing. argparse would print all options above the line that says what is wrong; --help shows them."""
+
+
+def _line_each(argv: list[str], texts: list[str]) -> str:
+    return "\n".join(f"{argv[0]}: {text}" for text in texts)

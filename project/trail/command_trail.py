@@ -1,0 +1,62 @@
+"""Commands in the trail, with their `--by` and the machine's account, and without secrets (contract 5, `audit`)."""
+
+import argparse
+import contextlib
+import logging
+import socket
+
+from django.db import Error, connection
+from django.utils import timezone
+
+from integrations.base.database_deadline import LOOK, database_deadline
+from orders.history.trail import Code, note_act
+from orders.management.arguments import actor, os_user
+from orders.texts.secrets_in_text import command_words
+from project.base.logs import safe
+from project.trail.settings_trail import note_settings
+
+NOTED = {
+    *("accept", "activate", "attribute", "backup", "compensate", "decide", "emergency_account", "evidence", "export"),
+    *("give_up", "import_trials", "move_start", "name_domains", "own", "pause", "proceed", "prune", "reconcile"),
+    *("resend", "restore"),
+    *("restored", "resume", "take", "waive", "withdraw", "changepassword", "createsuperuser", "dbshell", "flush"),
+    *("loaddata", "shell", "check_attachments", "fetch_usage", "axes_reset", "axes_reset_failure_logs"),
+    *("axes_reset_ip", "axes_reset_ip_username", "axes_reset_logs", "axes_reset_username"),
+}
+"""Those that say who gives them, those that act on orders without it or let people log in again, and those of Django's
+that change accounts or anything at all."""
+NOTED_WITH = [("settings", "--adopt"), ("partners", "try")]
+"""Commands that act only with this word."""
+START = {"worker", "qcluster"}
+INTO_NOTHING = {"restore"}  # there is no table yet: it is noted once it has succeeded
+READ_THE_CLOCK = {"deliver", "setup_schedules", "show", "stuck"}
+"""Others that read the clock before they ask the database anything."""
+logger = logging.getLogger(__name__)
+
+
+def note_command(argv: list[str], *, done: bool) -> None:
+    """Notes a command before it begins, or once it is `done` where it makes the database first.
+
+    A row that can't be written stops no command: without a database it ends by itself.
+    """
+    command, words = (argv[1:2] or [""])[0], argv[2:]
+    acts = command in NOTED or any(command == name and word in words for name, word in NOTED_WITH)
+    if (acts or command in READ_THE_CLOCK) and command not in INTO_NOTHING and not done:
+        with contextlib.suppress(Error), database_deadline(LOOK):
+            connection.ensure_connection()  # from here on the database's time is known
+    if command in START and not done:
+        note_settings()
+    if not acts or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
+        return
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--by")
+    try:
+        by = parser.parse_known_args(words)[0].by
+    except (argparse.ArgumentError, SystemExit):  # `--by` without a name: the command will say so
+        by = None
+    address = f"{socket.gethostname()}:{os_user()}"
+    text = safe(command_words(command, words))
+    try:
+        note_act(Code.COMMAND, by=actor(by), now=timezone.now(), about=command, address=address, words=text)
+    except Error as error:
+        logger.warning("the command %s is not in the trail: %s", command, error)

@@ -1,0 +1,62 @@
+"""Names at a start the settings that have changed since this machine's last start (contract 5, `audit`).
+
+Of a secret only whether it is set is kept, not even a hash: a weak one could be guessed from it.
+"""
+
+import logging
+import socket
+
+from django.conf import settings
+from django.db import Error, transaction
+from django.utils import timezone
+
+from orders.history.trail import Code, note_act
+from orders.models import Timeline, TrailEntry
+from project.base.environment import SETTINGS
+
+SET = "***"
+logger = logging.getLogger(__name__)
+
+
+def note_settings() -> None:
+    """Writes a row if a setting differs from this machine's newest row. A database that is away stops no start: the
+    next one tells of the same change."""
+    try:
+        if _changed(machine := socket.gethostname()[:200]):
+            _note(machine)
+    except Error as error:
+        logger.warning("the settings of this start are not in the trail: %s", error)
+
+
+@transaction.atomic
+def _note(machine: str) -> None:
+    list(Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1])  # those that start together take turns
+    if change := _changed(machine):
+        note_act(Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)
+
+
+def changed_since_start() -> list[str]:
+    """Names of the settings that differ here from those of this machine's last start. Empty if none is known."""
+    machine = socket.gethostname()[:200]
+    return sorted(_changed(machine).get("to", ())) if _last(machine) else []
+
+
+def _last(machine: str) -> TrailEntry | None:
+    return TrailEntry.objects.filter(code=Code.SETTINGS, about=machine).order_by("-pk").first()
+
+
+def _changed(machine: str) -> dict:
+    """The changed names with their values `from` and `to`, and `all` that are in force. Empty if none changed."""
+    new = in_force()
+    row = _last(machine)
+    old = row.data["all"] if row else {}
+    names = sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
+    before, after = ({name: values.get(name, "") for name in names} for values in (old, new))
+    return {"from": before, "to": after, "all": new} if names else {}
+
+
+def in_force() -> dict[str, str]:
+    """The settings that somebody has set, by name, as `manage.py settings` shows them."""
+    environment = settings.ENVIRONMENT
+    found = {row.name: row.shown(given) for row in SETTINGS if (given := environment.given(row.name))}
+    return found | {name: SET for name, given in environment.free().items() if given}
