@@ -1,7 +1,7 @@
 """All settings, read from the environment (contract section 4). A `.env` beside manage.py is read too.
 
-`project.base.environment` has the table of the settings that a site may set. Those of which nothing else here is made are
-taken at the end of this file. A missing or wrong value stops the process at its start and is named: there, and by
+`project.base.environment` has the table of the settings that a site may set. Those of which nothing else here is made
+are taken at the end of this file. A missing or wrong value stops the process at its start and is named: there, and by
 `project.checks`.
 """
 

@@ -34,7 +34,7 @@ NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
 
 def found(path: str) -> pathlib.Path:
     """A file of the tables: its path starts at the root, or at the folder that the page names."""
-    folder = ROOT / ("tests/flows" if path.startswith("test_") else "orders/services")
+    folder = ROOT / ("tests/flows" if path.startswith("test_") else "orders")
     return folder / path if (folder / path).exists() else ROOT / path
 
 

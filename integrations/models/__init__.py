@@ -125,7 +125,10 @@ class BpmCallback(models.Model):
 
 
 class SecretUse(models.Model):
-    """When a secret that is to go was last used (integrations/base/old_secrets.py). `name`: its setting and fingerprint."""
+    """When a secret that is to go was last used (integrations/base/old_secrets.py).
+
+    `name`: its setting and fingerprint.
+    """
 
     name = models.CharField(max_length=64, primary_key=True)
     used_at = models.DateTimeField()

@@ -60,8 +60,8 @@ class PartnerError(Exception):
     `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
     not mean that nothing was made or deleted. `read`: how the profile's rules read the answer; `not_understood` with
     the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes; `charset`: the one
-    that it names. `params`: the text beside the cause, as a code with its parameters (`orders/texts/error_messages.py`). If
-    it is empty, `message` stands there.
+    that it names. `params`: the text beside the cause, as a code with its parameters
+    (`orders/texts/error_messages.py`). If it is empty, `message` stands there.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Whether something is late: the limits in time, and how far one was passed. Pure; moments are aware.
 
-Late is what has stayed in its state for its limit in working time (orders/limits/working_days.py). At twice the limit it is
-very late.
+Late is what has stayed in its state for its limit in working time (orders/limits/working_days.py). At twice the limit
+it is very late.
 """
 
 import datetime

@@ -17,8 +17,8 @@ def owner_field(**more) -> models.ForeignKey:
 class Order(Row):
     """One order from BBOSS: a trial, a change of a trial, or an activation.
 
-    Only `orders.services` writes `state`, `state_since`, `held_because`, `decision` and `undo_since`. `plans` counts
-    how often the order was planned. A dispatch knows the plan to which it belongs.
+    Only services (tests/test_architecture.py) write `state`, `state_since`, `held_because`, `decision` and
+    `undo_since`. `plans` counts how often the order was planned. A dispatch knows the plan to which it belongs.
     """
 
     class Kind(models.TextChoices):
@@ -251,7 +251,9 @@ class OrderDomain(Row):
 
 
 class TrialShape(Row):
-    """What a trial is meant to be (contract 3.9, 19). orders.rules.shape computes (folds) it; lists and intake read it here.
+    """What a trial is meant to be (contract 3.9, 19).
+
+    `orders.rules.shape` computes (folds) it; lists and intake read it here.
 
     Intake writes it with a new trial, later only `orders.trials.shape`. A trial from an older version has none until
     it is folded.

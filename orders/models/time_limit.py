@@ -10,8 +10,8 @@ LONGEST = 999
 
 
 class CalendarDay(models.Model):
-    """A day that is worked or not against the rule of weekends (orders/limits/working_days.py). A holiday that nobody entered
-    is a working day."""
+    """A day that is worked or not against the rule of weekends (orders/limits/working_days.py). A holiday that nobody
+    entered is a working day."""
 
     day = models.DateField(_("date"), primary_key=True)
     worked = models.BooleanField(_("is a working day"), default=False)
@@ -27,8 +27,9 @@ class CalendarDay(models.Model):
 
 
 class TimeLimit(models.Model):
-    """A limit in working time (orders/limits/working_days.py). Without a kind it is for all kinds, without an attribution for
-    all attributions. One for an attribution comes before one for a kind, and that before the general one."""
+    """A limit in working time (orders/limits/working_days.py). Without a kind it is for all kinds, without an
+    attribution for all attributions. One for an attribution comes before one for a kind, and that before the general
+    one."""
 
     class State(models.TextChoices):
         AWAITING_APPROVAL = Order.State.AWAITING_APPROVAL.value, Order.State.AWAITING_APPROVAL.label

@@ -29,7 +29,9 @@ START_DAY_JOB = "orders.activation.run_job"
 def build_step(
     order: Order, step: str, /, *, now: datetime.datetime, records: Iterable[int] = (), due: bool = False, **fields
 ) -> Dispatch:
-    """Builds a step of an order, without saving it. Fields that are not in `fields` get the values of `orders.rules.steps`.
+    """Builds a step of an order, without saving it.
+
+    Fields that are not in `fields` get the values of `orders.rules.steps`.
 
     `records` are the ids of its billing records. With `due` it may be claimed at once; otherwise `release` lets it
     begin. If there are several steps of one phase, each needs its `position`.

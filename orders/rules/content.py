@@ -97,9 +97,11 @@ def shown(value: object) -> str:
 
 
 def domain_fault(name: str) -> dict[str, Any] | None:
-    """What is wrong with the host name of a domain, as `{"code": ..., ...}` (`orders/texts/error_messages.py`), or None. It
-    must not be an address, nor a wildcard (`*.example.com`) unless the profile of partners takes them. It may be
-    internationalized. Letter case does not matter."""
+    """Returns what is wrong with the host name of a domain, as `{"code": ..., ...}` (`orders/texts/error_messages.py`).
+
+    It must not be an address, nor a wildcard (`*.example.com`) unless the profile of partners takes them. It may be
+    internationalized. Letter case does not matter.
+    """
     lower = name.lower()
     if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
         return None

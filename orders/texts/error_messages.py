@@ -1,7 +1,7 @@
 """The table of sentences that say why something was refused, left alone or failed, at a terminal and on pages.
 
-Services raise codes (`orders/texts/errors.py`). Rows store them as `{"code": ..., ...}`, with the parameters beside the code.
-The sentence is made only when a person reads it.
+Services raise codes (`orders/texts/errors.py`). Rows store them as `{"code": ..., ...}`, with the parameters beside the
+code. The sentence is made only when a person reads it.
 """
 
 from collections.abc import Iterable, Mapping

@@ -106,7 +106,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"project.base": "the environment's table, addresses, certificates, middleware, logs"},
     {"project.trail": "the trail: its rows and words"},
     {
-        "project, at its root": "error pages, the stack's depth, the trail's way to a log server",
+        "project, at its root": "what production needs, error pages, the trail's way to a log server",
         "project.accounts": "log-in, second factor, roles, sessions, leave",
     },
     {
@@ -118,7 +118,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "project.dashboard": "the first page, and pages around the desk",
     },
     {
-        "project.start": "the start of commands, and what production needs",
+        "project.start": "`manage.py`: how a command starts",
         "project.templatetags": "tags of templates",
     },
     {"project, composed": "settings, addresses, checks, the app"},
