@@ -2,8 +2,6 @@
 
 from django.db import migrations, models
 
-from orders.db.indexes import install
-
 
 class Migration(migrations.Migration):
     dependencies = [("orders", "0065_too_many")]
@@ -13,5 +11,4 @@ class Migration(migrations.Migration):
             "step",
             models.CharField(blank=True, db_default="", default="", editable=False, max_length=32),
         ),
-        migrations.RunPython(install, migrations.RunPython.noop),  # SQLite makes the table anew, without its index
     ]

@@ -34,6 +34,7 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
         H.TRIAL_HELD: _("Get the trial going; this order follows by itself."),
         H.ATTRIBUTION_UNKNOWN: _("Ask the customer manager, then choose the attribution."),
         H.DOMAINS_MISSING: _("Ask the customer manager for the domains, then enter them."),
+        H.TOO_MANY: _("Tell an engineer. It goes on by itself once the big-data side takes so many records."),
         H.FILES: _("Get the right file and upload it. The desk looks again every 5 minutes."),
     },
     D: {

@@ -68,6 +68,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
         '"BIGDATA_BASE_URL is the sandbox\'s address"),\n',
         '    ("LICENCE_BASE_URL", None, "LICENCE_BASE_URL is the sandbox\'s address"),\n',
     ),
+    ("tests/tools/floors.py", '"BPM: its start, its callbacks",\n', '        "integrations.licence": "licences",\n'),
     (
         "docs/statuses.md",
         "| bpm | the work order |\n",
@@ -131,6 +132,15 @@ def translate(checkout: Path) -> None:
     catalogue.save_as_mofile(str(file.with_suffix(".mo")))
 
 
+def draw_floors(checkout: Path) -> None:
+    """As docs/architecture.md has them: `python -m tests.tools.floors` prints the picture."""
+    page = checkout / "docs/architecture.md"
+    words = [sys.executable, "-m", "tests.tools.floors"]
+    picture = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=True).stdout
+    before, _, rest = page.read_text(encoding="utf-8").partition("```\n")
+    page.write_text(f"{before}```\n{picture}```{rest.partition('```')[2]}", encoding="utf-8")
+
+
 def test_a_partner_is_a_folder_and_its_rows(checkout):
     for name, place in PLACES.items():
         (checkout / place).parent.mkdir(exist_ok=True)
@@ -141,6 +151,7 @@ def test_a_partner_is_a_folder_and_its_rows(checkout):
     for name, place, old, new in CHANGED:
         change(checkout, name, place, place.replace(old, new))
     translate(checkout)
+    draw_floors(checkout)
     run(checkout, "manage.py", "makemigrations", "orders", "--name", "licence")
     begin_template(checkout)
     run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TRIED)

@@ -13,6 +13,7 @@ import requests
 from django.conf import settings
 
 from integrations.bboss.sample_envelope import signed_envelope
+from integrations.partners.profile import read_profile
 from project import __version__
 from tests.bboss_messages import accepted
 from tests.first_start.lines import ROOT, Place, WalkError, upgrade_lines, way_back_lines
@@ -106,6 +107,7 @@ class Callers:
             BBOSS_DOMAIN="CDNP",
             BBOSS_ROUTE_VALUE="995",
             BBOSS_PARTY_IDS=["BBSS9980"],
+            PARTNERS=read_profile(""),
             USE_TZ=True,
             TIME_ZONE="Asia/Shanghai",
         )
