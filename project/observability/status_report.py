@@ -65,9 +65,10 @@ class Reason(NamedTuple):
     since: datetime.datetime | None = None
 
 
-def desk_status(now: datetime.datetime) -> dict:
+def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
     """The whole state, JSON-able. `reasons` says what is wrong and is empty if all is well.
 
+    With `reads_answers` kept answers are read again, for `read_otherwise`; no alarm depends on that.
     A value is None if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
@@ -86,6 +87,8 @@ def desk_status(now: datetime.datetime) -> dict:
             if not database["missing_migrations"]:
                 found["unwritable"] = write_try.why_not(now)
                 found |= _known(Facts(now))
+                if reads_answers:
+                    found["read_otherwise"] = [row.order for row in read_otherwise()]
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
         wrong = _reasons_of_away(found, error)
@@ -146,7 +149,6 @@ def _known(facts: Facts) -> dict:
             {"process": row.name, "settings": row.differs, "works": row.works} for row in other_desks(now=facts.now)
         ],
         "way_back": _before_the_way_back(),
-        "read_otherwise": [row.order for row in read_otherwise()],
         "robots": [
             row | {"given_up_at": row["given_up_at"] and _moment(row["given_up_at"])} for row in troubled_robots()
         ],
@@ -271,7 +273,7 @@ def reasons(found: dict) -> list[Reason]:
             Reason("", f"{row['partner']} is held: {row['call']} of {row['order']}: {row['code']}. See `resume`")
             for row in found["holds"]
         ),
-        Reason("", _read_otherwise(found["read_otherwise"])),
+        Reason("", _read_otherwise(found["read_otherwise"] or [])),
         *(
             Reason(
                 "PartnerDown",
