@@ -1,9 +1,9 @@
 """Made-up next versions of this checkout, as docs/mechanisms/versions.md has a change of the schema: one step each.
 
-1.11.0+0  this checkout
-1.11.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
-1.11.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
-1.11.0+3  contract: `data_flow` is dropped
+1.12.0+0  this checkout
+1.12.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
+1.12.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
+1.12.0+3  contract: `data_flow` is dropped
 """
 
 import shutil
