@@ -93,19 +93,17 @@ def open_incident(
     said: dict = {"detail": detail, "detail_params": params or {}}
     incident = _incident(order, partner, step, code, said, now)
     mail = mail and not incident.is_asleep(now) and step != Dispatch.Step.FETCH_USAGE  # which stops no order
+    stopped_by = {"step": step if step != incident.step else ""}
     if beside is not None and beside.pk != order.pk:
-        AffectedOrder.objects.get_or_create(
-            incident=incident, order=beside, closed_at=None, defaults={"since": now, "beside": True, **said}
-        )
+        named = {"since": now, "beside": True, **stopped_by, **said}
+        AffectedOrder.objects.get_or_create(incident=incident, order=beside, closed_at=None, defaults=named)
     row, new = AffectedOrder.objects.get_or_create(
-        incident=incident,
-        order=order,
-        closed_at=None,
-        defaults={"since": now, "quiet": not mail, "step": step if step != incident.step else "", **said},
+        incident=incident, order=order, closed_at=None, defaults={"since": now, "quiet": not mail, **stopped_by, **said}
     )
     loud = mail and row.quiet
     if row.beside or loud or (row.detail, row.detail_params) != (detail, said["detail_params"]):
-        AffectedOrder.objects.filter(pk=row.pk).update(beside=False, quiet=row.quiet and not mail, **said)
+        own = stopped_by if row.beside else {}
+        AffectedOrder.objects.filter(pk=row.pk).update(beside=False, quiet=row.quiet and not mail, **own, **said)
     kept = {"params": params} if params else {}
     if new:
         add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)

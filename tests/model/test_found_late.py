@@ -6,6 +6,8 @@ that of the play without the late call.
 
 import pytest
 
+from orders.models import AffectedOrder
+
 DAY = 86400
 DELETED = ("late",), ("refuse",)  # what the first call and its repeat meet
 
@@ -159,3 +161,19 @@ def test_a_cancel_that_had_nothing_to_send_can_not_act_late(desk, write):
     desk.change("C0", "T0", "", flow="2").meddle("T0", "a", "delete").deliver()
     desk.proceed("C0").dies(write).deliver()
     desk.check()
+
+
+# --- named by the step that stopped it
+
+
+def test_each_order_of_a_shared_doubt_and_its_trial_is_named_by_its_own_step(desk):
+    """T1's creation and A0's cancel go to the same call, and the answers to both are not understood."""
+    desk.trial("T0", "a").deliver()
+    desk.setting(retries=[]).enter("T1", "a").activation("A0", "T0").deliver("bigdata", fates=("odd",)).next_moment()
+    desk.compensate("A0").deliver().resend("A0").deliver("bigdata", "bpm", fates=("odd",), room=1)
+    desk.check()
+    named = AffectedOrder.objects.unresolved().filter(incident__code="not_understood").select_related("incident")
+    assert {row.order.number: row.own_step for row in named if row.order.number in {"T0", "A0"}} == {
+        "T0": "cancel_trial_billing",
+        "A0": "cancel_trial_billing",
+    }

@@ -30,6 +30,7 @@ from orders.models import (
     TrialClaim,
     TrialShape,
 )
+from orders.models.querysets import STOPPED_BY
 from orders.restore.restored_guard import is_restored
 from orders.rules.content import domain_key
 from orders.rules.shape import fold, is_same
@@ -85,8 +86,10 @@ READ = {
         lambda: Dispatch.objects.filter(superseded=False).order_by("position", "pk").defer("payload")
     ),
     "troubles": Prepared(
-        lambda: AffectedOrder.objects.filter(Q(closed_at=None) | ~Q(accepted_by="")).values_list(
-            "closed_at", "order", "incident__partner", "incident__step", "incident__code"
+        lambda: (
+            AffectedOrder.objects.filter(Q(closed_at=None) | ~Q(accepted_by=""))
+            .annotate(stopped_by=STOPPED_BY)
+            .values_list("closed_at", "order", "incident__partner", "stopped_by", "incident__code")
         )
     ),
     "mails": Prepared(
