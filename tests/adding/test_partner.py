@@ -92,7 +92,6 @@ TRIED = [
     "tests/orders",
     "tests/test_architecture.py",
     "tests/test_documents.py",
-    "tests/test_named_files.py",
     "tests/test_migrations.py",
     "tests/test_locale.py",
     "tests/test_deployment.py::test_production_is_fine_with_its_settings",
