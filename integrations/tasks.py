@@ -33,6 +33,7 @@ from orders.intake.holds import settle_arrived
 from orders.mails.mails import tell_missed
 from orders.mails.notices import remove_old_notices
 from orders.models import Reconciliation
+from orders.office.asked_ends import lapse_asked
 from orders.office.bulk.parts import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.digest.service import remove_old_digests, write_digests, write_red
@@ -42,7 +43,6 @@ from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
-from orders.people.asked_acts import lapse_asked
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.search.index import index_orders

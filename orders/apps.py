@@ -22,15 +22,8 @@ class OrdersConfig(AppConfig):
 
     def ready(self):
         from notifications.mail_texts import ENDINGS
-        from orders.office.bulk.service import end_asked, stop_runs
         from orders.office.digest.service import DIGEST, RED, nothing_more
-        from orders.office.exports.service import end_asked as end_export
-        from orders.pauses.restores import at_release
-        from orders.people.asked_acts import ENDED
         from orders.restore.restored_guard import look_at_new_connection
-        from orders.rules.four_eyes import BULK, EXPORT
 
         ENDINGS.update(dict.fromkeys((DIGEST, RED), nothing_more))
         connection_created.connect(look_at_new_connection)
-        at_release.append(stop_runs)
-        ENDED.update({BULK: end_asked, EXPORT: end_export})

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from orders.actions.take import take
 from orders.models import Dispatch, OrderEvent, Timeline
+from orders.office.bulk.service import stop_runs
 from orders.pauses.restores import open_restore, release_restored
 from orders.restore import restored_guard
 from orders.restore.entered_numbers import note_numbers
@@ -50,7 +51,7 @@ def past(desk, state_dir):
 def release(**more):
     """The word; whatever looks at the database has noticed before."""
     restored_guard.read_restore_state()
-    release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), **more)
+    release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), stop_runs=stop_runs, **more)
 
 
 def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, past, client, capsys, trialing):

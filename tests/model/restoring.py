@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from integrations.bboss.responses import Refused
 from orders.models import Order, OrderEvent, Pause
+from orders.office.bulk.service import stop_runs
 from orders.outbox.effects import bpm_acts
 from orders.pauses.restores import present_timeline, release_restored
 from orders.restore import restored_guard
@@ -66,7 +67,7 @@ class Restoring:
         if not restored_guard.is_restored():
             return "it is not restored"
         self.reconcile(listed=" ".join(self.contents))
-        row = release_restored(reason="the model", by="staff:model", now=timezone.now())
+        row = release_restored(reason="the model", by="staff:model", now=timezone.now(), stop_runs=stop_runs)
         hold_processes(last_order=row.last_order, last_event=row.last_event, now=timezone.now())
         return ""
 
