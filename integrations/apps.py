@@ -16,17 +16,13 @@ class IntegrationsConfig(AppConfig):
         from integrations.bigdata.books import fetch_records, held_records
         from integrations.bigdata.client import present
         from integrations.bigdata.record_file import rows_of
-        from integrations.delivery.channels import build_payloads
-        from integrations.delivery.mail import write_mail
         from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books.books import client
         from orders.office.trials.columns import rules
         from orders.outbox import proof
-        from orders.sending.claim import payloads
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         client.held, client.present, client.read_file = held_records, present, rows_of
         rules.members, rules.read = trial_members, read_trial
         proof.rules.others = machines_with_another_profile
         proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of
-        payloads.build, payloads.write_mail = build_payloads, write_mail
