@@ -14,19 +14,16 @@ class ProjectConfig(AppConfig):
     def ready(self):
         from integrations.worker.schedules import every_five_minutes, every_minute
         from notifications.mail_texts import ENDINGS
-        from orders.restore.newest_server import is_behind
         from project import checks, deployment  # noqa: F401  registers them, once the apps are ready
         from project.accounts import login_trail  # noqa: F401  its signals
         from project.accounts.passwords.links import VALID, line_of_link
         from project.accounts.sessions import forget_sessions
-        from project.database.postgresql.base import DatabaseWrapper
         from project.observability.alarm_mails import watch_alarms
         from project.observability.looks import wake_looks
         from project.start import command_line
         from project.trail.command_trail import note_command
         from project.trail_syslog import wake_trail
 
-        DatabaseWrapper.is_behind = staticmethod(is_behind)
         checks.require_database_directory()
         every_minute.extend([wake_trail, wake_looks])
         every_five_minutes.extend([watch_alarms, forget_sessions])

@@ -27,7 +27,7 @@ from notifications.recipients import is_address
 from orders.history.people import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
 from orders.models import Province
-from orders.restore.restored_guard import unwritable
+from orders.restore.high_water_mark import unwritable
 from orders.rules.four_eyes import acts_asked
 from orders.texts.bpm_task import wrong_placeholders
 from project import production
