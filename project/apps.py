@@ -20,15 +20,12 @@ class ProjectConfig(AppConfig):
         from project.accounts.sessions import forget_sessions
         from project.observability.alarm_mails import watch_alarms
         from project.observability.looks import wake_looks
-        from project.start import command_line
-        from project.trail.command_trail import note_command
         from project.trail_syslog import wake_trail
 
         checks.require_database_directory()
         every_minute.extend([wake_trail, wake_looks])
         every_five_minutes.extend([watch_alarms, forget_sessions])
         ENDINGS.update(dict.fromkeys(VALID, line_of_link))
-        command_line.noted_by.append(note_command)
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):
