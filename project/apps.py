@@ -36,15 +36,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         super().ready()  # loads the models' pages
         from django.contrib.admin import site
 
-        from orders.lists.pauses_in_force import may_pause, pauses_for
         from orders.lists.registration import AUDITORS, ENGINE_ROOM, TRACES, Section
-        from orders.lists.scope import why_blind
-        from orders.search.page import find_page
-        from project.accounts.company.views import end_address
-        from project.accounts.emergency import LoginForm
-        from project.accounts.leave_page import leave_page
-        from project.accounts.session_ends import seconds_left
-        from project.accounts.sessions_page import sessions_page
         from project.accounts.trail_page import may_see_trail, trail_page
         from project.admin_site.menu import MenuPage
         from project.admin_site.site import Parts
@@ -53,7 +45,6 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.dashboard.partners_page import may_see_partners, partners_page
         from project.dashboard.probes_page import may_probe, probes_page
         from project.dashboard.restored_page import restored_page
-        from project.manual.pages import manual_page
 
         pages = [
             MenuPage(Section.SENT, 70, _("Calls of a day"), "calls", may_see_calls, calls_page, TRACES),
@@ -64,19 +55,4 @@ class DeskAdminConfig(admin_apps.AdminConfig):
             MenuPage(Section.ENGINE, 100, _("Test calls"), "probes", may_probe, probes_page, ENGINE_ROOM),
             MenuPage(Section.TRACE, 25, pgettext_lazy("menu", "Audit"), "trail", may_see_trail, trail_page, AUDITORS),
         ]
-        site.parts = Parts(
-            pauses_for,
-            may_pause,
-            why_blind,
-            dashboard,
-            dashboard_marks,
-            find_page,
-            restored_page,
-            sessions_page,
-            leave_page,
-            manual_page,
-            pages,
-            end_address,
-            seconds_left,
-        )
-        site.login_form = LoginForm
+        site.parts = Parts(dashboard, dashboard_marks, restored_page, pages)
