@@ -21,8 +21,11 @@ class IntegrationsConfig(AppConfig):
         from orders.office.trials.columns import rules
         from orders.outbox import proof
 
+        # Comparing is asked for deep in the core, on pages and in commands: no caller from here is there to pass it on.
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         client.held, client.present, client.read_file = held_records, present, rows_of
+        # A trial that people enter follows the rules of BBOSS's messages, whose words the core does not know.
         rules.members, rules.read = trial_members, read_trial
+        # The core decides what a claim may take by the profile's rules, which lie here; claims, records and pages ask.
         proof.rules.others = machines_with_another_profile
         proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of

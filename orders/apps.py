@@ -21,9 +21,6 @@ class OrdersConfig(AppConfig):
             import_module(f"orders.office.{feature}.models")
 
     def ready(self):
-        from notifications.mail_texts import ENDINGS
-        from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.restore.restored_guard import look_at_new_connection
 
-        ENDINGS.update(dict.fromkeys((DIGEST, RED), nothing_more))
         connection_created.connect(look_at_new_connection)

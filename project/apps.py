@@ -12,20 +12,16 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self):
-        from integrations.worker.schedules import every_five_minutes, every_minute
         from notifications.mail_texts import ENDINGS
+        from orders.office.digest.service import DIGEST, RED, nothing_more
         from project import checks, deployment  # noqa: F401  registers them, once the apps are ready
         from project.accounts import login_trail  # noqa: F401  its signals
         from project.accounts.passwords.links import VALID, line_of_link
-        from project.accounts.sessions import forget_sessions
-        from project.observability.alarm_mails import watch_alarms
-        from project.observability.looks import wake_looks
-        from project.trail_syslog import wake_trail
 
         checks.require_database_directory()
-        every_minute.extend([wake_trail, wake_looks])
-        every_five_minutes.extend([watch_alarms, forget_sessions])
-        ENDINGS.update(dict.fromkeys(VALID, line_of_link))
+        # Mails are sent from below: a link's secret comes from the accounts, and a digest's reader is looked at in the
+        # office. Neither may stand in the mail's row.
+        ENDINGS.update(dict.fromkeys(VALID, line_of_link) | dict.fromkeys((DIGEST, RED), nothing_more))
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):
@@ -55,4 +51,5 @@ class DeskAdminConfig(admin_apps.AdminConfig):
             MenuPage(Section.ENGINE, 100, _("Test calls"), "probes", may_probe, probes_page, ENGINE_ROOM),
             MenuPage(Section.TRACE, 25, pgettext_lazy("menu", "Audit"), "trail", may_see_trail, trail_page, AUDITORS),
         ]
+        # These modules import ModelAdmins, whose registering imports the site. Django gives a site no later moment.
         site.parts = Parts(dashboard, dashboard_marks, restored_page, pages)
