@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
-from integrations.partners.profile import settings_that_open_a_door
+from integrations.partners.start_conditions import settings_that_open_a_door
 from integrations.robots.kinds import read_robots
 from notifications.recipients import is_address
 from orders.history.people import SAME_PERSON_PERIOD

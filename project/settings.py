@@ -11,7 +11,8 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from integrations.base.database_clock import stand_in_for_djangos
-from integrations.partners.profile import ProfileError, named_profile, profile_text, why_no_start
+from integrations.partners.profile import ProfileError, named_profile, profile_text
+from integrations.partners.start_conditions import why_no_start
 from project import __version__
 from project.base.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
 from project.database.options import database_entry

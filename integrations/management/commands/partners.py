@@ -27,7 +27,7 @@ from integrations.outbound import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import PartnerError, listeners, named_charset, post
 from integrations.partners.calls import Call, call_of
-from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile, why_no_start
+from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile
 from integrations.partners.shown import (
     LOOK_UPS,
     lines_of_answer,
@@ -37,6 +37,7 @@ from integrations.partners.shown import (
     show_callback,
     without_values,
 )
+from integrations.partners.start_conditions import why_no_start
 from integrations.probes import NOBODYS
 from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
