@@ -6,8 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
+from django.conf import settings
 from django.db import Error
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django_q.models import Failure
 from django_q.tasks import async_task
 
@@ -23,7 +25,6 @@ from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from integrations.worker.schedules import every_five_minutes, every_minute
 from orders.attachments.files import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
 from orders.books.books import has_look_up
@@ -33,6 +34,7 @@ from orders.intake.holds import settle_arrived
 from orders.mails.mails import tell_missed
 from orders.mails.notices import remove_old_notices
 from orders.models import Reconciliation
+from orders.office.asked_ends import lapse_asked
 from orders.office.bulk.parts import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.digest.service import remove_old_digests, write_digests, write_red
@@ -42,7 +44,6 @@ from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
-from orders.people.asked_acts import lapse_asked
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.search.index import index_orders
@@ -164,7 +165,7 @@ def sweep() -> str:
         watch_clocks,
         watch_other_desks,
         tell.wake_robots,
-        *every_minute,
+        *map(import_string, settings.EVERY_MINUTE),
         _deliver,
         _index,
     )
@@ -212,8 +213,8 @@ def ping(cluster: str) -> None:
 
 @unless_away
 def look_at_files() -> str:
-    """Runs every five minutes: first what `project` adds, then checks held info-security files again (contract 3.7)."""
-    for part in every_five_minutes:
+    """Runs every five minutes: first EVERY_FIVE_MINUTES, then checks held info-security files again (contract 3.7)."""
+    for part in map(import_string, settings.EVERY_FIVE_MINUTES):
         try:
             part(now=timezone.now())
         except Exception as error:

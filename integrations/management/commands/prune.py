@@ -5,6 +5,7 @@ import datetime
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from integrations.models import BpmCallback
 from orders.history.pruning import LEAST_DAYS, REFUSED_DAYS, prune
 from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
@@ -42,6 +43,7 @@ class Command(BaseCommand):
                 refused_before=now - datetime.timedelta(days=refused_older_than),
                 by=actor(by),
                 now=now,
+                callbacks=BpmCallback,
                 on_progress=lambda done: bar.reach(done.messages + done.attempts),
             )
         rows = f"{pruned.messages} inbound messages and {pruned.attempts} attempts"
