@@ -107,7 +107,8 @@ def why_not(connection) -> str:
             before = before or ".".join(lacking[0])
         else:
             children = graph.node_map[migration.app_label, migration.name].children
-            later = sorted(row for child in children for row in rows_of(graph.nodes[child.key]) if row in applied)
+            followers = [rows_of(graph.nodes[child.key]) for child in children]
+            later = sorted(rows[-1] for rows in followers if applied.keys() >= set(rows))
         if later:
             first, next_one = ".".join(lacking[0]), ".".join(later[0])
             return f"the row of {first} is missing in django_migrations, though {next_one} follows it: {ADD_THE_ROWS}"
