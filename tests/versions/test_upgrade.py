@@ -32,8 +32,8 @@ LOOKS = [
     "SELECT 'column', table_name || '.' || column_name, concat_ws(' ', data_type, character_maximum_length,"
     " is_nullable, column_default, is_identity) FROM information_schema.columns WHERE table_schema = 'public'",
     "SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
-    "SELECT 'constraint', conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid, true) || convalidated::text"
-    " FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
+    "SELECT 'constraint', conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid, true) ||"
+    " convalidated::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
     "SELECT 'trigger', tgname, pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal",
     "SELECT 'function', p.proname, pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang"
     " WHERE p.pronamespace = 'public'::regnamespace AND l.lanname = 'plpgsql'",
