@@ -3,7 +3,6 @@
 import datetime
 import functools
 import logging
-import time
 from collections.abc import Callable, Iterable
 
 from django.conf import settings
@@ -51,7 +50,6 @@ from orders.sending.moves_over import end_moves
 from orders.sending.pausing import end_pauses, remind_of_pauses
 from orders.sending.usage import ask_for_usage
 from orders.start_day.start_day import activate
-from orders.trials.shape import fold_after_upgrade
 from orders.undoing.start import close_abandoned
 from orders.undoing.trials import end_trials
 
@@ -239,17 +237,6 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
     if run.after is not None:
         async_task("integrations.tasks.reconcile", row.pk, run.after)
     return f"{row.orders} orders, {row.differences} differences"
-
-
-def compare_after_upgrade(after: int = 0) -> str:
-    """Runs once after an upgrade: computes (folds) trials' shapes, then compares all records and repairs none."""
-    until = time.monotonic() + PART_SECONDS
-    left = fold_after_upgrade(after=after, may_go_on=lambda: time.monotonic() < until and not ending.is_set())
-    if left is None:
-        async_task("integrations.tasks.reconcile")
-        return "all shapes are folded"
-    async_task("integrations.tasks.compare_after_upgrade", left)
-    return f"folded up to order {left}"
 
 
 @unless_away
