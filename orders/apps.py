@@ -25,7 +25,7 @@ class OrdersConfig(AppConfig):
         from orders.office.bulk.service import end_asked, stop_runs
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.office.exports.service import end_asked as end_export
-        from orders.order_page.history import WORDS
+        from orders.order_words.history import WORDS
         from orders.pauses.restores import at_release
         from orders.people.asked_acts import ENDED
         from orders.restore.restored_guard import look_at_new_connection

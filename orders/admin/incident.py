@@ -25,8 +25,8 @@ from orders.lists.scope import Scoped, attributions_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import TickedList
-from orders.order_page.error_details import of_trouble
-from orders.order_page.history import PARTNER_NAMES as PARTNERS
+from orders.order_words.error_details import of_trouble
+from orders.order_words.history import PARTNER_NAMES as PARTNERS
 from orders.people.mine import set_owners
 from orders.rules.steps import STEPS as KINDS
 from orders.search.order_search import OrderSearch

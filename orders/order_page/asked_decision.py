@@ -12,8 +12,8 @@ from orders.models import AskedAct, OrderEvent
 from orders.order_page.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, label_of
-from orders.order_page.history import NOT_NEWS, Told, describe
-from orders.order_page.order_facts import facts_of, last_event
+from orders.order_words.history import NOT_NEWS, Told, describe
+from orders.order_words.order_facts import facts_of, last_event
 from orders.texts.errors import NotAllowedError, OrderError
 
 MAX_NEWS = 20

@@ -19,9 +19,9 @@ from orders.history.people import Actor, limits_of, staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.history import news_since
-from orders.order_page.ladder.step_rungs import Facts
-from orders.order_page.order_facts import facts_of
+from orders.order_words.history import news_since
+from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.order_facts import facts_of
 from orders.people.asked_acts import ask, confirm
 from orders.rules.four_eyes import is_asked
 from orders.texts.errors import NotAllowedError

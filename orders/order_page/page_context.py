@@ -29,13 +29,13 @@ from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, label_of
-from orders.order_page.history import describe
-from orders.order_page.ladder.ending import way_out
-from orders.order_page.ladder.ladder import build_ladder, current
-from orders.order_page.ladder.step_rungs import Facts, Rung, Trouble
-from orders.order_page.order_facts import facts_of
 from orders.order_page.page_marks import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
+from orders.order_words.history import describe
+from orders.order_words.ladder.ending import way_out
+from orders.order_words.ladder.ladder import build_ladder, current
+from orders.order_words.ladder.step_rungs import Facts, Rung, Trouble
+from orders.order_words.order_facts import facts_of
 from orders.outbox.enqueue import find_schedule
 from orders.people.asked_acts import may_confirm, open_acts
 from orders.rules.four_eyes import acts_asked

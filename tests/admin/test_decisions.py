@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders.books.books import BooksSilentError
 from orders.models import Order
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.order_facts import last_event
+from orders.order_words.order_facts import last_event
 from tests import factories
 from tests.admin.orders import (
     ALLOWED,

@@ -20,7 +20,7 @@ from orders.order_page.carrying_out import (
     confirm_second,
 )
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.order_facts import last_event
+from orders.order_words.order_facts import last_event
 from orders.people.asked_acts import call_off, open_acts
 from tests.model.acts import WrongError, act
 from tests.model.pages import answers

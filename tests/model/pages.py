@@ -25,9 +25,9 @@ from orders.models import BillingRecord, Order
 from orders.order_page.carrying_out import ChangedMeanwhileError, carry_out
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, offered_decisions
-from orders.order_page.ladder.ladder import build_ladder
-from orders.order_page.ladder.step_rungs import Facts
-from orders.order_page.order_facts import facts_of, last_event
+from orders.order_words.ladder.ladder import build_ladder
+from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.order_facts import facts_of, last_event
 from orders.people.mine import set_owners
 from orders.texts.errors import OrderError
 from tests.model.acts import act

@@ -19,7 +19,7 @@ from orders.management.arguments import wire_day
 from orders.models import BillingRecord, Order
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.decisions.withdraw import HOW
-from orders.order_page.order_facts import facts_of
+from orders.order_words.order_facts import facts_of
 from orders.sending import resend as resends
 from tests import factories as make
 

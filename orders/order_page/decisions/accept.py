@@ -7,7 +7,7 @@ from orders.actions import dry_run
 from orders.actions.accept import accept, acceptable, ask_to_accept, ends_by_accept, why_not_accept
 from orders.actions.take import why_not_quiet
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.moves import unresolved
 from orders.start_day.moving import why_unresolved
 from orders.texts.errors import NotAllowedError

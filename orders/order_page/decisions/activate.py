@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from orders.order_page.decisions.base import Decision
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.start_day.start_day import run_start_day, why_not_run
 from orders.texts.errors import NotAllowedError
 

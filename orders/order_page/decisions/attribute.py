@@ -7,7 +7,7 @@ from orders.actions import dry_run
 from orders.intake.holds import choose_attribution, why_not_attribute
 from orders.models import Order, Province
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.start_day.attribution import move_attribution, why_not_move_attribution
 from orders.texts.errors import NotAllowedError
 

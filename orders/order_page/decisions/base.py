@@ -13,7 +13,7 @@ from orders.actions.foreseen import Foreseen
 from orders.books.books import Look, OrderComparison, compare_now
 from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.texts.errors import OrderError
 
 SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTime")

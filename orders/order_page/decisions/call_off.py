@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.order_page.decisions.base import Decision, what_became
 from orders.order_page.decisions.withdraw import withdrawing
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.start_day.start_day import call_off_start_day, why_not_call_off
 from orders.texts.errors import NotAllowedError
 

@@ -7,7 +7,7 @@ from orders.actions import dry_run
 from orders.books.books import OrderComparison
 from orders.models import Difference, Order
 from orders.order_page.decisions.base import Decision, look_at_books
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.reconciliation.results import compare_order
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.actions import dry_run
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision, what_became
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.effects import may_have_acted
 from orders.texts.errors import NotAllowedError
 from orders.undoing.by_staff import compensate, why_not_compensate

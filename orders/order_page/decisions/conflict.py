@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.models.proxies import open_conflicts
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.people.staff_events import see_conflicts, why_not_see
 from orders.texts.errors import NotAllowedError
 

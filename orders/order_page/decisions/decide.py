@@ -12,7 +12,7 @@ from orders.actions import dry_run
 from orders.history.people import operator_of
 from orders.models import Order
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.replanning.deciding import decide, why_not_count, why_not_decide
 from orders.texts.errors import NotAllowedError
 

@@ -9,7 +9,7 @@ from orders.books.differences import is_over
 from orders.incidents.incidents import BILLED_NOT_ACTIVE
 from orders.order_page.decisions.base import Decision, look_at_books
 from orders.order_page.decisions.compare import say_found
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.reconciliation.results import compare_order
 from orders.texts.errors import NotAllowedError
 

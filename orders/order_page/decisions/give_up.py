@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.actions import dry_run
 from orders.order_page.decisions.base import Decision, StepForm
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.replanning.giving_up import give_up, steps_to_give_up, why_not_give_up
 from orders.texts.errors import NotAllowedError
 

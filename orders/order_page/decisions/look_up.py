@@ -13,7 +13,7 @@ from orders.actions.take import ask_all, take, why_not_quiet, why_not_take, why_
 from orders.books.books import Look, has_look_up
 from orders.models import BillingRecord
 from orders.order_page.decisions.base import LOOKED_AT, Decision, ReasonForm, failed_billing
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP
 from orders.texts.errors import NotAllowedError

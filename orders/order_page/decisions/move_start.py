@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.actions import dry_run
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.moves import move_of
 from orders.start_day.moving import move_start, why_not_move, why_not_on
 from orders.texts.errors import NotAllowedError

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.mails.mentions import Mentions
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.people.staff_events import add_note
 
 

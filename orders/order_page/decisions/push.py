@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.bpm.pushing import push_approval, push_text, why_not_push
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.texts.errors import NotAllowedError
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from orders.models import AskedAct
 from orders.order_page import decisions
 from orders.order_page.decisions.base import Decision
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 
 
 def find_decisions() -> dict[str, Decision]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.replanning.reopening import claims_against, why_not_open
 from orders.rules.steps import OF_COMPARISONS, Phase
 from orders.sending.read_again import ends_by_reading

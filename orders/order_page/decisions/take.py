@@ -8,7 +8,7 @@ from orders.actions.take import ask_all, is_about_start, stopped, take, why_not_
 from orders.books.books import has_look_up
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision, StepForm, failed_billing
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.effects import starts_in_doubt
 from orders.outbox.moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.sending.usage import ask_for_usage, why_not_ask
 from orders.texts.errors import NotAllowedError
 

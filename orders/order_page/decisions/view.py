@@ -25,8 +25,8 @@ from orders.order_page.carrying_out import (
 )
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.history import describe
-from orders.order_page.order_facts import facts_of, last_event
+from orders.order_words.history import describe
+from orders.order_words.order_facts import facts_of, last_event
 from orders.outbox.outcome import LOOK_UP
 from orders.reconciliation.asking import why_silent
 from orders.texts.errors import OrderError

@@ -7,8 +7,8 @@ from orders.attachments.files import waive_files, why_not_waive
 from orders.attachments.preview import findings_of
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
-from orders.order_page.error_details import of_finding
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.error_details import of_finding
+from orders.order_words.ladder.step_rungs import Facts
 from orders.texts.incident_causes import cause_of
 
 

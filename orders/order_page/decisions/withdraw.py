@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.actions import dry_run
 from orders.models import Order
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences, what_became
-from orders.order_page.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_rungs import Facts
 from orders.replanning.withdrawal import why_not_withdraw, withdraw_by_staff
 from orders.texts.errors import OrderError, TrialClaimedError
 from orders.undoing.late import is_late

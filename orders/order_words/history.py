@@ -12,7 +12,7 @@ from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from orders.history.people import actor_of, name_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
-from orders.order_page.error_details import detail_text
+from orders.order_words.error_details import detail_text
 from orders.rules.four_eyes import ACTS
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner

@@ -8,8 +8,8 @@ from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from orders.incidents.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
 from orders.models import Dispatch, Order
-from orders.order_page.error_details import of_trouble
-from orders.order_page.ladder.step_rungs import (
+from orders.order_words.error_details import of_trouble
+from orders.order_words.ladder.step_rungs import (
     BEHIND,
     Facts,
     Rung,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from orders.history.people import actor_of
 from orders.incidents.doubts import SERVED
 from orders.models import Difference, Dispatch, Order
-from orders.order_page.glossary import WORDS as GLOSSARY
+from orders.order_words.glossary import WORDS as GLOSSARY
 from orders.texts.error_messages import say_why
 
 Kind, State = Difference.Kind, Difference.State

@@ -8,8 +8,8 @@ from functools import partial
 
 from orders.incidents.doubts import SAYS_SO
 from orders.models import Order
-from orders.order_page.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
-from orders.order_page.ladder.step_rungs import (
+from orders.order_words.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
+from orders.order_words.ladder.step_rungs import (
     Facts,
     Rung,
     billing_rung,

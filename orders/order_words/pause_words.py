@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from orders.lists.moments import span
 from orders.models import PartnerHold
-from orders.order_page.history import PARTNER_NAMES
+from orders.order_words.history import PARTNER_NAMES
 from orders.pauses.pauses import PauseInForce, work_off_seconds
 from orders.texts.incident_causes import cause_of
 

@@ -12,7 +12,7 @@ from orders.history.people import actor_of
 from orders.incidents.doubts import Marks, Open
 from orders.incidents.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.models import Dispatch, Order, OrderEvent, Pause
-from orders.order_page.error_details import detail_text, of_finding, of_step, of_trouble
+from orders.order_words.error_details import detail_text, of_finding, of_step, of_trouble
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP
 from orders.rules.shape import Shape
 from orders.rules.steps import OF_COMPARISONS, PARTNERS, Channel
