@@ -21,6 +21,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from orders.actions.notes import with_mentions
 from orders.history.people import staff_actor
 from orders.incidents.doubts import mark_orders
 from orders.incidents.incident_desk import (
@@ -41,7 +42,6 @@ from orders.lists.reason import reason_field
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
-from orders.order_page.decisions.note import mention_words
 from orders.rules.steps import OUTSIDE, Partner, channels_of
 from orders.texts.error_messages import say
 from orders.texts.errors import NotAllowedError
@@ -254,7 +254,7 @@ class IncidentActs:
         about = {"incident_id": incident.pk, "by": staff_actor(request.user), "now": timezone.now()}
         match act.key:
             case "note":
-                messages.success(request, " ".join([str(act.done), *mention_words(note_incident(**about, note=note))]))
+                messages.success(request, with_mentions(act.done, note_incident(**about, note=note)))
                 return
             case "sleep":
                 put_to_sleep(**about, reason=note, **given)

@@ -14,15 +14,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from orders.actions.action import Action
+from orders.actions.carrying_out import account_named, ask_second, needs_second, why_not_ask
 from orders.actions.foreseen import Foreseen
+from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError, Look, RecordFileError, client
 from orders.history.order_writes import find_order, lock_order
 from orders.history.people import staff_actor
 from orders.management.arguments import actor, add_by, check_file, os_user
 from orders.models import AskedAct, Order
-from orders.order_page.carrying_out import account_named, ask_second, needs_second, why_not_ask
-from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS
 from orders.people.asked_acts import address, carried_out_in_emergency
 from orders.reconciliation.asking import why_silent
 from orders.texts.errors import OrderError
@@ -107,7 +107,7 @@ class OrderCommand(BaseCommand):
             raise CommandError(str(error)) from error
         return Look(rows=rows, as_of=as_of).text
 
-    def decision(self, number: str, options: dict) -> Decision | None:
+    def decision(self, number: str, options: dict) -> Action | None:
         return DECISIONS[self.act] if self.act else None
 
     def outcome(self, options: dict) -> str:
@@ -121,7 +121,7 @@ def add_emergency(parser: argparse.ArgumentParser) -> None:
 
 def ask_by_command(
     command: BaseCommand,
-    decision: Decision,
+    decision: Action,
     number: str,
     *,
     by: str | None,
@@ -141,7 +141,7 @@ def say_asked(command: BaseCommand, number: str, row: AskedAct) -> None:
 
 
 def asked_by_command(
-    decision: Decision, number: str, *, by: str | None, reason: str, now: datetime.datetime, more: dict
+    decision: Action, number: str, *, by: str | None, reason: str, now: datetime.datetime, more: dict
 ) -> AskedAct:
     """Asks as the account of `--by`. Raises CommandError, as one line."""
     try:
@@ -168,7 +168,7 @@ def here() -> str:
 
 
 def note_emergency(
-    decision: Decision, order: Order | None, *, subject: str, by: str, reason: str, now: datetime.datetime
+    decision: Action, order: Order | None, *, subject: str, by: str, reason: str, now: datetime.datetime
 ) -> None:
     about = {"act": decision.four_eyes, "right": decision.permission, "order": order, "subject": subject}
     carried_out_in_emergency(**about, by=by, reason=reason.strip(), now=now)

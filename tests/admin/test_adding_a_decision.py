@@ -1,60 +1,61 @@
-"""Adding a decision is one file: a file is put beside the others, and the pages show, ask and take it."""
+"""Adding an act is one file and one row of the table: the pages show, ask and take it."""
 
 import sys
+from importlib import import_module
 
 import pytest
 from django.urls import reverse
 
-from orders.order_page import decisions
-from orders.order_page.decisions import registry
+from orders import actions
+from orders.actions.table import DECISIONS
 from tests.admin.orders import billed, failed, page, staff
 
 FILE = '''
 """Applaud an order that is active."""
 
-from orders.texts.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision
+from orders.actions.action import Action
 from orders.people.staff_events import add_note
+from orders.texts.errors import NotAllowedError
 
 
-class Applaud(Decision):
-    key = "applaud"
-    place = 15
-    label = "鼓掌"
-    permission = "orders.add_note"
-    done = "已鼓掌。"
+def why_not(facts):
+    return None if facts.order.state == "active" else NotAllowedError("open_state", state=facts.order.state)
 
-    def why_not(self, facts):
-        active = facts.order.state == "active"
-        return None if active else NotAllowedError("open_state", state=facts.order.state)
 
-    def will(self, facts):
-        return ["大家都会听到。"]
-
-    def act(self, facts, *, by, reason):
-        add_note(number=facts.order.number, by=by, reason=reason, now=facts.now)
+APPLAUD = Action(
+    key="applaud",
+    label="鼓掌",
+    permission="orders.add_note",
+    done="已鼓掌。",
+    why_not=why_not,
+    follows="大家都会听到。",
+    service=add_note,
+)
 '''
 
 
 @pytest.fixture
 def applaud(tmp_path, monkeypatch):
     (tmp_path / "applaud.py").write_text(FILE, encoding="utf-8")
-    monkeypatch.setattr(decisions, "__path__", [*decisions.__path__, str(tmp_path)])
-    found = registry.find_decisions()
-    for key in {*found} - {*registry.DECISIONS}:
-        monkeypatch.setitem(registry.DECISIONS, key, found[key])
-    yield found["applaud"]
-    sys.modules.pop("orders.order_page.decisions.applaud", None)
+    monkeypatch.setattr(actions, "__path__", [*actions.__path__, str(tmp_path)])
+    row = import_module("orders.actions.applaud").APPLAUD
+    monkeypatch.setitem(DECISIONS, row.key, row)
+    yield row
+    sys.modules.pop("orders.actions.applaud", None)
 
 
 def applauding(order):
     return reverse("admin:orders_order_decide", args=[order.pk, "applaud"])
 
 
-def test_its_place_in_the_menu_is_its_own(applaud):
-    assert list(registry.find_decisions())[:3] == ["resend", "applaud", "waive"]
-    places = [row.place for row in registry.find_decisions().values()]
-    assert len(places) == len(set(places))
+@pytest.mark.django_db
+def test_its_place_in_the_menu_is_its_rows_in_the_table(applaud, client):
+    client.force_login(staff("add_note", "compensate_order"))
+    order = billed()
+    text = client.get(page(order)).content.decode()
+    offered = [key for key in DECISIONS if reverse("admin:orders_order_decide", args=[order.pk, key]) in text]
+    assert offered == ["note", "compensate", "applaud"]
+    assert offered == sorted(offered, key=lambda key: text.rindex(f"/do/{key}/"))
 
 
 @pytest.mark.django_db

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notifications.models import Mail
+from orders.actions.table import DECISIONS
 from orders.models import AskedAct, CalendarDay, Order
-from orders.order_page.decisions.registry import DECISIONS
 from orders.people.asked_acts import lapse_asked, lapses_at
 from orders.rules.local_time import SHANGHAI
 from tests import factories as make

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
+from orders.actions.table import DECISIONS
 from orders.models import Order
 from orders.office.bulk.acts import ACTS
-from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.tabs import TABS
 from tests import factories as make
 from tests.admin.rows import queued, written

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from notifications.models import Mail
+from orders.actions.table import DECISIONS
 from orders.models import AskedAct, Incident
-from orders.order_page.decisions.registry import DECISIONS
 from orders.rules.four_eyes import ACTS
 from tests import factories as make
 from tests.admin.conftest import books  # noqa: F401  a fixture

@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
+from orders.actions.carrying_out import ChangedMeanwhileError, ask_second, confirm_second, digest_of
+from orders.actions.table import DECISIONS
 from orders.history.people import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
-from orders.order_page.carrying_out import ChangedMeanwhileError, ask_second, confirm_second, digest_of
-from orders.order_page.decisions.registry import DECISIONS
 from orders.order_words.order_facts import last_event
 from orders.people.asked_acts import call_off, lapse_asked
 from orders.texts.errors import NotAllowedError, OrderError

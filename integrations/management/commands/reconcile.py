@@ -12,13 +12,13 @@ from django.utils.translation import override
 from integrations.bboss.content import NUMBER
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bigdata.record_file import RecordFile
+from orders.actions.carrying_out import needs_second
+from orders.actions.table import DECISIONS
 from orders.books.books import RecordFileError, has_look_up
 from orders.management.arguments import actor, add_by, add_file, check_file, day
 from orders.management.order_command import ASKED, add_emergency, asked_by_command, known_orders, say_asked
 from orders.management.progress import Progress
 from orders.models import Difference, Order
-from orders.order_page.carrying_out import needs_second
-from orders.order_page.decisions.registry import DECISIONS
 from orders.pauses.pauses import why_paused
 from orders.people.asked_acts import carried_out_in_emergency
 from orders.texts.error_messages import say_why_in_english

@@ -1,11 +1,11 @@
 """`take ORDER [--step STEP] [--file F.csv --as-of MOMENT] --reason TEXT`: takes the partner's books as ours (contract
 3.5, 409; 5; 7.2)."""
 
+from orders.actions.table import DECISIONS
 from orders.actions.take import take
 from orders.management.arguments import add_file
 from orders.management.order_command import OrderCommand
 from orders.models import OrderEvent
-from orders.order_page.decisions.registry import DECISIONS
 
 
 class Command(OrderCommand):

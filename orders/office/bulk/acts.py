@@ -15,6 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.actions.holds import AttributionField
+from orders.actions.sending import VERDICTS, say_judgement, why_not_resend
 from orders.history.order_writes import lock_order
 from orders.intake.holds import choose_attribution, why_not_attribute
 from orders.lists.reason import reason_field
@@ -22,8 +24,6 @@ from orders.models import Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker_of
 from orders.office.bulk.handing_over import HAND_OVER
-from orders.order_page.decisions.attribute import AttributionField
-from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
 from orders.pauses.breakers import partners_down
 from orders.people.ownership import set_owner
 from orders.people.staff_events import add_note, see_conflict

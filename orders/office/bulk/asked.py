@@ -7,6 +7,8 @@ from django.urls import reverse
 from django.utils.translation import get_language, override
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.asked_decision import Foreseen
+from orders.actions.carrying_out import ForeseenOtherwiseError, digest_of
 from orders.models import AskedAct
 from orders.office.bulk.acts import ACTS, count_kinds
 from orders.office.bulk.base import asked_of
@@ -14,8 +16,6 @@ from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import JUDGED
 from orders.office.bulk.service import start_asked
 from orders.office.jobs import check_quota, queue
-from orders.order_page.asked_decision import Foreseen
-from orders.order_page.carrying_out import ForeseenOtherwiseError, digest_of
 from orders.people.asked_acts import confirm
 from orders.texts.errors import NotAllowedError
 

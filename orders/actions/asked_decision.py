@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.action import Action
+from orders.actions.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
+from orders.actions.table import DECISIONS, label_of
 from orders.models import AskedAct, OrderEvent
-from orders.order_page.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
-from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS, label_of
 from orders.order_words.history import NOT_NEWS, Told, describe
 from orders.order_words.order_facts import facts_of, last_event
 from orders.texts.errors import NotAllowedError, OrderError
@@ -39,7 +39,7 @@ class Foreseen:
 class AskedDecision:
     def __init__(self, row: AskedAct):
         self.row, self.order = row, row.order
-        self.act: Decision | None = DECISIONS.get(row.decision)  # none: another version asked for it
+        self.act: Action | None = DECISIONS.get(row.decision)  # none: another version asked for it
         self.label, self.danger = label_of(row), self.act is not None and self.act.danger
         self.name = self.order.number
         self.address = reverse("admin:orders_order_change", args=[self.order.pk])

@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.action import Action
+from orders.actions.table import DECISIONS
 from orders.history.order_writes import lock_order
 from orders.history.people import Actor, limits_of, staff_actor
 from orders.models import AskedAct, Order, OrderEvent
-from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS
 from orders.order_words.history import news_since
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import facts_of
@@ -39,12 +39,12 @@ class ForeseenOtherwiseError(Exception):
     """What will happen is not what the person saw who decides or confirms it."""
 
 
-def needs_second(decision: Decision) -> bool:
+def needs_second(decision: Action) -> bool:
     return bool(decision.four_eyes) and is_asked(decision.four_eyes)
 
 
 def carry_out(
-    decision: Decision,
+    decision: Action,
     *,
     number: str,
     seen: int | None,
@@ -76,7 +76,7 @@ def carry_out(
 
 
 def ask_second(
-    decision: Decision,
+    decision: Action,
     *,
     number: str,
     seen: int | None,
@@ -141,7 +141,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
     )
 
 
-def arguments_of(row: AskedAct, decision: Decision) -> dict[str, object]:
+def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
     """What the form asked besides the reason, as the service takes it: JSON knows no days."""
     fields = decision.form.base_fields
     return {
@@ -150,7 +150,7 @@ def arguments_of(row: AskedAct, decision: Decision) -> dict[str, object]:
     }
 
 
-def foreseen_of(decision: Decision, facts: Facts, asked: Mapping[str, object]) -> list[str]:
+def foreseen_of(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
     """What will happen, in one language whoever asks, so that two moments can be compared. Raises OrderError."""
     with override(LANGUAGE):
         return [str(sentence) for sentence in decision.will(facts, **asked)]
@@ -160,14 +160,14 @@ def digest_of(sentences: list[str]) -> str:
     return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
 
 
-def digest_to_heed(decision: Decision, facts: Facts, asked: Mapping[str, object]) -> str:
+def digest_to_heed(decision: Action, facts: Facts, asked: Mapping[str, object]) -> str:
     """The digest of what whoever decides must have read; empty if there is nothing. Raises OrderError."""
     with override(LANGUAGE):
         warnings = decision.warnings(facts, **asked)
     return digest_of(warnings) if warnings else ""
 
 
-def _check_heeded(decision: Decision, facts: Facts, heeded: str | None, asked: Mapping[str, object]) -> None:
+def _check_heeded(decision: Action, facts: Facts, heeded: str | None, asked: Mapping[str, object]) -> None:
     """Raises ForeseenOtherwiseError if there is something to heed, and it is not what the person has read."""
     if heeded is not None and digest_to_heed(decision, facts, asked) not in {"", heeded}:
         raise ForeseenOtherwiseError
@@ -182,7 +182,7 @@ def account_named(by: str | None):
     return found
 
 
-def why_not_ask(account, decision: Decision, order: Order) -> NotAllowedError | None:
+def why_not_ask(account, decision: Action, order: Order) -> NotAllowedError | None:
     """Why an account may not ask for a decision: its rights or its limits."""
     limits = limits_of(staff_actor(account), timezone.now())
     if account.has_perm(decision.permission) and (limits is None or order.attribution_id in limits):
@@ -190,7 +190,7 @@ def why_not_ask(account, decision: Decision, order: Order) -> NotAllowedError | 
     return NotAllowedError("ask_no_right", who=account.get_username())
 
 
-def _judge(decision: Decision, order: Order, *, seen: int | None, now: datetime.datetime) -> Facts:
+def _judge(decision: Action, order: Order, *, seen: int | None, now: datetime.datetime) -> Facts:
     news = news_since(order, seen) if decision.guarded and seen is not None else []
     if news:
         raise ChangedMeanwhileError(news)

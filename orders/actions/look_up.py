@@ -8,11 +8,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.actions.action import Action, ReasonForm
+from orders.actions.books import failed_billing
 from orders.actions.looked import identity, records_in_question
 from orders.actions.take import ask_all, take, why_not_quiet, why_not_take, why_not_take_move
 from orders.books.books import Look, has_look_up
 from orders.models import BillingRecord
-from orders.order_page.decisions.base import LOOKED_AT, Decision, ReasonForm, failed_billing
 from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP
@@ -45,7 +46,7 @@ class TimeField(forms.DateTimeField):
 class LookForm(ReasonForm):
     """Of each record in question: is it there, with which times; and as of when."""
 
-    look = forms.CharField(label=LOOKED_AT, widget=forms.HiddenInput, required=False)
+    look = forms.CharField(label=gettext_lazy("what was seen there"), widget=forms.HiddenInput, required=False)
     as_of = forms.DateTimeField(
         label=gettext_lazy("when you looked"),
         help_text=gettext_lazy("Records that were called less than ten minutes before are left out."),
@@ -98,31 +99,33 @@ def _identity(record: BillingRecord) -> dict[str, str]:
     return {"jobId": record.order.number, **names}
 
 
-class LookUp(Decision):
-    key = "look_up"
-    place = 115
-    label = gettext_lazy("Enter what the big-data side holds")
-    permission = "orders.take_books"
-    four_eyes = "take"
-    done = gettext_lazy("Noted. It counts as the big-data side's answer, and what waited for it goes on.")
-    form = LookForm
-    asks = staticmethod(ask_all)
-    service = staticmethod(take)
-    follows = gettext_lazy(
+def _why_not(facts: Facts) -> NotAllowedError | None:
+    if has_look_up():
+        return NotAllowedError("look_needless")
+    if move := unresolved(facts.steps):
+        why = why_not_take_move(facts.order, move, facts.now)
+    else:
+        codes = {ACTED_BEFORE, LOOK_UP, *DOUBTS}
+        there = any(row.error_code in codes for row in failed_billing(facts))
+        why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
+    why = why or why_not_quiet(facts.order, facts.moving)
+    if why is None and len(records_in_question(facts.order)) > MOST:
+        return NotAllowedError("look_by_file", most=MOST)
+    return why
+
+
+LOOK_UP_BY_HAND = Action(
+    key="look_up",
+    label=gettext_lazy("Enter what the big-data side holds"),
+    permission="orders.take_books",
+    four_eyes="take",
+    done=gettext_lazy("Noted. It counts as the big-data side's answer, and what waited for it goes on."),
+    form=LookForm,
+    why_not=_why_not,
+    follows=gettext_lazy(
         "What you enter counts as the big-data side's answer, and all goes on by it. Records that were called less "
         "than ten minutes before you looked, or later, are left out."
-    )
-
-    def why_not(self, facts: Facts) -> NotAllowedError | None:
-        if has_look_up():
-            return NotAllowedError("look_needless")
-        if move := unresolved(facts.steps):
-            why = why_not_take_move(facts.order, move, facts.now)
-        else:
-            codes = {ACTED_BEFORE, LOOK_UP, *DOUBTS}
-            there = any(row.error_code in codes for row in failed_billing(facts))
-            why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
-        why = why or why_not_quiet(facts.order, facts.moving)
-        if why is None and len(records_in_question(facts.order)) > MOST:
-            return NotAllowedError("look_by_file", most=MOST)
-        return why
+    ),
+    asks=ask_all,
+    service=take,
+)

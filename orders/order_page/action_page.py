@@ -8,14 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.attachments.files import look_again
-from orders.books.books import BooksSilentError
-from orders.history.people import staff_actor
-from orders.incidents.incidents import PARTNER_PAUSED
-from orders.lists.neighbours import list_query
-from orders.lists.pauses_in_force import paused_for
-from orders.models import Order
-from orders.order_page.carrying_out import (
+from orders.actions.action import Action, ReasonForm
+from orders.actions.carrying_out import (
     ChangedMeanwhileError,
     ForeseenOtherwiseError,
     ask_second,
@@ -23,8 +17,14 @@ from orders.order_page.carrying_out import (
     digest_to_heed,
     needs_second,
 )
-from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.decisions.registry import DECISIONS
+from orders.actions.table import DECISIONS
+from orders.attachments.files import look_again
+from orders.books.books import BooksSilentError
+from orders.history.people import staff_actor
+from orders.incidents.incidents import PARTNER_PAUSED
+from orders.lists.neighbours import list_query
+from orders.lists.pauses_in_force import paused_for
+from orders.models import Order
 from orders.order_words.history import describe
 from orders.order_words.order_facts import facts_of, last_event
 from orders.outbox.outcome import LOOK_UP
@@ -64,7 +64,7 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
     return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files#tabs")
 
 
-def _carry_out(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
+def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form: ReasonForm):
     about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
     about |= {"by": staff_actor(request.user), "now": timezone.now(), "heeded": request.POST.get("told", "")}
     about |= form.more()
@@ -97,7 +97,7 @@ def _carry_out(pages, request: HttpRequest, order: Order, decision: Decision, fo
     return redirect(reverse("admin:orders_order_change", args=[order.pk]) + list_query(request.GET))
 
 
-def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, changed: ChangedMeanwhileError):
+def _ask_again(pages, request: HttpRequest, order: Order, decision: Action, changed: ChangedMeanwhileError):
     """The person is told what happened meanwhile, keeps their words, and decides anew."""
     data = request.POST.copy()
     data["seen"] = changed.news[-1].pk
@@ -106,7 +106,7 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, ch
     return _ask(pages, request, order, decision, decision.form(data, order=order), news=news, status=409)
 
 
-def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
+def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, news=(), status: int = 200):
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     asked = form.more() if form.is_bound and form.is_valid() else {}
     why_not, will, warnings, digest = decision.why_not(facts), [], [], ""

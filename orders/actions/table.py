@@ -1,0 +1,54 @@
+"""All that staff may do: a row an act, in the menu's order."""
+
+from collections.abc import Callable
+
+from orders.actions.action import Action
+from orders.actions.approvals import PASS, PUSH, REJECT
+from orders.actions.books import ACCEPT, COMPARE, FIX, TAKE
+from orders.actions.holds import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
+from orders.actions.look_up import LOOK_UP_BY_HAND
+from orders.actions.notes import NOTE, SEE_CONFLICT
+from orders.actions.sending import GIVE_UP, RESEND, USAGE
+from orders.actions.start_days import ACTIVATE, MOVE_START
+from orders.actions.undoing import CALL_OFF, COMPENSATE, WITHDRAW
+from orders.models import AskedAct
+from orders.order_words.ladder.step_rungs import Facts
+
+DECISIONS: dict[str, Action] = {
+    row.key: row
+    for row in (
+        RESEND,
+        WAIVE,
+        ATTRIBUTE,
+        ACTIVATE,
+        MOVE_START,
+        MOVE_ATTRIBUTION,
+        CALL_OFF,
+        USAGE,
+        PUSH,
+        NOTE,
+        COMPENSATE,
+        WITHDRAW,
+        PROCEED,
+        NAME_DOMAINS,
+        LOOK_UP_BY_HAND,
+        TAKE,
+        FIX,
+        COMPARE,
+        GIVE_UP,
+        ACCEPT,
+        SEE_CONFLICT,
+        PASS,
+        REJECT,
+    )
+}
+"""On an order's page, by key, as in addresses and in `AskedAct.decision`."""
+
+
+def label_of(row: AskedAct) -> str:
+    """What was asked for, as its button says it. Another version may have asked for what this one does not know."""
+    return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
+
+
+def offered_decisions(facts: Facts, has_perm: Callable[[str], bool]) -> list[Action]:
+    return [row for row in DECISIONS.values() if has_perm(row.permission) and not row.why_not(facts)]
