@@ -10,11 +10,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.actions.bulk import Bulk
 from orders.actions.foreseen import Foreseen
 from orders.books.books import Look
 from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order
-from orders.order_words.ladder.step_rungs import Facts
 from orders.texts.errors import OrderError
 
 SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTime")
@@ -78,32 +78,35 @@ def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:
 
 @dataclass(kw_only=True, eq=False)
 class Action:
-    """One thing that staff may do to an order; `table.py` has all.
+    """One thing that staff may do, with a reason, to an order, an incident or what has an owner; `table.py` has all.
 
     `label` stands on the button, and `done` is said afterwards, unless `became` says what came of it. `danger`: it
     takes something away. `guarded`: it is asked about again where the order has changed since the person looked.
     `four_eyes`: its word in FOUR_EYES, where a second person can be wanted.
 
-    `why_not` says why the order's present state does not allow it, by the service's own guard. It asks the database
-    only about orders for which it may well be the right act. `service` gets the order's number, `by`, `reason`, `now`,
-    what the form asks, `held` and what `given` reads from the facts.
+    `why_not` says why the present state does not allow it, by the service's own guard. It asks the database only about
+    orders for which it may well be the right act. `offered`: of an incident, whether its page has a button for it in
+    this state; what is wrong besides, the act's own page says. `service` gets the `target`, `by`, `reason`, `now`, what
+    the form asks, `held`, and what `given` reads from the facts.
 
     What will happen: `follows`, where one sentence says it of every order; `foresee`, which reads the order; or `says`,
     which reads the facts. `heeded`: sentences of `foresee`, by code, that follow from what the form asks; whoever does
     it must have read them. `preview`: a text that goes out by it, as `by` would send it now.
 
-    `asks`: what a partner is asked before it is decided, outside any transaction, with the order, `by` and what the
-    form asks. The service gets its answer as `held`.
+    `ask_partner` gets the order, `by` and what the form asks, outside any transaction, before it is decided. The
+    service gets its answer as `held`. `bulk`: how it is done to many rows of a list.
     """
 
     key: str
     label: str | Promise
     permission: str
-    why_not: Callable[[Facts], OrderError | None]
     service: Callable[..., Any]
+    why_not: Callable[[Any], OrderError | None] = lambda facts: None
+    offered: Callable[[Any], bool] = lambda facts: True
+    target: Callable[[Any], dict[str, Any]] = lambda facts: {"number": facts.order.number}
     done: str | Promise = ""
-    became: Callable[[Facts, Any], str] | None = None
-    form: type[ReasonForm] = ReasonForm
+    became: Callable[[Any, Any], str | Promise] | None = None
+    form: Any = ReasonForm
     danger: bool = False
     guarded: bool = True
     four_eyes: str = ""
@@ -112,27 +115,37 @@ class Action:
     says: Callable[..., list[str]] | None = None
     heeded: frozenset[str] = frozenset()
     preview: Callable[..., str] = lambda facts, by: ""
-    asks: Callable[..., object] | None = None
-    given: Callable[[Facts], dict[str, Any]] = lambda facts: {}
+    ask_partner: Callable[..., object] | None = None
+    given: Callable[[Any], dict[str, Any]] = lambda facts: {}
+    bulk: Bulk | None = None
 
-    def will(self, facts: Facts, **asked: object) -> list[str]:
+    def __post_init__(self):
+        if self.bulk:
+            self.bulk.act, self.bulk.key = self, self.bulk.key or self.key
+
+    @property
+    def asks(self) -> bool:
+        """Whether it says first what will happen, for templates: they would call `says`."""
+        return bool(self.says or self.foresee or self.follows)
+
+    def will(self, facts: Any, **asked: object) -> list[str]:
         """What will happen, in sentences. `asked`: what the form asks besides the reason, once it is filled in.
         Raises OrderError."""
         if self.says:
             return self.says(facts, **asked)
         return sentences(self.foresee(facts.order, now=facts.now, **asked)) if self.foresee else [str(self.follows)]
 
-    def warnings(self, facts: Facts, **asked: object) -> list[str]:
+    def warnings(self, facts: Any, **asked: object) -> list[str]:
         """The sentences that whoever decides must have read; none before the form is filled in. Raises OrderError."""
         if not (self.heeded and self.foresee and asked):
             return []
         return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.heeded)
 
-    def act(self, facts: Facts, *, by: str, reason: str, **more: object) -> str:
+    def act(self, facts: Any, *, by: str, reason: str, **more: object) -> str | Promise:
         """Calls the one service, on the locked order; returns what came of it, empty where `done` says it. `more`: what
         the form asks besides the reason, and `held`. Raises OrderError."""
         more |= self.given(facts)
-        found = self.service(number=facts.order.number, by=by, reason=reason, now=facts.now, **more)
+        found = self.service(**self.target(facts), by=by, reason=reason, now=facts.now, **more)
         return self.became(facts, found) if self.became else ""
 
 

@@ -67,7 +67,7 @@ COMPARE = Action(
     done=_("The books agree: nothing differs."),
     why_not=_why_not_compare,
     foresee=dry_run.compare,
-    asks=_look_at_books,
+    ask_partner=_look_at_books,
     given=lambda facts: {"fix": False},
     service=compare_order,
     became=_say_found,
@@ -101,7 +101,7 @@ FIX = Action(
     danger=True,
     why_not=_why_not_fix,
     foresee=dry_run.fix,
-    asks=_look_at_books,
+    ask_partner=_look_at_books,
     given=lambda facts: {"fix": True, "again": _again(facts)},
     service=compare_order,
     became=_say_found,
@@ -139,7 +139,7 @@ TAKE = Action(
     form=TakeForm,
     why_not=_why_not_take,
     foresee=dry_run.take,
-    asks=ask_all,
+    ask_partner=ask_all,
     service=take,
 )
 
@@ -176,6 +176,6 @@ ACCEPT = Action(
     form=AcceptForm,
     why_not=_why_not_accept,
     foresee=dry_run.accept,
-    asks=ask_to_accept,
+    ask_partner=ask_to_accept,
     service=accept,
 )

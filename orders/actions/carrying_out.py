@@ -63,10 +63,10 @@ def carry_out(
     ForeseenOtherwiseError, BooksSilentError and the OrderErrors of guard and service; nothing is changed then.
     """
     answered: dict[str, object] = {}
-    if decision.asks:  # the partner is not troubled with what is not allowed anyway
+    if decision.ask_partner:  # the partner is not troubled with what is not allowed anyway
         order = Order.objects.select_related("trial").get(number=number)
         _judge(decision, order, seen=seen, now=now)
-        answered["held"] = decision.asks(order, by=by, **more)
+        answered["held"] = decision.ask_partner(order, by=by, **more)
     with transaction.atomic():
         order = lock_order(number)
         facts = _judge(decision, order, seen=seen, now=now)
@@ -95,7 +95,7 @@ def ask_second(
         facts = _judge(decision, lock_order(number), seen=seen, now=now)
         _check_heeded(decision, facts, heeded, more)
         foreseen = foreseen_of(decision, facts, more)
-        if not decision.asks:
+        if not decision.ask_partner:
             with transaction.atomic():
                 decision.act(facts, by=by, reason=reason, **more)
                 transaction.set_rollback(True)

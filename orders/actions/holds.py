@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.actions import dry_run
 from orders.actions.action import Action, ReasonForm
+from orders.actions.bulk import Bulk, BulkForm, Judged, each
 from orders.attachments.files import waive_files, why_not_waive
 from orders.attachments.preview import findings_of
 from orders.intake.holds import (
@@ -23,6 +24,7 @@ from orders.models import Dispatch, Order, Province
 from orders.order_words.error_details import of_finding
 from orders.order_words.ladder.step_rungs import Facts
 from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
+from orders.rules.four_eyes import is_asked
 from orders.start_day.attribution import move_attribution, why_not_move_attribution
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
@@ -82,6 +84,20 @@ class OtherAttributionForm(AttributionForm):
         return dict(_places()).get(value, value) if name == "letters" else super().said(name, value)
 
 
+class ManyAttributionForm(BulkForm):
+    letters = AttributionField()
+    field_order = ["letters", "reason"]
+
+
+def _judge_attribution(row: Order) -> Judged:
+    if is_asked("attribute"):
+        said = _("stay as they are: a second person must confirm each, on its own page")
+        return Judged(row, said, row.get_state_display(), acts=False)
+    if why := why_not_attribute(row):
+        return Judged(row, _("stay as they are: not held for their attribution"), why.words(), acts=False)
+    return Judged(row, _("get the attribution and go on"), _("gets the attribution and goes on"))
+
+
 ATTRIBUTE = Action(
     key="attribute",
     label=gettext_lazy("Choose the attribution"),
@@ -92,6 +108,12 @@ ATTRIBUTE = Action(
     why_not=lambda facts: why_not_attribute(facts.order),
     follows=gettext_lazy("The order gets this attribution and goes on."),
     service=choose_attribution,
+    bulk=Bulk(
+        model=Order,
+        form=ManyAttributionForm,
+        judge=each(_judge_attribution),
+        given=lambda row, run, owner: {"number": row.number, "letters": run.details["letters"]},
+    ),
 )
 MOVE_ATTRIBUTION = Action(
     key="move_attribution",

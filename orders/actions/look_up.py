@@ -126,6 +126,6 @@ LOOK_UP_BY_HAND = Action(
         "What you enter counts as the big-data side's answer, and all goes on by it. Records that were called less "
         "than ten minutes before you looked, or later, are left out."
     ),
-    asks=ask_all,
+    ask_partner=ask_all,
     service=take,
 )

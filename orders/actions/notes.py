@@ -1,5 +1,7 @@
 """What staff write down about an order: a note, or that a conflict was seen to."""
 
+from collections.abc import Sequence
+
 from django import forms
 from django.db.models import Max
 from django.utils import timezone
@@ -7,10 +9,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actions.action import Action, ReasonForm
+from orders.actions.bulk import Bulk, BulkForm, Judged, each
+from orders.lists.reason import reason_field
 from orders.mails.mentions import Mentions
+from orders.models import Conflict, Order
 from orders.models.proxies import open_conflicts
 from orders.order_words.ladder.step_rungs import Facts
-from orders.people.staff_events import add_note, see_conflicts, why_not_see
+from orders.people.staff_events import add_note, see_conflict, see_conflicts, why_not_see
 
 
 class NoteForm(ReasonForm):
@@ -39,16 +44,25 @@ def with_mentions(done: object, found: Mentions) -> str:
     return " ".join([str(done), *(words % {"names": comma.join(names)} for words, names in sentences if names)])
 
 
+class ManyNoteForm(BulkForm):
+    reason = reason_field(gettext_lazy("Note"), autofocus=False)
+
+
 NOTE = Action(
     key="note",
     label=gettext_lazy("Write a note"),
     permission="orders.add_note",
     guarded=False,
     form=NoteForm,
-    why_not=lambda facts: None,
     follows=gettext_lazy("The note stands on top of the order's page and in its events, with your name, for good."),
     service=add_note,
     became=lambda facts, found: with_mentions(_("The note is kept."), found),
+    bulk=Bulk(
+        model=Order,
+        form=ManyNoteForm,
+        judge=each(lambda row: Judged(row, _("get the note, which stays for good"), row.get_state_display())),
+        given=lambda row, run, owner: {"number": row.number, "tell": False},
+    ),
 )
 
 
@@ -73,6 +87,20 @@ def _seeing(facts: Facts, **_asked: object) -> list[str]:
     ]
 
 
+def _judge_conflicts(rows: Sequence[Conflict], asked: dict) -> list[Judged]:
+    known = set(Order.objects.filter(number__in={row.order_number for row in rows}).values_list("number", flat=True))
+    return [_judge_conflict(row, row.order_number in known) for row in rows]
+
+
+def _judge_conflict(row: Conflict, known: bool) -> Judged:
+    at = f"{timezone.localtime(row.received_at):%Y-%m-%d %H:%M:%S}"
+    if not known:
+        return Judged(row, _("stay as they are: no order has their number"), at, acts=False)
+    if row.seen_id:
+        return Judged(row, _("have been seen to already"), at, acts=False)
+    return Judged(row, _("are noted as seen to, with your reason"), at)
+
+
 SEE_CONFLICT = Action(
     key="conflict",
     label=gettext_lazy("Conflict seen to"),
@@ -82,4 +110,13 @@ SEE_CONFLICT = Action(
     why_not=lambda facts: why_not_see(facts.order, facts.conflicts),
     says=_seeing,
     service=see_conflicts,
+    bulk=Bulk(
+        key="conflicts",
+        model=Conflict,
+        judge=_judge_conflicts,
+        name_of=lambda row: row.order_number,
+        service=see_conflict,
+        given=lambda row, run, owner: {"message": row},
+        large=("body", "hint"),
+    ),
 )

@@ -1,24 +1,44 @@
 """What staff do about steps: send again what has failed, give a step up, ask for a trial's traffic."""
 
 import datetime
+from collections.abc import Sequence
+from typing import Any
 
+from django import forms
+from django.core.validators import MinValueValidator
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actions import dry_run
 from orders.actions.action import Action, StepForm
+from orders.actions.bulk import Bulk, Judged, asked_of
+from orders.history.order_writes import lock_order
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
+from orders.pauses.breakers import partners_down
 from orders.replanning.giving_up import give_up, steps_to_give_up, why_not_give_up
 from orders.replanning.reopening import claims_against, why_not_open
-from orders.rules.steps import OF_COMPARISONS, Phase
+from orders.rules.local_time import midnight
+from orders.rules.steps import OF_COMPARISONS, Partner, Phase, channels_of
 from orders.sending.read_again import ends_by_reading
-from orders.sending.resend import Judgement, Selection, is_left, is_left_to_people, judge_order, resend
+from orders.sending.resend import (
+    Judgement,
+    Selection,
+    is_left,
+    is_left_to_people,
+    judge_order,
+    judge_selection,
+    resend,
+    resend_order,
+)
 from orders.sending.usage import ask_for_usage, why_not_ask
 from orders.start_day.moving import may_send_again
+from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 
 State, Step = Order.State, Dispatch.Step
+FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would fail in some time zones
 VERDICTS = {
     "same": gettext_lazy("will be sent again: the same bytes under the same key"),
     "new": gettext_lazy("will be sent again as a new call, under a new key"),
@@ -92,6 +112,83 @@ def say_judgement(row: Judgement) -> str:
     return f"{step}: {word}"
 
 
+class StepsForm(forms.Form):
+    """Selects failed steps. Its values are in the URL, so that a colleague can open the same page."""
+
+    partner = forms.ChoiceField(
+        label=gettext_lazy("partner"), required=False, choices=[("", gettext_lazy("all")), *Partner.choices]
+    )
+    channel = forms.ChoiceField(
+        label=gettext_lazy("channel"), required=False, choices=[("", gettext_lazy("all")), *Dispatch.Channel.choices]
+    )
+    code = forms.CharField(label=gettext_lazy("error code"), required=False, max_length=32)
+    since = forms.DateField(
+        label=gettext_lazy("made since"),
+        required=False,
+        validators=[MinValueValidator(FIRST_DAY)],
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+
+def _with_failed_steps(rows: QuerySet, asked: dict) -> QuerySet:
+    steps = Dispatch.objects.current().filter(state=Dispatch.State.FAILED)
+    if channel := asked.get("channel"):
+        steps = steps.filter(channel=channel)
+    if partner := asked.get("partner"):
+        steps = steps.filter(channel__in=channels_of(partner))
+    if code := asked.get("code"):
+        steps = steps.filter(error_code=code)
+    if since := asked.get("since"):
+        steps = steps.filter(created_at__gte=midnight(since))
+    return rows.filter(pk__in=steps.values("order_id")).exclude(state=Order.State.WITHDRAWN)
+
+
+def _judge_many(rows: Sequence[Order], asked: dict) -> list[Judged]:
+    steps: dict[str, list[Judgement]] = {row.number: [] for row in rows if not why_not_resend(row)}
+    if steps:
+        for one in judge_selection(_steps_meant(tuple(steps), asked), open_partners=partners_down()):
+            steps[one.order].append(one)
+    return [_judged(row, steps) for row in rows]
+
+
+def _judged(row: Order, steps: dict[str, list[Judgement]]) -> Judged:
+    """The order's kind is that of its first step that would be sent, or of its first step if none would be."""
+    if why := why_not_resend(row):
+        return Judged(row, why.words(), why.words(), acts=False)
+    judged = steps[row.number]
+    first = next((one for one in judged if one.sends), judged[0])
+    return Judged(row, VERDICTS[first.verdict], " ".join(map(say_judgement, judged)), first.sends)
+
+
+def _resend_one_of_many(*, number: str, asked: dict, **about: Any) -> None:
+    if why := why_not_resend(lock_order(number)):
+        raise why
+    judged = resend_order(number, _steps_meant((number,), asked), open_partners=partners_down(), **about)
+    if not any(one.sends for one in judged):
+        raise _why_nothing_was_sent(judged)
+
+
+def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
+    filters = {key: asked.get(key) or "" for key in ("channel", "partner", "code")}
+    return Selection(numbers=numbers, filtered=True, failed=True, since=asked.get("since"), **filters)
+
+
+def _why_nothing_was_sent(judged: list[Judgement]) -> NotAllowedError:
+    """Stores verdicts, not texts: these are made in the language of the reader."""
+    [first, *_others] = judged
+    if first.refusal:
+        return first.refusal
+    if first.step == "-":
+        return NotAllowedError("resend_nothing_failed")
+    return NotAllowedError("bulk_not_sent", judged=[[one.step, one.verdict] for one in judged])
+
+
+def _say_why(why: dict) -> str:
+    if "judged" not in why:
+        return say_why(why)
+    return " ".join(say_judgement(Judgement("", step, verdict)) for step, verdict in why["judged"])
+
+
 RESEND = Action(
     key="resend",
     label=gettext_lazy("Resend"),
@@ -103,6 +200,15 @@ RESEND = Action(
     ],
     given=lambda facts: {"open_partners": facts.shut},
     service=_resend,
+    bulk=Bulk(
+        model=Order,
+        chooser=StepsForm,
+        narrow=_with_failed_steps,
+        judge=_judge_many,
+        service=_resend_one_of_many,
+        given=lambda row, run, owner: {"number": row.number, "asked": asked_of(run)},
+        say_why=_say_why,
+    ),
 )
 
 

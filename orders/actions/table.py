@@ -5,9 +5,11 @@ from collections.abc import Callable
 from orders.actions.action import Action
 from orders.actions.approvals import PASS, PUSH, REJECT
 from orders.actions.books import ACCEPT, COMPARE, FIX, TAKE
+from orders.actions.bulk import Bulk
 from orders.actions.holds import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
 from orders.actions.look_up import LOOK_UP_BY_HAND
 from orders.actions.notes import NOTE, SEE_CONFLICT
+from orders.actions.owning import HAND_OVER, TAKE_INCIDENTS
 from orders.actions.sending import GIVE_UP, RESEND, USAGE
 from orders.actions.start_days import ACTIVATE, MOVE_START
 from orders.actions.undoing import CALL_OFF, COMPENSATE, WITHDRAW
@@ -43,6 +45,12 @@ DECISIONS: dict[str, Action] = {
     )
 }
 """On an order's page, by key, as in addresses and in `AskedAct.decision`."""
+
+
+BULK_ACTS: dict[str, Bulk] = {
+    row.bulk.key: row.bulk for row in (*DECISIONS.values(), TAKE_INCIDENTS, *HAND_OVER) if row.bulk
+}
+"""Acts on many rows, by key, as in `BulkRun.act` and in addresses."""
 
 
 def label_of(row: AskedAct) -> str:

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.incident_actions import IncidentActs
+from orders.admin.incident_pages import IncidentPages
 from orders.incidents.incidents import shared_by
 from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.change_list import FactsChangeList
@@ -91,7 +91,9 @@ class ScopedByAffected:
     name="incidents",
     tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class IncidentAdmin(
+    TickedList, OwnedPages, IncidentPages, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin
+):
     list_display = [
         "cause",
         "state_chip",

@@ -73,8 +73,8 @@ class OrderCommand(BaseCommand):
             ask_by_command(self, decision, order, by=by, reason=reason, now=now, more=more)
         try:
             known = Order.objects.filter(number=order).select_related("trial").first() if second else None
-            if known and decision.asks:  # outside the transaction, in which the emergency is noted as well
-                more["held"] = decision.asks(known, by=actor(by), **more)
+            if known and decision.ask_partner:  # outside the transaction, in which the emergency is noted as well
+                more["held"] = decision.ask_partner(known, by=actor(by), **more)
             with transaction.atomic() if foresee or second else nullcontext():
                 if foresee:  # read under the lock, so that nothing comes between the words and the act
                     follows = [row.english() for row in foresee(lock_order(order), now=now, **more)]
