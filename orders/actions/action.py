@@ -78,7 +78,7 @@ def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:
 
 @dataclass(kw_only=True, eq=False)
 class Action:
-    """One thing that staff may do, with a reason, to an order, an incident or what has an owner; `table.py` has all.
+    """One thing that staff may do, with a reason, to an order, an incident or many rows; `table.py` has all.
 
     `label` stands on the button, and `done` is said afterwards, unless `became` says what came of it. `danger`: it
     takes something away. `guarded`: it is asked about again where the order has changed since the person looked.
@@ -86,8 +86,8 @@ class Action:
 
     `why_not` says why the present state does not allow it, by the service's own guard. It asks the database only about
     orders for which it may well be the right act. `offered`: of an incident, whether its page has a button for it in
-    this state; what is wrong besides, the act's own page says. `service` gets the `target`, `by`, `reason`, `now`, what
-    the form asks, `held`, and what `given` reads from the facts.
+    this state; what is wrong besides, the act's own page says. `service` gets what `given` reads from the facts, `by`,
+    `reason`, `now`, what the form asks, and `held`.
 
     What will happen: `follows`, where one sentence says it of every order; `foresee`, which reads the order; or `says`,
     which reads the facts. `heeded`: sentences of `foresee`, by code, that follow from what the form asks; whoever does
@@ -103,7 +103,6 @@ class Action:
     service: Callable[..., Any]
     why_not: Callable[[Any], OrderError | None] = lambda facts: None
     offered: Callable[[Any], bool] = lambda facts: True
-    target: Callable[[Any], dict[str, Any]] = lambda facts: {"number": facts.order.number}
     done: str | Promise = ""
     became: Callable[[Any, Any], str | Promise] | None = None
     form: Any = ReasonForm
@@ -116,7 +115,7 @@ class Action:
     heeded: frozenset[str] = frozenset()
     preview: Callable[..., str] = lambda facts, by: ""
     ask_partner: Callable[..., object] | None = None
-    given: Callable[[Any], dict[str, Any]] = lambda facts: {}
+    given: Callable[[Any], dict[str, Any]] = lambda facts: {"number": facts.order.number}
     bulk: Bulk | None = None
 
     def __post_init__(self):
@@ -144,8 +143,7 @@ class Action:
     def act(self, facts: Any, *, by: str, reason: str, **more: object) -> str | Promise:
         """Calls the one service, on the locked order; returns what came of it, empty where `done` says it. `more`: what
         the form asks besides the reason, and `held`. Raises OrderError."""
-        more |= self.given(facts)
-        found = self.service(**self.target(facts), by=by, reason=reason, now=facts.now, **more)
+        found = self.service(**self.given(facts), by=by, reason=reason, now=facts.now, **more)
         return self.became(facts, found) if self.became else ""
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actions.action import Action, ReasonForm
-from orders.actions.books import failed_billing
+from orders.actions.book_acts import failed_billing
 from orders.actions.looked import identity, records_in_question
 from orders.actions.take import ask_all, take, why_not_quiet, why_not_take, why_not_take_move
 from orders.books.books import Look, has_look_up

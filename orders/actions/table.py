@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 from orders.actions.action import Action
-from orders.actions.approvals import PASS, PUSH, REJECT
-from orders.actions.books import ACCEPT, COMPARE, FIX, TAKE
+from orders.actions.approval_acts import PASS, PUSH, REJECT
+from orders.actions.book_acts import ACCEPT, COMPARE, FIX, TAKE
 from orders.actions.bulk import Bulk
-from orders.actions.holds import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
+from orders.actions.hold_acts import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
 from orders.actions.look_up import LOOK_UP_BY_HAND
-from orders.actions.notes import NOTE, SEE_CONFLICT
-from orders.actions.owning import HAND_OVER, TAKE_INCIDENTS
-from orders.actions.sending import GIVE_UP, RESEND, USAGE
-from orders.actions.start_days import ACTIVATE, MOVE_START
-from orders.actions.undoing import CALL_OFF, COMPENSATE, WITHDRAW
+from orders.actions.note_acts import NOTE, SEE_CONFLICT
+from orders.actions.owner_acts import HAND_OVER, TAKE_INCIDENTS
+from orders.actions.start_day_acts import ACTIVATE, MOVE_START
+from orders.actions.step_acts import GIVE_UP, RESEND, USAGE
+from orders.actions.undo_acts import CALL_OFF, COMPENSATE, WITHDRAW
 from orders.models import AskedAct
 from orders.order_words.ladder.step_rungs import Facts
 

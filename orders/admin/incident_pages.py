@@ -1,4 +1,4 @@
-"""The pages of acts on an incident (`orders/actions/incidents.py`), and what its own page shows beside them."""
+"""The pages of acts on an incident (`orders/actions/incident_acts.py`), and what its own page shows beside them."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from orders.actions.action import Action
-from orders.actions.incidents import INCIDENT_ACTS, OPEN, PARTLY, PERMISSION, IncidentFacts
+from orders.actions.incident_acts import INCIDENT_ACTS, OPEN, PARTLY, PERMISSION, IncidentFacts
 from orders.history.people import staff_actor
 from orders.incidents.doubts import mark_orders
 from orders.incidents.incident_desk import parts_but, why_not_theirs

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.actions.incidents import INCIDENT_ACTS
+from orders.actions.incident_acts import INCIDENT_ACTS
 from orders.actions.table import BULK_ACTS
 from orders.models import BillingRecord, Dispatch, Incident, Order, Timeline
 from orders.models.dispatch import OPEN_STATES

@@ -15,7 +15,7 @@ from django.utils.translation import override
 
 from orders.actions import dry_run
 from orders.actions.table import DECISIONS
-from orders.actions.undoing import HOW
+from orders.actions.undo_acts import HOW
 from orders.mails.mail_resend import send_again
 from orders.management.arguments import wire_day
 from orders.models import BillingRecord, Order

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from orders.actions.sending import VERDICTS
+from orders.actions.step_acts import VERDICTS
 from orders.models import Dispatch, Incident, Order, OrderEvent
 from orders.office.bulk import page as bulk_page
 from orders.office.bulk import parts as run_bulk

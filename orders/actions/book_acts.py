@@ -68,7 +68,7 @@ COMPARE = Action(
     why_not=_why_not_compare,
     foresee=dry_run.compare,
     ask_partner=_look_at_books,
-    given=lambda facts: {"fix": False},
+    given=lambda facts: {"number": facts.order.number, "fix": False},
     service=compare_order,
     became=_say_found,
 )
@@ -102,7 +102,7 @@ FIX = Action(
     why_not=_why_not_fix,
     foresee=dry_run.fix,
     ask_partner=_look_at_books,
-    given=lambda facts: {"fix": True, "again": _again(facts)},
+    given=lambda facts: {"number": facts.order.number, "fix": True, "again": _again(facts)},
     service=compare_order,
     became=_say_found,
 )

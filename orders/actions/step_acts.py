@@ -198,7 +198,7 @@ RESEND = Action(
     says=lambda facts: [
         say_judgement(row) for row in judge_order(facts.order, _failed_of(facts.order.number), open_partners=facts.shut)
     ],
-    given=lambda facts: {"open_partners": facts.shut},
+    given=lambda facts: {"number": facts.order.number, "open_partners": facts.shut},
     service=_resend,
     bulk=Bulk(
         model=Order,

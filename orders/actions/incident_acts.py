@@ -12,7 +12,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.actions.action import Action
-from orders.actions.notes import with_mentions
+from orders.actions.note_acts import with_mentions
 from orders.incidents.incident_desk import (
     ignore_incident,
     is_of_mails,
@@ -116,7 +116,7 @@ def _why_not_resolve(facts: IncidentFacts) -> NotAllowedError | None:
 
 
 def _act(**row: Any) -> Action:
-    return Action(permission=PERMISSION, target=lambda facts: {"incident_id": facts.incident.pk}, **row)
+    return Action(permission=PERMISSION, given=lambda facts: {"incident_id": facts.incident.pk}, **row)
 
 
 INCIDENT_ACTS: dict[str, Action] = {
