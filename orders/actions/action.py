@@ -17,6 +17,7 @@ from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order
 from orders.texts.errors import OrderError
 
+LOOKED_AT = gettext_lazy("what was seen there")
 SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTime")
 
 

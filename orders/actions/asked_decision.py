@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from notifications.mail_texts import LANGUAGE
-from orders.actions.action import Action
+from orders.actions.action import LOOKED_AT, Action
 from orders.actions.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
 from orders.actions.table import DECISIONS, label_of
 from orders.models import AskedAct, OrderEvent
@@ -53,7 +53,9 @@ class AskedDecision:
         for name, value in self.row.arguments.items():
             known = form.fields.get(name) or form.base_fields.get(name)
             if value:
-                found.append((str(known.label) if known else name, form.said(name, str(value))))
+                found.append(
+                    (str(known.label if known else LOOKED_AT if name == "look" else name), form.said(name, str(value)))
+                )
         return found
 
     def foresee(self, *, now: datetime.datetime) -> Foreseen:

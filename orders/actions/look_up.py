@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.actions.action import Action, ReasonForm
+from orders.actions.action import LOOKED_AT, Action, ReasonForm
 from orders.actions.book_acts import failed_billing
 from orders.actions.looked import identity, records_in_question
 from orders.actions.take import ask_all, take, why_not_quiet, why_not_take, why_not_take_move
@@ -46,7 +46,7 @@ class TimeField(forms.DateTimeField):
 class LookForm(ReasonForm):
     """Of each record in question: is it there, with which times; and as of when."""
 
-    look = forms.CharField(label=gettext_lazy("what was seen there"), widget=forms.HiddenInput, required=False)
+    look = forms.CharField(label=LOOKED_AT, widget=forms.HiddenInput, required=False)
     as_of = forms.DateTimeField(
         label=gettext_lazy("when you looked"),
         help_text=gettext_lazy("Records that were called less than ten minutes before are left out."),
