@@ -59,10 +59,10 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {"orders.order_words": "what counts about one order, its ladder, history and differences in words"},
     {"orders.actions": "what staff may do, a row an act; dry runs, what is foreseen"},
-    {"orders.order_page": "one order's page"},
     {
         "orders.customer_page": "one customer's page",
         "orders.office": "exports, schedules, views, bulk, trials, evidence, digest: a folder a feature",
+        "orders.order_page": "one order's page",
         "orders.templatetags": "tags of templates",
     },
     {
