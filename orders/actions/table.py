@@ -1,4 +1,4 @@
-"""All that staff may do: a row an act, in the menu's order."""
+"""All that staff may do to an order, in the menu's order, and to many rows. On an incident: incident_acts.py."""
 
 from collections.abc import Callable
 
@@ -45,8 +45,6 @@ DECISIONS: dict[str, Action] = {
     )
 }
 """On an order's page, by key, as in addresses and in `AskedAct.decision`."""
-
-
 BULK_ACTS: dict[str, Bulk] = {
     row.bulk.key: row.bulk for row in (*DECISIONS.values(), TAKE_INCIDENTS, *HAND_OVER) if row.bulk
 }
