@@ -19,8 +19,8 @@ from orders.lists.personal_data import PersonalData, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
 from orders.lists.scope import ScopedByNumber
-from orders.order_page.error_details import code_of
-from orders.order_page.history import PARTNER_NAMES
+from orders.order_words.error_details import code_of
+from orders.order_words.history import PARTNER_NAMES
 from orders.search.order_search import order_anchor
 from orders.texts.incident_causes import cause_of
 

@@ -23,7 +23,7 @@ WRITERS = (
     *("orders/office/bulk/service.py", "orders/office/exports/service.py", "orders/office/jobs.py"),
     "orders/search/index.py",
 )
-ROOMS = ("admin", "customer_page", "lists", "office", "order_page", "search", "templatetags")
+ROOMS = ("admin", "customer_page", "lists", "office", "order_page", "order_words", "search", "templatetags")
 STAFF = tuple(f"orders/{room}/" for room in ROOMS)
 SHARED = ("apps", "management")  # they load others
 BELOW = ("/models.py", "/service.py", "/results.py", "/table_files.py", "/archive.py", "/sheet.py", "/workbook.py")

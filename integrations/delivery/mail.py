@@ -15,7 +15,7 @@ from notifications.sending import MailError, send
 from orders.incidents.incidents import SAID_BY_STAFF
 from orders.incidents.standing import GOES_ON, what_became
 from orders.models import Attempt, Order
-from orders.order_page.error_details import detail_text
+from orders.order_words.error_details import detail_text
 from orders.outbox.outcome import Work
 from orders.rules.steps import Step
 from orders.texts.incident_causes import cause_of, title_of

@@ -286,7 +286,7 @@ def compare(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield Foreseen("compares")
 
 
-def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Iterator[Foreseen]:
+def accept(order: Order, *, now: datetime.datetime, incident: str = "", look: str = "") -> Iterator[Foreseen]:
     troubles, steps = acceptable(order, incident)
     codes = dict.fromkeys(row.incident.code for row in troubles)
     yield Foreseen("accepts", {"what": [cause_of(code).what for code in codes]})

@@ -13,6 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from orders.actions.asked_decision import AskedDecision
+from orders.actions.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
+from orders.actions.table import label_of
 from orders.books.books import BooksSilentError
 from orders.db.odd_values import is_id
 from orders.lists.cells import actor_field, column, cut
@@ -27,9 +30,6 @@ from orders.models import AskedAct
 from orders.office.asked_ends import call_off
 from orders.office.bulk.asked import AskedRun
 from orders.office.exports.asked import AskedExport
-from orders.order_page.asked_decision import AskedDecision
-from orders.order_page.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
-from orders.order_page.decisions.registry import label_of
 from orders.people.asked_acts import may_confirm, waiting_for, why_not_confirm
 from orders.rules.four_eyes import BULK, EXPORT
 from orders.texts.errors import OrderError

@@ -24,7 +24,7 @@ from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order, OrderEvent
 from orders.office.bulk.selection import TickedList
-from orders.order_page.glossary import WORDS
+from orders.order_words.glossary import WORDS
 from orders.texts import untrusted_text
 
 ABSENT = "—"

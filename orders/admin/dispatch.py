@@ -17,7 +17,7 @@ from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.order_page.error_details import of_attempt, of_step
+from orders.order_words.error_details import of_attempt, of_step
 from orders.rules.steps import Partner, channels_of
 from orders.search.order_search import OrderSearch, order_field
 from orders.texts.incident_causes import cause_of

@@ -20,7 +20,7 @@ from orders.models import OrderEvent
 from orders.office.exports.rights import SEE_SCHEDULES
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.tabs import seen_views
-from orders.order_page.history import FILTERS, describe
+from orders.order_words.history import FILTERS, describe
 from orders.search.order_search import OrderSearch
 
 SUBJECTS = {

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.incident_actions import IncidentActs
+from orders.admin.incident_pages import IncidentPages
 from orders.incidents.incidents import shared_by
 from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.change_list import FactsChangeList
@@ -25,8 +25,8 @@ from orders.lists.scope import Scoped, attributions_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import TickedList
-from orders.order_page.error_details import of_trouble
-from orders.order_page.history import PARTNER_NAMES as PARTNERS
+from orders.order_words.error_details import of_trouble
+from orders.order_words.history import PARTNER_NAMES as PARTNERS
 from orders.people.mine import set_owners
 from orders.rules.steps import STEPS as KINDS
 from orders.search.order_search import OrderSearch
@@ -91,7 +91,9 @@ class ScopedByAffected:
     name="incidents",
     tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class IncidentAdmin(
+    TickedList, OwnedPages, IncidentPages, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin
+):
     list_display = [
         "cause",
         "state_chip",

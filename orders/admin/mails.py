@@ -33,8 +33,8 @@ from orders.mails.mail_reasons import reasons_of
 from orders.mails.mail_resend import RESENDABLE, is_written_anew, resend_mail
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Dispatch, Province
-from orders.order_page.error_details import machine_text
 from orders.order_page.tabs import shown_reasons
+from orders.order_words.error_details import machine_text
 from orders.texts.errors import OrderError
 
 

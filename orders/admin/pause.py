@@ -22,8 +22,8 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
 from orders.models import Pause
-from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.pause_words import slept_words, will_end_hold, will_pause, will_resume
+from orders.order_words.history import PARTNER_NAMES
+from orders.order_words.pause_words import slept_words, will_end_hold, will_pause, will_resume
 from orders.pauses.pauses import count_waiting, holds_in_force
 from orders.rules.steps import OUTSIDE
 from orders.sending.pausing import pause_partner, resume_partner

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.models.dispatch import OPEN_STATES
-from orders.order_page.differences import SIDES
+from orders.order_words.differences import SIDES
 
 State, Type = BillingRecord.State, BillingRecord.Type
 Key = tuple[int, str, str]  # order, productId, domain

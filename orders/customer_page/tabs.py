@@ -14,9 +14,9 @@ from orders.customer_page.billed_now import billed_lines, lines_of, records_of, 
 from orders.incidents.doubts import mark_orders
 from orders.lists.personal_data import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
-from orders.order_page.differences import lines_of as difference_lines
-from orders.order_page.family import Family, Member
-from orders.order_page.history import FILTERS, describe
+from orders.order_words.differences import lines_of as difference_lines
+from orders.order_words.family import Family, Member
+from orders.order_words.history import FILTERS, describe
 from orders.texts.incident_causes import cause_of
 
 PAGE, TREES, LINES = 50, 10, 20

@@ -4,7 +4,6 @@ import argparse
 import datetime
 import socket
 import sys
-from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
@@ -14,15 +13,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from orders.actions.foreseen import Foreseen
+from orders.actions.action import Action
+from orders.actions.carrying_out import account_named, ask_second, needs_second, why_not_ask
+from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError, Look, RecordFileError, client
 from orders.history.order_writes import find_order, lock_order
 from orders.history.people import staff_actor
 from orders.management.arguments import actor, add_by, check_file, os_user
 from orders.models import AskedAct, Order
-from orders.order_page.carrying_out import account_named, ask_second, needs_second, why_not_ask
-from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS
 from orders.people.asked_acts import address, carried_out_in_emergency
 from orders.reconciliation.asking import why_silent
 from orders.texts.errors import OrderError
@@ -32,18 +30,17 @@ ASKED = 3  # the exit code of a command that has only asked
 
 
 class OrderCommand(BaseCommand):
-    """Asks for the order, a reason and who it is, and calls `service`. A refusal is one line.
+    """Asks for the order, a reason and who it is, and calls the service of the act. A refusal is one line.
 
-    `act`: the decision on the order's page that does the same. Where FOUR_EYES has it, the command asks for it and
+    `act`: the row of `orders.actions.table` that it carries out. Where FOUR_EYES has it, the command asks for it and
     exits with 3; `--emergency` carries it out at once.
 
-    `OPTIONS`: the arguments of its own that the service gets. With `foresee`, which says what will follow, it has
-    `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
+    `OPTIONS`: the arguments of its own that the service gets. With `foretells` it says what will follow, by the act's
+    `foresee`, and has `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
     """
 
-    act = ""
-    service: Callable[..., Order | None]
-    foresee: Callable[..., Iterable[Foreseen]] | None = None
+    act: str
+    foretells = False
     OPTIONS: tuple[str, ...] = ()
     done = ""
 
@@ -53,9 +50,9 @@ class OrderCommand(BaseCommand):
         parser.add_argument(
             "--reason", type=without_named_secrets, required=True, help="why; kept in the order's history"
         )
-        if self.foresee:
+        if self.foretells:
             parser.add_argument("--dry-run", action="store_true", help="says what will follow, and changes nothing")
-        if self.act:
+        if DECISIONS[self.act].four_eyes:
             parser.add_argument(
                 "--emergency",
                 action="store_true",
@@ -71,17 +68,17 @@ class OrderCommand(BaseCommand):
             raise CommandError("a reason is needed")
         now, follows, more = timezone.now(), [], {name: options[name] for name in self.OPTIONS}
         decision = self.decision(order, options)
-        second = decision is not None and needs_second(decision)
+        second, foresee = needs_second(decision), decision.foresee if self.foretells else None
         if second and not emergency and not dry_run:
             ask_by_command(self, decision, order, by=by, reason=reason, now=now, more=more)
         try:
             known = Order.objects.filter(number=order).select_related("trial").first() if second else None
-            if known and decision.asks:  # outside the transaction, in which the emergency is noted as well
-                more["held"] = decision.asks(known, by=actor(by), **more)
-            with transaction.atomic() if self.foresee or second else nullcontext():
-                if self.foresee:  # read under the lock, so that nothing comes between the words and the act
-                    follows = [row.english() for row in self.foresee(lock_order(order), now=now, **more)]
-                found = self.service(number=order, reason=reason.strip(), by=actor(by), now=now, **more)
+            if known and decision.ask_partner:  # outside the transaction, in which the emergency is noted as well
+                more["held"] = decision.ask_partner(known, by=actor(by), **more)
+            with transaction.atomic() if foresee or second else nullcontext():
+                if foresee:  # read under the lock, so that nothing comes between the words and the act
+                    follows = [row.english() for row in foresee(lock_order(order), now=now, **more)]
+                found = self.carry_out(decision, number=order, reason=reason.strip(), by=actor(by), now=now, **more)
                 if second:
                     note_emergency(decision, known, subject=order, by=actor(by), reason=reason, now=now)
                 if dry_run:
@@ -95,6 +92,9 @@ class OrderCommand(BaseCommand):
         done = f"{order}: {self.outcome(options)} by {actor(by)}"
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
 
+    def carry_out(self, decision: Action, **about: object) -> Order | None:
+        return decision.service(**about)
+
     def read_look(self, number: str, file: Path | None, as_of: datetime.datetime | None) -> str:
         """What `--file` says of the order and its trial, as services take it; empty without it. May raise."""
         check_file(file, as_of)
@@ -107,8 +107,8 @@ class OrderCommand(BaseCommand):
             raise CommandError(str(error)) from error
         return Look(rows=rows, as_of=as_of).text
 
-    def decision(self, number: str, options: dict) -> Decision | None:
-        return DECISIONS[self.act] if self.act else None
+    def decision(self, number: str, options: dict) -> Action:
+        return DECISIONS[self.act]
 
     def outcome(self, options: dict) -> str:
         return self.done % options
@@ -121,7 +121,7 @@ def add_emergency(parser: argparse.ArgumentParser) -> None:
 
 def ask_by_command(
     command: BaseCommand,
-    decision: Decision,
+    decision: Action,
     number: str,
     *,
     by: str | None,
@@ -141,7 +141,7 @@ def say_asked(command: BaseCommand, number: str, row: AskedAct) -> None:
 
 
 def asked_by_command(
-    decision: Decision, number: str, *, by: str | None, reason: str, now: datetime.datetime, more: dict
+    decision: Action, number: str, *, by: str | None, reason: str, now: datetime.datetime, more: dict
 ) -> AskedAct:
     """Asks as the account of `--by`. Raises CommandError, as one line."""
     try:
@@ -168,7 +168,7 @@ def here() -> str:
 
 
 def note_emergency(
-    decision: Decision, order: Order | None, *, subject: str, by: str, reason: str, now: datetime.datetime
+    decision: Action, order: Order | None, *, subject: str, by: str, reason: str, now: datetime.datetime
 ) -> None:
     about = {"act": decision.four_eyes, "right": decision.permission, "order": order, "subject": subject}
     carried_out_in_emergency(**about, by=by, reason=reason.strip(), now=now)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
-from orders.order_page.glossary import WORDS
+from orders.order_words.glossary import WORDS
 from orders.rules.steps import STEPS, Effect, call_name
 from orders.texts import untrusted_text
 from orders.texts.untrusted_text import pretty

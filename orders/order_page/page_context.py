@@ -14,6 +14,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from notifications.recipients import chosen_as
+from orders.actions.action import Action
+from orders.actions.table import DECISIONS, label_of
 from orders.attachments.files import can_be_cured
 from orders.bpm.pushing import days_waited, waits_since, whom_to_push
 from orders.history.people import actor_of
@@ -27,15 +29,13 @@ from orders.lists.owning import owner_line
 from orders.lists.pauses_in_force import paused_for
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
-from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS, label_of
-from orders.order_page.history import describe
-from orders.order_page.ladder.ending import way_out
-from orders.order_page.ladder.ladder import build_ladder, current
-from orders.order_page.ladder.step_rungs import Facts, Rung, Trouble
-from orders.order_page.order_facts import facts_of
 from orders.order_page.page_marks import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
+from orders.order_words.history import describe
+from orders.order_words.ladder.ending import way_out
+from orders.order_words.ladder.ladder import build_ladder, current
+from orders.order_words.ladder.step_rungs import Facts, Rung, Trouble
+from orders.order_words.order_facts import facts_of
 from orders.outbox.enqueue import find_schedule
 from orders.people.asked_acts import may_confirm, open_acts
 from orders.rules.four_eyes import acts_asked
@@ -180,7 +180,7 @@ class Way:
     """What an advice leads to: a decision of the reader's, or in its place a sentence: who may take it (`roles`), or
     why nobody can (`refused`). `contacts`: it is about contacts, too; `contacts_roles`, where others keep these."""
 
-    right: Decision | None = None
+    right: Action | None = None
     roles: str = ""
     refused: str = ""
     contacts: bool = False
@@ -199,7 +199,7 @@ class Ways:
             self._judged[key] = DECISIONS[key].why_not(self.facts)
         return self._judged[key]
 
-    def offered(self) -> list[Decision]:
+    def offered(self) -> list[Action]:
         return [row for row in DECISIONS.values() if self.may(row.permission) and not self.why_not(row.key)]
 
     def of(self, action: str) -> Way:

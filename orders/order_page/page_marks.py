@@ -9,7 +9,7 @@ from orders.db.odd_values import is_id
 from orders.incidents.incidents import BREAKER_OPEN
 from orders.lists.page_marks import Counted, Figures, Marks, newest
 from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, OrderEvent, Pause
-from orders.order_page.history import NOT_NEWS, Told, describe
+from orders.order_words.history import NOT_NEWS, Told, describe
 
 SOON = datetime.timedelta(seconds=5)
 LONG_DUE = datetime.timedelta(minutes=3)  # what has been due for longer waits for something, as the page then says

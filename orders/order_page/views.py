@@ -15,7 +15,7 @@ from orders.intake.entered import ENTERED
 from orders.lists.neighbours import FROM_LIST, PLACE, Neighbours, find_neighbours
 from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.models import Order, OrderEvent
-from orders.order_page.decisions.view import answer_decision, answer_recheck
+from orders.order_page.action_page import answer_decision, answer_recheck
 from orders.order_page.files import answer_file, answer_upload
 from orders.order_page.page_context import page_context
 from orders.order_page.page_marks import newest_event, order_marks

@@ -13,7 +13,7 @@ from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.service_names import service_name
 from orders.models import Attempt
-from orders.order_page.error_details import of_attempt, of_step, of_trouble
+from orders.order_words.error_details import of_attempt, of_step, of_trouble
 from orders.search.order_search import customer_address
 from orders.texts.incident_causes import cause_of
 

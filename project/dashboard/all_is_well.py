@@ -20,8 +20,8 @@ from orders.lists.pauses_in_force import may_pause, slept_through_for
 from orders.lists.scope import attributions_of, is_unlimited
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
-from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.pause_words import slept_words
+from orders.order_words.history import PARTNER_NAMES
+from orders.order_words.pause_words import slept_words
 from orders.pauses.pauses import PauseInForce
 from orders.people.asked_acts import waiting_for
 from orders.restore.restored_guard import is_restored

@@ -26,7 +26,7 @@ from orders.db.expressions import IsInTrail
 from orders.history.people import COMMAND, STAFF, actors_named
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import Order, OrderEvent, TrailEntry
-from orders.order_page.history import describe
+from orders.order_words.history import describe
 from project.models import User
 from project.trail.trail_words import more_words
 

@@ -1,1 +1,1 @@
-"""A made-up partner is added by the lines of docs/architecture.md."""
+"""A made-up partner and a made-up act are added by the lines of docs/architecture.md."""

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from orders.books.books import Discrepancy, HeldRecord, OrderComparison
 from orders.models import BillingRecord, Conflict, Order, OrderDomain
-from orders.order_page.order_facts import last_event
 from orders.order_page.tabs import TABS
+from orders.order_words.order_facts import last_event
 from orders.reconciliation.results import snapshot
 from project.models import User
 from tests import factories

@@ -8,10 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError
 from orders.models import Order
-from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.order_facts import last_event
+from orders.order_words.order_facts import last_event
 from tests import factories
 from tests.admin.orders import (
     ALLOWED,

@@ -8,10 +8,10 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.incident_actions import ACTS as INCIDENT_ACTS
+from orders.actions.incident_acts import INCIDENT_ACTS
+from orders.actions.table import BULK_ACTS
 from orders.models import BillingRecord, Dispatch, Incident, Order, Timeline
 from orders.models.dispatch import OPEN_STATES
-from orders.office.bulk.acts import ACTS as BULK_ACTS
 from orders.restore.restored_guard import note_restored, read_restore_state
 from orders.texts.incident_causes import CAUSES
 from tests import factories as make
@@ -105,7 +105,7 @@ def test_what_asks_before_an_incident_ends(staff, state, order_state):
     fill_with_digits_and_chinese()
     acts = {
         act.key: [reverse("admin:orders_incident_act", args=[row.incident_id, act.key])]
-        for act in INCIDENT_ACTS
+        for act in INCIDENT_ACTS.values()
         if act.asks
     }
     asked = acts | {f"{key} without a reason": [url, {"note": ""}] for key, [url] in acts.items()}

@@ -8,9 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
+from orders.actions.table import BULK_ACTS, DECISIONS
 from orders.models import Order
-from orders.office.bulk.acts import ACTS
-from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.tabs import TABS
 from tests import factories as make
 from tests.admin.rows import queued, written
@@ -83,7 +82,7 @@ def own_addresses(order):
     make.DispatchFactory(order=order, state="failed", next_try_at=None, error=HOSTILE, error_code=HOSTILE)
     yield reverse("admin:orders_bulkrun_change", args=[run.pk])
     yield reverse("admin:orders_bulkitem_changelist") + f"?run={run.pk}"
-    yield from (reverse("admin:orders_bulkrun_new", args=[key]) + "?every=1" for key in ACTS)
+    yield from (reverse("admin:orders_bulkrun_new", args=[key]) + "?every=1" for key in BULK_ACTS)
     yield reverse("admin:orders_order_resend") + "?partner=bigdata"
     words = dict.fromkeys(["actor", "about", "address"], HOSTILE)
     make.TrailEntryFactory(code="command", data={"words": HOSTILE}, **words)

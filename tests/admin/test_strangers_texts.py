@@ -14,7 +14,7 @@ from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incidents.incidents import common_words
 from orders.lists.personal_data import mask_json, mask_text_or_json
 from orders.order_page.calls import explain
-from orders.order_page.error_details import detail_text
+from orders.order_words.error_details import detail_text
 from orders.texts.incident_causes import cause_of
 from orders.texts.untrusted_text import load, pretty
 from project.base import logs

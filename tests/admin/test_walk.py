@@ -19,12 +19,12 @@ from django_q.models import OrmQ
 
 from integrations.models import ApiToken
 from notifications.models import Mail
+from orders.actions.table import DECISIONS
 from orders.history.people import staff_actor
 from orders.models import CalendarDay, OrderEvent, Pause, Province, ServiceType, TimeLimit, Timeline
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
-from orders.order_page.decisions.registry import DECISIONS
 from orders.restore.restored_guard import note_restored, read_restore_state
 from project.models import AccountSession, AuthenticatorApp, FailedLogin, User
 from tests import factories as make

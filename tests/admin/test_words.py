@@ -13,8 +13,8 @@ from orders.attachments import check
 from orders.lists.columns import columns_of
 from orders.lists.registration import admin_of, exported_lists
 from orders.office.trials.columns import trial_columns
-from orders.order_page.error_details import detail_text, of_attempt
-from orders.order_page.history import WORDS, describe
+from orders.order_words.error_details import detail_text, of_attempt
+from orders.order_words.history import WORDS, describe
 from orders.texts.error_messages import MESSAGES
 from orders.texts.errors import ContentError, NotAllowedError
 from tests import factories

@@ -7,13 +7,14 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from notifications.models import Mail
+from orders.actions.table import DECISIONS
 from orders.models import AskedAct, Incident
-from orders.order_page.decisions.registry import DECISIONS
 from orders.rules.four_eyes import ACTS
 from tests import factories as make
 from tests.admin.conftest import books  # noqa: F401  a fixture
 from tests.admin.orders import ALLOWED, PERMISSIONS, billed, changes, failed, staff
 from tests.commands.test_work import run
+from tests.flows.conftest import seen, write_records
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 DECIDING = [act for act in ACTS if act in ALLOWED and act != "fix"]
@@ -86,6 +87,16 @@ def test_what_a_command_was_told_is_confirmed_in_words(capsys, client, key, word
     row = AskedAct.objects.get()
     details = client.get(f"/admin/orders/askedact/{row.pk}/change/").context["about"].details
     assert [value for _title, value in details] == [said or step.get_step_display()]
+
+
+def test_what_a_file_holds_is_asked_for_with_accept(capsys, client, tmp_path):
+    order, judge = ALLOWED["accept"](), staff("confirm_act", "view_askedact", name="judge")
+    staff(PERMISSIONS["accept"], name="li")
+    path = write_records(tmp_path / "held.csv", [])
+    assert given(capsys, "accept", order.number, *seen(path), *WHY, "--by", "li")[0] == 3
+    client.force_login(judge)
+    about = client.get(f"/admin/orders/askedact/{AskedAct.objects.get().pk}/change/").context["about"]
+    assert [title for title, _value in about.details] == ["大数据侧现有话单"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from django.utils import translation
 
 from orders.models import AffectedOrder
-from orders.order_page.error_details import of_step, of_trouble
+from orders.order_words.error_details import of_step, of_trouble
 from tests.flows.conftest import BILLING
 from tests.flows.contents import trial
 

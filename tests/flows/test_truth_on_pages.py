@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Conflict, Difference, Order
-from orders.order_page.order_facts import last_event
+from orders.order_words.order_facts import last_event
 from tests import factories as make
 from tests.admin.orders import deciding, page, staff
 from tests.flows.contents import activation, trial, withdrawal

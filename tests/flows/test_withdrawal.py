@@ -4,9 +4,9 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from orders.actions.carrying_out import confirm_second
 from orders.intake.holds import proceed
 from orders.models import AskedAct, TrialClaim
-from orders.order_page.carrying_out import confirm_second
 from orders.rules.four_eyes import ACTS
 from orders.sending.resend import Selection, judge_selection
 from orders.texts.errors import NotAllowedError

@@ -9,19 +9,19 @@ from contextlib import nullcontext
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from orders.books.books import BooksSilentError
-from orders.history.people import staff_actor
-from orders.models import AskedAct, Order, OrderEvent
-from orders.office.asked_ends import call_off
-from orders.order_page.asked_decision import AskedDecision
-from orders.order_page.carrying_out import (
+from orders.actions.asked_decision import AskedDecision
+from orders.actions.carrying_out import (
     ChangedMeanwhileError,
     ForeseenOtherwiseError,
     ask_second,
     confirm_second,
 )
-from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.order_facts import last_event
+from orders.actions.table import DECISIONS
+from orders.books.books import BooksSilentError
+from orders.history.people import staff_actor
+from orders.models import AskedAct, Order, OrderEvent
+from orders.office.asked_ends import call_off
+from orders.order_words.order_facts import last_event
 from orders.people.asked_acts import open_acts
 from tests.model.acts import WrongError, act
 from tests.model.pages import answers

@@ -16,18 +16,18 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from integrations.api.authentication import Reader
 from integrations.api.views import OrdersView, OrderView
 from integrations.models import ApiToken
+from orders.actions.action import Action
+from orders.actions.carrying_out import ChangedMeanwhileError, carry_out
+from orders.actions.table import DECISIONS, offered_decisions
 from orders.books.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of
 from orders.incidents.doubts import mark_orders
 from orders.incidents.incidents import PARTNERS_OWN
 from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order
-from orders.order_page.carrying_out import ChangedMeanwhileError, carry_out
-from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS, offered_decisions
-from orders.order_page.ladder.ladder import build_ladder
-from orders.order_page.ladder.step_rungs import Facts
-from orders.order_page.order_facts import facts_of, last_event
+from orders.order_words.ladder.ladder import build_ladder
+from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.order_facts import facts_of, last_event
 from orders.people.mine import set_owners
 from orders.texts.errors import OrderError
 from tests.model.acts import act
@@ -156,7 +156,7 @@ def _read(view: type, number: str = "", **query: str) -> dict:
     return view.as_view(throttle_classes=[])(request, **({"number": number} if number else {})).data
 
 
-def _refusals(decision: Decision, order: Order) -> Iterator[str]:
+def _refusals(decision: Action, order: Order) -> Iterator[str]:
     """Presses a button with each choice of its form, and takes it back."""
     form = decision.form(order=order)
     names = [name for name in form.fields if name not in {"reason", "seen"}]
@@ -202,7 +202,7 @@ class Buttons:
         return ""
 
 
-def answers(decision: Decision, order: Order, choice: int) -> dict[str, object]:
+def answers(decision: Action, order: Order, choice: int) -> dict[str, object]:
     """The n-th choice of what a decision's form asks besides the reason."""
     words = {name: _chosen(name, field, choice) for name, field in decision.form(order=order).fields.items()}
     return {name: words[name] for name in words.keys() - {"reason", "seen"}}

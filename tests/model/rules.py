@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from django.utils import timezone
 from hypothesis import strategies as st
 
+from orders.actions.table import DECISIONS
 from orders.db.compiled_sql import Prepared
 from orders.models import AskedAct, Dispatch, Order, PartnerHold
-from orders.order_page.decisions.registry import DECISIONS
 from orders.restore.restored_guard import is_restored
 from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES

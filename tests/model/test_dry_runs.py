@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from orders.actions import dry_run
+from orders.actions.table import DECISIONS
+from orders.actions.undo_acts import HOW
 from orders.mails.mail_resend import send_again
 from orders.management.arguments import wire_day
 from orders.models import BillingRecord, Order
-from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.decisions.withdraw import HOW
-from orders.order_page.order_facts import facts_of
+from orders.order_words.order_facts import facts_of
 from orders.sending import resend as resends
 from tests import factories as make
 

@@ -15,13 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.actions.table import DECISIONS
 from orders.incidents.stuck import stuck
 from orders.lists import page_marks
 from orders.lists.registration import exported_lists
 from orders.models import Order
-from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.order_facts import facts_of
 from orders.order_page.tabs import TABS
+from orders.order_words.order_facts import facts_of
 from tests.model.harness import Stage
 from tests.model.sizes import PLAYS, domains, in_need, measure
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from django.utils import timezone
 from django.utils.translation import override
 
+from orders.actions.table import offered_decisions
 from orders.models import AffectedOrder, Order
-from orders.order_page.decisions.registry import offered_decisions
-from orders.order_page.ladder.ladder import build_ladder
-from orders.order_page.ladder.step_rungs import Rung
-from orders.order_page.order_facts import facts_of
+from orders.order_words.ladder.ladder import build_ladder
+from orders.order_words.ladder.step_rungs import Rung
+from orders.order_words.order_facts import facts_of
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.asked import Asking, asked_wrongly

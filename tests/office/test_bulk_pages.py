@@ -9,13 +9,13 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
+from orders.actions.step_acts import VERDICTS
 from orders.models import Dispatch, Incident, Order, OrderEvent
 from orders.office.bulk import page as bulk_page
 from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import selection as bulk_selection
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.order_page.decisions.resend import VERDICTS
 from orders.sending.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import billed, failed, held_for_attribution, in_conflict, step

@@ -12,8 +12,8 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from notifications.models import Mail
+from orders.actions.table import BULK_ACTS
 from orders.models import Order, OrderEvent, Timeline
-from orders.office.bulk import acts as bulk_acts
 from orders.office.bulk import page as bulk_page
 from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import service as bulk_runs
@@ -21,6 +21,7 @@ from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.service import stop_runs
 from orders.office.jobs import LEASE, MAX_ATTEMPTS, LeftError
 from orders.pauses.restores import release_restored
+from orders.people.staff_events import add_note
 from orders.restore.restored_guard import note_restored, read_restore_state
 from orders.texts.errors import NotAllowedError
 from tests import factories as make
@@ -110,7 +111,7 @@ def test_a_dead_worker_s_run_goes_on_where_it_was(staff, slow, clock):
 
 
 def _note(client, pk, run):
-    bulk_acts.ACTS["note"].carry_out(Order.objects.get(pk=pk), run, owner=client.person.pk)
+    BULK_ACTS["note"].carry_out(Order.objects.get(pk=pk), run, owner=client.person.pk)
 
 
 def test_one_that_kills_its_workers_is_stopped(staff, slow, clock):
@@ -125,12 +126,12 @@ def test_one_that_kills_its_workers_is_stopped(staff, slow, clock):
 def test_a_fault_of_ours_is_one_row_s_outcome(staff, monkeypatch):
     one, two = make.OrderFactory(), make.OrderFactory()
 
-    def broken(self, row, run, *, owner):
+    def broken(row, run, *, owner):
         if row.pk == one.pk:
             raise ZeroDivisionError
-        bulk_acts.add_note(number=row.number, reason=run.reason, by=run.by, now=timezone.now())
+        add_note(number=row.number, reason=run.reason, by=run.by, now=timezone.now())
 
-    monkeypatch.setattr(bulk_acts.Note, "carry_out", broken)
+    monkeypatch.setattr(BULK_ACTS["note"], "carry_out", broken)
     run = begin(staff, new("note", picked(one, two)))
     assert (outcomes(run), run.items.get(target=one.pk).why) == (("done", 1, 1), {"code": "bulk_broken"})
 
@@ -141,15 +142,15 @@ def fails(monkeypatch):
 
     def failing(orders, times):
         monkeypatch.setattr(bulk_runs, "RETRY_DELAYS", (0, 0))
-        act, left = bulk_acts.Note.carry_out, {order.pk: times for order in orders}
+        act, left = BULK_ACTS["note"].carry_out, {order.pk: times for order in orders}
 
-        def carry_out(self, row, run, *, owner):
-            act(self, row, run, owner=owner)
+        def carry_out(row, run, *, owner):
+            act(row, run, owner=owner)
             if left.get(row.pk, 0):
                 left[row.pk] -= 1
                 raise OperationalError("deadlock detected")
 
-        monkeypatch.setattr(bulk_acts.Note, "carry_out", carry_out)
+        monkeypatch.setattr(BULK_ACTS["note"], "carry_out", carry_out)
 
     return failing
 
@@ -367,7 +368,7 @@ def test_names_of_rows_are_for_those_who_may_see_them(client):
     incident = make.AffectedOrderFactory().incident
     run = make.BulkRunFactory(act="incidents", failed=1)
     make.BulkItemFactory(run=run, target=incident.pk, state="failed", why={"code": "bulk_broken"})
-    name = bulk_acts.ACTS["incidents"].name_of(incident)
+    name = BULK_ACTS["incidents"].name_of(incident)
     for permissions, shown in ((["add_note", "view_bulkrun"], False), (["view_incident", "view_bulkrun"], True)):
         client.force_login(allowed("view_bulkitem", *permissions, name=permissions[0]))
         text = client.get(reverse("admin:orders_bulkitem_changelist")).content.decode()

@@ -8,8 +8,8 @@ from django.utils.translation import override
 
 from orders.incidents.doubts import Marks, Open
 from orders.models import Dispatch, Order
-from orders.order_page.ladder.ladder import build_ladder, current
-from orders.order_page.ladder.step_rungs import Facts, Trouble
+from orders.order_words.ladder.ladder import build_ladder, current
+from orders.order_words.ladder.step_rungs import Facts, Trouble
 from orders.texts.incident_causes import UNKNOWN
 from tests.factories import NOW
 

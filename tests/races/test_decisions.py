@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.test import Client
 
-from orders.order_page.order_facts import last_event
+from orders.order_words.order_facts import last_event
 from tests.admin.orders import billed, deciding, failed, staff
 from tests.races.conftest import at_once
 

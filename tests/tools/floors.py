@@ -57,11 +57,12 @@ FLOORS: tuple[dict[str, str], ...] = (
         "orders, at its root": "the job of start days, whose path stands in rows",
         "orders.sending": "claim, record, what follows, resend: all outcomes are known here alone",
     },
-    {"orders.actions": "acts of staff on the books, dry runs, what is foreseen"},
-    {"orders.order_page": "one order's page and its decisions"},
+    {"orders.order_words": "what counts about one order, its ladder, history and differences in words"},
+    {"orders.actions": "what staff may do, a row an act; dry runs, what is foreseen"},
     {
         "orders.customer_page": "one customer's page",
         "orders.office": "exports, schedules, views, bulk, trials, evidence, digest: a folder a feature",
+        "orders.order_page": "one order's page",
         "orders.templatetags": "tags of templates",
     },
     {

@@ -12,15 +12,21 @@ from django.utils.translation import override
 from integrations.bboss.content import NUMBER
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bigdata.record_file import RecordFile
+from orders.actions.carrying_out import needs_second
+from orders.actions.table import DECISIONS
 from orders.books.books import RecordFileError, has_look_up
 from orders.management.arguments import actor, add_by, add_file, check_file, day
-from orders.management.order_command import ASKED, add_emergency, asked_by_command, known_orders, say_asked
+from orders.management.order_command import (
+    ASKED,
+    add_emergency,
+    asked_by_command,
+    known_orders,
+    note_emergency,
+    say_asked,
+)
 from orders.management.progress import Progress
 from orders.models import Difference, Order
-from orders.order_page.carrying_out import needs_second
-from orders.order_page.decisions.registry import DECISIONS
 from orders.pauses.pauses import why_paused
-from orders.people.asked_acts import carried_out_in_emergency
 from orders.texts.error_messages import say_why_in_english
 from orders.texts.secrets_in_text import without_named_secrets
 
@@ -70,7 +76,7 @@ class Command(BaseCommand):
         listed = read_numbers(numbers) if numbers else None
         records = read_records(file) if file else None
         if second and emergency:
-            note_emergency(order, by=actor(by), reason=reason, now=timezone.now())
+            note_comparison(order, by=actor(by), reason=reason, now=timezone.now())
         scope, self.fix = Scope(numbers=tuple(order), since=since), fix and not asks
         with Progress(self.stderr, "orders", scope.orders().count) as self.bar:
             run = Comparison(
@@ -155,12 +161,11 @@ def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
         raise CommandError("the reason is empty")
 
 
-def note_emergency(numbers: list[str], *, by: str, reason: str, now: datetime.datetime) -> None:
+def note_comparison(numbers: list[str], *, by: str, reason: str, now: datetime.datetime) -> None:
     """Noted before the comparison, which puts right in many transactions."""
-    fix, subject = DECISIONS["fix"], ", ".join(numbers[:NAMED]) or "reconcile --fix"
     order = known_orders(numbers)[numbers[0]] if len(numbers) == 1 else None
-    about = {"act": fix.four_eyes, "right": fix.permission, "order": order, "subject": subject}
-    carried_out_in_emergency(**about, by=by, reason=reason.strip(), now=now)
+    subject = ", ".join(numbers[:NAMED]) or "reconcile --fix"
+    note_emergency(DECISIONS["fix"], order, subject=subject, by=by, reason=reason, now=now)
 
 
 def read_records(path: Path) -> RecordFile:

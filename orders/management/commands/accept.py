@@ -1,21 +1,13 @@
 """`accept ORDER [INCIDENT] [--file F.csv --as-of MOMENT] --reason TEXT`: lives with a difference or incident (contract
 3.9, 14; 5; 7.2)."""
 
-from orders.actions.accept import accept
 from orders.management.arguments import add_file
 from orders.management.order_command import OrderCommand
-from orders.models import Order
-
-
-def accept_what_is_named(*, incident: str, **about) -> Order | None:
-    """Without INCIDENT nothing is accepted that needs its name."""
-    return accept(incident=incident, named=bool(incident), **about)
 
 
 class Command(OrderCommand):
     help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."
     act = "accept"
-    service = staticmethod(accept_what_is_named)
     OPTIONS = ("incident", "look")
 
     def add_more(self, parser):
@@ -28,6 +20,10 @@ class Command(OrderCommand):
 
     def handle(self, *args, order, file=None, as_of=None, **options):
         super().handle(*args, order=order, look=self.read_look(order, file, as_of), **options)
+
+    def carry_out(self, decision, **about):
+        """Without INCIDENT nothing is accepted that needs its name."""
+        return super().carry_out(decision, named=bool(about["incident"]), **about)
 
     def outcome(self, options):
         return f"{options['incident'] or 'what differs'} accepted"

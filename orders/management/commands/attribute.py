@@ -2,16 +2,12 @@
 
 from django.core.management.base import CommandError
 
-from orders.actions import dry_run as foresee
-from orders.intake.holds import choose_attribution
 from orders.management.order_command import OrderCommand
-from orders.start_day.attribution import move_attribution
 
 
 class Command(OrderCommand):
     help = "Chooses the attribution of an order that is held for it, or corrects that of an order and its family."
     act = "attribute"
-    service = staticmethod(choose_attribution)
     OPTIONS = ("letters",)
     done = "attribution %(letters)s chosen"
 
@@ -24,8 +20,8 @@ class Command(OrderCommand):
 
     def handle(self, *args, move, dry_run, **options):
         if move:
-            self.act, self.done = "move_attribution", "attribution %(letters)s given to it and its family"
-            self.service, self.foresee = move_attribution, foresee.move_attribution
+            self.act, self.foretells = "move_attribution", True
+            self.done = "attribution %(letters)s given to it and its family"
         elif dry_run:
             raise CommandError("--dry-run goes with --move")
         super().handle(*args, dry_run=dry_run, **options)

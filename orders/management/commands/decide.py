@@ -1,16 +1,14 @@
 """`decide ORDER RECORDID|pass|reject --reason TEXT`: makes a later decision the one that counts (contract 3.6, 5)."""
 
 from approvals.models import ApprovalRecord
+from orders.actions.table import DECISIONS
 from orders.management.order_command import OrderCommand
 from orders.models import Order
-from orders.order_page.decisions.registry import DECISIONS
-from orders.replanning.deciding import decide
 
 
 class Command(OrderCommand):
     help = "Makes a later finished approval record the one that counts, or enters a decision whose record was lost."
     act = "pass"
-    service = staticmethod(decide)
     OPTIONS = ("record",)
     done = "%(record)s made the decision that counts"
 

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from orders.actions.carrying_out import account_named
 from orders.history.order_writes import find_order
 from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked
@@ -14,7 +15,6 @@ from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import evidence_of, order_for
 from orders.office.exports.run import whole_file
 from orders.office.exports.service import ask_for_account, note_written, write_file
-from orders.order_page.carrying_out import account_named
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets

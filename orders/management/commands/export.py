@@ -9,12 +9,12 @@ from typing import NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 
+from orders.actions.carrying_out import account_named
 from orders.lists.registration import exported_lists
 from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked
 from orders.management.progress import Progress
 from orders.office.exports.run import ask_export, export_to
-from orders.order_page.carrying_out import account_named
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets

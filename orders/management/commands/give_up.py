@@ -1,15 +1,12 @@
 """`give_up ORDER [--step STEP] --reason TEXT [--dry-run]`: gives a failed step up (contract 3.9, 13; 5)."""
 
-from orders.actions import dry_run
 from orders.management.order_command import OrderCommand
-from orders.replanning.giving_up import give_up
 
 
 class Command(OrderCommand):
     help = "Gives up a billing step that failed for good, or each one that something waits for; says what will follow."
     act = "give_up"
-    service = staticmethod(give_up)
-    foresee = staticmethod(dry_run.give_up)
+    foretells = True
     OPTIONS = ("step",)
 
     def add_more(self, parser):

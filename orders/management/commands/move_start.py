@@ -1,16 +1,13 @@
 """`move_start ORDER YYYYMMDD --reason TEXT [--dry-run]`: moves the start day of an activation (contract 3.9, 18; 5)."""
 
-from orders.actions import dry_run
 from orders.management.arguments import wire_day
 from orders.management.order_command import OrderCommand
-from orders.start_day.moving import move_start
 
 
 class Command(OrderCommand):
     help = "Moves the start day of a scheduled activation; BPM is not told. Says what will follow."
     act = "move_start"
-    service = staticmethod(move_start)
-    foresee = staticmethod(dry_run.move_start)
+    foretells = True
     OPTIONS = ("day",)
 
     def add_more(self, parser):

@@ -1,12 +1,11 @@
 """`name_domains ORDER DOMAIN... --reason TEXT`: names the domains of a held order (contract 2.4, 5)."""
 
-from orders.intake.holds import name_domains
 from orders.management.order_command import OrderCommand
 
 
 class Command(OrderCommand):
     help = "Names the domains of an activation that is held for them."
-    service = staticmethod(name_domains)
+    act = "name_domains"
     OPTIONS = ("domains",)
 
     def add_more(self, parser):

@@ -1,11 +1,9 @@
 """`proceed ORDER --reason TEXT`: lets an order of a closed trial go on (contract 3.10, 5)."""
 
-from orders.intake.holds import proceed
 from orders.management.order_command import OrderCommand
 
 
 class Command(OrderCommand):
     help = "Lets an order go on that is held because its trial is withdrawn or ended."
     act = "proceed"
-    service = staticmethod(proceed)
     done = "let go on"

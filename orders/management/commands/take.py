@@ -1,17 +1,15 @@
 """`take ORDER [--step STEP] [--file F.csv --as-of MOMENT] --reason TEXT`: takes the partner's books as ours (contract
 3.5, 409; 5; 7.2)."""
 
-from orders.actions.take import take
+from orders.actions.table import DECISIONS
 from orders.management.arguments import add_file
 from orders.management.order_command import OrderCommand
 from orders.models import OrderEvent
-from orders.order_page.decisions.registry import DECISIONS
 
 
 class Command(OrderCommand):
     help = "After acted_before, look_up, a doubt or a difference: takes what the partner has as ours."
     act = "take"
-    service = staticmethod(take)
     OPTIONS = ("step", "process", "look")
     done = "the big-data side's books taken as ours"
 

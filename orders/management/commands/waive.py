@@ -1,11 +1,9 @@
 """`waive ORDER --reason TEXT`: lets an order go on whose files are not right (contract 3.7, 5)."""
 
-from orders.attachments.files import waive_files
 from orders.management.order_command import OrderCommand
 
 
 class Command(OrderCommand):
     help = "Lets an order go on that is held for its info-security files."
     act = "waive"
-    service = staticmethod(waive_files)
     done = "finding waived"

@@ -1,15 +1,12 @@
 """`withdraw ORDER --reason TEXT [--cancel | --delete] [--dry-run]`: withdraws as BBOSS would (contract 3.9, 16; 5)."""
 
-from orders.actions import dry_run
 from orders.management.order_command import OrderCommand
-from orders.replanning.withdrawal import withdraw_by_staff
 
 
 class Command(OrderCommand):
     help = "Withdraws an order as BBOSS would; says what will follow."
     act = "withdraw"
-    service = staticmethod(withdraw_by_staff)
-    foresee = staticmethod(dry_run.withdraw)
+    foretells = True
     OPTIONS = ("how",)
     done = "withdrawn"
 

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from orders.actions.table import BULK_ACTS
 from orders.db.odd_values import is_id
 from orders.history.people import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut
@@ -27,7 +28,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, address_of_list, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
 from orders.models import AskedAct
-from orders.office.bulk.acts import ACTS, address_of
+from orders.office.bulk.acts import address_of, rows_for
 from orders.office.bulk.meanings import MEANINGS
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
@@ -56,7 +57,9 @@ FailedFilter = word_filter(
 
 class SeenByActors(RefusedFirst):
     def has_view_permission(self, request, obj=None):
-        return super().has_view_permission(request, obj) or any(act.is_allowed(request.user) for act in ACTS.values())
+        return super().has_view_permission(request, obj) or any(
+            act.is_allowed(request.user) for act in BULK_ACTS.values()
+        )
 
 
 @register_list(
@@ -95,7 +98,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
             may = request.user.has_perm(STOP) or is_made_by(obj, request.user)
-            has_outcome = obj.act == BulkRun.Act.RESEND and obj.done and ACTS[obj.act].may_see(request.user)
+            has_outcome = obj.act == BulkRun.Act.RESEND and obj.done and BULK_ACTS[obj.act].may_see(request.user)
             resent = outcome_of_resend(obj, request.user) if has_outcome else None
             items = reverse("admin:orders_bulkitem_changelist")
             context |= {
@@ -116,9 +119,9 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def address_again(self, obj, user) -> str:
-        if not (obj.failed and obj.items_kept and obj.state not in BUSY and ACTS[obj.act].is_allowed(user)):
+        if not (obj.failed and obj.items_kept and obj.state not in BUSY and BULK_ACTS[obj.act].is_allowed(user)):
             return ""
-        chooser = ACTS[obj.act].chooser
+        chooser = BULK_ACTS[obj.act].chooser
         asked = {name: obj.details[name] for name in (chooser.base_fields if chooser else ()) if name in obj.details}
         return f"{reverse('admin:orders_bulkrun_new', args=[obj.act])}?{urlencode({AGAIN: obj.pk, **asked})}"
 
@@ -135,12 +138,12 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         words, query = said(obj), unquote_plus(obj.query)
         if mask_text_or_json(words) != words or mask_text_or_json(query) != query:
             return self.filter_words(obj)
-        url = address_of_list(ACTS[obj.act].model)
+        url = address_of_list(BULK_ACTS[obj.act].model)
         return format_html('<a href="{}?{}" title="{}">{}</a>', url, obj.query, _("The list as it is now"), words)
 
     @admin.display(description=_("details"))
     def detail_words(self, obj):
-        words = ACTS[obj.act].details_of(obj)
+        words = BULK_ACTS[obj.act].details_of(obj)
         return " · ".join(f"{title} {mask_text_or_json(value)}" for title, value in words) or "-"
 
     # --- beginning, stopping, going on
@@ -193,8 +196,8 @@ def said(run: BulkRun) -> str:
 
 def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
     items = list(run.items.filter(state=ItemState.FAILED).order_by("target")[:SHOWN])
-    act = ACTS[run.act]
-    found = act.rows_for(user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
+    act = BULK_ACTS[run.act]
+    found = rows_for(act, user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
     return [
         (
             act.name_of(found[item.target]) if item.target in found else f"#{item.target}",
@@ -242,9 +245,9 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
     fields = ["row", "outcome", "reason", "of_run"]
 
     def add_facts(self, rows):
-        for act in ACTS.values():
+        for act in BULK_ACTS.values():
             items = [item for item in rows if item.run.act == act.key]
-            found = act.model._base_manager.defer(*act.large).in_bulk([item.target for item in items]) if items else {}
+            found = act.read([item.target for item in items]) if items else {}
             for item in items:
                 item.subject = found.get(item.target)
 
@@ -254,17 +257,17 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
     def get_queryset(self, request):
         """The items whose rows the person may see, in whoever's run. Those of drafts are no acts yet."""
         rows, user = super().get_queryset(request).exclude(run__state=State.DRAFT), request.user
-        kinds = [act for act in ACTS.values() if act.may_see(user)]
+        kinds = [act for act in BULK_ACTS.values() if act.may_see(user)]
         if is_unlimited(user):
-            return rows if len(kinds) == len(ACTS) else rows.filter(run__act__in=[act.key for act in kinds])
+            return rows if len(kinds) == len(BULK_ACTS) else rows.filter(run__act__in=[act.key for act in kinds])
         seen = Q(pk__in=[])
         for act in kinds:
-            seen |= Q(Exists(act.rows_for(user).filter(pk=OuterRef("target"))), run__act=act.key)
+            seen |= Q(Exists(rows_for(act, user).filter(pk=OuterRef("target"))), run__act=act.key)
         return rows.filter(seen)
 
     @admin.display(description=_("row"))
     def row(self, obj):
-        act = ACTS[obj.run.act]
+        act = BULK_ACTS[obj.run.act]
         if not hasattr(obj, "subject"):
             obj.subject = act.model._base_manager.defer(*act.large).filter(pk=obj.target).first()
         if not obj.subject:
@@ -273,7 +276,7 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
         return format_html('<a class="cut" href="{}" title="{}">{}</a>', address_of(obj.subject), name, name)
 
     outcome = column(_("outcome"), lambda obj: chip(ItemState(obj.state)))
-    reason = column(_("reason"), lambda obj: cut(ACTS[obj.run.act].say_why(obj.why)))
+    reason = column(_("reason"), lambda obj: cut(BULK_ACTS[obj.run.act].say_why(obj.why)))
 
     @admin.display(description=_("bulk run"))
     def of_run(self, obj):

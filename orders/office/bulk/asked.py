@@ -7,15 +7,16 @@ from django.urls import reverse
 from django.utils.translation import get_language, override
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.asked_decision import Foreseen
+from orders.actions.bulk import asked_of
+from orders.actions.carrying_out import ForeseenOtherwiseError, digest_of
+from orders.actions.table import BULK_ACTS
 from orders.models import AskedAct
-from orders.office.bulk.acts import ACTS, count_kinds
-from orders.office.bulk.base import asked_of
+from orders.office.bulk.acts import count_kinds
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import JUDGED
 from orders.office.bulk.service import start_asked
 from orders.office.jobs import check_quota, queue
-from orders.order_page.asked_decision import Foreseen
-from orders.order_page.carrying_out import ForeseenOtherwiseError, digest_of
 from orders.people.asked_acts import confirm
 from orders.texts.errors import NotAllowedError
 
@@ -44,7 +45,7 @@ class AskedRun:
         if self.run is None:
             return []
         rows = str(BulkRun._meta.get_field("total").verbose_name)
-        asked = ACTS[self.run.act].details_of(self.run)
+        asked = BULK_ACTS[self.run.act].details_of(self.run)
         return [(rows, f"{self.run.total:,}"), *((title, value) for title, value in self.run.words), *asked]
 
     def foresee(self, *, now: datetime.datetime) -> Foreseen:
@@ -73,4 +74,4 @@ class AskedRun:
 def foresee_run(run: BulkRun) -> list[str]:
     """How many of the first rows would fare how, in the reader's language."""
     first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
-    return [f"{number:,} × {kind}" for kind, number in count_kinds(ACTS[run.act].judge(first, asked_of(run)))]
+    return [f"{number:,} × {kind}" for kind, number in count_kinds(BULK_ACTS[run.act].judge_ids(first, asked_of(run)))]

@@ -9,7 +9,7 @@ from orders.incidents.doubts import mark_orders
 from orders.lists.scope import limit
 from orders.models import Dispatch, Order
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.order_page.error_details import of_step
+from orders.order_words.error_details import of_step
 from orders.texts.incident_causes import Cause, cause_of
 
 State = Dispatch.State

@@ -14,13 +14,14 @@ from django.utils.translation import override
 from django.views.generic import RedirectView
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.bulk import Bulk, BulkForm
+from orders.actions.table import BULK_ACTS
 from orders.db.odd_values import is_id
 from orders.history.people import staff_actor
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
-from orders.office.bulk.acts import ACTS, address_of, count_kinds
+from orders.office.bulk.acts import address_of, count_kinds, label_of
 from orders.office.bulk.asked import foresee_run
-from orders.office.bulk.base import BulkAct, ReasonForm
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.parts import run_part
 from orders.office.bulk.selection import DRAFT, JUDGED, Selected
@@ -48,7 +49,7 @@ class ResendPages:
 
 def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
     """GET: notes which rows, as a draft, and shows what would happen. POST: the draft runs."""
-    act = ACTS.get(key)
+    act = BULK_ACTS.get(key)
     if act is None:
         raise Http404
     if not act.is_allowed(request.user):
@@ -74,7 +75,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
     context = {
         **site.each_context(request),
         "opts": act.model._meta,
-        "title": act.label,
+        "title": label_of(act),
         "act": act,
         "chooser": selected.chooser,
         "list": {"title": act.model._meta.verbose_name_plural, "address": address_of_list(act.model)},
@@ -89,7 +90,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
     return TemplateResponse(request, "bulk/new.html", context)
 
 
-def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun | None:
+def _draft_of(request: HttpRequest, act: Bulk, selected: Selected) -> BulkRun | None:
     """The draft that the address or the form names, or a new one; None if no row is selected, or too many are."""
     by, now, named = staff_actor(request.user), timezone.now(), request.POST.get(DRAFT) or request.GET.get(DRAFT, "")
     if is_id(named) and (draft := find_draft(int(named), by=by, act=act.key, now=now)):
@@ -133,9 +134,9 @@ def _kept(request: HttpRequest, selected: Selected) -> list[tuple[str, str]]:
     return [(name, value) for name, values in request.GET.lists() if name not in {DRAFT, *own} for value in values]
 
 
-def _dry_run(act: BulkAct, draft: BulkRun, asked: dict) -> dict:
+def _dry_run(act: Bulk, draft: BulkRun, asked: dict) -> dict:
     first = list(draft.items.order_by("target").values_list("target", flat=True)[:JUDGED])
-    judged = act.judge(first, asked)
+    judged = act.judge_ids(first, asked)
     sample = sorted(judged, key=lambda one: not one.acts)[:SAMPLE]
     estimated = draft.total > len(first)
     return {
@@ -148,7 +149,7 @@ def _dry_run(act: BulkAct, draft: BulkRun, asked: dict) -> dict:
     }
 
 
-def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonForm) -> BulkRun:
+def _begin(request: HttpRequest, act: Bulk, selected: Selected, form: BulkForm) -> BulkRun:
     """Confirms the draft, and carries out a short run. A second click gives the run of the first. Raises OrderError."""
     asked = {name: str(value) for name, value in (selected.asked or {}).items() if value}
     given = form.cleaned_data
@@ -164,7 +165,7 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
         details={**asked, **form.details()},
         reason=given["reason"],
         now=timezone.now(),
-        right=act.permission,
+        right=act.act.permission,
         told=told,
     )
     if is_asked_for(run):

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
+from orders.actions.table import BULK_ACTS
 from orders.history.people import account_of
 from orders.lists.filters import days_as_of
-from orders.office.bulk.acts import ACTS
+from orders.office.bulk.acts import rows_for
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import Selected
 from orders.office.bulk.service import NOTE_BATCH_SIZE, carry_out, claim_run, end_run, note_rows, stop_run
@@ -40,11 +41,11 @@ def run_part(
     if run is None:
         _queue_next(at_once)
         return f"bulk run {pk}: nothing to do"
-    act, maker = ACTS[run.act], account_of(run.by, run.maker_id, run.created_at)
+    act, maker = BULK_ACTS[run.act], account_of(run.by, run.maker_id, run.created_at)
     if maker is None or not act.is_allowed(maker):
         end_run(run, NotAllowedError(NOT_ALLOWED))
     else:
-        rows = act.rows_for(maker)
+        rows = rows_for(act, maker)
 
         def do(target: int) -> None:
             row = rows.filter(pk=target).first()
@@ -64,19 +65,19 @@ def stop(*, pk: int, by: str, now: datetime.datetime) -> None:
     """Stops a run at a person's request, and tells whom it concerns what it did. Raises NotAllowedError."""
     stop_run(pk=pk, by=by, now=now)
     run = BulkRun.objects.get(pk=pk)
-    ACTS[run.act].ended(run)
+    BULK_ACTS[run.act].ended(run)
 
 
 def note_draft(pk: int, *, stop: Callable[[], bool] = lambda: False) -> str:
     """Notes the rows of a large draft, up to the newest when its maker looked. Running it twice does no harm."""
     draft = BulkRun.objects.filter(pk=pk, state=BulkRun.State.DRAFT, upto__isnull=False).first()
     maker = draft and account_of(draft.by, draft.maker_id, draft.created_at)
-    if draft is None or maker is None or not ACTS[draft.act].is_allowed(maker):
+    if draft is None or maker is None or not BULK_ACTS[draft.act].is_allowed(maker):
         return f"bulk run {pk}: nothing to note"
     request = HttpRequest()
     request.user, request.GET = maker, QueryDict(draft.details["address"])
     with days_as_of(draft.created_at):
-        selected, upto = Selected(ACTS[draft.act], request), draft.upto
+        selected, upto = Selected(BULK_ACTS[draft.act], request), draft.upto
         note_rows(draft, lambda last: selected.after(last, upto, NOTE_BATCH_SIZE), stop=stop)
     return f"bulk run {pk}: {draft.items.count()} rows noted"
 

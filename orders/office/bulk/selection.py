@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.actions.bulk import Bulk
 from orders.db.odd_values import NONSENSE, is_id
 from orders.lists.list_query import (
     COLUMNS,
@@ -22,7 +23,6 @@ from orders.lists.list_query import (
     unread_list,
 )
 from orders.office.bulk.acts import acts_on
-from orders.office.bulk.base import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.texts.errors import ExportError
 
@@ -35,8 +35,8 @@ NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 class Selected:
     """The rows that an address names, as far as the person sees them. `named`: the address says which rows it means."""
 
-    def __init__(self, act: BulkAct, request: HttpRequest):
-        self.act, self.request = act, request
+    def __init__(self, act: Bulk, request: HttpRequest):
+        self.act, self.request, self.admin = act, request, admin.site.get_model_admin(act.model)
         self.chooser = act.chooser(request.GET or None) if act.chooser else None
         own = {PICK, EVERY, AGAIN, DRAFT, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
@@ -82,8 +82,8 @@ class Selected:
     def _list(self):
         """The list under this filter, of which no row is read. A filter that it does not know is no page of ours."""
         try:
-            conditions = read_query(self.act.model_admin, urlencode(self._given))
-            return unread_list(self.act.model_admin, conditions, self.request.user)
+            conditions = read_query(self.admin, urlencode(self._given))
+            return unread_list(self.admin, conditions, self.request.user)
         except ExportError as error:
             raise Http404 from error
 
@@ -91,7 +91,7 @@ class Selected:
     def rows(self) -> QuerySet:
         if self.asked is None:
             return self.act.model._base_manager.none()
-        rows = self.act.model_admin.get_queryset(self.request)
+        rows = self.admin.get_queryset(self.request)
         if PICK in self.request.GET:  # of ticks that mean no row nothing is left, rather than all rows
             rows = rows.filter(pk__in=self.picked)
         elif self.again:
@@ -111,7 +111,7 @@ class Selected:
         if not self.params:
             return []
         sorting = [(_("sorting"), self._left_out)] if self._left_out else []
-        return [*query_words(self.act.model_admin, self.filter_query), *sorting]
+        return [*query_words(self.admin, self.filter_query), *sorting]
 
     @property
     def filter_query(self) -> str:

@@ -25,9 +25,9 @@ from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order
 from orders.office.evidence.archive import Entry
 from orders.office.exports.service import Table
-from orders.order_page.history import describe
-from orders.order_page.ladder.ladder import build_ladder
-from orders.order_page.order_facts import facts_of
+from orders.order_words.history import describe
+from orders.order_words.ladder.ladder import build_ladder
+from orders.order_words.order_facts import facts_of
 from orders.people.staff_events import note_evidence
 from orders.texts.errors import ExportError
 from orders.trials.shapes import shape_of

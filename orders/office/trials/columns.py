@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from orders.models import Order, Province, ServiceType
-from orders.order_page.glossary import WORDS
+from orders.order_words.glossary import WORDS
 from orders.rules.content import MemberFault, OrderContent, TrialMember
 
 NUMBER, CUSTOMER, CUSTOMER_NAME = "OrderNum", "EnterpriseID", "EnterpriseName"

@@ -1,0 +1,83 @@
+"""A decision that waits for a second person, as the page shows it that confirms it."""
+
+import datetime
+from dataclasses import dataclass, field
+
+from django.db.models import Subquery
+from django.urls import reverse
+from django.utils.translation import get_language
+
+from notifications.mail_texts import LANGUAGE
+from orders.actions.action import LOOKED_AT, Action
+from orders.actions.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
+from orders.actions.table import DECISIONS, label_of
+from orders.models import AskedAct, OrderEvent
+from orders.order_words.history import NOT_NEWS, Told, describe
+from orders.order_words.order_facts import facts_of, last_event
+from orders.texts.errors import NotAllowedError, OrderError
+
+MAX_NEWS = 20
+OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What will happen now, in the reader's language; `told` is the digest that the confirmation brings
+    back.
+
+    `before`: what was foreseen as it was asked, if that was something else. `news`: what happened since.
+    """
+
+    will: list[str] = field(default_factory=list)
+    told: str = ""
+    seen: int = 0
+    before: list[str] = field(default_factory=list)
+    news: list[Told] = field(default_factory=list)
+    why_not: str = ""
+
+
+class AskedDecision:
+    def __init__(self, row: AskedAct):
+        self.row, self.order = row, row.order
+        self.act: Action | None = DECISIONS.get(row.decision)  # none: another version asked for it
+        self.label, self.danger = label_of(row), self.act is not None and self.act.danger
+        self.name = self.order.number
+        self.address = reverse("admin:orders_order_change", args=[self.order.pk])
+
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        """The form's other answers, in words."""
+        if self.act is None:
+            return []
+        form, found = self.act.form(order=self.order), []
+        for name, value in self.row.arguments.items():
+            known = form.fields.get(name) or form.base_fields.get(name)
+            if value:
+                found.append(
+                    (str(known.label if known else LOOKED_AT if name == "look" else name), form.said(name, str(value)))
+                )
+        return found
+
+    def foresee(self, *, now: datetime.datetime) -> Foreseen:
+        if self.act is None:
+            return Foreseen(why_not=NotAllowedError("ask_over").words())
+        seen, news = last_event(self.order), self._news()
+        facts = facts_of(self.order, now=now)
+        try:
+            if why := self.act.why_not(facts):
+                raise why
+            asked = arguments_of(self.row, self.act)
+            foreseen = foreseen_of(self.act, facts, asked)
+            will = foreseen if get_language() == LANGUAGE else [str(one) for one in self.act.will(facts, **asked)]
+        except OrderError as error:
+            return Foreseen(seen=seen, news=news, why_not=error.words())
+        before = self.row.told if self.row.told != foreseen else []
+        return Foreseen(will=will, told=digest_of(foreseen), seen=seen, before=before, news=news)
+
+    def _news(self) -> list[Told]:
+        events = OrderEvent.objects.filter(order=self.order)
+        rows = events.filter(pk__gt=Subquery(events.filter(kind=OWN[0], data__asked=self.row.pk).values("pk")[:1]))
+        return [describe(row) for row in rows.exclude(kind__in=[*NOT_NEWS, *OWN]).order_by("pk")[:MAX_NEWS]]
+
+    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+        return confirm_second(self.row, judge=judge, seen=seen, digest=told, now=now)

@@ -1,0 +1,102 @@
+"""How an act is done to many rows of a list: which rows, the form that confirms, what a dry run says of a row."""
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+from django.utils.functional import Promise
+
+from orders.db.odd_values import MOST_ID
+from orders.history.people import actor_kept
+from orders.lists.reason import reason_field
+from orders.texts.error_messages import say_why
+
+
+class BulkForm(forms.Form):
+    """Confirms a run. `draft` is the id of the draft whose rows the page showed."""
+
+    reason = reason_field(autofocus=False)
+    draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)
+
+    def details(self) -> dict[str, str]:
+        return {name: value for name, value in self.cleaned_data.items() if name not in BulkForm.base_fields}
+
+    @staticmethod
+    def said(field: forms.Field, value: str) -> str:
+        """An answer to one of its fields, in words."""
+        return str(dict(getattr(field, "choices", ())).get(value, value))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What would happen to a row. Rows are counted by `kind`; `words` is about this one. `acts`: something would."""
+
+    row: Any
+    kind: str | Promise
+    words: str | Promise
+    acts: bool = True
+
+
+@dataclass(kw_only=True, eq=False)
+class Bulk:
+    """An act on many rows of the list of `model`. `key`, in `BulkRun.act` and addresses: the act's, unless it is named.
+
+    `chooser` is a form that selects among the rows, and `narrow` does so by its values, which are in the URL and are
+    stored in the run's details. `judge` says of rows what would happen. For each row the act's service, or the one
+    named here, gets what `given` makes of row, run and the id of its maker. `ended` tells whom it concerns, once the
+    run is done or was stopped; a stopped one may go on, and end again. `say_why`: why a row was not carried out, in the
+    reader's language; empty if it was. `large`: columns that neither preview nor action reads.
+    """
+
+    model: type[Model]
+    judge: Callable[[Sequence[Any], dict], list[Judged]]
+    given: Callable[[Any, Any, int], dict[str, Any]]
+    service: Callable[..., object] | None = None
+    form: type[BulkForm] = BulkForm
+    chooser: type[forms.Form] | None = None
+    narrow: Callable[[QuerySet, dict], QuerySet] = lambda rows, asked: rows
+    name_of: Callable[[Any], str] = lambda row: row.number
+    ended: Callable[[Any], None] = lambda run: None
+    say_why: Callable[[dict], str] = say_why
+    large: tuple[str, ...] = ("content",)
+    key: str = ""
+    act: Any = None
+    """The act itself, which sets it."""
+
+    def may_see(self, user: Any) -> bool:
+        return user.has_perm(f"orders.view_{self.model._meta.model_name}")
+
+    def is_allowed(self, user: Any) -> bool:
+        return self.may_see(user) and user.has_perm(self.act.permission)
+
+    def read(self, ids: Sequence[int]) -> dict[int, Any]:
+        return self.model._base_manager.defer(*self.large).in_bulk(ids)
+
+    def judge_ids(self, ids: Sequence[int], asked: dict) -> list[Judged]:
+        found = self.read(ids)
+        return self.judge([found[pk] for pk in ids if pk in found], asked)
+
+    def carry_out(self, row: Any, run: Any, *, owner: int) -> None:
+        """Calls the service for one row, in a transaction. Raises OrderError."""
+        about = {"by": actor_kept(run.by, run.maker_id), "reason": run.reason, "now": timezone.now()}
+        (self.service or self.act.service)(**self.given(row, run, owner), **about)
+
+    def details_of(self, run: Any) -> list[tuple[str, str]]:
+        """What the forms asked besides the reason, in words: titles and answers."""
+        fields = {**(self.chooser.base_fields if self.chooser else {}), **self.form.base_fields}
+        known = [(name, field) for name, field in fields.items() if run.details.get(name)]
+        return [(str(field.label), self.form.said(field, run.details[name])) for name, field in known]
+
+
+def each(judge_one: Callable[[Any], Judged]) -> Callable[[Sequence[Any], dict], list[Judged]]:
+    return lambda rows, asked: [judge_one(row) for row in rows]
+
+
+def asked_of(run: Any) -> dict:
+    """What the run's chooser was told, as `judge` takes it."""
+    since = run.details.get("since")
+    return run.details | {"since": datetime.date.fromisoformat(since) if since else None}

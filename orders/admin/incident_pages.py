@@ -1,0 +1,126 @@
+"""The pages of acts on an incident (`orders/actions/incident_acts.py`), and what its own page shows beside them."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils import timezone
+
+from orders.actions.action import Action
+from orders.actions.incident_acts import INCIDENT_ACTS, OPEN, PARTLY, PERMISSION, IncidentFacts
+from orders.history.people import staff_actor
+from orders.incidents.doubts import mark_orders
+from orders.incidents.incident_desk import parts_but, why_not_theirs
+from orders.incidents.incidents import BOOKS_ONLY
+from orders.incidents.standing import still_standing
+from orders.lists.notes import notes_within
+from orders.lists.owning import owner_line
+from orders.lists.scope import attributions_of, limit
+from orders.models import AffectedOrder, Dispatch, Incident
+from orders.rules.steps import OUTSIDE, Partner, channels_of
+from orders.texts.error_messages import say
+from orders.texts.errors import NotAllowedError
+from orders.texts.incident_causes import title_of
+
+SHOWN = 20
+
+
+def _facts_of(request: HttpRequest, incident: Incident) -> IncidentFacts:
+    letters, still = attributions_of(request.user), incident.affected.unresolved()
+    whole = letters is None or not still.exclude(order__attribution__in=letters).exists()
+    return IncidentFacts(incident, timezone.now(), whole, why_not_theirs(incident, staff_actor(request.user)))
+
+
+def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
+    """Whether one of these orders has a failed step that a resend could be about. Files and decisions have none."""
+    if incident.partner not in Partner.values or incident.code in BOOKS_ONLY:
+        return False
+    failed = Dispatch.objects.current().filter(repeat=False, state=Dispatch.State.FAILED, error_code=incident.code)
+    failed = failed.filter(channel__in=channels_of(incident.partner))
+    return failed.filter(order__in=rows.order_by().values("order")).exists()
+
+
+def stopped_by(request: HttpRequest, incident: Incident) -> dict:
+    """The first few stopped orders, and a link to resend all of them if the user may."""
+    rows = limit(incident.affected.unresolved(), request.user)
+    some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
+    mark_orders(row.order for row in some)
+    may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
+    query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
+    many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and _has_failed(incident, rows) else ""
+    return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}
+
+
+class IncidentPages:
+    change_form_template = "admin/orders/incident.html"
+
+    def get_urls(self):
+        act = self.admin_site.admin_view(self.act_view)
+        return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        facts, is_open = _facts_of(request, obj), obj.state in OPEN
+        acts = INCIDENT_ACTS.values() if request.user.has_perm(PERMISSION) else ()
+        free = facts.whole and not facts.own  # an act that asks first is about every order that the incident stops
+        why = say("incident_by_the_books", {}) if is_open and obj.code in BOOKS_ONLY else ""
+        context.update(
+            acts=[act for act in acts if act.offered(facts) and (free or not act.asks)],
+            by_the_books=facts.own.words() if is_open and facts.own else why,
+            of_partner=obj.partner in OUTSIDE,
+            owning=owner_line(request, obj),
+            notes=notes_within(obj.notes.all(), obj.letters, others=obj.others),
+            **stopped_by(request, obj),
+        )
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def act_view(self, request, pk: int, key: str):
+        """Refuses whoever lacks the right. GET asks first where the action does, else leads to the page."""
+        incident, act = self.get_object(request, str(pk)), INCIDENT_ACTS.get(key)
+        if not (incident and act and request.user.has_perm(act.permission)):
+            raise PermissionDenied
+        facts = _facts_of(request, incident)
+        if act.asks and not facts.whole or not self.has_view_permission(request, incident):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self.ask(request, facts, act, act.form()) if act.asks else self.back(incident)
+        form = act.form(request.POST)
+        if not form.is_valid():
+            return self.ask(request, facts, act, form)
+        more = form.cleaned_data
+        try:
+            became = act.act(facts, by=staff_actor(request.user), reason=more.pop("note"), **more)
+        except NotAllowedError as error:
+            messages.error(request, error.words())
+        else:
+            tell = messages.warning if became == PARTLY else messages.success
+            tell(request, became or act.done)
+        return self.back(incident)
+
+    def back(self, incident: Incident):
+        return redirect("admin:orders_incident_change", incident.pk)
+
+    def ask(self, request, facts: IncidentFacts, act: Action, form):
+        incident, found, why = facts.incident, {}, None
+        if act.asks:
+            rows = still_standing(incident)
+            standing = rows.count()
+            facts = replace(facts, going=parts_but(incident, rows).number, standing=standing)
+            why = act.why_not(facts)
+            some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:SHOWN])
+            mark_orders(row.order for row in some)
+            found = {"will": act.will(facts), "stopped": some, "more_stopped": standing > SHOWN}
+        return self.show(
+            request,
+            "admin/orders/incident_act.html",
+            title=act.label,
+            incident=incident,
+            cause=title_of(incident.code, incident.words),
+            form=form,
+            why_not=why and why.words(),
+            **found,
+        )

@@ -1,0 +1,134 @@
+"""Taking a decision: what will happen, the reason, and the answer to the person."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from orders.actions.action import Action, ReasonForm
+from orders.actions.carrying_out import (
+    ChangedMeanwhileError,
+    ForeseenOtherwiseError,
+    ask_second,
+    carry_out,
+    digest_to_heed,
+    needs_second,
+)
+from orders.actions.table import DECISIONS
+from orders.attachments.files import look_again
+from orders.books.books import BooksSilentError
+from orders.history.people import staff_actor
+from orders.incidents.incidents import PARTNER_PAUSED
+from orders.lists.neighbours import list_query
+from orders.lists.pauses_in_force import paused_for
+from orders.models import Order
+from orders.order_words.history import describe
+from orders.order_words.order_facts import facts_of, last_event
+from orders.outbox.outcome import LOOK_UP
+from orders.reconciliation.asking import why_silent
+from orders.texts.errors import OrderError
+from orders.texts.incident_causes import cause_of
+
+
+def answer_decision(pages, request: HttpRequest, order: Order, key: str):
+    """GET asks, POST decides. Who may not is refused, whatever they saw before."""
+    decision = DECISIONS.get(key)
+    if decision is None:
+        raise Http404
+    if not request.user.has_perm(decision.permission):
+        raise PermissionDenied
+    if request.method != "POST":
+        form = decision.form(order=order, initial={"seen": last_event(order)})
+        return _ask(pages, request, order, decision, form)
+    form = decision.form(request.POST, order=order)
+    if not form.is_valid():
+        return _ask(pages, request, order, decision, form)
+    return _carry_out(pages, request, order, decision, form)
+
+
+def answer_recheck(pages, request: HttpRequest, order: Order):
+    """Has the order's files looked at now instead of in five minutes. It changes nothing else, so it asks no reason."""
+    if not request.user.has_perm("orders.resend_order"):
+        raise PermissionDenied
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        look_again(number=order.number, by=staff_actor(request.user), now=timezone.now())
+    except OrderError as error:
+        messages.warning(request, error.words())
+    else:
+        messages.success(request, _("The files are looked at now; the result shows here within seconds."))
+    return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files#tabs")
+
+
+def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form: ReasonForm):
+    about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
+    about |= {"by": staff_actor(request.user), "now": timezone.now(), "heeded": request.POST.get("told", "")}
+    about |= form.more()
+    try:
+        if needs_second(decision):
+            row = ask_second(decision, **about)
+            sentence = _("Nothing was done yet: a second person has to confirm it until %(until)s.") % {
+                "until": f"{timezone.localtime(row.lapses_at):%m-%d %H:%M}"
+            }
+        else:
+            sentence = carry_out(decision, **about)
+    except ChangedMeanwhileError as changed:
+        return _ask_again(pages, request, order, decision, changed)
+    except ForeseenOtherwiseError:
+        return _ask(pages, request, order, decision, form, status=409)
+    except BooksSilentError as error:
+        if error.code == LOOK_UP:
+            form.add_error(None, why_silent(error).words())
+        else:
+            if error.code != PARTNER_PAUSED:
+                form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
+            form.add_error(None, cause_of(error.code).what)
+        return _ask(pages, request, order, decision, form, status=409)
+    except OrderError as error:
+        form.add_error(None, error.words())
+        return _ask(pages, request, order, decision, form, status=409)
+    messages.success(request, sentence)
+    if not pages.get_queryset(request).filter(pk=order.pk).exists():  # its attribution is none of theirs any more
+        return redirect(reverse("admin:orders_order_changelist"))
+    return redirect(reverse("admin:orders_order_change", args=[order.pk]) + list_query(request.GET))
+
+
+def _ask_again(pages, request: HttpRequest, order: Order, decision: Action, changed: ChangedMeanwhileError):
+    """The person is told what happened meanwhile, keeps their words, and decides anew."""
+    data = request.POST.copy()
+    data["seen"] = changed.news[-1].pk
+    order = pages.order_or_404(request, order.pk)
+    news = [describe(row) for row in changed.news]
+    return _ask(pages, request, order, decision, decision.form(data, order=order), news=news, status=409)
+
+
+def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, news=(), status: int = 200):
+    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
+    asked = form.more() if form.is_bound and form.is_valid() else {}
+    why_not, will, warnings, digest = decision.why_not(facts), [], [], ""
+    try:
+        if not why_not:
+            will, warnings = decision.will(facts, **asked), decision.warnings(facts, **asked)
+            digest = digest_to_heed(decision, facts, asked) if warnings else ""
+    except OrderError as error:  # what the order's state alone does not tell
+        why_not = error
+    return pages.show(
+        request,
+        "admin/orders/order/decide.html",
+        status=status,
+        title=decision.label,
+        order=order,
+        decision=decision,
+        second=needs_second(decision),
+        form=form,
+        news=news,
+        why_not=why_not and why_not.words(),
+        will=[sentence for sentence in will if sentence not in warnings],
+        warnings=warnings,
+        told=digest,
+        preview="" if why_not else decision.preview(facts, by=staff_actor(request.user)),
+    )

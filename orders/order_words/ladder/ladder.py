@@ -1,0 +1,74 @@
+"""The ladder of an order: received, stored, files, billing, BPM, approval, start day, live (and undone). Pure.
+
+Order and steps in, rungs out. Exactly one rung is the current one: where the order stands, and why.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from orders.incidents.doubts import SAYS_SO
+from orders.models import Order
+from orders.order_words.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
+from orders.order_words.ladder.step_rungs import (
+    Facts,
+    Rung,
+    billing_rung,
+    bpm_rung,
+    files_rung,
+    other_rung,
+    received_rung,
+    stored_rung,
+)
+from orders.rules.steps import OTHER_CHANNELS
+
+State, Kind = Order.State, Order.Kind
+SHORT = (received_rung, stored_rung, billing_rung, live_rung)
+ASKS_FIRST = (received_rung, stored_rung, files_rung, billing_rung, bpm_rung, approval_rung, start_day_rung, live_rung)
+BILLED_LAST = (received_rung, stored_rung, files_rung, bpm_rung, approval_rung, billing_rung, start_day_rung, live_rung)
+URGENCY = ("red", "amber", "violet", "blue")
+PASSED = {"green", "none"}
+NOT_FINE = {"red", "amber"}
+
+
+def build_ladder(facts: Facts) -> list[Rung]:
+    """The order's rungs, one of them `current`. An order that is not fine has a red or amber one."""
+    makers = [*_makers(facts), *([undone_rung] if facts.order.undo_since else [])]
+    rungs = [make(facts) for make in makers]
+    if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
+        rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
+    mending = facts.open.number > 0 and facts.open.mending == facts.open.number  # its rung says so
+    fine = (facts.marks.fine or mending) and facts.order.state not in SAYS_SO
+    if not fine and not any(rung.tone in NOT_FINE for rung in rungs):
+        rungs[-1] = not_fine(rungs[-1], facts)
+    here = _current(rungs, facts.order)
+    return [replace(rung, current=rung.key == here) for rung in rungs]
+
+
+def current(rungs: list[Rung]) -> Rung:
+    return next(rung for rung in rungs if rung.current)
+
+
+def _makers(facts: Facts) -> tuple:
+    """A subsequent activation that is billed after its approval shows the rungs in that order. Calls that have no rung
+    of their own here stand in front of the last ones."""
+    makers: tuple = SHORT
+    if facts.order.kind == Kind.ACTIVATION:
+        late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
+        makers = BILLED_LAST if late else ASKS_FIRST
+    more = [
+        partial(other_rung, channel) for channel in OTHER_CHANNELS if any(row.channel == channel for row in facts.steps)
+    ]
+    place = next(place for place, make in enumerate(makers) if make in {start_day_rung, live_rung})
+    return (*makers[:place], *more, *makers[place:])
+
+
+def _current(rungs: list[Rung], order: Order) -> str:
+    """What is wrong comes first, then what waits for somebody, then what is under way, then what is next."""
+    if order.state in {State.COMPENSATING, State.WITHDRAWN} and order.undo_since:
+        return rungs[-1].key
+    for tone in URGENCY:
+        for rung in rungs:
+            if rung.tone == tone:
+                return rung.key
+    ahead = [rung for rung in rungs if rung.tone not in PASSED]
+    return (ahead or rungs[-1:])[0].key

@@ -1,0 +1,339 @@
+"""The rungs that follow from an order's steps: received, stored, files, billing, BPM. Pure."""
+
+import datetime
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from notifications.models import Mail
+from orders.history.people import actor_of
+from orders.incidents.doubts import Marks, Open
+from orders.incidents.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
+from orders.models import Dispatch, Order, OrderEvent, Pause
+from orders.order_words.error_details import detail_text, of_finding, of_step, of_trouble
+from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP
+from orders.rules.shape import Shape
+from orders.rules.steps import OF_COMPARISONS, PARTNERS, Channel
+from orders.texts.incident_causes import CAUSES, Cause, cause_of
+
+State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
+Text = str | Promise
+ACTION_OF = {ACTED_BEFORE: "take", LOOK_UP: "look_up"}  # the decision that helps a failed step, by its code
+BY_URGENCY = (State.FAILED, State.RETRYING, State.SENDING, State.DUE, State.WAITING)
+ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "proceed", Held.DOMAINS_MISSING: "name_domains"}
+OVER = {State.DONE, State.GIVEN_UP}
+BEHIND = Cause(
+    _("It waits behind a failed step of another order of its trial."),
+    _("Set that order going, or give its step up; this one follows by itself."),
+)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An open incident that stops the order, or (`beside`) another of its trial. `ignored`: staff put it aside."""
+
+    code: str
+    step: str = ""
+    partner: str = ""
+    detail: str = ""
+    since: datetime.datetime | None = None
+    incident_id: int | None = None
+    detail_params: Mapping = field(default_factory=dict)
+    beside: bool = False
+    ignored: bool = False
+
+    @property
+    def cause(self) -> Cause:
+        return cause_of(self.code)
+
+
+@dataclass(frozen=True)
+class Waiver:
+    who: str
+    reason: str
+    at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `paused`: the
+    pauses that stand, by partner. `late`: the customer has been live for so long that nothing is undone by itself
+    (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
+    of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
+    with its number and other content that nobody has seen to, the newest first. `marks`: whether the order is fine
+    (orders.incidents.doubts). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an incident
+    stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step of the
+    order, or in its trial's line, is under way. `pushed`: the event of today by which staff asked for the approval.
+    `mails`: those about the order that have failed or are tried again."""
+
+    order: Order
+    steps: Collection[Dispatch]
+    now: datetime.datetime
+    troubles: Collection[Trouble] = ()
+    shut: Collection[str] = ()
+    paused: Mapping[str, Pause] = field(default_factory=dict)
+    opinion: str = ""
+    late: bool = False
+    open: Open = Open()
+    behind: Dispatch | None = None
+    waiver: Waiver | None = None
+    conflicts: Collection[tuple[int, datetime.datetime]] = ()
+    returned: bool = False
+    marks: Marks = Marks()
+    shape: Shape | None = None
+    over: str = ""
+    beside: Order | None = None
+    claimed: bool = False
+    moving: bool = False
+    pushed: OrderEvent | None = None
+    mails: Collection[Mail] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
+        return self.open.number > self.open.unlisted
+
+    def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
+        return [row for row in self.steps if wanted(row)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One rung. `tone`: one of the six, or `none` where the rung does not apply. `action`: the right decision's key.
+
+    `result` is a word or two; `note` a sentence where there is no cause. `cause` says what is wrong and what to do,
+    `code` and `detail` are what the partner said. `points`: what is wrong,
+    one by one. `other`: another order that it waits for.
+    """
+
+    key: str
+    title: Text
+    tone: str = "grey"
+    icon: str = "dot"
+    result: Text = ""
+    at: datetime.datetime | None = None
+    note: Text = ""
+    cause: Cause | None = None
+    code: str = ""
+    detail: str = ""
+    tries: int = 0
+    next_try: datetime.datetime | None = None
+    points: tuple[str, ...] = ()
+    action: str = ""
+    other: Order | None = None
+    current: bool = False
+
+
+def green(base: dict, result: Text, **facts) -> Rung:
+    return Rung(**base, tone="green", icon="check", result=result, **facts)
+
+
+def amber(base: dict, result: Text, *, icon: str = "pause", **facts) -> Rung:
+    return Rung(**base, tone="amber", icon=icon, result=result, **facts)
+
+
+def blue(base: dict, result: Text, *, icon: str = "arrow", **facts) -> Rung:
+    return Rung(**base, tone="blue", icon=icon, result=result, **facts)
+
+
+def skipped(base: dict, result: Text, **facts) -> Rung:
+    return Rung(**base, tone="none", icon="dash", result=result, **facts)
+
+
+def never_begun(base: dict) -> Rung:
+    return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+
+
+def received_rung(facts: Facts) -> Rung:
+    """BBOSS was answered 00000, or somebody entered the order by hand."""
+    result = _("From BBOSS")
+    note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
+    if actor := getattr(facts.order, "entered_by", None):
+        note = _("The order is on disk with everything needed to carry it out.")
+        result = _("Entered by hand by %(person)s") % {"person": actor_of(actor)[0]}
+    return green({"key": "received", "title": _("Received")}, result, at=facts.order.received_at, note=note)
+
+
+def stored_rung(facts: Facts) -> Rung:
+    order = facts.order
+    base = {"key": "stored", "title": _("Stored")}
+    if order.held_because and order.held_because != Held.FILES:
+        trouble = next((row for row in facts.troubles if row.code == order.held_because), None)
+        at, detail = (trouble.since, of_trouble(trouble)) if trouble else (order.received_at, "")
+        cause, action = cause_of(order.held_because), _lets_go(order)
+        return amber(base, _("Held"), at=at, cause=cause, detail=detail, action=action)
+    if order.planned_at is None:
+        return Rung(**base, result=_("Not planned"), note=_("The order's steps were never laid out."))
+    note = _("The order's steps are laid out, and its billing records noted.")
+    return green(base, _("Plan made"), at=order.planned_at, note=note)
+
+
+def _lets_go(order: Order) -> str:
+    """What ends a hold. A change of a closed trial goes on only by BBOSS."""
+    change = order.held_because == Held.TRIAL_CLOSED and order.kind == Order.Kind.CHANGE
+    return "withdraw" if change else ON_HOLD.get(order.held_because, "")
+
+
+def files_rung(facts: Facts) -> Rung:
+    rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
+    base = {"key": "files", "title": _("Files")}
+    if not facts.order.file_names:
+        note = _("The order names no info-security files, so there is nothing to check.")
+        return skipped(base, _("None named"), note=note)
+    if facts.order.held_because == Held.FILES:
+        return _held_for_files(base, facts, rows)
+    if facts.waiver and rows and all(row.state == State.DONE for row in rows):
+        note = _("%(who)s waived what was wrong with the files.") % {"who": facts.waiver.who}
+        reason, points = facts.waiver.reason, _points(rows[0])
+        return skipped(base, _("Waived"), at=facts.waiver.at, note=note, detail=reason, points=points)
+    return from_steps(**base, rows=rows, facts=facts, done=_("All right"))
+
+
+def _held_for_files(base: dict, facts: Facts, rows: list[Dispatch]) -> Rung:
+    trouble = next((found for found in facts.troubles if found.partner == "files"), Trouble(code=""))
+    code, detail, more = trouble.code, trouble.detail, {}
+    if rows:
+        row = rows[0]
+        code, detail = code or row.error_code, "" if row.about.get("findings") else detail or row.error
+        more = {"points": _points(row), "tries": row.attempts, "next_try": row.next_try_at}
+    code = code or Held.FILES
+    about = {"cause": cause_of(code), "code": code, "detail": _file_of(code, detail) if detail else ""}
+    return amber(base, _("Held"), at=trouble.since, action="waive", **about, **more)
+
+
+def _points(row: Dispatch) -> tuple[str, ...]:
+    return tuple(
+        _("%(file)s: %(what)s") % {"file": one["file"], "what": f"{cause_of(one['code']).what} {of_finding(one)}"}
+        for one in row.about.get("findings") or []
+        if one["code"]
+    )
+
+
+def _file_of(code: str, detail: str) -> str:
+    """The file's name; what is wrong with it only where the cause does not say it all. Of a check from before each
+    wrong file was named by itself."""
+    return detail_text(detail, {}) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
+
+
+def billing_rung(facts: Facts) -> Rung:
+    """The billing calls of the plan, without the start day's, what moves it, and what undoes."""
+    others = {*OF_COMPARISONS, Step.MOVE_START}
+    rows = facts.of(
+        lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in others)
+    )
+    title = _("Billing") if facts.order.kind == Order.Kind.ACTIVATION else _("Trial billing")
+    return from_steps("billing", title, rows, facts, done=_("Accepted"))
+
+
+def bpm_rung(facts: Facts) -> Rung:
+    rows = facts.of(lambda row: row.channel == "bpm")
+    return from_steps("bpm", _("BPM"), rows, facts, done=_("Process started"))
+
+
+def other_rung(channel: Channel, facts: Facts) -> Rung:
+    rows = facts.of(lambda row: row.channel == channel and not row.undo)
+    return from_steps(channel.value, channel.label, rows, facts, done=_("Done"))
+
+
+def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, done: Text) -> Rung:
+    """A rung that stands for some steps: the most urgent one speaks."""
+    base = {"key": key, "title": title}
+    if not rows:
+        return Rung(**base, result=_("Not begun"), note=_("It has not come to this yet."))
+    row = next((row for state in BY_URGENCY for row in rows if row.state == state), None)
+    if row is None:
+        return _over(base, rows, done)
+    shut = PARTNERS[row.channel] in facts.shut
+    if row.state == State.FAILED:
+        return _failed(base, row, facts)
+    if row.state in {State.RETRYING, State.DUE} and (pause := facts.paused.get(PARTNERS[row.channel])):
+        return _paused(base, row, pause)
+    if row.state in {State.RETRYING, State.DUE} and shut:
+        return amber(base, _("Partner is down"), cause=CAUSES["breaker_open"], **_said_by(row))
+    if row.state == State.RETRYING:
+        about = {"cause": cause_of(row.error_code), "next_try": row.next_try_at, "action": "resend"}
+        return amber(base, _("Trying again"), icon="retry", **about, **_said_by(row))
+    if row.state == State.WAITING:
+        return _waiting(base, row, rows, facts)
+    word = _("Being sent") if row.state == State.SENDING else _("About to be sent")
+    return blue(base, word, tries=row.attempts, note=_("It is under way."))
+
+
+def _said_by(row: Dispatch) -> dict:
+    return {"code": row.error_code, "detail": of_step(row), "tries": row.attempts}
+
+
+def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
+    """Nobody waits for the partner here: people hold its calls back, until a moment or until they let go."""
+    cause = CAUSES[PARTNER_PAUSED]
+    if pause.until:
+        cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
+    detail = f"{actor_of(pause.paused_by, at=pause.since)[0]}{_(': ')}{pause.reason}"
+    about = {"cause": cause, "code": PARTNER_PAUSED, "detail": detail}
+    return amber(base, _("Paused"), at=pause.since, tries=row.attempts, next_try=pause.until, **about)
+
+
+def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
+    busy = facts.order.state == Order.State.COMPENSATING and not row.undo
+    over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
+    matters = not over or row.undo or facts.order.undo_since is None  # as `still_matters` of orders.incidents.doubts
+    return Rung(
+        **base,
+        tone="red" if matters else "grey",
+        icon="cross",
+        result=_how(row),
+        at=row.done_at,
+        cause=cause_of(row.error_code),
+        action="" if busy or over else ACTION_OF.get(row.error_code, "resend"),
+        **_said_by(row),
+    )
+
+
+def _how(row: Dispatch) -> Text:
+    if row.error_code == ACTED_BEFORE:
+        return _("Done before")
+    return _("Refused") if row.definite else _("Failed")
+
+
+def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Rung:
+    """Not its turn yet; where nothing of the order stands in front of it, others of the trial do."""
+    if facts.order.undo_since and not row.undo:
+        return never_begun(base)
+    if facts.behind and row.lane:
+        return _behind(base, facts.behind)
+    before = facts.of(lambda other: other.blocking and other.position < row.position and not other.undo)
+    free = all(other.state in OVER for other in before) and not row.gate
+    if free and row.lane and not facts.order.held_because:
+        note = _("Orders on the same trial are carried out one at a time; this one is next in line.")
+        return blue(base, _("In line"), icon="clock", note=note)
+    if any(other.state == State.DONE for other in rows):
+        return blue(base, _("Under way"), note=_("It is under way."))
+    return Rung(**base, result=_("Not begun"), note=_("It begins when the steps before it are done."))
+
+
+def _behind(base: dict, row: Dispatch) -> Rung:
+    """Another order of the trial has failed, and stands in front of it: it does not go on by itself."""
+    why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # one that did not fail waits behind what was given up
+    detail = f"{row.get_step_display()}{_(': ')}{why}"
+    about = {"cause": BEHIND, "detail": detail, "other": row.order}
+    return amber(base, _("Waits behind a failed order"), at=row.done_at, **about)
+
+
+def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
+    at = max((row.done_at for row in rows if row.done_at), default=None)
+    tries = max(row.attempts for row in rows)
+    if all(row.state == State.DONE for row in rows):
+        return green(base, done, at=at, tries=tries)
+    if all(row.state in OVER for row in rows):
+        note = _("Staff gave it up, with a reason: it stands in the events.")
+        return skipped(base, _("Given up"), at=at, tries=tries, note=note)
+    if any(row.state == State.UNDONE for row in rows):
+        return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
+    if any(row.state == State.DONE for row in rows):
+        return Rung(**base, icon="undo", result=_("Broken off"), at=at, tries=tries)
+    if tries:
+        note = _("It was under way when the order was taken back, and was given up.")
+        return Rung(**base, icon="dash", result=_("Closed"), note=note, tries=tries)
+    return never_begun(base)
