@@ -15,7 +15,7 @@ help:
 	@echo "make test-browser  the staff's pages in Debian's chromium, with axe-core"
 	@echo "make screenshots   pictures of the main pages into docs/screenshots"
 	@echo "make bench   all benches, one after the other; see bench/README.md"
-	@echo "make bench-check  intake and delivery again; fails if a ratio is 15 % lower than at the last run that was kept"
+	@echo "make bench-check  intake and delivery again; fails if a ratio is 15 % lower than at the best run that was kept"
 	@echo "make bench-peers  delivery beside django-q2, procrastinate and Celery, from an environment of their own"
 	@echo "make bench-growth  all work at 1,000, 100,000 and 1,000,000 finished orders; ARGS=\"--counts 1000 3000000\""
 	@echo "make first-start  walk README's ten lines from a fresh clone, as root on Debian with nginx and PostgreSQL"

@@ -3,7 +3,9 @@
 import datetime
 import functools
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from django.conf import settings
 from django.db import Error
@@ -18,6 +20,7 @@ from integrations.bboss.clocks import watch_clocks
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bpm.kept import apply_kept
 from integrations.delivery.loop import drain as run_drain
+from integrations.delivery.loop import has_come_due
 from integrations.robots import tell
 from integrations.worker.broker import cluster_id
 from integrations.worker.far_moments import put_right
@@ -57,6 +60,7 @@ logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
+OFFICE_WAITS = 300.0
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
@@ -95,7 +99,8 @@ def drain(settle: bool = False) -> str:
     report = run_drain()
     if report.again:
         wake()
-    index_search(INDEX_SECONDS)
+    else:
+        index_search(INDEX_SECONDS)
     if report.fault:
         raise report.fault
     return f"{report.tried} tried, {report.done} done"
@@ -111,14 +116,18 @@ def _beat() -> None:
         logger.exception("the heartbeat was not noted")
 
 
-def index_search(seconds: float) -> int:
-    """Indexes orders for the search, unless another process does. If it fails, delivery continues."""
-    lease = Lease("search")
+def index_search(seconds: float, *, yields: bool = True) -> int:
+    """Indexes orders for the search, unless another process does. If it fails, delivery continues. `yields`: it ends
+    as soon as a step comes due."""
+    lease, now = Lease("search"), timezone.now()
     if not lease.is_free() or not lease.acquire():
         return 0
+
+    def may_go_on() -> bool:
+        return not (ending.is_set() or (yields and has_come_due(since=now))) and lease.acquire()
+
     try:
-        now = timezone.now()
-        return index_orders(now=now, seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.acquire())
+        return index_orders(now=now, seconds=seconds, may_go_on=may_go_on)
     except Exception as error:
         if is_away(error):
             raise
@@ -135,6 +144,7 @@ def sweep() -> str:
     If a part failed, it raises at the end, so that `watch_failed_tasks` sees it.
     """
     _beat()  # so that the database's time is known before it is read, even in a process that has just begun
+    now = timezone.now()
     parts = (
         put_right,
         end_pauses,
@@ -149,13 +159,7 @@ def sweep() -> str:
         release,
         tell_missed,
         remind_of_pauses,
-        begin_due_exports,
-        resume_exports,
-        resume_runs,
         wake_slept,
-        write_digests,
-        write_red,
-        let_go_owners,
         watch_free_space,
         watch_refused_calls,
         watch_failed_tasks,
@@ -164,19 +168,33 @@ def sweep() -> str:
         watch_other_desks,
         tell.wake_robots,
         *map(import_string, settings.EVERY_MINUTE),
-        _deliver,
-        _index,
     )
-    *_others, report, _indexed = _run_each(parts, now=timezone.now(), of="the sweep")
-    return report
+    answers = _run_each(chain(parts, [_deliver], _office_parts(now)), now=now, of="the sweep")
+    return answers[len(parts)]
 
 
 def _deliver(*, now: datetime.datetime) -> str:
     return drain()
 
 
-def _index(*, now: datetime.datetime) -> int:
-    return index_search(INDEX_SWEEP_SECONDS)
+class _Office:
+    put_off: float | None = None  # since when this process has left its parts to a later sweep, by time.monotonic
+
+
+def _office_parts(began: datetime.datetime) -> Iterator[Callable]:
+    """The parts of a sweep that people wait for, and no partner. While steps are due they are left to a later sweep,
+    for OFFICE_WAITS at most."""
+    late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
+    if not late and has_come_due(since=began):
+        _Office.put_off = _Office.put_off or time.monotonic()
+        return
+    _Office.put_off = None
+    yield from (begin_due_exports, resume_exports, resume_runs, write_digests, write_red, let_go_owners)
+
+    def index(*, now: datetime.datetime) -> int:
+        return index_search(INDEX_SWEEP_SECONDS, yields=not late)
+
+    yield index
 
 
 def _run_each(parts: Iterable[Callable], *, now: datetime.datetime, of: str) -> list:

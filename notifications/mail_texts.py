@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.template import Context
 from django.template.loader import get_template
 from django.utils import timezone, translation
@@ -91,17 +92,24 @@ def _why(rules: Iterable[str | Promise]) -> str:
 def mail_payload(mail: Mail) -> dict:
     """What is sent: the mail, who has yet to get it (`to`), and who `got` it or `refused` it before. `off`: a rule
     sends it to nobody, so it is over without a call."""
-    ending, fate = ENDINGS.get(mail.kind), mail.fate
+    fate = mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
     off = {"off": True} if (mail.chosen or {}).get("off") else {}
     return off | {
         "subject": mail.subject,
-        "body": mail.body + (ending(mail) if ending else ""),
+        "body": mail.body + _ending(mail),
         "to": [address for address in mail.recipients if address not in over],
         "message_id": mail.message_id,
         "from": settings.DEFAULT_FROM_EMAIL,
         **fate,
     }
+
+
+def _ending(mail: Mail) -> str:
+    if mail.kind not in ENDINGS:
+        return ""
+    with transaction.atomic():  # what it reads may fail
+        return ENDINGS[mail.kind](mail)
 
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:

@@ -3,11 +3,15 @@
 Events and kinds of orders are plain words here: the templates' names, and what `orders` calls its kinds.
 """
 
-from collections.abc import Iterable
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Q
@@ -98,7 +102,7 @@ def choose(letters: str, event: str, order_kind: str = "") -> Choice:
     where none is set, and those who get copies. Nobody does if the rule names nobody, or all whom it names are gone;
     but a mail of MUST_REACH then goes to the default contact, and so does any whose rule names somebody.
     """
-    rule = applying(MailRule.objects.select_related("attribution", "role", "contact"), letters, event, order_kind)
+    rule = applying(_reads.get().rules(), letters, event, order_kind)
     if rule is None:
         people = [*contacts_for(letters), *_active_contacts(letters, Contact.Role.COPY)]
     else:
@@ -161,29 +165,59 @@ def _each_once(people: Iterable[ContactFacts]) -> tuple[ContactFacts, ...]:
     return tuple(first[mail] for mail in distinct(first))
 
 
-def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
-    people = _active_contacts(letters, Contact.Role.SA) if rule.to_sa else []
-    people += _active_contacts(letters, Contact.Role.COPY) if rule.to_copies else []
-    people += _default_contact() if rule.to_default else []
-    people += _members(rule.role, letters) if rule.role else []
-    if rule.contact is not None and rule.contact.active:
-        people.append(ContactFacts(rule.contact.name, rule.contact.mail, rule.contact.tel, CONTACT))
-    return people
+@dataclass(frozen=True)
+class _Reads:
+    """What is read to choose recipients."""
+
+    rules: Callable[[], list[MailRule]]
+    contacts: Callable[[str, str], list[tuple[str, str, str, str]]]
+    members: Callable[[Group, str], list[ContactFacts]]
 
 
-def _members(role, letters: str) -> list[ContactFacts]:
+def _read_rules() -> list[MailRule]:
+    return list(MailRule.objects.select_related("attribution", "role", "contact"))
+
+
+def _read_contacts(letters: str, role: str) -> list[tuple[str, str, str, str]]:
+    rows = Contact.objects.filter(attribution_id=letters, role=role, active=True).order_by("pk")
+    return list(rows.values_list("name", "mail", "tel", "attribution__name"))
+
+
+def _read_members(role: Group, letters: str) -> list[ContactFacts]:
     """The accounts of a role that may log in and see the attribution's orders."""
     people = get_user_model().objects.filter(groups=role, is_active=True, is_staff=True).exclude(email="")
     seeing = people.filter(Q(limited=False) | Q(attributions=letters)).distinct().order_by("pk")
     return [ContactFacts(one.display_name or one.username, one.email, "", ROLE, role.name) for one in seeing]
 
 
+_anew = _Reads(_read_rules, _read_contacts, _read_members)
+_reads: ContextVar[_Reads] = ContextVar("reads", default=_anew)
+
+
+@contextlib.contextmanager
+def contacts_read_once() -> Iterator[None]:
+    """Within the block the rules, and an attribution's contacts, are read at most once: for the mails of a batch."""
+    token = _reads.set(_Reads(*map(functools.cache, (_read_rules, _read_contacts, _read_members))))
+    try:
+        yield
+    finally:
+        _reads.reset(token)
+
+
+def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
+    people = _active_contacts(letters, Contact.Role.SA) if rule.to_sa else []
+    people += _active_contacts(letters, Contact.Role.COPY) if rule.to_copies else []
+    people += _default_contact() if rule.to_default else []
+    people += _reads.get().members(rule.role, letters) if rule.role else []
+    if rule.contact is not None and rule.contact.active:
+        people.append(ContactFacts(rule.contact.name, rule.contact.mail, rule.contact.tel, CONTACT))
+    return people
+
+
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
     """Those of an attribution, or else those of the one that stands in for it."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
-        rows = Contact.objects.filter(attribution_id=own, role=role, active=True).order_by("pk")
-        found = list(rows.values_list("name", "mail", "tel", "attribution__name"))
-        if found:
+        if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]
     return []
 

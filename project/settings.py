@@ -58,8 +58,10 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.base.middleware.ContentSecurityPolicyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.base.middleware.HostMiddleware",
+    "project.base.middleware.PartnerCallMiddleware",  # a partner's call goes no further: the others are for people
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "project.base.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -67,7 +69,6 @@ MIDDLEWARE = [
     "project.accounts.passwords.age.PasswordAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "project.base.middleware.PeopleMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation says: replaces a log-in's response
 ]
 ROOT_URLCONF = "project.urls"

@@ -28,6 +28,12 @@ def test_a_loss_of_intake_or_delivery_is_named(keep, capsys):
     assert "LOST  ingest: desk: 0.90 (abc) -> 0.50 (abc)" in capsys.readouterr().out
 
 
+def test_small_losses_add_up(keep, capsys):
+    keep("deliver", 0.8, 0.9, 0.8, 0.7)
+    assert check.main() == 1
+    assert "LOST  deliver: desk: 0.90 (abc) -> 0.70 (abc)" in capsys.readouterr().out
+
+
 def test_a_small_loss_is_none(keep):
     keep("deliver", 0.9, 0.8)
     assert check.main() == 0

@@ -104,9 +104,14 @@ def masked_text_to_sign(message: Message, how: Bboss | None = None) -> str:
 
 def masked(value: Any, names: frozenset[str]) -> Any:
     """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
-    if isinstance(value, dict):
-        return {key: MASK if key.lower() in names else masked(inner, names) for key, inner in value.items()}
-    return [masked(inner, names) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [masked(inner, names) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: MASK if key.lower() in names else inner if isinstance(inner, str) else masked(inner, names)
+        for key, inner in value.items()
+    }
 
 
 def as_wire(message: Message) -> Wire:

@@ -22,7 +22,7 @@ from orders.outbox.freeze import WAS_IN
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
 from orders.rules.content import domain_key
 from orders.rules.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
-from orders.trials.shapes import shape_of
+from orders.trials.shapes import shape_of, shape_row
 
 Result = Attempt.Outcome
 LEFT_OUT = "{}"  # the payload of a question for traffic to a partner without it
@@ -106,7 +106,8 @@ def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: d
     if not settings.PARTNERS.bigdata.traffic.path:  # it was planned when there was one
         return LEFT_OUT
     trial = row.order.trial or row.order
-    service = shape_of(trial).service
+    kept = shape_row(trial)
+    service = kept.service if kept else shape_of(trial).service
     return encode(bigdata.trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
 
 

@@ -20,6 +20,7 @@ from integrations.delivery.mail import send_mail
 from integrations.outbound.formats import encode
 from integrations.outbound.http import NO_MORE, PartnerError, clean
 from integrations.partners.calls import rules_hash
+from notifications.recipients import contacts_read_once
 from notifications.sending import MailError
 from orders.attachments.check import KINDS, UNCHECKED, check_files
 from orders.attachments.xlsx import ProbeError
@@ -42,13 +43,15 @@ def build_payloads(
     `records` are the billing records of the rows, by id, with the values to send.
     """
     _give_orders(rows, records)
+    _give_shapes(rows)
     domains = _domains_of(rows)
     built: dict[int, str | Exception] = {}
-    for row in rows:
-        try:
-            built[row.pk] = CHANNELS[row.channel].build(row, now, records, domains)
-        except Exception as error:  # an error must not stop the other payloads
-            built[row.pk] = error
+    with contacts_read_once():
+        for row in rows:
+            try:
+                built[row.pk] = CHANNELS[row.channel].build(row, now, records, domains)
+            except Exception as error:  # an error must not stop the other payloads
+                built[row.pk] = error
     return built
 
 
@@ -60,6 +63,12 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
             record.order = orders[record.order_id]
     if records:
         prefetch_related_objects(list(records.values()), "order__attribution")
+
+
+def _give_shapes(rows: list[Dispatch]) -> None:
+    """Sets `shape` on the trials of which the traffic is asked for."""
+    if trials := [row.order.trial or row.order for row in rows if row.channel == Channel.USAGE]:
+        prefetch_related_objects(trials, "shape")
 
 
 def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:

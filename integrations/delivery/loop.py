@@ -35,12 +35,13 @@ from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.attachments.check import AT_ONCE
 from orders.db.compiled_sql import Prepared, Slot
+from orders.db.expressions import OneOf
 from orders.history.log_facts import log_facts
 from orders.models import Attempt, Dispatch
 from orders.outbox.outcome import Outcome, Work
 from orders.outbox.proof import is_never_repeated
 from orders.outbox.release import release
-from orders.rules.steps import OUTSIDE, PARTNERS, Partner
+from orders.rules.steps import OUTSIDE, PARTNERS, Partner, channels_of
 from orders.sending.claim import claim, next_due, paused_partners
 from orders.sending.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
 from orders.sending.pausing import end_pauses, next_end
@@ -59,6 +60,14 @@ LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest
 LOOK_EVERY = 0.5
 WORKER = socket.gethostname()[:48]
 DUE = Prepared(lambda: Dispatch.objects.due(Slot("now", DateTimeField())).order_by().values_list("pk")[:1])
+CAME_DUE = Prepared(
+    lambda: (
+        Dispatch.objects.due(Slot("now", DateTimeField()))
+        .filter(OneOf("channel", "channels"), next_try_at__gt=Slot("since", DateTimeField()))
+        .order_by()
+        .values_list("pk")[:1]
+    )
+)
 PROBE_FOR = 3.0  # seconds, in which the loop does nothing else
 WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds; a database that restarts is back by then
 Given = TypeVar("Given")
@@ -455,6 +464,16 @@ def _may_send_one(partner: str) -> bool:
 def is_due(*, now: datetime.datetime) -> bool:
     """Whether there may be something to claim. It takes no lock, and most drains find that another has done it all."""
     return bool(DUE(now=now)) or is_mail_due(now=now)
+
+
+def has_come_due(*, since: datetime.datetime) -> bool:
+    """Whether a step or mail has come due since then that is not taken yet, and whose partner takes calls now."""
+    now = timezone.now()
+    partners = set(Partner.values) - paused_partners(now=now) - set(open_partners())
+    channels = [channel for partner in partners for channel in channels_of(partner)]
+    if CAME_DUE(now=now, since=since, channels=channels):
+        return True
+    return Partner.MAIL in partners and next_mail_due(after=since, until=now) is not None
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:

@@ -206,6 +206,15 @@ def insert_rows(rows: Iterable[Model]) -> None:
         _write_new(rows[start : start + most])
 
 
+def insert_missing(rows: Iterable[Model]) -> None:
+    """Saves those new rows of one model that no unique constraint keeps out. None of them gets its id."""
+    rows, most = list(rows), ROWS_A_STATEMENT[connection.vendor]
+    for start in range(0, len(rows), most):
+        sql, values = _insert_statement(rows[start : start + most])
+        with connection.cursor() as cursor:
+            cursor.execute(f"{sql} ON CONFLICT DO NOTHING", values)
+
+
 def insert_together(rows: Iterable[Model]) -> None:
     """Saves new rows of several models. Ids to which others point were reserved. Rows without one stay without.
 
@@ -256,19 +265,21 @@ def _are_alike(rows: list[Model], fields: list[Field]) -> bool:
 
 def _write_new(rows: list[Model]) -> None:
     """Saves new rows of one model in one statement."""
-    model, with_id = type(rows[0]), rows[0].pk is not None
-    fields = _fields(model, with_id)
+    sql, values = _insert_statement(rows)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            key = quoted(model._meta.pk.column)
-            cursor.execute(f"{_insert_from_json(model, with_id)} RETURNING {key}", [_as_json(rows, fields)])
-        else:
-            values = [value for row in rows for value in _values(row, fields)]
-            cursor.execute(_insert(model, with_id, len(rows)), values)
+        cursor.execute(f"{sql} RETURNING {quoted(rows[0]._meta.pk.column)}", values)
         ids = cursor.fetchall()
     for row, (number,) in zip(rows, ids, strict=True):
         row.pk = number
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def _insert_statement(rows: list[Model]) -> tuple[str, list]:
+    model, with_id = type(rows[0]), rows[0].pk is not None
+    fields = _fields(model, with_id)
+    if connection.vendor == "postgresql":
+        return _insert_from_json(model, with_id), [_as_json(rows, fields)]
+    return _insert(model, with_id, len(rows)), [value for row in rows for value in _values(row, fields)]
 
 
 @functools.cache
@@ -296,10 +307,10 @@ def _values(row: Model, fields: Iterable[Field]) -> list:
 
 @functools.cache
 def _insert(model: type[Model], with_id: bool, count: int) -> str:
-    fields, table, key = _fields(model, with_id), quoted(model._meta.db_table), quoted(model._meta.pk.column)
+    fields, table = _fields(model, with_id), quoted(model._meta.db_table)
     marks = "({})".format(", ".join(["%s"] * len(fields)))
     names = ", ".join(quoted(field.column) for field in fields)
-    return f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * count)} RETURNING {key}"
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * count)}"
 
 
 @functools.cache

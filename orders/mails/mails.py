@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from notifications.mail_texts import render_notice
 from notifications.models import Mail
+from orders.db.compiled_sql import insert_missing
 from orders.models import Dispatch, Order
 from orders.outbox.enqueue import wake
 from orders.rules.steps import Step
@@ -41,7 +42,7 @@ def queue_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.d
 
 def save_mails(mails: Iterable[Mail]) -> None:
     """Saves mails. Those whose cause has its mail already are left out."""
-    Mail.objects.bulk_create(list(mails), ignore_conflicts=True)
+    insert_missing(mails)
 
 
 def tell_accepted(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:

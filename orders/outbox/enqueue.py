@@ -8,7 +8,6 @@ import datetime
 import uuid
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import count
 
 from django.conf import settings
 from django.utils import timezone
@@ -148,9 +147,11 @@ def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
 def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
     used = set() if new else _used_keys(order, {row.step for row in rows})
     for row in rows:
-        keys = (derived_key(order.number, row.step, n) for n in count(1))
-        row.key = next(key for key in keys if key not in used)
-        used.add(row.key)
+        n = 1
+        while (key := derived_key(order.number, row.step, n)) in used:
+            n += 1
+        row.key = key
+        used.add(key)
 
 
 def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:

@@ -1,7 +1,7 @@
 """Fills the customers and the search index, outside the intake's transaction.
 
-The worker does it after each drain and in each sweep, a short while at a time. What is left to do follows from the
-rows themselves, so it may be killed at any moment, and the same orders may be indexed twice.
+The worker does it after a drain and in a sweep, a short while at a time, and yields to steps that come due. What is
+left to do follows from the rows themselves, so it may be killed at any moment, and the same orders indexed twice.
 """
 
 import datetime

@@ -10,6 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -17,12 +18,13 @@ from django.db import connection, transaction
 from django.db.models import Count, DateTimeField, Q, QuerySet
 from django.db.models.functions import Lower
 
-from notifications.mail_texts import mail_payload
+from notifications.mail_texts import ENDINGS, mail_payload
 from notifications.models import Contact, Mail
+from notifications.recipients import contacts_read_once
 from notifications.sending import NOT_WANTED, MailError, send
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.db.expressions import OneOf
-from orders.history.order_writes import add_event
+from orders.history.order_writes import add_event, add_events, event
 from orders.incidents.incidents import (
     PARTNERS_OWN,
     close_parts,
@@ -33,7 +35,7 @@ from orders.incidents.incidents import (
     stopping_nobody,
 )
 from orders.mails.mails import TO_CONTACTS
-from orders.models import AffectedOrder, Attempt, Incident, OrderDomain
+from orders.models import AffectedOrder, Attempt, Incident, OrderDomain, OrderEvent
 from orders.outbox.outcome import WORKER_DIED, Outcome, Work
 from orders.outbox.retry_schedule import try_again
 from orders.restore.restored_guard import read_restore_state
@@ -45,6 +47,7 @@ State, Result = Mail.State, Attempt.Outcome
 LOOK_AGAIN = datetime.timedelta(seconds=2)
 MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
 HARMLESS = Q(lost=0) & ~Q(state=State.SENDING)  # any other lost its worker: it goes alone
+ABOUT_ORDERS = frozenset(Step.values)  # kinds; others are to staff
 EVENTS = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "lost", "fate", "frozen_at"]
 WRITTEN = ["subject", "body", "recipients", "chosen"]
@@ -207,18 +210,33 @@ def _write(rows: Iterable[Mail], write: Writer) -> None:
         found = OrderDomain.objects.filter(order__in=domains).order_by("pk").values_list("order_id", "name")
         for order, name in found:
             domains[order].append(name)
-    for row in new:
-        try:
-            with transaction.atomic():  # what it reads may fail
-                write(row, domains.get(row.order_id, []))
-        except Exception:  # no mail may stop the others
-            logger.exception("mail %s can't be written", row.pk)
-            row.body = ""
+    if new:
+        _write_texts(new, domains, write)
     for kind, known in ((False, _staff), (True, _contacts)):
         if to_persons := [row for row in rows if row.addressee and (row.kind in TO_CONTACTS) is kind]:
             still = known(mail for row in to_persons for mail in row.recipients)
             for row in to_persons:
                 row.recipients = [mail for mail in row.recipients if mail.lower() in still]
+
+
+def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer) -> None:
+    """All in one savepoint, and only where that fails each in one of its own: no mail may stop the others."""
+
+    def write_all(some: list[Mail]) -> None:
+        with transaction.atomic():  # what it reads may fail
+            for row in some:
+                write(row, domains.get(row.order_id, []))
+
+    with contacts_read_once():
+        try:
+            write_all(rows)
+        except Exception:
+            for row in rows:
+                try:
+                    write_all([row])
+                except Exception:
+                    logger.exception("mail %s can't be written", row.pk)
+                    row.body = ""
 
 
 def _staff(mails: Iterable[str]) -> set[str]:
@@ -240,7 +258,7 @@ def _payload(row: Mail) -> dict:
     if not row.body:
         return {}
     try:
-        with transaction.atomic():  # what its ending reads may fail
+        with transaction.atomic() if row.kind in ENDINGS else nullcontext():  # what its ending reads may fail
             payload = mail_payload(row)
     except MailError:
         raise
@@ -303,11 +321,8 @@ def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str
         for row in ours:
             _settle(row, outcomes[row.pk], now)
         update_rows(ours, [*RECORDED, *ERROR])
-        for row in ours:
-            if row.order and row.kind in Step.values and row.state in EVENTS:
-                about = {"step": row.kind} | ({"code": row.error_code, "message": row.error} if row.error_code else {})
-                about |= {"params": row.error_params} if row.error_params else {}
-                add_event(row.order, EVENTS[row.state], by=by, now=now, **about)
+        of_orders = [row for row in ours if row.order and row.kind in ABOUT_ORDERS]
+        add_events(_event(row, now, by) for row in of_orders if row.state in EVENTS)
         _move_incidents(ours, now, by)
 
 
@@ -326,6 +341,12 @@ def _settle(row: Mail, outcome: Outcome, now: datetime.datetime) -> None:
         row.state, row.sent_at, row.next_try_at = State.DONE, now, None
     elif outcome.result != Result.RETRY or not try_again(row, outcome, now):
         row.state, row.next_try_at = State.FAILED, None
+
+
+def _event(row: Mail, now: datetime.datetime, by: str) -> OrderEvent:
+    about = {"step": row.kind} | ({"code": row.error_code, "message": row.error} if row.error_code else {})
+    about |= {"params": row.error_params} if row.error_params else {}
+    return event(row.order, EVENTS[row.state], by=by, now=now, **about)
 
 
 def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> None:
@@ -373,8 +394,8 @@ def _open_incident(row: Mail, now: datetime.datetime) -> None:
 
 def _step(row: Mail) -> str:
     """What incidents name: a kind of mail about orders; nothing for one to staff."""
-    return row.kind if row.kind in Step.values else ""
+    return row.kind if row.kind in ABOUT_ORDERS else ""
 
 
 def _of_step(step: str) -> Q:
-    return Q(kind=step) if step else ~Q(kind__in=Step.values)
+    return Q(kind=step) if step else ~Q(kind__in=ABOUT_ORDERS)

@@ -344,13 +344,13 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
 
 def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) -> bool:
     """Drops accepted times that a step of ours has set since. Whether any record has accepted values."""
-    some = False
-    for row in rows:
-        for pk in row.records if any(record.accepted for record in records.values()) else ():
-            record, some = records[pk], True
-            gone = TIMES | {"province"} if WAS_IN in record.accepted else TIMES
-            record.accepted = {name: value for name, value in record.accepted.items() if name not in gone}
-    return some
+    if not any(record.accepted for record in records.values()):
+        return False
+    settled = [records[pk] for row in rows for pk in row.records]
+    for record in settled:
+        gone = TIMES | {"province"} if WAS_IN in record.accepted else TIMES
+        record.accepted = {name: value for name, value in record.accepted.items() if name not in gone}
+    return bool(settled)
 
 
 def _mark(row: Dispatch, records: dict[int, BillingRecord], state: str) -> None:

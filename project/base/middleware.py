@@ -1,8 +1,10 @@
-"""The database's deadline, the Host header, people's names, size of uploads, content security policy."""
+"""The database's deadline, the Host header, calls of partners, people's names, size of uploads, content security
+policy."""
 
 from django.conf import settings
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
+from django.urls import resolve
 
 from integrations.base.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
 from integrations.base.request_body import MAX_BODY_BYTES
@@ -64,6 +66,18 @@ class HostMiddleware(CommonMiddleware):
         return None if request.path in PROBES else super().process_request(request)
 
 
+class PartnerCallMiddleware(Middleware):
+    """Carries out a partner's call. It needs no session, account or message, so it passes none of what follows."""
+
+    def __call__(self, request):
+        if not request.path.startswith(PARTNERS):
+            return self.get_response(request)
+        request.resolver_match = resolve(request.path_info)
+        view, args, kwargs = request.resolver_match
+        response = view(request, *args, **kwargs)
+        return response.render() if hasattr(response, "render") else response
+
+
 class UploadSizeMiddleware(Middleware):
     """Refuses a page's body that is too large before anybody reads it: Django bounds no uploaded files. 16 MiB are let
     through, and 21 for an info-security file of 20 with the form around it, as in deploy/nginx.conf."""
@@ -77,11 +91,9 @@ class UploadSizeMiddleware(Middleware):
 
 
 class PeopleMiddleware(Middleware):
-    """Reads the names of people at most once for a page, however many it shows. Calls of partners show none."""
+    """Reads the names of people at most once for a page, however many it shows."""
 
     def __call__(self, request):
-        if request.path.startswith(PARTNERS):
-            return self.get_response(request)
         with names_read_once():
             return self.get_response(request)
 

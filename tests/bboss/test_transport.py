@@ -1,8 +1,10 @@
 """The rows of contract 2.3 that need no message: method, type, size, caller, a body that is JSON."""
 
 import io
+from unittest.mock import Mock
 
 import pytest
+from django.conf import settings
 
 from tests.bboss.conftest import MEMBERS, PATH, answered, envelope
 
@@ -126,3 +128,26 @@ def test_the_answer_is_json_whatever_is_accepted(client, db, clock, accept):
     response = client.post(PATH + "?format=xml", envelope(), content_type="application/json", HTTP_ACCEPT=accept)
     assert answered(response).code == "00000"
     assert response["Content-Type"] == "application/json"
+
+
+def test_a_partners_call_passes_nothing_that_is_for_people(client, db, monkeypatch):
+    """No session, account or message is looked for, nothing else behind the place where a partner's call turns off."""
+    behind = settings.MIDDLEWARE[settings.MIDDLEWARE.index("project.base.middleware.PartnerCallMiddleware") + 1 :]
+    assert {name.rpartition(".")[2] for name in behind} >= {
+        "SessionMiddleware",
+        "CsrfViewMiddleware",
+        "AuthenticationMiddleware",
+        "MessageMiddleware",
+        "AxesMiddleware",
+    }
+    for name in behind:
+        monkeypatch.setattr(f"{name}.__call__", Mock(side_effect=AssertionError(name)))
+    for path in (PATH, "/api/bpm/approvals"):
+        response = client.post(path, b"{}", content_type="application/json")
+        assert response.status_code in {200, 400, 401, 403}
+        assert response["X-Frame-Options"] == "DENY"
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert not {"session", "_messages"} & vars(response.wsgi_request).keys()
+    assert client.post("/api/bboss/nothing", b"{}", content_type="application/json").status_code == 404
+    with pytest.raises(AssertionError, match="Middleware"):
+        client.get("/admin/")

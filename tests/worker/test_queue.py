@@ -175,7 +175,7 @@ def test_each_part_of_a_sweep_runs_and_each_error_is_said(monkeypatch):
     monkeypatch.setattr(tasks, "watch_clocks", broken(ValueError("a clock")))
     monkeypatch.setattr(tasks, "drain", broken(KeyError("a step")))
     indexed = []
-    monkeypatch.setattr(tasks, "index_search", indexed.append)
+    monkeypatch.setattr(tasks, "index_search", lambda seconds, **how: indexed.append(seconds))
     with pytest.raises(ExceptionGroup, match="^a trial; a clock; 'a step'$") as found:
         tasks.sweep()
     assert [type(error) for error in found.value.exceptions] == [ValueError, ValueError, KeyError]
