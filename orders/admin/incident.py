@@ -1,5 +1,7 @@
 """Incidents and the orders that they stop."""
 
+from operator import attrgetter
+
 from django.contrib import admin
 from django.db.models import Case, Count, Exists, OuterRef, Q, When
 from django.urls import reverse
@@ -71,6 +73,13 @@ def asleep_words(incident: Incident) -> str:
     return gettext("sleeps until %(until)s") % {"until": short_moment(incident.asleep_until)}
 
 
+def _stopped_link(incident: Incident) -> str:
+    if not incident.still:
+        return "0"
+    url = reverse("admin:orders_affectedorder_changelist")
+    return format_html('<a href="{}?incident={}&amp;stopped=yes">{}</a>', url, incident.pk, incident.still)
+
+
 class ScopedByAffected:
     """Shows only incidents that stopped at least one order the user may see."""
 
@@ -105,7 +114,6 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
     ]
     list_display_links = ["cause"]
     moves_by = MovesBy(["owner", "last_at", "count"])
-    number_columns = ("orders_stopped",)
     column_meanings = {
         "cause": _("what happened"),
         "state_chip": _("whether somebody sees to it"),
@@ -177,14 +185,12 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
     )
     step_name = column(_("step"), lambda incident: _step_name(incident) or "-", empty_value="-")
 
-    @admin.display(description=_("orders stopped"))
-    def orders_stopped(self, incident):
-        if not incident.still:
-            return "0"
-        url = reverse("admin:orders_affectedorder_changelist")
-        return format_html('<a href="{}?incident={}&amp;stopped=yes">{}</a>', url, incident.pk, incident.still)
-
-    asleep = column(_("sleeps until"), lambda row: toned_chip("grey", asleep_words(row)) if sleeps(row) else "-")
+    orders_stopped = column(_("orders stopped"), attrgetter("still"), _stopped_link)
+    asleep = column(
+        _("sleeps until"),
+        lambda row: asleep_words(row) if sleeps(row) else "-",
+        lambda row: toned_chip("grey", asleep_words(row)) if sleeps(row) else "-",
+    )
     first = ago_field("first_at", _("first at"))
     last = ago_field("last_at", _("last at"))
 

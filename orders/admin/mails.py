@@ -22,8 +22,8 @@ from notifications.models import HAS_FAILED, Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.history.people import staff_actor
-from orders.lists.cells import CauseCells, column
-from orders.lists.chips import chip_of
+from orders.lists.cells import CauseCells, clipped, column
+from orders.lists.chips import chip_column, chip_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
@@ -35,6 +35,7 @@ from orders.mails.places_without_sa import places_without_sa
 from orders.models import Dispatch, Province
 from orders.order_page.error_details import machine_text
 from orders.order_page.tabs import shown_reasons
+from orders.search.order_search import order_field
 from orders.texts.errors import OrderError
 
 
@@ -152,7 +153,7 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmi
         *("to", "subject_cut", "body_block", "written_at", "message_id"),
     )
 
-    subject_cut = column(_("subject"), lambda obj: format_html('<span class="cut" title="{0}">{0}</span>', obj))
+    subject_cut = column(_("subject"), str, clipped)
 
     @admin.display(description=_("error as logged"))
     def problem(self, obj):
@@ -193,15 +194,9 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmi
         may = request.user.has_perm("notifications.view_notice") and is_unlimited(request.user)
         return rows if may else rows.exclude(order=None)
 
-    @admin.display(description=_("order"), empty_value="-")
-    def order_link(self, obj):
-        if obj.order is None:
-            return None
-        url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=mails"
-        return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
-
+    order_link = order_field("order", _("order"), "?tab=mails", empty_value="-")
     kind_word = column(_("kind"), lambda obj: kind_of(obj.kind))
-    state_chip = column(_("state"), chip_of)
+    state_chip = chip_column(_("state"), chip_parts)
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

@@ -125,7 +125,8 @@ def _widths(rows: Sequence[Sequence[Cell]]) -> list[int]:
 def _width(value: Cell) -> int:
     """Chinese characters are twice as wide. Days and times are as wide as their texts."""
     text = "" if value is None else str(value)[:WIDEST]
-    return max(sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text), NARROWEST - 3)
+    kinds = [*map(unicodedata.east_asian_width, text)]
+    return max(len(kinds) + kinds.count("W") + kinds.count("F"), NARROWEST - 3)
 
 
 def write_csv(
