@@ -52,7 +52,7 @@ class OperatorFilter(SeenLately):
     name="approvals",
     tones={"grey": [Result.WAIVE], "amber": [Result.RETURN], "red": [Result.REJECT], "green": [Result.PASS]},
 )
-class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin):
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]

@@ -64,7 +64,7 @@ class ForMeFilter(admin.SimpleListFilter):
         "grey": [State.CALLED_OFF, State.LAPSED],
     },
 )
-class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin):
     who = actor_field("by", gettext_lazy("asked by"), account="asker_id", at="asked_at")
     second = actor_field("ended_by", gettext_lazy("second person"), account="ender_id", at="ended_at")
     list_display = ["what", "of_order", "state_chip", "who", "asked", "lapses_at", "second", "why"]

@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.incidents.doubts import mark_records
 from orders.lists.cells import column, row_link
-from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import ChipParts, StateChip, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago
@@ -37,9 +36,8 @@ def _parts(row: BillingRecord) -> ChipParts:
         "green": [BillingRecord.State.LIVE],
     },
 )
-class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin):
     ordering = ["-pk"]
-    changelist = FactsChangeList
     list_display = [
         "domain",
         "state_chip",
@@ -113,7 +111,7 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
     menu=(Section.MONEY, 40),
     empty=_("No traffic yet. It is asked for each night, and when an activation comes."),
 )
-class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     attribution_path = "trial__attribution"
     search_path = "trial"
     trial_link = order_field("trial", _("trial"))

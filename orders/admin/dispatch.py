@@ -66,7 +66,7 @@ def _parts(row: Dispatch) -> ChipParts:
         "green": [Dispatch.State.DONE],
     },
 )
-class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, ReadOnlyAdmin):
     ordering = ["-pk"]
     list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]
@@ -144,7 +144,7 @@ register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been se
         "green": [Attempt.Outcome.OK],
     },
 )
-class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin):
     outcome_chip = chip_column(_("outcome"), lambda obj: parts_of(Attempt.Outcome(obj.outcome)), ordering="outcome")
     list_per_page = 100
     attribution_path = "dispatch__order__attribution"

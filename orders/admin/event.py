@@ -3,7 +3,6 @@
 import functools
 import operator
 
-from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -70,7 +69,7 @@ WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FIL
     empty=_("Nothing has happened yet. Each step of an order leaves an event."),
     name="events",
 )
-class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin):
     list_per_page = 100
     ordering = ["-pk"]
     who = actor_field("actor", _("actor"), account="account_id", at="at")

@@ -71,7 +71,7 @@ class InboundList:
 
 
 @register_list(InboundMessage, menu=(Section.TRACE, 10), empty=_("BBOSS has sent nothing yet."), name="inbound")
-class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin):
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": mask_text_or_json}
@@ -106,7 +106,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 @register_list(
     AcceptedCall, menu=(Section.ENGINE, 140), needed_by={Role.ENGINEER}, empty=_("No request has been accepted yet.")
 )
-class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
+class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin):
     list_per_page = 100
     list_display = ["trans_ido", "order_link", "content_hash"]
     list_select_related = ["order"]

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.incident_actions import IncidentActs
 from orders.incidents.incidents import shared_by
 from orders.lists.cells import actor_field, column, cut, row_link
-from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field, short_moment
@@ -100,7 +99,7 @@ class ScopedByAffected:
     name="incidents",
     tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin):
     list_display = [
         "cause",
         "state_chip",
@@ -132,7 +131,6 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
         day_filter("first_at", _("first at"), parameter="first"),
         PlacesFilter,
     ]
-    changelist = FactsChangeList
     add_facts = staticmethod(set_owners)
     ordering = ["-pk"]  # the model's own order does not count where rows are grouped, as here
     search_fields = ["code__startswith", "step__startswith"]
@@ -196,7 +194,7 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
 
 
 @register_list(AffectedOrder, menu=(Section.DESK, 55), needed_by=TRACES, empty=_("No order has been stopped yet."))
-class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     who_accepted = actor_field("accepted_by", _("accepted by"))
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]

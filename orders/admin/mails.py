@@ -25,6 +25,7 @@ from orders.history.people import staff_actor
 from orders.lists.cells import CauseCells, clipped, column
 from orders.lists.chips import chip_column, chip_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.guard import DeskAdmin
 from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import OFFICE, Role, Section, register_list
@@ -45,7 +46,7 @@ from orders.texts.errors import OrderError
     needed_by=OFFICE | {Role.ADMINISTRATOR},
     empty=_("No contacts yet: all mail goes to the default contact."),
 )
-class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
+class ContactAdmin(NotesValues, Scoped, DeskAdmin):
     form = NamesForm
     attribution_path = "attribution"
     change_list_template = "admin/notifications/contact_list.html"
@@ -80,9 +81,9 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
             note_seen(request, None, f"contact {obj.pk}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def changelist_view(self, request, extra_context=None):
-        without = places_without_sa(attributions_of(request.user)) if self.has_view_permission(request) else []
-        return super().changelist_view(request, {**(extra_context or {}), "without_sa": without})
+    def list_context(self, request):
+        may = self.has_view_permission(request)
+        return {"without_sa": places_without_sa(attributions_of(request.user)) if may else []}
 
     name_masked = column(pgettext_lazy("person", "name"), lambda obj: mask_name(obj.name))
     mail_masked = column(_("mail"), lambda obj: mask_mail(obj.mail))
@@ -126,7 +127,7 @@ class KindFilter(admin.SimpleListFilter):
     empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
     name="mails",
 )
-class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmin):
+class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     ordering = ["-written_at", "-pk"]  # those of before 1.8.0 came into the table later
     list_filter = [

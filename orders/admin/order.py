@@ -45,7 +45,6 @@ class OrderAdmin(
     Scoped,
     StateChip,
     ReadOnlyAdmin,
-    admin.ModelAdmin,
 ):
     attribution_path = "attribution"
 
@@ -54,7 +53,7 @@ class OrderAdmin(
 
 
 @register_list(OrderDomain, menu=(Section.TRACE, 90), empty=_("No domains yet. They come with the orders."))
-class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     fields = ["name", "order"]
     ordering = ["-pk"]
     list_display = ["name", "order_link"]
@@ -69,7 +68,7 @@ class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 @register_list(
     TrialClaim, menu=(Section.ENGINE, 130), needed_by={Role.ENGINEER}, empty=_("No activation holds a trial yet.")
 )
-class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class TrialClaimAdmin(Scoped, ReadOnlyAdmin):
     sortable_by = None
     list_per_page = 100
     attribution_path = "activation__attribution"
@@ -90,7 +89,7 @@ class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     menu=(Section.TRACE, 110),
     empty=_("No trial has ended before its last day, and no end was taken from the big-data side."),
 )
-class TrialEndAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class TrialEndAdmin(Scoped, ReadOnlyAdmin):
     attribution_path = "trial__attribution"
     ordering = ["-pk"]
     trial_link = order_field("trial", _("trial"))

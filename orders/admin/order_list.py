@@ -24,7 +24,7 @@ from orders.incidents.incidents import PARTNER_PAUSED
 from orders.incidents.stuck import is_stuck
 from orders.limits.late_orders import is_late, mark_overtime
 from orders.lists.cells import column, cut, cut_column
-from orders.lists.change_list import FactsChangeList
+from orders.lists.change_list import DeskChangeList
 from orders.lists.columns import LAST_DAY
 from orders.lists.filters import (
     AHEAD,
@@ -35,7 +35,7 @@ from orders.lists.filters import (
     today,
     word_filter,
 )
-from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
+from orders.lists.list_query import COLUMNS, NUMBER, ORDER_VAR, VIEW, reads_of
 from orders.lists.moments import ago, ago_field, ahead
 from orders.lists.overtime_marks import overtime_filter, overtime_mark, overtime_words
 from orders.lists.owners import OwnerFilter
@@ -216,27 +216,26 @@ SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
 to sort a million empty values is slow, and tells nothing."""
 
 
-class OrderChangeList(FactsChangeList):
-    all_rows = False  # a file has also those that the page leaves out for its order's sake
-
+class OrderChangeList(DeskChangeList):
     def get_queryset(self, request, exclude_parameters=None):
         rows = super().get_queryset(request, exclude_parameters)
-        for more in () if self.all_rows else self._sorted_steps():
+        if reads_of(request) == NUMBER:  # a file leaves nothing out for its order's sake
+            return rows
+        for more in self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
-        return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() and not self.all_rows else rows
+        return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() else rows
 
     def apply_select_related(self, qs):
         """What trials are meant to be comes with them, without their domains, of which there may be thousands."""
         return super().apply_select_related(qs).defer("shape__domains")
 
-    def get_ordering(self, request, queryset):
+    def get_usual_ordering(self, request, queryset):
         if self.params.get("start") == "overdue":
             return MOST_OVERDUE
         if "overtime" in self.params and ORDER_VAR not in self.params:
             return MOST_LATE
-        return (
-            LONGEST_WAITING if self.params.get("state__exact") in WAITING else super().get_ordering(request, queryset)
-        )
+        waiting = self.params.get("state__exact") in WAITING
+        return LONGEST_WAITING if waiting else super().get_usual_ordering(request, queryset)
 
     def _sorted_steps(self) -> list[dict]:
         return [SORTED_STEPS[column] for _sign, column in self.sorted_by() if column in SORTED_STEPS]

@@ -6,7 +6,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import actor_field, column, json_block, row_link
-from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago_field
@@ -28,7 +27,7 @@ def _fix_link(fix: Dispatch) -> str:
 
 
 @register_list(Reconciliation, menu=(Section.MONEY, 20), empty=_("No reconciliation yet. One runs each night."))
-class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin):
     who = actor_field("by", _("by"))
     list_display = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error_cut"]
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
@@ -50,7 +49,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     name="differences",
     tones={"grey": [Difference.State.ACCEPTED], "red": [Difference.State.OPEN], "green": [Difference.State.OVER]},
 )
-class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, ReadOnlyAdmin):
     ordering = ["-pk"]
     who_closed = actor_field("closed_by", _("closed by"), at="closed_at")
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step", "owner_name"]
@@ -62,7 +61,6 @@ class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, Re
     }
     list_filter = ["state", OwnerFilter, "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
     linked_by = ["reconciliation"]
-    changelist = FactsChangeList
     add_facts = staticmethod(set_owners)
     change_form_template = "admin/orders/difference.html"
     list_select_related = ["reconciliation", "fix", "order"]

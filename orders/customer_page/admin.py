@@ -20,7 +20,7 @@ from orders.history.people import staff_actor
 from orders.incidents.doubts import count_open, open_troubles
 from orders.intake.customer_names import name_of
 from orders.lists.cells import clipped, column, cut_column
-from orders.lists.change_list import FactsChangeList
+from orders.lists.change_list import DeskChangeList
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago_field
@@ -53,7 +53,7 @@ class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), pa
         return {name.replace(self.field, "shown_at"): bound for name, bound in super().bounds(model).items()}
 
 
-class CustomerChangeList(FactsChangeList):
+class CustomerChangeList(DeskChangeList):
     """Looks up what each customer is billed by now, in one query for all: of a limited reader, by orders that they may
     see."""
 
@@ -92,7 +92,7 @@ def _billed_now(customer: Customer) -> str | None:
     empty=gettext_lazy("No customer yet. One shows here within seconds after its first order."),
     name="customers",
 )
-class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class CustomerAdmin(ReadOnlyAdmin):
     """Nothing but notes is written through it."""
 
     changelist = CustomerChangeList
@@ -110,8 +110,8 @@ class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def heading(self, obj):
         return _name(obj)
 
-    def changelist_view(self, request, extra_context=None):
-        return super().changelist_view(request, {"behind": is_behind(), **(extra_context or {})})
+    def list_context(self, request):
+        return {"behind": is_behind()}
 
     def get_queryset(self, request):
         letters = attributions_of(request.user)

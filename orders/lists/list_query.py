@@ -21,7 +21,6 @@ from django.db.models import BooleanField, Model
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext
 
-from orders.db.odd_values import NONSENSE
 from orders.lists.filters import DayFilter, IncorrectLookupParameters
 from orders.texts.errors import ExportError
 
@@ -31,6 +30,7 @@ LONGEST_NAMED = 80
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
 """What a list's address holds besides filter, search, order and columns."""
+PAGE, NUMBER, NOTHING = "page", "number", "nothing"  # what a list reads
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)
@@ -72,13 +72,13 @@ def address_query(conditions: Sequence[Condition]) -> str:
     return urlencode([(one.name, one.value) for one in conditions])
 
 
-def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], user, *, reads: str = PAGE) -> ChangeList:
     """The list under this filter, as the user sees it. Raises ExportError, which names the value that is wrong."""
     try:
-        found = _build(model_admin, conditions, user)
+        found = _build(model_admin, conditions, user, reads)
     except REFUSED as error:
-        wrong = _culprit(model_admin, conditions, user)
-        raise _no_such_value(_build(model_admin, [], user), wrong) from error
+        wrong = _culprit(model_admin, conditions, user, reads)
+        raise _no_such_value(_build(model_admin, [], user, reads), wrong) from error
     for one in conditions:
         if one.name not in {*ALWAYS, *_linked_by(model_admin)}:
             _check_value(found, one)
@@ -93,25 +93,17 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
     """
     unread = copy.copy(model_admin)
     unread.actions = None
-    return changelist_for(_with(unread, get_results=lambda self, request: None), conditions, user)
+    return changelist_for(unread, conditions, user, reads=NOTHING)
 
 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
     """The list as a file has it: no row is left out for its order's sake, none is read. Raises ExportError."""
-    return changelist_for(_with(copy.copy(model_admin), all_rows=True, get_results=_count), conditions, user)
+    return changelist_for(model_admin, conditions, user, reads=NUMBER)
 
 
-def _with(model_admin: ModelAdmin, **facts) -> ModelAdmin:
-    own = model_admin.get_changelist
-    model_admin.get_changelist = lambda request, **more: type("ChangeList", (own(request, **more),), facts)
-    return model_admin
-
-
-def _count(changelist: ChangeList, request: HttpRequest) -> None:
-    try:
-        changelist.result_count = changelist.model_admin.get_paginator(request, changelist.queryset, 1).count
-    except NONSENSE as error:
-        raise IncorrectLookupParameters(error) from error
+def reads_of(request: HttpRequest) -> str:
+    """What a list reads for this request: a page of rows, their number, or nothing."""
+    return getattr(request, "list_reads", PAGE)
 
 
 class ReferenceRows(dict[type[Model], dict]):
@@ -213,19 +205,20 @@ def _linked_by(model_admin: ModelAdmin) -> Sequence[str]:
     return getattr(model_admin, "linked_by", ())
 
 
-def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> ChangeList:
     request = HttpRequest()
     request.method, request.user, request.GET = "GET", user, QueryDict(mutable=True)
+    request.list_reads = reads
     for one in conditions:
         request.GET.appendlist(one.name, one.value)
     return model_admin.get_changelist_instance(request)
 
 
-def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> Condition:
+def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> Condition:
     """Which part of the filter the list does not take, by trying each alone; the last one if only all together fail."""
     for one in conditions:
         try:
-            _build(model_admin, [one], user)
+            _build(model_admin, [one], user, reads)
         except REFUSED:
             break
     return one

@@ -27,7 +27,7 @@ from project.models import FailedLogin
     readers=AUDITORS,
     same_for_all=True,
 )
-class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class FailedLoginAdmin(ReadOnlyAdmin):
     """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again. What
     locks the address for all, or slows the account, ends as well."""
 

@@ -30,7 +30,7 @@ class Standing(models.TextChoices):
     CLOSED = "shape_closed", "已结束"
 
 
-class ShapeAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class ShapeAdmin(Scoped, ReadOnlyAdmin):
     attribution_path = "trial__attribution"
     list_display = ["trial", "standing"]
     export_fields = ["service"]

@@ -17,7 +17,6 @@ from django.views.decorators.http import require_POST
 from orders.db.odd_values import is_id
 from orders.history.people import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link
-from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import ChipParts, StateChip, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
@@ -69,7 +68,7 @@ class SeenByActors(RefusedFirst):
         "green": [State.DONE],
     },
 )
-class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin):
     who = actor_field("by", _("begun by"), account="maker_id", at="created_at")
     list_display = ["what", "moment", "state_chip", "progress", "undone", "who", "why", "filter_words"]
     list_display_links = ["what"]
@@ -243,8 +242,7 @@ def subject_anchor(item: BulkItem) -> str:
     name="bulk",
     tones={"grey": [ItemState.WAITING], "red": [ItemState.FAILED], "green": [ItemState.DONE]},
 )
-class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
-    changelist = FactsChangeList
+class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
     column_meanings = {

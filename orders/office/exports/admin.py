@@ -81,7 +81,7 @@ BegunFilter = word_filter(
         "green": [State.DONE],
     },
 )
-class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin):
     changelist = FilterChangeList
     who = actor_field("by", _("exported by"), account="maker_id", at="created_at")
     judge = actor_field("judged_by", _("second person"), account="judge_id", at="judged_at")
