@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.incidents.doubts import mark_records
 from orders.lists.cells import column, row_link
-from orders.lists.chips import ChipParts, StateChip, parts_of, undoubted_parts
+from orders.lists.chips import ChipParts, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago
 from orders.lists.read_only import ReadOnlyAdmin
@@ -36,7 +36,7 @@ def _parts(row: BillingRecord) -> ChipParts:
         "green": [BillingRecord.State.LIVE],
     },
 )
-class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin):
+class BillingRecordAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     ordering = ["-pk"]
     list_display = [
         "domain",

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
 from orders.lists.cells import CauseCells, column, cut_column, row_link
-from orders.lists.chips import ChipParts, StateChip, chip, chip_column, parts_of, undoubted_parts
+from orders.lists.chips import ChipParts, chip, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field, ahead, took
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
@@ -66,7 +66,7 @@ def _parts(row: Dispatch) -> ChipParts:
         "green": [Dispatch.State.DONE],
     },
 )
-class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, ReadOnlyAdmin):
+class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin):
     ordering = ["-pk"]
     list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.incident_actions import IncidentActs
 from orders.incidents.incidents import shared_by
 from orders.lists.cells import actor_field, column, cut, row_link
-from orders.lists.chips import StateChip, chip, toned_chip
+from orders.lists.chips import chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field, short_moment
 from orders.lists.owners import OwnerFilter
@@ -99,7 +99,7 @@ class ScopedByAffected:
     name="incidents",
     tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin):
+class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, ReadOnlyAdmin):
     list_display = [
         "cause",
         "state_chip",

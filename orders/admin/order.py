@@ -5,7 +5,6 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.order_list import OrderList
 from orders.lists.cells import actor_field
-from orders.lists.chips import StateChip
 from orders.lists.owning import OwnedPages
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Role, Section, register_list
@@ -13,8 +12,8 @@ from orders.lists.scope import Scoped
 from orders.models import Order, OrderDomain, TrialClaim, TrialEnd
 from orders.office.bulk.page import ResendPages
 from orders.office.bulk.selection import TickedList
-from orders.office.evidence.page import EvidencePages
-from orders.office.trials.pages import TrialPages
+from orders.office.evidence.page import evidence_pages
+from orders.office.trials.pages import trial_pages
 from orders.order_page.views import OrderPages
 from orders.search.order_search import OrderSearch, order_field
 
@@ -36,16 +35,14 @@ from orders.search.order_search import OrderSearch, order_field
 )
 class OrderAdmin(
     TickedList,
-    TrialPages,
     ResendPages,
-    EvidencePages,
     OwnedPages,
     OrderPages,
     OrderList,
     Scoped,
-    StateChip,
     ReadOnlyAdmin,
 ):
+    pages = [trial_pages, evidence_pages]
     attribution_path = "attribution"
 
     def heading(self, obj):

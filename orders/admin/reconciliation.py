@@ -6,7 +6,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import actor_field, column, json_block, row_link
-from orders.lists.chips import StateChip, chip
+from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago_field
 from orders.lists.owners import OwnerFilter
@@ -49,7 +49,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin):
     name="differences",
     tones={"grey": [Difference.State.ACCEPTED], "red": [Difference.State.OPEN], "green": [Difference.State.OVER]},
 )
-class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, ReadOnlyAdmin):
+class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, ReadOnlyAdmin):
     ordering = ["-pk"]
     who_closed = actor_field("closed_by", _("closed by"), at="closed_at")
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step", "owner_name"]

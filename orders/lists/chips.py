@@ -82,7 +82,3 @@ def chip_column(label, say: Callable[[Any], ChipParts], **display) -> Callable:
 def personal_chip(unmasked: bool) -> str:
     tone, word = ("amber", _("Unmasked")) if unmasked else ("grey", _("Masked"))
     return toned_chip(tone, word)
-
-
-class StateChip:
-    state_chip = chip_column(_("state"), chip_parts, ordering="state")

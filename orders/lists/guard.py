@@ -6,6 +6,8 @@ a script sends in several parts is joined, so that each list has one address.
 """
 
 import functools
+import itertools
+from collections.abc import Callable, Sequence
 
 from django.contrib import messages
 from django.contrib.admin.options import ModelAdmin
@@ -32,12 +34,16 @@ class DeskAdmin(ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     warns_of_gone_values = False
+    pages: Sequence[Callable] = ()  # functions that give addresses of their own, for the ModelAdmin
 
     def get_changelist(self, request, **kwargs):
         return self.changelist
 
     def add_facts(self, rows: list) -> None:
         """Sets attributes on a list's rows, which its columns read."""
+
+    def get_urls(self):
+        return [*itertools.chain.from_iterable(make(self) for make in self.pages), *super().get_urls()]
 
     def list_context(self, request) -> dict:
         """What the list's page shows beside the list."""

@@ -2,7 +2,9 @@
 
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from orders.lists.chips import chip_column, chip_parts
 from orders.lists.columns import can_choose, leading, on_page
 from orders.lists.guard import DeskAdmin
 from orders.lists.list_query import COLUMNS, names_in
@@ -20,6 +22,7 @@ class ReadOnlyAdmin(DeskAdmin):
     list_per_page = 50
     sortable_by = []
     warns_of_gone_values = True
+    state_chip = chip_column(gettext_lazy("state"), chip_parts, ordering="state")
 
     def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
         """A page of its own beside Django's."""

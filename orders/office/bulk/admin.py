@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from orders.db.odd_values import is_id
 from orders.history.people import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link
-from orders.lists.chips import ChipParts, StateChip, chip_column, parts_of, undoubted_parts
+from orders.lists.chips import ChipParts, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
 from orders.lists.page_marks import MovesBy
@@ -68,7 +68,7 @@ class SeenByActors(RefusedFirst):
         "green": [State.DONE],
     },
 )
-class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin):
+class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
     who = actor_field("by", _("begun by"), account="maker_id", at="created_at")
     list_display = ["what", "moment", "state_chip", "progress", "undone", "who", "why", "filter_words"]
     list_display_links = ["what"]
