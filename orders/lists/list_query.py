@@ -55,7 +55,7 @@ def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
             continue
         name = own.get(given, given)
         if name not in accepted and not any(name.startswith(f"{path}__") for path in own):
-            raise ExportError("export_filter_unknown", name=_cut(given), names=", ".join([*own, *ALWAYS]))
+            raise ExportError("export_filter_unknown", name=shortened(given), names=", ".join([*own, *ALWAYS]))
         found.append(Condition(given, name, value))
     return found
 
@@ -150,7 +150,7 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows)
     Some filters offer everybody other ones. Those of related rows are named by `rows`, others say `value` alone by
     their `word_of`.
     """
-    if _is_simple(entry):
+    if is_simple(entry):
         if word_of := getattr(entry, "word_of", None):
             return {value: str(word_of(value))}
         shown = entry(HttpRequest(), {entry.parameter_name: [value]}, model_admin.model, model_admin).lookup_choices
@@ -165,7 +165,7 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows)
 
 
 def _title(model_admin: ModelAdmin, entry) -> str:
-    return str(entry.title if _is_simple(entry) else model_admin.opts.get_field(said_as(entry)).verbose_name)
+    return str(entry.title if is_simple(entry) else model_admin.opts.get_field(said_as(entry)).verbose_name)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -175,17 +175,17 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     except ValueError as error:
         if not query:
             return []
-        raise ExportError("export_query", query=_cut(query)) from error
+        raise ExportError("export_query", query=shortened(query)) from error
     for name, value in pairs:
         if "\0" in name + value:
-            raise ExportError("export_value_unknown", name=_cut(name.replace("\0", "")), value="NUL", values="-")
+            raise ExportError("export_value_unknown", name=shortened(name.replace("\0", "")), value="NUL", values="-")
     return pairs
 
 
 def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
     for entry in model_admin.list_filter:
         said = said_as(entry)
-        if not _is_simple(entry):
+        if not is_simple(entry):
             field = model_admin.opts.get_field(said)
             yield said, f"{said}__{field.target_field.name}__exact" if field.remote_field else f"{said}__exact"
         else:
@@ -194,10 +194,10 @@ def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
 
 def said_as(entry) -> str:
     """The name of a filter as people say it, or the path to its field, with which its names begin."""
-    return entry.parameter_name if _is_simple(entry) else entry if isinstance(entry, str) else entry[0]
+    return entry.parameter_name if is_simple(entry) else entry if isinstance(entry, str) else entry[0]
 
 
-def _is_simple(entry) -> bool:
+def is_simple(entry) -> bool:
     return isinstance(entry, type) and issubclass(entry, SimpleListFilter)
 
 
@@ -245,8 +245,8 @@ def _no_such_value(found: ChangeList, one: Condition) -> ExportError:
     spec = _spec_of(found, one)
     values = (_values_of(spec, one.name) if spec else None) or []
     days = DAYS if isinstance(spec, DayFilter) else []
-    words = _some([*(value for value in values if value != one.value), *days])
-    return ExportError("export_value_unknown", name=_cut(one.given), value=_cut(one.value), values=words)
+    words = named_values([*(value for value in values if value != one.value), *days])
+    return ExportError("export_value_unknown", name=shortened(one.given), value=shortened(one.value), values=words)
 
 
 def _spec_of(found: ChangeList, one: Condition):
@@ -264,10 +264,11 @@ def _values_of(spec, full: str) -> list[str] | None:
     return ["0", "1"] if isinstance(spec, BooleanFieldListFilter) else None
 
 
-def _some(values: list[str]) -> str:
+def named_values(values: list[str]) -> str:
+    """The values of a filter, for an error that names them."""
     more = len(values) - MAX_NAMED
     return ", ".join(values[:MAX_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
 
 
-def _cut(text: str) -> str:
+def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_NAMED else text[:LONGEST_NAMED] + "…"
