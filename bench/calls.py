@@ -8,7 +8,7 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from integrations.bigdata.client import post_product_infos
-from integrations.delivery.channels import send_step
+from integrations.delivery.channels import build_payloads, send_step
 from orders.models import Dispatch
 from orders.sending.claim import claim
 from orders.sending.record import record_outcomes
@@ -37,7 +37,7 @@ def clear() -> None:
 def deliver_one() -> None:
     """Claims the dispatch that is longest due, sends it and records the outcome, with the desk's own services."""
     lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-    work = claim(rooms={"bigdata": 1}, now=timezone.now(), lease=lease, worker="bench")
+    work = claim(build=build_payloads, rooms={"bigdata": 1}, now=timezone.now(), lease=lease, worker="bench")
     record_outcomes([send_step(one) for one in work], now=timezone.now())
 
 

@@ -13,6 +13,7 @@ from bench.desk import Desk
 from bench.options import read_options
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
+from integrations.delivery.channels import build_payloads
 from orders.intake.holds import settle_arrived
 from orders.models import Dispatch, Order, OrderDomain
 from orders.outbox.release import release
@@ -89,11 +90,11 @@ def run_and_undo(part: Callable[[], object]) -> tuple[float, float]:
 
 def _claim(room: int) -> object:
     rooms = {"bigdata": room, "bpm": room, "mail": room, "files": room}
-    return claim(rooms=rooms, now=timezone.now(), lease=LEASE, worker="bench")
+    return claim(build=build_payloads, rooms=rooms, now=timezone.now(), lease=LEASE, worker="bench")
 
 
 def _claim_nothing() -> object:
-    return claim(rooms={"bpm": 32}, now=timezone.now(), lease=LEASE, worker="bench")
+    return claim(build=build_payloads, rooms={"bpm": 32}, now=timezone.now(), lease=LEASE, worker="bench")
 
 
 def _sweep() -> None:

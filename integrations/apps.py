@@ -16,20 +16,16 @@ class IntegrationsConfig(AppConfig):
         from integrations.bigdata.books import fetch_records, held_records
         from integrations.bigdata.client import present
         from integrations.bigdata.record_file import rows_of
-        from integrations.delivery.channels import build_payloads
-        from integrations.delivery.mail import write_mail
-        from integrations.models import BpmCallback
         from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books.books import client
-        from orders.history.pruning import KEPT
         from orders.office.trials.columns import rules
         from orders.outbox import proof
-        from orders.sending.claim import payloads
 
+        # Comparing is asked for deep in the core, on pages and in commands: no caller from here is there to pass it on.
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         client.held, client.present, client.read_file = held_records, present, rows_of
+        # A trial that people enter follows the rules of BBOSS's messages, whose words the core does not know.
         rules.members, rules.read = trial_members, read_trial
-        KEPT.append(BpmCallback)
+        # The core decides what a claim may take by the profile's rules, which lie here; claims, records and pages ask.
         proof.rules.others = machines_with_another_profile
         proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of
-        payloads.build, payloads.write_mail = build_payloads, write_mail

@@ -3,11 +3,12 @@
 import datetime
 import functools
 import logging
-import time
 from collections.abc import Callable, Iterable
 
+from django.conf import settings
 from django.db import Error
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django_q.models import Failure
 from django_q.tasks import async_task
 
@@ -23,7 +24,6 @@ from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from integrations.worker.schedules import every_five_minutes, every_minute
 from orders.attachments.files import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
 from orders.books.books import has_look_up
@@ -33,6 +33,7 @@ from orders.intake.holds import settle_arrived
 from orders.mails.mails import tell_missed
 from orders.mails.notices import remove_old_notices
 from orders.models import Reconciliation
+from orders.office.asked_ends import lapse_asked
 from orders.office.bulk.parts import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.digest.service import remove_old_digests, write_digests, write_red
@@ -42,7 +43,6 @@ from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
-from orders.people.asked_acts import lapse_asked
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.search.index import index_orders
@@ -50,7 +50,6 @@ from orders.sending.moves_over import end_moves
 from orders.sending.pausing import end_pauses, remind_of_pauses
 from orders.sending.usage import ask_for_usage
 from orders.start_day.start_day import activate
-from orders.trials.shape import fold_after_upgrade
 from orders.undoing.start import close_abandoned
 from orders.undoing.trials import end_trials
 
@@ -164,7 +163,7 @@ def sweep() -> str:
         watch_clocks,
         watch_other_desks,
         tell.wake_robots,
-        *every_minute,
+        *map(import_string, settings.EVERY_MINUTE),
         _deliver,
         _index,
     )
@@ -212,8 +211,8 @@ def ping(cluster: str) -> None:
 
 @unless_away
 def look_at_files() -> str:
-    """Runs every five minutes: first what `project` adds, then checks held info-security files again (contract 3.7)."""
-    for part in every_five_minutes:
+    """Runs every five minutes: first EVERY_FIVE_MINUTES, then checks held info-security files again (contract 3.7)."""
+    for part in map(import_string, settings.EVERY_FIVE_MINUTES):
         try:
             part(now=timezone.now())
         except Exception as error:
@@ -238,17 +237,6 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
     if run.after is not None:
         async_task("integrations.tasks.reconcile", row.pk, run.after)
     return f"{row.orders} orders, {row.differences} differences"
-
-
-def compare_after_upgrade(after: int = 0) -> str:
-    """Runs once after an upgrade: computes (folds) trials' shapes, then compares all records and repairs none."""
-    until = time.monotonic() + PART_SECONDS
-    left = fold_after_upgrade(after=after, may_go_on=lambda: time.monotonic() < until and not ending.is_set())
-    if left is None:
-        async_task("integrations.tasks.reconcile")
-        return "all shapes are folded"
-    async_task("integrations.tasks.compare_after_upgrade", left)
-    return f"folded up to order {left}"
 
 
 @unless_away

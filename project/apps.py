@@ -12,26 +12,16 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self):
-        from integrations.worker.schedules import every_five_minutes, every_minute
         from notifications.mail_texts import ENDINGS
-        from orders.restore.newest_server import is_behind
+        from orders.office.digest.service import DIGEST, RED, nothing_more
         from project import checks, deployment  # noqa: F401  registers them, once the apps are ready
         from project.accounts import login_trail  # noqa: F401  its signals
         from project.accounts.passwords.links import VALID, line_of_link
-        from project.accounts.sessions import forget_sessions
-        from project.database.postgresql.base import DatabaseWrapper
-        from project.observability.alarm_mails import watch_alarms
-        from project.observability.looks import wake_looks
-        from project.start import command_line
-        from project.trail.command_trail import note_command
-        from project.trail_syslog import wake_trail
 
-        DatabaseWrapper.is_behind = staticmethod(is_behind)
         checks.require_database_directory()
-        every_minute.extend([wake_trail, wake_looks])
-        every_five_minutes.extend([watch_alarms, forget_sessions])
-        ENDINGS.update(dict.fromkeys(VALID, line_of_link))
-        command_line.noted_by.append(note_command)
+        # Mails are sent from below: a link's secret comes from the accounts, and a digest's reader is looked at in the
+        # office. Neither may stand in the mail's row.
+        ENDINGS.update(dict.fromkeys(VALID, line_of_link) | dict.fromkeys((DIGEST, RED), nothing_more))
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):
@@ -42,15 +32,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         super().ready()  # loads the models' pages
         from django.contrib.admin import site
 
-        from orders.lists.pauses_in_force import may_pause, pauses_for
         from orders.lists.registration import AUDITORS, ENGINE_ROOM, TRACES, Section
-        from orders.lists.scope import why_blind
-        from orders.search.page import find_page
-        from project.accounts.company.views import end_address
-        from project.accounts.emergency import LoginForm
-        from project.accounts.leave_page import leave_page
-        from project.accounts.session_ends import seconds_left
-        from project.accounts.sessions_page import sessions_page
         from project.accounts.trail_page import may_see_trail, trail_page
         from project.admin_site.menu import MenuPage
         from project.admin_site.site import Parts
@@ -59,7 +41,6 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.dashboard.partners_page import may_see_partners, partners_page
         from project.dashboard.probes_page import may_probe, probes_page
         from project.dashboard.restored_page import restored_page
-        from project.manual.pages import manual_page
 
         pages = [
             MenuPage(Section.SENT, 70, _("Calls of a day"), "calls", may_see_calls, calls_page, TRACES),
@@ -70,19 +51,5 @@ class DeskAdminConfig(admin_apps.AdminConfig):
             MenuPage(Section.ENGINE, 100, _("Test calls"), "probes", may_probe, probes_page, ENGINE_ROOM),
             MenuPage(Section.TRACE, 25, pgettext_lazy("menu", "Audit"), "trail", may_see_trail, trail_page, AUDITORS),
         ]
-        site.parts = Parts(
-            pauses_for,
-            may_pause,
-            why_blind,
-            dashboard,
-            dashboard_marks,
-            find_page,
-            restored_page,
-            sessions_page,
-            leave_page,
-            manual_page,
-            pages,
-            end_address,
-            seconds_left,
-        )
-        site.login_form = LoginForm
+        # These modules import ModelAdmins, whose registering imports the site. Django gives a site no later moment.
+        site.parts = Parts(dashboard, dashboard_marks, restored_page, pages)

@@ -21,13 +21,13 @@ from django.utils import timezone
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
-from integrations.partners.profile import settings_that_open_a_door
+from integrations.partners.start_conditions import settings_that_open_a_door
 from integrations.robots.kinds import read_robots
 from notifications.recipients import is_address
 from orders.history.people import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
 from orders.models import Province
-from orders.restore.restored_guard import unwritable
+from orders.restore.high_water_mark import unwritable
 from orders.rules.four_eyes import acts_asked
 from orders.texts.bpm_task import wrong_placeholders
 from project import production

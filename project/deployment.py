@@ -13,7 +13,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from integrations.partners.profile import CALLS, TELLING, faults_in_production, secrets_named
+from integrations.partners.profile import CALLS, TELLING
+from integrations.partners.start_conditions import faults_in_production, secrets_named
 from orders.rules.four_eyes import EXPORT, acts_asked, is_asked
 from project.accounts.roles import roles
 from project.accounts.separation import DECIDES, MANAGES, rights_of, why_not_together

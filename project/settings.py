@@ -11,7 +11,8 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from integrations.base.database_clock import stand_in_for_djangos
-from integrations.partners.profile import ProfileError, named_profile, profile_text, why_no_start
+from integrations.partners.profile import ProfileError, named_profile, profile_text
+from integrations.partners.start_conditions import why_no_start
 from project import __version__
 from project.base.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
 from project.database.options import database_entry
@@ -193,6 +194,12 @@ SPECTACULAR_SETTINGS = {
 
 # --- The queue. Our outbox knows what is to be done and when. django-q2 only wakes a worker up.
 
+# What the queue's tasks of `integrations` run besides their own parts: they lie below `project`.
+EVERY_MINUTE = ["project.trail_syslog.wake_trail", "project.observability.looks.wake_looks"]
+EVERY_FIVE_MINUTES = [
+    "project.observability.alarm_mails.watch_alarms",
+    "project.accounts.sessions.forget_sessions",
+]
 Q_CLUSTER = {
     "name": "ibs-order-desk",
     "label": _("Queue"),

@@ -136,6 +136,7 @@ ANY_DATABASE = (
     "admin/test_order_page",  # all files of that name; test_pages opens the page on both
     *("database/test_options", "admin/test_latin_pages", "flows/test_operations_page", "company/test_real_provider"),
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
+    *("test_named_files", "test_translated_documents"),
     *("test_static_files", "test_insides", "test_contract"),
 )
 # These depend most on the database: its locks, transactions, types and statements. All that is not in the list above

@@ -2,7 +2,7 @@
 
 On SQLite it is a file in .pytest_cache, on PostgreSQL a database of the server. Who wants a copy at the same time waits
 for the one that makes it; nobody sees a half-made one, since it gets its name last. The short-lived servers of
-drills and the like read what pg_dump wrote of a migrated one: migrating takes ten times as long.
+drills and the like read what pg_dump wrote of a migrated one: migrating takes several times as long.
 """
 
 import contextlib

@@ -165,6 +165,77 @@ def test_no_import_hides_in_a_function():
     assert {module: lines for module in MODULES if (lines := hidden_imports(module))} == {}
 
 
+LATE_BOUND = {
+    ("integrations/apps.py", "client"): "asked for deep in the core: nobody from above is there to pass it on",
+    ("integrations/apps.py", "rules"): "trials that people enter follow the rules of BBOSS's messages",
+    ("integrations/apps.py", "proof"): "the partners' profile says what a claim may take",
+    ("project/apps.py", "ENDINGS"): "a mail's secret comes from accounts, as the mail is sent below them",
+    ("project/apps.py", "site"): "these pages import ModelAdmins, whose registering imports the site",
+}
+"""{(module, name that it imports and writes into): why}. Anything else is imported, passed, or named in a setting."""
+CHANGES = {"append", "extend", "insert", "update", "setdefault", "add", "clear", "remove", "pop"}
+
+
+def root_of(node):
+    """`client` of client.held and of client["held"]; empty for a bare name, which is the module's own."""
+    written = isinstance(node, ast.Attribute | ast.Subscript)
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if written and isinstance(node, ast.Name) else ""
+
+
+def written_names(node):
+    """The names whose things a node changes: by an attribute, an item, setattr, or a method like `append`."""
+    if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+        return {root_of(node)}
+    if isinstance(node, ast.Call) and last_name(node.func) == "setattr":
+        return {node.args[0].id} if isinstance(node.args[0], ast.Name) else {root_of(node.args[0])}
+    return {root_of(node.func)} if isinstance(node, ast.Call) and last_name(node.func) in CHANGES else set()
+
+
+def late_bound(found):
+    """[(line, name)] of what a module changes of another one of ours as it is loaded, or as its app starts."""
+    inside = {
+        inner
+        for node in found
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        and getattr(node, "name", "") != "ready"
+        for inner in ast.walk(node)
+    }
+    asked = [node for node in found if isinstance(node, ast.Import | ast.ImportFrom)]
+    site = ["django.contrib.admin"]  # Django's, of our class
+    names = {one.asname or one.name for node in asked if ours(node) or imported(node) == site for one in node.names}
+    starting = [node for node in found if node not in inside]
+    return [(node.lineno, name) for node in starting for name in sorted(written_names(node) & names)]
+
+
+def test_an_app_that_starts_writes_into_no_other_module():
+    """Such a write is invisible to whoever reads the module. Django's own registries are asked by a call."""
+    found = {(module, name): line for module in MODULES for line, name in late_bound(nodes(module))}
+    assert {
+        f"{module}:{line}: {name}" for (module, name), line in found.items() if (module, name) not in LATE_BOUND
+    } == set()
+    assert set(LATE_BOUND) == set(found)
+
+
+@pytest.mark.parametrize(
+    "code, number",
+    [
+        ("from orders.x import LIST\nLIST.append(1)", 1),
+        ("from orders.x import TABLE\nTABLE['a'] = 1", 1),
+        ("from orders import x\nx.hook = print", 1),
+        ("from orders.x import Thing\nsetattr(Thing, 'hook', print)", 1),
+        ("class A:\n    def ready(self):\n        from orders.x import LIST\n        LIST.extend([1])", 1),
+        ("class A:\n    def ready(self):\n        from django.contrib.admin import site\n        site.parts = 1", 1),
+        ("from orders.x import LIST\nOWN = [*LIST]\nOWN.append(1)", 0),
+        ("from orders.x import LIST\ndef later():\n    LIST.append(1)", 0),
+        ("from django.contrib import admin\nadmin.site.register(1)", 0),
+    ],
+)
+def test_late_binding_is_seen(code, number):
+    assert len(late_bound(list(ast.walk(ast.parse(code))))) == number
+
+
 def test_only_services_write_a_status():
     assert places(writes_status, *WRITERS) == []
 

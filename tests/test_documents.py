@@ -1,4 +1,4 @@
-"""Everything that the documents name exists: code and tests by name, every command, every word of a state."""
+"""What the documents name exists: code and tests by name, every word of a state (files: tests/test_named_files.py)."""
 
 import ast
 import functools
@@ -12,7 +12,7 @@ from approvals.models import ApprovalRecord
 from orders.incidents.incidents import BOOKS_ONLY
 from orders.models import BillingRecord, Difference, Dispatch, Incident, Order
 from orders.texts.incident_causes import CAUSES
-from tests.sources import APPS, ROOT, source
+from tests.sources import ROOT, source
 
 ARCHITECTURE, STATUSES, OPERATIONS = (source(f"docs/{name}.md") for name in ("architecture", "statuses", "operations"))
 FOR_ENGINEERS = re.compile(r"engineer on duty|technicians|settings|credentials|PARTNER_")
@@ -28,7 +28,6 @@ WORDS = {
     "## States of differences": Difference.State,
     "## Decisions": ApprovalRecord.Result,
 }
-FILE_NAME = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|html|js|css|toml|sh|po))(?:::\w+)?`")
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
 
 
@@ -61,19 +60,6 @@ def rows_of(heading: str, columns: int, page: str = ARCHITECTURE) -> list[list[s
 def test_what_the_rules_name_is_there():
     assert len(NAMED) > 80
     assert [(path, name) for path, name in NAMED if name not in names_of(found(path))] == []
-
-
-def test_each_file_that_a_document_names_is_there():
-    """A name without a folder is any file's of that name. CONTRIBUTING names two that nobody may make."""
-    folders = ("", *APPS, "tests", "docs", "deploy", "bench")
-    files = [path for name in folders for path in (ROOT / name).glob("**/*" if name else "*")]
-    paths = {f"/{path.relative_to(ROOT).as_posix()}" for path in files}
-    pages = [path[1:] for path in paths if path.endswith(".md") and not path.startswith(("/CHANGELOG", "/project/"))]
-    named = {(page, name) for page in pages for name in FILE_NAME.findall(source(page))}
-    assert len(named) > 300
-    ends = {path[at:] for path in paths for at, letter in enumerate(path) if letter == "/"}
-    gone = {(page, name) for page, name in named if f"/{name}" not in ends}
-    assert gone == {("CONTRIBUTING.md", "utils.py"), ("CONTRIBUTING.md", "helpers.py")}
 
 
 def test_each_rule_has_its_code_and_its_tests():

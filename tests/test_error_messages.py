@@ -24,6 +24,7 @@ PARAMS = {
 
 FILES = [module for module in MODULES if module.startswith(("orders/", "integrations/", "project/"))]
 FILES += ["notifications/sending.py"]
+TABLES = ("/error_messages.py", "/office_messages.py")
 
 
 def raised():
@@ -48,6 +49,11 @@ def test_what_is_raised_has_its_sentence():
 def test_no_sentence_is_left_over():
     written = "".join(source(file) for file in FILES if not file.endswith("/error_messages.py"))
     assert [code for code in MESSAGES if f'"{code}"' not in written] == []
+
+
+def test_no_code_has_two_sentences():
+    written = "".join(source(file) for file in FILES if file.endswith(TABLES))
+    assert [code for code in MESSAGES if written.count(f'"{code}": ') != 1] == []
 
 
 def test_each_can_be_said():

@@ -25,8 +25,9 @@ from django.utils import timezone
 from integrations.base.counting import count_call
 from integrations.base.database_deadline import Outage, error_line, is_away
 from integrations.bpm.kept import apply_learned
-from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
+from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
+from integrations.delivery.mail import write_mail
 from integrations.outbound import rate
 from integrations.outbound.http import PartnerError, reach
 from integrations.partners.calls import call_of
@@ -203,6 +204,7 @@ class Drain:
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         lost_first = time.monotonic() - self.began < ALONE_FOR
         work = claim(
+            build=build_payloads,
             rooms={partner: room for partner, room in rooms.items() if partner != Partner.MAIL},
             now=now,
             lease=lease,
@@ -234,7 +236,8 @@ class Drain:
         if any(item.alone for item in work):
             return []
         try:
-            return claim_mails(room=rooms.get(Partner.MAIL, 0), idle=not self.calls and not work, **how)
+            room, idle = rooms.get(Partner.MAIL, 0), not self.calls and not work
+            return claim_mails(write=write_mail, room=room, idle=idle, **how)
         except Exception as error:
             if not _passes(error):
                 logger.exception("mails can't be claimed")

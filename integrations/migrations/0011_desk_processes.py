@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("integrations", "0010_failing_since")]
+    dependencies = [("integrations", "0001_squashed_0010_failing_since")]
     operations = [
         migrations.CreateModel(
             name="DeskProcess",

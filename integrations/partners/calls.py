@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from integrations.partners.answers import lines_for, read_answer
-from integrations.partners.profile import Answer, Profile, filled
+from integrations.partners.profile import Answer, Profile
+from integrations.partners.start_conditions import filled
 from orders.models import KeptAnswer
 
 

@@ -10,17 +10,9 @@ from typing import Any
 from django.conf import settings
 
 from integrations.partners.answers import Meaning, Reading, read_answer
-from integrations.partners.profile import (
-    ANSWER,
-    FROM_ENVIRONMENT,
-    SPELT,
-    TELLING,
-    Answer,
-    Callback,
-    Profile,
-    values_of_secrets,
-)
+from integrations.partners.profile import ANSWER, FROM_ENVIRONMENT, SPELT, TELLING, Answer, Callback, Profile
 from integrations.partners.rules import Rule, member, toml
+from integrations.partners.start_conditions import values_of_secrets
 
 MASK = "***"
 DEFAULT = "default"  # where a key comes from that the file does not say

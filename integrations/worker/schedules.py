@@ -1,7 +1,6 @@
 """The recurring schedules (contract section 5, `setup_schedules`)."""
 
 import datetime
-from collections.abc import Callable
 
 from django.utils import timezone
 from django_q.models import Schedule
@@ -18,8 +17,6 @@ RECURRING = {
     "desk-reconcile": {"func": "integrations.tasks.reconcile", "schedule_type": Schedule.DAILY},
 }
 PUT_BACK = "schedules_put_back"
-every_minute: list[Callable] = []  # parts of the sweep: `project` adds to it when it starts
-every_five_minutes: list[Callable] = []  # what `desk-files` does before: `project` adds to it when it starts
 NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.time(3, 10)}  # Asia/Shanghai
 
 

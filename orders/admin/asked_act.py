@@ -23,12 +23,13 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import RefusedFirst, attributions_of
 from orders.models import AskedAct
+from orders.office.asked_ends import call_off
 from orders.office.bulk.asked import AskedRun
 from orders.office.exports.asked import AskedExport
 from orders.order_page.asked_decision import AskedDecision
 from orders.order_page.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
 from orders.order_page.decisions.registry import label_of
-from orders.people.asked_acts import call_off, may_confirm, waiting_for, why_not_confirm
+from orders.people.asked_acts import may_confirm, waiting_for, why_not_confirm
 from orders.rules.four_eyes import BULK, EXPORT
 from orders.texts.errors import OrderError
 from orders.texts.incident_causes import cause_of

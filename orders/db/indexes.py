@@ -76,7 +76,6 @@ ON_POSTGRESQL = {
 # Django makes two indexes on PostgreSQL for a text that is looked up: one for LIKE 'x%', which finds equal texts too,
 # and another one for equal texts. Of each pair here only the one that is used stays, since each order writes them all.
 NOT_USED = [
-    "order_enterprise_like",  # the beginning of order_enterprise
     "orders_acceptedcall_trans_ido_487dd119_like",
     "orders_billingrecord_domain_key_9225bc6f",
     "orders_inboundmessage_order_number_b00a430f",
@@ -149,10 +148,10 @@ def _add_trigrams(schema_editor) -> None:
 
 
 def drop_not_used(apps, schema_editor) -> None:
-    """Drops indexes that repeat others, for migrations that are not atomic."""
+    """Drops indexes that repeat others, for the migration behind the one that makes their tables."""
     if schema_editor.connection.vendor == "postgresql":
         for name in NOT_USED:
-            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            schema_editor.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 def remove(apps, schema_editor) -> None:

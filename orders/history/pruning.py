@@ -25,10 +25,6 @@ FINISHED = [S.ACTIVE, S.CONVERTED, S.ENDED, S.APPLIED, S.REJECTED, S.WITHDRAWN]
 AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 
-KEPT: list[type[Model]] = [InboundMessage]
-"""The models of kept messages, with `signed` and `received_at`. `integrations` adds BPM's callbacks."""
-
-
 @dataclass
 class Pruned:
     """The numbers removed so far. `messages` includes those of strangers, and BPM's callbacks."""
@@ -44,17 +40,21 @@ def prune(
     by: str,
     now: datetime.datetime,
     refused_before: datetime.datetime | None = None,
+    callbacks: type[Model],
     on_progress: Callable[[Pruned], None] = lambda _: None,
 ) -> Pruned:
     """Removes messages received, and attempts begun, before `before`, and the trail's rows that AUDIT_DAYS
     lets go. Returns how many of each.
 
     Messages without a right token and signature are removed if they are older than `refused_before` (by default
-    `before`). An attempt is removed only if its order is finished, and has no open incident and no step that failed or
-    is still to be done. It is safe to stop at any moment, to repeat, and to run while orders come in.
+    `before`). `callbacks` is the model of BPM's messages, which go by the same times. An attempt is removed only if its
+    order is finished, and has no open incident and no step that failed or is still to be done. It is safe to stop at
+    any moment, to repeat, and to run while orders come in.
     """
     pruned = Pruned()
-    for kept, (signed, moment) in product(KEPT, ((True, before), (False, refused_before or before))):
+    for kept, (signed, moment) in product(
+        (InboundMessage, callbacks), ((True, before), (False, refused_before or before))
+    ):
         for rows in _batches(kept._default_manager.filter(signed=signed), "received_at", moment):
             pruned.messages += rows.delete()[0]
             on_progress(pruned)

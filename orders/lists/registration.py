@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from orders.lists.chips import Tones, add_tones
+from orders.texts.meanings import Meanings, add_meanings
 
 
 class Section(TextChoices):
@@ -89,15 +90,17 @@ def register_list(
     same_for_all: bool = False,
     needed_by: Set[Role] | None = None,
     tones: Mapping[str, Tones] | None = None,
+    meanings: Meanings | None = None,
 ) -> Callable[[Admin], Admin]:
-    """Registers a ModelAdmin as the list. `menu`: section and place; `tones`: of its chips. The rest as in DeskList;
-    `needed_by` is the section's unless given."""
+    """Registers a ModelAdmin as the list. `menu`: section and place; `tones` and `meanings`: of its chips. The rest as
+    in DeskList; `needed_by` is the section's unless given."""
 
     def register(admin_class: Admin) -> Admin:
         admin.site.register(model, admin_class)
         needed = NEEDED_BY[menu[0]] if needed_by is None else needed_by
         LISTS[model] = DeskList(*menu, empty, readers, name, same_for_all, needed)
         add_tones(tones or {})
+        add_meanings(meanings or {})
         exported_lists.cache_clear()
         return admin_class
 

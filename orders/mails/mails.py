@@ -62,8 +62,8 @@ def _counts(row: Dispatch) -> bool:
 def tell_missed(*, now: datetime.datetime, within: datetime.timedelta = LATELY) -> None:
     """Writes the mails of acceptances that were recorded without one.
 
-    So are those of an order that is opened again meanwhile, and of one whose mail `orders.0059` moved while a worker of
-    1.8.0 recorded what causes it. The sweep calls it each minute. `within`: how long ago an order has changed at most.
+    So are those of an order that is opened again meanwhile. The sweep calls it each minute. `within`: how long ago an
+    order has changed at most.
     """
     lately = Order.objects.filter(kind=Order.Kind.ACTIVATION, undo_since=None, state_since__gte=now - within)
     for step, (kind, _cause) in ACCEPTED.items():

@@ -42,5 +42,5 @@ def note(rows, count: int) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("orders", "0060_mail_indexes_again")]
+    dependencies = [("orders", "0002_squashed_0060_mail_indexes_again")]
     operations = [migrations.RunPython(cut, migrations.RunPython.noop)]

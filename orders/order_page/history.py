@@ -159,6 +159,26 @@ WORDS = {
     "recovery_code_used": gettext_lazy("Used a recovery code of %(account)s; left: %(left)s"),
     "backed_up": gettext_lazy("A backup was made"),
     "backup_put_back": gettext_lazy("A backup was put back"),
+    "bulk_begun": gettext_lazy("Bulk run %(run)s begun: %(total)s rows"),
+    "bulk_stopped": gettext_lazy("Bulk run %(run)s stopped"),
+    "bulk_went_on": gettext_lazy("Bulk run %(run)s goes on"),
+    "bulk_done": gettext_lazy("Bulk run %(run)s finished: %(done)s carried out, %(failed)s not"),
+    "schedule_saved": gettext_lazy("Scheduled export saved: %(name)s"),
+    "schedule_switched_on": gettext_lazy("Scheduled export switched on: %(name)s"),
+    "schedule_switched_off": gettext_lazy("Scheduled export switched off: %(name)s"),
+    "schedule_run": gettext_lazy("Scheduled export run by hand: %(name)s"),
+    "schedule_gave_up": gettext_lazy("Scheduled export switched off after failures in a row: %(name)s"),
+    "schedule_deleted": gettext_lazy("Scheduled export deleted: %(name)s"),
+    "numbers_tried": gettext_lazy(
+        "Typed numbers of orders outside their attributions when entering trials: %(numbers)s"
+    ),
+    "trials_imported": gettext_lazy("Trials entered from a workbook: %(count)s (%(file)s)"),
+    "view_saved": gettext_lazy("Saved a view of a list: %(name)s"),
+    "view_changed": gettext_lazy("Changed a view of a list: %(name)s"),
+    "view_renamed": gettext_lazy("Renamed a view of a list: %(name)s"),
+    "view_shared": gettext_lazy("Shared a view of a list with %(role)s: %(name)s"),
+    "view_unshared": gettext_lazy("No longer shares a view of a list: %(name)s"),
+    "view_deleted": gettext_lazy("Deleted a view of a list: %(name)s"),
 }
 """The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
 WHY = {

@@ -13,9 +13,6 @@ from orders.outbox.enqueue import wake
 from orders.rules.steps import FIXES
 from orders.texts.errors import NotAllowedError, check_reason
 
-at_release: list[Callable] = []
-"""Each is called with `by` and `now`, in the transaction that lets a restored desk send again. Apps add to it."""
-
 
 def present_timeline() -> Timeline | None:
     """The database's present period. None if the database was emptied."""
@@ -28,8 +25,10 @@ def open_restore() -> Timeline | None:
     return row if row and row.restored_at else None
 
 
-def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timeline:
-    """Lets a restored desk send again, under a new name, so that old marks don't count. Raises NotAllowedError."""
+def release_restored(*, reason: str, by: str, now: datetime.datetime, stop_runs: Callable) -> Timeline:
+    """Lets a restored desk send again, under a new name, so that old marks don't count. Raises NotAllowedError.
+
+    `stop_runs` stops the bulk runs, which don't know what they did after the backup, in the same transaction."""
     check_reason(reason, "to send again after a restore")
     with transaction.atomic():
         row = Timeline.objects.select_for_update().order_by("-pk").first()
@@ -42,8 +41,7 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
         of_fixes = list(Order.objects.filter(dispatches__in=fixes).distinct().defer("content"))
         fixes.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
         end_settled(of_fixes, now=now, by=by)
-        for act in at_release:
-            act(by=by, now=now)
+        stop_runs(by=by, now=now)
         about = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}
         add_event(None, "restore_released", by=by, now=now, **about)
         wake(settle=True)

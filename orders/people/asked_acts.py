@@ -43,8 +43,6 @@ State = AskedAct.State
 CONFIRM, JUDGE_EXPORT = "orders.confirm_act", "orders.judge_export"
 LAPSES_AT = datetime.time(18)
 EMERGENCY_ACT = "emergency_act"
-ENDED: dict[str, Callable[[AskedAct, datetime.datetime], None]] = {}
-"""By act what follows where nobody confirmed it. The office's features add theirs when the app starts."""
 
 
 @transaction.atomic
@@ -212,19 +210,20 @@ def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
 
 @transaction.atomic
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
-    """The asker, or whoever may confirm it, calls it off. Raises NotAllowedError if it is over."""
+    """Ends it unconfirmed; `orders/office/asked_ends.py` has what follows. Raises NotAllowedError if it is over."""
     by = staff_actor(user)
     _end(row, State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
     add_event(row.order, "act_called_off", by=by, now=now, **_about(row))
 
 
-def lapse_asked(*, now: datetime.datetime) -> int:
-    """Ends what nobody has confirmed in time. Returns how many. The sweep calls it each minute."""
+def lapse(*, now: datetime.datetime, follow: Callable[[AskedAct, datetime.datetime], None]) -> int:
+    """Ends what nobody has confirmed in time, each with what follows in one transaction. Returns how many."""
     late = list(open_acts().filter(lapses_at__lte=now).order_by("pk"))
     for row in late:
         with transaction.atomic():
             if _ended(row, State.LAPSED, by="sweep", ender_id=None, now=now):
                 add_event(row.order, "act_lapsed", by="sweep", now=now, **_about(row))
+                follow(row, now)
     return len(late)
 
 
@@ -236,11 +235,7 @@ def _end(row: AskedAct, state: str, **how) -> None:
 def _ended(row: AskedAct, state: str, *, by: str, ender_id: int | None, now: datetime.datetime) -> bool:
     rows = open_acts().filter(pk=row.pk)
     rows = rows if state == State.LAPSED else rows.filter(lapses_at__gt=now)
-    if not rows.update(state=state, ended_by=by[:160], ender_id=ender_id, ended_at=now):
-        return False
-    if state != State.CONFIRMED and row.act in ENDED:
-        ENDED[row.act](row, now)
-    return True
+    return bool(rows.update(state=state, ended_by=by[:160], ender_id=ender_id, ended_at=now))
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 Such a call may act for ten minutes, whatever its repeat was answered. Behind each step on the same records the big-data
 side is asked at once, and when the call can no longer act. What is not as meant by then is sent again, once for each
-look. Behind a deletion its undoing has looks of its own (compensation/plan.py).
+look. Behind a deletion its undoing has looks of its own (orders/undoing/plan.py).
 """
 
 import datetime

@@ -6,8 +6,8 @@ PostgreSQL, which begins a new one at each promotion. This machine notes the new
 
 import contextlib
 
-from orders.restore import restored_guard
-from orders.restore.restored_guard import raise_mark, read_mark
+from orders.restore import high_water_mark
+from orders.restore.high_water_mark import raise_mark, read_mark
 
 WAL_TIMELINE = ".wal-timeline"  # the file's suffix
 STATE = """
@@ -31,6 +31,6 @@ def is_behind(server) -> bool:
     if restored or newest < read_mark(name) or timeline < known:
         return True
     if timeline > known:  # where STATE_DIR can't be written, `status` says so
-        with contextlib.suppress(OSError), restored_guard.mark_writer.writing:
+        with contextlib.suppress(OSError), high_water_mark.mark_writer.writing:
             raise_mark(name, timeline, WAL_TIMELINE)
     return False

@@ -15,13 +15,6 @@ class Message:
     words: str | Promise = ""
 
 
-def add_words(known: dict, more: Mapping) -> None:
-    """Adds a feature's words to those of the core. Raises ValueError for a key that is there already."""
-    if twice := known.keys() & more.keys():
-        raise ValueError(f"there are words already for {sorted(map(str, twice))}")
-    known.update(more)
-
-
 def in_words(sentences: Mapping[str, str | Promise]) -> dict[str, Message]:
     """{code: Message} of sentences that pages and terminals say alike, from {code: words}."""
     return {code: Message(words=words) for code, words in sentences.items()}

@@ -6,12 +6,10 @@ import functools
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
-from notifications.models import Mail
 from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
@@ -64,24 +62,9 @@ WITH_ORDERS = Prepared(
 Builder = Callable[[list[Dispatch], datetime.datetime, dict[int, BillingRecord]], dict[int, str | Exception]]
 
 
-@dataclass
-class Payloads:
-    """Who builds payloads. `integrations` gives its function when the app starts, since it lies above.
-
-    `build` takes dispatches at their first attempt, T, and their records by id. It gives {dispatch id: text}. A payload
-    that can't be built is an Exception. `write_mail` gives a mail its text, unsaved, at its first attempt; it takes the
-    domains of the mail's order.
-    """
-
-    build: Builder | None = None
-    write_mail: Callable[[Mail, list[str]], None] | None = None
-
-
-payloads = Payloads()
-
-
 def claim(
     *,
+    build: Builder,
     rooms: dict[str, int],
     now: datetime.datetime,
     lease: datetime.timedelta,
@@ -92,6 +75,9 @@ def claim(
     only: int = 0,
 ) -> list[Work]:
     """Claims due dispatches, longest due first, and saves an attempt for each.
+
+    `build` takes dispatches at their first attempt, T, and their records by id, and gives {dispatch id: payload}. One
+    that can't be built is an Exception.
 
     `rooms` says how many to claim at most for each partner (bigdata, bpm, files). All together have at most
     RECORDS_A_CLAIM records or domains, or are one dispatch. Nothing is claimed for a paused partner. The leases run
@@ -129,7 +115,7 @@ def claim(
         fresh, again = [], []
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
-        _freeze(fresh, now)
+        _freeze(fresh, build, now)
         died = [row for row in again if row.state == State.SENDING]
         lost_ids = {row.pk for row in died}
         note_losses(died, now)
@@ -272,13 +258,13 @@ def _claimable(partner: str, now: Slot | datetime.datetime) -> QuerySet:
     return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
 
 
-def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
+def _freeze(fresh: list[Dispatch], build: Builder, now: datetime.datetime) -> None:
     """Gives fresh rows their T and payload, without saving. If one can't be built, the others go on."""
     if not fresh:
         return
     for row in fresh:
         row.frozen_at = now
-    built = payloads.build(fresh, now, read_records(fresh))
+    built = build(fresh, now, read_records(fresh))
     for row in fresh:
         payload = built[row.pk]
         if isinstance(payload, Exception):

@@ -9,7 +9,7 @@ import functools
 import json
 import logging
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -38,7 +38,7 @@ from orders.outbox.outcome import WORKER_DIED, Outcome, Work
 from orders.outbox.retry_schedule import try_again
 from orders.restore.restored_guard import read_restore_state
 from orders.rules.steps import Channel, Partner, Step
-from orders.sending.claim import LOSSES_ALLOWED, RECORDS_A_CLAIM, not_paused, payloads
+from orders.sending.claim import LOSSES_ALLOWED, RECORDS_A_CLAIM, not_paused
 
 logger = logging.getLogger(__name__)
 State, Result = Mail.State, Attempt.Outcome
@@ -82,6 +82,9 @@ def _claimable(room: int, harmless: bool) -> Prepared:
     return Prepared(locked)
 
 
+Writer = Callable[[Mail, list[str]], None]
+
+
 def is_mail_due(*, now: datetime.datetime) -> bool:
     return bool(DUE(now=now))
 
@@ -92,9 +95,17 @@ def next_mail_due(*, after: datetime.datetime, until: datetime.datetime) -> date
 
 
 def claim_mails(
-    *, room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool = True, lost_first: bool = True
+    *,
+    write: Writer,
+    room: int,
+    now: datetime.datetime,
+    lease: datetime.timedelta,
+    idle: bool = True,
+    lost_first: bool = True,
 ) -> list[Work]:
     """Claims at most `room` due mails, the longest due first, as `claim` does with steps (`idle`, `lost_first` too).
+
+    `write` gives a mail its text, unsaved, at its first attempt. It takes the mail and its order's domains.
 
     None while mail is paused or the desk counts as restored. A first attempt writes the text and chooses recipients:
     all together from at most RECORDS_A_CLAIM domains, or it is one mail. Those of staff may have left since: who may
@@ -102,14 +113,14 @@ def claim_mails(
     be open.
     """
     for _ in range(MOST_LOOKS if room > 0 and not read_restore_state().restored else 0):
-        works, found = _claim_due(room, now, lease, idle, lost_first) if is_mail_due(now=now) else ([], False)
+        works, found = _claim_due(write, room, now, lease, idle, lost_first) if is_mail_due(now=now) else ([], False)
         if works or not found:
             return works
     return []
 
 
 def _claim_due(
-    room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool, lost_first: bool
+    write: Writer, room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool, lost_first: bool
 ) -> tuple[list[Work], bool]:
     """One claim, and whether there was anything. What needs no call is over at once: it says nothing of the server."""
     lost = idle and _look_at_lost(now)
@@ -123,7 +134,7 @@ def _claim_due(
         if not ids:
             return [], False
         rows = _in_sequence(_within_bounds(WITH_ORDERS(ids=ids)), now)
-        _write(rows)
+        _write(rows, write)
         works, over, unwanted, token = [], [], [], uuid.uuid4()
         for row in rows:
             after_loss = row.state == State.SENDING
@@ -188,7 +199,7 @@ def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
     return [row for row in rows if row not in late and row.pk not in began]
 
 
-def _write(rows: Iterable[Mail]) -> None:
+def _write(rows: Iterable[Mail], write: Writer) -> None:
     """Writes the texts that are not written yet, and drops whoever is no staff, or no contact, any more. Unsaved."""
     new = [row for row in rows if not row.body]
     domains: dict[int, list[str]] = {row.order_id: [] for row in new if row.order_id}
@@ -199,7 +210,7 @@ def _write(rows: Iterable[Mail]) -> None:
     for row in new:
         try:
             with transaction.atomic():  # what it reads may fail
-                payloads.write_mail(row, domains.get(row.order_id, []))
+                write(row, domains.get(row.order_id, []))
         except Exception:  # no mail may stop the others
             logger.exception("mail %s can't be written", row.pk)
             row.body = ""

@@ -1,7 +1,7 @@
 """Holds back the calls to a partner, and lets them go on (contract 3.5 and section 5, `pause`).
 
-A pause is read inside the transaction that claims (outbox/claim.py), so nothing is claimed for a partner once its pause
-is committed. A call in the air ends as usual. Steps stay due: no attempt, no retry and no lease is touched.
+A pause is read inside the transaction that claims (claim.py beside this), so nothing is claimed for a partner once its
+pause is committed. A call in the air ends as usual. Steps stay due: no attempt, no retry and no lease is touched.
 """
 
 import datetime

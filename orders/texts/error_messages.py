@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Dispatch, Incident, Order, OrderDomain
 from orders.rules.four_eyes import ACTS
 from orders.rules.message import Message
+from orders.texts import office_messages
 
 SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
 NOT_NOW = _("Nothing was done: the incident is %(state)s now.")
@@ -619,8 +620,8 @@ MESSAGES = {
         "filter %(name)s has no value %(value)s; there are: %(values)s",
         _("The filter %(name)s has no value %(value)s."),
     ),
+    **office_messages.MESSAGES,
 }
-"""The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
 AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
 

@@ -10,7 +10,8 @@ from orders.models import AskedAct, Attempt, BillingRecord, Difference, Dispatch
 
 S, H, D, B = Order.State, Order.Held, Dispatch.State, BillingRecord.State
 A, M = Attempt.Outcome, Mail.State
-MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
+Meanings = dict[type[TextChoices], dict[TextChoices, Promise]]
+MEANINGS: Meanings = {
     S: {
         S.IN_PROGRESS: _("Its steps are being carried out. Nothing to do."),
         S.HELD: _("It waits for something or somebody; the page says for what. Nothing was sent."),
@@ -110,7 +111,7 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
         M.CLOSED: _("It was never begun and won't be, or no longer matters."),
     },
 }
-"""The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
+"""Of the states of `orders.models`; a list of a feature of the office adds its own as it is registered."""
 
 
 ACCEPTED: dict[str, tuple[Promise, Promise]] = {
@@ -124,6 +125,10 @@ ACCEPTED: dict[str, tuple[Promise, Promise]] = {
     ),
 }
 """What staff accepted of an order's records, by its name (contract 3.9, 14): in a few words, and in a sentence."""
+
+
+def add_meanings(meanings: Meanings) -> None:
+    MEANINGS.update(meanings)
 
 
 def meaning_of(state: TextChoices) -> str | Promise:

@@ -6,10 +6,9 @@ records that are meant now, and moves the trial's state.
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
@@ -40,7 +39,6 @@ LAST_NUMBERS = Prepared(
         Subquery(TrialEnd.objects.filter(trial=OuterRef("pk")).order_by("-number").values("number")[:1]),
     )
 )
-FOLDED_AT_ONCE = 200
 
 
 def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
@@ -162,27 +160,3 @@ def take_end(trial: Order, end: datetime.date | None, *, now: datetime.datetime,
 
 def _add_end(trial: Order, kind: str, end: datetime.date | None, now: datetime.datetime, by: str) -> None:
     TrialEnd.objects.create(trial=trial, number=next_number(trial), kind=kind, ends_on=end, at=now, by=by[:160])
-
-
-def fold_after_upgrade(*, after: int = 0, may_go_on: Callable[[], bool] = lambda: True) -> int | None:
-    """Folds the shapes of trials that a version before has stored without one, and of all trials with changes, which it
-    may have changed since. Nothing else moves.
-
-    Begins with the trial behind the id `after`. Returns the id to go on after, None at the end.
-    """
-    while ids := list(_to_fold(after)[:FOLDED_AT_ONCE]):
-        if not may_go_on():
-            return after
-        with transaction.atomic():
-            trials = list(Order.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True))
-            entries = entries_of(trial.pk for trial in trials)
-            for trial in trials:
-                keep_shape(trial, fold(entries[trial.pk]))
-        after = ids[-1]
-    return None
-
-
-def _to_fold(after: int) -> QuerySet:
-    changes = Order.objects.filter(trial=OuterRef("pk"), kind=Kind.CHANGE, change_number__isnull=False)
-    trials = Order.objects.filter(Q(shape=None) | Exists(changes), kind=Kind.TRIAL, pk__gt=after)
-    return trials.order_by("pk").values_list("pk", flat=True)

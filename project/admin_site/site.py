@@ -17,33 +17,33 @@ from django.views.i18n import JavaScriptCatalog
 from orders.history.people import staff_actor
 from orders.history.trail import Code
 from orders.lists.open_pages import answer_moving
+from orders.lists.pauses_in_force import may_pause, pauses_for
+from orders.lists.scope import why_blind
 from orders.office.digest.page import digest_page
 from orders.restore.restored_guard import is_restored
+from orders.search.page import find_page
+from project.accounts.company.views import end_address
+from project.accounts.emergency import LoginForm
+from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.age import is_too_old
 from project.accounts.second_factor.codes import needs_factor
 from project.accounts.second_factor.door import FactorNeededError, ask_for_code, login_code
 from project.accounts.second_factor.own_page import own_page
+from project.accounts.session_ends import seconds_left
+from project.accounts.sessions_page import sessions_page
 from project.admin_site.menu import MenuPage, short_menu, whole_menu
+from project.manual.pages import manual_page
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Functions the site needs from other apps: for the page header, and for pages that belong to no model."""
+    """Pages that belong to no model, of modules that import ModelAdmins."""
 
-    pauses_for: Callable
-    may_pause: Callable
-    why_blind: Callable
     dashboard: Callable
     dashboard_marks: Callable
-    find_page: Callable
     restored_page: Callable
-    own_sessions_page: Callable
-    own_leave_page: Callable
-    manual_page: Callable
     menu_pages: Sequence[MenuPage]
-    end_address: Callable
-    seconds_left: Callable
 
 
 class ChoicesView(AutocompleteJsonView):
@@ -61,18 +61,19 @@ class DeskAdminSite(AdminSite):
     site_title = _("IBS Order Desk")
     index_title = _("Is today all right?")
     site_url = None
+    login_form = LoginForm
     parts: Parts  # set in project/apps.py at start: the functions import ModelAdmins, which first register here
 
     def each_context(self, request):
         """Adds facts for the page header: paused partners, whether the database is restored, and why the account sees
         no orders (if so)."""
-        pauses = self.parts.pauses_for(request)
+        pauses = pauses_for(request)
         return super().each_context(request) | {
             "pauses": pauses,
-            "may_pause": bool(pauses) and self.parts.may_pause(request.user),
+            "may_pause": bool(pauses) and may_pause(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
-            "blind": self.parts.why_blind(request.user),
-            "session_left": self.parts.seconds_left(request),
+            "blind": why_blind(request.user),
+            "session_left": seconds_left(request),
             "needs_factor": request.user.is_staff and needs_factor(request.user),
         }
 
@@ -93,11 +94,11 @@ class DeskAdminSite(AdminSite):
             path("login/code/", partial(login_code, site=self), name="login_code"),
             path("second-factor/", self.admin_view(partial(own_page, site=self)), name="second_factor"),
             path("digest/", self.admin_view(partial(digest_page, site=self)), name="digest"),
-            path("find/", self.admin_view(self.parts.find_page), name="find"),
-            path("sessions/", self.admin_view(partial(self.parts.own_sessions_page, site=self)), name="sessions"),
-            path("leave/", self.admin_view(partial(self.parts.own_leave_page, site=self)), name="leave"),
-            path("manual/", self.admin_view(partial(self.parts.manual_page, site=self)), name="manual"),
-            path("manual/<slug:slug>/", self.admin_view(partial(self.parts.manual_page, site=self)), name="manual"),
+            path("find/", self.admin_view(find_page), name="find"),
+            path("sessions/", self.admin_view(partial(sessions_page, site=self)), name="sessions"),
+            path("leave/", self.admin_view(partial(leave_page, site=self)), name="leave"),
+            path("manual/", self.admin_view(partial(manual_page, site=self)), name="manual"),
+            path("manual/<slug:slug>/", self.admin_view(partial(manual_page, site=self)), name="manual"),
             *(path(f"{one.name}/", self.admin_view(partial(one.page, site=self)), name=one.name) for one in pages),
             *super().get_urls(),
         ]
@@ -113,7 +114,7 @@ class DeskAdminSite(AdminSite):
 
     def logout(self, request, extra_context=None):
         """Ends the company log-in's session too: the page goes on there, since our policy forbids a form's redirect."""
-        address = self.parts.end_address(request) if request.method == "POST" else ""
+        address = end_address(request) if request.method == "POST" else ""
         return super().logout(request, {"end_address": address} | (extra_context or {}))
 
     def password_change(self, request, extra_context=None):
@@ -129,7 +130,7 @@ class DeskAdminSite(AdminSite):
         """The dashboard, which moves."""
 
         def show():
-            pauses = self.parts.pauses_for(request)
+            pauses = pauses_for(request)
             figures = self.parts.dashboard(request.user, now=timezone.now(), pauses=pauses)
             about = {"desk": figures, "app_list": whole_menu(self, request, self.parts.menu_pages)}
             return super(DeskAdminSite, self).index(request, about | (extra_context or {}))

@@ -18,6 +18,7 @@ from orders.history.people import staff_actor
 from orders.lists.reason import WordsField
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
+from orders.office.bulk.service import stop_runs
 from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
 from orders.restore.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.sending.held_processes import hold_processes
@@ -60,7 +61,7 @@ def _may_release(request: HttpRequest) -> bool:
 def _release(request: HttpRequest, reason: str) -> None:
     by, now = staff_actor(request.user), timezone.now()
     try:
-        row = release_restored(reason=reason, by=by, now=now)
+        row = release_restored(reason=reason, by=by, now=now, stop_runs=stop_runs)
     except NotAllowedError:
         messages.error(request, _("The database does not count as restored any more."))
         return

@@ -8,7 +8,7 @@ from project.accounts.roles import give_new_right
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [
-        ("project", "0026_notices_gone"),
+        ("project", "0002_squashed_0026_notices_gone"),
         ("integrations", "0012_bpm_callbacks"),
     ]
     operations = [

@@ -7,11 +7,11 @@ import time
 from contextlib import suppress
 
 from django.db import Error, connection
-from django.db.migrations.executor import MigrationExecutor
 
 from integrations.base.database_deadline import database_deadline, is_away
 from integrations.base.other_desk import has_other_profile
 from orders.intake.rehearsal import rehearse
+from project.database import migrated
 from project.observability.facts import Facts, is_alive
 from project.observability.hindrances import lock_holder, named
 
@@ -44,9 +44,7 @@ def why_unknown(error: Exception) -> str:
 
 def missing_migrations() -> list[str]:
     """The migrations that the code has and the database lacks."""
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _backwards in plan]
+    return migrated.missing(connection)
 
 
 def is_read_only() -> bool:

@@ -2,13 +2,14 @@
 
 import gc
 import sys
-from collections.abc import Callable
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility
 from django.core.management.base import CommandParser
 from django.db import Error, OperationalError
+from django.utils.module_loading import import_string
 
 from integrations.base.database_deadline import COMMAND, NEVER, WORKER, error_line, is_away, limit_statements
 from project import production
@@ -21,8 +22,7 @@ MAKE_AN_EMERGENCY_ACCOUNT = {"emergency_account", "createsuperuser", "changepass
 LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
 
-noted_by: list[Callable] = []
-"""What notes commands. project/apps.py adds it at start: it needs the models."""
+NOTE = "project.trail.command_trail.note_command"  # by its name: it needs the models, which are not loaded yet
 
 
 class DeskUtility(ManagementUtility):
@@ -31,8 +31,7 @@ class DeskUtility(ManagementUtility):
         command = super().fetch_command(subcommand)
         gc.freeze()
         gc.enable()
-        for note in noted_by:
-            note(self.argv, done=False)
+        _note(self.argv, done=False)
         return command
 
 
@@ -50,8 +49,7 @@ def run(argv: list[str]) -> None:
     try:
         _stop_where_production_lacks(command, argv)
         DeskUtility(argv).execute()
-        for note in noted_by:
-            note(argv, done=True)
+        _note(argv, done=True)
     except ImproperlyConfigured as error:  # a missing or wrong setting: its name is enough
         sys.exit(_line_each(argv, str(error).splitlines()))
     except Error as error:
@@ -75,6 +73,12 @@ def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.ONE_ADMINISTRATOR]
     if command in {"migrate", "restore", "restored", *MAKE_AN_EMERGENCY_ACCOUNT}:
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.NO_EMERGENCY]
+
+
+def _note(argv: list[str], *, done: bool) -> None:
+    """Notes the command in the trail. Without settings there are no apps, and `help` runs all the same."""
+    if apps.ready:
+        import_string(NOTE)(argv, done=done)
 
 
 def _is_text(word: str) -> bool:

@@ -56,7 +56,7 @@ def shapes(settings):
     with_it = types.ModuleType("addresses")
     with_it.urlpatterns = [path("admin/", admin.site.urls), *urls.urlpatterns]
     settings.ROOT_URLCONF = with_it
-    importlib.import_module("project.migrations.0003_roles").make_roles(
+    importlib.import_module("project.migrations.0002_squashed_0026_notices_gone").make_roles(
         apps, types.SimpleNamespace(connection=connection)
     )
     yield

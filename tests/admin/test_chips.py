@@ -24,6 +24,12 @@ WORDS = list(
 )
 
 
+def test_of_words_with_meanings_each_has_one():
+    """Kinds and reasons too, which have no tone."""
+    lacking = {words: {word.name for word in words if word and word not in said} for words, said in MEANINGS.items()}
+    assert {words.__qualname__: names for words, names in lacking.items() if names} == {}
+
+
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__qualname__)
 def test_the_chip_of_every_state_has_one_of_six_tones_and_says_what_it_means(words):
     """A state without a sentence would say all by its word, and none does."""

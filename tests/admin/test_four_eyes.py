@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from notifications.models import Mail
 from orders.models import AskedAct, CalendarDay, Order
+from orders.office.asked_ends import lapse_asked
 from orders.order_page.decisions.registry import DECISIONS
-from orders.people.asked_acts import lapse_asked, lapses_at
+from orders.people.asked_acts import lapses_at
 from orders.rules.local_time import SHANGHAI
 from tests import factories as make
 from tests.admin.orders import (

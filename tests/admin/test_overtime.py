@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.db.indexes import IN_TIME
 from orders.models import Order, TimeLimit
 from orders.rules.local_time import SHANGHAI
 from tests import factories as make
@@ -47,6 +48,10 @@ def marks(staff, *numbers):
 
 def at(day, hour, minute=0):
     return datetime.datetime(2026, 11, day, hour, minute, tzinfo=SHANGHAI)
+
+
+def test_what_may_have_a_limit_is_looked_at():
+    assert {*IN_TIME, TimeLimit.State.CONFLICT} == set(TimeLimit.State)
 
 
 @pytest.mark.parametrize(

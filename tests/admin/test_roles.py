@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.urls import reverse
 
+from project.accounts.roles import give_new_right
 from project.models import User
 from tests import factories
 
@@ -98,21 +99,21 @@ def test_making_the_roles_again_adds_what_is_missing_and_takes_nothing():
     lost, own = group.permissions.first(), Permission.objects.get(codename="add_note")
     group.permissions.remove(lost)
     group.permissions.add(own)
-    migration = importlib.import_module("project.migrations.0003_roles")
+    migration = importlib.import_module("project.migrations.0002_squashed_0026_notices_gone")
     migration.make_roles(apps, SimpleNamespace(connection=connection))
     assert {lost, own} <= set(group.permissions.all())
     assert Group.objects.filter(name__in=ROLES).count() == 5
 
 
-def test_the_offices_roles_give_nothing_back_that_a_site_took():
+def test_a_new_right_goes_to_the_roles_that_have_it_and_nothing_comes_back_that_a_site_took():
     group = Group.objects.get(name="业务人员")
-    group.permissions.remove(*group.permissions.filter(codename__in=["see_personal_data", "export_list"]))
-    Group.objects.get(name="审计员").delete()
-    migration = importlib.import_module("project.migrations.0004_office_roles")
-    migration.add_new(apps, SimpleNamespace(connection=connection))
+    group.permissions.remove(*group.permissions.filter(codename__in=["see_personal_data", "upload_file"]))
+    Group.objects.get(name="审批主管").delete()
+    give_new_right("orders", "upload_file")(apps, SimpleNamespace(connection=connection))
     assert not group.permissions.filter(codename="see_personal_data").exists()
-    assert group.permissions.filter(codename="export_list").exists()
-    assert not Group.objects.filter(name="审计员").exists()
+    assert group.permissions.filter(codename="upload_file").exists()
+    assert not Group.objects.get(name="审计员").permissions.filter(codename="upload_file").exists()
+    assert not Group.objects.filter(name="审批主管").exists()
 
 
 def test_an_administrator_cannot_make_a_superuser(member):
@@ -141,43 +142,3 @@ def test_nobody_lifts_their_own_limit(member):
     lifted = {"username": admin.person.username, "limited": "on", "attributions": ["BJ", "SH"]}
     assert admin.post(url, lifted).status_code == 403
     assert admin.post(url.replace("change", "delete"), {"post": "yes"}).status_code == 403
-
-
-def test_the_rights_to_judge_go_to_a_role_of_their_own(capsys):
-    """An upgrade: whoever managed accounts also judged. A right that the site took stays taken."""
-    Group.objects.get(name="审批主管").delete()
-    administrator, user = Group.objects.get(name="管理员"), factories.UserFactory(username="wang")
-    user.groups.add(administrator)
-    held = Permission.objects.filter(codename__in=["judge_export", "withdraw_order", "decide_order", "waive_finding"])
-    administrator.permissions.add(*held)
-    migration = importlib.import_module("project.migrations.0009_approver_role")
-    migration.hand_over(apps, SimpleNamespace(connection=connection))
-    for role in ("管理员", "审批主管"):
-        test_a_role_holds_exactly_this(role)
-    told = capsys.readouterr().out
-    assert "管理员 no longer may: decide_order, judge_export, waive_finding, withdraw_order\n  Held by: wang\n" in told
-    migration.hand_over(apps, SimpleNamespace(connection=connection))
-    assert capsys.readouterr().out == ""
-
-
-def test_administrators_lose_what_acts_on_orders(capsys):
-    """An upgrade: what the release before gave is taken, and nothing else that a site has given or taken."""
-    administrator, clerk = Group.objects.get(name="管理员"), Group.objects.get(name="业务人员")
-    administrator.permissions.add(
-        *Permission.objects.filter(codename__in=["see_personal_data", "take_books", "delete_servicetype"])
-    )
-    administrator.permissions.remove(*administrator.permissions.filter(codename="share_view"))
-    both = factories.UserFactory(username="wang")
-    both.groups.set([administrator, clerk])
-    migration = importlib.import_module("project.migrations.0018_roles_apart")
-    for _again in range(2):
-        migration.take(apps, SimpleNamespace(connection=connection))
-    held = set(administrator.permissions.values_list("codename", flat=True))
-    assert held == wanted("管理员") - {"share_view"} | {"delete_servicetype"}
-    assert set(both.groups.all()) == {administrator, clerk}
-    assert capsys.readouterr().out == (
-        "\n  管理员 no longer may: see_personal_data, take_books\n"
-        "  Held by: wang\n"
-        "  By a role nobody may now: take_books\n"
-        "  Give 业务人员 and 工程师 to people who do not manage accounts; check --deploy names what is left.\n"
-    )

@@ -69,6 +69,10 @@ def paths():
     return SchemaGenerator().get_schema(public=True)["paths"]
 
 
+def test_each_address_that_others_read_stands_above(paths):
+    assert {address for address, methods in paths.items() if "get" in methods} == set(ADDRESSES)
+
+
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_every_status_is_documented(paths, address):
     operation = paths[address]["get"]

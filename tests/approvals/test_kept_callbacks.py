@@ -115,7 +115,13 @@ def test_they_are_pruned_as_refused_messages_are(order):
     call(secret="guessed")
     BpmCallback.objects.update(received_at=timezone.now() - datetime.timedelta(days=40))
     now = timezone.now()
-    prune(before=now - datetime.timedelta(days=60), refused_before=now - datetime.timedelta(days=30), by="x", now=now)
+    prune(
+        callbacks=BpmCallback,
+        before=now - datetime.timedelta(days=60),
+        refused_before=now - datetime.timedelta(days=30),
+        by="x",
+        now=now,
+    )
     assert [row.signed for row in BpmCallback.objects.all()] == [True]
-    prune(before=now - datetime.timedelta(days=30), by="x", now=now)
+    prune(callbacks=BpmCallback, before=now - datetime.timedelta(days=30), by="x", now=now)
     assert not BpmCallback.objects.exists()

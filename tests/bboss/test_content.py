@@ -1,14 +1,18 @@
 """The content's rules, kind by kind (contract 2.4): the answer names what is wrong."""
 
 import json
+from dataclasses import fields
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
+from integrations.bboss.content import TrialSerializer, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.responses import Code, Refused
+from orders.intake.entered import COMPARED
+from orders.intake.write import COPIED
 from orders.models import Order, ServiceType
+from orders.rules.content import OrderContent
 from tests.bboss.conftest import ACTIVATION, CHANGE, TRIAL, envelope, without
 
 pytestmark = pytest.mark.django_db
@@ -19,6 +23,15 @@ def refused(content: dict) -> str:
         read_order(content)
     assert error.value.code is Code.CONTENT
     return error.value.desc.removeprefix("Request body parameter invalidate: ")
+
+
+APART = {"kind", "number", "trial_number", "domains", "service_type", "attribution"}
+"""What is kept, and compared, not by a column of the same name."""
+
+
+def test_each_member_is_kept_and_one_of_a_trial_is_compared_with_what_staff_entered():
+    assert {one.name for one in fields(OrderContent)} == {*COPIED, *APART}
+    assert {one.source for one in TrialSerializer().fields.values()} - {*COMPARED, *APART} == set()
 
 
 REQUIRED = [

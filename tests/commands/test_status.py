@@ -181,10 +181,10 @@ def test_missing_migrations_are_named(healthy, capsys):
         cursor.execute("DELETE FROM django_migrations WHERE app = 'project'")
     found = look(capsys)
     assert found["reasons"] == ["migrations are not applied"]
-    assert found["database"]["missing_migrations"][0] == "project.0001_initial"
+    assert found["database"]["missing_migrations"][0] == "project.0001_squashed_0025_digest"
     assert found["queue"] is None
     assert code_of("status") == 1
-    assert "lacks project.0001_initial" in capsys.readouterr().out
+    assert "lacks project.0001_squashed_0025_digest" in capsys.readouterr().out
 
 
 def test_whatever_the_database_says_there_is_an_answer(healthy, monkeypatch, capsys):

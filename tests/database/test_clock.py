@@ -13,6 +13,7 @@ from django_q.scheduler import scheduler
 from integrations import tasks
 from integrations.base import database_clock
 from integrations.base.database_clock import MEASURE_EVERY, _Measured, measure
+from integrations.delivery.channels import build_payloads
 from integrations.models import Heartbeat
 from integrations.worker.lease_lock import Lease
 from integrations.worker.schedules import make_schedules
@@ -163,7 +164,9 @@ def test_a_worker_of_a_wrong_clock_writes_and_compares_the_databases_time(really
         Heartbeat.objects.count()  # any statement; the first one measures
         now = timezone.now()
         assert abs(now - really()) < SOON
-        [work] = claim(rooms={"bpm": 5}, now=now, lease=datetime.timedelta(seconds=60), worker="off")
+        [work] = claim(
+            build=build_payloads, rooms={"bpm": 5}, now=now, lease=datetime.timedelta(seconds=60), worker="off"
+        )
         assert work.dispatch_id == due.pk
         tasks.ping("off")
         wake()

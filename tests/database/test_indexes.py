@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from orders.db.indexes import _add_trigrams, drop_not_used, install
+from orders.db.indexes import _add_trigrams, install
 
 pytestmark = pytest.mark.django_db
 OURS = ("orders", "approvals", "notifications", "integrations", "project")
@@ -80,15 +80,13 @@ def test_one_that_repeats_is_found():
 def test_a_later_migration_makes_what_is_missing_and_what_an_earlier_try_left_unfinished():
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX order_enterprise")
-        cursor.execute("CREATE INDEX order_enterprise_like ON orders_order (enterprise_id varchar_pattern_ops)")
         cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'order_held'::regclass")
     with connection.schema_editor(atomic=False) as editor:
         install(None, editor)
-        drop_not_used(None, editor)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid"
-            " WHERE indisvalid AND (relname LIKE 'order_enterprise%' OR relname = 'order_held') ORDER BY relname"
+            " WHERE indisvalid AND (relname IN ('order_enterprise', 'order_held')) ORDER BY relname"
         )
         assert [name for (name,) in cursor.fetchall()] == ["order_enterprise", "order_held"]
 

@@ -18,7 +18,7 @@ from integrations.base import not_stored
 from notifications.models import Mail
 from orders.intake.rehearsal import rehearse
 from orders.models import BillingRecord, Dispatch, InboundMessage, Order
-from orders.restore.restored_guard import mark_writer
+from orders.restore.high_water_mark import mark_writer
 from project.observability import readiness
 from project.observability.status_report import desk_status, reasons
 from tests.bboss_messages import accepted, post_order

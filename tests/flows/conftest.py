@@ -9,7 +9,9 @@ from django.core.management import CommandError, call_command
 from django.db.models import Q
 from django.utils import timezone
 
+from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import drain
+from integrations.delivery.mail import write_mail
 from notifications.models import Mail
 from orders.history.states import may_move
 from orders.intake.holds import settle_arrived
@@ -122,8 +124,8 @@ class Desk:
         """Claims by hand everything due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         now, kept = timezone.now(), datetime.timedelta(seconds=lease)
-        work = claim(rooms=rooms, now=now, lease=kept, worker="by-hand", **how)
-        return work + claim_mails(room=rooms.get("mail", 0), now=now, lease=kept)
+        work = claim(build=build_payloads, rooms=rooms, now=now, lease=kept, worker="by-hand", **how)
+        return work + claim_mails(write=write_mail, room=rooms.get("mail", 0), now=now, lease=kept)
 
     def in_the_air(self, partner: str = "bpm") -> Work:
         """Carries out by hand, as accepted, all that comes before a call to this partner; claims the call."""

@@ -10,7 +10,7 @@ from integrations import tasks
 from integrations.bboss import rate_limit
 from integrations.worker import heartbeat
 from orders.models import Dispatch, Order, OrderEvent
-from orders.restore import restored_guard
+from orders.restore import high_water_mark, restored_guard
 from tests.flows.contents import activation, change, trial
 
 TABLES = {
@@ -50,8 +50,8 @@ def test_the_rate(desk, settings, monkeypatch, caplog):
 @pytest.fixture
 def mark_writer(monkeypatch, tmp_path, settings):
     settings.STATE_DIR = tmp_path / "state"
-    monkeypatch.setattr(restored_guard, "mark_writer", restored_guard.MarkWriter())
-    return restored_guard.mark_writer
+    monkeypatch.setattr(high_water_mark, "mark_writer", high_water_mark.MarkWriter())
+    return high_water_mark.mark_writer
 
 
 @pytest.mark.django_db(transaction=True)

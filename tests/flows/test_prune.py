@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
+from integrations.models import BpmCallback
 from orders.history import pruning
 from orders.history.pruning import prune
 from orders.models import AcceptedCall, Attempt, BillingRecord, Dispatch, InboundMessage, Order, OrderEvent
@@ -67,7 +68,7 @@ def test_what_is_young_stays():
     young = NOW - datetime.timedelta(days=89)
     InboundMessageFactory(received_at=OLD)
     kept = InboundMessageFactory(received_at=young)
-    prune(before=NOW - datetime.timedelta(days=90), by="test", now=NOW)
+    prune(callbacks=BpmCallback, before=NOW - datetime.timedelta(days=90), by="test", now=NOW)
     assert list(InboundMessage.objects.all()) == [kept]
 
 
@@ -78,7 +79,7 @@ def test_attempts_of_finished_orders_go_and_those_of_others_stay():
     for state in (*finished, *others):
         old_order(state=state)
     old_order(state="held", held_because="files")
-    assert prune(before=NOW, by="test", now=NOW).attempts == len(finished)
+    assert prune(callbacks=BpmCallback, before=NOW, by="test", now=NOW).attempts == len(finished)
     assert set(Attempt.objects.values_list("dispatch__order__state", flat=True)) == {*others, "held"}
 
 
@@ -88,10 +89,10 @@ def test_attempts_stay_while_something_is_open():
     for number, state in enumerate(("failed", "due", "waiting")):
         order = old_order().dispatch.order
         DispatchFactory(order=order, position=5 + number, state=state)
-    assert prune(before=NOW, by="test", now=NOW).attempts == 0
+    assert prune(callbacks=BpmCallback, before=NOW, by="test", now=NOW).attempts == 0
     AffectedOrderFactory(order=old_order().dispatch.order, closed_at=NOW)
     DispatchFactory(order=old_order().dispatch.order, position=9, state="failed", superseded=True)
-    assert prune(before=NOW, by="test", now=NOW).attempts == 2
+    assert prune(callbacks=BpmCallback, before=NOW, by="test", now=NOW).attempts == 2
 
 
 @pytest.mark.django_db
@@ -103,7 +104,11 @@ def test_batches_go_past_what_stays(monkeypatch):
     AttemptFactory(dispatch=old_order().dispatch, number=2, started_at=NOW)
     told = []
     pruned = prune(
-        before=NOW, by="test", now=NOW, on_progress=lambda so_far: told.append(so_far.messages + so_far.attempts)
+        callbacks=BpmCallback,
+        before=NOW,
+        by="test",
+        now=NOW,
+        on_progress=lambda so_far: told.append(so_far.messages + so_far.attempts),
     )
     assert (pruned.messages, pruned.attempts, told[-1]) == (9, 7, 16)
     assert Attempt.objects.count() == 4

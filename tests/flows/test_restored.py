@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from orders.actions.take import take
 from orders.models import Dispatch, OrderEvent, Timeline
+from orders.office.bulk.service import stop_runs
 from orders.pauses.restores import open_restore, release_restored
-from orders.restore import restored_guard
+from orders.restore import high_water_mark, restored_guard
 from orders.restore.entered_numbers import note_numbers
 from orders.sending.usage import ask_for_usage
 from orders.texts.errors import NotAllowedError
@@ -25,7 +26,7 @@ A, B = "a.example.com", "b.example.com"
 @pytest.fixture
 def state_dir(settings, tmp_path):
     settings.STATE_DIR = tmp_path / "state"
-    restored_guard.mark_writer.written.clear()
+    high_water_mark.mark_writer.written.clear()
     return settings.STATE_DIR
 
 
@@ -38,7 +39,7 @@ def past(desk, state_dir):
     def forgotten():
         copy = connection.savepoint()
         yield
-        restored_guard.raise_mark(Timeline.objects.latest("pk").name, OrderEvent.objects.latest("pk").pk)
+        high_water_mark.raise_mark(Timeline.objects.latest("pk").name, OrderEvent.objects.latest("pk").pk)
         connection.savepoint_rollback(copy)
         connection.savepoint_commit(copy)
         desk.clock.shift(60)
@@ -50,7 +51,7 @@ def past(desk, state_dir):
 def release(**more):
     """The word; whatever looks at the database has noticed before."""
     restored_guard.read_restore_state()
-    release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), **more)
+    release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), stop_runs=stop_runs, **more)
 
 
 def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, past, client, capsys, trialing):
@@ -74,7 +75,7 @@ def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, 
 
 def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir, trialing):
     assert not restored_guard.read_restore_state().restored
-    restored_guard.raise_mark(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
+    high_water_mark.raise_mark(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
     assert not restored_guard.read_restore_state().restored
     desk.play(activation("A1"))
     assert not restored_guard.read_restore_state().restored

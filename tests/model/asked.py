@@ -12,6 +12,7 @@ from django.utils import timezone
 from orders.books.books import BooksSilentError
 from orders.history.people import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
+from orders.office.asked_ends import call_off
 from orders.order_page.asked_decision import AskedDecision
 from orders.order_page.carrying_out import (
     ChangedMeanwhileError,
@@ -21,7 +22,7 @@ from orders.order_page.carrying_out import (
 )
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.order_facts import last_event
-from orders.people.asked_acts import call_off, open_acts
+from orders.people.asked_acts import open_acts
 from tests.model.acts import WrongError, act
 from tests.model.pages import answers
 from tests.model.shown import only_what_was_shown

@@ -23,7 +23,6 @@ from integrations.outbound import http
 from integrations.partners.profile import read_profile
 from notifications.sending import MailError
 from orders.restore import restored_guard
-from orders.sending.claim import payloads
 from tests.conftest import shanghai
 from tests.model.partner import Wire
 from tests.model.world import Desk
@@ -73,10 +72,6 @@ class Complaints(logging.Handler):
         self.lines.append(f"{record.getMessage()}: {fault!r}")
 
 
-def _write_mail(mail, domains) -> None:
-    mail.subject, mail.body, mail.recipients = mail.kind, mail.kind, ["sa@example.com"]
-
-
 class Stage:
     """`with Stage() as stage:` prepares the process once; `with stage.play() as desk:` is one sequence."""
 
@@ -90,7 +85,6 @@ class Stage:
             mock.patch.object(http, "_exchange", self._exchange),
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
             mock.patch.object(channels, "check_files", lambda **named: self.desk.look_at_files(**named)),
-            mock.patch.object(payloads, "write_mail", _write_mail),
             mock.patch.object(channels, "send_mail", self._mail),
         ):
             self.stack.enter_context(patch)

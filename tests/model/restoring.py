@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from integrations.bboss.responses import Refused
 from orders.models import Order, OrderEvent, Pause
+from orders.office.bulk.service import stop_runs
 from orders.outbox.effects import bpm_acts
 from orders.pauses.restores import present_timeline, release_restored
-from orders.restore import restored_guard
+from orders.restore import high_water_mark, restored_guard
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import OrderError
 from tests.model.acts import act
@@ -44,7 +45,7 @@ class Restoring:
         seen = newest_event()
         if seen <= had:
             return "nothing was lost"
-        restored_guard.raise_mark(present_timeline().name, seen)
+        high_water_mark.raise_mark(present_timeline().name, seen)
         connection.savepoint_rollback(savepoint)
         self.restore_notes()
         self.air.clear()
@@ -66,7 +67,7 @@ class Restoring:
         if not restored_guard.is_restored():
             return "it is not restored"
         self.reconcile(listed=" ".join(self.contents))
-        row = release_restored(reason="the model", by="staff:model", now=timezone.now())
+        row = release_restored(reason="the model", by="staff:model", now=timezone.now(), stop_runs=stop_runs)
         hold_processes(last_order=row.last_order, last_event=row.last_event, now=timezone.now())
         return ""
 

@@ -281,14 +281,16 @@ def incidents_end(books: Books) -> Iterator[str]:
 
 def doubts_are_named(books: Books) -> Iterator[str]:
     """Each step in doubt has an incident of this code, unless its order is taken back; and none is about a step that
-    did not stop. What a repeat was answered later has an incident beside it."""
+    did not stop: one that did, and waits to be sent again, is in doubt still. What a repeat was answered later has an
+    incident beside it."""
     stopped = [row for row in books.dispatches if row.state in {D.FAILED, D.GIVEN_UP}]
     for row in stopped:
         order, cause = books.orders[row.order_id], (STEPS[row.step].partner, row.step, row.error_code)
         doubtful = row.state == D.FAILED and row.error_code in DOUBTS and order.undo_since is None
         if doubtful and cause not in books.causes[order.pk]:
             yield f"{order.number} {row.step} is in doubt ({row.error_code}), and no incident says so"
-    places = {(row.order_id, row.step) for row in stopped}
+    again = [row for row in books.dispatches if row.state == D.WAITING and row.attempts]
+    places = {(row.order_id, row.step) for row in [*stopped, *again]}
     for pk, causes in books.causes.items():
         family = [pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]
         for _, step, code in causes:

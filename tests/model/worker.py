@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
-from integrations.delivery.channels import send_step
+from integrations.delivery.channels import build_payloads, send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
 from integrations.delivery.loop import LEASE_RESERVE, _may_send_one, record_safely
 from integrations.models import Breaker
@@ -82,6 +82,10 @@ COMING = {
         )
     ),
 }
+
+
+def _write_mail(mail, domains) -> None:
+    mail.subject, mail.body, mail.recipients = mail.kind, mail.kind, ["sa@example.com"]
 
 
 @dataclass
@@ -218,9 +222,13 @@ class Worker:
         for shut in set(SHUT()) & rooms.keys():
             rooms[shut] = int(may_probe(shut, now=now) and _may_send_one(shut))
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-        work = claim(rooms=rooms, now=now, lease=lease, worker="model", down=SHUT()) if DUE(now=now) else []
+        work = (
+            claim(build=build_payloads, rooms=rooms, now=now, lease=lease, worker="model", down=SHUT())
+            if DUE(now=now)
+            else []
+        )
         if not any(item.alone for item in work):
-            work += claim_mails(room=rooms.get("mail", 0), now=now, lease=lease, idle=not work)
+            work += claim_mails(write=_write_mail, room=rooms.get("mail", 0), now=now, lease=lease, idle=not work)
         self.watch_claim(work, [flight.work for flight in self.air], now)
         for item in work:
             check_claimed(item, self.air, now)

@@ -108,7 +108,11 @@ def test_without_a_contact_nothing_is_written(settings):
     assert (look(), look(), OpenAlarm.objects.count()) == ([], [], 0)
 
 
-def test_a_look_that_fails_stops_no_files(monkeypatch, caplog):
-    monkeypatch.setattr("integrations.tasks.every_five_minutes", [lambda now: 1 / 0])
+def fail(*, now):
+    raise ZeroDivisionError
+
+
+def test_a_look_that_fails_stops_no_files(settings, caplog):
+    settings.EVERY_FIVE_MINUTES = [f"{__name__}.fail"]
     assert tasks.look_at_files() == "0 orders looked at again"
     assert "ZeroDivisionError" in caplog.text

@@ -14,6 +14,7 @@ from integrations import tasks
 from integrations.delivery import mail as delivery
 from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import open_partners
+from integrations.delivery.mail import write_mail
 from notifications.mail_texts import ENDINGS
 from notifications.models import Mail
 from notifications.sending import MailError
@@ -50,7 +51,7 @@ def tell(*mails, order=None, **facts):
 
 
 def claim():
-    return claim_mails(room=50, now=timezone.now(), lease=datetime.timedelta(seconds=60))
+    return claim_mails(write=write_mail, room=50, now=timezone.now(), lease=datetime.timedelta(seconds=60))
 
 
 def state(row):

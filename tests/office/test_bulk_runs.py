@@ -18,6 +18,7 @@ from orders.office.bulk import page as bulk_page
 from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.bulk.service import stop_runs
 from orders.office.jobs import LEASE, MAX_ATTEMPTS, LeftError
 from orders.pauses.restores import release_restored
 from orders.restore.restored_guard import note_restored, read_restore_state
@@ -321,7 +322,7 @@ def test_in_a_restored_database_nothing_goes_on_by_itself(staff, slow, restore):
 def test_a_run_from_the_copy_waits_for_a_person_after_the_release(staff, slow, restore):
     run = begin(staff, new("note", picked(make.OrderFactory())))
     restore()
-    release_restored(reason="x", by="staff:li", now=timezone.now())
+    release_restored(reason="x", by="staff:li", now=timezone.now(), stop_runs=stop_runs)
     read_restore_state()
     assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_restored")
 

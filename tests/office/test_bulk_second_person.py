@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from integrations import tasks
 from orders.models import AskedAct
+from orders.office.asked_ends import lapse_asked
 from orders.office.bulk.models import BulkRun
-from orders.people.asked_acts import lapse_asked
 from tests import factories as make
 from tests.office.bulking import as_judge, begin, confirm_as_second, new, notes, outcomes, page, picked
 from tests.office.scheduling import colleague

@@ -10,8 +10,8 @@ from django_q.models import OrmQ
 from integrations import tasks
 from notifications.models import Mail
 from orders.models import AskedAct, Incident, OrderEvent
+from orders.office.asked_ends import lapse_asked
 from orders.office.exports.models import Export
-from orders.people.asked_acts import lapse_asked
 from project.models import User
 from tests import factories as make
 from tests.office.conftest import body, read_xlsx

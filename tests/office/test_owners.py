@@ -1,21 +1,16 @@
 """Files, runs and the past belong to the person who made them, whoever goes by their user name later."""
 
 import datetime
-import importlib
 from types import SimpleNamespace
 
 import pytest
-from django.apps import apps
-from django.contrib.admin.models import DELETION, LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import OrderEvent
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
-from project.models import UsedName, User
+from project.models import User
 from tests import factories as make
 from tests.factories import NOW, fresh
 from tests.office.conftest import body
@@ -82,23 +77,3 @@ def test_a_row_without_an_id_is_of_the_account_that_was_there_before(staff):
         assert (fresh(run).state == "stopped") == seen
         told = staff.get(of("order", "change", event.order), {"tab": "events"}).text.split('class="printed"')[1]
         assert "李磊" not in told.partition("</p>")[2]
-
-
-def test_the_upgrade_keeps_the_names_that_were_ever_used():
-    user = make.UserFactory(display_name="王敏")
-    make.OrderEventFactory(kind="note", actor="staff:in.event")
-    make.OrderEventFactory(kind="note", actor="command:li")
-    make.ExportFactory(by="staff:in.export", judged_by="staff:judge")
-    make.BulkRunFactory(by="staff:in.run")
-    make.ApiTokenFactory(made_by="staff:in.token")
-    kind = ContentType.objects.get_for_model(User)
-    for pk, text in ((user.pk, "王敏"), (user.pk + 1000, "in.journal")):
-        LogEntry.objects.create(
-            user=user, content_type=kind, object_id=pk, object_repr=text, action_flag=DELETION, change_message="x"
-        )
-    UsedName.objects.all().delete()
-    migration = importlib.import_module("project.migrations.0008_fill_used_names")
-    for _time in range(2):
-        migration.fill(apps, SimpleNamespace(connection=connection))
-    used = {user.username, "in.event", "in.export", "judge", "in.run", "in.token", "in.journal"}
-    assert set(UsedName.objects.values_list("name", flat=True)) == used

@@ -13,7 +13,8 @@ from integrations.outbound import http
 from integrations.outbound.http import PartnerError
 from integrations.partners.answers import lines_for
 from integrations.partners.calls import call_of, rename_paths
-from integrations.partners.profile import Answer, ProfileError, check_secrets, read_profile
+from integrations.partners.profile import Answer, ProfileError, read_profile
+from integrations.partners.start_conditions import check_secrets
 from tests.factories import NOW
 
 FACTS = {

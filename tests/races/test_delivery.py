@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations.delivery.channels import send_step
+from integrations.delivery.channels import build_payloads, send_step
 from integrations.partners.calls import rules_hash
 from orders.activation import run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
@@ -104,11 +104,11 @@ def test_refusals_are_counted_one_by_one(desk, prove):
     """The first two of a run undo their orders, whoever records them; the others nothing (contract 7.2)."""
     desk.accept(*[make(n) for n in range(5) for make in (trial, activation)])
     now, lease = timezone.now(), datetime.timedelta(seconds=300)
-    while works := claim(rooms={"bigdata": 50}, now=now, lease=lease, worker="w"):
+    while works := claim(build=build_payloads, rooms={"bigdata": 50}, now=now, lease=lease, worker="w"):
         record_outcomes(list(map(send_step, works)), now=now)
-    [first] = claim(rooms={"bpm": 1}, now=now, lease=lease, worker="w")
+    [first] = claim(build=build_payloads, rooms={"bpm": 1}, now=now, lease=lease, worker="w")
     record_outcomes([Outcome.of(first, "ok", read="success", rules=rules_hash("bpm.start"))], now=now)
-    works = [claim(rooms={"bpm": 1}, now=now, lease=lease, worker="w")[0] for _ in range(4)]
+    works = [claim(build=build_payloads, rooms={"bpm": 1}, now=now, lease=lease, worker="w")[0] for _ in range(4)]
     refused = {"code": "code_400", "message": "no", "read": "refused"}
     at_once(*[partial(record_outcomes, [Outcome.of(work, "refused", **refused)], now=now) for work in works])
     starts = Dispatch.objects.filter(step="start_bpm")

@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from orders.history.people import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
+from orders.office.asked_ends import call_off, lapse_asked
 from orders.order_page.carrying_out import ChangedMeanwhileError, ask_second, confirm_second, digest_of
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.order_facts import last_event
-from orders.people.asked_acts import call_off, lapse_asked
 from orders.texts.errors import NotAllowedError, OrderError
 from tests.admin.orders import billed, staff
 from tests.races.conftest import at_once

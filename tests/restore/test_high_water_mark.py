@@ -16,10 +16,10 @@ from django.utils import timezone
 from orders.history.order_writes import add_event
 from orders.models import OrderEvent, Timeline
 from orders.pauses.restores import open_restore
-from orders.restore import restored_guard
+from orders.restore import high_water_mark, restored_guard
+from orders.restore.high_water_mark import raise_mark
 from orders.restore.newest_server import WAL_TIMELINE, is_behind
-from orders.restore.restored_guard import raise_mark
-from project.database.postgresql.base import DatabaseWrapper
+from project.database.postgresql import base
 from tests.bboss_messages import accepted, post_order
 from tests.flows.contents import trial
 
@@ -27,9 +27,9 @@ from tests.flows.contents import trial
 @pytest.fixture(autouse=True)
 def state_dir(settings, tmp_path):
     settings.STATE_DIR = tmp_path / "state"
-    restored_guard.mark_writer = restored_guard.MarkWriter()
+    high_water_mark.mark_writer = high_water_mark.MarkWriter()
     yield settings.STATE_DIR
-    restored_guard.mark_writer.flush()
+    high_water_mark.mark_writer.flush()
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def named(transactional_db):
 
 
 def mark(name: str) -> int:
-    restored_guard.mark_writer.flush()
-    return restored_guard.read_mark(name)
+    high_water_mark.mark_writer.flush()
+    return high_water_mark.read_mark(name)
 
 
 def say(kind: str = "note") -> int:
@@ -50,22 +50,22 @@ def say(kind: str = "note") -> int:
 
 def test_a_number_never_goes_back():
     for number in (5, 3, 7):
-        restored_guard.raise_mark("x", number)
-    assert restored_guard.read_mark("x") == 7
+        high_water_mark.raise_mark("x", number)
+    assert high_water_mark.read_mark("x") == 7
 
 
 @pytest.mark.whole
 def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
     """Else the mark could not be written by anybody as long as that child lives, and commands would never end."""
-    restored_guard.raise_mark("x", 1)
+    high_water_mark.raise_mark("x", 1)
     over = threading.Event()
 
     def write():
         for number in range(2, 100_000):
             if over.is_set():
                 return
-            restored_guard.mark_writer.pending["x"] = number
-            restored_guard.mark_writer.flush()
+            high_water_mark.mark_writer.pending["x"] = number
+            high_water_mark.mark_writer.flush()
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
@@ -88,13 +88,13 @@ def _fork_sleeper() -> int:
 
 
 def test_what_was_never_seen_is_nothing(state_dir):
-    assert restored_guard.read_mark("x") == 0
+    assert high_water_mark.read_mark("x") == 0
 
 
 def test_a_broken_file_is_told_and_is_nothing(state_dir, caplog):
     state_dir.mkdir()
     (state_dir / "x.newest-event").write_text("")
-    assert restored_guard.read_mark("x") == 0
+    assert high_water_mark.read_mark("x") == 0
     assert "can't be read" in caplog.text
 
 
@@ -103,7 +103,7 @@ def _raise_many(folder, start):
 
     settings.STATE_DIR = folder
     for number in range(start, 400, 4):
-        restored_guard.raise_mark("x", number)
+        high_water_mark.raise_mark("x", number)
 
 
 def test_processes_of_one_machine_write_the_same_file(state_dir):
@@ -113,7 +113,7 @@ def test_processes_of_one_machine_write_the_same_file(state_dir):
         process.start()
     for process in processes:
         process.join(30)
-    assert restored_guard.read_mark("x") == 399
+    assert high_water_mark.read_mark("x") == 399
     assert [path.name for path in state_dir.iterdir()] == ["x.newest-event"]
 
 
@@ -142,23 +142,23 @@ def test_an_order_is_remembered_when_it_was_answered(named, client):
 
 def test_it_is_written_by_itself_within_a_second_or_so(named):
     numbers = [say() for _ in range(20)]
-    thread = restored_guard.mark_writer.thread
+    thread = high_water_mark.mark_writer.thread
     thread.join(10)
-    assert restored_guard.read_mark(named) == numbers[-1]
+    assert high_water_mark.read_mark(named) == numbers[-1]
 
 
 def test_who_cant_write_goes_on_and_says_so_once(named, state_dir, caplog):
-    restored_guard.mark_writer.flush()
+    high_water_mark.mark_writer.flush()
     shutil.rmtree(state_dir, ignore_errors=True)
     state_dir.write_text("no folder")
     for _ in range(2):
         say()
-        restored_guard.mark_writer.flush()
+        high_water_mark.mark_writer.flush()
     assert caplog.text.count("STATE_DIR can't be written") == 1
 
 
 def test_it_is_asked_at_each_new_connection(named):
-    restored_guard.raise_mark(named, 10_000)
+    high_water_mark.raise_mark(named, 10_000)
     connection.close()
     assert Timeline.objects.get().restored["seen"] == 10_000
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
@@ -171,7 +171,7 @@ def test_what_others_commit_meanwhile_is_no_step_back(named):
     def write():
         while not stop.is_set():
             say()
-            restored_guard.mark_writer.flush()
+            high_water_mark.mark_writer.flush()
         connection.close()
 
     threads = [threading.Thread(target=write) for _ in range(2)]
@@ -200,7 +200,7 @@ def test_a_database_without_tables_is_left_alone(named):
 
 
 def test_another_name_has_another_mark(named):
-    restored_guard.raise_mark("another", 10_000)
+    high_water_mark.raise_mark("another", 10_000)
     assert not restored_guard.read_restore_state().restored
 
 
@@ -214,7 +214,7 @@ def test_a_state_dir_that_cant_be_written_is_named_at_the_start(settings, state_
 
 
 def test_one_that_is_still_to_be_made_is_fine(settings, state_dir):
-    assert restored_guard.unwritable(state_dir) == ""
+    assert high_water_mark.unwritable(state_dir) == ""
     assert not state_dir.exists()
 
 
@@ -234,7 +234,7 @@ def two_servers(named):
 @pytest.mark.parametrize("old, used", [({"127.0.0.1"}, "localhost"), ({"127.0.0.1", "localhost"}, "127.0.0.1")])
 def test_an_old_primary_beside_the_new_one_is_not_used(two_servers, monkeypatch, old, used):
     """If all are behind, the database was restored: the first one is used, and says so."""
-    monkeypatch.setattr(DatabaseWrapper, "is_behind", staticmethod(lambda server: server.info.host in old))
+    monkeypatch.setattr(base, "is_behind", lambda server: server.info.host in old)
     connection.ensure_connection()
     assert connection.connection.info.host == used
 

@@ -1,4 +1,5 @@
-"""Made-up next versions of this checkout, as docs/mechanisms/versions.md has a change of the schema: one step each.
+"""Released versions, from the repository's history; and made-up next versions of this checkout, as
+docs/mechanisms/versions.md has a change of the schema: one step each.
 
 1.12.0+0  this checkout
 1.12.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
@@ -6,13 +7,21 @@
 1.12.0+3  contract: `data_flow` is dropped
 """
 
+import io
 import shutil
+import subprocess
 import sys
+import tarfile
 from pathlib import Path
+
+import pytest
 
 from project import __version__
 from tests.harness.checkout import change, copy_checkout
+from tests.harness.children import ROOT
 
+RELEASED = {"1.10.0": "302c5798", "1.11.0": "c50669c5"}
+"""The commits of the versions that `migrate` takes. The last one is the version before."""
 NEXT = [f"{__version__}+{step}" for step in range(1, 4)]
 SOURCE = 'models.CharField(max_length=20, default="", db_default="")'
 MIGRATION = """
@@ -55,6 +64,16 @@ CODE = {
     "orders/intake/decide.py": [('        "data_flow": content.data_flow or trial.data_flow,\n', "")],
     "orders/admin/order_list.py": [('        "data_flow",\n', ""), ('    number_columns = ("data_flow",)\n', "")],
 }
+
+
+def released(version: str, folder: Path) -> Path:
+    """The checkout of a released version; skips the test where the repository has no history."""
+    found = subprocess.run(["git", "archive", RELEASED[version]], cwd=ROOT, check=False, capture_output=True)
+    if found.returncode:
+        pytest.skip(f"the checkout has no history: {found.stderr.decode()}")
+    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
 
 
 def make_releases(folder: Path) -> dict[str, Path]:

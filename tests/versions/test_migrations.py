@@ -2,7 +2,6 @@
 suits the version before. docs/mechanisms/versions.md has the rule."""
 
 import contextlib
-import re
 import signal
 import sqlite3
 import subprocess
@@ -19,20 +18,12 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
+from project.database.migrated import graph_and_plan, rows_of
 from project.management.commands import migrate as migrate_command
-from tests.first_start.lines import ROOT
 from tests.harness.desk import ProcessDesk
 from tests.versions.locks import findings
 
 OURS = ("orders", "approvals", "notifications", "integrations", "project")
-# The last ones that 1.0.0 began with. Up to them a database is empty, so none meets a large table.
-FIRST_SET = {
-    "orders": "0003_list_indexes",
-    "approvals": "0003_list_indexes",
-    "notifications": "0001_initial",
-    "integrations": "0001_initial",
-    "project": "0003_roles",
-}
 on_postgres = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="locks of tables are PostgreSQL's")
 
 
@@ -124,17 +115,12 @@ def test_no_migration_of_ours_stops_orders():
     before = ProjectState(real_apps=loader.unmigrated_apps)
     for app, name in plan:  # as `migrate` goes through an empty database
         migration = loader.graph.nodes[app, name]
-        if app not in OURS or name <= FIRST_SET[app]:
+        if app not in OURS or migration.replaces:  # a set meets an empty database
             migration.mutate_state(before, preserve=False)
         elif found := findings(migration, before):
             wrong[f"{app}.{name}"] = found
     assert len(plan) == len(loader.graph.nodes)
     assert wrong == {}
-
-
-def test_the_list_names_what_is_there():
-    nodes = MigrationLoader(None).graph.nodes
-    assert [pair for pair in FIRST_SET.items() if pair not in nodes] == []
 
 
 @pytest.mark.django_db
@@ -153,16 +139,16 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
     desk.make_migrated_database()
     try:
         with psycopg.connect(desk.database_url) as backup, psycopg.connect(desk.database_url) as intake:
-            backup.execute("SELECT count(*) FROM orders_incident")  # its transaction stays open, as a dump's does
+            backup.execute("SELECT count(*) FROM orders_affectedorder")  # its transaction stays open, as a dump's does
             ended = []
-            command = [sys.executable, "manage.py", "migrate", "orders", "0055", "-v0"]  # drops a column of incidents
+            command = [sys.executable, "manage.py", "migrate", "orders", "0065", "-v0"]  # drops a column of theirs
             more = {"cwd": desk.root, "env": desk.environment, "capture_output": True, "text": True, "timeout": 120}
             thread = threading.Thread(target=lambda: ended.append(subprocess.run(command, check=False, **more)))
             thread.start()
             longest = 0.0
             while thread.is_alive():
                 began = time.monotonic()
-                intake.execute("SELECT count(*) FROM orders_incident")
+                intake.execute("SELECT count(*) FROM orders_affectedorder")
                 intake.commit()
                 longest = max(longest, time.monotonic() - began)
                 time.sleep(0.05)
@@ -180,8 +166,7 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
             assert any("it is rolled back and tried again" in line for line in patient.stdout)
             backup.rollback()
             assert (patient.communicate(timeout=120), patient.returncode)[1] == 0
-        for app in ("orders", "notifications", ""):  # all at once would be a jump over a version
-            assert desk.manage("migrate", *([app] if app else []), "-v0").returncode == 0
+        assert desk.manage("migrate", "-v0").returncode == 0
     finally:
         desk.drop_database()
 
@@ -221,7 +206,7 @@ def test_two_at_once_take_turns(tmp_path, postgres):
     """The first is stopped when it has begun, until the second has met it."""
     desk = ProcessDesk(tmp_path, postgres=postgres)
     desk.make_migrated_database()
-    command = [sys.executable, "manage.py", "migrate", "orders", "0059"]
+    command = [sys.executable, "manage.py", "migrate", "orders", "0069"]
     more = {"cwd": desk.root, "env": desk.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     try:
         first = subprocess.Popen(command, text=True, **more)
@@ -248,7 +233,7 @@ def test_a_database_of_before_1_0_0_is_refused_in_one_line(client):
         rows.create(app=app, name=name)
     with pytest.raises(CommandError, match=r"^this database was made before version 1\.0\.0.*make a new one$"):
         call_command("migrate")
-    assert "project.0001_initial" in client.get("/readyz").json()["migrations"]
+    assert "project.0001_squashed_0025_digest" in client.get("/readyz").json()["migrations"]
 
 
 @pytest.fixture
@@ -264,53 +249,76 @@ def refusal(*words) -> str:
     return str(raised.value)
 
 
-def unapplied(*leaves) -> list[tuple[str, str]]:
-    """These migrations and all that build on them."""
-    graph = MigrationLoader(connection).graph
-    return list({key for leaf in leaves for key in graph.backwards_plan(leaf)})
+def replaced(app: str) -> list[tuple[str, str]]:
+    """The rows of the migrations that the sets of an app replace, in each set's order."""
+    nodes = MigrationLoader(None).graph.nodes
+    return [row for key in sorted(nodes) if key[0] == app for row in nodes[key].replaces]
+
+
+def forget(applied, rows) -> None:
+    for app, name in rows:
+        applied.filter(app=app, name=name).delete()
+
+
+def forget_since(applied) -> None:
+    """Only what a released version had before the sets: their own rows go, and those of migrations since."""
+    for app in OURS:
+        applied.filter(app=app).exclude(name__in=[name for _app, name in replaced(app)]).delete()
+
+
+def test_what_the_sets_replace_may_be_there_with_their_own_rows_or_without(applied, client):
+    for app, name in MigrationLoader(None).graph.nodes:
+        applied.filter(app=app, name=name, name__contains="squashed").delete()
+    assert migrate_command.why_not(connection) == ""
+    assert client.get("/readyz").json()["migrations"] == []
+    forget_since(applied)
+    assert migrate_command.why_not(connection) == ""
+    assert client.get("/readyz").json()["migrations"][-1] == "project.0027_callback_right"
 
 
 @pytest.mark.parametrize(
     "lacks",
     [
-        [("notifications", "0015_drop_mail_step")],  # 1.9.0's
-        [("orders", "0059_mail_steps_over"), ("project", "0026_notices_gone")],  # 1.8.0's
-        [("orders", "0018_held_orders_shown"), ("project", "0006_trial_ends"), ("integrations", "0003_second_persons")],
+        {"orders": "0060", "notifications": "0015"},  # 1.9.0's
+        {"orders": "0059", "project": "0026", "notifications": "0013"},  # 1.8.0's
+        {"orders": "0018", "project": "0006", "integrations": "0003", "notifications": "0002", "approvals": "0004"},
     ],
 )
-def test_a_jump_over_a_version_is_refused_in_one_line(applied, lacks):
-    for app, name in unapplied(*lacks):
-        applied.filter(app=app, name=name).delete()
+def test_a_version_before_the_oldest_that_is_taken_is_refused_in_one_line(applied, client, lacks):
+    forget_since(applied)
+    for app, first in lacks.items():
+        forget(applied, [row for row in replaced(app) if row[1] >= first])
     said = refusal()
     assert said.startswith(f"this database is of a version before {migrate_command.FROM_VERSION} (")
-    assert "skip none" in said
-    assert refusal("--plan") == said
+    assert f"{migrate_command.FROM_VERSION} has to migrate it first" in said
+    assert refusal("--plan") == refusal("orders") == said
+    missing = client.get("/readyz").json()["migrations"]
+    assert all(any(row.startswith(f"{app}.{first}") for row in missing) for app, first in lacks.items())
 
 
-def test_what_a_jump_is_measured_by_is_the_version_before():
-    """FROM is kept by hand, release by release: see CHANGELOG.md."""
-    versions = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert migrate_command.FROM_VERSION in versions[:2]
-    graph = MigrationLoader(connection, ignore_no_migrations=True).graph
-    assert [app for app, _name in migrate_command.FROM] == sorted(OURS)
-    assert [key for key in migrate_command.FROM if key not in graph.nodes] == []
-
-
-def test_a_first_run_that_was_broken_off_goes_on(applied):
-    graph = MigrationLoader(connection).graph
-    plan = list(dict.fromkeys(key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf)))
-    for app, name in plan[len(plan) // 2 :]:
-        MigrationRecorder.Migration.objects.filter(app=app, name=name).delete()
-    assert migrate_command.why_not(connection, whole=True) == ""
+@pytest.mark.parametrize("whole", [True, False], ids=["between two migrations", "while one was noted"])
+def test_a_first_run_that_was_broken_off_goes_on(applied, whole):
+    _graph, plan = graph_and_plan()
+    for migration in plan[len(plan) // 2 :]:
+        forget(MigrationRecorder.Migration.objects, [*rows_of(migration), (migration.app_label, migration.name)])
+    if not whole:
+        applied.filter(name__contains="squashed").delete()
+    assert migrate_command.why_not(connection) == ""
 
 
 @pytest.mark.parametrize(
-    "row", [("orders", "0020_shape"), ("integrations", "0001_initial"), ("project", "0025_digest")]
+    "row",
+    [
+        ("orders", "0016_shapes"),
+        ("integrations", "0001_initial"),
+        ("project", "0025_digest"),
+        ("orders", "0065_too_many"),
+    ],
 )
-def test_a_row_that_is_missing_is_named_in_one_line(applied, row):
-    (row,) = [key for key in applied.values_list("app", "name") if key[0] == row[0] and key[1][:4] == row[1][:4]][:1]
-    applied.filter(app=row[0], name=row[1]).delete()
+def test_a_row_that_is_missing_is_named_in_one_line(applied, client, row):
+    forget(applied, [row])
     assert refusal().startswith(f"the row of {'.'.join(row)} is missing in django_migrations, though ")
+    assert client.get("/readyz").json()["migrations"] == [".".join(row)]
 
 
 @pytest.mark.processes
@@ -319,15 +327,14 @@ def test_a_last_row_that_is_missing_is_named_too(tmp_path, postgres):
     desk = ProcessDesk(tmp_path, postgres=postgres)
     desk.make_migrated_database()
     try:
-        graph = MigrationLoader(None, ignore_no_migrations=True).graph
-        (key,) = (key for key in graph.leaf_nodes() if key[0] == "approvals")
         place = desk.folder / "desk.sqlite3"
         there = psycopg.connect(desk.database_url) if postgres else sqlite3.connect(place)
         with contextlib.closing(there):
-            there.execute(f"DELETE FROM django_migrations WHERE app = '{key[0]}' AND name = '{key[1]}'")
+            there.execute("DELETE FROM django_migrations WHERE app = 'approvals'")
             there.commit()
         done = desk.manage("migrate", "approvals", "-v0", check=False)
         [line] = done.stderr.splitlines()
-        assert line.startswith(f"CommandError: {'.'.join(key)}: what it makes is there already, so its row is missing")
+        assert line.startswith("CommandError: approvals.0001_squashed_0004_process_key: what it makes is there already")
+        assert "so rows are missing in django_migrations (approvals.0001_initial" in line
     finally:
         desk.drop_database()

@@ -5,6 +5,7 @@ while the schema changes under them, and are replaced by those of another versio
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -37,13 +38,16 @@ class Story:
 
     def run(self, version: str) -> None:
         """Web and worker of this version take over; the schema stays as it is."""
+        self.take_over(self.releases[version])
+        assert requests.get(f"{self.desk.web_url}/livez", timeout=10).headers["X-Version"] == version
+
+    def take_over(self, root: Path) -> None:
         for name in ("worker", "web"):
             if name in self.desk.processes:
                 self.desk.stop(name)
-        self.desk.root = self.releases[version]
+        self.desk.root = root
         self.desk.start_web()
         self.desk.start_worker()
-        assert requests.get(f"{self.desk.web_url}/livez", timeout=10).headers["X-Version"] == version
 
     def play(self) -> None:
         """A trial and its activation are taken in and carried out, then another trial; staff see all of it."""

@@ -1,9 +1,6 @@
 """People at work during the upgrade from 1.10.0 and after going back: they stay logged in, their forms are taken."""
 
-import io
 import re
-import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -16,19 +13,10 @@ from tests.company.test_real_provider import Browser
 from tests.harness.children import ROOT
 from tests.harness.desk import ProcessDesk
 from tests.harness.login import log_in
+from tests.versions.releases import released
 
-BEFORE = "302c5798"  # 1.10.0
 PASSWORD = "Xuanwu-Lake-1368"
 NUMBERS = {"YA": "901", "YB": "902", "YC": "903"}
-
-
-def checkout_of_before(folder: Path) -> Path:
-    found = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, check=False, capture_output=True)
-    if found.returncode:
-        pytest.skip(f"the checkout has no history: {found.stderr.decode()}")
-    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
 
 
 class Person:
@@ -61,7 +49,7 @@ class Person:
 @pytest.fixture(scope="module")
 def old(tmp_path_factory) -> Path:
     """What Python compiles of it serves both tests."""
-    return checkout_of_before(tmp_path_factory.mktemp("before"))
+    return released("1.10.0", tmp_path_factory.mktemp("before"))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from integrations.base.other_desk import why_other_desk
 from integrations.base.request_body import content_type_in
 from integrations.bigdata.client import job_query, trial_flow_query
 from integrations.bpm.reading import BadCallbackError, members_of, read_approval
+from integrations.delivery.channels import build_payloads
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.loop import drain
 from integrations.onboarding.samples import example_of, samples
@@ -26,7 +27,7 @@ from integrations.outbound import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import PartnerError, listeners, named_charset, post
 from integrations.partners.calls import Call, call_of
-from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile, why_no_start
+from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile
 from integrations.partners.shown import (
     LOOK_UPS,
     lines_of_answer,
@@ -36,6 +37,7 @@ from integrations.partners.shown import (
     show_callback,
     without_values,
 )
+from integrations.partners.start_conditions import why_no_start
 from integrations.probes import NOBODYS
 from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
@@ -43,7 +45,6 @@ from orders.order_page.calls import curl_line, headers_with
 from orders.outbox.freeze import read_records
 from orders.pauses.pauses import why_paused
 from orders.rules.steps import STEPS, call_name
-from orders.sending.claim import payloads
 from orders.trials.shapes import shape_of
 
 CALLBACK = "bpm.callback"
@@ -202,7 +203,7 @@ def _body_of(step: Dispatch) -> str:
     if step.payload:
         return step.payload
     step.frozen_at = timezone.now()
-    body = payloads.build([step], step.frozen_at, read_records([step]))[step.pk]
+    body = build_payloads([step], step.frozen_at, read_records([step]))[step.pk]
     if isinstance(body, Exception):
         raise CommandError(f"the payload can't be built: {body}") from body
     return body

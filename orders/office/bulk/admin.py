@@ -27,6 +27,7 @@ from orders.lists.registration import Role, Section, address_of_list, register_l
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
 from orders.models import AskedAct
 from orders.office.bulk.acts import ACTS, address_of
+from orders.office.bulk.meanings import MEANINGS
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run
@@ -67,6 +68,7 @@ class SeenByActors(RefusedFirst):
         "amber": [State.STOPPED],
         "green": [State.DONE],
     },
+    meanings=MEANINGS,
 )
 class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
     who = actor_field("by", _("begun by"), account="maker_id", at="created_at")

@@ -27,6 +27,7 @@ from orders.lists.reason import LONGEST_REASON
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
 from orders.office.exports.lists import PERMISSION, title_of_export
+from orders.office.exports.meanings import MEANINGS
 from orders.office.exports.models import Export
 from orders.office.exports.page import answer_new_export, send_file
 from orders.office.exports.rights import (
@@ -80,6 +81,7 @@ BegunFilter = word_filter(
         "red": [State.FAILED],
         "green": [State.DONE],
     },
+    meanings=MEANINGS,
 )
 class ExportAdmin(OwnRows, ReadOnlyAdmin):
     changelist = FilterChangeList

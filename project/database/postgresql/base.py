@@ -12,7 +12,7 @@ import math
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -22,6 +22,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 
 from integrations.base.database_clock import is_to_measure, measure
 from integrations.base.database_deadline import NEVER, database_deadline, statement_limit, time_left
+from orders.restore.newest_server import is_behind
 from project.database.errors import CountedErrors
 from project.database.options import session_limits
 
@@ -135,8 +136,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Replaces a connection that was closed at its deadline, once the statement's transaction is over."""
 
     Database = _Driver()
-    is_behind: Callable[[psycopg.Connection], bool] | None = None
-    """Whether a server is older than another one that was seen. `project.apps` gives it, since it needs the core."""
 
     def __init__(self, settings_dict, alias=base.NO_DB_ALIAS):
         super().__init__(settings_dict, alias)
@@ -179,7 +178,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _seems_old(self, server: psycopg.Connection) -> bool:
         try:
-            return DatabaseWrapper.is_behind is not None and DatabaseWrapper.is_behind(server)
+            return is_behind(server)
         except psycopg.Error:  # a standby; or a database without our tables
             server.rollback()
             return True

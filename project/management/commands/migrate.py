@@ -5,8 +5,8 @@ orders. So a wait ends after LOCK_WAIT. That migration is rolled back, those bef
 PATIENCE, with a pause for those who waited.
 
 What its rows in `django_migrations` say of a database is looked at first. Version 1.0.0 began its migrations anew, so a
-database of a version before it is refused. So is a jump over a version: processes of before the last version, which are
-still at work, do not suit the schema of this one (docs/mechanisms/versions.md).
+database of a version before it is refused. So is one of before FROM_VERSION: those migrations are gone, and sets stand
+for them, with which a new database begins (docs/mechanisms/versions.md).
 """
 
 import contextlib
@@ -19,36 +19,29 @@ from pathlib import Path
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DatabaseError, Error, OperationalError, connections
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+
+from project.database.migrated import graph_and_plan, rows_of
 
 LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile
 PATIENCE, PAUSE = 20, 2  # seconds
 IN_THE_WAY = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
 ALONE = (0x1D5E, 0)  # the advisory lock of whoever migrates; any numbers will do
 BEFORE_1_0_0 = ("project", "0001_roles")  # a migration that only those versions had
-FROM_VERSION = "1.10.0"  # the version before this one: what `migrate` can begin with, beside a new database
-FROM = [
-    ("approvals", "0004_process_key"),
-    ("integrations", "0010_failing_since"),
-    ("notifications", "0016_drop_notices"),
-    ("orders", "0060_mail_indexes_again"),
-    ("project", "0026_notices_gone"),
-]
-"""Its last migrations."""
+FROM_VERSION = "1.10.0"  # the oldest that `migrate` takes: its last migrations are those that the sets replace
 THERE_ALREADY = {"42P07", "42701", "42710"}  # a table, a column, a constraint
 THERE_IN_SQLITE = ("already exists", "duplicate column name")
 
 
 class Command(migrate.Command):
-    """Raises CommandError if a table is in use for longer than PATIENCE, or the database is of before 1.0.0 or of
-    before FROM_VERSION, or a row is missing in django_migrations."""
+    """Raises CommandError if a table is in use for longer than PATIENCE, or the database is of before FROM_VERSION, or
+    a row is missing in django_migrations."""
 
     applying = None
 
     def handle(self, *args, **options):
         connection = connections[options["database"]]
-        if why := why_not(connection, whole=not options["app_label"]):
+        if why := why_not(connection):
             raise CommandError(why)
         if options["plan"] or options["check_unapplied"]:  # only looks
             super().handle(*args, **options)
@@ -65,9 +58,10 @@ class Command(migrate.Command):
                 return super().handle(*args, **options)
             except DatabaseError as error:
                 if self.applying and is_there_already(error):
+                    rows = ", ".join(".".join(row) for row in rows_of(self.applying))
                     raise CommandError(
-                        f"{self.applying}: what it makes is there already, so its row is missing in django_migrations: "
-                        f"{ADD_THE_ROW}"
+                        f"{self.applying}: what it makes is there already, so rows are missing in django_migrations "
+                        f"({rows}): {ADD_THE_ROWS}"
                     ) from error
                 why = isinstance(error, OperationalError) and IN_THE_WAY.get(getattr(error.__cause__, "sqlstate", ""))
                 if not why:
@@ -85,32 +79,43 @@ class Command(migrate.Command):
         super().migration_progress_callback(action, migration, fake)
 
 
-ADD_THE_ROW = "add it again (app, name, applied), or take the table from a backup"
+ADD_THE_ROWS = "add what is missing again (app, name, applied), or take the table from a backup"
 
 
-def why_not(connection, *, whole: bool) -> str:
+def why_not(connection) -> str:
     """What in django_migrations speaks against a run, in one line; empty if nothing does.
 
-    `whole`: all apps are migrated. Who names one goes where they want to. A first run that was broken off may go on: it
-    has applied the first migrations of all, and no others.
+    A first run that was broken off may go on: it has applied the first migrations of all, and no others.
     """
     applied = MigrationRecorder(connection).applied_migrations()
     if BEFORE_1_0_0 in applied:
         return "this database was made before version 1.0.0 and can't be carried over: make a new one"
     if not applied:
         return ""
-    graph = MigrationLoader(connection).graph
-    plan = list(dict.fromkeys(key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf)))
-    for key in plan:
-        later = [child.key for child in graph.node_map[key].children if child.key in applied]
-        if key not in applied and later:
-            first, next_one = ".".join(key), ".".join(min(later))
-            return f"the row of {first} is missing in django_migrations, though {next_one} follows it: {ADD_THE_ROW}"
-    missing = [key for key in FROM if key not in applied]
-    if whole and missing and any(key in applied for key in plan[len(applied.keys() & set(plan)) :]):
+    graph, plan = graph_and_plan()
+    sets = [migration for migration in plan if migration.replaces]
+    ours = {migration.app_label for migration in sets}
+    since = [row for one in plan if one.app_label in ours and one not in sets for row in rows_of(one)]
+    before = ""
+    for migration in plan:
+        rows = rows_of(migration)
+        lacking = [row for row in rows if row not in applied]
+        if not lacking:
+            continue
+        if len(lacking) < len(rows):  # those behind it, and those since, are later
+            later = [row for row in [*rows[rows.index(lacking[0]) :], *since] if row in applied]
+            before = before or ".".join(lacking[0])
+        else:
+            children = graph.node_map[migration.app_label, migration.name].children
+            followers = [rows_of(graph.nodes[child.key]) for child in children]
+            later = sorted(rows[-1] for rows in followers if applied.keys() >= set(rows))
+        if later:
+            first, next_one = ".".join(lacking[0]), ".".join(later[0])
+            return f"the row of {first} is missing in django_migrations, though {next_one} follows it: {ADD_THE_ROWS}"
+    if before:
         return (
-            f"this database is of a version before {FROM_VERSION} ({'.'.join(missing[0])} is not applied). Go from"
-            f" version to version as CHANGELOG.md lists them, and skip none: {FROM_VERSION} has to migrate it first"
+            f"this database is of a version before {FROM_VERSION} ({before} is not applied): {FROM_VERSION} has to"
+            " migrate it first. Go there from version to version as CHANGELOG.md lists them, and skip none"
         )
     return ""
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
+from orders.office.bulk.service import stop_runs
 from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import OrderError
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         before = open_restore()
         compared = before and numbers_compared_since(before)
         try:
-            row = release_restored(reason=reason, by=actor(by), now=now)
+            row = release_restored(reason=reason, by=actor(by), now=now, stop_runs=stop_runs)
         except OrderError as error:
             raise CommandError(str(error)) from error
         held = hold_processes(last_order=row.last_order, last_event=row.last_event, now=now, by=actor(by))

@@ -1,0 +1,30 @@
+"""Asked acts that nobody confirmed: called off or lapsed, with the run or the export that waited for them."""
+
+import datetime
+
+from django.db import transaction
+
+from orders.models import AskedAct
+from orders.office.bulk import service as bulk
+from orders.office.exports import service as exports
+from orders.people import asked_acts
+from orders.rules.four_eyes import BULK, EXPORT
+
+ENDS = {BULK: bulk.end_asked, EXPORT: exports.end_asked}
+
+
+@transaction.atomic
+def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
+    """The asker, or whoever may confirm it, calls it off. Raises NotAllowedError if it is over."""
+    asked_acts.call_off(row, user=user, now=now)
+    _end_what_waited(row, now)
+
+
+def lapse_asked(*, now: datetime.datetime) -> int:
+    """Ends what nobody has confirmed in time. Returns how many. The sweep calls it each minute."""
+    return asked_acts.lapse(now=now, follow=_end_what_waited)
+
+
+def _end_what_waited(row: AskedAct, now: datetime.datetime) -> None:
+    if row.act in ENDS:
+        ENDS[row.act](row, now)
