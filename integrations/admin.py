@@ -54,7 +54,7 @@ LEASES = {
     empty=_("No worker is running; start it with manage.py worker."),
     same_for_all=True,
 )
-class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class HeartbeatAdmin(ReadOnlyAdmin):
     sortable_by = None
     list_per_page = 100
     list_display = fields = ["cluster", "alive", "seen", "started_at", "replaced"]
@@ -78,7 +78,7 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     readers=ENGINE_ROOM,
     same_for_all=True,
 )
-class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class LeaseLockAdmin(ReadOnlyAdmin):
     sortable_by = None
     list_per_page = 100
     list_display = fields = readonly_fields = ["what", "holder_of_it", "until_when"]
@@ -102,7 +102,7 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     menu=(Section.TRACE, 15),
     empty=_("No callback of BPM has been refused, and none waits for its process."),
 )
-class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin):
     list_display = ["received", "answer_chip", "outcome", "reason", "number_link", "process", "remote_address"]
     list_display_links = ["received"]
     list_filter = [CallbackFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
@@ -140,7 +140,7 @@ class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin,
 
 
 @register_list(Breaker, menu=(Section.ENGINE, 20), empty=_("No partner has been called yet."), same_for_all=True)
-class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class BreakerAdmin(ReadOnlyAdmin):
     sortable_by = None
     list_per_page = 100
     list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from orders.lists.guard import DeskAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly
 from project.accounts import failed_logins, staff
@@ -14,7 +15,7 @@ from project.admin_site import journal
 __all__ = ["failed_logins", "journal", "staff"]  # importing them registers the accounts' pages
 
 
-class OnlyShows(UnlimitedOnly):
+class OnlyShows(UnlimitedOnly, DeskAdmin):
     """Lets users with the right to view look, unless they are limited: names and arguments contain order numbers."""
 
     actions = None  # django-q2's own runs tasks again

@@ -1,4 +1,4 @@
-"""The filters of the list of orders: their names are this API's own, their conditions those of the staff's list."""
+"""The filters of the staff's list of orders, by the names as which people say them, for systems."""
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Q
@@ -6,12 +6,12 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.filters import BaseFilterBackend
 
-from integrations.api.answers import LONGEST_NAMED, TWICE, UNKNOWN, BadParameterError
+from integrations.api.answers import TWICE, UNKNOWN, BadParameterError
 from integrations.api.pagination import CURSOR, LIMIT
 from orders.admin import order_list
 from orders.history.owners import OWN, staff_with
-from orders.lists.filters import AHEAD, DayFilter, IncorrectLookupParameters, WordFilter, day_filter, word_filter
-from orders.lists.list_query import ORDER_VAR, SEARCH_VAR
+from orders.lists.filters import DayFilter, IncorrectLookupParameters, WordFilter, word_filter
+from orders.lists.list_query import DAYS, ORDER_VAR, SEARCH_VAR, is_simple, named_values, said_as, shortened
 from orders.lists.owners import NOBODY, OwnerFilter
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
@@ -19,8 +19,6 @@ from orders.people.mine import is_nobodys, is_of
 from orders.search.order_search import search_orders
 from orders.trials.shapes import SERVICE_NOW
 
-MAX_NAMED = 40  # values that an error names
-DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 EMPTY = {"True": True, "False": False, "1": True, "0": False}
 
 
@@ -84,28 +82,11 @@ class OwnedFilter(SimpleListFilter):
         return queryset.filter(is_of(Order, staff_with(OWN).get(username=self.value()).pk))
 
 
+FOR_SYSTEMS = {one.parameter_name: one for one in (OwnedFilter, AttributionFilter, ServiceFilter)}
 FILTERS: dict[str, type[SimpleListFilter]] = {
-    one.parameter_name: one
-    for one in (
-        order_list.NeedsFilter,
-        OwnedFilter,
-        _choice("state"),
-        order_list.InStateFilter,
-        order_list.OvertimeFilter,
-        _choice("held_because"),
-        order_list.StuckFilter,
-        _choice("kind"),
-        _choice("first"),
-        AttributionFilter,
-        ServiceFilter,
-        order_list.StartFilter,
-        day_filter("received_at", _("received"), parameter="received"),
-        day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD),
-        order_list.EndsFilter,
-        order_list.StoppedFilter,
-        order_list.IncidentFilter,
-        order_list.OrderCustomerFilter,
-    )
+    name: FOR_SYSTEMS.get(name) or (entry if is_simple(entry) else _choice(name))
+    for entry in order_list.OrderList.list_filter
+    for name in [said_as(entry)]
 }
 PARAMETERS = [*FILTERS, SEARCH_VAR, LIMIT, CURSOR]
 FIELDS = {
@@ -157,7 +138,7 @@ class OrderFilters(BaseFilterBackend):
         if name == ORDER_VAR:
             raise BadParameterError(given, f"orders come the newest first; parameters are: {', '.join(PARAMETERS)}")
         if name not in ALL:
-            raise BadParameterError(_cut(given), UNKNOWN.format(names=", ".join(PARAMETERS)))
+            raise BadParameterError(shortened(given), UNKNOWN.format(names=", ".join(PARAMETERS)))
         chosen = ALL[name](request, {name: [value]}, Order, None)
         offered = [str(word) for word, _label in chosen.lookup_choices]
         if value in offered:
@@ -169,10 +150,6 @@ class OrderFilters(BaseFilterBackend):
 
 
 def _wrong(given: str, value: str, values: list[str]) -> BadParameterError:
-    more = f" (+{len(values) - MAX_NAMED})" if len(values) > MAX_NAMED else ""
-    known = ", ".join(values[:MAX_NAMED]) + more or "-"
-    return BadParameterError(_cut(given), f"filter {_cut(given)} has no value {_cut(value)}; there are: {known}")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_NAMED else text[:LONGEST_NAMED] + "…"
+    name = shortened(given)
+    words = f"filter {name} has no value {shortened(value)}; there are: {named_values(values)}"
+    return BadParameterError(name, words)

@@ -73,7 +73,7 @@ class RevokeForm(forms.Form):
     reason = reason_field()
 
 
-class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
     """People who are limited to attributions neither see tokens nor make any: one might read more than they do."""
 
     form = TokenForm

@@ -8,18 +8,17 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from orders.history.people import node_of, operator_of, spoken
-from orders.lists.cells import column
-from orders.lists.chips import chip
+from orders.lists.cells import clipped, column, cut_column
+from orders.lists.chips import chip_column, parts_of
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
-from orders.search.order_search import order_anchor
+from orders.search.order_search import order_field
 
 Result = ApprovalRecord.Result
 LATEST = 2000
-CUT = '<span class="cut" title="{0}">{0}</span>'
 
 
 class SeenLately(admin.SimpleListFilter):
@@ -53,7 +52,7 @@ class OperatorFilter(SeenLately):
     name="approvals",
     tones={"grey": [Result.WAIVE], "amber": [Result.RETURN], "red": [Result.REJECT], "green": [Result.PASS]},
 )
-class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin):
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
@@ -96,9 +95,9 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     def heading(self, obj):
         return f"{obj.order.number} · {node_of(obj)}"
 
-    order_link = column(_("order"), lambda obj: order_anchor(obj.order, "?tab=approvals"))
-    result_chip = column(_("result"), lambda obj: chip(Result(obj.result)), ordering="result")
-    node_cut = column(_("node name"), lambda obj: format_html(CUT, node_of(obj)))
+    order_link = order_field("order", _("order"), "?tab=approvals")
+    result_chip = chip_column(_("result"), lambda obj: parts_of(Result(obj.result)), ordering="result")
+    node_cut = cut_column(_("node name"), node_of, clipped)
 
     @admin.display(description=_("node"))
     def node_words(self, obj):
@@ -106,7 +105,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
 
     who = column(_("operator"), operator_of)
     ended = column(_("finished"), lambda obj: _("yes") if obj.finished else "")
-    opinion_cut = column(_("opinion, masked"), lambda obj: format_html(CUT, mask_text_or_json(obj.opinion)))
+    opinion_cut = cut_column(_("opinion, masked"), lambda obj: mask_text_or_json(obj.opinion), clipped)
 
     @admin.display(description=_("opinion"))
     def opinion_text(self, obj):

@@ -19,7 +19,6 @@ from orders.actions.table import label_of
 from orders.books.books import BooksSilentError
 from orders.db.odd_values import is_id
 from orders.lists.cells import actor_field, column, cut
-from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
@@ -65,7 +64,7 @@ class ForMeFilter(admin.SimpleListFilter):
         "grey": [State.CALLED_OFF, State.LAPSED],
     },
 )
-class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
     who = actor_field("by", gettext_lazy("asked by"), account="asker_id", at="asked_at")
     second = actor_field("ended_by", gettext_lazy("second person"), account="ender_id", at="ended_at")
     list_display = ["what", "of_order", "state_chip", "who", "asked", "lapses_at", "second", "why"]

@@ -7,8 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.incidents.doubts import mark_records
 from orders.lists.cells import column, row_link
-from orders.lists.change_list import FactsChangeList
-from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
+from orders.lists.chips import ChipParts, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago
 from orders.lists.read_only import ReadOnlyAdmin
@@ -16,14 +15,14 @@ from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
 from orders.lists.service_names import service_name
 from orders.models import BillingRecord, ServiceType, TrialUsage
-from orders.search.order_search import CustomerFilter, OrderSearch, customer_anchor, order_field
+from orders.search.order_search import CustomerFilter, OrderSearch, customer_anchor, customer_words, order_field
 
 
-@undoubted_chip.register
-def _record_chip(row: BillingRecord) -> str:
+@undoubted_parts.register
+def _parts(row: BillingRecord) -> ChipParts:
     """One that the big-data side accepted may count from a later day on: nobody is billed by it yet."""
     later = row.state == row.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
-    return toned_chip("grey", _("not begun yet")) if later else chip(row.State(row.state))
+    return ("grey", _("not begun yet"), "") if later else parts_of(row.State(row.state))
 
 
 @register_list(
@@ -37,9 +36,8 @@ def _record_chip(row: BillingRecord) -> str:
         "green": [BillingRecord.State.LIVE],
     },
 )
-class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class BillingRecordAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     ordering = ["-pk"]
-    changelist = FactsChangeList
     list_display = [
         "domain",
         "state_chip",
@@ -90,7 +88,9 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         mark_records([obj] if obj else [])
         return obj
 
-    customer = column(_("customer"), lambda obj: customer_anchor(obj.order), empty_value="-")
+    customer = column(
+        _("customer"), lambda obj: customer_words(obj.order), lambda obj: customer_anchor(obj.order), empty_value="-"
+    )
 
     @admin.display(description=_("businessType"))
     def service(self, obj):
@@ -111,7 +111,7 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
     menu=(Section.MONEY, 40),
     empty=_("No traffic yet. It is asked for each night, and when an activation comes."),
 )
-class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     attribution_path = "trial__attribution"
     search_path = "trial"
     trial_link = order_field("trial", _("trial"))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from django.contrib import admin
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -15,7 +14,6 @@ from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.history.people import actor_of
 from orders.limits.late_orders import is_late_conflict, mark_late_conflicts
 from orders.lists.cells import column
-from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import word_filter
 from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.personal_data import PersonalData, mask_members, mask_text_or_json
@@ -129,8 +127,7 @@ class LateFilter(overtime_filter(is_late_conflict)):
     needed_by=TRACES,
     empty=gettext_lazy("No conflict: no number has come twice with different contents."),
 )
-class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    changelist = FactsChangeList
+class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin):
     list_display = ["order_number", "overtime", "trans_ido", "remote_address", "received", "seen_by"]
     list_filter = [SeenFilter, LateFilter]
     list_select_related = ["seen"]

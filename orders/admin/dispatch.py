@@ -7,8 +7,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
-from orders.lists.cells import CauseCells, column, cut, row_link
-from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
+from orders.lists.cells import CauseCells, column, cut_column, row_link
+from orders.lists.chips import ChipParts, chip, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field, ahead, took
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
@@ -42,15 +42,15 @@ StepFilter = word_filter(
 )
 
 
-@undoubted_chip.register
-def _step_chip(row: Dispatch) -> str:
+@undoubted_parts.register
+def _parts(row: Dispatch) -> ChipParts:
     """A mail is sent, not done; a check of files that goes on says what is missing, not that something is repeated."""
     state = row.State(row.state)
     if row.channel == Dispatch.Channel.MAIL and state == Dispatch.State.DONE:
-        return chip(Mail.State.DONE)
+        return parts_of(Mail.State.DONE)
     if row.channel == Dispatch.Channel.FILES and state == Dispatch.State.RETRYING:
-        return toned_chip("amber", _("To be completed"))
-    return chip(state)
+        return "amber", _("To be completed"), ""
+    return parts_of(state)
 
 
 @register_list(
@@ -66,7 +66,7 @@ def _step_chip(row: Dispatch) -> str:
         "green": [Dispatch.State.DONE],
     },
 )
-class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin):
     ordering = ["-pk"]
     list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]
@@ -144,8 +144,8 @@ register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been se
         "green": [Attempt.Outcome.OK],
     },
 )
-class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
-    outcome_chip = column(_("outcome"), lambda obj: chip(Attempt.Outcome(obj.outcome)), ordering="outcome")
+class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin):
+    outcome_chip = chip_column(_("outcome"), lambda obj: parts_of(Attempt.Outcome(obj.outcome)), ordering="outcome")
     list_per_page = 100
     attribution_path = "dispatch__order__attribution"
     search_path = "dispatch__order"
@@ -191,7 +191,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Model
     def step_link(self, obj):
         return row_link("orders_dispatch", obj.dispatch_id, self.heading(obj))
 
-    what = column(_("cause"), lambda obj: cut(mask_text_or_json(of_attempt(obj))))
+    what = cut_column(_("cause"), lambda obj: mask_text_or_json(of_attempt(obj)))
     began = ago_field("started_at", _("started at"))
     took_time = column(_("took"), lambda obj: took(obj) or None, empty_value="-")
     answer_block = column(_("answer"), lambda obj: obj.personal.block(obj.answer))

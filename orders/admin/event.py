@@ -3,13 +3,12 @@
 import functools
 import operator
 
-from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.db.expressions import IsOfStaff
 from orders.history.people import actors_named, rows_of
-from orders.lists.cells import actor_field, column, cut
+from orders.lists.cells import actor_field, column, cut_column
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import PersonalData, mask_text_or_json
@@ -70,7 +69,7 @@ WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FIL
     empty=_("Nothing has happened yet. Each step of an order leaves an event."),
     name="events",
 )
-class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin):
     list_per_page = 100
     ordering = ["-pk"]
     who = actor_field("actor", _("actor"), account="account_id", at="at")
@@ -99,6 +98,6 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
         return describe(obj).what
 
     what = column(_("what happened"), lambda obj: describe(obj).what)
-    more = column(_("reason or detail"), lambda obj: cut(mask_text_or_json(describe(obj).more)))
+    more = cut_column(_("reason or detail"), lambda obj: mask_text_or_json(describe(obj).more))
     moment = ago_field("at", _("at"))
     data_block = column(_("details"), lambda obj: obj.personal.block(obj.data))

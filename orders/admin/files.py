@@ -11,8 +11,7 @@ from orders.attachments.preview import findings_of
 from orders.history.people import actor_of
 from orders.incidents.doubts import mark_orders
 from orders.lists.cells import cut
-from orders.lists.change_list import FactsChangeList
-from orders.lists.chips import StateChip, chip_of, toned_chip
+from orders.lists.chips import chip_of, toned_chip
 from orders.lists.filters import OwnAttributions, day_filter
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
@@ -27,9 +26,8 @@ from orders.texts.incident_causes import cause_of
 @register_list(
     OrderFiles, menu=(Section.DESK, 70), needed_by=TRACES, empty=_("No order has named info-security files yet.")
 )
-class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderFilesAdmin(Scoped, ReadOnlyAdmin):
     attribution_path = "attribution"
-    changelist = FactsChangeList
     list_display = ["number", "files", "check_chip", "finding", "state_chip", "attribution", "received"]
     list_filter = ["state", StuckFilter, ("attribution", OwnAttributions), day_filter("received_at", _("received"))]
     list_select_related = ["attribution"]

@@ -1,5 +1,6 @@
 """BBOSS's messages, accepted or refused, with the reasons."""
 
+from operator import attrgetter
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -8,8 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.lists.cells import column, cut
-from orders.lists.chips import toned_chip
+from orders.lists.cells import column, cut_column
+from orders.lists.chips import chip_column
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
@@ -44,6 +45,14 @@ def order_named(message: InboundMessage) -> Order | None:
     return Order.objects.filter(number=message.order_number).first() if message.order_number else None
 
 
+def _number_link(message: InboundMessage) -> str | None:
+    """To the order list, since the message may name an order that does not exist here."""
+    if not message.order_number:
+        return None
+    url = f"{reverse('admin:orders_order_changelist')}?{urlencode({'q': message.order_number})}"
+    return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, message.order_number)
+
+
 class InboundList:
     search_fields = ["order_number__startswith", "trans_ido__startswith"]
     search_help_text = _("order number or transaction number: whole, or how it begins")
@@ -54,22 +63,15 @@ class InboundList:
     def heading(self, obj):
         return obj.order_number or obj.trans_ido
 
-    @admin.display(description=_("order number"), empty_value="-")
-    def number_link(self, obj):
-        """Links to the order list, since the message may name an order that does not exist here."""
-        if not obj.order_number:
-            return None
-        url = f"{reverse('admin:orders_order_changelist')}?{urlencode({'q': obj.order_number})}"
-        return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order_number)
-
-    answer_chip = column(_("answer code"), lambda obj: toned_chip(tone(obj.rsp_code), obj.rsp_code))
-    answer_text = column(_("outcome"), lambda obj: cut(str(why_refused(obj).what)))
+    number_link = column(_("order number"), attrgetter("order_number"), _number_link, empty_value="-")
+    answer_chip = chip_column(_("answer code"), lambda obj: (tone(obj.rsp_code), obj.rsp_code, ""))
+    answer_text = cut_column(_("outcome"), lambda obj: why_refused(obj).what)
     received = ago_field("received_at", _("received at"))
     body_block = column(_("message"), lambda obj: obj.personal.block(obj.body))
 
 
 @register_list(InboundMessage, menu=(Section.TRACE, 10), empty=_("BBOSS has sent nothing yet."), name="inbound")
-class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin):
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": mask_text_or_json}
@@ -104,7 +106,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 @register_list(
     AcceptedCall, menu=(Section.ENGINE, 140), needed_by={Role.ENGINEER}, empty=_("No request has been accepted yet.")
 )
-class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
+class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin):
     list_per_page = 100
     list_display = ["trans_ido", "order_link", "content_hash"]
     list_select_related = ["order"]

@@ -1,5 +1,7 @@
 """Incidents and the orders that they stop."""
 
+from operator import attrgetter
+
 from django.contrib import admin
 from django.db.models import Case, Count, Exists, OuterRef, Q, When
 from django.urls import reverse
@@ -11,8 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.incident_pages import IncidentPages
 from orders.incidents.incidents import shared_by
 from orders.lists.cells import actor_field, column, cut, row_link
-from orders.lists.change_list import FactsChangeList
-from orders.lists.chips import StateChip, chip, toned_chip
+from orders.lists.chips import chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field, short_moment
 from orders.lists.owners import OwnerFilter
@@ -71,6 +72,13 @@ def asleep_words(incident: Incident) -> str:
     return gettext("sleeps until %(until)s") % {"until": short_moment(incident.asleep_until)}
 
 
+def _stopped_link(incident: Incident) -> str:
+    if not incident.still:
+        return "0"
+    url = reverse("admin:orders_affectedorder_changelist")
+    return format_html('<a href="{}?incident={}&amp;stopped=yes">{}</a>', url, incident.pk, incident.still)
+
+
 class ScopedByAffected:
     """Shows only incidents that stopped at least one order the user may see."""
 
@@ -91,9 +99,7 @@ class ScopedByAffected:
     name="incidents",
     tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-class IncidentAdmin(
-    TickedList, OwnedPages, IncidentPages, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin
-):
+class IncidentAdmin(TickedList, OwnedPages, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
     list_display = [
         "cause",
         "state_chip",
@@ -107,7 +113,6 @@ class IncidentAdmin(
     ]
     list_display_links = ["cause"]
     moves_by = MovesBy(["owner", "last_at", "count"])
-    number_columns = ("orders_stopped",)
     column_meanings = {
         "cause": _("what happened"),
         "state_chip": _("whether somebody sees to it"),
@@ -126,7 +131,6 @@ class IncidentAdmin(
         day_filter("first_at", _("first at"), parameter="first"),
         PlacesFilter,
     ]
-    changelist = FactsChangeList
     add_facts = staticmethod(set_owners)
     ordering = ["-pk"]  # the model's own order does not count where rows are grouped, as here
     search_fields = ["code__startswith", "step__startswith"]
@@ -179,20 +183,18 @@ class IncidentAdmin(
     )
     step_name = column(_("step"), lambda incident: _step_name(incident) or "-", empty_value="-")
 
-    @admin.display(description=_("orders stopped"))
-    def orders_stopped(self, incident):
-        if not incident.still:
-            return "0"
-        url = reverse("admin:orders_affectedorder_changelist")
-        return format_html('<a href="{}?incident={}&amp;stopped=yes">{}</a>', url, incident.pk, incident.still)
-
-    asleep = column(_("sleeps until"), lambda row: toned_chip("grey", asleep_words(row)) if sleeps(row) else "-")
+    orders_stopped = column(_("orders stopped"), attrgetter("still"), _stopped_link)
+    asleep = column(
+        _("sleeps until"),
+        lambda row: asleep_words(row) if sleeps(row) else "-",
+        lambda row: toned_chip("grey", asleep_words(row)) if sleeps(row) else "-",
+    )
     first = ago_field("first_at", _("first at"))
     last = ago_field("last_at", _("last at"))
 
 
 @register_list(AffectedOrder, menu=(Section.DESK, 55), needed_by=TRACES, empty=_("No order has been stopped yet."))
-class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     who_accepted = actor_field("accepted_by", _("accepted by"))
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]

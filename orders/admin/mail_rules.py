@@ -15,7 +15,7 @@ from notifications.models import MailRule
 from notifications.recipients import MUST_REACH, fits, overlap
 from orders.admin.journal_values import NotesValues
 from orders.lists.cells import column
-from orders.lists.change_list import FactsChangeList
+from orders.lists.guard import DeskAdmin
 from orders.lists.personal_data import open_personal_data
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, is_unlimited, limit
@@ -61,7 +61,7 @@ class MailRuleForm(forms.ModelForm):
     menu=(Section.SETUP, 15),
     empty=gettext_lazy("No rule yet: every mail goes to the SA contacts and copies of its attribution."),
 )
-class MailRuleAdmin(NotesValues, Scoped, admin.ModelAdmin):
+class MailRuleAdmin(NotesValues, Scoped, DeskAdmin):
     form = MailRuleForm
     attribution_path = "attribution"
     change_list_template = "admin/notifications/rule_list.html"
@@ -89,9 +89,6 @@ class MailRuleAdmin(NotesValues, Scoped, admin.ModelAdmin):
     def beside(self, obj):
         lines = overlaps(obj, getattr(obj, "all_rules", None)) if obj.pk else []
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((line,) for line in lines))) or "-"
-
-    def get_changelist(self, request, **kwargs):
-        return FactsChangeList
 
     def add_facts(self, rows):
         every = list(MailRule.objects.select_related("attribution"))

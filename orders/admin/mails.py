@@ -22,9 +22,10 @@ from notifications.models import HAS_FAILED, Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.history.people import staff_actor
-from orders.lists.cells import CauseCells, column
-from orders.lists.chips import chip_of
+from orders.lists.cells import CauseCells, clipped, column
+from orders.lists.chips import chip_column, chip_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.guard import DeskAdmin
 from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import OFFICE, Role, Section, register_list
@@ -35,6 +36,7 @@ from orders.mails.places_without_sa import places_without_sa
 from orders.models import Dispatch, Province
 from orders.order_page.tabs import shown_reasons
 from orders.order_words.error_details import machine_text
+from orders.search.order_search import order_field
 from orders.texts.errors import OrderError
 
 
@@ -44,7 +46,7 @@ from orders.texts.errors import OrderError
     needed_by=OFFICE | {Role.ADMINISTRATOR},
     empty=_("No contacts yet: all mail goes to the default contact."),
 )
-class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
+class ContactAdmin(NotesValues, Scoped, DeskAdmin):
     form = NamesForm
     attribution_path = "attribution"
     change_list_template = "admin/notifications/contact_list.html"
@@ -79,9 +81,9 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
             note_seen(request, None, f"contact {obj.pk}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def changelist_view(self, request, extra_context=None):
-        without = places_without_sa(attributions_of(request.user)) if self.has_view_permission(request) else []
-        return super().changelist_view(request, {**(extra_context or {}), "without_sa": without})
+    def list_context(self, request):
+        may = self.has_view_permission(request)
+        return {"without_sa": places_without_sa(attributions_of(request.user)) if may else []}
 
     name_masked = column(pgettext_lazy("person", "name"), lambda obj: mask_name(obj.name))
     mail_masked = column(_("mail"), lambda obj: mask_mail(obj.mail))
@@ -125,7 +127,7 @@ class KindFilter(admin.SimpleListFilter):
     empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
     name="mails",
 )
-class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmin):
+class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     ordering = ["-written_at", "-pk"]  # those of before 1.8.0 came into the table later
     list_filter = [
@@ -152,7 +154,7 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmi
         *("to", "subject_cut", "body_block", "written_at", "message_id"),
     )
 
-    subject_cut = column(_("subject"), lambda obj: format_html('<span class="cut" title="{0}">{0}</span>', obj))
+    subject_cut = column(_("subject"), str, clipped)
 
     @admin.display(description=_("error as logged"))
     def problem(self, obj):
@@ -193,15 +195,9 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmi
         may = request.user.has_perm("notifications.view_notice") and is_unlimited(request.user)
         return rows if may else rows.exclude(order=None)
 
-    @admin.display(description=_("order"), empty_value="-")
-    def order_link(self, obj):
-        if obj.order is None:
-            return None
-        url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=mails"
-        return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
-
+    order_link = order_field("order", _("order"), "?tab=mails", empty_value="-")
     kind_word = column(_("kind"), lambda obj: kind_of(obj.kind))
-    state_chip = column(_("state"), chip_of)
+    state_chip = chip_column(_("state"), chip_parts)
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

@@ -5,7 +5,6 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.order_list import OrderList
 from orders.lists.cells import actor_field
-from orders.lists.chips import StateChip
 from orders.lists.owning import OwnedPages
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Role, Section, register_list
@@ -13,8 +12,8 @@ from orders.lists.scope import Scoped
 from orders.models import Order, OrderDomain, TrialClaim, TrialEnd
 from orders.office.bulk.page import ResendPages
 from orders.office.bulk.selection import TickedList
-from orders.office.evidence.page import EvidencePages
-from orders.office.trials.pages import TrialPages
+from orders.office.evidence.page import evidence_pages
+from orders.office.trials.pages import trial_pages
 from orders.order_page.views import OrderPages
 from orders.search.order_search import OrderSearch, order_field
 
@@ -36,17 +35,14 @@ from orders.search.order_search import OrderSearch, order_field
 )
 class OrderAdmin(
     TickedList,
-    TrialPages,
     ResendPages,
-    EvidencePages,
     OwnedPages,
     OrderPages,
     OrderList,
     Scoped,
-    StateChip,
     ReadOnlyAdmin,
-    admin.ModelAdmin,
 ):
+    pages = [trial_pages, evidence_pages]
     attribution_path = "attribution"
 
     def heading(self, obj):
@@ -54,7 +50,7 @@ class OrderAdmin(
 
 
 @register_list(OrderDomain, menu=(Section.TRACE, 90), empty=_("No domains yet. They come with the orders."))
-class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
     fields = ["name", "order"]
     ordering = ["-pk"]
     list_display = ["name", "order_link"]
@@ -69,7 +65,7 @@ class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 @register_list(
     TrialClaim, menu=(Section.ENGINE, 130), needed_by={Role.ENGINEER}, empty=_("No activation holds a trial yet.")
 )
-class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class TrialClaimAdmin(Scoped, ReadOnlyAdmin):
     sortable_by = None
     list_per_page = 100
     attribution_path = "activation__attribution"
@@ -90,7 +86,7 @@ class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     menu=(Section.TRACE, 110),
     empty=_("No trial has ended before its last day, and no end was taken from the big-data side."),
 )
-class TrialEndAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class TrialEndAdmin(Scoped, ReadOnlyAdmin):
     attribution_path = "trial__attribution"
     ordering = ["-pk"]
     trial_link = order_field("trial", _("trial"))

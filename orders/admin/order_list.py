@@ -4,12 +4,14 @@ import datetime
 import functools
 from collections import defaultdict
 from collections.abc import Iterable
+from operator import attrgetter
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
@@ -21,8 +23,8 @@ from orders.incidents.doubts import Marks, differs, failed_mails, is_unbilled, m
 from orders.incidents.incidents import PARTNER_PAUSED
 from orders.incidents.stuck import is_stuck
 from orders.limits.late_orders import is_late, mark_overtime
-from orders.lists.cells import column, cut
-from orders.lists.change_list import FactsChangeList
+from orders.lists.cells import column, cut, cut_column
+from orders.lists.change_list import DeskChangeList
 from orders.lists.columns import LAST_DAY
 from orders.lists.filters import (
     AHEAD,
@@ -33,9 +35,9 @@ from orders.lists.filters import (
     today,
     word_filter,
 )
-from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
+from orders.lists.list_query import COLUMNS, NUMBER, ORDER_VAR, VIEW, reads_of
 from orders.lists.moments import ago, ago_field, ahead
-from orders.lists.overtime_marks import overtime_filter, overtime_mark
+from orders.lists.overtime_marks import overtime_filter, overtime_mark, overtime_words
 from orders.lists.owners import OwnerFilter
 from orders.lists.scope import seen_orders
 from orders.lists.service_names import ServicesInWords, service_name
@@ -43,7 +45,7 @@ from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomai
 from orders.models.dispatch import OPEN_STATES
 from orders.pauses.pauses import to_paused, waits_for_paused
 from orders.people.mine import set_owners
-from orders.search.order_search import CustomerFilter, customer_anchor, search_orders
+from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
 from orders.texts.incident_causes import cause_of
 from orders.trials.shapes import is_ending, shape_row
 
@@ -75,8 +77,8 @@ def overdue() -> Q:
 
 def is_past(order: Order) -> bool:
     """The same of an order, but for the pause."""
-    past = order.biz_start is not None and order.biz_start < today()
-    return past and order.kind == Order.Kind.ACTIVATION and order.state in NOT_LIVE
+    begins = order.biz_start if order.kind == Order.Kind.ACTIVATION and order.state in NOT_LIVE else None
+    return begins is not None and begins < today()
 
 
 def starts_today() -> Q:
@@ -214,27 +216,26 @@ SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
 to sort a million empty values is slow, and tells nothing."""
 
 
-class OrderChangeList(FactsChangeList):
-    all_rows = False  # a file has also those that the page leaves out for its order's sake
-
+class OrderChangeList(DeskChangeList):
     def get_queryset(self, request, exclude_parameters=None):
         rows = super().get_queryset(request, exclude_parameters)
-        for more in () if self.all_rows else self._sorted_steps():
+        if reads_of(request) == NUMBER:  # a file leaves nothing out for its order's sake
+            return rows
+        for more in self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
-        return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() and not self.all_rows else rows
+        return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() else rows
 
     def apply_select_related(self, qs):
         """What trials are meant to be comes with them, without their domains, of which there may be thousands."""
         return super().apply_select_related(qs).defer("shape__domains")
 
-    def get_ordering(self, request, queryset):
+    def get_usual_ordering(self, request, queryset):
         if self.params.get("start") == "overdue":
             return MOST_OVERDUE
         if "overtime" in self.params and ORDER_VAR not in self.params:
             return MOST_LATE
-        return (
-            LONGEST_WAITING if self.params.get("state__exact") in WAITING else super().get_ordering(request, queryset)
-        )
+        waiting = self.params.get("state__exact") in WAITING
+        return LONGEST_WAITING if waiting else super().get_usual_ordering(request, queryset)
 
     def _sorted_steps(self) -> list[dict]:
         return [SORTED_STEPS[column] for _sign, column in self.sorted_by() if column in SORTED_STEPS]
@@ -334,6 +335,18 @@ def mark_words(marks: Marks) -> str:
     return cause_of(marks.doubt).what if marks.doubt else _("Waits behind a failed order")
 
 
+def stuck_words(order: Order) -> str | Promise | None:
+    if order.held_because:
+        return order.get_held_because_display()
+    if order.state == S.AWAITING_APPROVAL and not order.marks.doubt:
+        return _("Returned by BPM") if order.marks.returned else _("With BPM")
+    step = getattr(order, "stuck_step", None)
+    if step is None or order.state == S.WITHDRAWN:
+        return mark_words(order.marks) if order.marks.doubt or order.marks.behind else None
+    why = cause_of(step.error_code).what if step.error_code else ""
+    return f"{step.get_step_display()}: {why}" if why else step.get_step_display()
+
+
 class OrderList:
     changelist = OrderChangeList
     list_display = [
@@ -387,7 +400,6 @@ class OrderList:
         "domain_names",
         "domain_count",
     ]
-    in_files = {"domain_names": "domains_in_file"}
     number_columns = ("data_flow",)
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
     column_meanings = {
@@ -425,43 +437,28 @@ class OrderList:
     def get_search_results(self, request, queryset, search_term):
         return search_orders(queryset, search_term, seen_orders(request.user)), False
 
-    customer = column(_("customer"), customer_anchor, empty_value="-")
+    customer = column(_("customer"), customer_words, customer_anchor, empty_value="-")
     attribution_name = column(
         _("attribution"), lambda order: order.attribution and order.attribution.name, empty_value="-"
     )
     service_name = column(_("service"), lambda order: service_name(order.service_now) or None, empty_value="-")
 
-    @admin.display(description=_("stuck at"), empty_value="")
-    def stuck_at(self, order):
-        if order.held_because:
-            return cut(order.get_held_because_display())
-        if order.state == S.AWAITING_APPROVAL and not order.marks.doubt:
-            return cut(_("Returned by BPM") if order.marks.returned else _("With BPM"))
-        step = getattr(order, "stuck_step", None)
-        if step is None or order.state == S.WITHDRAWN:
-            return cut(mark_words(order.marks)) if order.marks.doubt or order.marks.behind else None
-        why = cause_of(step.error_code).what if step.error_code else ""
-        text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
-        return cut(text)
-
-    overtime = column(_("over time"), lambda order: overtime_mark(order.overtime), empty_value="")
-
-    @admin.display(description=_("domains"), empty_value="-")
-    def domain_names(self, order):
-        """A trial shows those that are meant to be on trial now."""
-        return cut(", ".join(order.named)) if order.named else None
-
-    def domains_in_file(self, order):
-        return order.named
-
-    domain_count = column(_("number of domains"), lambda order: order.domains_in_all)
-
-    @admin.display(
-        description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True), empty_value="-"
+    stuck_at = cut_column(_("stuck at"), stuck_words, empty_value="")
+    overtime = column(
+        _("over time"),
+        lambda order: order.overtime and overtime_words(order.overtime),
+        lambda order: overtime_mark(order.overtime),
+        empty_value="",
     )
-    def since(self, order):
-        """Unknown moments come first: they lie before all noted ones."""
-        return order.state_since and ago(order.state_since)
+    domain_names = column(
+        _("domains"),
+        attrgetter("named"),
+        lambda order: cut(", ".join(order.named)) if order.named else None,
+        empty_value="-",
+    )
+    domain_count = column(_("number of domains"), attrgetter("domains_in_all"))
+    # Unknown moments come first: they lie before all noted ones.
+    since = ago_field("state_since", _("in this state since"), ordering=F("state_since").asc(nulls_first=True))
 
     @admin.display(description=_("days waited"), empty_value="")
     def waited(self, order):
@@ -469,12 +466,21 @@ class OrderList:
         waits = order.state in WAITING and order.state_since
         return (timezone.now() - order.state_since).days if waits else None
 
-    asked = column(_("sent for approval"), lambda order: order.asked_at and ago(order.asked_at), empty_value="")
-    attempts = column(_("number of attempts"), lambda order: order.tried, ordering=MOST_ATTEMPTS, empty_value="")
-    next_try = column(
-        _("next try"), lambda order: order.again_at and ahead(order.again_at), ordering=NEXT_TRY, empty_value=""
+    asked = column(
+        _("sent for approval"),
+        attrgetter("asked_at"),
+        lambda order: order.asked_at and ago(order.asked_at),
+        empty_value="",
     )
-    start_day = column(_("start day"), lambda order: order.biz_start, ordering="biz_start", empty_value="-")
+    attempts = column(_("number of attempts"), attrgetter("tried"), ordering=MOST_ATTEMPTS, empty_value="")
+    next_try = column(
+        _("next try"),
+        attrgetter("again_at"),
+        lambda order: order.again_at and ahead(order.again_at),
+        ordering=NEXT_TRY,
+        empty_value="",
+    )
+    start_day = column(_("start day"), attrgetter("biz_start"), ordering="biz_start", empty_value="-")
     late = column(
         _("days overdue"), lambda order: (today() - order.biz_start).days if order.is_late else None, empty_value=""
     )

@@ -65,7 +65,7 @@ class PauseForm(forms.Form):
 
 
 @register_list(Pause, menu=(Section.ENGINE, 30), empty=_("No partner has been paused yet."), same_for_all=True)
-class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class PauseAdmin(ReadOnlyAdmin):
     who = actor_field("paused_by", _("paused by"), at="since")
     who_resumed = actor_field("resumed_by", _("resumed by"), at="resumed_at")
     list_display = ["partner", "pause_chip", "why", "who", "since_when", "until_when", "went_on", "who_resumed"]

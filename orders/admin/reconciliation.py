@@ -6,8 +6,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import actor_field, column, json_block, row_link
-from orders.lists.change_list import FactsChangeList
-from orders.lists.chips import StateChip, chip
+from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago_field
 from orders.lists.owners import OwnerFilter
@@ -16,15 +15,19 @@ from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import READS_ORDERS, Role, Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
-from orders.models import Difference, Reconciliation
+from orders.models import Difference, Dispatch, Reconciliation
 from orders.office.bulk.selection import TickedList
 from orders.people.mine import set_owners
 from orders.search.order_search import OrderSearch, order_anchor
 from orders.texts.error_messages import say_why
 
 
+def _fix_link(fix: Dispatch) -> str:
+    return format_html("{} {}", row_link("orders_dispatch", fix.pk, fix.get_step_display()), chip(fix.State(fix.state)))
+
+
 @register_list(Reconciliation, menu=(Section.MONEY, 20), empty=_("No reconciliation yet. One runs each night."))
-class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin):
     who = actor_field("by", _("by"))
     list_display = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error_cut"]
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
@@ -46,7 +49,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     name="differences",
     tones={"grey": [Difference.State.ACCEPTED], "red": [Difference.State.OPEN], "green": [Difference.State.OVER]},
 )
-class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, ReadOnlyAdmin):
     ordering = ["-pk"]
     who_closed = actor_field("closed_by", _("closed by"), at="closed_at")
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step", "owner_name"]
@@ -58,7 +61,6 @@ class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, Re
     }
     list_filter = ["state", OwnerFilter, "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
     linked_by = ["reconciliation"]
-    changelist = FactsChangeList
     add_facts = staticmethod(set_owners)
     change_form_template = "admin/orders/difference.html"
     list_select_related = ["reconciliation", "fix", "order"]
@@ -77,15 +79,17 @@ class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, Re
         context["owning"] = owner_line(request, obj) if obj else None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    number_link = column(_("order"), lambda obj: order_anchor(obj.order) or obj.job_id)
+    number_link = column(
+        _("order"),
+        lambda obj: obj.order.number if obj.order else obj.job_id,
+        lambda obj: order_anchor(obj.order) or obj.job_id,
+    )
     found = ago_field("found_at", _("found at"))
-
-    @admin.display(description=_("put right by"))
-    def fix_step(self, obj):
-        if obj.fix is None:
-            return "-"
-        link = row_link("orders_dispatch", obj.fix_id, obj.fix.get_step_display())
-        return format_html("{} {}", link, chip(obj.fix.State(obj.fix.state)))
+    fix_step = column(
+        _("put right by"),
+        lambda obj: obj.fix and f"{obj.fix.get_step_display()} {obj.fix.get_state_display()}",
+        lambda obj: _fix_link(obj.fix) if obj.fix else "-",
+    )
 
     @admin.display(description=_("not put right, because"))
     def left(self, obj):

@@ -14,6 +14,7 @@ from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.limits.working_days import WEEKDAYS
 from orders.lists.cells import column
+from orders.lists.guard import DeskAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from orders.lists.service_names import service_name
@@ -42,7 +43,7 @@ class KeyStays:
 
 
 @register_list(ServiceType, menu=(Section.SETUP, 30), same_for_all=True)
-class ServiceTypeAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
+class ServiceTypeAdmin(NotesValues, KeyStays, UnlimitedWrites, DeskAdmin):
     list_display = ["code", "word", "cdn_type", "plains"]
 
     word = column(gettext_lazy("name"), service_name)
@@ -87,7 +88,7 @@ def what_follows(province: Province, before: str, code: str) -> list[str]:
 
 
 @register_list(Province, menu=(Section.SETUP, 20), same_for_all=True)
-class ProvinceAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
+class ProvinceAdmin(NotesValues, KeyStays, UnlimitedWrites, DeskAdmin):
     form = ProvinceForm
     fields = ["letters", "code", "name", "confirmed"]
     list_display = ["letters", "code", "name"]
@@ -122,7 +123,7 @@ class CalendarDayForm(NamesForm):
 
 
 @register_list(CalendarDay, menu=(Section.SETUP, 32), empty=NO_DAY, same_for_all=True)
-class CalendarDayAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
+class CalendarDayAdmin(NotesValues, KeyStays, UnlimitedWrites, DeskAdmin):
     form = CalendarDayForm
     fields = ["day", "until", "worked", "name"]
     list_display = ["day", "weekday", "worked", "name"]
@@ -159,7 +160,7 @@ class TimeLimitForm(forms.ModelForm):
 
 
 @register_list(TimeLimit, menu=(Section.SETUP, 34), empty=NO_LIMIT, same_for_all=True)
-class TimeLimitAdmin(NotesValues, UnlimitedWrites, admin.ModelAdmin):
+class TimeLimitAdmin(NotesValues, UnlimitedWrites, DeskAdmin):
     form = TimeLimitForm
     fields = ["state", "kind", "attribution", "amount", "unit"]
     list_display = ["state", "kind_word", "attribution_word", "limit"]

@@ -1,6 +1,5 @@
 """The database's history: the periods between restores."""
 
-from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import actor_field, column, json_block
@@ -12,7 +11,7 @@ from orders.models import Timeline
 
 
 @register_list(Timeline, menu=(Section.ENGINE, 90), readers=ENGINE_ROOM)
-class TimelineAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+class TimelineAdmin(UnlimitedOnly, ReadOnlyAdmin):
     who = actor_field("begun_by", _("begun by"))
     list_display = ["begun_at", "who", "why", "restored_at", "name"]
     why = masked_field("reason", _("reason"))

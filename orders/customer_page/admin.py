@@ -10,7 +10,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,10 +19,11 @@ from orders.customer_page.tabs import RECORDS as SEE_RECORDS
 from orders.history.people import staff_actor
 from orders.incidents.doubts import count_open, open_troubles
 from orders.intake.customer_names import name_of
-from orders.lists.change_list import FactsChangeList
+from orders.lists.cells import clipped, column, cut_column
+from orders.lists.change_list import DeskChangeList
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.moments import ago
+from orders.lists.moments import ago_field
 from orders.lists.notes import Notes, notes_within
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
@@ -53,7 +53,7 @@ class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), pa
         return {name.replace(self.field, "shown_at"): bound for name, bound in super().bounds(model).items()}
 
 
-class CustomerChangeList(FactsChangeList):
+class CustomerChangeList(DeskChangeList):
     """Looks up what each customer is billed by now, in one query for all: of a limited reader, by orders that they may
     see."""
 
@@ -74,13 +74,25 @@ class CustomerChangeList(FactsChangeList):
             row.billed_by = next((kind for kind, has in zip(RECORDS, in_force[row.pk], strict=True) if has), None)
 
 
+def _name(customer: Customer) -> str:
+    return customer.shown_name or customer.enterprise_id
+
+
+def _billed_now(customer: Customer) -> str | None:
+    """Whether a commercial record is in force now, or else a trial record."""
+    if customer.billed_by is None:
+        return None
+    tone = "green" if customer.billed_by == BillingRecord.Type.COMMERCIAL else "blue"
+    return toned_chip(tone, RECORDS[customer.billed_by], url=f"{customer_address(customer.pk)}?tab=billing")
+
+
 @register_list(
     Customer,
     menu=(Section.DESK, 20),
     empty=gettext_lazy("No customer yet. One shows here within seconds after its first order."),
     name="customers",
 )
-class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class CustomerAdmin(ReadOnlyAdmin):
     """Nothing but notes is written through it."""
 
     changelist = CustomerChangeList
@@ -96,10 +108,10 @@ class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     search_help_text = gettext_lazy("any part of the name or enterprise id")
 
     def heading(self, obj):
-        return obj.shown_name or obj.enterprise_id
+        return _name(obj)
 
-    def changelist_view(self, request, extra_context=None):
-        return super().changelist_view(request, {"behind": is_behind(), **(extra_context or {})})
+    def list_context(self, request):
+        return {"behind": is_behind()}
 
     def get_queryset(self, request):
         letters = attributions_of(request.user)
@@ -112,25 +124,16 @@ class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             return queryset, False
         return queryset.filter(which_fit(search_term, seen_orders(request.user))), False
 
-    @admin.display(description=gettext_lazy("customer"))
-    def customer_name(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', self.heading(obj))
+    customer_name = cut_column(gettext_lazy("customer"), _name, clipped)
 
     @admin.display(description=gettext_lazy("attributions"), empty_value="-")
     def places(self, obj):
         return _(", ").join(row.name for row in obj.attributions.all()) or None
 
-    @admin.display(description=gettext_lazy("billed now"), empty_value="-")
-    def billed_now(self, obj):
-        """Whether a commercial record is in force now, or else a trial record."""
-        if obj.billed_by is None:
-            return None
-        tone = "green" if obj.billed_by == BillingRecord.Type.COMMERCIAL else "blue"
-        return toned_chip(tone, RECORDS[obj.billed_by], url=f"{customer_address(obj.pk)}?tab=billing")
-
-    @admin.display(description=gettext_lazy("newest order"), empty_value="-")
-    def newest_order(self, obj):
-        return obj.shown_at and ago(obj.shown_at)
+    billed_now = column(
+        gettext_lazy("billed now"), lambda obj: RECORDS.get(obj.billed_by), _billed_now, empty_value="-"
+    )
+    newest_order = ago_field("shown_at", gettext_lazy("newest order"))
 
     # --- a customer's page
 

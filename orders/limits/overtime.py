@@ -29,9 +29,6 @@ class Limit:
     attribution: str = ""
     work: datetime.timedelta
 
-    def covers(self, state: str, kind: str, attribution: str) -> bool:
-        return self.state == state and self.kind in {"", kind} and self.attribution in {"", attribution}
-
 
 @dataclass(frozen=True)
 class Overtime:
@@ -57,7 +54,10 @@ class TimeLimits:
     days: WorkingDays = field(default_factory=WorkingDays)
 
     def limit_of(self, state: str, kind: str, attribution: str) -> Limit | None:
-        return next((limit for limit in self.limits if limit.covers(state, kind, attribution)), None)
+        for limit in self.limits:
+            if limit.state == state and limit.kind in {"", kind} and limit.attribution in {"", attribution}:
+                return limit
+        return None
 
     def overtime(
         self, state: str, kind: str, attribution: str, *, since: datetime.datetime | None, now: datetime.datetime

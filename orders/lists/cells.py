@@ -1,10 +1,12 @@
 """Cells that several lists and pages have: shortened texts, JSON in a readable form, and why a row failed."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -16,11 +18,14 @@ from orders.texts.untrusted_text import pretty, with_rest
 MAX_BYTES = 4096  # bytes; a list of fifty rows stays small enough for a page
 
 
-def cut(text: str) -> str:
-    """The part of the text for which the column has room, with more on hover; `-` if it is empty."""
-    text, more = head(str(text), MAX_BYTES)
-    text = with_rest(text, more)
-    return format_html('<span class="cut" title="{0}">{0}</span>', text) if text else "-"
+def clipped(text: object) -> str:
+    """The part of the text for which the column has room, with more on hover."""
+    return format_html('<span class="cut" title="{0}">{0}</span>', text)
+
+
+def cut(text: str | Promise) -> str:
+    """The same of a text of any length; `-` if it is empty."""
+    return clipped(with_rest(*head(str(text), MAX_BYTES))) if text else "-"
 
 
 def json_block(value) -> str:
@@ -33,14 +38,17 @@ def row_link(name: str, pk: int, text: str) -> str:
     return format_html('<a href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text)
 
 
-def column(label, read: Callable[[Any], Any], **display) -> Callable:
-    """A column, or a line of a page, with what `read` says of a row. `display`: as `admin.display` takes it."""
+def column(label, value: Callable[[Any], Any], cell: Callable[[Any], Any] | None = None, **display) -> Callable:
+    """A column, or a line of a page. `value` of a row is what a file holds, and a page shows, unless `cell` makes
+    markup of the row. `display`: as `admin.display` takes it."""
+    shown = admin.display(description=label, **display)(functools.partial(cell or value))
+    shown.value = value
+    return staticmethod(shown)
 
-    @admin.display(description=label, **display)
-    def shown(_self, row):
-        return read(row)
 
-    return shown
+def cut_column(label, text: Callable[[Any], Any], cell: Callable[[Any], str] = cut, **display) -> Callable:
+    """A column with a text, or None, of which a page shows as much as fits."""
+    return column(label, text, lambda row: None if (found := text(row)) is None else cell(found), **display)
 
 
 def actor_field(name: str, label, *, account: str = "", at: str = "") -> Callable:

@@ -1,16 +1,22 @@
-"""What every list of the desk adds to Django's ChangeList: sorting by column names, a count up to a limit, and facts
-from other tables.
+"""What every list of the desk adds to Django's ChangeList: it accepts only its own filters, tolerates nonsense in its
+address, sorts by column names, counts up to a limit, and adds facts from other tables.
+
+A name in the address that is no filter, search, order or page of the list could be used to find personal data by its
+beginning. A value that the database can't take is no server error.
 
 `o=-received` does not depend on which columns are shown. Django's `o=-9` does: it is a position. URLs with positions
 still work; links use names.
 """
 
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
-from orders.lists.list_query import ORDER_VAR
+from orders.db.odd_values import NONSENSE
+from orders.lists.columns import can_choose
+from orders.lists.filters import IncorrectLookupParameters
+from orders.lists.list_query import COLUMNS, NOTHING, NUMBER, ORDER_VAR, SEARCH_VAR, VIEW, reads_of, said_as
 
 LONGEST_PLACE = 3  # digits of a position
 MAX_COUNTED = 10_000
@@ -24,20 +30,63 @@ class CappedPaginator(Paginator):
         return self.object_list.order_by()[: MAX_COUNTED + 1].count()
 
 
-class FactsChangeList(ChangeList):
-    """A list whose rows get facts from other tables, with a few queries for the whole page."""
+class DeskChangeList(ChangeList):
+    """A list of the desk. On IncorrectLookupParameters, Django leads back to the list.
+
+    Its rows get facts from other tables, with a few queries for the whole page (`add_facts`).
+    """
 
     def add_facts(self, rows: list) -> None:
         """Sets attributes on the rows, which the columns read; where only the rows matter, its ModelAdmin does."""
         self.model_admin.add_facts(rows)
 
+    def get_filters_params(self, params=None):
+        """Leaves out which columns a list shows, and from which view they came."""
+        found, own = super().get_filters_params(params), (COLUMNS, VIEW) if can_choose(self.model_admin) else ()
+        return {name: values for name, values in found.items() if name not in own}
+
+    @property
+    def unfiltered(self) -> str:
+        return self.get_query_string(dict.fromkeys([*self.get_filters_params(), SEARCH_VAR, PAGE_VAR]))
+
+    def get_filters(self, request):
+        """Accepts only names that the list's filters know, and those in its `linked_by`."""
+        linked_by = set(getattr(self.model_admin, "linked_by", ()))
+        accepted = linked_by | set(map(said_as, self.list_filter))
+        given, beginnings = self.get_filters_params(), tuple(f"{one}__" for one in accepted)
+        undeclared = {name for name in given if name not in accepted and not name.startswith(beginnings)}
+        if not undeclared:
+            found = super().get_filters(request)
+            undeclared = set(found[2]) - linked_by
+        if undeclared:
+            request.undeclared = undeclared
+            raise IncorrectLookupParameters(f"no filters of this list: {', '.join(sorted(undeclared))}")
+        return found
+
+    def get_queryset(self, request, exclude_parameters=None):
+        try:
+            return super().get_queryset(request, exclude_parameters)
+        except NONSENSE as error:
+            raise IncorrectLookupParameters(error) from error
+        except IncorrectLookupParameters as error:
+            request.wrong_value = error
+            raise
+
     def get_results(self, request):
-        super().get_results(request)
-        self.result_list = list(self.result_list)
+        """Reads the rows here, so that database errors appear before the page is rendered."""
+        reads = reads_of(request)
+        if reads == NOTHING:
+            return
+        try:
+            if reads == NUMBER:
+                self.result_count = self.model_admin.get_paginator(request, self.queryset, 1).count
+                return
+            super().get_results(request)
+            self.result_list = list(self.result_list)
+        except NONSENSE as error:
+            raise IncorrectLookupParameters(error) from error
         self.add_facts(self.result_list)
 
-
-class NamedOrder:
     def get_ordering_field(self, field_name):
         if self.sortable_by is not None and field_name not in self.sortable_by:
             return None
@@ -49,9 +98,13 @@ class NamedOrder:
         ordering = [_directed(field, sign) for sign, field in parts if field]
         if not ordering:
             found = list(queryset.query.order_by)
-            return found if found[-1:] in (["pk"], ["-pk"]) else super().get_ordering(request, queryset)
+            return found if found[-1:] in (["pk"], ["-pk"]) else self.get_usual_ordering(request, queryset)
         found = self._get_deterministic_ordering([*ordering, *self.root_queryset.query.order_by])
         return [*found[:-1], "pk"] if found[-1] == "-pk" and not parts[0][0] else found
+
+    def get_usual_ordering(self, request, queryset):
+        """The order if neither the address nor a filter has one."""
+        return super().get_ordering(request, queryset)
 
     def get_ordering_field_columns(self):
         """{position of a shown column: its direction}."""

@@ -5,7 +5,8 @@ Green: done.
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from django.db.models import TextChoices
 from django.utils.functional import Promise
@@ -16,6 +17,8 @@ from orders.lists.cells import column
 from orders.texts.meanings import ACCEPTED, meaning_of
 
 Tones = Iterable[TextChoices]
+ChipParts = tuple[str, str | Promise, str | Promise]
+"""The tone of a chip, its words, and what they mean."""
 TONES: dict[TextChoices, str] = {}
 """By state. A state that two models share has the same meaning in both."""
 
@@ -34,8 +37,12 @@ def toned_chip(tone: str, words, meaning: str | Promise = "", *, url: str = "") 
     return format_html('<span class="chip chip-{}">{}</span>', tone, words)
 
 
+def parts_of(state: TextChoices) -> ChipParts:
+    return TONES[state], state.label, meaning_of(state)
+
+
 def chip(state: TextChoices) -> str:
-    return toned_chip(TONES[state], state.label, meaning_of(state))
+    return toned_chip(*parts_of(state))
 
 
 def is_doubtful(row) -> bool:
@@ -47,31 +54,31 @@ def is_doubtful(row) -> bool:
 
 
 @functools.singledispatch
-def undoubted_chip(row) -> str:
-    """The chip of a row with a `state`. A model of which some rows say something else registers its own."""
-    return chip(row.State(row.state))
+def undoubted_parts(row) -> ChipParts:
+    """What the chip of a row with a `state` says. A model of which some rows say something else registers its own."""
+    return parts_of(row.State(row.state))
+
+
+def chip_parts(row) -> ChipParts:
+    """What the chip of a row with a `state` says. A doubtful row is not shown as fine."""
+    if is_doubtful(row):
+        state, doubt = row.State(row.state), _("Needs a look")
+        meaning = _("It may be otherwise than this state says; its page says what needs a look.")
+        return "red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}", meaning
+    if accepted := getattr(getattr(row, "marks", None), "accepted", ""):
+        state, (words, meaning) = row.State(row.state), ACCEPTED[accepted]  # it is fine, but not as its state says else
+        return TONES[state], f"{state.label} · {words}", meaning
+    return undoubted_parts(row)
 
 
 def chip_of(row) -> str:
-    """The chip of a row with a `state`. A doubtful row is not shown as fine."""
-    if not is_doubtful(row):
-        accepted = getattr(getattr(row, "marks", None), "accepted", "")
-        return _accepted_chip(row.State(row.state), accepted) if accepted else undoubted_chip(row)
-    state, doubt = row.State(row.state), _("Needs a look")
-    meaning = _("It may be otherwise than this state says; its page says what needs a look.")
-    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}", meaning)
+    return toned_chip(*chip_parts(row))
 
 
-def _accepted_chip(state: TextChoices, accepted: str) -> str:
-    """It counts as fine, and is not what its state says else."""
-    words, meaning = ACCEPTED[accepted]
-    return toned_chip(TONES[state], f"{state.label} · {words}", meaning)
+def chip_column(label, say: Callable[[Any], ChipParts], **display) -> Callable:
+    return column(label, lambda row: say(row)[1], lambda row: toned_chip(*say(row)), **display)
 
 
 def personal_chip(unmasked: bool) -> str:
     tone, word = ("amber", _("Unmasked")) if unmasked else ("grey", _("Masked"))
     return toned_chip(tone, word)
-
-
-class StateChip:
-    state_chip = column(_("state"), chip_of, ordering="state")

@@ -60,24 +60,26 @@ class Choice:
 def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     """All columns that can be chosen; the default ones come first.
 
-    A ModelAdmin may set `export_fields` (more columns), `personal_columns` ({more column: its mask}), `in_files`
-    ({column: the method used in files instead}) and `number_columns` (columns whose text files have as a number).
+    A ModelAdmin may set `export_fields` (more columns), `personal_columns` ({more column: its mask}) and
+    `number_columns` (columns whose text files have as a number).
     """
-    in_files: dict = getattr(model_admin, "in_files", {})
-    shown = list(model_admin.list_display)
-    personal: dict = getattr(model_admin, "personal_columns", {})
-    more = [*getattr(model_admin, "export_fields", []), *personal]
+    shown, personal = list(model_admin.list_display), getattr(model_admin, "personal_columns", {})
     return {
         name: Column(
             name,
             label_of(model_admin, name),
-            _reader(model_admin, in_files.get(name, name)),
+            _reader(model_admin, name),
             personal.get(name),
             name in shown,
             name in getattr(model_admin, "number_columns", ()),
         )
-        for name in [*shown, *more]
+        for name in _names(model_admin)
     }
+
+
+def _names(model_admin: ModelAdmin) -> list[str]:
+    more, personal = getattr(model_admin, "export_fields", ()), getattr(model_admin, "personal_columns", ())
+    return [*model_admin.list_display, *more, *personal]
 
 
 def label_of(model_admin: ModelAdmin, name: str) -> str:
@@ -88,7 +90,8 @@ def _reader(model_admin: ModelAdmin, name: str) -> Callable[[Any], Any]:
     try:
         model_admin.opts.get_field(name)
     except FieldDoesNotExist:
-        return getattr(model_admin, name)
+        found = getattr(model_admin, name)
+        return getattr(found, "value", found)
     return lambda row: field_value(row, name)
 
 
@@ -102,7 +105,7 @@ def leading(model_admin: ModelAdmin) -> str:
 
 def chosen(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
     """The named columns that the list has; the link column is added if missing. [] if these are the defaults."""
-    known = _all(model_admin)
+    known = _names(model_admin)
     found = [name for name in dict.fromkeys(named) if name in known]
     lead = leading(model_admin)
     found = found if not found or lead in found else [lead, *found]
@@ -113,7 +116,7 @@ def tidy_columns(model_admin: ModelAdmin, query: QueryDict) -> list[str]:
     """Normalises `columns` in the query. Returns the names that the list does not have."""
     if COLUMNS not in query:
         return []
-    named, known = names_in(",".join(query.getlist(COLUMNS))), _all(model_admin)
+    named, known = names_in(",".join(query.getlist(COLUMNS))), _names(model_admin)
     if found := chosen(model_admin, named):
         query[COLUMNS] = ",".join(found)
     else:
@@ -125,21 +128,14 @@ def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callabl
     """The page's `list_display`. Personal data is always masked."""
     columns = columns_of(model_admin)
     names = chosen(model_admin, named) or list(model_admin.list_display)
-    return [_masked(columns[name]) if name in columns and columns[name].personal else name for name in names]
+    return [_masked(columns[name]) if columns[name].personal else name for name in names]
 
 
 def choices_of(model_admin: ModelAdmin, named: Sequence[str]) -> list[Choice]:
-    known, lead = _all(model_admin), leading(model_admin)
+    known, lead = columns_of(model_admin), leading(model_admin)
     shown = chosen(model_admin, named) or list(model_admin.list_display)
     names = [*shown, *(name for name in known if name not in shown)]
-    return [Choice(name, known[name], name in shown, name == lead) for name in names]
-
-
-def _all(model_admin: ModelAdmin) -> dict[str, str]:
-    """{name: label} of the columns that a page can show: the export's, and those that only pages have."""
-    labels = {name: column.label for name, column in columns_of(model_admin).items()}
-    usual = {name: labels.get(name) or label_of(model_admin, name) for name in model_admin.list_display}
-    return usual | labels
+    return [Choice(name, known[name].label, name in shown, name == lead) for name in names]
 
 
 def _masked(column: Column) -> Callable[[Any], str]:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.lists.cells import cut
-from orders.lists.change_list import FactsChangeList
+from orders.lists.change_list import DeskChangeList
 from orders.lists.filters import WordFilter
 from orders.lists.list_query import ReferenceRows, in_a_line, query_words
 from orders.lists.personal_data import mask_text_or_json
@@ -35,7 +35,7 @@ class ListFilter(WordFilter):
         return {name: (one.opts.verbose_name_plural, Q(list_name=name)) for name, one in exported_lists().items()}
 
 
-class FilterChangeList(FactsChangeList):
+class FilterChangeList(DeskChangeList):
     """A list of rows that have a filter each. Its rows look up together what filters name, in `filter_rows`."""
 
     def add_facts(self, rows):

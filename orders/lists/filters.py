@@ -189,8 +189,11 @@ def _read_range(value: str) -> Days:
 
 def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:
     """Makes a DayFilter for the field `name`. In the address it is called `parameter`, or else like the field."""
-    facts = {"field": name, "title": label, "parameter_name": parameter or name, "words": choices}
-    return type(f"{name.title()}Filter", (DayFilter,), facts)
+
+    class FieldFilter(DayFilter):
+        field, title, parameter_name, words = name, label, parameter or name, choices
+
+    return FieldFilter
 
 
 class OwnAttributions(RelatedFieldListFilter):
@@ -258,6 +261,8 @@ class WordFilter(SimpleListFilter):
         return queryset.filter(condition() if callable(condition) else condition)
 
 
-def word_filter(parameter: str, label, conditions: dict) -> type[WordFilter]:
-    facts = {"title": label, "parameter_name": parameter, "conditions": conditions}
-    return type(f"{parameter.title()}Filter", (WordFilter,), facts)
+def word_filter(parameter: str, label, words: dict) -> type[WordFilter]:
+    class ConditionFilter(WordFilter):
+        title, parameter_name, conditions = label, parameter, words
+
+    return ConditionFilter

@@ -1,86 +1,57 @@
-"""Guards lists: they accept only their own filters, and tolerate nonsense in their address.
+"""The base of the site's ModelAdmins. A list tolerates nonsense in its address, and lists and pages of rows move.
 
-A name in the address that is no filter, search, order or page of the list is left out, with a message. It could be used
-to find personal data by its beginning. A value that the database can't take leads back to the list, not to a server
-error. What a form without a script sends in several parts is joined, so that each list has one address.
+A name in the address that is no filter, search, order or page of the list (orders/lists/change_list.py) is left out,
+with a message. A value that the database can't take leads back to the list, not to a server error. What a form without
+a script sends in several parts is joined, so that each list has one address.
 """
 
 import functools
+import itertools
+from collections.abc import Callable, Sequence
 
 from django.contrib import messages
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.contrib.admin.options import ModelAdmin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
-from orders.db.odd_values import NONSENSE
-from orders.lists.change_list import NamedOrder
+from orders.lists.change_list import CappedPaginator, DeskChangeList
 from orders.lists.columns import can_choose, tidy_columns
-from orders.lists.filters import IncorrectLookupParameters
-from orders.lists.list_query import COLUMNS, SEARCH_VAR, VIEW, said_as, unoffered
+from orders.lists.list_query import unoffered
 from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.lists.page_marks import MovesBy, list_marks, row_marks
-from orders.lists.read_only import ReadOnlyAdmin
 
 LONGEST_NAME, MAX_NAMES = 40, 5  # bounds on the names in the message
 
 
-class GuardedList(NamedOrder):
-    """The guard in front of a ChangeList. On IncorrectLookupParameters, Django leads back to the list."""
-
-    def get_filters_params(self, params=None):
-        """Leaves out which columns a list shows, and from which view they came."""
-        found, own = super().get_filters_params(params), (COLUMNS, VIEW) if can_choose(self.model_admin) else ()
-        return {name: values for name, values in found.items() if name not in own}
-
-    @property
-    def unfiltered(self) -> str:
-        return self.get_query_string(dict.fromkeys([*self.get_filters_params(), SEARCH_VAR, PAGE_VAR]))
-
-    def get_filters(self, request):
-        """Accepts only names that the list's filters know, and those in its `linked_by`."""
-        linked_by = set(getattr(self.model_admin, "linked_by", ()))
-        accepted = linked_by | set(map(said_as, self.list_filter))
-        given, beginnings = self.get_filters_params(), tuple(f"{one}__" for one in accepted)
-        undeclared = {name for name in given if name not in accepted and not name.startswith(beginnings)}
-        if not undeclared:
-            found = super().get_filters(request)
-            undeclared = set(found[2]) - linked_by
-        if undeclared:
-            request.undeclared = undeclared
-            raise IncorrectLookupParameters(f"no filters of this list: {', '.join(sorted(undeclared))}")
-        return found
-
-    def get_queryset(self, request, exclude_parameters=None):
-        try:
-            return super().get_queryset(request, exclude_parameters)
-        except NONSENSE as error:
-            raise IncorrectLookupParameters(error) from error
-        except IncorrectLookupParameters as error:
-            request.wrong_value = error
-            raise
-
-    def get_results(self, request):
-        """Reads the rows here, so that database errors appear before the page is rendered."""
-        try:
-            super().get_results(request)
-            self.result_list = list(self.result_list)
-        except NONSENSE as error:
-            raise IncorrectLookupParameters(error) from error
-
-
-@functools.cache
-def guarded(found: type[ChangeList]) -> type[ChangeList]:
-    return type(found.__name__, (GuardedList, found), {})
-
-
-class GuardedAdmin:
-    """The guard in front of a ModelAdmin: wrong names and values in the address lead to the list without them.
+class DeskAdmin(ModelAdmin):
+    """The base of each ModelAdmin of the site. Wrong names and values in a list's address lead to the list without
+    them; its rows are counted once and up to a limit.
 
     Lists move (orders/lists/open_pages.py), and pages of rows whose class has `moves_by`.
     """
 
+    changelist: type[DeskChangeList] = DeskChangeList
+    paginator = CappedPaginator
+    show_full_result_count = False
+    warns_of_gone_values = False
+    pages: Sequence[Callable] = ()  # functions that give addresses of their own, for the ModelAdmin
+
     def get_changelist(self, request, **kwargs):
-        return guarded(super().get_changelist(request, **kwargs))
+        return self.changelist
+
+    def add_facts(self, rows: list) -> None:
+        """Sets attributes on a list's rows, which its columns read."""
+
+    def get_urls(self):
+        return [*itertools.chain.from_iterable(make(self) for make in self.pages), *super().get_urls()]
+
+    def list_context(self, request) -> dict:
+        """What the list's page shows beside the list."""
+        return {}
+
+    def _get_obj_does_not_exist_redirect(self, *_asked):
+        """Missing and forbidden rows get the same 404. Django's default message would show the id."""
+        raise Http404
 
     def changelist_view(self, request, extra_context=None):
         by = getattr(self, "moves_by", MovesBy())
@@ -98,7 +69,7 @@ class GuardedAdmin:
     def _guarded_list(self, request, extra_context):
         if request.method == "GET" and (query := self._one_address(request)) != request.GET:
             return _list_under(request, query)
-        response = super().changelist_view(request, extra_context)
+        response = super().changelist_view(request, self.list_context(request) | (extra_context or {}))
         if not asks_for_a_part(request):  # which shows no messages
             _warn_of_gone_values(request, response)
         query = _without_wrong(request)
@@ -124,7 +95,7 @@ class GuardedAdmin:
 def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
     """Says which filter shows nothing since its value is gone, or not for this person."""
     found = (getattr(response, "context_data", None) or {}).get("cl")
-    if found and isinstance(found.model_admin, ReadOnlyAdmin) and (titles := unoffered(found)):
+    if found and found.model_admin.warns_of_gone_values and (titles := unoffered(found)):
         text = _("These filters have a value that is gone or outside your attributions, so no row fits: %(names)s")
         messages.warning(request, text % {"names": _names(titles)})
 

@@ -21,7 +21,6 @@ from django.db.models import BooleanField, Model
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext
 
-from orders.db.odd_values import NONSENSE
 from orders.lists.filters import DayFilter, IncorrectLookupParameters
 from orders.texts.errors import ExportError
 
@@ -31,6 +30,7 @@ LONGEST_NAMED = 80
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
 """What a list's address holds besides filter, search, order and columns."""
+PAGE, NUMBER, NOTHING = "page", "number", "nothing"  # what a list reads
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)
@@ -55,7 +55,7 @@ def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
             continue
         name = own.get(given, given)
         if name not in accepted and not any(name.startswith(f"{path}__") for path in own):
-            raise ExportError("export_filter_unknown", name=_cut(given), names=", ".join([*own, *ALWAYS]))
+            raise ExportError("export_filter_unknown", name=shortened(given), names=", ".join([*own, *ALWAYS]))
         found.append(Condition(given, name, value))
     return found
 
@@ -72,13 +72,13 @@ def address_query(conditions: Sequence[Condition]) -> str:
     return urlencode([(one.name, one.value) for one in conditions])
 
 
-def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], user, *, reads: str = PAGE) -> ChangeList:
     """The list under this filter, as the user sees it. Raises ExportError, which names the value that is wrong."""
     try:
-        found = _build(model_admin, conditions, user)
+        found = _build(model_admin, conditions, user, reads)
     except REFUSED as error:
-        wrong = _culprit(model_admin, conditions, user)
-        raise _no_such_value(_build(model_admin, [], user), wrong) from error
+        wrong = _culprit(model_admin, conditions, user, reads)
+        raise _no_such_value(_build(model_admin, [], user, reads), wrong) from error
     for one in conditions:
         if one.name not in {*ALWAYS, *_linked_by(model_admin)}:
             _check_value(found, one)
@@ -93,25 +93,17 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
     """
     unread = copy.copy(model_admin)
     unread.actions = None
-    return changelist_for(_with(unread, get_results=lambda self, request: None), conditions, user)
+    return changelist_for(unread, conditions, user, reads=NOTHING)
 
 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
     """The list as a file has it: no row is left out for its order's sake, none is read. Raises ExportError."""
-    return changelist_for(_with(copy.copy(model_admin), all_rows=True, get_results=_count), conditions, user)
+    return changelist_for(model_admin, conditions, user, reads=NUMBER)
 
 
-def _with(model_admin: ModelAdmin, **facts) -> ModelAdmin:
-    own = model_admin.get_changelist
-    model_admin.get_changelist = lambda request, **more: type("ChangeList", (own(request, **more),), facts)
-    return model_admin
-
-
-def _count(changelist: ChangeList, request: HttpRequest) -> None:
-    try:
-        changelist.result_count = changelist.model_admin.get_paginator(request, changelist.queryset, 1).count
-    except NONSENSE as error:
-        raise IncorrectLookupParameters(error) from error
+def reads_of(request: HttpRequest) -> str:
+    """What a list reads for this request: a page of rows, their number, or nothing."""
+    return getattr(request, "list_reads", PAGE)
 
 
 class ReferenceRows(dict[type[Model], dict]):
@@ -158,7 +150,7 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows)
     Some filters offer everybody other ones. Those of related rows are named by `rows`, others say `value` alone by
     their `word_of`.
     """
-    if _is_simple(entry):
+    if is_simple(entry):
         if word_of := getattr(entry, "word_of", None):
             return {value: str(word_of(value))}
         shown = entry(HttpRequest(), {entry.parameter_name: [value]}, model_admin.model, model_admin).lookup_choices
@@ -173,7 +165,7 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows)
 
 
 def _title(model_admin: ModelAdmin, entry) -> str:
-    return str(entry.title if _is_simple(entry) else model_admin.opts.get_field(said_as(entry)).verbose_name)
+    return str(entry.title if is_simple(entry) else model_admin.opts.get_field(said_as(entry)).verbose_name)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -183,17 +175,17 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     except ValueError as error:
         if not query:
             return []
-        raise ExportError("export_query", query=_cut(query)) from error
+        raise ExportError("export_query", query=shortened(query)) from error
     for name, value in pairs:
         if "\0" in name + value:
-            raise ExportError("export_value_unknown", name=_cut(name.replace("\0", "")), value="NUL", values="-")
+            raise ExportError("export_value_unknown", name=shortened(name.replace("\0", "")), value="NUL", values="-")
     return pairs
 
 
 def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
     for entry in model_admin.list_filter:
         said = said_as(entry)
-        if not _is_simple(entry):
+        if not is_simple(entry):
             field = model_admin.opts.get_field(said)
             yield said, f"{said}__{field.target_field.name}__exact" if field.remote_field else f"{said}__exact"
         else:
@@ -202,10 +194,10 @@ def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
 
 def said_as(entry) -> str:
     """The name of a filter as people say it, or the path to its field, with which its names begin."""
-    return entry.parameter_name if _is_simple(entry) else entry if isinstance(entry, str) else entry[0]
+    return entry.parameter_name if is_simple(entry) else entry if isinstance(entry, str) else entry[0]
 
 
-def _is_simple(entry) -> bool:
+def is_simple(entry) -> bool:
     return isinstance(entry, type) and issubclass(entry, SimpleListFilter)
 
 
@@ -213,19 +205,20 @@ def _linked_by(model_admin: ModelAdmin) -> Sequence[str]:
     return getattr(model_admin, "linked_by", ())
 
 
-def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> ChangeList:
     request = HttpRequest()
     request.method, request.user, request.GET = "GET", user, QueryDict(mutable=True)
+    request.list_reads = reads
     for one in conditions:
         request.GET.appendlist(one.name, one.value)
     return model_admin.get_changelist_instance(request)
 
 
-def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> Condition:
+def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> Condition:
     """Which part of the filter the list does not take, by trying each alone; the last one if only all together fail."""
     for one in conditions:
         try:
-            _build(model_admin, [one], user)
+            _build(model_admin, [one], user, reads)
         except REFUSED:
             break
     return one
@@ -252,8 +245,8 @@ def _no_such_value(found: ChangeList, one: Condition) -> ExportError:
     spec = _spec_of(found, one)
     values = (_values_of(spec, one.name) if spec else None) or []
     days = DAYS if isinstance(spec, DayFilter) else []
-    words = _some([*(value for value in values if value != one.value), *days])
-    return ExportError("export_value_unknown", name=_cut(one.given), value=_cut(one.value), values=words)
+    words = named_values([*(value for value in values if value != one.value), *days])
+    return ExportError("export_value_unknown", name=shortened(one.given), value=shortened(one.value), values=words)
 
 
 def _spec_of(found: ChangeList, one: Condition):
@@ -271,10 +264,11 @@ def _values_of(spec, full: str) -> list[str] | None:
     return ["0", "1"] if isinstance(spec, BooleanFieldListFilter) else None
 
 
-def _some(values: list[str]) -> str:
+def named_values(values: list[str]) -> str:
+    """The values of a filter, for an error that names them."""
     more = len(values) - MAX_NAMED
     return ", ".join(values[:MAX_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
 
 
-def _cut(text: str) -> str:
+def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_NAMED else text[:LONGEST_NAMED] + "…"

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from operator import attrgetter
 
 from django.utils import timezone
 from django.utils.html import format_html
@@ -46,7 +47,7 @@ def ago(moment: datetime.datetime | None) -> str:
 
 def ago_field(name: str, label, **display) -> Callable:
     """A column, or a line of a page, with the time in a row's field. `display`: as `admin.display` takes it."""
-    return column(label, lambda row: ago(getattr(row, name)), **display)
+    return column(label, attrgetter(name), lambda row: ago(getattr(row, name)), **display)
 
 
 def ahead(moment: datetime.datetime | None) -> str:

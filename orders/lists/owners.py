@@ -4,7 +4,6 @@ import functools
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.auth import get_user_model
 from django.db.models import Q
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from orders.db.odd_values import is_id
 from orders.history.owners import OWN, staff_with
 from orders.history.people import name_of, person_words
+from orders.lists.cells import column
 from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.registration import address_of_list
 from orders.people.mine import is_nobodys, is_of, set_owners
@@ -56,17 +56,21 @@ class OwnerFilter(SimpleListFilter):
         return is_of(model, found.pk) if found else Q(pk__in=[])
 
 
-class OwnerCell:
-    """The column. A list sets the owners of its page by `set_owners` in `add_facts`; another row asks for its own."""
+def owner_words(row: Any) -> str | None:
+    """Who has it. A list sets the owners of its page by `set_owners` in `add_facts`; another row asks for its own."""
+    if not hasattr(row, "owned_by"):
+        set_owners([row])
+    return person_words(row.owned_by, timezone.localdate()) if row.owned_by else None
 
-    @admin.display(description=pgettext_lazy("work", "owner"), empty_value="")
-    def owner_name(self, row: Any):
-        if not hasattr(row, "owned_by"):
-            set_owners([row])
-        if not row.owned_by:
-            return None
-        url = f"{address_of_list(type(row))}?{OwnerFilter.parameter_name}={row.owned_by}"
-        return format_html('<a href="{}">{}</a>', url, person_words(row.owned_by, timezone.localdate()))
+
+def owner_anchor(row: Any) -> str | None:
+    words = owner_words(row)
+    url = f"{address_of_list(type(row))}?{OwnerFilter.parameter_name}={row.owned_by}"
+    return words and format_html('<a href="{}">{}</a>', url, words)
+
+
+class OwnerCell:
+    owner_name = column(pgettext_lazy("work", "owner"), owner_words, owner_anchor, empty_value="")
 
 
 class PersonField(forms.ChoiceField):

@@ -1,22 +1,16 @@
-"""What a list's cell says, without the markup: for files."""
+"""A column's value as the cell of a file."""
 
 import datetime
-import html
 import re
 import unicodedata
 from typing import Any
 
 from django.db.models import Model
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 Cell = None | str | int | float | bool | datetime.date | datetime.datetime
 """A time is of Asia/Shanghai, without a zone."""
-# A time as orders/lists/moments.py shows it: its title is exact, its text is not.
-TIME = re.compile(r'<time datetime="[^"]*" title="([^"]*)">[^<]*</time>')
-BLOCK_END = re.compile(r"</div>(?!$)")
-TAG = re.compile(r"<[^>]*>")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})|-?(0|[1-9][0-9]{0,8})\.[0-9]{1,6}", re.ASCII)
 NOTHING = "-"  # how a page shows an empty cell
 LONGEST_TEXT = 32_767  # Excel's limit for a cell, in UTF-16 units
@@ -28,8 +22,6 @@ FORMULA = ("=", "+", "-", "@")
 
 def plain(value: Any) -> Cell:
     """The value of a column as a cell of a file. Times are of Asia/Shanghai; what a page shows as `-` is empty."""
-    if isinstance(value, SafeString):
-        return _plain_markup(value)
     if value is None or isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, bool):
@@ -39,13 +31,6 @@ def plain(value: Any) -> Cell:
     if isinstance(value, datetime.date):
         return value
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return None if text == NOTHING else text
-
-
-def _plain_markup(value: SafeString) -> Cell:
-    if whole := TIME.fullmatch(value):
-        return datetime.datetime.fromisoformat(whole[1])
-    text = html.unescape(TAG.sub("", BLOCK_END.sub("\n", TIME.sub(r"\1", value)))).strip()
     return None if text in {"", NOTHING} else text
 
 

@@ -1,26 +1,28 @@
 """Read-only pages and inlines. Only services write status and history. Lists whose columns can be chosen."""
 
-from django.contrib.admin.views.main import ChangeList
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from orders.lists.chips import chip_column, chip_parts
 from orders.lists.columns import can_choose, leading, on_page
+from orders.lists.guard import DeskAdmin
 from orders.lists.list_query import COLUMNS, names_in
 
 # Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
 LARGE_OF = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
 
 
-class ReadOnlyAdmin:
+class ReadOnlyAdmin(DeskAdmin):
     """Nobody adds, changes or deletes here, not even a superuser. Lists count their rows once, not twice.
 
     Pages need no `readonly_fields`: where nobody changes a row, Django shows every one of the `fields` as text.
     """
 
-    show_full_result_count = False
     list_per_page = 50
     sortable_by = []
-    changelist: type[ChangeList] | None = None
+    warns_of_gone_values = True
+    state_chip = chip_column(gettext_lazy("state"), chip_parts, ordering="state")
 
     def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
         """A page of its own beside Django's."""
@@ -41,9 +43,6 @@ class ReadOnlyAdmin:
             heading = self.heading(obj)
             response.context_data |= {"heading": heading, "title": _("Change history: %s") % heading}
         return response
-
-    def get_changelist(self, request, **kwargs):
-        return self.changelist or super().get_changelist(request, **kwargs)
 
     def get_list_display(self, request):
         named = names_in(request.GET.get(COLUMNS, "")) if can_choose(self) else []

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.intake.customer_names import name_in
-from orders.lists.cells import column
+from orders.lists.cells import clipped, column
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import BillingRecord, Customer, Order, OrderDomain
 from orders.rules.content import domain_key, domain_meant
@@ -111,19 +111,29 @@ def order_anchor(order: Order | None, query: str = "") -> str | None:
     return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, order.number)
 
 
-def order_field(path: str, label) -> Callable:
-    return column(label, lambda row: order_anchor(attrgetter(path)(row)))
+def order_field(path: str, label, query: str = "", **display) -> Callable:
+    order = attrgetter(path)
+    return column(
+        label,
+        lambda row: (found := order(row)) and found.number,
+        lambda row: order_anchor(order(row), query),
+        **display,
+    )
 
 
 def customer_address(enterprise_id: str) -> str:
     return reverse("admin:orders_customer_change", args=[quote(enterprise_id)])
 
 
+def customer_words(order: Order) -> str:
+    return order.enterprise_name or order.enterprise_id
+
+
 def customer_anchor(order: Order) -> str | None:
     """The order's customer as a link to its page. An order that waits for its trial may have none yet."""
-    name = order.enterprise_name or order.enterprise_id
+    name = customer_words(order)
     if not order.enterprise_id:
-        return format_html('<span class="cut" title="{0}">{0}</span>', name) if name else None
+        return clipped(name) if name else None
     return format_html('<a class="cut" title="{1}" href="{0}">{1}</a>', customer_address(order.enterprise_id), name)
 
 
@@ -165,4 +175,4 @@ class OrderSearch:
         found = search_by_order(queryset, search_term, seen, order=self.search_path, domain=self.search_domain)
         return found, False
 
-    order_link = column(_("order"), lambda obj: order_anchor(obj.order), empty_value="-")
+    order_link = order_field("order", _("order"), empty_value="-")

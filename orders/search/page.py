@@ -33,7 +33,7 @@ from orders.rules.content import domain_meant
 from orders.rules.pieces import folded, is_long_enough
 from orders.search import find
 from orders.search.index import EVERY
-from orders.search.order_search import RECORDS, customer_address, limit_customers, term_meant
+from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, term_meant
 from orders.texts.refusal_hints import why_refused
 
 Piece = SearchPiece.Kind
@@ -70,7 +70,7 @@ class Kind:
 
 def _order_hits(rows: Iterable[Order]) -> list[Hit]:
     return [
-        Hit(_order_address(row.pk), row.number, _joined(row.get_kind_display(), _customer_name(row)), chip_of(row))
+        Hit(_order_address(row.pk), row.number, _joined(row.get_kind_display(), customer_words(row)), chip_of(row))
         for row in rows
     ]
 
@@ -84,7 +84,7 @@ def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
         Hit(
             _order_address(row.order_id),
             row.name,
-            _joined(_record_words(row), row.order.get_kind_display(), _customer_name(row.order), row.order.number),
+            _joined(_record_words(row), row.order.get_kind_display(), customer_words(row.order), row.order.number),
             chip_of(row.order),
         )
         for row in rows
@@ -118,10 +118,6 @@ def _refused_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
 
 def _order_address(pk: int) -> str:
     return reverse("admin:orders_order_change", args=[pk])
-
-
-def _customer_name(order: Order) -> str:
-    return order.enterprise_name or order.enterprise_id
 
 
 def _joined(*parts: str | Promise) -> str:

@@ -6,10 +6,10 @@ from django.contrib.admin.models import DELETION, LogEntry
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.lists.cells import clipped
 from orders.lists.chips import toned_chip
 from orders.lists.moments import ago_field
 from orders.lists.read_only import ReadOnlyAdmin
@@ -27,7 +27,7 @@ from project.models import FailedLogin
     readers=AUDITORS,
     same_for_all=True,
 )
-class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class FailedLoginAdmin(ReadOnlyAdmin):
     """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again. What
     locks the address for all, or slows the account, ends as well."""
 
@@ -69,4 +69,4 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("browser"))
     def browser(self, row):
-        return format_html('<span class="cut" title="{0}">{0}</span>', row.user_agent)
+        return clipped(row.user_agent)

@@ -29,6 +29,7 @@ from orders.db.odd_values import is_id
 from orders.history.people import ACTORS, name_of, person_words, second_person_words, staff_actor
 from orders.lists.cells import column
 from orders.lists.chips import toned_chip
+from orders.lists.guard import DeskAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from project.accounts.administrators import STANDING, why_not_lowered
@@ -188,7 +189,7 @@ class RoleForm(NamesForm):
         return chosen
 
 
-class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
+class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
     """Users who are not superusers can assign roles (groups) to colleagues but can't change superusers.
 
     Users limited to attributions can't manage accounts. They could make an account without a limit, or log in as
@@ -409,7 +410,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
 
 
-class DeskGroupAdmin(PermissionWords, GroupAdmin):
+class DeskGroupAdmin(PermissionWords, DeskAdmin, GroupAdmin):
     """Only superusers decide what a role may do."""
 
     form = RoleForm

@@ -1,6 +1,5 @@
 """What was changed in the admin itself (accounts, contacts, reference data, limits), and by whom. For auditors."""
 
-from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +20,7 @@ from orders.lists.scope import UnlimitedOnly
     empty=_("Nobody has changed accounts, contacts or settings yet."),
     readers=AUDITORS,
 )
-class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin):
     """Django's own log. Orders have their own events; nothing is written to both."""
 
     list_per_page = 100

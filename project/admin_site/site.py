@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.conf import settings
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
 from django.db import transaction
-from django.http import Http404
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,8 +16,6 @@ from django.views.i18n import JavaScriptCatalog
 
 from orders.history.people import staff_actor
 from orders.history.trail import Code
-from orders.lists.change_list import CappedPaginator
-from orders.lists.guard import GuardedAdmin
 from orders.lists.open_pages import answer_moving
 from orders.lists.pauses_in_force import may_pause, pauses_for
 from orders.lists.scope import why_blind
@@ -57,17 +54,6 @@ class ChoicesView(AutocompleteJsonView):
         return super().serialize_result(obj, to_field_name) | {"text": words(obj)}
 
 
-class DeskAdmin(GuardedAdmin, ModelAdmin):
-    """Part of each ModelAdmin of the site: its list is guarded, and counts its rows once and up to a limit."""
-
-    paginator = CappedPaginator
-    show_full_result_count = False
-
-    def _get_obj_does_not_exist_redirect(self, *_asked):
-        """Missing and forbidden rows get the same 404. Django's default message would show the id."""
-        raise Http404
-
-
 class DeskAdminSite(AdminSite):
     """Django's admin with the desk's name, dashboard and menu, and with lists that count up to a limit."""
 
@@ -77,10 +63,6 @@ class DeskAdminSite(AdminSite):
     site_url = None
     login_form = LoginForm
     parts: Parts  # set in project/apps.py at start: the functions import ModelAdmins, which first register here
-
-    def register(self, model_or_iterable, admin_class=None, **options):
-        own = admin_class or ModelAdmin
-        super().register(model_or_iterable, type(own.__name__, (DeskAdmin, own), {}), **options)
 
     def each_context(self, request):
         """Adds facts for the page header: paused partners, whether the database is restored, and why the account sees

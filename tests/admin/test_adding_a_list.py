@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection, models
 from django.urls import path, reverse
 
-from orders.lists.chips import TONES, chip
+from orders.lists.chips import TONES, chip_column, parts_of
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, LISTS, Role, Section, exported_lists, register_list
 from orders.lists.scope import Scoped
@@ -30,7 +30,7 @@ class Standing(models.TextChoices):
     CLOSED = "shape_closed", "已结束"
 
 
-class ShapeAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class ShapeAdmin(Scoped, ReadOnlyAdmin):
     attribution_path = "trial__attribution"
     list_display = ["trial", "standing"]
     export_fields = ["service"]
@@ -39,9 +39,7 @@ class ShapeAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_select_related = ["trial"]
     ordering = ["-pk"]
 
-    @admin.display(description="进展")
-    def standing(self, obj):
-        return chip(Standing.CLOSED if obj.closed else Standing.RUNNING)
+    standing = chip_column("进展", lambda obj: parts_of(Standing.CLOSED if obj.closed else Standing.RUNNING))
 
 
 @pytest.fixture(autouse=True)

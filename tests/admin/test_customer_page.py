@@ -93,7 +93,7 @@ def test_the_list_says_of_each_customer_whether_it_is_billed_now(member, family)
 
     def told(client):
         page = unrendered(client.person, LIST).context_data["cl"]
-        return {row.pk: str(plain(page.model_admin.billed_now(row)) or "") for row in page.result_list}
+        return {row.pk: str(plain(page.model_admin.billed_now.value(row)) or "") for row in page.result_list}
 
     own = {"E-55": "正在计费", "E-2": "试用中", "E-3": "", "E-4": ""}
     assert told(member(ROLE)) == own | {"E-4": "正在计费"}

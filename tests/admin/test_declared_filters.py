@@ -9,6 +9,8 @@ from django.contrib.messages import get_messages
 from django.db.models import DateField
 from django.urls import reverse
 
+from orders.lists.change_list import DeskChangeList
+from orders.lists.guard import DeskAdmin
 from orders.models import Order
 from tests import factories as make
 from tests.admin.rows import new_row, of_none, of_order
@@ -35,6 +37,12 @@ def listed_by(own):
         else:
             yield entry.parameter_name
     yield from getattr(own, "linked_by", ())
+
+
+def test_every_list_of_the_site_is_guarded():
+    """Also those that libraries bring: their classes are registered under DeskAdmin as well."""
+    assert [name for name, own in NAMED.items() if not isinstance(own, DeskAdmin)] == []
+    assert [name for name, own in NAMED.items() if not issubclass(own.get_changelist(None), DeskChangeList)] == []
 
 
 def undeclared(own):

@@ -126,11 +126,12 @@ def test_texts_that_name_people_are_masked_too(export, name, make_row):
 
 
 def test_what_a_killed_run_left_is_removed_after_a_day(export, tmp_path):
-    left = [".out.xlsx.71.part", ".out.xlsx.71.sheet1.part"]
+    left = [".out.xlsx.71.part", ".out.xlsx.71.sheet1.part", "..out.xlsx.71.sheets"]
     others = [".out.xlsx.72.part", "out.xlsx.71.part", ".out.csv.71.part", ".other.xlsx.71.part", ".outtxlsx.71.part"]
     for name in left + others:
-        (tmp_path / name).write_bytes(b"x")
-        os.utime(tmp_path / name, None if ".72." in name else (0, 0))
+        path = tmp_path / name
+        path.mkdir() if name.endswith(".sheets") else path.write_bytes(b"x")
+        os.utime(path, None if ".72." in name else (0, 0))
     export("orders")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "out.xlsx"])
 
@@ -203,7 +204,7 @@ def test_an_existing_file_is_replaced_only_by_a_whole_one(export, tmp_path, monk
     make.OrderFactory()
     export("orders")
     before = (tmp_path / "out.xlsx").read_bytes()
-    monkeypatch.setattr("openpyxl.Workbook.save", Mock(side_effect=OSError(28, "No space left on device")))
+    monkeypatch.setattr("xlsxwriter.workbook.ZipFile", Mock(side_effect=OSError(28, "No space left on device")))
     assert "No space left on device" in refused("orders", str(tmp_path / "out.xlsx"))
     assert (tmp_path / "out.xlsx").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out.xlsx"]

@@ -264,12 +264,23 @@ def test_a_file_is_kept_for_seven_days(clock, export_dir, staff):
 
 
 @pytest.mark.parametrize(
-    "name", ["export-9-1.xlsx", "export-9-1.csv", "export-9-2.xlsx.part", "export-9-2.xlsx.sheet1.part"]
+    "name",
+    [
+        "export-9-1.xlsx",
+        "export-9-1.csv",
+        "export-9-2.xlsx.part",
+        "export-9-2.xlsx.sheet1.part",
+        ".export-9-2.xlsx.sheets",
+    ],
 )
 def test_what_no_row_names_is_removed_after_a_day(export_dir, name):
     """A process was killed, or the database was away, before the row named the file."""
     export_dir.mkdir()
-    (export_dir / name).write_bytes(b"x")
+    if name.endswith(".sheets"):
+        (export_dir / name).mkdir()
+        (export_dir / name / "tmp1").write_bytes(b"x")
+    else:
+        (export_dir / name).write_bytes(b"x")
     (export_dir / "other.xlsx").write_bytes(b"x")
     exports.remove_old_files(now=timezone.now() + exports.PARTS_KEPT - datetime.timedelta(minutes=1))
     assert (export_dir / name).exists()
@@ -310,7 +321,7 @@ def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path, cap
     ],
 )
 def test_why_a_file_could_not_be_written_is_told_in_chinese(member, monkeypatch, number, words):
-    monkeypatch.setattr("openpyxl.Workbook.save", Mock(side_effect=OSError(number, os.strerror(number))))
+    monkeypatch.setattr("xlsxwriter.workbook.ZipFile", Mock(side_effect=OSError(number, os.strerror(number))))
     make.OrderFactory()
     answer = member("业务人员").post(new("orders"), FORM, follow=True).content.decode()
     assert words in answer

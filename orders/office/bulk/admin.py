@@ -17,9 +17,8 @@ from django.views.decorators.http import require_POST
 from orders.actions.table import BULK_ACTS
 from orders.db.odd_values import is_id
 from orders.history.people import rows_of, staff_actor
-from orders.lists.cells import actor_field, column, cut
-from orders.lists.change_list import FactsChangeList
-from orders.lists.chips import StateChip, chip, undoubted_chip
+from orders.lists.cells import actor_field, column, cut, cut_column, row_link
+from orders.lists.chips import ChipParts, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
 from orders.lists.page_marks import MovesBy
@@ -74,7 +73,7 @@ class SeenByActors(RefusedFirst):
     },
     meanings=MEANINGS,
 )
-class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
     who = actor_field("by", _("begun by"), account="maker_id", at="created_at")
     list_display = ["what", "moment", "state_chip", "progress", "undone", "who", "why", "filter_words"]
     list_display_links = ["what"]
@@ -177,13 +176,13 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         return redirect("admin:orders_bulkrun_change", pk)
 
 
-@undoubted_chip.register
-def run_chip(row: BulkRun) -> str:
+@undoubted_parts.register
+def _parts(row: BulkRun) -> ChipParts:
     """One that waits for a second person has not begun. One that waits for its next turn has."""
     if is_asked_for(row):
-        return chip(AskedAct.State.OPEN)
+        return parts_of(AskedAct.State.OPEN)
     between_turns = row.state == State.WAITING and row.done + row.failed > 0
-    return chip(State.RUNNING if between_turns else State(row.state))
+    return parts_of(State.RUNNING if between_turns else State(row.state))
 
 
 def _ask_of(run: BulkRun) -> AskedAct | None:
@@ -222,6 +221,24 @@ class RunFilter(SimpleListFilter):
         return queryset.filter(run=self.value())
 
 
+def run_words(item: BulkItem) -> str:
+    return f"#{item.run_id} {item.run.get_act_display()}"
+
+
+def subject_words(item: BulkItem) -> str:
+    act = BULK_ACTS[item.run.act]
+    if not hasattr(item, "subject"):
+        item.subject = act.model._base_manager.defer(*act.large).filter(pk=item.target).first()
+    return act.name_of(item.subject) if item.subject else f"#{item.target}"
+
+
+def subject_anchor(item: BulkItem) -> str:
+    name = subject_words(item)
+    if not item.subject:
+        return name
+    return format_html('<a class="cut" href="{}" title="{}">{}</a>', address_of(item.subject), name, name)
+
+
 @register_list(
     BulkItem,
     menu=(Section.ENGINE, 150),
@@ -230,8 +247,7 @@ class RunFilter(SimpleListFilter):
     name="bulk",
     tones={"grey": [ItemState.WAITING], "red": [ItemState.FAILED], "green": [ItemState.DONE]},
 )
-class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
-    changelist = FactsChangeList
+class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
     column_meanings = {
@@ -265,20 +281,8 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
             seen |= Q(Exists(rows_for(act, user).filter(pk=OuterRef("target"))), run__act=act.key)
         return rows.filter(seen)
 
-    @admin.display(description=_("row"))
-    def row(self, obj):
-        act = BULK_ACTS[obj.run.act]
-        if not hasattr(obj, "subject"):
-            obj.subject = act.model._base_manager.defer(*act.large).filter(pk=obj.target).first()
-        if not obj.subject:
-            return f"#{obj.target}"
-        name = act.name_of(obj.subject)
-        return format_html('<a class="cut" href="{}" title="{}">{}</a>', address_of(obj.subject), name, name)
+    row = column(_("row"), subject_words, subject_anchor)
 
-    outcome = column(_("outcome"), lambda obj: chip(ItemState(obj.state)))
-    reason = column(_("reason"), lambda obj: cut(BULK_ACTS[obj.run.act].say_why(obj.why)))
-
-    @admin.display(description=_("bulk run"))
-    def of_run(self, obj):
-        url = reverse("admin:orders_bulkrun_change", args=[obj.run_id])
-        return format_html('<a href="{}">#{} {}</a>', url, obj.run_id, obj.run.get_act_display())
+    outcome = chip_column(_("outcome"), lambda obj: parts_of(ItemState(obj.state)))
+    reason = cut_column(_("reason"), lambda obj: BULK_ACTS[obj.run.act].say_why(obj.why))
+    of_run = column(_("bulk run"), run_words, lambda obj: row_link("orders_bulkrun", obj.run_id, run_words(obj)))

@@ -5,7 +5,7 @@ from functools import partial
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,12 +24,9 @@ class EvidenceForm(PersonalDataForm):
     )
 
 
-class EvidencePages:
-    """The part of the orders' ModelAdmin with the address of an order's evidence."""
-
-    def get_urls(self):
-        view = self.admin_site.admin_view(self.about_order(answer_evidence))
-        return [path("<int:pk>/evidence/", view, name="orders_order_evidence"), *super().get_urls()]
+def evidence_pages(orders) -> list[URLPattern]:
+    view = orders.admin_site.admin_view(orders.about_order(answer_evidence))
+    return [path("<int:pk>/evidence/", view, name="orders_order_evidence")]
 
 
 def answer_evidence(pages, request: HttpRequest, order: Order):

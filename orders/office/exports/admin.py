@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from orders.history.people import COMMAND, STAFF, name_of, staff_actor
 from orders.lists.cells import actor_field, column, cut
-from orders.lists.chips import StateChip, personal_chip
+from orders.lists.chips import personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
@@ -83,7 +83,7 @@ BegunFilter = word_filter(
     },
     meanings=MEANINGS,
 )
-class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class ExportAdmin(OwnRows, ReadOnlyAdmin):
     changelist = FilterChangeList
     who = actor_field("by", _("exported by"), account="maker_id", at="created_at")
     judge = actor_field("judged_by", _("second person"), account="judge_id", at="judged_at")

@@ -111,12 +111,11 @@ class ExportedList:
         PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
         large = LARGE.intersection(field.name for field in self.changelist.opts.concrete_fields).difference(names)
         rows = self.changelist.apply_select_related(self.changelist.root_queryset).defer(*large)
-        add_facts = getattr(self.changelist, "add_facts", lambda found: None)
         for start in range(0, len(ids), BATCH):
             batch = list(ids[start : start + BATCH])
             found = {row.pk: row for row in rows.filter(pk__in=batch)}
             kept = [found[pk] for pk in batch if pk in found]
-            add_facts(kept)
+            self.changelist.add_facts(kept)
             yield from kept
 
 

@@ -34,7 +34,7 @@ from orders.office.exports.service import (
     write_export,
     write_file,
 )
-from orders.office.exports.table_files import WRITERS
+from orders.office.exports.table_files import SHEETS, WRITERS, remove_left
 from orders.office.jobs import queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.weekly_slots import last_slot
@@ -176,10 +176,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Each process writes a part of its own. What a killed one left goes a day later, at the next export to this path.
     """
     check_free_space()
-    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*{PART}"):
-        with contextlib.suppress(FileNotFoundError):
-            if left.stat().st_mtime < (timezone.now() - PARTS_KEPT).timestamp():
-                left.unlink()
+    for begin, end in ((".", PART), ("..", SHEETS)):
+        left = path.parent.glob(f"{begin}{glob.escape(path.name)}.[0-9]*{end}")
+        remove_left(left, before=(timezone.now() - PARTS_KEPT).timestamp())
     part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")  # containers have like pids
     try:
         yield part

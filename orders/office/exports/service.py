@@ -27,7 +27,7 @@ from orders.lists.scope import attributions_of
 from orders.models import AskedAct, Order
 from orders.office.evidence.archive import EVIDENCE, ZIP, write_zip
 from orders.office.exports.models import Export
-from orders.office.exports.table_files import WRITERS, Notes
+from orders.office.exports.table_files import SHEETS, WRITERS, Notes, remove_left
 from orders.office.jobs import LeftError, check_quota, claim, give_back, is_made_by, own, queue, renew, resume
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
@@ -255,8 +255,8 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
     part = target.with_name(name + PART)
     try:
         settings.EXPORT_DIR.mkdir(parents=True, exist_ok=True)
-        for left in settings.EXPORT_DIR.glob(f"export-{row.pk}-*{PART}"):  # by a writer that died
-            left.unlink(missing_ok=True)
+        for pattern in (f"export-{row.pk}-*{PART}", f".export-{row.pk}-*{SHEETS}"):  # by a writer that died
+            remove_left(settings.EXPORT_DIR.glob(pattern))
         write_file(part, table, format=row.format, rows=_followed(row, table, stop))
         part.replace(target)
         size = target.stat().st_size
@@ -308,10 +308,9 @@ def remove_old_files(*, now: datetime.datetime) -> int:
         file_of(row).unlink(missing_ok=True)
         Export.objects.filter(pk=row.pk).update(file="")
     named = set(Export.objects.exclude(file="").values_list("file", flat=True))
-    for path in settings.EXPORT_DIR.glob("export-*"):
-        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
-            if path.name not in named and path.stat().st_mtime < (now - PARTS_KEPT).timestamp():
-                path.unlink()
+    for pattern in ("export-*", f".export-*{SHEETS}"):
+        nobodys = (path for path in settings.EXPORT_DIR.glob(pattern) if path.name not in named)
+        remove_left(nobodys, before=(now - PARTS_KEPT).timestamp())
     return len(old)
 
 

@@ -2,18 +2,20 @@
 
 import contextlib
 import csv
+import datetime
 import itertools
+import math
 import re
+import shutil
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-from openpyxl.worksheet import _writer
+from xlsxwriter import Workbook
+from xlsxwriter.exceptions import FileCreateError
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
 
 from orders.lists.plain_cells import Cell, clean, csv_cell
 
@@ -22,6 +24,12 @@ ROWS_PER_SHEET = 1_048_575  # Excel's 1,048,576 without the header
 LONGEST_TITLE = 31
 MEASURED = 200  # rows from which the widths of columns are taken
 NARROWEST, WIDEST = 8, 60  # characters
+FORMATS = {
+    datetime.date: {"num_format": "yyyy-mm-dd"},
+    datetime.datetime: {"num_format": "yyyy-mm-dd h:mm:ss"},
+    str: {},
+}
+SHEETS = ".sheets"
 NOT_IN_A_TITLE = re.compile(r"[\[\]:*?/\\]")
 
 
@@ -38,53 +46,75 @@ def write_xlsx(
     header is bold and filters the rows; columns are as wide as what the first rows hold.
 
     `notes` gives the rows of a sheet of its own, the second, from the number of rows that were written. Sheets are
-    packed at the end. Until then they lie beside `path`: `export-1-1.xlsx.sheet1.part`.
+    packed at the end. Until then they lie in a folder beside `path`: `.export-1-1.xlsx.sheets`.
     """
     path.open("wb").close()  # a folder that can't be written is told before a million rows are read
-    book = Workbook(write_only=True)
-    title = NOT_IN_A_TITLE.sub(" ", clean(title)).strip("' ")[: LONGEST_TITLE - 4] or "1"
-    rows, written = iter(rows), 0
+    folder = path.with_name(f".{path.stem}{SHEETS}")
+    folder.mkdir()
     try:
-        begin = list(itertools.islice(rows, MEASURED))
-        widths = _widths([header, *begin])
-        rows = itertools.chain(begin, rows)
-        for number in itertools.count(1):
-            first = next(rows, None)
-            if first is None and number > 1:
-                break
-            sheet = _new_sheet(book, title if number == 1 else f"{title} {number}", widths, _part(path, number))
-            sheet.append([_bold(sheet, word) for word in header])
-            lines = 1
-            for row in itertools.islice(itertools.chain([] if first is None else [first], rows), per_sheet):
-                sheet.append([_xlsx_cell(sheet, value) for value in row])
-                lines += 1
-            sheet.auto_filter.ref = f"A1:{get_column_letter(len(header) or 1)}{lines}"
-            written += lines - 1
-        if notes:
-            _write_notes(book, path, notes(written))
-        book.save(path)
-    except BaseException:
-        _drop_parts(book)
-        raise
+        book = Workbook(path, {"constant_memory": True, "tmpdir": str(folder), "use_zip64": True})
+        _write_sheets(book, header, iter(rows), title=title, per_sheet=per_sheet, notes=notes)
+        book.close()
+    except FileCreateError as error:
+        raise error.args[0] from None  # it wraps an OSError, and is none
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _part(path: Path, name: object) -> Path:
-    return path.with_name(f"{path.stem}.sheet{name}{path.suffix}")
+def _write_sheets(
+    book: Workbook, header: Sequence[str], rows: Iterator, *, title: str, per_sheet: int, notes: Notes | None
+) -> None:
+    title = NOT_IN_A_TITLE.sub(" ", clean(title)).strip("' ")[: LONGEST_TITLE - 4] or "1"
+    bold, formats = book.add_format({"bold": True}), {kind: book.add_format(how) for kind, how in FORMATS.items()}
+    begin = list(itertools.islice(rows, MEASURED))
+    rows, widths = itertools.chain(begin, rows), _widths([header, *begin])
+    explained, written = None, 0
+    for number in itertools.count(1):
+        first = list(itertools.islice(rows, 1))
+        if number > 1 and not first:
+            break
+        sheet = _new_sheet(book, title if number == 1 else f"{title} {number}", widths)
+        if number == 1 and notes:
+            explained = _new_sheet(book, _("Explanation"))
+        sheet.set_row(0, None, bold)
+        _write_row(sheet, 0, header, formats)
+        line = 0
+        for line, row in enumerate(itertools.islice(itertools.chain(first, rows), per_sheet), 1):
+            _write_row(sheet, line, row, formats)
+        sheet.autofilter(0, 0, line, len(header) - 1)
+        written += line
+    if notes and explained:
+        lines = notes(written)
+        _set_widths(explained, _widths(lines), bold)
+        for line, row in enumerate(lines):
+            _write_row(explained, line, row, formats)
 
 
-def _new_sheet(book: Workbook, title: str, widths: Sequence[int], out: Path, *, index: int | None = None):
-    sheet = book.create_sheet(title, index)
-    sheet.freeze_panes = "A2"
-    for place, width in enumerate(widths, 1):
-        sheet.column_dimensions[get_column_letter(place)].width = width
-    _begin_sheet(sheet, out)
+def _new_sheet(book: Workbook, title: str, widths: Sequence[int] = ()) -> Worksheet:
+    sheet = book.add_worksheet(title)
+    sheet.freeze_panes(1, 0)
+    _set_widths(sheet, widths)
     return sheet
 
 
-def _write_notes(book: Workbook, path: Path, rows: Sequence[Sequence[Cell]]) -> None:
-    sheet = _new_sheet(book, _("Explanation"), _widths(rows), _part(path, "-notes"), index=1)
-    for first, *rest in rows:
-        sheet.append([_bold(sheet, first), *(_xlsx_cell(sheet, value) for value in rest)])
+def _set_widths(sheet: Worksheet, widths: Sequence[int], *first: Format) -> None:
+    for place, width in enumerate(widths):
+        sheet.set_column(place, place, width, *(first if place == 0 else ()))
+
+
+def _write_row(sheet: Worksheet, line: int, row: Sequence[Cell], formats: dict[type, Format]) -> None:
+    """A text stays text: no formula, link or number. XlsxWriter takes what begins with `<r>` for markup of its own."""
+    for place, value in enumerate(row):
+        if isinstance(value, str):
+            text = clean(value).replace("\r\n", "\n").replace("\r", "\n")  # as each reader of XML has them
+            if text.startswith("<r>"):
+                sheet.write_rich_string(line, place, text[:1], formats[str], text[1:])
+            else:
+                sheet.write_string(line, place, text)
+        elif isinstance(value, datetime.date):
+            sheet.write_datetime(line, place, value, formats[type(value)])
+        elif value is not None:
+            sheet.write_number(line, place, value)
 
 
 def _widths(rows: Sequence[Sequence[Cell]]) -> list[int]:
@@ -95,43 +125,8 @@ def _widths(rows: Sequence[Sequence[Cell]]) -> list[int]:
 def _width(value: Cell) -> int:
     """Chinese characters are twice as wide. Days and times are as wide as their texts."""
     text = "" if value is None else str(value)[:WIDEST]
-    return max(sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text), NARROWEST - 3)
-
-
-def _bold(sheet, value: Cell):
-    cell = WriteOnlyCell(sheet, clean(value) if isinstance(value, str) else value)
-    if isinstance(value, str):
-        cell.data_type = "s"
-    cell.font = Font(bold=True)
-    return cell
-
-
-def _begin_sheet(sheet, out: Path) -> None:
-    """Does what the sheet's first row would do, which would put the temporary file into the machine's folder."""
-    _writer.ALL_TEMP_FILES.append(str(out))  # from here openpyxl removes the file, at the latest when the process ends
-    sheet._writer = _writer.WorksheetWriter(sheet, out=str(out))
-    sheet._writer.write_top()
-
-
-def _xlsx_cell(sheet, value: Cell):
-    """What openpyxl writes as it is. A text that it would take for a formula or an error becomes a cell of text."""
-    if not isinstance(value, str):
-        return value
-    text = clean(value)
-    if not text.startswith(("=", "#")):
-        return text
-    cell = WriteOnlyCell(sheet, text)
-    cell.data_type = "s"
-    return cell
-
-
-def _drop_parts(book: Workbook) -> None:
-    """Removes the temporary files of sheets, which openpyxl would keep until the process ends."""
-    for sheet in book.worksheets:
-        with contextlib.suppress(Exception):  # the first error counts, such as a full disk
-            sheet.close()
-        if sheet._writer and Path(sheet._writer.out).exists():
-            sheet._writer.cleanup()
+    kinds = [*map(unicodedata.east_asian_width, text)]
+    return max(len(kinds) + kinds.count("W") + kinds.count("F"), NARROWEST - 3)
 
 
 def write_csv(
@@ -143,6 +138,14 @@ def write_csv(
         lines = csv.writer(file)
         lines.writerow([csv_cell(word) for word in header])
         lines.writerows([csv_cell(value) for value in row] for row in rows)
+
+
+def remove_left(paths: Iterable[Path], *, before: float = math.inf) -> None:
+    """Removes what writers that died left, files and folders of sheets, if it was last touched before this moment."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
+            if path.stat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 WRITERS: dict[str, Callable[..., None]] = {"xlsx": write_xlsx, "csv": write_csv}

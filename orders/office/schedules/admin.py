@@ -49,7 +49,7 @@ class Run:
     readers=AUDITORS,
     same_for_all=True,
 )
-class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
+class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
     list_display = ["title", "state_chip", "next_run", "times", "what", "who", "last_run"]
     list_display_links = ["title"]
     title = masked_field("name", _("name"))

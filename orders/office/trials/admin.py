@@ -13,7 +13,7 @@ from orders.office.trials.models import TrialUpload
 
 
 @register_list(TrialUpload, menu=(Section.TRACE, 80), empty=_("Nobody has uploaded a workbook of trials yet."))
-class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin):
     fields = ["file", "trials", "made_by", "made_at", "imported_at"]
     list_display = ["file", "trials", "made_by", "made", "imported"]
     list_filter = [("imported_at", admin.EmptyFieldListFilter), day_filter("made_at", _("made at"), parameter="made")]

@@ -1,11 +1,13 @@
 """The pages to enter trials: a workbook in two steps (upload, confirm), and a form for a single one."""
 
+from collections.abc import Callable
+
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
@@ -40,138 +42,143 @@ class UploadForm(forms.Form):
         return (file.name, file.read(MAX_BYTES + 1 if too_large else file.size))
 
 
-class TrialPages:
-    def get_urls(self):
-        wrap = self.admin_site.admin_view
-        mine = [
-            path("trials/enter/", wrap(self.enter_view), name="orders_order_enter"),
-            path("trials/import/", wrap(self.import_view), name="orders_order_import"),
-            path("trials/template/", wrap(self.template_view), name="orders_order_import_template"),
-            path("trials/import/<int:pk>/", wrap(self.review_view), name="orders_order_import_review"),
-            path("trials/import/<int:pk>/annotated/", wrap(self.annotated_view), name="orders_order_import_annotated"),
-        ]
-        return mine + super().get_urls()
+def trial_pages(orders) -> list[URLPattern]:
+    """Below the list of `orders`, their ModelAdmin, for those who see it and may enter trials."""
 
-    def _check_may_enter(self, request: HttpRequest) -> None:
-        if not (self.has_view_permission(request) and request.user.has_perm(PERMISSION)):
-            raise PermissionDenied
+    def view(answer: Callable) -> Callable:
+        def show(request: HttpRequest, **named):
+            if not (orders.has_view_permission(request) and request.user.has_perm(PERMISSION)):
+                raise PermissionDenied
+            return answer(orders, request, **named)
 
-    def import_view(self, request: HttpRequest):
-        """GET: the form. POST: the workbook is checked and kept, and the page with its rows follows."""
-        self._check_may_enter(request)
-        form = UploadForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
-            name, data = form.cleaned_data["file"]
-            about = {"by": staff_actor(request.user), "letters": attributions_of(request.user), "now": timezone.now()}
-            try:
-                upload = keep_upload(data=data, file_name=name, maker_id=request.user.pk, **about)
-            except OrderError as error:
-                form.add_error("file", error.words())
+        return orders.admin_site.admin_view(show)
+
+    return [
+        path("trials/enter/", view(answer_enter), name="orders_order_enter"),
+        path("trials/import/", view(answer_import), name="orders_order_import"),
+        path("trials/template/", view(answer_template), name="orders_order_import_template"),
+        path("trials/import/<int:pk>/", view(answer_review), name="orders_order_import_review"),
+        path("trials/import/<int:pk>/annotated/", view(answer_annotated), name="orders_order_import_annotated"),
+    ]
+
+
+def answer_import(orders, request: HttpRequest):
+    """GET: the form. POST: the workbook is checked and kept, and the page with its rows follows."""
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        name, data = form.cleaned_data["file"]
+        about = {"by": staff_actor(request.user), "letters": attributions_of(request.user), "now": timezone.now()}
+        try:
+            upload = keep_upload(data=data, file_name=name, maker_id=request.user.pk, **about)
+        except OrderError as error:
+            form.add_error("file", error.words())
+        else:
+            return redirect("admin:orders_order_import_review", upload.pk)
+    return orders.show(
+        request,
+        "trials/import.html",
+        title=_("Import trials"),
+        form=form,
+        last=TrialUpload.objects.filter(THERE, made_by=request.user).defer("data", "report").first(),
+        most=MAX_ROWS,
+        megabytes=MAX_BYTES // 1024 // 1024,
+    )
+
+
+def answer_template(orders, request: HttpRequest):
+    return _workbook(write_template(attributions_of(request.user), services_in_words()), _("Trials"))
+
+
+def answer_review(orders, request: HttpRequest, pk: int):
+    """GET: what becomes of each row. POST: all are entered, checked anew, or none; with `correct` the wrong cells
+    get the texts of the form, and nothing is entered."""
+    upload = _own_upload(request, pk)
+    if request.method == "POST":
+        about = {"upload": upload, "by": staff_actor(request.user), "letters": attributions_of(request.user)}
+        try:
+            if CORRECT in request.POST:
+                posted = request.POST.items()
+                texts = {name.removeprefix(INPUT): text for name, text in posted if name.startswith(INPUT)}
+                correct_upload(texts=texts, **about)
             else:
-                return redirect("admin:orders_order_import_review", upload.pk)
-        return self.show(
-            request,
-            "trials/import.html",
-            title=_("Import trials"),
-            form=form,
-            last=TrialUpload.objects.filter(THERE, made_by=request.user).defer("data", "report").first(),
-            most=MAX_ROWS,
-            megabytes=MAX_BYTES // 1024 // 1024,
-        )
+                confirmed = request.POST.get(CONFIRMED, "")
+                _say_result(request, confirm_upload(confirmed=confirmed, now=timezone.now(), **about))
+        except OrderError as error:
+            messages.warning(request, error.words())
+        return redirect("admin:orders_order_import_review", pk)
+    report = Report.from_json(upload.report)
+    counts = {verdict: report.count(verdict) for verdict in (NEW, KNOWN, WRONG)}
+    return orders.show(
+        request,
+        "trials/review.html",
+        title=_("Import trials"),
+        upload=upload,
+        report=report,
+        counts=counts,
+        rows=_rows(orders, request, upload, report),
+        offered=_offered(report),
+    )
 
-    def template_view(self, request: HttpRequest):
-        self._check_may_enter(request)
-        return _workbook(write_template(attributions_of(request.user), services_in_words()), _("Trials"))
 
-    def review_view(self, request: HttpRequest, pk: int):
-        """GET: what becomes of each row. POST: all are entered, checked anew, or none; with `correct` the wrong cells
-        get the texts of the form, and nothing is entered."""
-        self._check_may_enter(request)
-        upload = _own_upload(request, pk)
-        if request.method == "POST":
-            about = {"upload": upload, "by": staff_actor(request.user), "letters": attributions_of(request.user)}
-            try:
-                if CORRECT in request.POST:
-                    posted = request.POST.items()
-                    texts = {name.removeprefix(INPUT): text for name, text in posted if name.startswith(INPUT)}
-                    correct_upload(texts=texts, **about)
+def _rows(
+    orders, request: HttpRequest, upload: TrialUpload, report: Report
+) -> list[tuple[RowResult, str, str, int | None]]:
+    """The rows, wrong ones first, each with its chip, why it is held, and the id of its order if that is there and
+    this person may see it."""
+    rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
+    there = [row.number for row in rows if row.verdict == KNOWN or upload.imported_at]
+    found = orders.get_queryset(request).filter(number__in=there).values_list("number", "pk")
+    ids = dict(found) if there else {}
+    entered = bool(upload.imported_at)
+    return [(row, _verdict_chip(row, entered=entered), _why_held(row), ids.get(row.number)) for row in rows]
+
+
+def answer_annotated(orders, request: HttpRequest, pk: int):
+    upload = _own_upload(request, pk)
+    if upload.imported_at:
+        raise Http404
+    about = {"letters": attributions_of(request.user), "services": services_in_words()}
+    data = write_annotated(sheet_of(upload), Report.from_json(upload.report), **about)
+    return _workbook(data, f"{upload.file_name.removesuffix('.xlsx')}-{_('checked')}")
+
+
+def answer_enter(orders, request: HttpRequest):
+    """A form for one trial. What is wrong stands beside its field; what must be confirmed stands above them all.
+
+    A POST with `customer` enters nothing: it fills a customer in, the one of this id or whom the form means.
+    """
+    letters = attributions_of(request.user)
+    posted = request.method == "POST"
+    if posted and LOOK_UP in request.POST and request.user.has_perm(LOOK_UP_RIGHT):
+        typed = {name: request.POST[name] for name in request.POST}
+        chosen = request.POST[LOOK_UP]
+        found = look_up(request.user, {CUSTOMER: chosen} if chosen else typed)
+        return _form_page(orders, request, TrialForm(initial=typed | found.facts, letters=letters), looked_up=found)
+    form = TrialForm(request.POST if posted else None, letters=letters)
+    report = Report()
+    if posted and form.is_valid():
+        about = {"by": staff_actor(request.user), "letters": letters, "now": timezone.now()}
+        confirmed = request.POST.get(CONFIRMED, "")
+        try:
+            report = import_trials(TrialSheet([form.entry()]), confirmed=confirmed, **about)
+        except OrderError as error:
+            form.add_error(None, error.words())
+        else:
+            if report.is_right and report.is_confirmed(confirmed):
+                if report.rows[0].verdict == KNOWN:
+                    text = _("This trial was there already, with the same content. Nothing has changed.")
+                    messages.info(request, text)
                 else:
-                    confirmed = request.POST.get(CONFIRMED, "")
-                    _say_result(request, confirm_upload(confirmed=confirmed, now=timezone.now(), **about))
-            except OrderError as error:
-                messages.warning(request, error.words())
-            return redirect("admin:orders_order_import_review", pk)
-        report = Report.from_json(upload.report)
-        counts = {verdict: report.count(verdict) for verdict in (NEW, KNOWN, WRONG)}
-        return self.show(
-            request,
-            "trials/review.html",
-            title=_("Import trials"),
-            upload=upload,
-            report=report,
-            counts=counts,
-            rows=self._rows(request, upload, report),
-            offered=_offered(report),
-        )
+                    messages.success(request, _("The trial has been entered."))
+                order = Order.objects.only("pk").get(number=report.rows[0].number)
+                return redirect("admin:orders_order_change", order.pk)
+            form.take_faults(report)
+    return _form_page(orders, request, form, report=report)
 
-    def _rows(
-        self, request: HttpRequest, upload: TrialUpload, report: Report
-    ) -> list[tuple[RowResult, str, str, int | None]]:
-        """The rows, wrong ones first, each with its chip, why it is held, and the id of its order if that is there and
-        this person may see it."""
-        rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
-        there = [row.number for row in rows if row.verdict == KNOWN or upload.imported_at]
-        found = self.get_queryset(request).filter(number__in=there).values_list("number", "pk")
-        ids = dict(found) if there else {}
-        entered = bool(upload.imported_at)
-        return [(row, _verdict_chip(row, entered=entered), _why_held(row), ids.get(row.number)) for row in rows]
 
-    def annotated_view(self, request: HttpRequest, pk: int):
-        self._check_may_enter(request)
-        upload = _own_upload(request, pk)
-        if upload.imported_at:
-            raise Http404
-        about = {"letters": attributions_of(request.user), "services": services_in_words()}
-        data = write_annotated(sheet_of(upload), Report.from_json(upload.report), **about)
-        return _workbook(data, f"{upload.file_name.removesuffix('.xlsx')}-{_('checked')}")
-
-    def enter_view(self, request: HttpRequest):
-        """A form for one trial. What is wrong stands beside its field; what must be confirmed stands above them all.
-
-        A POST with `customer` enters nothing: it fills a customer in, the one of this id or whom the form means.
-        """
-        self._check_may_enter(request)
-        letters = attributions_of(request.user)
-        posted = request.method == "POST"
-        if posted and LOOK_UP in request.POST and request.user.has_perm(LOOK_UP_RIGHT):
-            typed = {name: request.POST[name] for name in request.POST}
-            chosen = request.POST[LOOK_UP]
-            found = look_up(request.user, {CUSTOMER: chosen} if chosen else typed)
-            return self._form_page(request, TrialForm(initial=typed | found.facts, letters=letters), looked_up=found)
-        form = TrialForm(request.POST if posted else None, letters=letters)
-        report = Report()
-        if posted and form.is_valid():
-            about = {"by": staff_actor(request.user), "letters": letters, "now": timezone.now()}
-            confirmed = request.POST.get(CONFIRMED, "")
-            try:
-                report = import_trials(TrialSheet([form.entry()]), confirmed=confirmed, **about)
-            except OrderError as error:
-                form.add_error(None, error.words())
-            else:
-                if report.is_right and report.is_confirmed(confirmed):
-                    if report.rows[0].verdict == KNOWN:
-                        text = _("This trial was there already, with the same content. Nothing has changed.")
-                        messages.info(request, text)
-                    else:
-                        messages.success(request, _("The trial has been entered."))
-                    order = Order.objects.only("pk").get(number=report.rows[0].number)
-                    return redirect("admin:orders_order_change", order.pk)
-                form.take_faults(report)
-        return self._form_page(request, form, report=report)
-
-    def _form_page(self, request: HttpRequest, form: TrialForm, **context) -> HttpResponse:
-        context["may_look_up"] = request.user.has_perm(LOOK_UP_RIGHT)
-        return self.show(request, "trials/enter.html", title=_("Enter a trial"), form=form, **context)
+def _form_page(orders, request: HttpRequest, form: TrialForm, **context) -> HttpResponse:
+    context["may_look_up"] = request.user.has_perm(LOOK_UP_RIGHT)
+    return orders.show(request, "trials/enter.html", title=_("Enter a trial"), form=form, **context)
 
 
 def _verdict_chip(row: RowResult, *, entered: bool) -> str:

@@ -45,7 +45,7 @@ from orders.texts.errors import OrderError
     empty=gettext_lazy("No view yet. Filter a list, then save it as a view there."),
     same_for_all=True,
 )
-class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
+class SavedViewAdmin(OwnRows, ReadOnlyAdmin):
     changelist = FilterChangeList
     list_display = ["title", "list_title", "open_link", "filter_words", "whose", "shared_with", "saved"]
     title = masked_field("name", gettext_lazy("name"))
