@@ -3,11 +3,10 @@
 PYTHON ?= python3
 override VENV := .venv
 override PY := $(VENV)/bin/python
-override PEERS := .venv-peers
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bench-check bench-peers bench-growth bundle lint coverage house messages provider lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bench-check bench-growth bundle lint coverage house messages provider lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -16,7 +15,6 @@ help:
 	@echo "make screenshots   pictures of the main pages into docs/screenshots"
 	@echo "make bench   all benches, one after the other; see bench/README.md"
 	@echo "make bench-check  intake and delivery again; fails if a ratio is 15 % lower than at the best run that was kept"
-	@echo "make bench-peers  delivery beside django-q2, procrastinate and Celery, from an environment of their own"
 	@echo "make bench-growth  all work at 1,000, 100,000 and 1,000,000 finished orders; ARGS=\"--counts 1000 3000000\""
 	@echo "make first-start  walk README's ten lines from a fresh clone, as root on Debian with nginx and PostgreSQL"
 	@echo "make kills   kills each process of a desk in turn, on both databases (minutes)"
@@ -77,17 +75,6 @@ bench: $(VENV)/stamp
 
 bench-check: $(VENV)/stamp
 	@$(PY) -m bench.ingest && $(PY) -m bench.deliver && $(PY) -m bench.check; status=$$?; $(PY) -m bench.chart; exit $$status
-
-bench-peers: $(PEERS)/stamp
-	@$(PEERS)/bin/python -m bench.peers $(ARGS)
-
-# The desk with the queues that it is measured beside.
-$(PEERS)/stamp: requirements.txt bench/requirements-peers.txt
-	@echo "making $(PEERS) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv --clear $(PEERS)
-	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-peers.txt
-	@touch $@
 
 bench-growth: $(VENV)/stamp
 	@$(PY) -m bench.growth $(ARGS)
@@ -156,5 +143,5 @@ lock: $(VENV)/stamp
 	$(UV_COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) $(PEERS) .provider .demo .pytest_cache .ruff_cache .mypy_cache .coverage staticfiles dist
+	rm -rf $(VENV) .provider .demo .pytest_cache .ruff_cache .mypy_cache .coverage staticfiles dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@
 from bench.results import HISTORY, read_history
 
 WIDTH, PLOT, LEFT, TOP, LINE = 900, 240, 50, 20, 18
-CHARTED = ("ingest", "deliver", "peers")
+CHARTED = ("ingest", "deliver")
 COLOURS = ("#1f6f8b", "#c8553d", "#588157", "#7b5ea7", "#b08900", "#444444")
 
 

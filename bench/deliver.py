@@ -1,8 +1,7 @@
-"""Partner calls per second, beside one queue task per call: `python -m bench.deliver [--calls 2000] [--rounds 3]`."""
+"""Partner calls per second, beside a bare pool of threads: `python -m bench.deliver [--calls 2000] [--rounds 3]`."""
 
 import time
 from argparse import Namespace
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -14,10 +13,9 @@ import requests
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.calls import clear, enqueue, enqueue_bare, left
 from bench.desk import Desk
 from bench.options import read_options
-from bench.orders import make_due_trials, post_activations
+from bench.orders import clear_queue, make_due_trials, post_activations
 from bench.results import append, ratios, spread
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import CALLS_AT_A_TIME, drain
@@ -35,13 +33,9 @@ NAMES = {
     "whole_orders": "the same, whole activations: traffic, cancel, billing, BPM and mail, to the last step recorded",
     "bare_pool": "bare pool of 8 threads, http.client, one INSERT a call",
     "two_drains": "desk: two drains as in a worker, 4 at a time each",
-    "tasks": "django-q2 (ORM), one task a call, 8 workers, tuned; same records kept",
-    "bare_tasks": "the same; only the call and one UPDATE",
 }
 DRAINS = ("one_drain", "whole_orders", "two_drains")
 STEPS_EACH = 5  # of an activation
-CLUSTER = ("manage.py", "qcluster")
-QUEUE = {"DJANGO_SETTINGS_MODULE": "bench.queue_settings"}
 
 
 @dataclass
@@ -67,7 +61,7 @@ class Bench:
         began = time.perf_counter()
         drain(seconds=None, linger=False)
         seconds = time.perf_counter() - began
-        clear()  # of the wake-ups, which no worker takes here
+        clear_queue()  # of the wake-ups, which no worker takes here
         if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count() + Mail.objects.open().count():
             raise RuntimeError(f"{undone} steps are left")
         return (_calls() - calls) / seconds
@@ -103,35 +97,10 @@ class Bench:
         names = [f"drain{number}" for number in range(1, count + 1)]
         for name in names:
             self.desk.start(name, "manage.py", "deliver", "--until-idle", *words)
-        self._until(lambda: _delivered(steps) == len(steps))
+        self.desk.until(lambda: _delivered(steps) == len(steps), what="all calls", seconds=ENDS_WITHIN, every=0.1)
         for name in names:
             self.desk.stop(name)
         return self._rate(steps)
-
-    def tasks(self, steps: list[int]) -> float:
-        """A task for each call, which claims, sends and records as the desk does: first call to last answer."""
-        for _ in steps:
-            enqueue()
-        self._work(lambda: not left() and _delivered(steps) == len(steps), *CLUSTER, **QUEUE)
-        return self._rate(steps)
-
-    def bare_tasks(self, steps: list[int]) -> float:
-        """A task for each call: the call and one UPDATE; its body is ready. First call to last answer."""
-        made = bodies(steps)
-        for pk in steps:
-            enqueue_bare(pk, made[pk])
-        self._work(lambda: not left() and all_done(steps), *CLUSTER, **QUEUE)
-        return self._rate(steps)
-
-    def _work(self, done: Callable[[], bool], *words: str, **settings: str) -> None:
-        """Runs a queue's worker, Python with these words, until all is done."""
-        self._seen()
-        self.desk.start("queue", *words, **settings)
-        self._until(done)
-        self.desk.stop("queue")
-
-    def _until(self, done: Callable[[], bool]) -> None:
-        self.desk.until(done, what="all calls", seconds=ENDS_WITHIN, every=0.1)
 
     def _rate(self, steps: list[int]) -> float:
         seen = self._seen()
@@ -152,7 +121,7 @@ def main() -> None:
         bench = Bench(desk, desk.start_partner(MILLISECONDS))
         make_due_trials(0, WARM_UP)
         drain(seconds=None, linger=False)
-        ways = [bench.bare_tasks, bench.one_drain, bench.whole_orders, bench.bare_pool, bench.tasks, bench.two_drains]
+        ways = [bench.one_drain, bench.whole_orders, bench.bare_pool, bench.two_drains]
         rates: dict[str, list[float]] = {way.__name__: [] for way in ways}
         for number in range(options.rounds):
             for way in ways:
@@ -163,17 +132,12 @@ def main() -> None:
 
 
 def bodies(steps: list[int]) -> dict[int, str]:
-    """The bodies of the dispatches, so that the tasks need not build them."""
+    """The bodies of the dispatches, so that the bare pool need not build them."""
     rows = list(Dispatch.objects.filter(pk__in=steps).select_related("order"))
     for row in rows:
         row.frozen_at = timezone.now()
         row.order.billing_records.update(create_time=timezone.now(), cancel_time=timezone.now())
     return build_payloads(rows, timezone.now(), read_records(rows))
-
-
-def all_done(steps: list[int]) -> bool:
-    """Whether each of the dispatches is noted as done."""
-    return not Dispatch.objects.filter(pk__in=steps).exclude(state=Dispatch.State.DONE).exists()
 
 
 def _delivered(steps: list[int]) -> int:
@@ -190,24 +154,20 @@ def _check(count: int, steps: list[int]) -> None:
 
 
 def _report(rates: dict[str, list[float]], options: Namespace) -> list[str]:
-    best = rates["two_drains"]
-    whole, bare = (ratios(best, rates[name]) for name in ("tasks", "bare_tasks"))
-    share = [rate / CEILING for rate in best]
-    reached = "reached" if median(whole) >= 2.5 and median(share) >= 0.5 else "not reached"
+    share = [rate / CEILING for rate in rates["two_drains"]]
     rows = [
-        f"| {NAMES[name]} | {spread(values)} | {spread(ratios(values, rates['tasks']), 2)} |"
+        f"| {NAMES[name]} | {spread(values)} | {spread(ratios(values, rates['bare_pool']), 2)} |"
         for name, values in rates.items()
     ]
     return [
         f"{options.calls} due dispatches of as many orders, a partner that answers in {MILLISECONDS} ms.",
         "",
-        "| way | calls/s | of the task with the same records |",
+        "| way | calls/s | of the bare pool |",
         "| --- | --- | --- |",
         *rows,
         "",
-        f"desk (two drains) / task a call with the same records: {spread(whole, 2)} (at least 2.5), "
-        f"/ ceiling of {CEILING:.0f}: {spread(share, 2)} (at least 0.5): {reached}; / task that only calls: "
-        f"{spread(bare, 2)}",
+        f"desk (two drains) / ceiling of {CEILING:.0f}: {spread(share, 2)} (at least 0.5): "
+        f"{'reached' if median(share) >= 0.5 else 'not reached'}",
     ]
 
 

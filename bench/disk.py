@@ -13,10 +13,9 @@ from django.db import connection
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.calls import clear
 from bench.desk import Desk
 from bench.options import read_options
-from bench.orders import post_contents
+from bench.orders import clear_queue, post_contents
 from bench.results import append
 from integrations.delivery.loop import drain
 from orders.models import Dispatch
@@ -52,7 +51,7 @@ def _carry_out(first: int, count: int) -> None:
             of = {"EnterpriseID": f"100A{number:017d}", "EnterpriseName": f"北京示例{number}科技有限公司"}
             post_contents([make(number, BizStart=today, **(of if make is trial else {}))])
         drain(seconds=None, linger=False)
-        clear()  # of the wake-ups, which no worker takes here
+        clear_queue()  # of the wake-ups, which no worker takes here
     if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count():
         raise RuntimeError(f"{undone} steps are not done")
     index_orders(now=timezone.now() + 2 * ORDERS_SETTLED, seconds=600)

@@ -17,11 +17,10 @@ from django.test import Client, override_settings
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.admin import ask, fill_one, sign_in
-from bench.calls import clear
 from bench.claim import BATCH, CLAIM, PARTS, SWEEP, run_and_undo
 from bench.deliver import MILLISECONDS
 from bench.desk import Desk, copied_database, switch
-from bench.orders import make_trials, post_activations
+from bench.orders import clear_queue, make_trials, post_activations
 from bench.reconcile import put_there
 from bench.results import append, spread
 from integrations.bigdata.reconciliation import Comparison, Scope
@@ -60,7 +59,7 @@ class Place:
         """Milliseconds a step; carries out what intake left, mails included."""
         before = Attempt.objects.count()
         spent = _milliseconds(lambda: drain(seconds=None, linger=False))
-        clear()  # of the wake-ups, which no worker takes here
+        clear_queue()  # of the wake-ups, which no worker takes here
         if undone := Dispatch.objects.exclude(state__in=[Dispatch.State.DONE, Dispatch.State.FAILED]).count():
             raise RuntimeError(f"{undone} steps are left")
         return spent / (Attempt.objects.count() - before)

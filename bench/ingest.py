@@ -1,4 +1,4 @@
-"""Orders accepted a second, beside a bare view and pgbench: `python -m bench.ingest [--seconds 2] [--rounds 9]`."""
+"""Orders accepted a second, beside a bare view: `python -m bench.ingest [--seconds 2] [--rounds 9]`."""
 
 import argparse
 import json
@@ -13,7 +13,6 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.cpu import cpu_of_group, cpu_of_postgres
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials, write_bodies
-from bench.pgbench import CLIENTS, Limit, database_limit
 from bench.results import append, ratios, spread
 from tests.harness.children import ROOT, WORKERS
 
@@ -43,7 +42,7 @@ CASES = {
 def main() -> None:
     """Runs all cases in turn, and appends the medians."""
     options = read_options()
-    with Desk() as desk, database_limit(desk.folder) as limit:
+    with Desk() as desk:
         subprocess.run(
             [sys.executable, "-m", "django", "migrate", "--run-syncdb", "-v0"],
             cwd=ROOT,
@@ -53,9 +52,8 @@ def main() -> None:
         desk.start_web("desk", "project.wsgi", **RATE)
         desk.start_web("sync", "project.wsgi", workers=SYNC, **RATE)
         desk.start_web("bare", "bench.bare.wsgi", workers=f"{WORKERS} --config /dev/null", **BARE)
-        rounds = take_rounds(desk, CASES, options, limit)
-        lines = [*_report(rounds, options.seconds), "", *_limit_report(rounds, limit)]
-        append("ingest", lines, _kept(rounds, limit))
+        rounds = take_rounds(desk, CASES, options)
+        append("ingest", _report(rounds, options.seconds), _kept(rounds))
 
 
 def read_options() -> argparse.Namespace:
@@ -66,13 +64,8 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def take_rounds(
-    desk: Desk, cases: dict[str, Case], options: argparse.Namespace, limit: Limit | None = None
-) -> dict[tuple[str, int], list[dict]]:
-    """{(case, clients): its rounds}. The sequence of the cases changes from round to round.
-
-    If there is a limit, it runs in each round too.
-    """
+def take_rounds(desk: Desk, cases: dict[str, Case], options: argparse.Namespace) -> dict[tuple[str, int], list[dict]]:
+    """{(case, clients): its rounds}. The sequence of the cases changes from round to round."""
     found: dict[tuple[str, int], list[dict]] = {(name, n): [] for n in options.clients for name in cases}
     file, begin = desk.folder / "bodies", 0
     for case in cases.values():
@@ -92,9 +85,6 @@ def take_rounds(
             result["postgres"] = (cpu_of_postgres() - postgres) * 1000 / result["accepted"]
             print(number + 1, name, clients, result, flush=True)
             found[name, clients].append(result)
-        if limit:
-            limit.run(options.seconds)
-            print(number + 1, "pgbench", f"{limit.rates[-1]:.0f}", flush=True)
     return found
 
 
@@ -133,34 +123,13 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
     return lines
 
 
-def _limit_report(rounds: dict[tuple[str, int], list[dict]], limit: Limit | None) -> list[str]:
-    if not limit:
-        return ["pgbench is not installed (Debian's postgresql has it), so the database's limit is left out."]
-    shares = [
-        f"{name}, {clients} clients {spread(ratios(speed(runs), limit.rates), 2)}"
-        for (name, clients), runs in rounds.items()
-        if name != "bare view"  # it saves other rows
-    ]
-    rows = (
-        f"pgbench with {CLIENTS} clients saves the same rows, in one statement, {spread(limit.rates)} times a second."
-    )
-    return [rows, "", f"of pgbench's limit for the same rows in one statement: {'; '.join(shares)}"]
-
-
-def _kept(rounds: dict[tuple[str, int], list[dict]], limit: Limit | None) -> dict[str, float]:
-    """For the history: each case's speed in that of the bare view, and the desk's in pgbench's."""
-    kept = {
+def _kept(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
+    """For the history: each case's speed in that of the bare view."""
+    return {
         f"{name}, {clients} clients / bare view": median(_to_bare(rounds, name, clients))
         for name, clients in rounds
         if name != "bare view"
     }
-    if limit:
-        kept |= {
-            f"desk, {clients} clients / pgbench": median(ratios(speed(runs), limit.rates))
-            for (name, clients), runs in rounds.items()
-            if name == "desk"
-        }
-    return kept
 
 
 def _to_bare(rounds: dict[tuple[str, int], list[dict]], name: str, clients: int) -> list[float]:

@@ -28,7 +28,7 @@ from orders.models import Incident, Order, Province
 LIMIT = 5.0
 ROLES = get_user_model()._meta.get_field("groups").related_model.objects.all()
 LIST = "/admin/orders/order/"
-VERSION = re.compile(r'data-version="(\w+)"')
+VERSION = re.compile(r'data-version="([\w-]+)"')
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import requests
 from django.test import Client
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from bench import environment  # noqa: F401  sets Django up
 from integrations.bboss.sample_envelope import signed_envelope
@@ -15,6 +16,10 @@ from orders.outbox.enqueue import build_step
 from tests.bboss_messages import accepted, post_order
 
 BATCH = 2000
+
+
+def clear_queue() -> None:
+    OrmQ.objects.all().delete()
 
 
 def make_trials(first: int, count: int) -> None:

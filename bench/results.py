@@ -9,7 +9,6 @@ import os
 import pathlib
 import platform
 import subprocess
-from collections.abc import Iterable
 from importlib.metadata import version
 from statistics import median
 
@@ -21,12 +20,9 @@ HISTORY = FILE.with_name("history.jsonl")
 PACKAGES = ("django", "djangorestframework", "django-q2", "gunicorn", "psycopg", "requests")
 
 
-def append(title: str, lines: list[str], ratios: dict[str, float] | None = None, *, more: Iterable[str] = ()) -> None:
-    """Prints what was measured and appends it under a heading that says when, on what and with which code.
-
-    `more`: packages whose versions are told beside those of PACKAGES.
-    """
-    text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(more), "", *lines, ""])
+def append(title: str, lines: list[str], ratios: dict[str, float] | None = None) -> None:
+    """Prints what was measured and appends it under a heading that says when, on what and with which code."""
+    text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(), "", *lines, ""])
     print(text)
     with FILE.open("a", encoding="utf-8") as file:
         file.write(text)
@@ -52,8 +48,8 @@ def ratios(ours: list[float], theirs: list[float]) -> list[float]:
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
-def _conditions(more: Iterable[str]) -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in [*PACKAGES, *more])
+def _conditions() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         database = cursor.fetchone()[0].split()[0]

@@ -137,7 +137,7 @@ ANY_DATABASE = (
     *("database/test_options", "admin/test_latin_pages", "flows/test_operations_page", "company/test_real_provider"),
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
     *("test_named_files", "test_translated_documents"),
-    *("test_static_files", "test_insides", "test_contract"),
+    *("test_static_files", "test_insides", "test_contract", "test_faults"),
 )
 # These depend most on the database: its locks, transactions, types and statements. All that is not in the list above
 # runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.

@@ -1,13 +1,10 @@
-"""What is kept of benchmark runs, and what the benches install."""
+"""What is kept of benchmark runs."""
 
 import json
-import pathlib
 
 import pytest
 
 from bench import chart, check, results
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def test_a_small_loss_is_none(keep):
 
 
 def test_what_the_check_does_not_measure_is_not_judged(keep, capsys):
-    keep("peers", 0.9, 0.5)
+    keep("growth", 0.9, 0.5)
     assert check.main() == 0
     assert capsys.readouterr().out == ""
 
@@ -51,16 +48,3 @@ def test_a_chart_has_room_for_each_ratio():
     height = int(drawn.split("viewBox=")[1].split()[3].strip('"'))
     assert len(places) == 40
     assert all(0 < place < height for place in places)
-
-
-def test_peers_are_pinned_with_a_reason_and_not_among_the_desks_own_requirements():
-    lines = (ROOT / "bench" / "requirements-peers.txt").read_text(encoding="utf-8").splitlines()
-    pins = [line for line in lines if not line.startswith("#")]
-    own = (ROOT / "requirements.in").read_text(encoding="utf-8")
-    assert len(pins) >= 3
-    for pin in pins:
-        package, _, reason = pin.partition("  # ")
-        name, _, version = package.partition("==")
-        assert version, pin
-        assert reason, pin
-        assert f"\n{name}" not in f"\n{own}"

@@ -3,9 +3,11 @@
 import contextlib
 import datetime
 import errno
+import json
 import os
 import signal
 import uuid
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -44,6 +46,7 @@ def own_folder(monkeypatch, tmp_path):
     for name, path in {"FOLDER": tmp_path, "DEAD": tmp_path / "dead.json"}.items():
         monkeypatch.setattr(counting, name, path)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(os, "getuid", lambda: 4242)  # files of another name: the library opens them anew
     return tmp_path
 
 
@@ -135,7 +138,7 @@ def test_the_files_have_room_for_every_page(own_folder):
 
     in_a_process(count)
     assert {file.name.split("_")[0]: file.stat().st_size for file in own_folder.glob("*.db")} == counting.SIZES
-    assert len([name for name in counting.sums() if '"desk_pages_seconds_sum"' in name]) > 200
+    assert len([name for name in figures() if name.startswith("desk_pages_seconds_sum")]) > 200
 
 
 # --- Whatever becomes of the processes
@@ -153,7 +156,7 @@ def test_what_a_killed_process_counted_stays(own_folder):
         assert found['desk_calls_total{outcome="done",partner="bpm",step="start_bpm"}'] == 6
         assert found['desk_call_seconds_bucket{le="0.25",partner="bpm",step="start_bpm"}'] == 6
         assert found['desk_call_seconds_bucket{le="0.1",partner="bpm",step="start_bpm"}'] == 0
-    assert not list(own_folder.glob("*.db"))  # all of it went into one file
+    assert len(list(own_folder.glob("*.db"))) == 2  # the second went on in the first one's
 
 
 def test_a_living_process_is_not_taken_for_dead(own_folder):
@@ -173,15 +176,59 @@ def test_a_living_process_is_not_taken_for_dead(own_folder):
     assert [figures()[name] for _ in range(2)] == [2, 2]
 
 
-def test_whoever_was_killed_while_it_tidied_up_loses_nothing(own_folder, monkeypatch):
-    """The sums are written, the dead one's files are still there: they do not count twice."""
+def test_a_child_that_outlives_its_parent_adds_to_what_that_counted(own_folder):
+    told = os.pipe()
+
+    def count():
+        alive = os.pipe()
+        counting.count_login("password", "let_in")
+        if os.fork():
+            counting.count_login("password", "let_in")
+            return
+        os.close(alive[1])
+        os.read(alive[0], 1)  # until the parent has ended
+        counting.count_login("password", "let_in")
+        os.write(told[1], b".")
+        os._exit(0)
+
+    in_a_process(count)
+    os.read(told[0], 1)
+    assert figures()['desk_logins_total{outcome="let_in",way="password"}'] == 3
+
+
+DEAD_BEFORE = {
+    "sums": {
+        '["desk_logins", "desk_logins_total", {"outcome": "let_in", "way": "password"}]': 5.0,
+        '["desk_pages_seconds", "desk_pages_seconds_bucket", {"le": "0.05", "page": "other"}]': 2.0,
+        '["desk_pages_seconds", "desk_pages_seconds_bucket", {"le": "+Inf", "page": "other"}]': 1.0,
+        '["desk_pages_seconds", "desk_pages_seconds_sum", {"page": "other"}]': 40.5,
+        '["desk_that_went", "desk_that_went_total", {}]': 1.0,
+    }
+}
+
+
+def test_what_the_version_before_kept_of_dead_processes_stays(own_folder, monkeypatch):
+    """Nor does it count twice if whoever takes it over is killed before the end."""
     in_a_process(lambda: counting.count_login("password", "let_in"))
+    left = sorted(file.name for file in own_folder.glob("*.db"))  # in the sums already
+    (own_folder / "dead.json").write_text(json.dumps(DEAD_BEFORE | {"files": left}))
+    rename = Path.rename
+
+    def rename_counters(path, to):
+        if "histogram" in path.name:
+            raise OSError("killed")
+        return rename(path, to)
+
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.unlink", lambda path: None)
-        counting.sums()
-    assert list(own_folder.glob("counter_*.db"))
-    assert [figures()['desk_logins_total{outcome="let_in",way="password"}'] for _ in range(2)] == [1, 1]
-    assert not list(own_folder.glob("counter_*.db"))
+        patch.setattr(Path, "rename", rename_counters)
+        assert 'desk_logins_total{outcome="let_in",way="password"}' not in figures()
+    for _ in range(2):
+        found = figures()
+        assert found['desk_logins_total{outcome="let_in",way="password"}'] == 5
+        assert found['desk_pages_seconds_bucket{le="0.05",page="other"}'] == 2
+        assert found['desk_pages_seconds_count{page="other"}'] == 3
+        assert found['desk_pages_seconds_sum{page="other"}'] == 40.5
+    assert not (own_folder / "dead.json").exists()
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"x", b"\xff" * 64, b"\x40\0\0\0\0\0\0\0\x10\0\0\0" + b"a" * 90])

@@ -1,8 +1,9 @@
 """The counters and histograms of /metrics (contract 6), of all processes of this machine.
 
 Each process counts in files of its own in STATE_DIR, mapped into its memory (prometheus-client's multiprocess mode).
-So a count asks nobody, and outlives a process that is killed. Whoever reads adds all files up, and moves what dead
-processes left into one file. A process locks its files as long as it lives: no pid that comes again can stand for it.
+So a count asks nobody, and outlives a process that is killed. A process locks its files as long as it lives; the next
+one goes on counting in those of a dead one. So there are as many as processes lived at once, and whoever reads merges
+all of them.
 
 Nothing here refuses anything: a count that fails is a line in the log.
 """
@@ -10,28 +11,26 @@ Nothing here refuses anything: a count that fails is a line in the log.
 import contextlib
 import fcntl
 import functools
+import itertools
 import json
 import logging
 import os
-import struct
 import threading
 import time
-import uuid
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from itertools import accumulate
-from pathlib import Path
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 
 from django.conf import settings
 from prometheus_client import Counter, Histogram, Metric, values
 from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MultiProcessValue
 
-from orders.db.disk import locked, replace_file
+from orders.db.disk import locked
 
 logger = logging.getLogger(__name__)
 FOLDER = settings.STATE_DIR.absolute() / "counters"
-DEAD = FOLDER / "dead.json"  # {"sums": {key: value}, "files": those that are in the sums already}
+DEAD = FOLDER / "dead.json"  # 1.11's {"sums": {key: value}, "files": those that are in the sums already}
 SIZES = {"counter": 1 << 18, "histogram": 1 << 20}  # bytes of a process's files: far more than our bounded labels need
 AGAIN = 60.0  # seconds until a process that could not make its files tries again
 NEVER = float("-inf")
@@ -42,12 +41,11 @@ PAGE = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class _Own:
-    """This process's part of its files' names, and its locks on them."""
+    """This process's part of its files' names, as long as it holds them."""
 
     def __init__(self) -> None:
-        self.pid, self.name = os.getpid(), f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
-        self.making, self.locks = threading.Lock(), []
-        self.has_files, self.failed_at = False, NEVER
+        self.pid, self.name = os.getpid(), ""
+        self.making, self.has_files, self.failed_at = threading.Lock(), False, NEVER
 
 
 def _name() -> str:
@@ -85,7 +83,7 @@ def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
             if not _own.has_files:
                 if time.monotonic() - _own.failed_at < AGAIN:
                     return
-                _make_files()
+                _take_files()
             count(*args)
             _own.failed_at = NEVER
         except Exception as error:
@@ -135,29 +133,36 @@ def count_login(way: str, outcome: str) -> None:
     LOGINS.labels(way, outcome).inc()
 
 
-def _make_files() -> None:
-    """Makes this process's files, with all their blocks: a full disk would kill a process that writes into a hole.
-
-    Each is locked before it has a name that readers look for.
-    """
+def _take_files() -> None:
+    """Locks the first pair of files that no process holds, and goes on counting in it."""
     with _own.making:
         if _own.has_files:
             return
         FOLDER.mkdir(parents=True, exist_ok=True)
-        for kind, size in SIZES.items():
-            file = FOLDER / f"{kind}_{_own.name}.db"
-            part = file.with_suffix(".part")
-            handle = os.open(part, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                os.posix_fallocate(handle, 0, size)
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                part.rename(file)
-            except OSError:
-                os.close(handle)
-                part.unlink(missing_ok=True)
-                raise
-            _own.locks.append(handle)
+        with locked(FOLDER):
+            _take_over_sums()
+            names = (f"{os.getuid()}-{number}" for number in itertools.count())
+            _own.name = next(name for name in names if _lock(name))
         _own.has_files = True
+
+
+def _lock(name: str) -> bool:
+    """Whether this process holds the pair from now on. Its blocks are all there: a full disk kills who writes into a
+    hole."""
+    with contextlib.ExitStack() as pair:
+        for kind, size in SIZES.items():
+            file = f"{FOLDER}/{kind}_{name}.db"
+            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+            pair.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            os.posix_fallocate(handle, 0, size)
+            if not _is_sound(file):
+                return False
+        pair.pop_all()  # never closed, by a child neither, whose library still knows the values of these files
+    return True
 
 
 class CountedCollector:
@@ -165,90 +170,56 @@ class CountedCollector:
 
     def collect(self) -> Iterator[Metric]:
         found = {family.name: family for metric in COUNTED for family in metric.describe()}
-        buckets: dict[tuple, list[tuple[float, str, float]]] = defaultdict(list)
-        for key, value in sums().items():
-            name, sample, labels = json.loads(key)
-            if name in found and (le := labels.pop("le", None)):
-                buckets[name, json.dumps(labels)].append((float(le), le, value))
-            elif name in found:
-                found[name].add_sample(sample, labels, value)
-        for (name, given), numbers in buckets.items():
-            labels, numbers = json.loads(given), sorted(numbers)
-            totals = list(accumulate(number for _, _, number in numbers))
-            for (_, le, _), total in zip(numbers, totals, strict=True):
-                found[name].add_sample(f"{name}_bucket", labels | {"le": le}, total)
-            found[name].add_sample(f"{name}_count", labels, totals[-1])
+        for family in _merged():
+            if family.name in found:
+                found[family.name].samples = family.samples
         yield from found.values()
 
 
-def sums() -> dict[str, float]:
-    """What the processes of this machine have counted, living and dead: JSON of metric, sample and labels, and a value.
-
-    Empty if nobody could count.
-    """
+def _merged() -> Iterable[Metric]:
+    """What the processes of this machine have counted, living and dead. Empty if nobody could count."""
     if not FOLDER.is_dir():
-        return {}
-    with locked(FOLDER):
-        kept = _read_dead()
-        sums, living, dead = defaultdict(float, kept["sums"]), [], []
-        for file in FOLDER.glob("*.db"):
-            (dead if _is_dead(file) else living).append(file)
-        for file in dead:
-            if file.name not in kept["files"]:  # otherwise whoever added it ended before it was removed
-                _add(file, sums)
-        if dead and not kept.get("broken"):
-            _bury(dead, sums)
-        for file in living:
-            _add(file, sums)
-    return dict(sums)
-
-
-def _read_dead() -> dict:
+        return ()
     try:
-        return json.loads(DEAD.read_text())
-    except FileNotFoundError:
-        return {"sums": {}, "files": []}
+        with locked(FOLDER):
+            _take_over_sums()
+            files = [str(file) for file in FOLDER.glob("*.db") if file.stat().st_size]
+            try:
+                return MultiProcessCollector.merge(files)
+            except Exception:
+                return MultiProcessCollector.merge(list(filter(_is_sound, files)))
     except (OSError, ValueError) as error:
-        logger.error("STATE_DIR: what ended processes counted can't be read: %s", error)
-        return {"sums": {}, "files": [], "broken": True}
+        logger.error("STATE_DIR: what the processes counted can't be read: %s", error)
+        return ()
 
 
-def _is_dead(file: Path) -> bool:
-    """Whether no process holds the file. One of another account that can't be opened counts as living."""
+def _is_sound(file: str) -> bool:
+    """Whether the library can read it. What a power cut broke is put aside."""
     try:
-        handle = os.open(file, os.O_RDONLY)
-    except OSError:
+        MultiProcessCollector.merge([file])
+    except Exception as error:
+        logger.error("STATE_DIR: %s can't be read: %s", file, error)
+        os.rename(file, f"{file}.broken")
         return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(handle)
     return True
 
 
-def _add(file: Path, sums: dict[str, float]) -> None:
-    """Adds a file's values. What a process left half written is skipped from there on."""
-    try:
-        for key, value, _moment, _place in MmapedDict.read_all_values_from_file(file):
-            sums[_without_help(key)] += value
-    except (OSError, RuntimeError, ValueError, struct.error) as error:
-        logger.error("STATE_DIR: %s can't be read: %s", file.name, error)
-
-
-@functools.lru_cache(maxsize=20_000)
-def _without_help(key: str) -> str:
-    """The library's key without the help text, which another version may word differently."""
-    return json.dumps(json.loads(key)[:3])
-
-
-def _bury(files: list[Path], sums: dict[str, float]) -> None:
-    """Stores the sums in DEAD, then removes the files. DEAD names them: a crash in between leaves sums and files."""
-    try:
-        replace_file(DEAD, json.dumps({"sums": sums, "files": [file.name for file in files]}))
-    except OSError:  # a full disk: they stay until there is room
+def _take_over_sums() -> None:
+    """Turns what 1.11 kept of dead processes into a pair of files; after a crash again, into the same."""
+    if not DEAD.exists():
         return
-    for file in files:
-        with contextlib.suppress(OSError):
-            file.unlink()
+    text = DEAD.read_text()
+    kept, name = json.loads(text), zlib.crc32(text.encode())
+    for counted in kept["files"]:
+        (FOLDER / counted).unlink(missing_ok=True)
+    for kind, size in SIZES.items():
+        part = FOLDER / f"{kind}_{name}.part"
+        with part.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+        values = MmapedDict(str(part))
+        for key, value in kept["sums"].items():
+            if (kind == "histogram") == ("_seconds" in key):
+                values.write_value(json.dumps([*json.loads(key), ""]), value, 0.0)
+        values.close()
+        part.rename(part.with_suffix(".db"))
+    DEAD.unlink()

@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.core.signing import Signer
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from orders.lists.page_marks import MAX_NEEDING, Marks, count_needing, rights_of
 from orders.lists.scope import attributions_of
@@ -117,4 +117,4 @@ def _version(request: HttpRequest, rights: list[str], figures: tuple, now: datet
         *(request.path, page, user.pk, rights, letters and sorted(letters)),
         *(int(now.timestamp() + shift) // GROWS_OLD, timezone.localdate(now), figures),
     )
-    return salted_hmac("desk.moving", repr(parts), algorithm="sha256").hexdigest()[:24]
+    return Signer(salt="desk.moving").signature(repr(parts))

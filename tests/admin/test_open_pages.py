@@ -31,7 +31,7 @@ class Open:
     def __init__(self, client, url):
         self.client, self.url = client, url
         self.text = client.get(url).content.decode()
-        self.version = re.search(r'data-version="(\w+)"', self.text)[1]
+        self.version = re.search(r'data-version="([\w-]+)"', self.text)[1]
         self.opened = re.search(r'data-opened="(\d*)"', self.text)[1]
 
     def poll(self, **more):

@@ -193,7 +193,7 @@ def test_a_page_that_is_open_over_a_restart_of_the_web_process_goes_on(desk, num
     browser = requests.Session()
     browser.cookies.set("sessionid", key)
     url = f"{desk.web_url}/admin/orders/order/"
-    version = re.search(r'data-version="(\w+)"', browser.get(url, timeout=60).text)[1]
+    version = re.search(r'data-version="([\w-]+)"', browser.get(url, timeout=60).text)[1]
 
     def poll():
         return browser.get(url, params={"seen": version}, headers={"Desk-Poll": "1"}, timeout=60)
