@@ -399,7 +399,10 @@ def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield path, key
-            yield from _texts((*path, key), inner)
+            if isinstance(inner, str):  # most are: a call less for each
+                yield (*path, key), inner
+            else:
+                yield from _texts((*path, key), inner)
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(path, inner)
