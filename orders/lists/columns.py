@@ -132,10 +132,10 @@ def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callabl
 
 
 def choices_of(model_admin: ModelAdmin, named: Sequence[str]) -> list[Choice]:
-    known, lead = columns_of(model_admin), leading(model_admin)
+    known, lead = _names(model_admin), leading(model_admin)
     shown = chosen(model_admin, named) or list(model_admin.list_display)
     names = [*shown, *(name for name in known if name not in shown)]
-    return [Choice(name, known[name].label, name in shown, name == lead) for name in names]
+    return [Choice(name, label_of(model_admin, name), name in shown, name == lead) for name in names]
 
 
 def _masked(column: Column) -> Callable[[Any], str]:

@@ -1,8 +1,10 @@
 """The menu: what a person's roles need of what they may open. All that they may open stands below the home page."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
+from operator import itemgetter
+from urllib.parse import parse_qsl
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
@@ -11,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from orders.lists.registration import EVERYBODY, READS_ORDERS, Role, Section, lists_in_order
+from orders.lists.registration import EVERYBODY, LISTS, READS_ORDERS, Role, Section
 
 MARKS = {
     Role.ADMINISTRATOR: ["project.change_user"],
@@ -94,30 +96,36 @@ def whole_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage])
     return _by_section(entry for entry in _entries(site, request, pages) if entry["object_name"] != "home")
 
 
-def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> Iterator[dict]:
-    sections = list(Section)
-    entries = [*_lists(site, request)]
-    for page in (*LINKS, *pages):
-        if page.may(request.user):
-            entry = {"name": page.title, "object_name": page.name, "admin_url": page.address(site.name)}
-            place = {"section": page.section, "place": page.place}
-            entries.append(entry | place | {"needed_by": page.needed_by})
-    yield from sorted(entries, key=lambda entry: (sections.index(entry["section"]), entry["place"]))
-
-
-def _lists(site: AdminSite, request: HttpRequest) -> Iterator[dict]:
-    for model, listed in lists_in_order().items():
+def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
+    """By place. Each page of the site makes some fifty, so no function is called for each of them."""
+    found, prefix = [], get_script_prefix()
+    for model, listed in LISTS.items():
         model_admin, meta = site.get_model_admin(model), model._meta
         if model_admin.has_module_permission(request) and model_admin.has_view_or_change_permission(request):
-            yield {
-                "name": capfirst(meta.verbose_name_plural),
-                "object_name": meta.object_name,
-                "admin_url": _address(f"{meta.app_label}_{meta.model_name}_changelist", site.name),
-                "model": model,
-                "section": listed.section,
-                "place": listed.place,
-                "needed_by": listed.needed_by,
-            }
+            found.append(
+                {
+                    "name": capfirst(meta.verbose_name_plural),
+                    "object_name": meta.object_name,
+                    "admin_url": _address_below(f"{meta.app_label}_{meta.model_name}_changelist", site.name, prefix),
+                    "model": model,
+                    "section": listed.section,
+                    "place": listed.place,
+                    "needed_by": listed.needed_by,
+                }
+            )
+    for page in (*LINKS, *pages):
+        if page.may(request.user):
+            found.append(
+                {
+                    "name": page.title,
+                    "object_name": page.name,
+                    "admin_url": page.address(site.name),
+                    "section": page.section,
+                    "place": page.place,
+                    "needed_by": page.needed_by,
+                }
+            )
+    return sorted(found, key=itemgetter("place"))
 
 
 def _address(view: str, site: str) -> str:
@@ -136,7 +144,7 @@ def _mark_current(entries: list[dict], request: HttpRequest) -> None:
     best: tuple[int, dict, str] = (0, {}, "")
     for entry in entries:
         path, _mark, query = entry["admin_url"].partition("?")
-        parts = {tuple(part.split("=", 1)) for part in query.split("&") if part}
+        parts = set(parse_qsl(query)) if query else set()
         here = path == request.path
         if here and parts <= asked or not query and path != entries[0]["admin_url"] and request.path.startswith(path):
             best = max(best, (len(entry["admin_url"]), entry, "page" if here else "true"), key=lambda one: one[0])
@@ -145,7 +153,7 @@ def _mark_current(entries: list[dict], request: HttpRequest) -> None:
 
 
 def _by_section(entries: Iterable[dict]) -> list[dict]:
-    found: dict[Section, list[dict]] = {}
+    found: dict[Section, list[dict]] = {section: [] for section in Section}
     for entry in entries:
-        found.setdefault(entry["section"], []).append(entry)
-    return [{"name": section.label, "app_label": section.value, "models": rows} for section, rows in found.items()]
+        found[entry["section"]].append(entry)
+    return [{"name": one.label, "app_label": one.value, "models": rows} for one, rows in found.items() if rows]
