@@ -10,6 +10,7 @@ each fault: the same command goes on where it was stopped.
 
 import argparse
 import ast
+import contextlib
 import hashlib
 import itertools
 import json
@@ -17,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,7 @@ SWAPPED = {
     **{ast.Eq: "!=", ast.NotEq: "==", ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"},
     **{ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is"},
 }
+FILES_OF_TESTS = "SELECT context, count(*) FROM line_bits JOIN context ON context.id = context_id GROUP BY context"
 HANGS_AFTER = 120  # seconds of one test, on a machine that does other work too
 QUIET = {**os.environ, "DESK_TEST_DATABASE_URL": "", "PYTHONPATH": str(Path(__file__).parent)}
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-m", "not processes and not kills and not versions", *NOT_NEEDED]
@@ -164,13 +167,12 @@ class Tests:
         self.tree = folder / "tree"
         self.failed = set((folder / "lines" / "failed").read_text().splitlines())
         self.data = []
+        self.runs: Counter[str] = Counter()  # test: in how many files
         for file in (folder / "lines").glob("lines.*"):
             self.data.append(CoverageData(file))
             self.data[-1].read()
-        self.runs: Counter[str] = Counter()  # test: in how many files
-        for data in self.data:
-            for file in data.measured_files():
-                self.runs.update({test for tests in data.contexts_by_lineno(file).values() for test in tests})
+            with contextlib.closing(sqlite3.connect(file)) as lines:
+                self.runs.update(dict(lines.execute(FILES_OF_TESTS).fetchall()))
 
     def of(self, fault: Fault) -> list[str]:
         found: set[str] = set()
