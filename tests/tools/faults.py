@@ -211,8 +211,9 @@ def judge(fault: Fault, tests: list[str], work: Path, limit: float) -> dict:
         file.write_bytes(text)
     if process.returncode == 0:
         return told
-    line = re.search(r"^(FAILED|ERROR) .*?(?= - |$)", output, re.MULTILINE) or re.search(r".*\S(?=\s*\Z)", output)
-    return told | {"noticed": True, "by": line[0] if line else f"exit code {process.returncode}"}
+    line = re.search(r"^(FAILED|ERROR) .*?(?= - |$)", output, re.MULTILINE)
+    ended = f"exit code {process.returncode}: {output[-200:].strip()}"  # a hang is 1, a signal negative
+    return told | {"noticed": True, "by": line[0] if line else ended}
 
 
 def show(results: list[dict]) -> None:
