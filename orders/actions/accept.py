@@ -100,7 +100,7 @@ def accept(
             check_compared(order, answer)
         codes = sorted({row.incident.code for row in troubles})
         if not named:
-            _check_named(order, codes)
+            check_named(order, codes)
         add_event(
             order, "accepted", by=by, now=now, codes=codes, steps=[row.step for row in steps], reason=reason.strip()
         )
@@ -160,8 +160,8 @@ def differences_of(order: Order) -> QuerySet[Difference]:
     return Difference.objects.filter(about, state=Difference.State.OPEN)
 
 
-def _check_named(order: Order, codes: Collection[str]) -> None:
-    """Raises NotAllowedError if something would be accepted that must be named."""
+def check_named(order: Order, codes: Collection[str]) -> None:
+    """Raises NotAllowedError if, with troubles of these codes, something would be accepted that must be named."""
     needed = names_needed(order) if DIFFERENCE in codes else {}
     name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
     if name:

@@ -70,6 +70,7 @@ class OrderCommand(BaseCommand):
         decision = self.decision(order, options)
         second, foresee = needs_second(decision), decision.foresee if self.foretells else None
         if second and not emergency and not dry_run:
+            self.check_question(order, options)
             ask_by_command(self, decision, order, by=by, reason=reason, now=now, more=more)
         try:
             known = Order.objects.filter(number=order).select_related("trial").first() if second else None
@@ -91,6 +92,9 @@ class OrderCommand(BaseCommand):
             self.stdout.write(f"{order}: {line}")
         done = f"{order}: {self.outcome(options)} by {actor(by)}"
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
+
+    def check_question(self, number: str, options: dict) -> None:
+        """Raises CommandError if the command refuses what a second person would be asked."""
 
     def carry_out(self, decision: Action, **about: object) -> Order | None:
         return decision.service(**about)

@@ -257,6 +257,10 @@ def test_a_deletion_that_nobody_knows_of_does_not_pass_for_billed_still(desk, bo
     assert accepted("A1") == ""
     desk.wait_out()  # the last deletion without an answer may still act: the undoing ends behind its look
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
+    settings.FOUR_EYES = {"accept": 0}
+    with pytest.raises(CommandError, match="accept A1 billed_not_active"):  # nobody is asked without its name either
+        call_command("accept", "A1", reason="x", by="li")
+    settings.FOUR_EYES = {}
     assert accepted("A1", "billed_not_active") == ""
     assert (desk.troubles("A1"), books.live()) == ([], ["A1"])
 

@@ -1,8 +1,13 @@
 """`accept ORDER [INCIDENT] [--file F.csv --as-of MOMENT] --reason TEXT`: lives with a difference or incident (contract
 3.9, 14; 5; 7.2)."""
 
+from django.core.management.base import CommandError
+
+from orders.actions.accept import acceptable, check_named
 from orders.management.arguments import add_file
 from orders.management.order_command import OrderCommand
+from orders.models import Order
+from orders.texts.errors import OrderError
 
 
 class Command(OrderCommand):
@@ -20,6 +25,15 @@ class Command(OrderCommand):
 
     def handle(self, *args, order, file=None, as_of=None, **options):
         super().handle(*args, order=order, look=self.read_look(order, file, as_of), **options)
+
+    def check_question(self, number, options):
+        order = Order.objects.filter(number=number).first()
+        if order is None or options["incident"]:
+            return
+        try:  # whoever confirms it confirms all of it
+            check_named(order, {row.incident.code for row in acceptable(order)[0]})
+        except OrderError as error:
+            raise CommandError(str(error)) from error
 
     def carry_out(self, decision, **about):
         """Without INCIDENT nothing is accepted that needs its name."""
