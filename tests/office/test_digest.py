@@ -8,12 +8,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from integrations import tasks
 from notifications.models import Mail
 from orders.models import Order
 from orders.office.digest import service
 from orders.office.digest.models import RedWatch
+from orders.outbox.enqueue import WAKE_KEY
 from project.models import User
 from tests import factories as make
 from tests.conftest import shanghai
@@ -30,6 +32,13 @@ def write():
     """What the sweep does for these mails."""
     service.write_digests(now=timezone.now())
     service.write_red(now=timezone.now())
+
+
+def sweep():
+    """The sweep, and the drain for which the mails that it wrote have queued a wake-up."""
+    tasks.sweep()
+    assert OrmQ.objects.filter(key=WAKE_KEY).exists()
+    tasks.drain()
 
 
 def write_and_send():
@@ -68,7 +77,7 @@ def test_one_mail_a_workday_says_what_waits(at):
     held("MINE", owner=user)
     held("NOBODY")
     held("THEIRS", owner=colleague("zhao@example.com", digest=False))
-    [(to, subject, text)] = at(THURSDAY, tasks.sweep)
+    [(to, subject, text)] = at(THURSDAY, sweep)
     assert (to, subject) == ("li@example.com", "【IBS 订单台】2023-09-21 待办：我的 1，无人处理 1，超时 3")
     mine, nobodys, late = (text.index(word) for word in ("我负责的: 1", "无人处理: 1", "超时: 3"))
     assert mine < text.index("MINE") < nobodys < text.index("NOBODY") < late < text.rindex("THEIRS")
@@ -197,7 +206,7 @@ def test_what_turns_red_and_is_nobodys_is_told_at_most_once_in_15_minutes(at):
     failed("A1", "2023-09-20 15:01:00")
     failed("OWNED", "2023-09-20 15:01:00", owner=user)
     held("A2", since="2023-09-18 15:01:00")  # twice its limit is over at 15:01
-    [(to, subject, text)] = at("2023-09-20 15:05:00", tasks.sweep)
+    [(to, subject, text)] = at("2023-09-20 15:05:00", sweep)
     assert (to, subject) == ("li@example.com", "【IBS 订单台】2 项变为红色，且无人处理")
     assert ("A1" in text, "A2" in text, "OWNED" in text, "BEFORE" in text) == (True, True, False, False)
     failed("A3", "2023-09-20 15:10:00")
