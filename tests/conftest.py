@@ -165,7 +165,6 @@ LONGEST = (
         "flows/test_odd_texts",
     ),
     *("model/", "admin/test_latin_pages", "admin/test_rubbish", "test_static_files"),
-    *("flows/test_mail_steps_over", "notifications/test_upgrade"),
 )
 
 # Few tests that take long, or wait. They begin first: a process that meets them last works alone while the others have

@@ -53,6 +53,7 @@ VALUES = TEXTS | {
     "since": timezone.now(),
     "until": timezone.now(),
     "partners": ["bpm"],
+    "channels": ["bpm"],
     "queues": ["wake-up"],
     "own": "c",
 }
