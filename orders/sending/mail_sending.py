@@ -10,7 +10,6 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterable
-from contextlib import nullcontext
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -18,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Count, DateTimeField, Q, QuerySet
 from django.db.models.functions import Lower
 
-from notifications.mail_texts import ENDINGS, mail_payload
+from notifications.mail_texts import mail_payload
 from notifications.models import Contact, Mail
 from notifications.recipients import contacts_read_once
 from notifications.sending import NOT_WANTED, MailError, send
@@ -258,8 +257,7 @@ def _payload(row: Mail) -> dict:
     if not row.body:
         return {}
     try:
-        with transaction.atomic() if row.kind in ENDINGS else nullcontext():  # what its ending reads may fail
-            payload = mail_payload(row)
+        payload = mail_payload(row)
     except MailError:
         raise
     except Exception:  # no mail may stop the others
