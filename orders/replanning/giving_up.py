@@ -26,7 +26,6 @@ from orders.outbox.enqueue import build_questions, enqueue, wake
 from orders.outbox.freeze import LEFT, work_out
 from orders.outbox.release import release
 from orders.replanning.line import lock_line, name_built_upon, plan_behind
-from orders.replanning.looks import answer_look
 from orders.rules.local_time import SHANGHAI
 from orders.rules.shape import Shape, after, fold, is_same, what_it_did
 from orders.rules.steps import FIXES, LISTED, REST, STEPS, Phase, named
@@ -122,12 +121,8 @@ def _put_questions(row: Dispatch, last: datetime.datetime | None, now: datetime.
     enqueue(build_questions(row, about={"for": row.pk, "job": job}, again=last, now=now))
 
 
-def apply_answer(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+def answer_given_up(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
-    if "look" in row.about:
-        answer_look(row, held, now=now, by=by)
-    if "for" not in row.about:
-        return
     step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
     step.order = row.order
     if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):

@@ -19,7 +19,7 @@ from orders.outbox.enqueue import build_questions, build_step, enqueue
 from orders.outbox.freeze import LEFT, work_out
 from orders.outbox.moves import move_of
 from orders.outbox.release import NOT_FINISHED
-from orders.rules.steps import FIXES, STEPS, Effect, Step
+from orders.rules.steps import FIXES, Step
 from orders.undoing.plan import put_right
 
 State, Kind, Record = Dispatch.State, Order.Kind, BillingRecord.State
@@ -27,12 +27,12 @@ LOOKED = "looked"  # in `about` of a step that a look has planned
 
 
 def look_after(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
-    """Plans the looks after steps that are done, where they are needed (their orders and trials locked).
+    """Plans the looks after steps that are done and change records (their orders and trials locked).
 
     `calls`: those that may still act on the records of these orders and lines (`late_calls`).
     """
     for row in rows if calls else ():
-        if not _is_looked_after(row) or LOOKED in row.about or _goes_on(row):
+        if LOOKED in row.about or _goes_on(row):
             continue
         if until := may_act_until(call for call in calls if call.is_about(row)):
             _ask(row, until, now)
@@ -54,12 +54,6 @@ def _ask(row: Dispatch, until: datetime.datetime, now: datetime.datetime) -> Non
     first, last = build_questions(row, about={"look": row.pk, "job": owner.number}, again=until, now=now)
     first.blocking, last.blocking = row.undo, row.undo and row.lane is not None
     enqueue([first, last])
-
-
-def _is_looked_after(row: Dispatch) -> bool:
-    """Whether a step changes records, and its order has no looks for it already."""
-    changes = STEPS[row.step].effect not in {Effect.NONE, Effect.ASK, Effect.VERIFY}
-    return row.channel == Dispatch.Channel.BILLING and changes and row.step != Step.DELETE_BILLING
 
 
 def _goes_on(row: Dispatch) -> bool:

@@ -12,11 +12,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import add_event, lock_orders
+from orders.history.order_writes import add_event, lock_steps
 from orders.models import Attempt, Dispatch, Order
 from orders.outbox.outcome import RESTORED, UNANSWERED, Outcome
 from orders.outbox.proof import is_never_repeated
-from orders.sending.follow_up import move_on
+from orders.sending.outcome_effects import carry_out
 from orders.sending.record import note_losses
 
 State, Result = Dispatch.State, Attempt.Outcome
@@ -76,13 +76,9 @@ def _stop(
     if not ids:
         return 0
     with transaction.atomic():
-        pairs = Dispatch.objects.filter(pk__in=ids).values_list("order_id", "order__trial_id")
-        orders = lock_orders({pk for pair in pairs for pk in pair if pk})
-        rows = going.filter(pk__in=ids).select_for_update(no_key=True, of=("self",))
-        rows = [row for row in rows if is_meant(row)]
+        rows = [row for row in lock_steps(ids, going) if is_meant(row)]
         note_losses([row for row in rows if row.state == State.SENDING], now)
         for row in rows:
-            row.order = orders[row.order_id]
             row.state, row.lease_token, row.next_try_at = State.FAILED, None, None
             row.error_code, row.error, row.definite, row.lost = code, message, False, 0
             row.error_params = {}
@@ -90,7 +86,7 @@ def _stop(
         update_rows(rows, WRITTEN)
         ended: dict = {"attempt_id": 0, "result": Result.LOST, "code": code, "message": message}
         outcomes = {row.pk: Outcome(dispatch_id=row.pk, token=row.key, channel=row.channel, **ended) for row in rows}
-        move_on(rows, outcomes, now=now, by=by)
+        carry_out(rows, outcomes, now=now, by=by)
     return len(rows)
 
 

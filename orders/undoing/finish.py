@@ -18,9 +18,8 @@ State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Sets the records of undo steps that are done, and plans what is still to be looked at."""
     for row in rows:
-        if row.repeat:
-            continue
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
         elif row.step == Step.VERIFY_DELETED and row.about.get("last"):

@@ -55,7 +55,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "orders, at its root": "the job of start days, whose path stands in rows",
-        "orders.sending": "claim, record, what follows, resend: all outcomes are known here alone",
+        "orders.sending": "claim, record, what outcomes cause, resend: all outcomes are known here alone",
     },
     {"orders.order_words": "what counts about one order, its ladder, history and differences in words"},
     {"orders.actions": "what staff may do, a row an act; dry runs, what is foreseen"},
