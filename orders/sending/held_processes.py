@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import add_event, lock_steps
-from orders.models import Attempt, Dispatch, Order
+from orders.models import NOTES, Attempt, Dispatch, Order
 from orders.outbox.outcome import RESTORED, UNANSWERED, Outcome
 from orders.outbox.proof import is_never_repeated
 from orders.sending.outcome_effects import carry_out
@@ -21,7 +21,6 @@ from orders.sending.record import note_losses
 
 State, Result = Dispatch.State, Attempt.Outcome
 DUE = Q(state__in=[State.DUE, State.RETRYING])
-RESENT = "resent"  # key in `about`: the id of the event of a person's resend
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
 NOT_REPEATED = "BPM may have its process, and knows no repeats"
 WRITTEN = [
@@ -39,7 +38,7 @@ WRITTEN = [
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
     """Whether a step must wait for a person: it is from before the restore and was not resent since."""
-    return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and row.about.get(RESENT, 0) <= last_event
+    return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and (row.resent_event or 0) <= last_event
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
@@ -93,5 +92,6 @@ def _stop(
 def let_go(order: Order, *, event: int) -> None:
     """Lets the BPM step of a (locked) order be sent. `event` is the id of the event of a person's resend."""
     rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
-    for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only("pk", "about"):
-        Dispatch.objects.filter(pk=row.pk).update(about=row.about | {RESENT: event})
+    for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only(*NOTES):
+        row.resent_event = event
+        row.save(update_fields=NOTES)

@@ -11,7 +11,7 @@ from django.db.models import Q
 from orders.db.compiled_sql import update_rows
 from orders.db.expressions import Among
 from orders.history.order_writes import lock_steps
-from orders.models import Attempt, Dispatch
+from orders.models import NOTES, Attempt, Dispatch, question_about
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.outcome import Outcome
@@ -25,7 +25,6 @@ OPEN = Q(Among("state", "due", "retrying", "sending"))  # as in `dispatch_due` (
 UNDER_WAY = OPEN & Q(Among("step", Step.MOVE_START.value))
 """As in `dispatch_moves` (orders/db/indexes.py)."""
 NOT_BEGUN = Q(state=State.DUE, attempts=0)
-START_ASKED = "start_asked"  # in `about` of a start day's cancel: the last event before the restore it was asked after
 WRITTEN = ["state", "lease_token", "next_try_at", "definite", "may_have_acted", "unanswered_at", "lost"]
 
 
@@ -67,7 +66,7 @@ def ask_starts(*, last_order: int, last_event: int, now: datetime.datetime) -> i
 
 
 def _is_to_ask(row: Dispatch, last_event: int) -> bool:
-    return row.about.get(START_ASKED, -1) < last_event
+    return (row.start_asked_event or -1) < last_event
 
 
 @transaction.atomic
@@ -75,10 +74,10 @@ def _ask_start(pk: int, last_event: int, now: datetime.datetime) -> bool:
     rows = lock_steps([pk], Dispatch.objects.current().filter(NOT_BEGUN).defer("payload"))
     if not rows or rows[0].order.undo_since or not _is_to_ask(rows[0], last_event):
         return False
-    row, order = rows[0], rows[0].order
-    row.state, row.next_try_at, row.about = State.WAITING, None, row.about | {START_ASKED: last_event}
-    row.save(update_fields=["state", "next_try_at", "about"])
-    about = {"start_of": row.pk, "job": order.number}
-    place = {"position": row.position - 1, "gate": Dispatch.Gate.START, "size": order.billing_records.count()}
-    enqueue([build_step(order, Step.ASK_BILLING, now=now, due=True, about=about, **place)])
+    [row], order = rows, rows[0].order
+    row.state, row.next_try_at, row.start_asked_event = State.WAITING, None, last_event
+    row.save(update_fields=["state", "next_try_at", *NOTES])
+    place = question_about("start_of", row.pk, job=order.number)
+    place |= {"position": row.position - 1, "gate": Dispatch.Gate.START, "size": order.billing_records.count()}
+    enqueue([build_step(order, Step.ASK_BILLING, now=now, due=True, **place)])
     return True

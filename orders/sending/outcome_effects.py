@@ -21,15 +21,15 @@ from orders.db.expressions import OneOf
 from orders.history.order_writes import lock_orders, refresh_states
 from orders.incidents.incidents import end_settled, lock_incidents
 from orders.mails.mails import ACCEPTED, tell_accepted
-from orders.models import AffectedOrder, Attempt, Dispatch, Order
+from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
-from orders.outbox.effects import OF_START, LateCall, as_late_calls, ask_for_late_calls, takes_back
+from orders.outbox.effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
 from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.outbox.release import release
 from orders.replanning.giving_up import answer_given_up, close_removals, settle_given_up_orders
 from orders.replanning.looks import answer_look, look_after
-from orders.rules.steps import FIXES, REST, STEPS, Channel, Effect, named
+from orders.rules.steps import FIXES, STEPS, Channel, Effect, named
 from orders.sending.step_incidents import (
     close_explained,
     compensate,
@@ -65,7 +65,7 @@ TROUBLES = Prepared(
     )
 )
 ANSWERS = {"move": answer_move, "start_of": answer_start, "look": answer_look, "for": answer_given_up}
-"""Who takes the answer to a question, by what stands in its `about`."""
+"""Who takes the answer to a question."""
 
 
 @dataclass
@@ -126,7 +126,9 @@ def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
     elif over:
         found = TROUBLES(orders=over)
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
-    moves = [row for row in rows if row.step == Step.MOVE_START or row.about.keys() & OF_START]
+    moves = [
+        row for row in rows if row.step == Step.MOVE_START or row.step == Step.ASK_BILLING and row.question in OF_START
+    ]
     stopping = {(STEPS[row.step].partner, "") for row in [*failed, *moves]}
     lock_incidents({(partner, code) for *_, partner, code in found} | stopping)
     batch.troubled = {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}
@@ -135,9 +137,8 @@ def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
 
 def _take_answers(rows: list[Dispatch], batch: Recorded) -> None:
     batch.replanned = True
-    for row in rows:
-        for name in ANSWERS.keys() & row.about:
-            ANSWERS[name](row, batch.outcomes[row.pk].data["held"], **batch.said)
+    for row in [row for row in rows if row.question]:
+        ANSWERS[row.question](row, batch.outcomes[row.pk].data["held"], **batch.said)
 
 
 def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
@@ -150,7 +151,7 @@ def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
             if STEPS[row.step].fix and row.order_id in named:
                 batch.replanned |= close_removals(row.order, **batch.said)
             continue
-        if row.state == State.DONE and row.about.get(REST):
+        if row.state == State.DONE and row.rest:
             continue  # its next part is under way
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
@@ -268,9 +269,7 @@ def carry_out(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: 
     batch = Recorded(outcomes, now, {"now": now, "by": by}, {row.order_id: row.order for row in rows})
     found = defaultdict(list)
     for row in rows:
-        for rule in rules_for(
-            row.state, row.step, outcomes[row.pk].result, row.repeat, row.undo, not row.about.get(REST)
-        ):
+        for rule in rules_for(row.state, row.step, outcomes[row.pk].result, row.repeat, row.undo, not row.rest):
             found[rule.turn].append((rule.act, row))
     for turn in sorted(found):
         for act, pairs in groupby(found[turn], key=operator.itemgetter(0)):

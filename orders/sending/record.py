@@ -11,8 +11,7 @@ from django.db import transaction
 from orders.attachments.check import UNCHECKED
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import LOCKED_STEPS, add_event, add_events, event, lock_steps
-from orders.models import Attempt, Dispatch, Order, OrderEvent
-from orders.outbox.effects import OF_START
+from orders.models import OF_START, Attempt, Dispatch, Order, OrderEvent
 from orders.outbox.moves import is_move
 from orders.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
 from orders.outbox.proof import (
@@ -150,7 +149,7 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
         return LOOK_UP
     if row.repeat or row.step == Step.MOVE_START or outcome.result not in {Result.RETRY, Result.REFUSED}:
         return ""
-    if "held" in outcome.data and not row.about.get("again"):
+    if "held" in outcome.data and not row.sent_again:
         return ""  # the partner's books decide
     if outcome.not_understood or row.tries.filter(outcome=Result.NOT_UNDERSTOOD).exists():
         return NOT_UNDERSTOOD
@@ -206,7 +205,7 @@ def _still_wanted(row: Dispatch) -> bool:
     """
     if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
-    if row.about.keys() & OF_START:
+    if row.question in OF_START:
         return False
     if row.state == State.FAILED:
         return not STEPS[row.step].moot

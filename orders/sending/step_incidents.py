@@ -14,7 +14,6 @@ from orders.history.order_writes import add_event
 from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED
-from orders.replanning.looks import LOOKED
 from orders.rules.steps import STEPS
 from orders.undoing.start import begin_undo
 
@@ -70,7 +69,7 @@ def _is_compensated(row: Dispatch) -> bool:
         row.order.kind == Order.Kind.ACTIVATION and STEPS[row.step].compensated and row.gate != Dispatch.Gate.START
     )
     reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
-    return reached and LOOKED not in row.about
+    return reached and not row.from_look
 
 
 def note_acted_before(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:

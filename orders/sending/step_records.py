@@ -16,9 +16,9 @@ from orders.outbox.effects import late_calls, may_act_until
 from orders.outbox.enqueue import build_replacement, enqueue
 from orders.outbox.freeze import LEFT, WAS_IN, apply_fix, set_times
 from orders.outbox.outcome import Outcome
-from orders.rules.steps import DELETIONS, REST, STEPS
+from orders.rules.steps import DELETIONS, STEPS
 
-State = Dispatch.State
+State, Step = Dispatch.State, Dispatch.Step
 TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT, WAS_IN}  # accepted values that a step of ours replaces
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "accepted"]
 
@@ -34,10 +34,10 @@ def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> Non
     settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
     unsure = [row for row in rows if row.state == State.FAILED and not row.repeat and row.may_have_acted]
     repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
-    mended = [row for row in done if row.about.get("sent")]
+    mended = [row for row in done if row.step == Step.FIX_CREATE and row.sent]
     touched = load_records(
         {pk for row in [*settled, *unsure, *repeated] for pk in row.records}
-        | {int(pk) for row in mended for pk in row.about["sent"]}
+        | {int(pk) for row in mended for pk in row.sent}
     )
     for row in mended:
         apply_fix(row, touched)
@@ -72,7 +72,7 @@ def _mark(row: Dispatch, records: dict[int, BillingRecord], state: str) -> None:
 def write_moved(rows: Iterable[Dispatch]) -> None:
     """Marks the records whose attribution was posted, so that a comparison under way notices."""
     for row in rows:
-        BillingRecord.objects.filter(pk__in=row.about["fixes"], state=BillingRecord.State.LIVE).update(dispatch=row)
+        BillingRecord.objects.filter(pk__in=row.fixes, state=BillingRecord.State.LIVE).update(dispatch=row)
 
 
 def write_processes(starts: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
@@ -102,15 +102,15 @@ def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) 
     if not row.records:
         row.state, row.done_at = State.DONE, now
         return
-    if row.about.get("again"):
+    if row.sent_again:
         row.error_code, row.error, row.error_params = code, outcome.message, outcome.params
         return
     row.state = State.CLOSED
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
-    again.about, again.blocking = again.about | {"again": True}, row.blocking
-    if REST in row.about:  # only what this call was about counts as refused once
-        again.about, again.records, again.size = again.about | {REST: row.about[REST]}, row.records, len(row.records)
+    again.sent_again, again.blocking = True, row.blocking
+    if row.rest is not None:  # only what this call was about counts as refused once
+        again.rest, again.records, again.size = row.rest, row.records, len(row.records)
     if row.lane is None:  # else a late call would have the last word
         again.next_try_at = may_act_until(late_calls(orders=[row.order_id], now=now)) or now
     enqueue([again])

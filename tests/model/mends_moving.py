@@ -65,7 +65,7 @@ def _of_asking() -> dict[str, Mend]:
         return None if day < now.date() else why_not_on(order, day, now)
 
     def midnight_of_today(row):
-        return moved_to(row) if row.about.get("start") else row.frozen_at.replace(hour=0, minute=0, second=0)
+        return moved_to(row) if row.new_start else row.frozen_at.replace(hour=0, minute=0, second=0)
 
     moved_to = freeze.moved_to
 
