@@ -95,7 +95,7 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
         keep_answer(row, outcomes[pk], now)
-        if _is_looked_up(row, outcomes[pk]):
+        if row.state == State.FAILED and _is_looked_up(row, outcomes[pk]):
             settle_by_books(row, outcomes[pk], now=now)
         if outcomes[pk].result != Result.HANDED_BACK:  # a step that was handed back was not called, so nothing is known
             row.lost = 0
@@ -137,7 +137,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
         if is_move(row):
             settle_move(row)
-    if (row.order.undo_since and not _still_wanted(row)) or _is_taken_over(row):
+    if (row.order.undo_since and not _still_wanted(row)) or (row.undo and _is_taken_over(row)):
         row.state, row.next_try_at = State.CLOSED, None
 
 
@@ -186,15 +186,15 @@ def _is_tried_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> 
 def _is_taken_over(row: Dispatch) -> bool:
     """Whether a withdrawal of the trial has taken over what a change's step takes back (contract 3.9, Resend)."""
     trial = row.order.trial
-    over = row.undo and row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
+    over = row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
     return over and row.state in {State.FAILED, State.RETRYING, State.DUE}
 
 
 def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
-    """Whether a cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
+    """Whether a failed cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
     refused = outcome.result == Result.REFUSED and "held" in outcome.data
     goes_on = row.undo or row.order.undo_since is None
-    return refused and goes_on and row.state == State.FAILED and not row.repeat
+    return refused and goes_on and not row.repeat
 
 
 def _still_wanted(row: Dispatch) -> bool:
