@@ -1,4 +1,4 @@
-"""The notes of a step: read and written by the names of the columns that wait for them (docs/mechanisms/versions.md)."""
+"""The notes of a step, by the names of the columns that wait for them (docs/mechanisms/versions.md)."""
 
 import datetime
 
