@@ -12,6 +12,7 @@ PAIRS = {
     "deploy/README.md": "docs/zh/deploy.md",
     "docs/operations.md": "docs/zh/operations.md",
     "docs/partners.md": "docs/zh/partners.md",
+    "docs/read-api.md": "docs/zh/read-api.md",
     "docs/restore.md": "docs/zh/restore.md",
     "docs/settings.md": "docs/zh/settings.md",
 }
