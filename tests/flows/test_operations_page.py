@@ -1,6 +1,7 @@
-"""The examples in docs/operations.md are real output: this test plays its broken orders, command by command.
+"""The examples in docs/operations.md and accounts.md are real output: this test plays their broken orders,
+command by command.
 
-A line `…` in the page stands for omitted lines. Only commands that need a process of their own are not played.
+A line `…` in a page stands for omitted lines. Only commands that need a process of their own are not played.
 """
 
 import contextlib
@@ -27,8 +28,9 @@ from tests.entering.workbooks import row, workbook
 from tests.files import books
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
+from tests.sources import source
 
-PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGE = "".join(source(f"docs/{name}.md") for name in ("operations", "accounts"))
 ELSEWHERE = {"worker", "sandbox", "backup", "restore", "send_order", "sign_message", "verify_message", "audit"}
 """Processes, and what is new each time; `audit` is held to its form by tests/admin/test_audit_command.py."""
 APPS = {"orders", "integrations", "notifications", "approvals", "project"}
@@ -36,7 +38,7 @@ FILE = "A1_50004020027_20230920185436.xlsx"
 
 
 def shown() -> list[tuple[str, list[str]]]:
-    """(command line, its output) of every example in the page."""
+    """(command line, its output) of every example in the pages."""
     examples = []
     for indent, language, text in re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", PAGE, re.DOTALL | re.MULTILINE):
         for line in text.splitlines() if language != "sh" else ():  # lines of a shell, without their output
@@ -310,7 +312,7 @@ def second_person(run, settings):
 
 @pytest.fixture
 def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]]:
-    """Everything that the page's commands print."""
+    """Everything that the pages' commands print."""
     settings.DISPATCH_RETRY_SECONDS = [30, 120]
     monkeypatch.setattr(getpass, "getuser", lambda: "li")
     monkeypatch.chdir(tmp_path)
