@@ -20,7 +20,7 @@ COLUMNS = {
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0070_affected_indexes_again")]
+    dependencies = [("orders", "0072_search_indexes")]
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[migrations.AddField("dispatch", name, field) for name, field in COLUMNS.items()]
