@@ -12,39 +12,6 @@ from django.db.models import Q
 
 from orders.rules.steps import Step
 
-KEYS = {
-    # Of any billing step
-    "rest": "rest",  # what further parts of it carry, since a call takes only so many records; empty for the last one
-    "sent_again": "again",  # bool: a refused cancel, sent once more for what is live
-    "left_out": "but",  # ids of records that it leaves as they are
-    "sent_end": "end",  # the last day that its records get; empty for none
-    "to_shape": "to_shape",  # bool: its records follow from what the trial is meant to be
-    "puts_back": "put_back",  # bool: it puts back what a change did that staff gave up in part
-    "from_look": "looked",  # bool: a look has planned it
-    "posted": "posted",  # bool: what it deletes is posted as cancelled, since the partner has no delete
-    "settled": "settled",  # bool: it was given up, and its records are as the partner holds them
-    "is_accepted": "accepted",  # bool: staff accepted what a settled one leaves billed
-    # Of a fix
-    "fixes": "fixes",  # ids of the records that it sends
-    "named": "named",  # the records that it deletes, as the partner names them
-    "meant": "meant",  # those of `fixes` that it sends as they are meant
-    "sent": "sent",  # what it has sent: {id: [state, createTime, cancelTime, cancelled at]}
-    # Of questions and looks
-    "asked_job": "job",  # the number of the order whose records a question asks for
-    "is_last": "last",  # bool: no later one comes
-    "seen_there": "there",  # bool: a person has seen its records there
-    # Of a move of a start
-    "asking": "asking",  # bool: the big-data side has yet to be asked for its outcome
-    "differs": "differs",  # bool: its records disagree, or those of the move that it replaces
-    # Of a check of files
-    "findings": "findings",  # what it found, {file, code, message, why} of each file
-    # Of a BPM start
-    "sent_with": "sent_with",  # the facts with which its process was started
-    "resent_event": "resent",  # id of the event of a person's resend
-    # Of a start day's cancel
-    "start_asked_event": "start_asked",  # id of the last event before the restore after which its start was asked for
-}
-"""The columns, each with its key in `about`. A note that is not there is None; neither None nor False is kept."""
 OF_START = ("move", "start_of")  # questions what start an order's records have (contract 3.9, 18)
 QUESTIONS = (*OF_START, "look", "for")  # behind a late call, or about a step that was given up
 OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked", "rest"}  # a replacement has its own
@@ -86,12 +53,41 @@ def _write(row: "Notes", key: str, value: Any) -> None:
 
 
 class Notes:
-    """Those of KEYS, and: `new_start`, `call_until`, to which start a move leads (None: its T), and when its last call
-    must have ended; `question`, `asked_step`, what a question asks (one of QUESTIONS) about which step; `carried_in`,
-    the column with what a step carries to the partner."""
+    """The notes of a step; one that is not there is None, and neither None nor False is kept."""
 
-    locals().update({name: _note(key) for name, key in KEYS.items()})
-    new_start, call_until = _moment("start"), _moment("until")
+    # Of any billing step
+    rest = _note("rest")  # what further parts carry, since a call takes only so many records; empty for the last one
+    sent_again = _note("again")  # bool: a refused cancel, sent once more for what is live
+    left_out = _note("but")  # ids of records that it leaves as they are
+    sent_end = _note("end")  # the last day that its records get; empty for none
+    to_shape = _note("to_shape")  # bool: its records follow from what the trial is meant to be
+    puts_back = _note("put_back")  # bool: it puts back what a change did that staff gave up in part
+    from_look = _note("looked")  # bool: a look has planned it
+    posted = _note("posted")  # bool: what it deletes is posted as cancelled, since the partner has no delete
+    settled = _note("settled")  # bool: it was given up, and its records are as the partner holds them
+    is_accepted = _note("accepted")  # bool: staff accepted what a settled one leaves billed
+    # Of a fix
+    fixes = _note("fixes")  # ids of the records that it sends
+    named = _note("named")  # the records that it deletes, as the partner names them
+    meant = _note("meant")  # those of `fixes` that it sends as they are meant
+    sent = _note("sent")  # what it has sent: {id: [state, createTime, cancelTime, cancelled at]}
+    # Of questions and looks
+    asked_job = _note("job")  # the number of the order whose records a question asks for
+    is_last = _note("last")  # bool: no later one comes
+    seen_there = _note("there")  # bool: a person has seen its records there
+    # Of a move of a start
+    asking = _note("asking")  # bool: the big-data side has yet to be asked for its outcome
+    differs = _note("differs")  # bool: its records disagree, or those of the move that it replaces
+    new_start = _moment("start")  # to which it leads; None: its T
+    call_until = _moment("until")  # when its last call must have ended
+    # Of a check of files
+    findings = _note("findings")  # what it found, {file, code, message, why} of each file
+    # Of a BPM start
+    sent_with = _note("sent_with")  # the facts with which its process was started
+    resent_event = _note("resent")  # id of the event of a person's resend
+    # Of a start day's cancel: id of the last event before the restore after which its start was asked for
+    start_asked_event = _note("start_asked")
+    # Of any: what it asks (one of QUESTIONS), about which step, and the column with what it carries to the partner
     question = property(lambda row: next(iter(row.about.keys() & QUESTIONS), None))
     asked_step = property(lambda row: row.about.get(row.question))
     carried_in = property(lambda row: CARRIED_IN.get(row.step, "records"))

@@ -6,8 +6,33 @@ import pytest
 from django.db import connection
 
 from orders.models import Dispatch, notes_of, question_about
-from orders.models.step_notes import CARRIED_IN, KEYS, Notes
+from orders.models.step_notes import CARRIED_IN, Notes
 
+KEYS = {
+    "rest": "rest",
+    "sent_again": "again",
+    "left_out": "but",
+    "sent_end": "end",
+    "to_shape": "to_shape",
+    "puts_back": "put_back",
+    "from_look": "looked",
+    "posted": "posted",
+    "settled": "settled",
+    "is_accepted": "accepted",
+    "fixes": "fixes",
+    "named": "named",
+    "meant": "meant",
+    "sent": "sent",
+    "asked_job": "job",
+    "is_last": "last",
+    "seen_there": "there",
+    "asking": "asking",
+    "differs": "differs",
+    "findings": "findings",
+    "sent_with": "sent_with",
+    "resent_event": "resent",
+    "start_asked_event": "start_asked",
+}
 NOON = datetime.datetime(2026, 12, 1, 4, tzinfo=datetime.UTC)
 
 
