@@ -7,7 +7,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Exists, Max, Min, OuterRef, Prefetch, QuerySet
 from django.http import Http404
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -150,7 +149,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
         context = page_context(request, self.customer_or_404(request, object_id))
-        return self.show(request, "page.html", **context)
+        return self.show(request, f"{FOLDER}/page.html", **context)
 
     def note_view(self, request, object_id: str):
         if not self.has_view_permission(request) or not request.user.has_perm(WRITE):
@@ -162,17 +161,13 @@ class CustomerAdmin(ReadOnlyAdmin):
             note_customer(enterprise_id=customer.pk, text=text, by=by, now=timezone.now())
             messages.success(request, _("The note is kept."))
             return redirect(customer_address(customer.pk))
-        return self.show(request, "note.html", title=_("Write a note"), form=form, customer=customer)
+        return self.show(request, f"{FOLDER}/note.html", title=_("Write a note"), form=form, customer=customer)
 
     def customer_or_404(self, request, object_id: str) -> Customer:
         customer = self.get_object(request, unquote(object_id))
         if customer is None:
             raise Http404
         return customer
-
-    def show(self, request, template: str, **context) -> TemplateResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return TemplateResponse(request, f"{FOLDER}/{template}", context)
 
 
 def page_context(request, customer: Customer) -> dict:

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -35,16 +35,13 @@ SAMPLE = 10
 OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")  # before a resend of many was a run
 
 
-class ResendPages:
-    """The part of the orders' ModelAdmin with the addresses of resending many, which are older than bulk runs."""
-
-    def get_urls(self):
-        wrap, many = self.admin_site.admin_view, partial(answer_new_run, site=self.admin_site, key="resend")
-        mine = [
-            path("resend/", wrap(many), name="orders_order_resend"),
-            path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
-        ]
-        return mine + super().get_urls()
+def resend_pages(orders) -> list[URLPattern]:
+    """The addresses of resending many orders, which are older than bulk runs. `orders`: their ModelAdmin."""
+    wrap, many = orders.admin_site.admin_view, partial(answer_new_run, site=orders.admin_site, key="resend")
+    return [
+        path("resend/", wrap(many), name="orders_order_resend"),
+        path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
+    ]
 
 
 def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
