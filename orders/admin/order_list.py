@@ -233,17 +233,12 @@ to sort a million empty values is slow, and tells nothing."""
 
 
 class OrderChangeList(DeskChangeList):
-    def get_queryset(self, request, exclude_parameters=None):
-        rows = super().get_queryset(request, exclude_parameters)
+    def leave_out(self, request, rows):
         if reads_of(request) == NUMBER:  # a file leaves nothing out for its order's sake
             return rows
         for more in self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
         return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() else rows
-
-    def apply_select_related(self, qs):
-        """What trials are meant to be comes with them, without their domains, of which there may be thousands."""
-        return super().apply_select_related(qs).defer("shape__domains")
 
     def get_usual_ordering(self, request, queryset):
         if self.params.get("start") == "overdue":
