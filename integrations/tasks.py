@@ -41,8 +41,8 @@ from orders.office.bulk.parts import run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.digest.service import remove_old_digests, write_digests, write_red
 from orders.office.exports.run import run_export
+from orders.office.exports.schedules import begin_due_exports
 from orders.office.exports.service import remove_old_files, resume_exports
-from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
