@@ -47,7 +47,7 @@ def two():
 
 @pytest.mark.parametrize("term", [
     "100A777", "100A7", "100T888", "100T", "6100999", "6100", "E-55", "E-5", "云帆网络科技", "云帆", "云",
-    "网络科技", "pull.site.example.com", "PULL.site", " 100A777 ",
+    "网络科技", "帆网", "pull.site.example.com", "PULL.site", " 100A777 ",
 ])  # fmt: skip
 def test_search_finds_by_the_whole_and_by_the_beginning(admin_user, two, term):
     assert numbers(admin_user, q=term) == {"100A777"}
@@ -64,7 +64,7 @@ def test_search_finds_a_domain_by_both_forms(admin_user, name, term):
     assert list(answer.context_data["cl"].result_list) == [record]
 
 
-@pytest.mark.parametrize("term", ["0A777", "888", "example.com", "%", "_", "100_777", "帆网", "nothing"])
+@pytest.mark.parametrize("term", ["0A777", "888", "example.com", "%", "_", "100_777", "nothing"])
 def test_search_finds_no_middles_and_no_wildcards(admin_user, two, term):
     assert numbers(admin_user, q=term) == set()
 
