@@ -298,5 +298,5 @@ def bulk(pk: int) -> str:
 
 
 def note_bulk_rows(pk: int) -> str:
-    """Queued by version 1.12 for drafts of more than 2,000 rows, which it noted in parts. They end after their hour."""
+    """Queued by version 1.11 for drafts of more than 2,000 rows, which it noted in parts. They end after their hour."""
     return f"bulk run {pk}: nothing to note"

@@ -75,7 +75,7 @@ ON_POSTGRESQL = {
 }
 # Django makes two indexes on PostgreSQL for a text that is looked up: one for LIKE 'x%', which finds equal texts too,
 # and another one for equal texts. Of each pair here only the one that is used stays, since each order writes them all.
-# The search of 1.12.0 looked for names in the first one.
+# The search of 1.11.0 looked for names in the first one.
 NOT_USED = [
     "order_name_trigrams",
     "orders_acceptedcall_trans_ido_487dd119_like",

@@ -1,7 +1,7 @@
 """Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
 
 `orders.search.index` is the only writer. A row of it can be removed and made again at any time. `IndexedOrder`,
-`SearchPiece` and `SearchProgress` are the index of 1.12.0, which goes as docs/mechanisms/versions.md says.
+`SearchPiece` and `SearchProgress` are the index of 1.11.0, which goes as docs/mechanisms/versions.md says.
 """
 
 from django.db import models
@@ -106,7 +106,7 @@ class SearchPiece(models.Model):
 
 
 class SearchProgress(models.Model):
-    """How far the index of 1.12.0 is, as `TextProgress` is of this one's."""
+    """How far the index of 1.11.0 is, as `TextProgress` is of this one's."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()

@@ -292,7 +292,7 @@ def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str]
 
 def _older() -> int | None:
     """The order before which none is sure to be indexed; 0 for none, None before the index is begun. So it is on the
-    schema of 1.12.0 too, which does not have it."""
+    schema of 1.11.0 too, which does not have it."""
     try:
         return TextProgress.objects.values_list("older", flat=True).first()
     except (ProgrammingError, OperationalError):
@@ -300,6 +300,6 @@ def _older() -> int | None:
 
 
 def is_behind() -> bool:
-    """Whether orders from before there was an index are still to be indexed. That of 1.12.0 counts too."""
+    """Whether orders from before there was an index are still to be indexed. That of 1.11.0 counts too."""
     is_full = _older() == 0 or SearchProgress.objects.filter(older=0).exists()
     return not is_full and Order.objects.exists()

@@ -1,6 +1,6 @@
-"""The search index of 1.12.0, rows of pieces (`orders.rules.pieces`). It goes with 1.14.0.
+"""The search index of 1.11.0, rows of pieces (`orders.rules.pieces`). It goes with 1.13.0.
 
-Pieces are read until the index of this version holds all orders. 1.12.0's own worker adds those of orders after a way
+Pieces are read until the index of this version holds all orders. 1.11.0's own worker adds those of orders after a way
 back, but none of customers that it finds there already: so these are written here.
 """
 

@@ -252,7 +252,7 @@ def test_the_process_names_the_order(order, settings, members):
 
 @pytest.mark.parametrize("by_pieces", [False, True])
 def test_an_old_process_is_found_by_the_search_index(order, settings, by_pieces):
-    """That of 1.12.0 too."""
+    """That of 1.11.0 too."""
     speak(settings, 'identifies = "process"')
     learn(order)
     piece = whole_piece("P-1")

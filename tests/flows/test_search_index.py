@@ -268,13 +268,13 @@ def test_a_wildcard_is_found_as_a_domain_of_its_own(desk, settings):
     assert domains("*.*") == []
 
 
-# --- beside 1.12.0, whose index is rows of pieces
+# --- beside 1.11.0, whose index is rows of pieces
 
 PHONE = "13800000001"
 
 
 def add_pieces(order: Order) -> None:
-    """As the worker of 1.12.0 indexes an order."""
+    """As the worker of 1.11.0 indexes an order."""
     parts = [(SearchPiece.Kind.NUMBER, order.number, order.pk, 3)]
     parts += [(SearchPiece.Kind.DOMAIN, row.key, row.pk, 4) for row in order.domains.all()]
     found = [(kind, piece, target) for kind, text, target, every in parts for piece in pieces_of(text, every)]
@@ -289,7 +289,7 @@ def add_pieces(order: Order) -> None:
 
 @pytest.fixture
 def before():
-    """A desk of 1.12.0 whose index holds its two orders. The second one comes from another attribution."""
+    """A desk of 1.11.0 whose index holds its two orders. The second one comes from another attribution."""
     rows = []
     for place in (1, 2):
         order = make.OrderFactory(

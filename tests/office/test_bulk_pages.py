@@ -303,7 +303,7 @@ def test_as_many_as_a_run_takes_are_one_draft(staff, at_most_two):
 
 
 def large_draft_of_before(staff, orders, **facts):
-    """A draft of more rows than a run takes, as 1.12 made it."""
+    """A draft of more rows than a run takes, as 1.11 made it."""
     url = new("note", picked(*orders))
     draft = staff.get(url).context["form"]["draft"].value()
     BulkRun.objects.filter(pk=draft).update(**facts)

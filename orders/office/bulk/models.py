@@ -16,7 +16,7 @@ class BulkRun(Job):
     took it up, and each knows its own; `attempts` counts those that came to the row which is next. `error` says why it
     was stopped.
 
-    A draft with `finished_at` is gone, and so is one with `upto`: 1.12 had still to note some of its rows.
+    A draft with `finished_at` is gone, and so is one with `upto`: 1.11 had still to note some of its rows.
     """
 
     class Act(models.TextChoices):

@@ -166,7 +166,7 @@ def _made_by(maker_id: int | None, by: str) -> Q:
 
 
 def _drafts(maker_id: int | None, by: str, now: datetime.datetime) -> QuerySet[BulkRun]:
-    """The person's drafts that can be confirmed: one of 1.12 whose rows a worker had still to note can't."""
+    """The person's drafts that can be confirmed: one of 1.11 whose rows a worker had still to note can't."""
     drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto=None, created_at__gt=now - DRAFT_KEPT)
     return drafts.filter(_made_by(maker_id, by))
 
