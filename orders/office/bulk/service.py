@@ -20,7 +20,8 @@ from orders.history.order_writes import add_event, noted_in_events
 from orders.history.people import account_id_of
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_back, own, queue, renew, resume
+from orders.office.jobs import WAIT_LIMIT, check_quota, claim, queue, resume
+from orders.outbox.leases import LeftError, give_back, own, renew
 from orders.people.asked_acts import ask
 from orders.restore.restored_guard import is_restored
 from orders.rules.four_eyes import BULK, rows_alone
