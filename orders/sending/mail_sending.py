@@ -48,14 +48,13 @@ from orders.outbox.leases import (
     within_bounds,
 )
 from orders.outbox.outcome import Outcome, Work
-from orders.outbox.retry_schedule import try_again
+from orders.outbox.retry_schedule import next_try, try_again
 from orders.restore.restored_guard import read_restore_state
 from orders.rules.steps import Channel, Partner, Step
 from orders.sending.claim import not_paused
 
 logger = logging.getLogger(__name__)
 State, Result = Mail.State, Attempt.Outcome
-LOOK_AGAIN = datetime.timedelta(seconds=2)
 MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
 ABOUT_ORDERS = frozenset(Step.values)  # kinds; others are to staff
 EVENTS = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
@@ -187,7 +186,7 @@ def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
     late = []
     for row in ends:
         if busy.intersection(row.about["behind"]):
-            row.next_try_at = now + LOOK_AGAIN
+            row.next_try_at = next_try("mail_in_front", now)
             late.append(row)
         elif moments := [began[pk] for pk in row.about["behind"] if pk in began]:
             row.about["since"] = min(moments).isoformat()

@@ -34,7 +34,7 @@ from orders.outbox.proof import (
     note_proofs,
     say_doubt,
 )
-from orders.outbox.retry_schedule import FILES_AGAIN, try_again
+from orders.outbox.retry_schedule import next_try, try_again
 from orders.rules.steps import DELETIONS, REST, STEPS, Phase
 from orders.sending.follow_up import move_on
 from orders.sending.usage import usage_rows
@@ -141,7 +141,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
     elif outcome.result == Result.HANDED_BACK:
         hand_back(row, now)
     elif outcome.result == Result.HELD:
-        row.state, row.next_try_at = State.RETRYING, now + FILES_AGAIN
+        row.state, row.next_try_at = State.RETRYING, next_try("wrong_files", now)
     elif outcome.result == Result.RETRY and not _ends_at_once(row, outcome) and _goes_on(row, outcome, now):
         pass
     else:

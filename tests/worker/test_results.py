@@ -19,6 +19,7 @@ from integrations.worker.parent_link import ending
 from orders.incidents.desk_incidents import SWEEP
 from orders.models import Attempt, Dispatch, Incident
 from orders.outbox.outcome import Outcome
+from orders.outbox.retry_schedule import WAITS
 from orders.sending.record import record_outcomes
 from tests.factories import NOW, AttemptFactory, DispatchFactory, HeartbeatFactory
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(loop, "WAITS", (0, 0, 0))
+    monkeypatch.setitem(WAITS, "outcome", (0, 0, 0))
     monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's transaction must stay
     monkeypatch.setattr(loop, "is_due", lambda now: True)
 
