@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from integrations.models import RobotAlert, RobotState, ToldIncident
 from integrations.outbound.http import PartnerError, ask
@@ -27,7 +26,6 @@ from orders.outbox.retry_schedule import WAITS, next_try
 from orders.restore.restored_guard import read_restore_state
 
 logger = logging.getLogger(__name__)
-TASK = "integrations.tasks.tell_robots"
 TIMEOUT = 5.0  # seconds, of a whole call
 BEGIN_FOR = 20.0  # seconds within which a run begins calls
 LEASE = datetime.timedelta(seconds=60)
@@ -35,12 +33,6 @@ MINUTE, MOST_A_MINUTE = 60.0, 20
 GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as when it was last told
 KEPT = datetime.timedelta(days=30)
 Event = RobotAlert.Event
-
-
-def wake_robots(*, now: datetime.datetime) -> None:
-    """Part of the sweep: has a worker look at the incidents, in a task that nothing waits for."""
-    if settings.ALERT_WEBHOOKS:
-        async_task(TASK)
 
 
 def run() -> str:
