@@ -8,7 +8,7 @@ nothing.
 
 import datetime
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import accumulate
 
 from django.db import IntegrityError, transaction
@@ -75,11 +75,10 @@ def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool
     return next(filter(None, map(find, ways)), [])
 
 
-def within_bounds(sized: Iterable[tuple]) -> list:
+def within_bounds(sized: list[tuple]) -> list:
     """The first rows, each given with its size, that RECORDS_A_CLAIM allows; at least one."""
-    sized = list(sized)
-    fitting = sum(total <= RECORDS_A_CLAIM for total in accumulate(size for _, size in sized))
-    return [row for row, _ in sized[: max(fitting, 1)]]
+    fitting = [total for total in accumulate([size for _, size in sized]) if total <= RECORDS_A_CLAIM]
+    return [row for row, _ in sized[: max(len(fitting), 1)]]
 
 
 def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list[Dispatch | Mail]:

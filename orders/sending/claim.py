@@ -178,7 +178,7 @@ def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: 
                 ):
                     found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
             due += sorted(found)[:room]
-    return within_bounds((pk, size) for _, pk, size in sorted(due))[: 1 if alone else None]
+    return within_bounds([(pk, size) for _, pk, size in sorted(due)])[: 1 if alone else None]
 
 
 def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_go: Gate) -> list[int]:

@@ -167,7 +167,7 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
         return rows
     counted = OrderDomain.objects.filter(order__in=new).order_by().values_list("order")
     sizes = dict(counted.annotate(number=Count("pk")))
-    return within_bounds((row, 0 if row.body else sizes.get(row.order_id, 0)) for row in rows)
+    return within_bounds([(row, 0 if row.body else sizes.get(row.order_id, 0)) for row in rows])
 
 
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
