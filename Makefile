@@ -10,7 +10,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
-	@echo "make test    all tests but the longest on SQLite, and where a PostgreSQL answers those that depend on it (WHOLE=1: all, on both; ARGS=\"-k name\")"
+	@echo "make test    all tests but the longest on SQLite, and where a PostgreSQL answers those that depend on it (WHOLE=1: all on SQLite, a sample of all on PostgreSQL; ARGS=\"-k name\")"
 	@echo "make test-browser  the staff's pages in Debian's chromium, with axe-core"
 	@echo "make screenshots   pictures of the main pages into docs/screenshots"
 	@echo "make bench   all benches, one after the other; see bench/README.md"

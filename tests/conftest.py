@@ -14,13 +14,15 @@ import pytest
 import time_machine
 
 from integrations.base import not_stored, old_secrets
+from orders.attachments import check, preview
+from orders.office.trials import workbook
 from project.base.environment import SANDBOX
 from project.base.logs import AwayFilter, JsonFormatter, MaskFilter
 from project.call_stack import with_room
 from project.observability.readiness import write_try
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
-from tests.sampling import short
+from tests.sampling import sample, without_whole
 from tests.template import fresh_database
 
 HERE = pathlib.Path(__file__).parent
@@ -48,6 +50,19 @@ def nothing_is_noted_beside_a_test():
     """
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(old_secrets, "begin", lambda *args: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_busy_machine_reads_files():
+    """What a file holds decides, not how many others want the processor: two minutes for what has ten seconds.
+
+    Tests of the deadlines set their own.
+    """
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey.setattr(check, "SECONDS_FOR_ALL", 120.0)
+        monkey.setattr(preview, "SECONDS", 120.0)
+        monkey.setattr(workbook, "SECONDS", 120.0)
         yield
 
 
@@ -126,7 +141,7 @@ ANY_DATABASE = (
     *("notifications/test_deadline", "notifications/test_recipients", "notifications/test_sending"),
     "notifications/test_writing",
     *("dialects/", "sandbox/", "partners/", "files/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
-    *("deploy/", "first_start/", "adding/"),
+    *("deploy/", "first_start/", "adding/", "hostile/test_strangers_gets", "processes/test_demo"),
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html", "admin/test_masks", "admin/test_query_counts"),
     *("admin/test_decisions", "admin/test_declared_filters", "admin/test_strangers_texts", "admin/test_words"),
@@ -140,7 +155,7 @@ ANY_DATABASE = (
     *("test_static_files", "test_insides", "test_contract", "test_faults"),
 )
 # These depend most on the database: its locks, transactions, types and statements. All that is not in the list above
-# runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
+# runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does, by a sample.
 DATABASE_FIRST = ("worker/", "database/", "test_prepared", "test_rows", "flows/test_cases", "flows/test_leases")
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
@@ -180,8 +195,9 @@ FEW_BUT_LONG = (
 
 def pytest_collection_modifyitems(config, items):
     """Leaves out what only the whole suite plays, and puts the files in the order in which processes take them."""
-    if is_short(os.environ):
-        rest = list(short(items))
+    short = is_short(os.environ)
+    if short or is_sampled(os.environ):
+        rest = list(sample(without_whole(items) if short else items))
         played = {item.nodeid for item in rest}
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in played])
         items[:] = rest
@@ -215,6 +231,11 @@ def path_of(file):
 def is_short(environment):
     """Whether this is `make test` without WHOLE=1 and without arguments."""
     return environment.get("DESK_TEST_SHARED") == "1" and environment.get("DESK_TEST_WHOLE") != "1"
+
+
+def is_sampled(environment):
+    """Whether this is the run on PostgreSQL of `make test WHOLE=1`."""
+    return environment.get("DESK_TEST_SHARED") == "1" and bool(environment.get("DESK_TEST_DATABASE_URL"))
 
 
 def left_out(path, environment):

@@ -23,7 +23,6 @@ from orders.models import (
     Dispatch,
     InboundMessage,
     Incident,
-    IndexedOrder,
     Order,
     OrderDomain,
     OrderEvent,
@@ -83,10 +82,10 @@ class CustomerFactory(DjangoModelFactory):
     last_order = factory.SubFactory(OrderFactory, enterprise_id=factory.SelfAttribute("..enterprise_id"))
     first_seen = NOW
     last_seen = NOW
+    texts = factory.LazyAttribute(lambda row: f"{row.enterprise_id}\n{row.name}".casefold().strip())
 
     @factory.post_generation
     def indexed(self, create, extracted, **kwargs):
-        IndexedOrder.objects.update_or_create(order=self.last_order, defaults={"customer": self})
         self.attributions.set([self.last_order.attribution_id] if self.last_order.attribution_id else [])
 
 

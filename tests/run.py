@@ -34,7 +34,8 @@ LEFT_OUT = (
     " random or was found so, Latin words on pages of every state, HTML in every text, rubbish in addresses, what a"
     " migration carries over, the largest texts and orders, of tests that use the database or start a process and"
     " differ in their parameters alone all but the first, where both databases are tested what mostly waits on SQLite,"
-    " and on PostgreSQL what depends little on the database; `make test WHOLE=1` plays all of it"
+    " and on PostgreSQL what depends little on the database; `make test WHOLE=1` plays all of it on SQLite,"
+    " and a sample on PostgreSQL"
 )
 END_WITHIN = 30  # pytest takes its fixtures down after Ctrl-C: processes, test database
 LOOK_EVERY = 0.2

@@ -50,6 +50,7 @@ def judge(tree, *arguments):
     return run.stdout, list(json.loads((folder / "results.json").read_text()).values())
 
 
+@pytest.mark.whole
 def test_a_fault_is_noticed_by_the_tests_that_run_its_line(tree):
     judge(tree, "--only", "2")
     output, results = judge(tree)  # goes on with the others

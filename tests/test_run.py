@@ -8,7 +8,7 @@ import pytest
 from tests import conftest, databases, run
 from tests.harness.proc import processes_of
 from tests.harness.waiting import until
-from tests.sampling import short
+from tests.sampling import sample, without_whole
 
 ALONE = {"DESK_TEST_SHARED": "1"}
 BESIDE = ALONE | {"DESK_TEST_POSTGRESQL": "1"}
@@ -28,7 +28,7 @@ def test_the_lists_name_files_that_are_there(name):
 
 
 def item(name, *marks, database):
-    """A pytest item, as far as `short` looks at it."""
+    """A pytest item, as far as `sample` looks at it."""
     return SimpleNamespace(
         nodeid=name,
         originalname=name.partition("[")[0],
@@ -38,13 +38,19 @@ def item(name, *marks, database):
     )
 
 
-def test_of_like_tests_that_use_the_database_a_short_run_plays_the_first():
+def test_of_like_tests_that_use_the_database_a_sample_holds_the_first():
     pages = [item(f"page[{role}]", database=True) for role in "abcd"]
     texts = [item(f"text[{number}]", database=False) for number in range(4)]
     alone, long = item("alone", database=True), item("long", "whole", database=False)
     marked = [item(f"cheap[{role}]", *(["each"] if role in "bd" else []), database=True) for role in "abcd"]
-    wanted = [pages[0], *texts, alone, marked[0], marked[1], marked[3]]
-    assert list(short([*pages, *texts, alone, long, *marked])) == wanted
+    items, few = [*pages, *texts, alone, long, *marked], [marked[0], marked[1], marked[3]]
+    assert list(sample(items)) == [pages[0], *texts, alone, long, *few]
+    assert list(sample(without_whole(items))) == [pages[0], *texts, alone, *few]
+
+
+def test_whole_runs_play_a_sample_on_postgresql_alone():
+    assert [conftest.is_sampled(one | WHOLE) for one in (ALONE, BESIDE, POSTGRESQL)] == [False, False, True]
+    assert not conftest.is_sampled({"DESK_TEST_DATABASE_URL": "postgres://127.0.0.1/x"})
 
 
 @pytest.mark.parametrize(

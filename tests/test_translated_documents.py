@@ -10,8 +10,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAIRS = {
     "README.md": "README.zh-CN.md",
     "deploy/README.md": "docs/zh/deploy.md",
+    "docs/accounts.md": "docs/zh/accounts.md",
     "docs/operations.md": "docs/zh/operations.md",
     "docs/partners.md": "docs/zh/partners.md",
+    "docs/read-api.md": "docs/zh/read-api.md",
     "docs/restore.md": "docs/zh/restore.md",
     "docs/settings.md": "docs/zh/settings.md",
 }

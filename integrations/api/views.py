@@ -1,4 +1,4 @@
-"""The addresses of the read API (README, "Read orders from another system")."""
+"""The addresses of the read API (docs/read-api.md)."""
 
 from dataclasses import replace
 

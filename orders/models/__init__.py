@@ -2,7 +2,15 @@
 
 from orders.models.asked import AskedAct
 from orders.models.billing import BillingRecord, TrialUsage
-from orders.models.customer import Customer, IndexedOrder, SearchPiece, SearchProgress
+from orders.models.customer import (
+    Customer,
+    DomainText,
+    IndexedOrder,
+    OrderText,
+    SearchPiece,
+    SearchProgress,
+    TextProgress,
+)
 from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
 from orders.models.inbound import AcceptedCall, InboundMessage

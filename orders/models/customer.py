@@ -1,6 +1,7 @@
 """Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
 
-`orders.search.index` is the only writer. A row of it can be removed and made again at any time.
+`orders.search.index` is the only writer. A row of it can be removed and made again at any time. `IndexedOrder`,
+`SearchPiece` and `SearchProgress` are the index of 1.12.0, which goes as docs/mechanisms/versions.md says.
 """
 
 from django.db import models
@@ -27,6 +28,44 @@ class Customer(models.Model):
 
     def __str__(self):
         return self.enterprise_id
+
+
+class OrderText(models.Model):
+    """The texts by which an order is found, folded. An order without a row is not indexed yet."""
+
+    order = models.OneToOneField("Order", models.PROTECT, primary_key=True, related_name="+")
+    number = models.TextField()
+    product = models.TextField()
+    process = models.TextField()  # BPM's
+    phone = models.TextField()  # the operator's, only as a whole
+
+    class Meta:
+        default_permissions = []
+        indexes = [  # orders.db.indexes has the one of parts of numbers
+            models.Index(fields=["product"], opclasses=["text_pattern_ops"], name="order_text_product"),
+            models.Index(fields=["process"], opclasses=["text_pattern_ops"], name="order_text_process"),
+            models.Index(fields=["phone", "order"], name="order_text_phone"),
+        ]
+
+
+class DomainText(models.Model):
+    """A domain of any order: its key and, if it is internationalized, on a second line how people write it."""
+
+    text = models.TextField(primary_key=True)
+
+    class Meta:
+        default_permissions = []
+
+
+class TextProgress(models.Model):
+    """How far the index is. It holds all orders but those after `orders`, before `older`, or changed after `events`."""
+
+    orders = models.BigIntegerField()
+    older = models.BigIntegerField()
+    events = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = []
 
 
 class IndexedOrder(models.Model):
@@ -67,7 +106,7 @@ class SearchPiece(models.Model):
 
 
 class SearchProgress(models.Model):
-    """How far the index is. It holds all orders but those after `orders`, before `older`, or changed after `events`."""
+    """How far the index of 1.12.0 is, as `TextProgress` is of this one's."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()

@@ -1,7 +1,8 @@
-"""Finds orders, customers and the rest by any part of a text. Each query has an index on both databases.
+"""Finds orders, customers and the rest by any part of a text. On PostgreSQL each query has an index; on SQLite a part
+of a text is looked for by reading the texts of its kind.
 
-At most CANDIDATES places of the index are looked at, those that end with the term first. So a term that fits half of
-all orders takes no longer than another one, and `more` says that it fits more than was looked at.
+At most CANDIDATES texts are taken, those that end with the term first. So a term that fits half of all orders takes no
+longer than another one, and `more` says that it fits more than was taken.
 
 Rows are taken from the querysets that callers give, which hold what the reader may see. `seen` are the orders that a
 limited reader may see, None for all: nobody finds a customer by a name that only an order of others gave. Of a limited
@@ -10,11 +11,9 @@ reader's CANDIDATES each is one that they may see, among the first PLACES.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -22,21 +21,20 @@ from orders.models import (
     AcceptedCall,
     BillingRecord,
     Customer,
+    DomainText,
     InboundMessage,
     Order,
     OrderDomain,
-    SearchPiece,
+    OrderText,
     SearchProgress,
+    TextProgress,
 )
 from orders.models.inbound import ACCEPTED
 from orders.rules.content import domain_key, domain_meant, unicode_form
-from orders.rules.pieces import Lookup, beginning, folded, is_long_enough, lookups_of, whole_piece
-from orders.search.index import EVERY
+from orders.rules.pieces import beginning, folded, is_long_enough, lookups_of
+from orders.search.pieces import EVERY, Kind, orders_with, targets_of
 
-Kind = SearchPiece.Kind
 CANDIDATES, PLACES = 250, 5000
-COMMON = 2000
-"""Places of a term from which on reading the customers themselves is quicker than joining them with the index."""
 SHORTEST = 3  # letters of a term that is looked up among whole parts of domains
 KEY_BATCH_SIZE = 200  # domains that are asked for at once
 TARGET_BATCH_SIZE = 500  # of which is asked at once whether a limited reader may see them
@@ -54,44 +52,35 @@ class Found:
 NOTHING = Found([])
 
 
-def _pieces(kind: Kind, lookup: Lookup) -> Q:
-    found = Q(kind=kind, piece__gte=lookup.first, piece__lt=lookup.end)
-    return found & Q(before__endswith=lookup.before) if lookup.before else found
+Visible = Callable[[list], set] | None
+"""Which of these keys a limited reader may see; None for a reader who sees all."""
 
 
-Visible = Callable[[list[int]], set[int]] | None
-"""Which of these targets a limited reader may see; None for a reader who sees all."""
+def _most(visible: Visible) -> int:
+    return CANDIDATES if visible is None else PLACES
 
 
-def _targets(kind: Kind, lookups: Iterable[Lookup], visible: Visible = None) -> tuple[list[int], bool]:
-    """The ids behind at most CANDIDATES places, and whether there are more. A text may have several of the places."""
-    found: dict[int, None] = {}
-    left = CANDIDATES if visible is None else PLACES
-    for one in lookups:
-        rows = SearchPiece.objects.filter(_pieces(kind, one)).order_by("kind", "piece", "before", "target")
-        targets = list(rows.values_list("target", flat=True)[: left + 1])
-        found |= dict.fromkeys(targets[:left])
-        left -= len(targets)
-        if left < 0:
-            break
-    return (list(found), left < 0) if visible is None else _seen(list(found), visible, left < 0)
+def _first(rows: QuerySet, name: str, term: str, most: int) -> list:
+    """The primary keys of rows with the (folded) term in this column: of all, or of `most` + 1 and more. Those that
+    end with it come first then."""
+    rows = rows.order_by().values_list("pk", flat=True)
+    found = list(rows.filter(**{f"{name}__contains": term})[: most + 1])
+    return found if len(found) <= most else [*rows.filter(**{f"{name}__endswith": term})[:most], *found]
 
 
-def _seen(targets: list[int], visible: Callable[[list[int]], set[int]], more: bool) -> tuple[list[int], bool]:
-    """The first CANDIDATES of these targets that a limited reader may see, and whether there may be more."""
-    own: list[int] = []
-    for start in range(0, len(targets), TARGET_BATCH_SIZE):
-        part = targets[start : start + TARGET_BATCH_SIZE]
+def _best(found: Iterable, visible: Visible) -> tuple[list, bool]:
+    """The first CANDIDATES that the reader may see, and whether there may be more."""
+    keys, most = list(dict.fromkeys(found)), _most(visible)
+    if visible is None:
+        return keys[:most], len(keys) > most
+    own: list = []
+    for start in range(0, min(len(keys), most), TARGET_BATCH_SIZE):
+        part = keys[start : start + TARGET_BATCH_SIZE]
         allowed = visible(part)
         own += [one for one in part if one in allowed]
         if len(own) > CANDIDATES:
             return own[:CANDIDATES], True
-    return own, more
-
-
-def _parts(kind: Kind, term: str, visible: Visible = None) -> tuple[list[int], bool]:
-    every = EVERY[kind]
-    return _targets(kind, lookups_of(term, every), visible) if is_long_enough(term, every) else ([], False)
+    return own, len(keys) > most
 
 
 def _among(seen: QuerySet[Order] | None) -> Visible:
@@ -106,12 +95,23 @@ def cut(rows: Iterable[Any], most: int, more: bool = False) -> Found:
 def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
     """Orders with the term in their number, and those of a trial with exactly this number."""
     term = term.strip()
-    ids, more = _parts(Kind.NUMBER, folded(term), _among(seen))
+    ids, more = _numbers_with(folded(term), _among(seen))
     fits = orders.filter(Q(pk__in=ids) | Q(number=term) | Q(trial_number=term))
     numbers = list(fits.order_by().values_list("number", "pk"))
     best = sorted(numbers, key=lambda row: (_rank(row[0], term), -row[1]))[: most + 1]
     rows = orders.defer(*LARGE_COLUMNS).in_bulk([pk for _number, pk in best])
     return cut((rows[pk] for _number, pk in best if pk in rows), most, more)
+
+
+def _numbers_with(term: str, visible: Visible) -> tuple[list[int], bool]:
+    """The ids of orders with the (folded) term in their number, and whether there may be more."""
+    if not term.isascii() or not is_long_enough(term, EVERY[Kind.NUMBER]):
+        return [], False
+    older, most = _older(), _most(visible)
+    found = [] if older is None else _first(OrderText.objects.all(), "number", term, most)
+    if older != 0:
+        found += targets_of(Kind.NUMBER, lookups_of(term, EVERY[Kind.NUMBER]), most)
+    return _best(found, visible)
 
 
 def _rank(text: str, term: str) -> int:
@@ -124,29 +124,16 @@ def _rank(text: str, term: str) -> int:
 
 def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
     """Customers with the term in their enterprise id, or in a name that an order gave them, with `shown_name`."""
-    ids, more = _parts(Kind.CUSTOMER, folded(term), _customers_among(seen))
-    fits = customers.filter(pk__in={*_customers_of(ids, term, seen), term.strip()})
+    ids, more = [], False
+    if is_long_enough(folded(term), EVERY[Kind.CUSTOMER]):
+        own = customers.filter(which_fit(term, seen)).order_by().values_list("pk", flat=True)
+        visible = None if seen is None else lambda part: set(own.filter(pk__in=part))
+        ids, more = _best(_first(Customer.objects.all(), "texts", folded(term), _most(visible)), visible)
+    fits = customers.filter(pk__in={*ids, term.strip()})
     named = fits.values_list("pk", "shown_name", "last_order_id")
     best = sorted(named, key=lambda row: (min(_rank(row[0], term), _rank(row[1], term)), -row[2]))[: most + 1]
     rows = customers.in_bulk([row[0] for row in best])
     return cut((rows[row[0]] for row in best if row[0] in rows), most, more)
-
-
-def _customers_among(seen: QuerySet[Order] | None) -> Visible:
-    """Keeps the targets (first orders with a customer's id or name) of customers who have an order in `seen`."""
-    if seen is None:
-        return None
-    own = Exists(seen.filter(enterprise_id=OuterRef("enterprise_id")))
-    return lambda ids: set(Order.objects.filter(own, pk__in=ids).order_by().values_list("pk", flat=True))
-
-
-def _customers_of(targets: list[int] | QuerySet, term: str, seen: QuerySet[Order] | None) -> QuerySet:
-    """The enterprise ids of the orders by which the term was found."""
-    rows = Order.objects.filter(pk__in=targets).exclude(enterprise_id="")
-    if seen is not None:
-        same = seen.filter(enterprise_id=OuterRef("enterprise_id"), enterprise_name=OuterRef("enterprise_name"))
-        rows = rows.filter(Q(enterprise_id__icontains=term.strip()) | Exists(same))
-    return rows.order_by().values_list("enterprise_id", flat=True)
 
 
 def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: QuerySet[Order] | None = None) -> Found:
@@ -162,8 +149,8 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
     if is_short := SHORTEST <= len(short) <= EVERY[Kind.DOMAIN] and short.isascii():
         begins, more = _keys_that_begin(short, domains)
         part = f".{short}."[: EVERY[Kind.DOMAIN] + 1]
-    ids, others = _parts(Kind.DOMAIN, part if is_short else short, None if seen is None else _domains_among(domains))
-    keys = {*OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True), domain_key(term)}
+    found_keys, others = _keys_with(part if is_short else short, domains, seen)
+    keys = {*found_keys, domain_key(term)}
 
     def best(key: str) -> tuple:
         return min(_rank(key, term), _rank(unicode_form(key), term)), len(key), key
@@ -182,14 +169,33 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
     return Found([row for _place, _which, row in shown], more or others or len(lines) > most)
 
 
+def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None) -> tuple[list[str], bool]:
+    """The domains with the (folded) term in one of their forms, and whether there may be more."""
+    if not is_long_enough(term, EVERY[Kind.DOMAIN]):
+        return [], False
+    own = domains.order_by().values_list("key", flat=True)
+    visible = None if seen is None else lambda keys: set(own.filter(key__in=keys))
+    older, most = _older(), _most(visible)
+    texts = DomainText.objects.all() if term.isascii() else DomainText.objects.filter(text__contains="xn--")
+    found = [] if older is None else [text.partition("\n")[0] for text in _first(texts, "text", term, most)]
+    if older != 0:
+        ids = targets_of(Kind.DOMAIN, lookups_of(term, EVERY[Kind.DOMAIN]), most)
+        found += OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
+    return _best(found, visible)
+
+
 def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[str], bool]:
     """The domains that begin with the term, of the first PLACES rows that do, and whether there may be more."""
-    in_index = {"key__gte": term, "key__lt": f"{term}\U0010ffff"}  # SQLite's LIKE reads no index
-    begins = in_index if connection.vendor == "sqlite" else {"key__startswith": term}
-    rows = OrderDomain.objects.filter(**begins).order_by().values("pk")  # PostgreSQL would sort them all
+    rows = OrderDomain.objects.filter(_begins("key", term)).order_by().values("pk")  # PostgreSQL would sort them all
     keys = domains.filter(pk__in=rows[:PLACES]).order_by("key").values_list("key", flat=True).distinct()
     found = list(keys[: CANDIDATES + 1])
     return found[:CANDIDATES], len(found) > CANDIDATES or rows[PLACES : PLACES + 1].exists()
+
+
+def _begins(name: str, term: str) -> Q:
+    """SQLite's LIKE reads no index."""
+    in_index = {f"{name}__gte": term, f"{name}__lt": f"{term}\U0010ffff"}
+    return Q(**in_index if connection.vendor == "sqlite" else {f"{name}__startswith": term})
 
 
 def _rows_of(
@@ -217,25 +223,27 @@ def _rows_of(
     return [own for own in best if own], left_out
 
 
-def _domains_among(domains: QuerySet[OrderDomain]) -> Visible:
-    """Keeps the targets (first rows of a domain) whose domain one of these rows names too."""
-    own = Exists(domains.filter(key=OuterRef("key")))
-    return lambda ids: set(OrderDomain.objects.filter(own, pk__in=ids).order_by().values_list("pk", flat=True))
-
-
 def find_by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None) -> Found:
     """Orders whose product id or BPM process, as `kind` says, begins with the term."""
-    if not is_long_enough(folded(term), EVERY[Kind.NUMBER]):
+    term = folded(term)
+    if not is_long_enough(term, EVERY[Kind.NUMBER]):
         return NOTHING
-    ids, more = _targets(kind, [beginning(folded(term))], _among(seen))
+    older, visible = _older(), _among(seen)
+    rows = OrderText.objects.filter(_begins(kind.name.lower(), term)).values_list("pk", flat=True)
+    found = [] if older is None else list(rows[: _most(visible) + 1])
+    if older != 0:
+        found += targets_of(kind, [beginning(term)], _most(visible))
+    ids, more = _best(found, visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    whole = whole_piece(term)
-    rows = SearchPiece.objects.filter(kind=Kind.PHONE, piece=whole.text, before=whole.before).order_by("-target")
-    targets, visible = rows.values_list("target", flat=True), _among(seen)
-    ids = list(targets[:CANDIDATES]) if visible is None else _seen(list(targets[:PLACES]), visible, False)[0]
+    older, visible = _older(), _among(seen)
+    rows = OrderText.objects.filter(phone=folded(term)).order_by("-pk").values_list("pk", flat=True)
+    found = [] if older is None else list(rows[: _most(visible)])
+    if older != 0:
+        found += orders_with(Kind.PHONE, term)[: _most(visible)]
+    ids, _more = _best(found, visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most)
 
 
@@ -258,48 +266,40 @@ def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Fo
     return cut(rows[: most + 1], most)
 
 
-def customers_with(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
-    """The ids of all customers with the term in their enterprise id or name, for `__in`: many are a subquery."""
-    term = folded(term)
-    if not is_long_enough(term, EVERY[Kind.CUSTOMER]):
-        return []
-    ids, more = _parts(Kind.CUSTOMER, term)
-    if not more:
-        return list(_customers_of(ids, term, seen))
-    return _customers_of(_customers_pieces(term).values("target"), term, seen)
-
-
 def which_fit(term: str, seen: QuerySet[Order] | None = None) -> Q:
-    """The same for the list of customers, which counts and sorts all that it finds.
-
-    Where the term fits very many, the customers' texts are read in the order of the list: a page of them and as many as
-    are counted are soon met, while the index would give them all first. A limited reader may not see each text.
-    """
-    if seen is None and _is_common(folded(term)) and not Customer.objects.filter(texts=None).exists():
-        return Q(texts__contains=folded(term))
-    return Q(pk__in=customers_with(term, seen))
-
-
-def _is_common(term: str) -> bool:
-    """Whether a (folded) term is at more than COMMON places of the customers' texts."""
-    return is_long_enough(term, EVERY[Kind.CUSTOMER]) and _customers_pieces(term)[COMMON : COMMON + 1].exists()
-
-
-def _customers_pieces(term: str) -> QuerySet[SearchPiece]:
-    """All places of the index at which a (folded) term is in a customer's text."""
-    lookups = lookups_of(term, EVERY[Kind.CUSTOMER])
-    return SearchPiece.objects.filter(reduce(or_, (_pieces(Kind.CUSTOMER, one) for one in lookups))).order_by()
+    """All customers with the term in their enterprise id or in a name that an order gave them."""
+    if not is_long_enough(folded(term), EVERY[Kind.CUSTOMER]):
+        return Q(pk__in=[])
+    fits = Q(texts__contains=folded(term))
+    if seen is None:
+        return fits
+    named = seen.filter(enterprise_id=OuterRef("pk"), enterprise_name__icontains=term.strip())
+    return fits & (Q(pk__icontains=term.strip()) | Exists(named))
 
 
 def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
-    """The same for lists of orders and what belongs to them: any part of a Chinese name, or the whole id."""
+    """The ids of the customers meant in a list of orders and what belongs to them, for `__in`: many are a subquery.
+
+    The term is any part of a Chinese name, or the whole id.
+    """
     if term.isascii():
         orders = Order.objects.all() if seen is None else seen
         return [term.strip()] if orders.filter(enterprise_id=term.strip()).exists() else []
-    return customers_with(term, seen)
+    fits = Customer.objects.filter(which_fit(term, seen)).order_by().values_list("pk", flat=True)
+    found = list(fits[: CANDIDATES + 1])
+    return found if len(found) <= CANDIDATES else fits
+
+
+def _older() -> int | None:
+    """The order before which none is sure to be indexed; 0 for none, None before the index is begun. So it is on the
+    schema of 1.12.0 too, which does not have it."""
+    try:
+        return TextProgress.objects.values_list("older", flat=True).first()
+    except (ProgrammingError, OperationalError):
+        return None
 
 
 def is_behind() -> bool:
-    """Whether orders from before there was an index are still to be indexed."""
-    older = SearchProgress.objects.values_list("older", flat=True).first()
-    return Order.objects.exists() if older is None else older > 0
+    """Whether orders from before there was an index are still to be indexed. That of 1.12.0 counts too."""
+    is_full = _older() == 0 or SearchProgress.objects.filter(older=0).exists()
+    return not is_full and Order.objects.exists()

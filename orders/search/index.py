@@ -6,29 +6,22 @@ left to do follows from the rows themselves, so it may be killed at any moment, 
 
 import datetime
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Iterable
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from orders.intake.customer_names import name_of
 from orders.intake.entered import ENTERED
-from orders.models import Customer, IndexedOrder, Order, OrderDomain, OrderEvent, SearchPiece, SearchProgress
+from orders.models import Customer, DomainText, Order, OrderDomain, OrderEvent, OrderText, TextProgress
 from orders.rules.content import unicode_form
-from orders.rules.pieces import Piece, folded, pieces_of, whole_piece
+from orders.rules.pieces import folded
+from orders.search.pieces import add_customers
 
-Kind = SearchPiece.Kind
-EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # the others are found by their beginning
 BATCH = 100  # orders of a transaction
 DOMAINS, MAX_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
 # Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
 ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
-# bulk_create takes four times as long for so many small rows.
-ADD = (
-    f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"
-    " ON CONFLICT DO NOTHING"
-)
 MOVED = "attribution_moved"
 TELLING = ["held", "went_on", "attribution_chosen", MOVED, "domains_named", "late_answer", "approval"]
 CHANGED = Q(kind__in=TELLING) | Q(kind="step_done", data__step="start_bpm")
@@ -48,12 +41,12 @@ READ = [
 def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[[], bool] = lambda: True) -> int:
     """Indexes for about `seconds`, in one process at a time: new orders, changed, then old ones. Returns how many.
 
-    Last come the customers of a version before, which noted no texts of them.
+    Before the old ones come the customers of a version before 1.10.0, which noted no texts of them.
     """
     until = time.monotonic() + seconds
-    progress = SearchProgress.objects.first() or _begin(now)
+    progress = TextProgress.objects.first() or _begin(now)
     count = 0
-    for part in (_index_new, _index_changed, _index_older, _note_texts):
+    for part in (_index_new, _index_changed, _note_texts, _index_older):
         done = True
         while done and time.monotonic() < until and may_go_on():
             done = part(progress, now)
@@ -61,14 +54,14 @@ def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[
     return count
 
 
-def _begin(now: datetime.datetime) -> SearchProgress:
+def _begin(now: datetime.datetime) -> TextProgress:
     settled = Order.objects.filter(received_at__lt=now - ORDERS_SETTLED).order_by("-pk").values_list("pk", flat=True)
     newest = settled.first() or 0
     event = OrderEvent.objects.aggregate(last=Max("pk"))["last"] or 0
-    return SearchProgress.objects.create(orders=newest, older=newest + 1, events=event)
+    return TextProgress.objects.create(orders=newest, older=newest + 1, events=event)
 
 
-def _index_new(progress: SearchProgress, now: datetime.datetime) -> int:
+def _index_new(progress: TextProgress, now: datetime.datetime) -> int:
     done = _index(_not_indexed().filter(pk__gt=progress.orders).order_by("pk"))
     if not done:
         settled = Order.objects.filter(pk__gt=progress.orders, received_at__lt=now - ORDERS_SETTLED)
@@ -76,7 +69,7 @@ def _index_new(progress: SearchProgress, now: datetime.datetime) -> int:
     return len(done)
 
 
-def _index_changed(progress: SearchProgress, now: datetime.datetime) -> int:
+def _index_changed(progress: TextProgress, now: datetime.datetime) -> int:
     """Orders that gained something after they were accepted."""
     rows = OrderEvent.objects.filter(pk__gt=progress.events, at__lt=now - EVENTS_SETTLED).order_by("pk")
     last = rows.aggregate(last=Max("pk"))["last"]
@@ -98,7 +91,7 @@ def _leave_places(moved: set[int]) -> None:
     Customer.attributions.through.objects.filter(~Exists(theirs), customer__in=customers).delete()
 
 
-def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:
+def _index_older(progress: TextProgress, now: datetime.datetime) -> int:
     if not progress.older:
         return 0
     done = _index(_not_indexed().filter(pk__lt=progress.older).order_by("-pk"))
@@ -106,7 +99,7 @@ def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:
     return len(done)
 
 
-def _note_texts(progress: SearchProgress, now: datetime.datetime) -> int:
+def _note_texts(progress: TextProgress, now: datetime.datetime) -> int:
     """The texts of customers that a version before has made."""
     customers = list(Customer.objects.filter(texts=None).order_by("pk")[:BATCH])
     if not customers:
@@ -121,7 +114,7 @@ def _note_texts(progress: SearchProgress, now: datetime.datetime) -> int:
     return len(customers)
 
 
-def _note(progress: SearchProgress, **place: int | None) -> None:
+def _note(progress: TextProgress, **place: int | None) -> None:
     [(name, value)] = place.items()
     if value is not None and value != getattr(progress, name):
         setattr(progress, name, value)
@@ -129,20 +122,27 @@ def _note(progress: SearchProgress, **place: int | None) -> None:
 
 
 def _not_indexed() -> QuerySet[Order]:
-    return Order.objects.filter(~Exists(IndexedOrder.objects.filter(order=OuterRef("pk"))))
+    return Order.objects.filter(~Exists(OrderText.objects.filter(order=OuterRef("pk"))))
 
 
 def _index(rows: QuerySet[Order]) -> list[Order]:
     """Indexes the first rows, at most BATCH, and returns them. The row that says so is the last one of each."""
     orders = _first_few(list(rows.only(*READ)[:BATCH]))
     _index_domains(orders)
-    pieces = {(kind, piece, order.pk) for order in orders for kind, piece in _texts(order)}
     with transaction.atomic():
-        customers = _keep_customers(orders)
-        _add(pieces)
-        marks = [IndexedOrder(order=row, customer=customers.get(row.enterprise_id)) for row in orders]
-        IndexedOrder.objects.bulk_create(
-            marks, update_conflicts=True, unique_fields=["order"], update_fields=["customer"]
+        _keep_customers(orders)
+        texts = [
+            OrderText(
+                order=row,
+                number=folded(row.number),
+                product=folded(row.product_id),
+                process=folded(row.bpm_process),
+                phone=folded(row.oper_tel),
+            )
+            for row in orders
+        ]
+        OrderText.objects.bulk_create(
+            texts, update_conflicts=True, unique_fields=["order"], update_fields=["product", "process", "phone"]
         )
     return orders
 
@@ -158,49 +158,23 @@ def _first_few(orders: list[Order]) -> list[Order]:
     return orders
 
 
-def _texts(order: Order) -> Iterator[tuple[int, Piece]]:
-    yield from _parts(Kind.NUMBER, order.number)
-    whole = {Kind.PRODUCT: order.product_id, Kind.PROCESS: order.bpm_process, Kind.PHONE: order.oper_tel}
-    for kind, text in whole.items():
-        if text:
-            yield kind, whole_piece(text)
-
-
-def _parts(kind: Kind, text: str) -> Iterator[tuple[int, Piece]]:
-    return ((kind, piece) for piece in pieces_of(text, EVERY[kind]))
-
-
 def _index_domains(orders: list[Order]) -> None:
     """Each domain once, however many orders name it; an internationalized one by both of its forms.
 
     The rows are read to the end first. On SQLite a transaction fails that begins while a query is still open, once
     another process has committed since.
     """
-    rows = iter(list(OrderDomain.objects.filter(order__in=orders).order_by().values_list("key", "pk")))
-    while part := list(islice(rows, DOMAINS)):
-        first: dict[str, int] = {}
-        for key, pk in part:
-            first.setdefault(key, pk)
-        indexed = Exists(IndexedOrder.objects.filter(order=OuterRef("order")))
-        known = OrderDomain.objects.filter(indexed, key__in=list(first)).exclude(order__in=orders)
-        new = first.keys() - set(known.order_by().values_list("key", flat=True))
-        with transaction.atomic():
-            texts = ((text, first[key]) for key in new for text in {key, unicode_form(key)})
-            _add((kind, piece, pk) for text, pk in texts for kind, piece in _parts(Kind.DOMAIN, text))
+    keys = sorted(set(OrderDomain.objects.filter(order__in=orders).order_by().values_list("key", flat=True)))
+    for start in range(0, len(keys), DOMAINS):
+        texts = (_lines([key, unicode_form(key)]) for key in keys[start : start + DOMAINS])
+        DomainText.objects.bulk_create([DomainText(text=text) for text in texts], ignore_conflicts=True)
 
 
-def _add(pieces: Iterable[tuple[int, Piece, int]]) -> None:
-    """Sorted, so that two who add the same rows take them in one sequence."""
-    rows = sorted((kind, piece.text, piece.before, target) for kind, piece, target in pieces)
-    with connection.cursor() as cursor:
-        cursor.executemany(ADD, rows)
-
-
-def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
+def _keep_customers(orders: Iterable[Order]) -> None:
     """Makes the customers of these orders, or brings them up to date, and adds what they are found by."""
     named = sorted((row for row in orders if row.enterprise_id), key=lambda row: row.pk)
     known = Customer.objects.in_bulk({row.enterprise_id for row in named})
-    through, places, pieces = Customer.attributions.through, set(), set()
+    through, places, added = Customer.attributions.through, set(), []
     fresh, changed = {}, set()
     entered = OrderEvent.objects.filter(order__in=named, kind=ENTERED).order_by()
     by_hand = set(entered.values_list("order_id", flat=True)) if named else set()
@@ -218,14 +192,11 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
                 name=name,
                 last_order=row,
             )
-            pieces |= _customer_pieces(row)
-        elif customer.name != row.enterprise_name:  # it is found by a former name too
-            same = IndexedOrder.objects.filter(customer=customer, order__enterprise_name=row.enterprise_name)
-            if not same.exists():
-                pieces |= _customer_pieces(row)
-                if customer.texts is not None:
-                    customer.texts = _lines([*customer.texts.split("\n"), row.enterprise_name])
-                    changed.add(customer.pk)
+            added.append(row)
+        elif _is_new(row.enterprise_name, customer):  # it is found by a former name too
+            customer.texts = f"{customer.texts}\n{folded(row.enterprise_name)}"
+            changed.add(customer.pk)
+            added.append(row)
         changed |= {row.enterprise_id} if _bring_up_to_date(customer, row, row.pk in by_hand) else set()
         if row.attribution_id:
             places.add((row.enterprise_id, row.attribution_id))
@@ -234,17 +205,17 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
     Customer.objects.bulk_update([known[key] for key in sorted(changed - fresh.keys())], fields)
     rows = [through(customer_id=customer, province_id=letters) for customer, letters in sorted(places)]
     through.objects.bulk_create(rows, ignore_conflicts=True)
-    _add(pieces)
-    return known
+    add_customers(added)
+
+
+def _is_new(name: str, customer: Customer) -> bool:
+    """Whether the customer has not been called so. Texts that are not noted yet will have each name."""
+    name = folded(name)
+    return bool(name) and customer.texts is not None and f"\n{name}\n" not in f"\n{customer.texts}\n"
 
 
 def _lines(texts: Iterable[str]) -> str:
     return "\n".join(dict.fromkeys(folded(text) for text in texts if text))
-
-
-def _customer_pieces(row: Order) -> set[tuple[int, Piece, int]]:
-    texts = chain(_parts(Kind.CUSTOMER, row.enterprise_id), _parts(Kind.CUSTOMER, row.enterprise_name))
-    return {(kind, piece, row.pk) for kind, piece in texts}
 
 
 def _bring_up_to_date(customer: Customer, row: Order, by_hand: bool) -> bool:

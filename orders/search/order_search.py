@@ -22,7 +22,6 @@ LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
 """What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
 FEW = 200
-LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help
 
 
 def search_orders(rows, term: str, seen: QuerySet[Order] | None):
@@ -40,8 +39,8 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
         return rows.filter(found if few is None else Q(pk__in=few))  # else all orders may be read for a page of few
     customers = customers_meant(term, seen)
     found = Q(enterprise_id__in=customers)
-    if customers == [] or is_behind():
-        found |= _by_name(term)
+    if (behind := is_behind()) or customers == []:
+        found |= Q(**{f"enterprise_name__{'icontains' if behind else 'startswith'}": term})
     return rows.filter(found | Q(pk__in=_with_domain(term)) if _may_be_a_domain(term) else found)
 
 
@@ -54,12 +53,6 @@ def _may_be_a_domain(term: str) -> bool:
     """Whether a term may be how a domain begins. A dot tells it from a customer's name."""
     host = domain_meant(term)
     return "." in host and domain_key(host).isascii()
-
-
-def _by_name(term: str, path: str = "") -> Q:
-    if len(term) < LEAST_FOR_TRIGRAMS:
-        return Q(**{f"{path}enterprise_name__startswith": term})
-    return Q(**{f"{path}enterprise_name__icontains": term})
 
 
 def _by_id(term: str) -> Q:
@@ -93,7 +86,7 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
     if not term:
         return rows
     customers = customers_meant(term, seen)
-    named = Q() if term.isascii() or not is_behind() else _by_name(term, f"{order}__")
+    named = Q() if term.isascii() or not is_behind() else Q(**{f"{order}__enterprise_name__icontains": term})
     if customers != []:
         named |= Q(**{f"{order}__enterprise_id__in": customers})
         if not (domain and _may_be_a_domain(term)):

@@ -27,16 +27,16 @@ from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import address_of_list, lists_in_order, right_to_view
 from orders.lists.scope import attributions_of, by_number, limit, seen_orders, why_blind
-from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province, SearchPiece
+from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province
 from orders.people.staff_events import note_phone_searched
 from orders.rules.content import domain_meant
 from orders.rules.pieces import folded, is_long_enough
 from orders.search import find
-from orders.search.index import EVERY
 from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, term_meant
+from orders.search.pieces import EVERY
+from orders.search.pieces import Kind as Piece
 from orders.texts.refusal_hints import why_refused
 
-Piece = SearchPiece.Kind
 IN_BOX, ON_PAGE = 6, 50
 LONGEST = 255  # characters of the longest text that is indexed
 SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"

@@ -9,8 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from orders.lists.plain_cells import plain
-from orders.models import BillingRecord, IndexedOrder, Order, OrderEvent, SearchProgress
-from orders.search import find
+from orders.models import BillingRecord, Order, OrderEvent, OrderText, TextProgress
 from orders.search.index import index_orders
 from orders.search.order_search import customer_address
 from tests import factories as make
@@ -318,13 +317,7 @@ def test_an_enterprise_id_of_odd_characters_has_a_page(admin_client):
     assert customer_address(odd) in admin_client.get(LIST).content.decode()
 
 
-@pytest.fixture(params=[find.COMMON, 0], ids=["few", "many"])
-def places(monkeypatch, request):
-    """A term that fits few customers, and one that fits so many that their own texts are read."""
-    monkeypatch.setattr(find, "COMMON", request.param)
-
-
-def test_the_list_is_searched_by_any_part(admin_user, family, places):
+def test_the_list_is_searched_by_any_part(admin_user, family):
     make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明 CDN 信息")
     index()
     both = ["F-66", "E-55"]
@@ -409,9 +402,9 @@ def test_while_old_orders_are_indexed_names_are_searched_in_them_and_a_line_says
     row = make.BillingRecordFactory(order__enterprise_id="E-55", order__enterprise_name="北京云帆网络科技")
     new = make.OrderFactory(enterprise_id="F-66", enterprise_name="上海云帆信息", received_at=timezone.now())
     if begun:
-        SearchProgress.objects.create(orders=row.order_id, older=row.order_id + 1, events=0)
+        TextProgress.objects.create(orders=row.order_id, older=row.order_id + 1, events=0)
         index_orders(now=timezone.now(), seconds=60, may_go_on=iter([True, *[False] * 4]).__next__)
-        assert IndexedOrder.objects.get().order == new
+        assert OrderText.objects.get().order == new
     for name in ("orders_order", "orders_billingrecord"):
         assert count(admin_user, reverse(f"admin:{name}_changelist"), {"q": "云帆网"}) == 1
     assert BEHIND in admin_client.get(LIST).content.decode()
@@ -470,7 +463,7 @@ def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(
         ("E-55", ["SH"], 1),
     ],
 )
-def test_nobody_finds_a_customer_by_a_name_that_only_others_orders_gave(member, renamed, places, term, letters, found):
+def test_nobody_finds_a_customer_by_a_name_that_only_others_orders_gave(member, renamed, term, letters, found):
     client = member(ROLE, letters=letters)
     assert len(unrendered(client.person, LIST, {"q": term}).context_data["cl"].result_list) == found
     groups = client.get("/admin/find/", {"q": term, "part": ""}).context["groups"]

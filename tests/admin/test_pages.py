@@ -12,13 +12,16 @@ from orders.models import (
     CalendarDay,
     CustomerNote,
     Dispatch,
+    DomainText,
     IncidentNote,
     IndexedOrder,
     Order,
+    OrderText,
     Province,
     SearchPiece,
     SearchProgress,
     ServiceType,
+    TextProgress,
     TimeLimit,
     TrailEntry,
     TrailSending,
@@ -35,7 +38,17 @@ from tests.admin.walking import page_of
 # made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape; an
 # incident's and a customer's page shows its notes; the page 审计 shows the trail, and `status` how far it was sent and
 # when an old secret was used
-MADE = {CustomerNote, IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
+MADE = {
+    CustomerNote,
+    DomainText,
+    IncidentNote,
+    IndexedOrder,
+    OrderText,
+    SearchPiece,
+    SearchProgress,
+    TextProgress,
+    TrialShape,
+}
 MADE |= {Digest, RedWatch}  # only mails follow from them
 MADE |= {PartnerProof, PartnerHold, KeptAnswer}  # `partners` and `status` show them
 MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState, DeskProcess}

@@ -15,6 +15,7 @@ from integrations.models import BpmCallback
 from integrations.partners.profile import ProfileError, read_profile
 from orders.models import Attempt, Dispatch, SearchPiece
 from orders.rules.pieces import whole_piece
+from orders.search.index import index_orders
 from tests.bpm_messages import URL, approval
 from tests.conftest import shanghai
 
@@ -249,11 +250,18 @@ def test_the_process_names_the_order(order, settings, members):
     assert kept().order == order
 
 
-def test_an_old_process_is_found_by_the_search_index(order, settings):
+@pytest.mark.parametrize("by_pieces", [False, True])
+def test_an_old_process_is_found_by_the_search_index(order, settings, by_pieces):
+    """That of 1.12.0 too."""
     speak(settings, 'identifies = "process"')
     learn(order)
     piece = whole_piece("P-1")
-    SearchPiece.objects.create(kind=SearchPiece.Kind.PROCESS, piece=piece.text, before=piece.before, target=order.pk)
+    if by_pieces:
+        SearchPiece.objects.create(
+            kind=SearchPiece.Kind.PROCESS, piece=piece.text, before=piece.before, target=order.pk
+        )
+    else:
+        index_orders(now=timezone.now(), seconds=60)
     assert call(without("code", process="P-1")).status_code == 200
     assert kept().order == order
 

@@ -18,12 +18,6 @@ def folder(settings, tmp_path):
     settings.ATTACHMENT_DIR = tmp_path / "files" / "attachments"
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """A busy machine reads a right workbook late; a hostile one meets its limit of processor time all the same."""
-    monkeypatch.setattr("orders.office.trials.workbook.SECONDS", 60)
-
-
 @pytest.fixture
 def apart():
     """The test's workbooks are read by the process with limits, as in production."""

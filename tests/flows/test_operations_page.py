@@ -1,6 +1,7 @@
-"""The examples in docs/operations.md are real output: this test plays its broken orders, command by command.
+"""The examples in docs/operations.md, accounts.md and partners.md are real output: this test plays their broken orders,
+command by command. printed.txt has what commands print besides.
 
-A line `…` in the page stands for omitted lines. Only commands that need a process of their own are not played.
+A line `…` stands for omitted lines. Only commands that need a process of their own are not played.
 """
 
 import contextlib
@@ -27,18 +28,20 @@ from tests.entering.workbooks import row, workbook
 from tests.files import books
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
+from tests.sources import source
 
-PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGE = "".join(source(f"docs/{name}.md") for name in ("operations", "accounts", "partners"))
+PRINTED = source("tests/flows/printed.txt")
 ELSEWHERE = {"worker", "sandbox", "backup", "restore", "send_order", "sign_message", "verify_message", "audit"}
 """Processes, and what is new each time; `audit` is held to its form by tests/admin/test_audit_command.py."""
 APPS = {"orders", "integrations", "notifications", "approvals", "project"}
 FILE = "A1_50004020027_20230920185436.xlsx"
 
 
-def shown() -> list[tuple[str, list[str]]]:
-    """(command line, its output) of every example in the page."""
+def shown(pages: str) -> list[tuple[str, list[str]]]:
+    """(command line, its output) of every example in the pages."""
     examples = []
-    for indent, language, text in re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", PAGE, re.DOTALL | re.MULTILINE):
+    for indent, language, text in re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", pages, re.DOTALL | re.MULTILINE):
         for line in text.splitlines() if language != "sh" else ():  # lines of a shell, without their output
             line = line.removeprefix(indent)
             if line.startswith("$ "):
@@ -310,7 +313,7 @@ def second_person(run, settings):
 
 @pytest.fixture
 def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]]:
-    """Everything that the page's commands print."""
+    """Everything that the pages' commands print."""
     settings.DISPATCH_RETRY_SECONDS = [30, 120]
     monkeypatch.setattr(getpass, "getuser", lambda: "li")
     monkeypatch.chdir(tmp_path)
@@ -360,8 +363,8 @@ def fits(told: list[str], output: list[str]) -> bool:
 @pytest.mark.whole
 def test_each_example_is_what_is_printed(printed):
     wrong = []
-    assert len(shown()) > 30
-    for line, told in shown():
+    assert len(shown(PAGE)) > 30
+    for line, told in [*shown(PAGE), *shown(PRINTED)]:
         if line.split()[0] not in ELSEWHERE:
             outputs = [[*map(as_production_prints, output)] for command, output in printed if command == line]
             if not any(fits(told, output) for output in outputs):
@@ -380,7 +383,7 @@ def test_its_order_files_are_carried_out(desk):
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
     assert len(ours) == 42
-    assert ours - {line.split()[0] for line, _ in shown()} == set()
+    assert ours - {line.split()[0] for line, _ in shown(PAGE)} == set()
 
 
 @pytest.mark.parametrize(

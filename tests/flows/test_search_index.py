@@ -12,10 +12,23 @@ from django.utils import timezone
 from integrations import tasks
 from integrations.models import LeaseLock
 from integrations.partners.profile import read_profile
-from orders.models import Customer, IndexedOrder, Order, OrderDomain, SearchPiece, SearchProgress
+from orders.db.indexes import add_trigrams
+from orders.models import (
+    Customer,
+    DomainText,
+    IndexedOrder,
+    Order,
+    OrderDomain,
+    OrderText,
+    SearchPiece,
+    SearchProgress,
+    TextProgress,
+)
 from orders.rules.content import domain_key
+from orders.rules.pieces import lookups_of, pieces_of, whole_piece
 from orders.search import find
 from orders.search import index as search_index
+from orders.search.pieces import add_customers, targets_of
 from tests import factories as make
 from tests.flows.contents import activation, change, trial
 
@@ -59,12 +72,12 @@ def test_what_comes_later_is_found_too(desk):
     """An activation before its trial has no customer yet; a BPM process comes with BPM's answer."""
     desk.post(activation("A1"))
     index()
-    assert IndexedOrder.objects.get(order__number="A1").customer is None
+    assert customers(ENTERPRISE) == []
     desk.post(trial("T1"))
     desk.sweep()
     desk.clock.shift(40)
     index()
-    assert IndexedOrder.objects.get(order__number="A1").customer_id == ENTERPRISE
+    assert customers(ENTERPRISE) == [ENTERPRISE]
     process = desk.order("A1").bpm_process
     assert process
     for kind, term in ((find.Kind.PROCESS, process), (find.Kind.PRODUCT, "P-A1")):
@@ -86,9 +99,8 @@ def test_a_customer_goes_by_its_newest_name_and_is_found_by_each(desk):
 
 
 @pytest.mark.parametrize("noted", [False, True])
-def test_customers_of_a_version_before_are_found_in_their_list_by_each_name(desk, admin_client, monkeypatch, noted):
-    """It noted no texts of them, by which the list finds what fits very many."""
-    monkeypatch.setattr(find, "COMMON", 0)
+def test_customers_of_a_version_before_are_found_in_their_list_by_each_name(desk, admin_client, noted):
+    """It noted no texts of them."""
     desk.play(trial("T1", "a.example.com", EnterpriseName="湖畔视频"))
     index()
     Customer.objects.update(texts=None)
@@ -96,10 +108,9 @@ def test_customers_of_a_version_before_are_found_in_their_list_by_each_name(desk
     index()
     if not noted:
         Customer.objects.update(texts=None)
+        index()
     for term, found in (("湖畔", 1), ("湖滨传", 1), (ENTERPRISE[4:9], 1), ("湖边", 0), ("视频湖滨", 0)):
         assert admin_client.get("/admin/orders/customer/", {"q": term}).context["cl"].result_count == found, term
-    index()
-    assert not Customer.objects.filter(texts=None).exists()
 
 
 def test_attributions_follow_the_orders(desk):
@@ -119,10 +130,10 @@ def test_old_orders_are_indexed_newest_first_and_new_ones_before_them(monkeypatc
     fresh = make.OrderFactory(received_at=now)
     turns = iter([True, True, False, False, False])  # one batch of new ones, the look for more, and then killed
     search_index.index_orders(now=now, seconds=60, may_go_on=lambda: next(turns, False))
-    assert [row.order_id for row in IndexedOrder.objects.all()] == [fresh.pk]
+    assert [row.order_id for row in OrderText.objects.all()] == [fresh.pk]
     assert search_index.index_orders(now=now, seconds=60) == 5
-    assert IndexedOrder.objects.count() == 6
-    assert SearchProgress.objects.get().older == 0
+    assert OrderText.objects.count() == 6
+    assert TextProgress.objects.get().older == 0
 
 
 @pytest.mark.django_db
@@ -130,17 +141,17 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch):
     """The row that says that an order is indexed is its last one: what came before it is made again."""
     order = make.OrderFactory(number="100A777", received_at=timezone.now())
     make.OrderDomainFactory(order=order, name="www.site.example.com")
-    for name in ("_index_domains", "_keep_customers", "_add"):
+    for name in ("_index_domains", "_keep_customers", "add_customers"):
         with monkeypatch.context() as patch:
             patch.setattr(search_index, name, lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 index()
-        assert not IndexedOrder.objects.exists()
+        assert not OrderText.objects.exists()
     assert index() == 1
-    count = SearchPiece.objects.count()
-    IndexedOrder.objects.all().delete()
+    count = DomainText.objects.count()
+    OrderText.objects.all().delete()
     assert index() == 1
-    assert SearchPiece.objects.count() == count
+    assert DomainText.objects.count() == count == 1
     assert index() == 0
 
 
@@ -161,9 +172,19 @@ def test_a_domain_is_indexed_once_however_many_orders_name_it():
     for _ in range(3):
         make.OrderDomainFactory(name="www.site.example.com")
     index()
-    pieces = SearchPiece.objects.filter(kind=SearchPiece.Kind.DOMAIN, before="")
-    assert pieces.count() == 1
+    assert DomainText.objects.count() == 1
     assert domains("www.site") == ["www.site.example.com"] * 3
+
+
+@pytest.mark.django_db
+def test_a_domain_that_one_order_loses_is_found_by_another_that_names_it():
+    first, second = (make.OrderDomainFactory(name="www.site.example.com").order for _ in range(2))
+    index()
+    first.domains.all().delete()
+    make.OrderEventFactory(order=first, kind="domains_named", at=timezone.now() - datetime.timedelta(minutes=1))
+    index()
+    found = find.find_domains("site.example", OrderDomain.objects.all(), 9).rows
+    assert [row.order for row in found] == [second]
 
 
 @pytest.mark.django_db
@@ -183,13 +204,13 @@ def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
     rows = [make.OrderFactory() for _ in range(3)]
     for place in range(12):
         make.OrderDomainFactory(order=rows[place % 3], name=f"d{place}.example.com")
-    turns = iter([True, True, True])  # the looks for new and changed ones, and one batch of old ones
+    turns = iter([True] * 4)  # the looks for new and changed ones and for customers, and one batch of old ones
     search_index.index_orders(now=timezone.now(), seconds=60, may_go_on=lambda: next(turns, False))
-    assert list(IndexedOrder.objects.values_list("order_id", flat=True)) == [rows[-1].pk]
+    assert list(OrderText.objects.values_list("order_id", flat=True)) == [rows[-1].pk]
     for row in rows:
         make.OrderEventFactory(order=row, kind="went_on", at=timezone.now() - datetime.timedelta(minutes=1))
     index()
-    assert IndexedOrder.objects.count() == 3
+    assert OrderText.objects.count() == 3
     assert all(domains(f"d{place}.example") for place in range(12))
 
 
@@ -233,7 +254,7 @@ def test_an_error_does_not_stop_deliveries(monkeypatch, caplog):
 def test_a_change_belongs_to_its_customer(desk):
     desk.play(trial("T1"), change("C1", "n.example.com"))
     index()
-    assert set(Customer.objects.get().orders.values_list("order__number", flat=True)) == {"T1", "C1"}
+    assert Customer.objects.get().last_order.number == "C1"
 
 
 def test_a_wildcard_is_found_as_a_domain_of_its_own(desk, settings):
@@ -245,3 +266,111 @@ def test_a_wildcard_is_found_as_a_domain_of_its_own(desk, settings):
     assert domains("*.LI") == ["*.li.example.com"]
     assert domains("li.example") == ["li.example.com", "*.li.example.com"]
     assert domains("*.*") == []
+
+
+# --- beside 1.12.0, whose index is rows of pieces
+
+PHONE = "13800000001"
+
+
+def add_pieces(order: Order) -> None:
+    """As the worker of 1.12.0 indexes an order."""
+    parts = [(SearchPiece.Kind.NUMBER, order.number, order.pk, 3)]
+    parts += [(SearchPiece.Kind.DOMAIN, row.key, row.pk, 4) for row in order.domains.all()]
+    found = [(kind, piece, target) for kind, text, target, every in parts for piece in pieces_of(text, every)]
+    whole = {"PRODUCT": order.product_id, "PROCESS": order.bpm_process, "PHONE": order.oper_tel}
+    found += [(SearchPiece.Kind[name], whole_piece(text), order.pk) for name, text in whole.items()]
+    for kind, piece, target in found:
+        SearchPiece.objects.create(kind=kind, piece=piece.text, before=piece.before, target=target)
+    add_customers([order])
+    make.CustomerFactory(last_order=order, enterprise_id=order.enterprise_id)
+    IndexedOrder.objects.create(order=order)
+
+
+@pytest.fixture
+def before():
+    """A desk of 1.12.0 whose index holds its two orders. The second one comes from another attribution."""
+    rows = []
+    for place in (1, 2):
+        order = make.OrderFactory(
+            number=f"100A230920{place}",
+            enterprise_id=f"E-{place}00",
+            enterprise_name=f"北京云帆{place}",
+            product_id=f"61000{place}",
+            bpm_process=f"bpm-77-{place}",
+            oper_tel=PHONE,
+            attribution_id="BJ" if place == 1 else "SH",
+        )
+        make.OrderDomainFactory(order=order, name=f"www.site{place}.example.com")
+        add_pieces(order)
+        rows.append(order)
+    SearchProgress.objects.create(orders=rows[-1].pk, older=0, events=0)
+    return rows
+
+
+def found_by(rows, seen=None) -> None:
+    """All of a search finds these orders, and no others."""
+    orders, numbers = Order.objects.all(), {row.number for row in rows}
+    assert {row.number for row in find.find_orders("A230920", orders, 9, seen).rows} == numbers
+    for kind, term in ((find.Kind.PRODUCT, "61000"), (find.Kind.PROCESS, "BPM-77")):
+        assert {row.number for row in find.find_by_beginning(kind, term, orders, 9, seen).rows} == numbers
+    assert {row.number for row in find.find_by_phone(PHONE, orders, 9, seen).rows} == numbers
+    domains = OrderDomain.objects.filter(order__in=rows) if seen is not None else OrderDomain.objects.all()
+    assert {row.order.number for row in find.find_domains("example", domains, 9, seen).rows} == numbers
+    named = Customer.objects.annotate(shown_name=F("name"))
+    assert {row.pk for row in find.find_customers("云帆", named, 9, seen).rows} == {row.enterprise_id for row in rows}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limited", [False, True])
+def test_the_index_of_1_12_0_answers_until_this_one_is_full(before, monkeypatch, limited):
+    monkeypatch.setattr(search_index, "BATCH", 1)
+    rows, seen = before, None
+    if limited:
+        rows, seen = before[:1], Order.objects.filter(attribution_id="BJ")
+    found_by(rows, seen)
+    for turns in ([True] * 4, [True] * 4):  # the looks for new and changed ones and customers, and a batch of old ones
+        search_index.index_orders(now=timezone.now(), seconds=60, may_go_on=iter([*turns, *[False] * 9]).__next__)
+        assert not find.is_behind()
+        found_by(rows, seen)
+    index()
+    SearchPiece.objects.all().delete()
+    assert not find.is_behind()
+    found_by(rows, seen)
+
+
+@pytest.mark.django_db
+def test_orders_that_the_worker_of_1_12_0_indexes_beside_this_one_are_indexed_here_too(before):
+    index()
+    order = make.OrderFactory(number="100A2309203", received_at=timezone.now())
+    IndexedOrder.objects.create(order=order)
+    assert index() == 1
+    assert orders("2309203") == ["100A2309203"]
+
+
+@pytest.mark.django_db
+def test_1_12_0_finds_customers_after_a_way_back_and_indexes_the_orders_itself(before):
+    index()
+    order = make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明信息", received_at=timezone.now())
+    kept = SearchProgress.objects.get()
+    index()
+    lookups = lookups_of("启明", 3)
+    assert targets_of(SearchPiece.Kind.CUSTOMER, lookups, 9) == [order.pk]
+    assert not IndexedOrder.objects.filter(order=order).exists()
+    assert vars(SearchProgress.objects.get()).items() >= {"orders": kept.orders, "events": kept.events}.items()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_the_schema_of_1_12_0_its_index_answers(before):
+    tables = [TextProgress, OrderText, DomainText]
+    with connection.schema_editor() as editor:
+        for model in tables:
+            editor.delete_model(model)
+    try:
+        found_by(before)
+        assert not find.is_behind()
+    finally:
+        with connection.schema_editor() as editor:
+            for model in tables:
+                editor.create_model(model)
+            add_trigrams(None, editor)

@@ -1,4 +1,4 @@
-"""`make house`: how large the project is and how many of its files one order runs through (docs/architecture.md).
+"""`make house`: how large the project is and how many of its files one order runs through.
 
 Prints functions per 1,000 lines of code, the longest files, and the files of ours in which a function runs during one
 POST up to its 00000, and during the delivery of one due billing step up to its outcome. `--files` names them.

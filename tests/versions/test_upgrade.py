@@ -131,7 +131,8 @@ def test_a_desk_is_upgraded_and_goes_back(tmp_path, postgres, old):
         assert "Traceback" not in desk.all_logs()
 
 
-def test_a_new_desk_goes_back_too(tmp_path, postgres, old):
+def test_a_new_desk_goes_back_too(tmp_path, postgres):
+    old = released([*RELEASED][-1], tmp_path / "released")
     with ProcessDesk(tmp_path, postgres=postgres, root=ROOT) as desk:
         story = Story(desk, {})
         story.take_over(old)
