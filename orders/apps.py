@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import pgettext_lazy
 
-FEATURES = ("bulk", "digest", "exports", "schedules", "trials", "views")  # those of the office with tables
+FEATURES = ("bulk", "digest", "exports", "trials", "views")  # those of the office with tables
 
 
 class OrdersConfig(AppConfig):

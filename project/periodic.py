@@ -35,8 +35,8 @@ from orders.mails.notices import remove_old_notices
 from orders.office.asked_ends import lapse_asked
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.digest.service import remove_old_digests, write_digests, write_red
+from orders.office.exports.schedules import begin_due_exports
 from orders.office.exports.service import remove_old_files, resume_exports
-from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.release import release
 from orders.people.ownership import let_go_owners

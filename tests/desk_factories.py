@@ -10,8 +10,7 @@ from integrations.models import ApiToken, Breaker, Heartbeat, LeaseLock
 from notifications.models import Contact, MailRule
 from orders.models import CalendarDay, Pause, Reconciliation, TimeLimit
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.exports.models import Export
-from orders.office.schedules.models import ScheduledExport
+from orders.office.exports.models import Export, ScheduledExport
 from orders.office.trials.models import TrialUpload
 from orders.office.views.models import SavedView
 from project.models import User

@@ -85,7 +85,7 @@ class OwnedFilter(SimpleListFilter):
 FOR_SYSTEMS = {one.parameter_name: one for one in (OwnedFilter, AttributionFilter, ServiceFilter)}
 FILTERS: dict[str, type[SimpleListFilter]] = {
     name: FOR_SYSTEMS.get(name) or (entry if is_simple(entry) else _choice(name))
-    for entry in order_list.OrderList.list_filter
+    for entry in order_list.OrderAdmin.list_filter
     for name in [said_as(entry)]
 }
 PARAMETERS = [*FILTERS, SEARCH_VAR, LIMIT, CURSOR]

@@ -21,7 +21,7 @@ from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.freeze import WAS_IN
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
 from orders.rules.content import domain_key
-from orders.rules.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
+from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
 from orders.trials.shapes import shape_of, shape_row
 
 Result = Attempt.Outcome
@@ -37,17 +37,17 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
     if STEPS[row.step].fix:
         return encode(_fix(row, records))
     if row.step == Step.ASK_BILLING:
-        return encode(bigdata.job_query(row.about.get("job") or row.order.number))
+        return encode(bigdata.job_query(row.asked_job or row.order.number))
     cancelled = STEPS[row.step].effect == Effect.CANCEL
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
-        seen = {"there": True} if row.about.get("there") else {}  # a person has looked (contract 7.2)
+        seen = {"there": True} if row.seen_there else {}  # a person has looked (contract 7.2)
         return encode(bigdata.job_query(row.order.number) | {"delete": _deletion(row, facts)} | seen)
     return encode(_deletion(row, facts) if row.step == Step.DELETE_BILLING else bigdata.product_infos(facts))
 
 
 def _deletion(row: Dispatch, facts: list[RecordFacts]) -> dict:
-    return bigdata.posted_deletion(facts, row.frozen_at) if POSTED in row.about else bigdata.deletion(facts)
+    return bigdata.posted_deletion(facts, row.frozen_at) if row.posted else bigdata.deletion(facts)
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
@@ -55,11 +55,11 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
-        named = [one for one in row.about["named"] if (one["productId"], domain_key(one["domain"])) not in ours]
+        named = [one for one in row.named if (one["productId"], domain_key(one["domain"])) not in ours]
         facts = [_facts_of_named(row.order, one) for one in named]
-        fixed = _deletion(row, facts) if POSTED in row.about else bigdata.named_theirs(named)
+        fixed = _deletion(row, facts) if row.posted else bigdata.named_theirs(named)
     else:
-        mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
+        mine = [records[pk] for pk in row.fixes if records[pk].state in stand]
         cancelled = BillingRecord.State.CANCELLED
         fixed = bigdata.product_infos(record_facts(record, cancelled=record.state == cancelled) for record in mine)
     return fixed

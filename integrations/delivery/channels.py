@@ -27,7 +27,7 @@ from orders.attachments.xlsx import ProbeError
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
 from orders.outbox.outcome import Outcome, Work
 from orders.outbox.retry_schedule import WAITS
-from orders.rules.steps import POSTED, STEPS, Channel, call_name
+from orders.rules.steps import STEPS, Channel, call_name
 
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome
@@ -118,7 +118,7 @@ def send_step(work: Work) -> Outcome:
 
 
 def _rules(work: Work) -> str:
-    call = call_name(work.step, {POSTED} if work.posted else ()) if work.step in STEPS else ""
+    call = call_name(work.step, posted=work.posted) if work.step in STEPS else ""
     return rules_hash(call) if call else ""
 
 

@@ -70,7 +70,7 @@ def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
     """How many records a planned step would send now."""
     if row.lane is None:
         return len(row.records)
-    if "to_shape" in row.about:
+    if row.to_shape:
         return len(work_out(row, now=now, gone=order)[1])
     return (order.trial or order).billing_records.filter(state__in=BillingRecord.THERE).count()
 
@@ -135,7 +135,7 @@ def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
         yield Foreseen("billed_still" if order.kind == Kind.ACTIVATION else "runs_on")
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         yield Foreseen("trial_still_live")
-    elif "put_back" in row.about:
+    elif row.puts_back:
         yield Foreseen("not_put_back")
     else:
         yield from _shrinking(order, row)

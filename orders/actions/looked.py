@@ -11,7 +11,7 @@ from orders.books.books import HeldRecord
 from orders.books.held_records import by_identity, identity, owner
 from orders.history.order_writes import load_records, lock_order
 from orders.incidents.incidents import close_troubles
-from orders.models import Attempt, BillingRecord, Dispatch, KeptAnswer, Order
+from orders.models import NOTES, Attempt, BillingRecord, Dispatch, KeptAnswer, Order, asks_about
 from orders.outbox.enqueue import build_replacement, enqueue
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Outcome
 from orders.outbox.release import NOT_FINISHED
@@ -49,12 +49,9 @@ def _end_later_looks(row: Dispatch) -> None:
     if row.step not in {Step.ASK_BILLING, Step.VERIFY_DELETED}:
         return
     same = Dispatch.objects.current().filter(order=row.order_id, step=row.step, undo=row.undo, state__in=NOT_FINISHED)
-    for name in ("look", "for", "move", "start_of"):
-        if name in row.about:
-            same = same.filter(**{f"about__{name}": row.about[name]})
-    same.exclude(pk=row.pk).update(superseded=True)
-    row.about = row.about | {"last": True}
-    row.save(update_fields=["about"])
+    same.filter(asks_about(row.question, row.asked_step)).exclude(pk=row.pk).update(superseded=True)
+    row.is_last = True
+    row.save(update_fields=NOTES)
 
 
 def _is_there(row: Dispatch, held: Iterable[HeldRecord]) -> bool:
@@ -65,7 +62,7 @@ def _is_there(row: Dispatch, held: Iterable[HeldRecord]) -> bool:
 def _delete_again(row: Dispatch, now: datetime.datetime) -> None:
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
-    again.about |= {"there": True}
+    again.seen_there = True
     enqueue([again], random_keys=True)
 
 
@@ -76,7 +73,7 @@ def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
     assert attempt is not None
     about: dict = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.key, "channel": row.channel}
     if row.step == Step.ASK_BILLING:
-        job = row.about.get("job") or row.order.number
+        job = row.asked_job or row.order.number
         rows = [one for one in held if one.fields.get("jobId") == job]
         return Outcome(result=Result.OK, data={"held": rows}, **about)
     if row.step == Step.VERIFY_DELETED and attempt.error_code == LOOK_UP:

@@ -43,7 +43,7 @@ from orders.replanning.looks import look_behind
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.shape import Shape, last_moment
-from orders.rules.steps import REST, STEPS, Effect
+from orders.rules.steps import STEPS, Effect
 from orders.sending.record import record_read_again
 from orders.start_day.move_answers import take_move
 from orders.start_day.moving import may_send_again, move_start_to
@@ -266,7 +266,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     row.state, row.done_at, row.definite = State.DONE, now, True
     row.save(update_fields=["state", "done_at", "definite"])
     close_troubles(row.order, step=row.step, now=now, by=by)
-    if row.about.get(REST):
+    if row.rest:
         enqueue_next_parts([row], now=now)
         return
     tell_accepted([row], now=now)

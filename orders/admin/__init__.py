@@ -12,7 +12,8 @@ from orders.admin import (  # noqa: F401  importing them registers the pages
     incident,
     mail_rules,
     mails,
-    order,
+    order_list,
+    order_rows,
     pause,
     reconciliation,
     reference,
@@ -21,6 +22,6 @@ from orders.admin import (  # noqa: F401  importing them registers the pages
 from orders.customer_page import admin as customer  # noqa: F401
 from orders.office.bulk import admin as bulk_runs  # noqa: F401
 from orders.office.exports import admin as exports  # noqa: F401
-from orders.office.schedules import admin as schedules  # noqa: F401
+from orders.office.exports import schedule_admin as schedules  # noqa: F401
 from orders.office.trials import admin as trial_uploads  # noqa: F401
 from orders.office.views import admin as saved_views  # noqa: F401

@@ -16,8 +16,8 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, sees_all
 from orders.models import OrderEvent
+from orders.office.exports.models import ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES
-from orders.office.schedules.models import ScheduledExport
 from orders.office.views.tabs import seen_views
 from orders.order_words.history import FILTERS, describe
 from orders.search.order_search import OrderSearch

@@ -16,8 +16,8 @@ from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.chips import chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field, short_moment
-from orders.lists.owners import OwnerFilter
-from orders.lists.owning import OwnedPages
+from orders.lists.owners import OwnerFilter, owner_column
+from orders.lists.owning import owned_pages
 from orders.lists.page_marks import MovesBy
 from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
@@ -99,7 +99,8 @@ class ScopedByAffected:
     name="incidents",
     tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-class IncidentAdmin(TickedList, OwnedPages, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
+class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
+    pages = [owned_pages]
     list_display = [
         "cause",
         "state_chip",
@@ -189,6 +190,7 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentPages, ScopedByAffected, Rea
         lambda row: asleep_words(row) if sleeps(row) else "-",
         lambda row: toned_chip("grey", asleep_words(row)) if sleeps(row) else "-",
     )
+    owner_name = owner_column
     first = ago_field("first_at", _("first at"))
     last = ago_field("last_at", _("last at"))
 

@@ -1,15 +1,21 @@
-"""The list of orders. Filters are kept in the address, and every search and filter has its index."""
+"""The list of orders, and the addresses of an order's pages. Filters are kept in the address, and every search and
+filter has its index."""
 
 import datetime
 import functools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
+from django.core.exceptions import PermissionDenied
 from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +28,7 @@ from orders.incidents.awaiting_approval import is_returned
 from orders.incidents.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.incidents.incidents import PARTNER_PAUSED
 from orders.incidents.stuck import is_stuck
+from orders.intake.entered import ENTERED
 from orders.limits.late_orders import is_late, mark_overtime
 from orders.lists.cells import column, cut, cut_column
 from orders.lists.change_list import DeskChangeList
@@ -37,12 +44,21 @@ from orders.lists.filters import (
 )
 from orders.lists.list_query import COLUMNS, NUMBER, ORDER_VAR, VIEW, reads_of
 from orders.lists.moments import ago, ago_field, ahead
+from orders.lists.neighbours import FROM_LIST
 from orders.lists.overtime_marks import overtime_filter, overtime_mark, overtime_words
-from orders.lists.owners import OwnerFilter
-from orders.lists.scope import seen_orders
+from orders.lists.owners import OwnerFilter, owner_column
+from orders.lists.owning import owned_pages
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import EVERYBODY, Section, register_list
+from orders.lists.scope import Scoped, seen_orders
 from orders.lists.service_names import ServicesInWords, service_name
-from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
+from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
+from orders.office.bulk.page import resend_pages
+from orders.office.bulk.selection import TickedList
+from orders.office.evidence.page import evidence_pages
+from orders.office.trials.pages import trial_pages
+from orders.order_page.views import answer_page, order_pages
 from orders.pauses.pauses import to_paused, waits_for_paused
 from orders.people.mine import set_owners
 from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
@@ -217,17 +233,12 @@ to sort a million empty values is slow, and tells nothing."""
 
 
 class OrderChangeList(DeskChangeList):
-    def get_queryset(self, request, exclude_parameters=None):
-        rows = super().get_queryset(request, exclude_parameters)
+    def leave_out(self, request, rows):
         if reads_of(request) == NUMBER:  # a file leaves nothing out for its order's sake
             return rows
         for more in self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
         return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() else rows
-
-    def apply_select_related(self, qs):
-        """What trials are meant to be comes with them, without their domains, of which there may be thousands."""
-        return super().apply_select_related(qs).defer("shape__domains")
 
     def get_usual_ordering(self, request, queryset):
         if self.params.get("start") == "overdue":
@@ -347,7 +358,24 @@ def stuck_words(order: Order) -> str | Promise | None:
     return f"{step.get_step_display()}: {why}" if why else step.get_step_display()
 
 
-class OrderList:
+@register_list(
+    Order,
+    menu=(Section.DESK, 10),
+    needed_by=EVERYBODY,
+    empty=_("No order yet. BBOSS's orders show here the moment they are accepted."),
+    name="orders",
+    tones={
+        "grey": [S.ENDED, S.WITHDRAWN],
+        "blue": [S.IN_PROGRESS, S.SCHEDULED, S.COMPENSATING],
+        "violet": [S.AWAITING_APPROVAL],
+        "amber": [S.HELD],
+        "red": [S.REJECTED, S.FAILED],
+        "green": [S.TRIALING, S.CONVERTED, S.APPLIED, S.ACTIVE],
+    },
+)
+class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
+    pages = [resend_pages, owned_pages, order_pages, trial_pages, evidence_pages]
+    attribution_path = "attribution"
     changelist = OrderChangeList
     list_display = [
         "number",
@@ -434,10 +462,14 @@ class OrderList:
     search_fields = ["number"]  # shows the search box; search_orders does the search
     search_help_text = _("order, trial, product id or domain, or how it begins; customer: any part")
 
+    def heading(self, obj):
+        return obj.number
+
     def get_search_results(self, request, queryset, search_term):
         return search_orders(queryset, search_term, seen_orders(request.user)), False
 
     customer = column(_("customer"), customer_words, customer_anchor, empty_value="-")
+    owner_name = owner_column
     attribution_name = column(
         _("attribution"), lambda order: order.attribution and order.attribution.name, empty_value="-"
     )
@@ -492,3 +524,32 @@ class OrderList:
         return shape and shape.ends_on
 
     received = ago_field("received_at", _("received"), ordering="received_at")
+
+    # --- an order's page
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return answer_page(self, request, object_id)
+
+    def get_preserved_filters(self, request):
+        """A link from the list tells the order's page of it, even without a filter: by the page."""
+        found = super().get_preserved_filters(request)
+        there = request.path == reverse("admin:orders_order_changelist")
+        return found or (urlencode({FROM_LIST: "p=1"}) if there else "")
+
+    def about_order(self, answer: Callable) -> Callable:
+        """The view of an address below an order's: `answer` gets this ModelAdmin, the request and the order."""
+
+        def view(request, pk: int, **named):
+            return answer(self, request, self.order_or_404(request, pk), **named)
+
+        return self.admin_site.admin_view(view)
+
+    def order_or_404(self, request, pk: int | str) -> Order:
+        """The order with what the pages' heads name; `entered_by`: who did so by hand."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if not is_id(str(pk)):
+            raise Http404
+        entered = OrderEvent.objects.filter(order=OuterRef("pk"), kind=ENTERED).values("actor")[:1]
+        rows = self.get_queryset(request).select_related("trial", "attribution", "service_type")
+        return get_object_or_404(rows.annotate(entered_by=Subquery(entered)), pk=pk)

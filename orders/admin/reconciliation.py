@@ -9,8 +9,8 @@ from orders.lists.cells import actor_field, column, json_block, row_link
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago_field
-from orders.lists.owners import OwnerFilter
-from orders.lists.owning import OwnedPages, owner_line
+from orders.lists.owners import OwnerFilter, owner_column
+from orders.lists.owning import owned_pages, owner_line
 from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import READS_ORDERS, Role, Section, register_list
@@ -49,7 +49,8 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin):
     name="differences",
     tones={"grey": [Difference.State.ACCEPTED], "red": [Difference.State.OPEN], "green": [Difference.State.OVER]},
 )
-class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, ReadOnlyAdmin):
+class DifferenceAdmin(TickedList, OrderSearch, Scoped, ReadOnlyAdmin):
+    pages = [owned_pages]
     ordering = ["-pk"]
     who_closed = actor_field("closed_by", _("closed by"), at="closed_at")
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step", "owner_name"]
@@ -84,6 +85,7 @@ class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, ReadOnlyAdmin
         lambda obj: obj.order.number if obj.order else obj.job_id,
         lambda obj: order_anchor(obj.order) or obj.job_id,
     )
+    owner_name = owner_column
     found = ago_field("found_at", _("found at"))
     fix_step = column(
         _("put right by"),

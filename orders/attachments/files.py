@@ -18,7 +18,7 @@ from orders.history.states import set_held
 from orders.incidents.desk_incidents import keep_desk_incident
 from orders.incidents.incidents import close_troubles, move_trouble, open_incident
 from orders.mails.mails import build_mail, queue_mail, save_mails
-from orders.models import Attempt, Dispatch, Order
+from orders.models import NOTES, Attempt, Dispatch, Order
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
 from orders.texts.errors import NotAllowedError, check_reason
@@ -39,20 +39,20 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     held = _troubles_of(row) if order.held_because == Order.Held.FILES else set()
     if (outcome.code, outcome.message) in held:
         return
-    known = {_said_of(one) for one in row.about.get("findings", [])} if held else set()
-    row.about = row.about | {"findings": outcome.data.get("findings", [])}
-    row.save(update_fields=["about"])
+    known = {_said_of(one) for one in row.findings or []} if held else set()
+    row.findings = outcome.data.get("findings", [])
+    row.save(update_fields=NOTES)
     if not held:
         close_troubles(order, step=row.step, now=now, by=by)
         set_held(order, Order.Held.FILES)
     found: dict = {"detail": outcome.message, "params": outcome.params}
-    is_news = not held or not {_said_of(one) for one in row.about["findings"] if one["code"]} <= known
+    is_news = not held or not {_said_of(one) for one in row.findings if one["code"]} <= known
     if is_news:
         add_event(order, "held", by=by, now=now, because=order.held_because, code=outcome.code, **found)
     move_trouble(order, partner="files", step=row.step, code=outcome.code, now=now)
     open_incident(order, partner="files", step=row.step, now=now, code=outcome.code, mail=False, **found)
     if is_news:
-        wrong = sorted(_said_of(one) for one in row.about["findings"] if one["code"])
+        wrong = sorted(_said_of(one) for one in row.findings if one["code"])
         cause = f"{FILES}{hashlib.sha256(repr(wrong).encode()).hexdigest()[:32]}"
         _mail(order, cause, now=now, again=bool(held), because=outcome.code, **found)
 

@@ -80,7 +80,7 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
     """What the last check found, {file, code, message, why} of each file; none before the first check has ended."""
-    return check.about.get("findings") or []
+    return check.findings or []
 
 
 def first_rows(name: str) -> list[list[str]] | None:

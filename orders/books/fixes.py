@@ -166,21 +166,20 @@ def plan_fix(
     gone = [one.named for one in discrepancies if one.remedy == DELETE]
     steps = {}
     if again:
-        about = {"reconciliation": row.pk, "fixes": again, "meant": meant}
-        steps[CREATE] = _step(order, Step.FIX_CREATE, now, size=len(again), **about)
+        steps[CREATE] = _step(order, Step.FIX_CREATE, now, size=len(again), fixes=again, meant=meant)
     if gone:
-        steps[DELETE] = _step(order, Step.FIX_DELETE, now, size=len(gone), reconciliation=row.pk, named=gone)
+        steps[DELETE] = _step(order, Step.FIX_DELETE, now, size=len(gone), named=gone)
     return steps
 
 
-def send_again(order: Order, records: list[int], *, now: datetime.datetime, **about) -> None:
+def send_again(order: Order, records: list[int], *, now: datetime.datetime, **noted) -> None:
     """Plans the step that sends these records of a (locked) order as they are meant, as a fix does."""
-    _step(order, Step.FIX_CREATE, now, size=len(records), fixes=records, meant=records, **about)
+    _step(order, Step.FIX_CREATE, now, size=len(records), fixes=records, meant=records, **noted)
 
 
-def _step(order: Order, step: str, now: datetime.datetime, *, size: int, **about) -> Dispatch:
+def _step(order: Order, step: str, now: datetime.datetime, **fields) -> Dispatch:
     """Makes a fix that is due at once. If the order was undone, the fix is an undo step."""
     line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
-    row = build_step(order, step, now=now, due=True, undo=order.undo_since is not None, size=size, about=about, **line)
+    row = build_step(order, step, now=now, due=True, undo=order.undo_since is not None, **fields, **line)
     enqueue([row])
     return row

@@ -44,7 +44,7 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
 
 def records_of(row: Dispatch) -> list[int]:
     """The records that a step is about, to be held against the partner's."""
-    return row.about["fixes"] if row.step == Step.MOVE_ATTRIBUTION else row.records
+    return row.fixes if row.step == Step.MOVE_ATTRIBUTION else row.records
 
 
 def owner(row: Dispatch, record: BillingRecord) -> Order:

@@ -2,13 +2,12 @@
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Exists, Max, Min, OuterRef, Prefetch, QuerySet
 from django.http import Http404
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -57,15 +56,10 @@ class CustomerChangeList(DeskChangeList):
     """Looks up what each customer is billed by now, in one query for all: of a limited reader, by orders that they may
     see."""
 
-    def get_queryset(self, request, exclude_parameters=None):
-        self.seen = seen_orders(request.user)
-        return super().get_queryset(request, exclude_parameters)
-
     def add_facts(self, rows):
-        now = timezone.now()
-        records = BillingRecord.objects.in_force(now)
-        if self.seen is not None:
-            records = records.filter(order__in=self.seen.order_by().values("pk"))
+        records, seen = BillingRecord.objects.in_force(timezone.now()), seen_orders(self.request.user)
+        if seen is not None:
+            records = records.filter(order__in=seen.order_by().values("pk"))
         records = records.filter(order__enterprise_id=OuterRef("pk")).order_by()
         facts = {kind: Exists(records.filter(info_type=kind)) for kind in RECORDS}
         found = Customer.objects.filter(pk__in=[row.pk for row in rows]).order_by()
@@ -150,7 +144,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
         context = page_context(request, self.customer_or_404(request, object_id))
-        return self.show(request, "page.html", **context)
+        return self.show(request, f"{FOLDER}/page.html", **context)
 
     def note_view(self, request, object_id: str):
         if not self.has_view_permission(request) or not request.user.has_perm(WRITE):
@@ -162,17 +156,13 @@ class CustomerAdmin(ReadOnlyAdmin):
             note_customer(enterprise_id=customer.pk, text=text, by=by, now=timezone.now())
             messages.success(request, _("The note is kept."))
             return redirect(customer_address(customer.pk))
-        return self.show(request, "note.html", title=_("Write a note"), form=form, customer=customer)
+        return self.show(request, f"{FOLDER}/note.html", title=_("Write a note"), form=form, customer=customer)
 
     def customer_or_404(self, request, object_id: str) -> Customer:
         customer = self.get_object(request, unquote(object_id))
         if customer is None:
             raise Http404
         return customer
-
-    def show(self, request, template: str, **context) -> TemplateResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return TemplateResponse(request, f"{FOLDER}/{template}", context)
 
 
 def page_context(request, customer: Customer) -> dict:
@@ -202,7 +192,7 @@ def _notes(customer: Customer, user) -> Notes:
     """The customer's notes. Where it has orders that the reader may not see, a note may be about one of those."""
     letters = attributions_of(user)
     theirs = Order.objects.filter(enterprise_id=customer.pk).exclude(attribution__in=letters or ())
-    write = reverse("admin:orders_customer_note", args=[quote(customer.pk)]) if user.has_perm(WRITE) else ""
+    write = customer_address(customer.pk, "note") if user.has_perm(WRITE) else ""
     rows = CustomerNote.objects.filter(enterprise_id=customer.pk)
     return notes_within(rows, letters, others=letters is not None and theirs.exists(), write=write)
 

@@ -1,6 +1,4 @@
-"""Locks orders, derives their states from steps, and writes events.
-
-To avoid deadlocks, always lock rows in this order: trials by id, other orders by id, their dispatches, incidents.
+"""Locks orders and steps (`lock_steps` says in which order, and why), derives states from steps, and writes events.
 
 Locking a trial also locks its line (the steps of all its orders). Code that plans, undoes or finishes such a step must
 hold the trial's lock.
@@ -9,10 +7,10 @@ hold the trial's lock.
 import contextlib
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextvars import ContextVar
 
-from django.db.models import Case, When
+from django.db.models import Case, QuerySet, When
 
 from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
@@ -33,6 +31,12 @@ LOCKED = Prepared(
         .select_for_update(no_key=True)
         .defer("content")
     )
+)
+ORDERS_OF = Prepared(
+    lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by().values_list("order_id", "order__trial_id")
+)
+LOCKED_STEPS = Prepared(
+    lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk").select_for_update(no_key=True).defer("payload")
 )
 STEPS_OF = Prepared(
     lambda: (
@@ -58,6 +62,28 @@ def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
         if order.trial_id in orders:
             order.trial = orders[order.trial_id]
     return orders
+
+
+def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) -> list[Dispatch]:
+    """Locks steps, and their trials and orders before them, until the transaction ends. Returns those of these ids that
+    are `among` the given ones once their orders are locked. Whoever locks rows keeps to this order, since otherwise two
+    transactions might wait for each other."""
+    # 1. Trials by id, since what is planned for one order moves the steps of others in its trial's line.
+    # 2. Other orders by id. Staff, BPM's callbacks and the sweep lock an order before they know which of its steps they
+    #    change; a step that is locked first would wait for them while they wait for it.
+    orders = lock_orders({pk for pair in ORDERS_OF(ids=ids) for pk in pair if pk})
+    # 3. Steps by id. A claim locks steps alone, but skips what is locked, so that it waits for nobody; it changes
+    #    `state` and may have taken a step meanwhile, so what was read of a step before is read again here.
+    rows = (
+        LOCKED_STEPS(ids=ids)
+        if among is None
+        else among.filter(pk__in=ids).select_for_update(no_key=True, of=("self",))
+    )
+    for row in rows:
+        row.order = orders[row.order_id]
+    # 4. The runs of refusals (`lock_refused`), which are counted for all orders, and at last incidents
+    #    (`lock_incidents`): all orders of a partner share one lock, so that it is held for as short a time as may be.
+    return list(rows)
 
 
 def find_order(number: str) -> Order:

@@ -8,12 +8,12 @@ import shutil
 import socket
 
 from django.conf import settings
-from django.db import transaction
-from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Count, Max, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django_q.models import Failure
 
+from orders.db.applied import applied_migrations
 from orders.incidents.incidents import end_incidents, lock_incidents
 from orders.models import InboundMessage, Incident
 from orders.models.inbound import ACCEPTED
@@ -159,8 +159,8 @@ def failed_tasks(*, now: datetime.datetime) -> dict | None:
     lately = (now - FAILED_WITHIN, now + FAILED_WITHIN)
     rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__range=lately)
     if rows.exists():
-        migrated = MigrationRecorder.Migration.objects.filter(applied__lte=now).aggregate(at=Max("applied"))["at"]
-        rows = rows.filter(started__gt=migrated) if migrated else rows
+        applied = [row.applied for row in applied_migrations(connection).values() if row.applied <= now]
+        rows = rows.filter(started__gt=max(applied)) if applied else rows
     newest = rows.order_by("-stopped").first()
     if newest is None:
         return None

@@ -8,7 +8,7 @@ beginning. A value that the database can't take is no server error.
 still work; links use names.
 """
 
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 from orders.db.odd_values import NONSENSE
 from orders.lists.columns import can_choose
 from orders.lists.filters import IncorrectLookupParameters
-from orders.lists.list_query import COLUMNS, NOTHING, NUMBER, ORDER_VAR, SEARCH_VAR, VIEW, reads_of, said_as
+from orders.lists.list_query import COLUMNS, NOTHING, NUMBER, ORDER_VAR, PAGE_VAR, SEARCH_VAR, VIEW, reads_of, said_as
 
 LONGEST_PLACE = 3  # digits of a position
 MAX_COUNTED = 10_000
@@ -65,16 +65,20 @@ class DeskChangeList(ChangeList):
 
     def get_queryset(self, request, exclude_parameters=None):
         try:
-            return super().get_queryset(request, exclude_parameters)
+            return self.leave_out(request, super().get_queryset(request, exclude_parameters))
         except NONSENSE as error:
             raise IncorrectLookupParameters(error) from error
         except IncorrectLookupParameters as error:
             request.wrong_value = error
             raise
 
+    def leave_out(self, request, rows):
+        """The rows without those that the list leaves out for its order's sake."""
+        return rows
+
     def get_results(self, request):
-        """Reads the rows here, so that database errors appear before the page is rendered."""
-        reads = reads_of(request)
+        """Reads the rows here, so that database errors appear before the page is rendered. Keeps `request`."""
+        self.request, reads = request, reads_of(request)
         if reads == NOTHING:
             return
         try:
@@ -99,8 +103,11 @@ class DeskChangeList(ChangeList):
         if not ordering:
             found = list(queryset.query.order_by)
             return found if found[-1:] in (["pk"], ["-pk"]) else self.get_usual_ordering(request, queryset)
-        found = self._get_deterministic_ordering([*ordering, *self.root_queryset.query.order_by])
-        return [*found[:-1], "pk"] if found[-1] == "-pk" and not parts[0][0] else found
+        ordering += [part for part in self.model_admin.get_ordering(request) if part not in ("pk", "-pk")]
+        unique = [
+            sign + field.name for field in self.opts.fields if field.unique and not field.null for sign in ("", "-")
+        ]
+        return ordering if any(part in unique for part in ordering) else [*ordering, f"{parts[0][0]}pk"]
 
     def get_usual_ordering(self, request, queryset):
         """The order if neither the address nor a filter has one."""
@@ -126,15 +133,13 @@ class DeskChangeList(ChangeList):
     def sorted_by(self, order: str | None = None) -> list[tuple]:
         """[(`-` or empty, column)] for the valid parts of the order, each column once."""
         found: dict = {}
+        places = dict(enumerate(self.list_display))
         for part in (self.params.get(ORDER_VAR, "") if order is None else order).split("."):
             name = part.removeprefix("-")
-            column = self._at(int(name)) if name.isdecimal() and len(name) <= LONGEST_PLACE else name
+            column = places.get(int(name)) if name.isdecimal() and len(name) <= LONGEST_PLACE else name
             if column and column in (self.list_display if self.sortable_by is None else self.sortable_by):
                 found.setdefault(column, "-" if name != part else "")
         return [(sign, column) for column, sign in found.items()]
-
-    def _at(self, place: int):
-        return self.list_display[place] if place < len(self.list_display) else None
 
 
 def _directed(field, sign: str):

@@ -15,7 +15,7 @@ from django.contrib.admin.filters import (
     SimpleListFilter,
 )
 from django.contrib.admin.options import ModelAdmin
-from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, Model
 from django.http import HttpRequest, QueryDict
@@ -27,8 +27,9 @@ from orders.texts.errors import ExportError
 MAX_PAIRS = 50
 MAX_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
+ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR = "all", "o", "p", "q"  # Django's names in the address of a list
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
-NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
+NOT_OF_THE_FILTER = (PAGE_VAR, "e", ALL_VAR, "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
 """What a list's address holds besides filter, search, order and columns."""
 PAGE, NUMBER, NOTHING = "page", "number", "nothing"  # what a list reads
 ALWAYS = (SEARCH_VAR, ORDER_VAR)

@@ -22,12 +22,11 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from orders.db.bounded_time import bounded_time
 from orders.db.odd_values import NONSENSE
-from orders.lists.list_query import read_query, said_as, unread_list
+from orders.lists.list_query import NOT_OF_THE_FILTER, read_query, said_as, unread_list
 from orders.texts.errors import OrderError
 
 SECONDS = 1.0  # of each query: a page does without its neighbours rather than wait
 FROM_LIST, PLACE = "_changelist_filters", "place"  # in the address of a row's page: the list's query, the row's place
-NO_FILTER = ("p", "all", "e")  # what an address of a list holds besides
 LONGEST_PLACE = 500
 PLANNED = 50
 """For one row PostgreSQL would walk along the order until it fits, which for a rare filter means through all rows. For
@@ -89,7 +88,7 @@ def _ordered(model_admin: ModelAdmin, query: str, user) -> tuple[QuerySet, list[
     """
     given, asked = QueryDict(query), QueryDict(mutable=True)
     for name in given:
-        if name not in NO_FILTER:
+        if name not in NOT_OF_THE_FILTER:
             asked.setlist(name, given.getlist(name))
     few = copy.copy(model_admin)
     few.list_filter = [entry for entry in model_admin.list_filter if any(n.startswith(said_as(entry)) for n in asked)]

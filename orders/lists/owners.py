@@ -69,8 +69,7 @@ def owner_anchor(row: Any) -> str | None:
     return words and format_html('<a href="{}">{}</a>', url, words)
 
 
-class OwnerCell:
-    owner_name = column(pgettext_lazy("work", "owner"), owner_words, owner_anchor, empty_value="")
+owner_column = column(pgettext_lazy("work", "owner"), owner_words, owner_anchor, empty_value="")
 
 
 class PersonField(forms.ChoiceField):

@@ -9,8 +9,15 @@ from orders.lists.columns import can_choose, leading, on_page
 from orders.lists.guard import DeskAdmin
 from orders.lists.list_query import COLUMNS, names_in
 
-# Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
-LARGE_OF = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
+# Large columns of related rows that no list shows: messages, bodies or shapes of orders with twenty thousand domains.
+LARGE_OF = {
+    "order": "content",
+    "trial": "content",
+    "activation": "content",
+    "dispatch": "payload",
+    "fix": "payload",
+    "shape": "domains",
+}
 
 
 class ReadOnlyAdmin(DeskAdmin):

@@ -22,6 +22,19 @@ from orders.models.proof import KeptAnswer, PartnerHold, PartnerProof
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
+from orders.models.step_notes import (
+    ASKS_START,
+    IS_LAST,
+    NOTES,
+    OF_ITS_ATTEMPT,
+    OF_ITS_CALL,
+    OF_START,
+    ONLY_LAST,
+    PUTS_BACK,
+    asks_about,
+    notes_of,
+    question_about,
+)
 from orders.models.time_limit import CalendarDay, TimeLimit
 from orders.models.timeline import Timeline
 from orders.models.trail import TrailEntry, TrailSending

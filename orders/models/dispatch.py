@@ -8,10 +8,11 @@ from django.utils.translation import pgettext_lazy
 
 from orders.db.row import Row
 from orders.models.querysets import OPEN_STATES, DispatchQuerySet
+from orders.models.step_notes import Notes
 from orders.rules import steps
 
 
-class Dispatch(Row):
+class Dispatch(Notes, Row):
     """One step of an order: something to send or to check, exactly once, with its frozen payload.
 
     A row goes waiting -> due -> sending -> done. `next_try_at` says when a due or retrying row may be claimed, and when
@@ -53,7 +54,7 @@ class Dispatch(Row):
         _("place in the line"), null=True, blank=True, help_text=_("of the dispatch that it replaces; else its own id")
     )
     records = models.JSONField(_("billing records"), default=list, blank=True)
-    about = models.JSONField(_("what it is about"), default=dict, blank=True)
+    about = models.JSONField(_("what it is about"), default=dict, blank=True)  # step_notes.py alone reads it
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
     plan = models.PositiveSmallIntegerField(

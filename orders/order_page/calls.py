@@ -86,7 +86,7 @@ def _call(row: Dispatch, mask: Callable[[str], str]) -> ShownDispatch:
 
 def curl(row: Dispatch, payload: str) -> str:
     """The call as a command line; address and secrets come from the reader's own environment."""
-    name = call_name(row.step, row.about)
+    name = call_name(row.step, posted=row.posted)
     if not name:
         return ""
     partner = getattr(settings.PARTNERS, name.partition(".")[0])

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
-from orders.models import Attempt, BillingRecord, Dispatch, Order
+from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import DOUBTS, LOOK_UP
 from orders.rules.content import domain_key
 from orders.rules.steps import DELETIONS, SENDS_NOTHING, named
@@ -34,7 +34,6 @@ UNANSWERED = Prepared(
         .values_list("pk", "order_id", "lane", "step", "unanswered_at")
     )
 )
-OF_START = ("move", "start_of")  # in `about` of questions what start the records have (contract 3.9, 18)
 
 
 def may_have_acted(row: Dispatch) -> bool:
@@ -44,7 +43,7 @@ def may_have_acted(row: Dispatch) -> bool:
 
 def takes_back(row: Dispatch) -> bool:
     """Whether a step leads records back: an undoing, or what is put back of a change that staff gave up in part."""
-    return row.undo or "put_back" in row.about
+    return row.undo or bool(row.puts_back)
 
 
 def cancels_on_start(row: Dispatch) -> bool:
@@ -122,10 +121,10 @@ def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int,
     rows = rows.filter(Exists(calls)).exclude(step=Step.ASK_BILLING).exclude(payload=SENDS_NOTHING)
     found: dict[int, set[tuple[str, str]]] = {}
     ids: set[int] = set()
-    for order, lane, records, about in rows.values_list("order", "lane", "records", "about"):
-        ids.update(records, about.get("fixes", ()))
-        named = {(one["productId"], domain_key(one["domain"])) for one in about.get("named", ())}
-        found.setdefault(lane or order, set()).update(named)
+    for row in rows.only("order", "lane", "records", *NOTES):
+        ids.update(row.records, row.fixes or ())
+        named = {(one["productId"], domain_key(one["domain"])) for one in row.named or ()}
+        found.setdefault(row.lane or row.order_id, set()).update(named)
     for order, *key in BillingRecord.objects.filter(pk__in=ids).values_list("order", "product_id", "domain_key"):
         found.setdefault(order, set()).add(tuple(key))
     return found

@@ -15,13 +15,12 @@ from django_q.models import OrmQ, Schedule
 from django_q.signing import SignedPackage
 
 from orders.db.compiled_sql import insert_rows
-from orders.models import Difference, Dispatch, Order
-from orders.rules.steps import LISTED, REST, STEPS, Channel, Step
+from orders.models import OF_ITS_ATTEMPT, OF_ITS_CALL, Difference, Dispatch, Order, notes_of
+from orders.rules.steps import STEPS, Channel, Step
 
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
-OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked", REST}  # in `about`; a replacement has its own
 START_DAY_JOB = "orders.activation.run_job"
 
 
@@ -50,9 +49,10 @@ def build_step(
 
 
 def build_questions(
-    row: Dispatch, *, about: dict, again: datetime.datetime | None, now: datetime.datetime
+    row: Dispatch, asked: dict, *, again: datetime.datetime | None, now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds questions about a step's records, in its place: one for now, and a last one from `again` on if given."""
+    """Builds questions about a step's records, in its place: one for now, and a last one from `again` on if given.
+    `asked`: the fields of `question_about`."""
     place = {
         "position": row.position,
         "lane": row.lane,
@@ -60,47 +60,44 @@ def build_questions(
         "size": len(row.records),
         "undo": row.order.undo_since is not None,
     }
-    last = about | {"last": True}
-    first = build_step(row.order, Step.ASK_BILLING, now=now, due=True, about=about if again else last, **place)
+    first = build_step(row.order, Step.ASK_BILLING, now=now, due=True, is_last=again is None, **asked, **place)
     if again is None:
         return [first]
-    later = {"about": last, "gate": Dispatch.Gate.START, "not_before": again}
-    return [first, build_step(row.order, Step.ASK_BILLING, now=now, **later, **place)]
+    later = {"gate": Dispatch.Gate.START, "not_before": again} | place | asked
+    return [first, build_step(row.order, Step.ASK_BILLING, now=now, is_last=True, **later)]
 
 
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
     """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line. It
     carries what further parts of it would have carried, too."""
-    rest, listed = row.about.get(REST, []), LISTED.get(row.step)
-    about = {key: value for key, value in row.about.items() if key not in OF_ITS_ATTEMPT}
+    rest = row.rest or []
     return _copy(
         row,
         now,
-        records=row.records if listed else [*row.records, *rest],
         size=row.size + len(rest),
         blocking=row.blocking,
         gate=row.gate,
         not_before=row.not_before,
         place=None if behind else row.place or row.pk,
-        about=about | ({listed: [*row.about[listed], *rest]} if listed else {}),
+        **notes_of(row, but=OF_ITS_ATTEMPT),
+        **{row.carried_in: [*getattr(row, row.carried_in), *rest]},
     )
 
 
 def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
     """Builds the step, in its place, that carries what one call of this step did not."""
-    rest, listed = row.about[REST], LISTED.get(row.step)
-    about = {name: value for name, value in row.about.items() if name not in {"again", "sent"}} | {REST: []}
     return _copy(
         row,
         now,
-        records=[] if listed else rest,
-        size=len(rest),
+        size=len(row.rest),
         blocking=row.blocking,
         gate=row.gate,
         not_before=row.not_before,
         place=row.place or row.pk,
         repeat=row.repeat,
-        about=about | ({listed: rest} if listed else {}),
+        rest=[],
+        **notes_of(row, but=OF_ITS_CALL),
+        **{"records": [], row.carried_in: row.rest},
     )
 
 
@@ -112,7 +109,7 @@ def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
     """
     kept = STEPS[row.step].keeps_key
     same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if kept else {}
-    return _copy(row, now, blocking=row.channel == Channel.BILLING, about=row.about, repeat=True, **same)
+    return _copy(row, now, blocking=row.channel == Channel.BILLING, repeat=True, **notes_of(row), **same)
 
 
 def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
@@ -131,9 +128,9 @@ def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
 def enqueue_next_parts(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
     """Saves the next part of each step that is done and whose records one call did not carry (orders locked)."""
     for row in done:
-        if row.about.get(REST) and not row.superseded and (row.undo or row.order.undo_since is None):
+        if row.rest and not row.superseded and (row.undo or row.order.undo_since is None):
             part = build_next_part(row, now=now)
-            enqueue([part], random_keys=bool(row.about.keys() & {"put_back", "looked"}))
+            enqueue([part], random_keys=bool(row.puts_back or row.from_look))
             Difference.objects.filter(fix=row.pk).update(fix=part.pk)
 
 

@@ -16,7 +16,7 @@ from orders.history.order_writes import load_records
 from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.local_time import in_ten_years
 from orders.rules.shape import Shape, last_moment
-from orders.rules.steps import DELETIONS, FIXES, LISTED, POSTED, REST, STEPS, Effect
+from orders.rules.steps import DELETIONS, FIXES, STEPS, Effect
 from orders.trials.shapes import begun_shape, is_meant, meant_now, meant_of, started
 
 Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
@@ -37,15 +37,17 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
     """The records, by id and unsaved, of dispatches at their first attempt, with the times that follow from T."""
     fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
     _choose([row for row in fresh if not row.repeat])
-    records = load_records({pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
+    records = load_records(
+        {pk for row in fresh for pk in [*row.records, *(row.fixes or () if row.step in FIXES else ())]}
+    )
     for row in fresh:
         if not row.repeat and row.step in {Step.DELETE_BILLING, Step.CANCEL_BILLING}:
             there = DELETABLE if row.step == Step.DELETE_BILLING else BillingRecord.THERE
             row.records = [pk for pk in row.records if records[pk].state in there]
             row.size = len(row.records)
         if row.step == Step.MOVE_ATTRIBUTION:
-            live = [pk for pk in row.about["fixes"] if records[pk].state == Record.LIVE]
-            row.about, row.size = row.about | {"fixes": live}, len(live)
+            row.fixes = live = [pk for pk in row.fixes if records[pk].state == Record.LIVE]
+            row.size = len(live)
         _cut(row)
         if row.step == Step.FIX_CREATE:
             _mend(row, records)
@@ -57,20 +59,16 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
 
 def _cut(row: Dispatch) -> None:
     """Leaves a step as many records as one call may carry; the others follow, a step a part (contract 7.1, most)."""
-    most, listed = settings.PARTNERS.bigdata.post.most, LISTED.get(row.step)
-    found = row.about[listed] if listed else row.records
-    if not 0 < most < len(found) or row.step == Step.MOVE_START:
+    most = settings.PARTNERS.bigdata.post.most
+    if not 0 < most < len(found := getattr(row, row.carried_in)) or row.step == Step.MOVE_START:
         return
-    row.size, part = most, found[:most]
-    row.about = row.about | {REST: [*found[most:], *row.about.get(REST, [])]} | ({listed: part} if listed else {})
-    row.records = row.records if listed else part
+    row.size, row.rest = most, [*found[most:], *(row.rest or [])]
+    setattr(row, row.carried_in, found[:most])
 
 
 def _choose_call(row: Dispatch) -> None:
     """Freezes with a deletion which call it is for: to a partner without a delete it is posted (contract 7.1)."""
-    row.about = {name: value for name, value in row.about.items() if name != POSTED}
-    if not settings.PARTNERS.bigdata.delete.path:
-        row.about[POSTED] = True
+    row.posted = not settings.PARTNERS.bigdata.delete.path
 
 
 def _choose(fresh: list[Dispatch]) -> None:
@@ -87,19 +85,19 @@ def _choose(fresh: list[Dispatch]) -> None:
         if row.lane and row.step in WANTED and _is_shaped(row):
             shape, chosen = work_out(row, now=row.frozen_at)
             _set_chosen(row, [record.pk for record in chosen])
-            row.about = row.about | {"end": shape.end.isoformat() if shape.end else ""}
+            row.sent_end = shape.end.isoformat() if shape.end else ""
 
 
 def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
     """Gives a step its records; a part of one only those that were left to it."""
     mine = set(row.records)
-    row.records = [pk for pk in chosen if pk in mine] if REST in row.about else chosen
+    row.records = [pk for pk in chosen if pk in mine] if row.rest is not None else chosen
     row.size = len(row.records)
 
 
 def _is_shaped(row: Dispatch) -> bool:
     """Whether a step on a trial's records follows from the trial's shape. Others make or cancel them all."""
-    return row.order.kind == Kind.CHANGE or row.step == Step.RESTORE_TRIAL or "to_shape" in row.about
+    return row.order.kind == Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
 
 
 def work_out(row: Dispatch, *, now: datetime.datetime, gone: Order | None = None) -> tuple[Shape, list[BillingRecord]]:
@@ -109,7 +107,7 @@ def work_out(row: Dispatch, *, now: datetime.datetime, gone: Order | None = None
     meant = meant_now(trial, shape, now=now, gone=gone)
     if row.step == Step.EXTEND_TRIAL and trial.undo_since is None and not started([trial.pk]):
         meant = shape  # also where the new end has passed meanwhile: what runs on gets it
-    left = {*row.about.get("but", ()), *(_being_given_up(trial) if row.undo or "to_shape" in row.about else ())}
+    left = {*(row.left_out or ()), *(_being_given_up(trial) if row.undo or row.to_shape else ())}
     wanted = WANTED[row.step]
     rows = trial.billing_records.exclude(pk__in=left).order_by("pk")
     return shape, [record for record in rows if wanted(record, meant, now)]
@@ -168,13 +166,12 @@ WANTED: dict[str, Callable[[BillingRecord, Shape | None, datetime.datetime], boo
 def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
     """A fix sends a trial's records as they are meant now, and commercial ones that differ from what is meant.
 
-    It remembers what it sends, which its answer makes ours: `about["sent"]` is {id: [state, createTime, cancelTime,
-    cancelled at]}.
+    It remembers in `sent` what it sends, which its answer makes ours.
     """
     trial, order, now, sent = row.order.kind == Kind.TRIAL, row.order, row.frozen_at, {}
+    left = set(row.fixes)
     meant = meant_of([order], now=now)[order.pk] if trial else Shape()
-    fixes, left = row.about["fixes"], set(row.about["fixes"])
-    for pk in fixes if trial else [pk for pk in row.about.get("meant", ()) if pk in left]:
+    for pk in row.fixes if trial else [pk for pk in row.meant or () if pk in left]:
         record = records[pk]
         if not trial or is_meant(record, meant):
             record.state, record.cancelled_at = Record.LIVE, None
@@ -185,12 +182,12 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
             record.state, record.cancelled_at = Record.CANCELLED, _cancelled_at(record, now)
         times = (record.create_time, record.cancel_time, record.cancelled_at)
         sent[pk] = [record.state, *(moment and moment.isoformat() for moment in times)]
-    row.about = row.about | {"sent": sent}
+    row.sent = sent
 
 
 def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
     """Makes ours what a fix has sent, now that it is accepted. Does not save the records."""
-    for pk, (state, *times) in row.about.get("sent", {}).items():
+    for pk, (state, *times) in (row.sent or {}).items():
         record = records[int(pk)]
         record.state, record.dispatch = state, row
         record.create_time, record.cancel_time, record.cancelled_at = (
@@ -225,13 +222,12 @@ def _cancelled_at(record: BillingRecord, t: datetime.datetime) -> datetime.datet
 
 def moved_to(row: Dispatch) -> datetime.datetime:
     """The start to which a step moves its records: the one that was asked for, or its T if that was today."""
-    start = row.about.get("start")
-    return datetime.datetime.fromisoformat(start) if start else row.frozen_at.replace(microsecond=0)
+    return row.new_start or row.frozen_at.replace(microsecond=0)
 
 
 def _end_of(row: Dispatch) -> datetime.datetime | None:
     """When the records of a step end: BizEnd 23:59:59 as it was worked out, or that of a trial's own message."""
     if row.order.kind == Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
         return None
-    day = row.about.get("end", row.order.biz_end)
+    day = row.order.biz_end if row.sent_end is None else row.sent_end
     return last_moment(datetime.date.fromisoformat(day) if isinstance(day, str) and day else day or None)

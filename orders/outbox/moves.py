@@ -7,8 +7,6 @@ from orders.models.dispatch import OPEN_STATES
 
 State, Step = Dispatch.State, Dispatch.Step
 UNRESOLVED = [State.WAITING, *OPEN_STATES, State.FAILED]
-ASKING = "asking"  # in `about` of a move whose outcome the big-data side has yet to be asked for
-DIFFERS = "differs"  # in `about` of a move whose records disagree, and of the move that replaces it
 
 
 def move_of(order: Order) -> Dispatch | None:
@@ -28,4 +26,4 @@ def is_move(row: Dispatch) -> bool:
 
 def differs(move: Dispatch) -> bool:
     """Whether the big-data side was asked, and holds neither the old start everywhere nor the new one."""
-    return move.state == State.FAILED and ASKING not in move.about
+    return move.state == State.FAILED and not move.asking

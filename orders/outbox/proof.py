@@ -222,7 +222,7 @@ def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
     if outcome.read not in {REFUSED, LATER, NOT_UNDERSTOOD} or rules.lines is None:
         return {}
     success, refused = rules.lines(
-        call_name(row.step, row.about), outcome.http_status or 0, outcome.raw, outcome.charset
+        call_name(row.step, posted=row.posted), outcome.http_status or 0, outcome.raw, outcome.charset
     )
     bare, with_lines = ASKED[STEPS[row.step].partner]
     code = with_lines if success else bare
@@ -235,7 +235,7 @@ def keep_answer(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None
     kind = kind_of(row) if outcome.read in {REFUSED, NOT_UNDERSTOOD} else ""
     if not (kind or outcome.not_understood):
         return
-    about = {"kind": kind, "call": call_name(row.step, row.about), "order": row.order.number, "at": now}
+    about = {"kind": kind, "call": call_name(row.step, posted=row.posted), "order": row.order.number, "at": now}
     came = {"http_status": outcome.http_status, "charset": outcome.charset, "raw": outcome.raw}
     said = {"read": outcome.read, "said": outcome.code[:32], "after": _newest_accepted(kind) if kind else 0}
     KeptAnswer.objects.update_or_create(attempt_id=outcome.attempt_id, defaults=about | came | said)

@@ -19,17 +19,16 @@ from orders.history.order_writes import add_event, load_records, lock_order, loc
 from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, end_settled, open_incident
 from orders.intake.facts import open_claim
 from orders.intake.holds import settle_followers
-from orders.models import BillingRecord, Dispatch, Order
+from orders.models import NOTES, PUTS_BACK, BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.effects import MAY_ACT, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, enqueue, wake
 from orders.outbox.freeze import LEFT, work_out
 from orders.outbox.release import release
 from orders.replanning.line import lock_line, name_built_upon, plan_behind
-from orders.replanning.looks import answer_look
 from orders.rules.local_time import SHANGHAI
 from orders.rules.shape import Shape, after, fold, is_same, what_it_did
-from orders.rules.steps import FIXES, LISTED, REST, STEPS, Phase, named
+from orders.rules.steps import FIXES, STEPS, Phase, named
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.shape import end_trial, refresh_trial, reshape
 from orders.trials.shapes import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
@@ -73,9 +72,9 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 def _take_in_rest(row: Dispatch) -> None:
     """Whoever gives up a part of a step gives up what the further parts would have carried."""
-    if (rest := row.about.get(REST)) and row.step not in LISTED:
-        row.records, row.size, row.about = [*row.records, *rest], row.size + len(rest), row.about | {REST: []}
-        row.save(update_fields=["records", "size", "about"])
+    if (rest := row.rest) and row.carried_in == "records":
+        row.records, row.size, row.rest = [*row.records, *rest], row.size + len(rest), []
+        row.save(update_fields=["records", "size", *NOTES])
 
 
 def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
@@ -119,19 +118,15 @@ def _put_questions(row: Dispatch, last: datetime.datetime | None, now: datetime.
     """Puts two questions in the step's place, for now and for when no call can act any more; one, if none can now."""
     first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
     job = first.order.number if first else row.order.number  # its records may be its trial's
-    enqueue(build_questions(row, about={"for": row.pk, "job": job}, again=last, now=now))
+    enqueue(build_questions(row, question_about("for", row.pk, job=job), again=last, now=now))
 
 
-def apply_answer(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+def answer_given_up(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
-    if "look" in row.about:
-        answer_look(row, held, now=now, by=by)
-    if "for" not in row.about:
-        return
-    step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
+    step = Dispatch.objects.defer("payload").get(pk=row.asked_step)
     step.order = row.order
-    if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):
-        first = Dispatch.objects.current().filter(order=row.order, step=Step.ASK_BILLING, about__for=step.pk)
+    if row.is_last and step.state == State.GIVEN_UP and not step.settled:
+        first = Dispatch.objects.current().filter(asks_about("for", step.pk), order=row.order, step=Step.ASK_BILLING)
         first.filter(state=State.FAILED).update(superseded=True)
         settle_given_up_step(step, held, now=now, by=by)
         _let_go_on(row.order, now=now, by=by)
@@ -141,8 +136,8 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
     """Settles records, order and trial of a given-up step. `held`: the partner's records; None if it has not acted."""
     order = row.order
     close_troubles(order, step=row.step, now=now, by=by)
-    row.about = {**row.about, "settled": True}
-    row.save(update_fields=["about"])
+    row.settled = True
+    row.save(update_fields=NOTES)
     records = _set_as_held(row, held)
     if STEPS[row.step].fix:
         return
@@ -203,8 +198,8 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     change.save(update_fields=["given_up"])
     reshape(trial, now=now, by=by)
     but = [*odd, *_note_replaced_service(change, now)]
-    put_back_once = change.dispatches.current().filter(plan=change.plans, about__put_back=True).exists()
-    steps = [] if put_back_once else put_back(change, now, put_back=True, but=but)
+    put_back_once = change.dispatches.current().filter(PUTS_BACK, plan=change.plans).exists()
+    steps = [] if put_back_once else put_back(change, now, puts_back=True, left_out=but)
     if not any(work_out(step, now=now)[1] for step in steps):
         note_not_meant(trial, now=now, by=by, beside=change)
         return False
@@ -323,7 +318,7 @@ def given_up_removals(order: Order) -> list[Dispatch]:
     """The given-up deletions and cancels that leave somebody billed: an order's own, and for a trial those of its
     activations and changes too."""
     rows = (REMOVALS_OF_TRIAL if order.kind == Kind.TRIAL else REMOVALS)(order=order.pk)
-    return [row for row in rows if row.about.get("settled") and not row.about.get("accepted")]
+    return [row for row in rows if row.settled and not row.is_accepted]
 
 
 def _removals(owner: Q) -> QuerySet[Dispatch]:
@@ -365,11 +360,11 @@ def close_removals(order: Order, *, now: datetime.datetime, by: str, beside: Ord
 
 def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Lets an order go on, since staff accepted what its given-up removals leave billed. A claim of its is released."""
-    given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
+    given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.settled]
     for row in given_up:
         if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
-            row.about, row.blocking = row.about | {"accepted": True}, row.blocking and not row.undo
-            row.save(update_fields=["about", "blocking"])
+            row.is_accepted, row.blocking = True, row.blocking and not row.undo
+            row.save(update_fields=[*NOTES, "blocking"])
             mark_records_left(row.records)
     close_troubles(order, code=BILLED_NOT_ACTIVE, now=now, by=by)
     claim = open_claim(order.trial)

@@ -78,13 +78,12 @@ def work_out_anew(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     rows = [build_replacement(row, now=now, behind=behind)]
     if row.step == Step.RESTORE_TRIAL:
-        about = {"put_back": True} if "put_back" in row.about else {}
-        rows = put_back(order, now, **about)
+        rows = put_back(order, now, puts_back=row.puts_back)
         for place, step in enumerate(rows):
             step.position, step.undo, step.blocking = row.position + place, row.undo, True
             step.place = None if behind else row.place or row.pk
     rows[0].blocking = True
-    enqueue(rows, random_keys="put_back" in row.about)
+    enqueue(rows, random_keys=bool(row.puts_back))
     if behind:
         plan_behind(order.trial or order, moved=True, now=now, by=by)
 

@@ -13,26 +13,25 @@ from orders.books.fixes import BILLED, send_again
 from orders.books.held_records import TAKEN, by_identity, identity, take_record
 from orders.books.meant import note_not_meant, of_activation
 from orders.db.compiled_sql import update_rows
-from orders.models import BillingRecord, Dispatch, Order
+from orders.models import BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.outbox.effects import LateCall, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, build_step, enqueue
 from orders.outbox.freeze import LEFT, work_out
 from orders.outbox.moves import move_of
 from orders.outbox.release import NOT_FINISHED
-from orders.rules.steps import FIXES, STEPS, Effect, Step
+from orders.rules.steps import FIXES, Step
 from orders.undoing.plan import put_right
 
 State, Kind, Record = Dispatch.State, Order.Kind, BillingRecord.State
-LOOKED = "looked"  # in `about` of a step that a look has planned
 
 
 def look_after(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
-    """Plans the looks after steps that are done, where they are needed (their orders and trials locked).
+    """Plans the looks after steps that are done and change records (their orders and trials locked).
 
     `calls`: those that may still act on the records of these orders and lines (`late_calls`).
     """
     for row in rows if calls else ():
-        if not _is_looked_after(row) or LOOKED in row.about or _goes_on(row):
+        if row.from_look or _goes_on(row):
             continue
         if until := may_act_until(call for call in calls if call.is_about(row)):
             _ask(row, until, now)
@@ -51,15 +50,9 @@ def look_behind(order: Order, *, now: datetime.datetime) -> None:
 
 def _ask(row: Dispatch, until: datetime.datetime, now: datetime.datetime) -> None:
     owner = row.order if row.lane is None else row.order.trial or row.order
-    first, last = build_questions(row, about={"look": row.pk, "job": owner.number}, again=until, now=now)
+    first, last = build_questions(row, question_about("look", row.pk, job=owner.number), again=until, now=now)
     first.blocking, last.blocking = row.undo, row.undo and row.lane is not None
     enqueue([first, last])
-
-
-def _is_looked_after(row: Dispatch) -> bool:
-    """Whether a step changes records, and its order has no looks for it already."""
-    changes = STEPS[row.step].effect not in {Effect.NONE, Effect.ASK, Effect.VERIFY}
-    return row.channel == Dispatch.Channel.BILLING and changes and row.step != Step.DELETE_BILLING
 
 
 def _goes_on(row: Dispatch) -> bool:
@@ -74,7 +67,7 @@ def _goes_on(row: Dispatch) -> bool:
 def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """Takes the answer to a look (order and trial locked). What is not as meant is sent again."""
     order, owner = row.order, row.order if row.lane is None else row.order.trial or row.order
-    looks = Dispatch.objects.current().filter(order=order, step=Step.ASK_BILLING, about__look=row.about["look"])
+    looks = Dispatch.objects.current().filter(asks_about("look", row.asked_step), order=order, step=Step.ASK_BILLING)
     looks.filter(state=State.FAILED).update(superseded=True)
     if row.superseded or row.lane is None and not order.undo_since and move_of(order):
         return  # the order was planned anew meanwhile; or a move of its start asks for itself what its records are
@@ -88,7 +81,7 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
     if row.lane is None:
         _put_own_right(row, records, now)
         return
-    steps = put_right(order, now, **{LOOKED: True})
+    steps = put_right(order, now, from_look=True)
     for step in steps:
         step.position, step.undo, step.blocking = row.position, row.undo, row.blocking
         step.place = row.place or row.pk
@@ -105,7 +98,7 @@ def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.da
     if not order.undo_since:
         wrong = of_activation(order, order.domains.values_list("key", "name"), records, now=now)
         if order.state in BILLED and (again := [one.record for one in wrong if one.record]):
-            send_again(order, again, now=now, **{LOOKED: True})
+            send_again(order, again, now=now, from_look=True)
         return
     given_up = order.dispatches.current().filter(state=State.GIVEN_UP, undo=True).values_list("records", flat=True)
     left = {pk for ids in given_up for pk in ids}  # nothing is sent for what staff gave up or accepted (3.9, 19)
@@ -117,6 +110,5 @@ def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.da
     if live:
         cancelled = order.dispatches.current().filter(step=Step.CANCEL_BILLING, undo=True).exists()
         step = Step.CANCEL_BILLING if cancelled else Step.VERIFY_DELETED
-        about = {LOOKED: True, "last": True}
-        again = build_step(order, step, now=now, records=live, position=row.position, undo=True, about=about)
-        enqueue([again], random_keys=True)
+        again = {"from_look": True, "is_last": True, "position": row.position, "undo": True}
+        enqueue([build_step(order, step, now=now, records=live, **again)], random_keys=True)

@@ -17,7 +17,7 @@ from orders.intake.decide import decide, is_closed
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
 from orders.intake.write import claim_trial, write_plan
 from orders.mails.mails import tell_accepted
-from orders.models import Dispatch, Order, TrialClaim
+from orders.models import NOTES, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.effects import bpm_acts
 from orders.rules.content import domain_key
@@ -31,7 +31,6 @@ from orders.undoing.finish import given_up_undoing
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
-SENT_WITH = "sent_with"  # key in a BPM dispatch's `about`: the facts with which its process was started
 
 
 def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
@@ -152,9 +151,9 @@ def _sent_with(order: Order) -> dict:
 def note_sent_with(order: Order) -> None:
     """Keeps with an order's BPM process what it was started with, before that changes here."""
     process = bpm_acts(order).first()
-    if process and SENT_WITH not in process.about:
-        process.about = {**process.about, SENT_WITH: _sent_with(order)}
-        process.save(update_fields=["about"])
+    if process and process.sent_with is None:
+        process.sent_with = _sent_with(order)
+        process.save(update_fields=NOTES)
 
 
 def _in_shanghai(moment: datetime.datetime) -> str:
@@ -164,10 +163,10 @@ def _in_shanghai(moment: datetime.datetime) -> str:
 
 def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
     """If facts have changed since the process was started, opens an incident that names them."""
-    known = process.about.get(SENT_WITH) or before
-    if SENT_WITH not in process.about:
-        process.about = {**process.about, SENT_WITH: before}
-        process.save(update_fields=["about"])
+    known = process.sent_with or before
+    if process.sent_with is None:
+        process.sent_with = before
+        process.save(update_fields=NOTES)
     if known["start"]:  # earlier versions kept it in UTC
         known = {**known, "start": _in_shanghai(datetime.datetime.fromisoformat(known["start"]))}
     new = _sent_with(order)

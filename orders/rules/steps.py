@@ -5,7 +5,6 @@ channel, and the rows of its steps. docs/architecture.md says what else belongs 
 """
 
 import enum
-from collections.abc import Container
 from dataclasses import KW_ONLY, dataclass
 
 from django.db.models import TextChoices
@@ -218,23 +217,13 @@ BY_EFFECT: dict[Effect, str] = {
 }
 
 
-REST = "rest"  # in a dispatch's `about`: what further parts of it carry, since a call takes only so many records
-LISTED: dict[str, str] = {
-    Step.FIX_CREATE: "fixes",
-    Step.FIX_DELETE: "named",
-    Step.MOVE_ATTRIBUTION: "fixes",
-}  # in a fix's `about`: what it is about
-POSTED = "posted"  # in a dispatch's `about`: what it deletes is posted as cancelled, since the partner has no delete
-
-
-def call_name(step: str, about: Container[str] = ()) -> str:
-    """Returns the call to which a step's payload goes first (contract 7.1); empty for steps that make none. `about`: of
-    its dispatch, with which the call is frozen."""
+def call_name(step: str, *, posted: bool | None = False) -> str:
+    """Returns the call to which a step's payload goes first (contract 7.1); empty for steps that make none. `posted`:
+    what it deletes is posted as cancelled, which is frozen with the call."""
     kind = STEPS[step]
     if kind.channel != Channel.BILLING:
         return BY_STEP.get(kind.name, "")
-    posted = kind.effect == Effect.DELETE and POSTED in about
-    return "bigdata.post" if posted else BY_EFFECT.get(kind.effect, "bigdata.post")
+    return "bigdata.post" if posted and kind.effect == Effect.DELETE else BY_EFFECT.get(kind.effect, "bigdata.post")
 
 
 def steps_of_call(step: str) -> list[str]:

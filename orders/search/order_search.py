@@ -114,8 +114,8 @@ def order_field(path: str, label, query: str = "", **display) -> Callable:
     )
 
 
-def customer_address(enterprise_id: str) -> str:
-    return reverse("admin:orders_customer_change", args=[quote(enterprise_id)])
+def customer_address(enterprise_id: str, page: str = "change") -> str:
+    return reverse(f"admin:orders_customer_{page}", args=[quote(enterprise_id)])
 
 
 def customer_words(order: Order) -> str:

@@ -13,7 +13,7 @@ from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subqu
 from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
-from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
+from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.outbox.effects import ACTED
 from orders.outbox.freeze import read_records
 from orders.outbox.leases import (
@@ -30,7 +30,7 @@ from orders.outbox.leases import (
 from orders.outbox.outcome import Work
 from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
 from orders.restore.restored_guard import RestoreState, read_restore_state
-from orders.rules.steps import POSTED, Effect, Phase, channels_of, named
+from orders.rules.steps import DELETIONS, Effect, Phase, channels_of, named
 from orders.sending.held_processes import hold_processes, hold_unanswered, is_held
 from orders.sending.moves_over import ask_starts
 from orders.sending.record import note_losses, record_outcomes
@@ -38,7 +38,7 @@ from orders.start_day.moving import hold_back
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
-FROZEN = ["payload", "frozen_at", "records", "size", "about"]
+FROZEN = ["payload", "frozen_at", "records", "size", *NOTES]
 LOSSES = ["lost", "may_have_acted", "unanswered_at"]
 LOOK_UPS = named(effect=Effect.ASK)
 PAUSE_LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
@@ -252,7 +252,7 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
         after_loss=after_loss,
         unsure=row.unanswered_at is not None and not row.repeat,
         ask_first=ask_first,
-        posted=POSTED in row.about,
+        posted=row.step in DELETIONS and bool(row.posted),
     )
 
 

@@ -12,16 +12,15 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import add_event, lock_orders
-from orders.models import Attempt, Dispatch, Order
+from orders.history.order_writes import add_event, lock_steps
+from orders.models import NOTES, Attempt, Dispatch, Order
 from orders.outbox.outcome import RESTORED, UNANSWERED, Outcome
 from orders.outbox.proof import is_never_repeated
-from orders.sending.follow_up import move_on
+from orders.sending.outcome_effects import carry_out
 from orders.sending.record import note_losses
 
 State, Result = Dispatch.State, Attempt.Outcome
 DUE = Q(state__in=[State.DUE, State.RETRYING])
-RESENT = "resent"  # key in `about`: the id of the event of a person's resend
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
 NOT_REPEATED = "BPM may have its process, and knows no repeats"
 WRITTEN = [
@@ -39,7 +38,7 @@ WRITTEN = [
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
     """Whether a step must wait for a person: it is from before the restore and was not resent since."""
-    return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and row.about.get(RESENT, 0) <= last_event
+    return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and (row.resent_event or 0) <= last_event
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
@@ -76,13 +75,9 @@ def _stop(
     if not ids:
         return 0
     with transaction.atomic():
-        pairs = Dispatch.objects.filter(pk__in=ids).values_list("order_id", "order__trial_id")
-        orders = lock_orders({pk for pair in pairs for pk in pair if pk})
-        rows = going.filter(pk__in=ids).select_for_update(no_key=True, of=("self",))
-        rows = [row for row in rows if is_meant(row)]
+        rows = [row for row in lock_steps(ids, going) if is_meant(row)]
         note_losses([row for row in rows if row.state == State.SENDING], now)
         for row in rows:
-            row.order = orders[row.order_id]
             row.state, row.lease_token, row.next_try_at = State.FAILED, None, None
             row.error_code, row.error, row.definite, row.lost = code, message, False, 0
             row.error_params = {}
@@ -90,12 +85,13 @@ def _stop(
         update_rows(rows, WRITTEN)
         ended: dict = {"attempt_id": 0, "result": Result.LOST, "code": code, "message": message}
         outcomes = {row.pk: Outcome(dispatch_id=row.pk, token=row.key, channel=row.channel, **ended) for row in rows}
-        move_on(rows, outcomes, now=now, by=by)
+        carry_out(rows, outcomes, now=now, by=by)
     return len(rows)
 
 
 def let_go(order: Order, *, event: int) -> None:
     """Lets the BPM step of a (locked) order be sent. `event` is the id of the event of a person's resend."""
     rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
-    for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only("pk", "about"):
-        Dispatch.objects.filter(pk=row.pk).update(about=row.about | {RESENT: event})
+    for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only(*NOTES):
+        row.resent_event = event
+        row.save(update_fields=NOTES)

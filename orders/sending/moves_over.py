@@ -10,13 +10,13 @@ from django.db.models import Q
 
 from orders.db.compiled_sql import update_rows
 from orders.db.expressions import Among
-from orders.history.order_writes import lock_order
-from orders.models import Attempt, Dispatch
+from orders.history.order_writes import lock_steps
+from orders.models import NOTES, Attempt, Dispatch, question_about
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.outcome import Outcome
-from orders.sending.follow_up import move_on
-from orders.sending.record import note_losses, write_results
+from orders.sending.outcome_effects import carry_out
+from orders.sending.record import note_losses
 from orders.start_day.move_answers import settle_move
 from orders.start_day.moving import is_over
 
@@ -25,7 +25,6 @@ OPEN = Q(Among("state", "due", "retrying", "sending"))  # as in `dispatch_due` (
 UNDER_WAY = OPEN & Q(Among("step", Step.MOVE_START.value))
 """As in `dispatch_moves` (orders/db/indexes.py)."""
 NOT_BEGUN = Q(state=State.DUE, attempts=0)
-START_ASKED = "start_asked"  # in `about` of a start day's cancel: the last event before the restore it was asked after
 WRITTEN = ["state", "lease_token", "next_try_at", "definite", "may_have_acted", "unanswered_at", "lost"]
 
 
@@ -33,14 +32,12 @@ def end_moves(*, now: datetime.datetime, by: str = "sweep") -> int:
     """Ends each move that may not be called any more, and is not in the air. Returns how many."""
     rows = Dispatch.objects.current().filter(UNDER_WAY, repeat=False)
     found = [row for row in rows.order_by("pk").select_related("order").defer("payload") if is_over(row, now)]
-    return sum(_end(row.pk, row.order.number, now, by) for row in found)
+    return sum(_end(row.pk, now, by) for row in found)
 
 
 @transaction.atomic
-def _end(pk: int, number: str, now: datetime.datetime, by: str) -> bool:
-    order = lock_order(number)
-    row = Dispatch.objects.select_for_update(no_key=True).defer("payload").get(pk=pk)
-    row.order = order
+def _end(pk: int, now: datetime.datetime, by: str) -> bool:
+    [row] = lock_steps([pk])
     in_the_air = row.state == State.SENDING and row.lease_token is not None and row.next_try_at > now
     if row.superseded or row.state not in OPEN_STATES or in_the_air or not is_over(row, now):
         return False
@@ -52,8 +49,7 @@ def _end(pk: int, number: str, now: datetime.datetime, by: str) -> bool:
     settle_move(row)
     update_rows([row], WRITTEN)
     outcome = Outcome(dispatch_id=row.pk, attempt_id=0, token=row.key, channel=row.channel, result=Attempt.Outcome.LOST)
-    write_results([row], {row.pk: outcome}, now=now)
-    move_on([row], {row.pk: outcome}, now=now, by=by)
+    carry_out([row], {row.pk: outcome}, now=now, by=by)
     return True
 
 
@@ -66,22 +62,22 @@ def ask_starts(*, last_order: int, last_event: int, now: datetime.datetime) -> i
     rows = Dispatch.objects.current().filter(step=Step.CANCEL_TRIAL, gate=Dispatch.Gate.START, undo=False, repeat=False)
     rows = rows.filter(OPEN, NOT_BEGUN, order_id__lte=last_order, order__undo_since=None).order_by("pk")
     found = [row for row in rows.select_related("order").defer("payload") if _is_to_ask(row, last_event)]
-    return sum(_ask_start(row.pk, row.order.number, last_event, now) for row in found)
+    return sum(_ask_start(row.pk, last_event, now) for row in found)
 
 
 def _is_to_ask(row: Dispatch, last_event: int) -> bool:
-    return row.about.get(START_ASKED, -1) < last_event
+    return (row.start_asked_event or -1) < last_event
 
 
 @transaction.atomic
-def _ask_start(pk: int, number: str, last_event: int, now: datetime.datetime) -> bool:
-    order = lock_order(number)
-    row = Dispatch.objects.current().filter(NOT_BEGUN, pk=pk).select_for_update(no_key=True).defer("payload").first()
-    if row is None or order.undo_since or not _is_to_ask(row, last_event):
+def _ask_start(pk: int, last_event: int, now: datetime.datetime) -> bool:
+    rows = lock_steps([pk], Dispatch.objects.current().filter(NOT_BEGUN).defer("payload"))
+    if not rows or rows[0].order.undo_since or not _is_to_ask(rows[0], last_event):
         return False
-    row.state, row.next_try_at, row.about = State.WAITING, None, row.about | {START_ASKED: last_event}
-    row.save(update_fields=["state", "next_try_at", "about"])
-    about = {"start_of": row.pk, "job": order.number}
-    place = {"position": row.position - 1, "gate": Dispatch.Gate.START, "size": order.billing_records.count()}
-    enqueue([build_step(order, Step.ASK_BILLING, now=now, due=True, about=about, **place)])
+    [row], order = rows, rows[0].order
+    row.state, row.next_try_at, row.start_asked_event = State.WAITING, None, last_event
+    row.save(update_fields=["state", "next_try_at", *NOTES])
+    place = question_about("start_of", row.pk, job=order.number)
+    place |= {"position": row.position - 1, "gate": Dispatch.Gate.START, "size": order.billing_records.count()}
+    enqueue([build_step(order, Step.ASK_BILLING, now=now, due=True, **place)])
     return True

@@ -66,7 +66,7 @@ def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
     kept, meaning, process = read_now(row)
     if kept is None or row.state != State.FAILED or not _settles(row, meaning):
         return False
-    call = call_name(row.step, row.about)
+    call = call_name(row.step, posted=row.posted)
     outcome = Outcome(
         dispatch_id=row.pk,
         attempt_id=kept.pk,

@@ -1,26 +1,19 @@
-"""Records how attempts ended, updates their steps and billing records, and lets the next steps begin (contract 3.3,
-3.5, 3.9).
+"""Records how attempts ended, and gives their steps their new states (contract 3.3, 3.5, 3.9).
 
-The records' times follow from T. They are in the frozen payload. They are written to the records when the partner has
-accepted it, or may have. A refused step leaves its records as they were.
+What that causes stands in one table (outcome_effects.py).
 """
 
-import copy
 import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
 
 from orders.attachments.check import UNCHECKED
-from orders.books.held_records import TAKEN, as_meant, by_identity, identity, owner, records_of, take_record
-from orders.db.compiled_sql import Prepared, insert_rows, update_rows
-from orders.db.expressions import OneOf
-from orders.history.order_writes import add_event, add_events, event, load_records, lock_orders
-from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
-from orders.outbox.effects import OF_START, late_calls, may_act_until
-from orders.outbox.enqueue import build_replacement, enqueue
-from orders.outbox.freeze import LEFT, WAS_IN, apply_fix, set_times
+from orders.db.compiled_sql import update_rows
+from orders.history.order_writes import LOCKED_STEPS, add_event, add_events, event, lock_steps
+from orders.models import OF_START, Attempt, Dispatch, Order, OrderEvent
 from orders.outbox.leases import hand_back, still_held
+from orders.outbox.moves import is_move
 from orders.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
 from orders.outbox.proof import (
     asks_proof,
@@ -35,22 +28,14 @@ from orders.outbox.proof import (
     say_doubt,
 )
 from orders.outbox.retry_schedule import next_try, try_again
-from orders.rules.steps import DELETIONS, REST, STEPS, Phase
-from orders.sending.follow_up import move_on
-from orders.sending.usage import usage_rows
+from orders.rules.steps import STEPS, Phase
+from orders.sending.outcome_effects import carry_out
+from orders.sending.step_records import fitting, settle_by_books
 from orders.start_day.move_answers import settle_move
 from orders.start_day.moving import is_over
 from orders.texts.error_messages import say_why_in_english
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
-TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT, WAS_IN}  # accepted values that a step of ours replaces
-WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "accepted"]
-ORDERS_OF = Prepared(
-    lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by().values_list("order_id", "order__trial_id")
-)
-LOCKED = Prepared(
-    lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk").select_for_update(no_key=True).defer("payload")
-)
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
     "may_have_acted", "error_params", "unanswered_at",
@@ -61,7 +46,7 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
     """Saves outcomes in one transaction; returns how many steps became due. One without our lease is late (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
-        rows = _locked_rows(outcomes)
+        rows = {row.pk: row for row in lock_steps(outcomes.keys())}
         ours = still_held(rows, outcomes)
         ended = [Attempt(id=outcomes[pk].attempt_id, **_ending(outcomes[pk], outcomes[pk].result, now)) for pk in ours]
         update_rows(ended, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
@@ -73,19 +58,9 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
 
 def record_read_again(row: Dispatch, outcome: Outcome, *, now: datetime.datetime, by: str) -> None:
     """Settles a failed step (its order and trial locked) by what its kept answer means now, without a call."""
-    [locked] = LOCKED(ids=[row.pk])
+    [locked] = LOCKED_STEPS(ids=[row.pk])
     locked.order = row.order
     _apply({row.pk: locked}, {row.pk: outcome}, now, by)
-
-
-def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
-    """Locks orders first, then their dispatches, in the same sequence as everywhere."""
-    orders = lock_orders({pk for pair in ORDERS_OF(ids=outcomes) for pk in pair if pk})
-    found = {}
-    for row in LOCKED(ids=outcomes):
-        row.order = orders[row.order_id]
-        found[row.pk] = row
-    return found
 
 
 def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
@@ -117,16 +92,15 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
         keep_answer(row, outcomes[pk], now)
-        if _is_looked_up(row, outcomes[pk]):
-            _send_what_is_live(row, outcomes[pk], now)
+        if row.state == State.FAILED and _is_looked_up(row, outcomes[pk]):
+            settle_by_books(row, outcomes[pk], now=now)
         if outcomes[pk].result != Result.HANDED_BACK:  # a step that was handed back was not called, so nothing is known
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
     note_proofs(rows.values(), outcomes, now=now, by=by)
     update_rows(rows.values(), [*ROW, "lost"])
     add_events(events)
-    write_results(rows.values(), outcomes, now=now)
-    return move_on(rows.values(), outcomes, now=now, by=by)
+    return carry_out(rows.values(), outcomes, now=now, by=by)
 
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
@@ -142,8 +116,8 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         hand_back(row, now)
     elif outcome.result == Result.HELD:
         row.state, row.next_try_at = State.RETRYING, next_try("wrong_files", now)
-    elif outcome.result == Result.RETRY and not _ends_at_once(row, outcome) and _goes_on(row, outcome, now):
-        pass
+    elif outcome.result == Result.RETRY and not _ends_at_once(row, outcome) and _is_tried_again(row, outcome, now):
+        pass  # it has got its next try
     else:
         row.state, row.next_try_at = State.FAILED, None
         if doubt := _doubt_of(row, outcome):
@@ -156,9 +130,9 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         row.definite = outcome.result == Result.REFUSED and not doubt
         # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
-        if row.step == Step.MOVE_START and not row.repeat:
+        if is_move(row):
             settle_move(row)
-    if (row.order.undo_since and not _still_wanted(row)) or _is_taken_over(row):
+    if (row.order.undo_since and not _still_wanted(row)) or (row.undo and _is_taken_over(row)):
         row.state, row.next_try_at = State.CLOSED, None
 
 
@@ -170,7 +144,7 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
         return LOOK_UP
     if row.repeat or row.step == Step.MOVE_START or outcome.result not in {Result.RETRY, Result.REFUSED}:
         return ""
-    if "held" in outcome.data and not row.about.get("again"):
+    if "held" in outcome.data and not row.sent_again:
         return ""  # the partner's books decide
     if outcome.not_understood or row.tries.filter(outcome=Result.NOT_UNDERSTOOD).exists():
         return NOT_UNDERSTOOD
@@ -199,61 +173,23 @@ def _must_look(outcome: Outcome) -> bool:
     return outcome.code == LOOK_UP or bool(outcome.data.get(LOOK_UP))
 
 
-def _goes_on(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
-    return try_again(row, outcome, now) and not _comes_too_late(row)
-
-
-def _comes_too_late(row: Dispatch) -> bool:
-    """Whether the next try of a move would end too near to the start (contract 3.9, 18)."""
-    return row.step == Step.MOVE_START and not row.repeat and is_over(row, row.next_try_at)
+def _is_tried_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
+    """Gives a step its next try, if it has one. That of a move may end too near to the start (contract 3.9, 18)."""
+    return try_again(row, outcome, now) and not (is_move(row) and is_over(row, row.next_try_at))
 
 
 def _is_taken_over(row: Dispatch) -> bool:
     """Whether a withdrawal of the trial has taken over what a change's step takes back (contract 3.9, Resend)."""
     trial = row.order.trial
-    over = row.undo and row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
+    over = row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
     return over and row.state in {State.FAILED, State.RETRYING, State.DUE}
 
 
 def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
-    """Whether a cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
+    """Whether a failed cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
     refused = outcome.result == Result.REFUSED and "held" in outcome.data
     goes_on = row.undo or row.order.undo_since is None
-    return refused and goes_on and row.state == State.FAILED and not row.repeat
-
-
-def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
-    """Settles a refused cancel by the partner's books. Records that are not live there are done; of a deletion that was
-    posted, those that are absent. The others go out once more under a new key; only that refusal counts."""
-    records, there = load_records(row.records), by_identity(outcome.data["held"])
-    found = {pk: there.get(identity(records[pk], owner(row, records[pk]))) for pk in row.records}
-    gone = [pk for pk, one in found.items() if one is None or not (one.live or row.step in DELETIONS)]
-    for pk in gone:
-        take_record(records[pk], found[pk])
-    update_rows([records[pk] for pk in gone], TAKEN)
-    code = row.error_code
-    row.error_code, row.error, row.error_params = "", "", {}
-    if len(gone) == len(row.records) and row.step in DELETIONS:  # what follows knows whether one may still be made
-        row.state, row.done_at = State.DONE, now
-        return
-    row.records = [pk for pk in row.records if pk not in gone]
-    row.size = len(row.records)
-    Dispatch.objects.filter(pk=row.pk).update(records=row.records, size=row.size)
-    if not row.records:
-        row.state, row.done_at = State.DONE, now
-        return
-    if row.about.get("again"):
-        row.error_code, row.error, row.error_params = code, outcome.message, outcome.params
-        return
-    row.state = State.CLOSED
-    Dispatch.objects.filter(pk=row.pk).update(superseded=True)
-    again = build_replacement(row, now=now)
-    again.about, again.blocking = again.about | {"again": True}, row.blocking
-    if REST in row.about:  # only what this call was about counts as refused once
-        again.about, again.records, again.size = again.about | {REST: row.about[REST]}, row.records, len(row.records)
-    if row.lane is None:  # else a late call would have the last word
-        again.next_try_at = may_act_until(late_calls(orders=[row.order_id], now=now)) or now
-    enqueue([again])
+    return refused and goes_on and not row.repeat
 
 
 def _still_wanted(row: Dispatch) -> bool:
@@ -264,7 +200,7 @@ def _still_wanted(row: Dispatch) -> bool:
     """
     if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
-    if row.about.keys() & OF_START:
+    if row.question in OF_START:
         return False
     if row.state == State.FAILED:
         return not STEPS[row.step].moot
@@ -288,97 +224,3 @@ def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
     attempts.update(outcome=Result.LOST, finished_at=now, error=WORKER_DIED)
     for row in rows:
         row.may_have_acted, row.unanswered_at = True, now
-
-
-def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime) -> None:
-    """Saves the results of calls: billing records' states, BPM's process, traffic."""
-    done = [row for row in rows if row.state == State.DONE]
-    _write_records(done, [row for row in rows if row.state == State.FAILED], outcomes)
-    for row in done:
-        if row.step == Step.MOVE_ATTRIBUTION:  # so that a comparison under way notices
-            rows_of = BillingRecord.objects.filter(pk__in=row.about["fixes"], state=BillingRecord.State.LIVE)
-            rows_of.update(dispatch=row)
-    _write_usage([row for row in done if row.step == Step.FETCH_USAGE], outcomes, now)
-    begun = [row.order for row in done if row.step == Step.START_BPM]
-    for row in done:
-        if row.step == Step.START_BPM:
-            process = outcomes[row.pk].data.get("process", "")[:128]
-            row.order.bpm_process = process or row.order.bpm_process
-    update_rows(begun, ["bpm_process"])
-
-
-def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[int, Outcome]) -> None:
-    """A definite answer settles a record. Attempts that ended without one leave it unknown (contract 3.9, Unknown).
-
-    If a repeat is refused, the record stays unknown too, since the refusal says nothing about an earlier attempt whose
-    answer was lost. A forced repeat changes nothing, since the earlier acceptance stands.
-    """
-    settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
-    unsure = [row for row in failed if not row.repeat and row.may_have_acted]
-    repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
-    mended = [row for row in done if row.about.get("sent")]
-    touched = load_records(
-        {pk for row in [*settled, *unsure, *repeated] for pk in row.records}
-        | {int(pk) for row in mended for pk in row.about["sent"]}
-    )
-    for row in mended:
-        apply_fix(row, touched)
-    for row in repeated:
-        take_times(row, touched, outcomes[row.pk])  # if the partner acted on that key before, its times may differ
-    for row in settled:
-        set_times(row, touched)
-        _mark(row, touched, STEPS[row.step].leaves)
-        take_times(row, touched, outcomes[row.pk])
-    for row in unsure:  # what is known of a record's times stays: nobody knows whether it got others
-        set_times(row, {pk: touched[pk] for pk in row.records if touched[pk].create_time is None})
-        _mark(row, touched, BillingRecord.State.UNKNOWN)
-    update_rows(touched.values(), WRITTEN if _drop_accepted(settled, touched) else WRITTEN[:-1])
-
-
-def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) -> bool:
-    """Drops accepted times that a step of ours has set since. Whether any record has accepted values."""
-    if not any(record.accepted for record in records.values()):
-        return False
-    settled = [records[pk] for row in rows for pk in row.records]
-    for record in settled:
-        gone = TIMES | {"province"} if WAS_IN in record.accepted else TIMES
-        record.accepted = {name: value for name, value in record.accepted.items() if name not in gone}
-    return bool(settled)
-
-
-def _mark(row: Dispatch, records: dict[int, BillingRecord], state: str) -> None:
-    for pk in row.records:
-        records[pk].state, records[pk].dispatch = state, row
-
-
-def _write_usage(rows: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime) -> None:
-    kept = []
-    for row in rows:
-        kept += usage_rows(row.order.trial_id or row.order_id, outcomes[row.pk].data.get("usage", []), now)
-    insert_rows(kept)
-
-
-def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
-    """The dispatches that the partner acted on before, and whose records, if any, it holds as the steps mean them."""
-    asked = [row for row in rows if outcomes[row.pk].result == Result.ACTED_BEFORE]
-    records = load_records({pk for row in asked for pk in records_of(row)})
-    return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}
-
-
-def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> bool:
-    if row.channel != Dispatch.Channel.BILLING:
-        return True
-    mine = [copy.copy(records[pk]) for pk in records_of(row)]
-    set_times(row, {record.pk: record for record in mine})
-    return as_meant(row, mine, outcome.data.get("held", []))
-
-
-def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:
-    """Gives records the partner's times and state, if it had carried out their step before. Does not save them."""
-    if outcome.result != Result.ACTED_BEFORE:
-        return
-    there = by_identity(outcome.data.get("held", []))
-    for pk in row.records:
-        record = records[pk]
-        if one := there.get(identity(record, owner(row, record))):
-            take_record(record, one)

@@ -334,7 +334,7 @@ def is_left(row: Dispatch) -> bool:
     """Whether staff gave up a start day's cancel, or what takes back. An activation's restore does not count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
     given_up = row.state == State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
-    return given_up and "settled" in row.about and "accepted" not in row.about
+    return given_up and bool(row.settled) and not row.is_accepted
 
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:

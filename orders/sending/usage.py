@@ -1,13 +1,16 @@
 """Stores the traffic of trials that the big-data side reports (contract 3.3)."""
 
 import datetime
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import transaction
 
+from orders.db.compiled_sql import insert_rows
 from orders.history.order_writes import add_events, event, lock_orders
 from orders.models import Dispatch, Order, TrialUsage
 from orders.outbox.enqueue import build_step, enqueue, wake
+from orders.outbox.outcome import Outcome
 from orders.rules.steps import Phase
 from orders.texts.errors import NotAllowedError
 
@@ -32,6 +35,15 @@ def usage_rows(trial_id: int, rows: list[dict], now: datetime.datetime) -> list[
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LIMIT < value < LIMIT  # excludes NaN
+
+
+def write_usage(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime) -> None:
+    """Stores the traffic that trials' steps have fetched."""
+    insert_rows(
+        one
+        for row in rows
+        for one in usage_rows(row.order.trial_id or row.order_id, outcomes[row.pk].data.get("usage", []), now)
+    )
 
 
 def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> list[TrialUsage]:

@@ -126,8 +126,6 @@ def _post(family: list[Order], records: list[BillingRecord], now: datetime.datet
         if ids := mine[order.pk]:
             order.dispatches.filter(step=Step.MOVE_ATTRIBUTION, state=State.FAILED).update(superseded=True)
             line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
-            undo, about = order.undo_since is not None, {"fixes": ids}
-            step = build_step(order, Step.MOVE_ATTRIBUTION, now=now, due=True, undo=undo, about=about, **line)
-            step.size = len(ids)
-            rows.append(step)
+            place = {"undo": order.undo_since is not None, "size": len(ids), **line}
+            rows.append(build_step(order, Step.MOVE_ATTRIBUTION, now=now, due=True, fixes=ids, **place))
     enqueue(rows)

@@ -12,11 +12,10 @@ from orders.books.held_records import TAKEN, by_identity, identity, take_record
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import load_records
 from orders.incidents.incidents import MOVE_FAILED, close_troubles, open_incident
-from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.models import NOTES, BillingRecord, Difference, Dispatch, Order, question_about
 from orders.outbox.effects import late_calls, may_act_until
 from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.freeze import moved_to
-from orders.outbox.moves import ASKING, DIFFERS
 from orders.outbox.release import release
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
@@ -33,7 +32,7 @@ def settle_move(row: Dispatch) -> None:
     Otherwise it stays `failed` until the big-data side was asked; one whose records disagree stays so too."""
     refused = row.definite and not row.may_have_acted
     row.definite = refused
-    if row.order.undo_since or (refused and DIFFERS not in row.about):
+    if row.order.undo_since or (refused and not row.differs):
         row.state, row.next_try_at = State.CLOSED, None
 
 
@@ -67,29 +66,28 @@ def _open(move: Dispatch, code: str, *, now: datetime.datetime) -> None:
 
 def _ask(move: Dispatch, now: datetime.datetime) -> None:
     """Plans the question what the big-data side holds, for when no call of the move may act any more."""
-    move.about = {name: value for name, value in move.about.items() if name != DIFFERS} | {ASKING: True}
-    move.save(update_fields=["about"])
+    move.differs, move.asking = False, True
+    move.save(update_fields=NOTES)
     update_rows(
         (BillingRecord(pk=pk, state=Record.UNKNOWN, dispatch=move) for pk in move.records), ["state", "dispatch"]
     )
     until = may_act_until(late_calls(orders=[move.order_id], now=now))
-    gate = {"gate": Dispatch.Gate.START, "not_before": until or now}
-    about = {"move": move.pk, "job": move.order.number}
-    place = {"position": move.position, "blocking": False, "size": len(move.records)}
-    enqueue([build_step(move.order, Step.ASK_BILLING, now=now, about=about, **gate, **place)])
+    place = {"gate": Dispatch.Gate.START, "not_before": until or now, "position": move.position, "blocking": False}
+    place |= question_about("move", move.pk, job=move.order.number) | {"size": len(move.records)}
+    enqueue([build_step(move.order, Step.ASK_BILLING, now=now, **place)])
     release(now=now, order_ids=[move.order_id])
 
 
 def answer_move(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """Takes the answer about a move of unknown outcome (order locked): accepted, refused, or its records disagree."""
-    move, order = Dispatch.objects.defer("payload").get(pk=row.about["move"]), row.order
+    move, order = Dispatch.objects.defer("payload").get(pk=row.asked_step), row.order
     move.order = order
-    if order.undo_since or move.superseded or move.state != State.FAILED or ASKING not in move.about:
+    if order.undo_since or move.superseded or move.state != State.FAILED or not move.asking:
         return
     pairs = _pairs(load_records(move.records).values(), held, order)
     _take_records(pairs)
     starts = _starts(pairs)
-    move.about = {name: value for name, value in move.about.items() if name != ASKING}
+    move.asking = False
     if starts == {moved_to(move)}:
         move.state, move.done_at, move.definite = State.DONE, now, True
         _accept(move, moved_to(move), now=now, by=by)
@@ -97,9 +95,9 @@ def answer_move(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.date
         move.state, move.definite = State.CLOSED, True
         _open(move, "move_refused", now=now)
     else:
-        move.about |= {DIFFERS: True}
+        move.differs = True
         _open(move, "move_unlike", now=now)
-    move.save(update_fields=["state", "done_at", "definite", "about"])
+    move.save(update_fields=["state", "done_at", "definite", *NOTES])
 
 
 def _pairs(records: Iterable[BillingRecord], held: Iterable[HeldRecord], order: Order) -> Pairs:
@@ -134,9 +132,17 @@ def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.dat
     if len(starts) == 1 and None not in starts:
         move_start_to(order, starts.pop(), now=now, by=by)
         return
-    about = {"start": order.start_at.isoformat(), "until": now.isoformat(), DIFFERS: True}
-    place = {"position": row.position, "records": [record.pk for record, _one in pairs], "about": about}
-    move = build_step(order, Step.MOVE_START, now=now, state=State.FAILED, **place)
+    move = build_step(
+        order,
+        Step.MOVE_START,
+        now=now,
+        state=State.FAILED,
+        position=row.position,
+        records=[record.pk for record, _one in pairs],
+        new_start=order.start_at,
+        call_until=now,
+        differs=True,
+    )
     enqueue([move])
     _open(move, "move_unlike", now=now)
 

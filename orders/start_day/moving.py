@@ -117,7 +117,7 @@ def may_send_again(move: Dispatch, order: Order, now: datetime.datetime) -> bool
 
 def start_of(move: Dispatch) -> datetime.datetime | None:
     """The start that a move gives; None for one to today that was never begun."""
-    return moved_to(move) if move.about.get("start") or move.frozen_at else None
+    return moved_to(move) if move.new_start or move.frozen_at else None
 
 
 def _is_today(day: datetime.date, now: datetime.datetime) -> bool:
@@ -148,11 +148,9 @@ def last_call(order: Order, day: datetime.date, now: datetime.datetime) -> datet
 
 
 def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dispatch:
-    start = None if _is_today(day, now) else midnight(day).isoformat()
     cancels = order.dispatches.current().filter(step=Step.CANCEL_TRIAL, gate=Dispatch.Gate.START, undo=False)
     before = cancels.filter(state=State.WAITING).order_by("position").values_list("position", flat=True).first()
     records = order.billing_records.filter(state=Record.LIVE).order_by("pk").values_list("pk", flat=True)
-    about = {"start": start, "until": last_call(order, day, now).isoformat()}
     return build_step(
         order,
         Step.MOVE_START,
@@ -160,7 +158,8 @@ def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dis
         due=True,
         records=records,
         position=before - 1 if before else BEHIND_PLAN,
-        about=about,
+        new_start=None if _is_today(day, now) else midnight(day),
+        call_until=last_call(order, day, now),
     )
 
 
@@ -174,8 +173,8 @@ def _has_time(until: datetime.datetime, now: datetime.datetime) -> bool:
 
 def is_over(move: Dispatch, now: datetime.datetime) -> bool:
     """Whether no further call of a move may be made. A move to today must have begun before the old start."""
-    late = move.about.get("start") is None and move.frozen_at is None and move.order.start_at <= now
-    return late or not _has_time(datetime.datetime.fromisoformat(move.about["until"]), now)
+    late = move.new_start is None and move.frozen_at is None and move.order.start_at <= now
+    return late or not _has_time(move.call_until, now)
 
 
 def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[str]) -> list[Dispatch]:

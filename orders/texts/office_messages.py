@@ -19,7 +19,6 @@ BULK = in_words(
         "bulk_draft_gone": _(
             "Nothing was done: another selection of yours, or an hour, has passed since. Look again, then confirm."
         ),
-        "bulk_draft_not_noted": _("Nothing was done yet: the rows are still being noted."),
         "bulk_not_noted": _("It broke off before all rows were noted, and nothing was done. Begin it anew."),
         "bulk_too_many": _(
             "Nothing was done: %(most)s bulk runs of the same person are not over. Wait for one, or stop it."

@@ -13,10 +13,9 @@ from django.db.models import OuterRef, Subquery
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.history.order_writes import add_event, move_trial, save_moves
-from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
+from orders.models import NOTES, BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
 from orders.rules.local_time import SHANGHAI
 from orders.rules.shape import Shape, fold
-from orders.rules.steps import REST
 from orders.trials.shapes import entries_of, shape_of
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
@@ -129,8 +128,7 @@ def _is_taken_over(trial: Order) -> bool:
     if trial.state == Order.State.CONVERTED:
         return True
     cancels = Dispatch.objects.filter(order=claim.activation_id, step=Step.CANCEL_TRIAL, undo=False, repeat=False)
-    done = cancels.current().filter(state=State.DONE).values_list("about", flat=True)
-    if any(not about.get(REST) for about in done):
+    if any(not row.rest for row in cancels.current().filter(state=State.DONE).only(*NOTES)):
         return True
     found = trial.billing_records.filter(state=Record.CANCELLED, dispatch__in=cancels)
     return found.exists() and not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from orders.db.compiled_sql import update_rows
 from orders.intake.holds import settle_followers
-from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.models import IS_LAST, ONLY_LAST, BillingRecord, Dispatch, Order, TrialClaim
 from orders.outbox.effects import acts_of
 from orders.undoing.late import unmark_undo_asked
 from orders.undoing.plan import may_be_made
@@ -18,12 +18,11 @@ State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Sets the records of undo steps that are done, and plans what is still to be looked at."""
     for row in rows:
-        if row.repeat:
-            continue
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
-        elif row.step == Step.VERIFY_DELETED and row.about.get("last"):
+        elif row.step == Step.VERIFY_DELETED and row.is_last:
             set_records_state(row, Record.DELETED)
 
 
@@ -35,11 +34,11 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
     unsure, until = may_be_made(row.order, acts_of(row.order), now)
     unsure = unsure or until is not None
     if until:
-        looks.filter(about__last=True).update(not_before=until)
+        looks.filter(IS_LAST).update(not_before=until)
     else:
-        looks.filter(about__last=True).update(state=State.CLOSED, next_try_at=None)
+        looks.filter(IS_LAST).update(state=State.CLOSED, next_try_at=None)
         if unsure:
-            looks.update(about={"last": True})
+            looks.update(**ONLY_LAST)
         else:
             looks.update(state=State.CLOSED, next_try_at=None)
     set_records_state(row, Record.UNKNOWN if unsure else Record.DELETED)

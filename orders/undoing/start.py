@@ -22,8 +22,7 @@ from orders.incidents.incidents import (
     end_built_upon,
     end_settled,
 )
-from orders.models import Attempt, BillingRecord, Dispatch, Order
-from orders.outbox.effects import OF_START
+from orders.models import ASKS_START, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.enqueue import enqueue, schedule_name, wake
 from orders.outbox.release import release
 from orders.rules.steps import FIXES, Phase
@@ -121,7 +120,7 @@ def close_never_begun(order: Order) -> int:
         channel=Channel.BILLING, may_have_acted=True
     )
     moved = Q(step=Dispatch.Step.MOVE_START, state=State.FAILED)
-    moved |= Q(about__has_any_keys=OF_START, state__in=[State.RETRYING, State.FAILED])
+    moved |= ASKS_START & Q(state__in=[State.RETRYING, State.FAILED])
     return rows.filter(never | needless | moved).update(state=State.CLOSED, next_try_at=None)
 
 

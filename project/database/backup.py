@@ -15,9 +15,9 @@ from typing import IO
 import django
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from orders.db.applied import applied_migrations
 from orders.history.order_writes import add_event
 from orders.models import OrderEvent
 from orders.pauses.restores import present_timeline
@@ -63,7 +63,7 @@ def backup(
         "database": row.name,
         "counted_as_restored": row.restored_at is not None,
         "django": django.get_version(),
-        "migrations": dict(sorted(MigrationRecorder(connection).applied_migrations())),  # the newest of each app
+        "migrations": dict(sorted(applied_migrations(connection))),  # the newest of each app
         **copied,
         "attachments": number,
         "files": files | _copy_profile(folder),

@@ -7,7 +7,8 @@ database has only some of these rows, and then knows nothing of what it makes. S
 from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
-from django.db.migrations.recorder import MigrationRecorder
+
+from orders.db.applied import applied_migrations
 
 Row = tuple[str, str]
 """An app and the name of a migration."""
@@ -27,7 +28,7 @@ def graph_and_plan() -> tuple[MigrationGraph, list[Migration]]:
 
 def missing(connection) -> list[str]:
     """What the code has and the database lacks; of a migration that replaces others, the others that are missing."""
-    applied = MigrationRecorder(connection).applied_migrations()
+    applied = applied_migrations(connection)
     _graph, plan = graph_and_plan()
     found = []
     for migration in plan:

@@ -3,12 +3,13 @@
 import datetime
 
 import pytest
+from django.contrib.admin.views import main
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.db.indexes import PLAIN
-from orders.lists import change_list
+from orders.lists import change_list, list_query
 from orders.lists.registration import admin_of
 from orders.models import Dispatch, Order
 from orders.rules.shape import Shape
@@ -251,3 +252,8 @@ def test_incidents_to_choose_from_stand_in_their_lists_order(admin_client):
     query = {"app_label": "orders", "model_name": "affectedorder", "field_name": "incident"}
     offered = admin_client.get(reverse("admin:autocomplete"), query).json()["results"]
     assert [row["id"] for row in offered] == [str(newer.pk), str(older.pk)]
+
+
+@pytest.mark.parametrize("name", ["ALL_VAR", "ORDER_VAR", "PAGE_VAR", "SEARCH_VAR"])
+def test_the_names_in_an_address_are_those_that_django_reads(name):
+    assert getattr(list_query, name) == getattr(main, name)

@@ -23,8 +23,7 @@ from orders.actions.table import DECISIONS
 from orders.history.people import staff_actor
 from orders.models import CalendarDay, OrderEvent, Pause, Province, ServiceType, TimeLimit, Timeline
 from orders.office.bulk.models import BulkRun
-from orders.office.exports.models import Export
-from orders.office.schedules.models import ScheduledExport
+from orders.office.exports.models import Export, ScheduledExport
 from orders.restore.restored_guard import note_restored, read_restore_state
 from project.models import AccountSession, AuthenticatorApp, FailedLogin, User
 from tests import factories as make

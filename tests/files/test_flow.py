@@ -135,7 +135,7 @@ def test_a_name_that_bboss_sent_wrong_is_told_before_files_that_are_missing(db, 
     wrong = NAME.replace("100A1_50004020027", "100A9_50004020030")
     order = activation(InfoSecurity=NAME, BusiInfo=wrong)
     assert Incident.objects.get().code == "bad_name"
-    assert [one["code"] for one in check_of(order).about["findings"]] == ["bad_name", "missing"]
+    assert [one["code"] for one in check_of(order).findings] == ["bad_name", "missing"]
 
 
 def test_a_waiver_lets_it_go_on(order, sandbox):
@@ -152,14 +152,14 @@ def test_every_wrong_file_is_named_at_once(db, folder, sandbox):
     table = NAME.replace("50004020027", "50004020028")
     order = activation(InfoSecurity=NAME, InfoSecurityTable=table)
     row = check_of(order)
-    assert [(one["file"], one["code"]) for one in row.about["findings"]] == [(NAME, "missing"), (table, "missing")]
+    assert [(one["file"], one["code"]) for one in row.findings] == [(NAME, "missing"), (table, "missing")]
     assert NAME in order.troubles.get().detail
     assert table in order.troubles.get().detail
     assert table in mail.outbox[0].body
     opened = Incident.objects.get()
     books.write(folder, NAME, books.book())
     look_again()
-    assert [one["file"] for one in check_of(order).about["findings"]] == [table]
+    assert [one["file"] for one in check_of(order).findings] == [table]
     incident, trouble = Incident.objects.get(), order.troubles.get()
     assert (incident.state, incident.first_at, trouble.since) == ("open", opened.first_at, opened.first_at)
     for shown in (incident, trouble):
@@ -239,7 +239,7 @@ def test_what_was_found_before_stands_and_is_told_once(clock, order, folder, bus
     look_again()
     row = check_of(order)
     assert (fresh(order).state, order.held_because, row.error_code) == ("held", "files", "missing")
-    assert (row.state, row.about["findings"][0]["code"]) == ("retrying", "missing")
+    assert (row.state, row.findings[0]["code"]) == ("retrying", "missing")
     assert (len(mail.outbox), Incident.objects.get().state) == (told, "open")
     busy(False)
     look_again()

@@ -363,4 +363,4 @@ def has_its_size(row: Dispatch) -> bool:
 
 def billing_size(row: Dispatch) -> int:
     """The number of records that a billing step is about."""
-    return len(row.records) or len(row.about.get("fixes", row.about.get("named", [])))
+    return len(row.records) or len(row.fixes or row.named or [])

@@ -189,7 +189,7 @@ def test_a_mail_about_a_file_says_what_is_wrong_in_words(desk):
 def test_an_acceptance_that_was_recorded_without_its_mail_is_mailed_once(desk, smtp, beijing, trialing, monkeypatch):
     """As of an order that was opened again meanwhile."""
     with monkeypatch.context() as missing:
-        missing.setattr("orders.sending.follow_up.tell_accepted", lambda done, *, now: None)
+        missing.setattr("orders.sending.outcome_effects.tell_accepted", lambda done, *, now: None)
         desk.play(activation("A1", "a.example.com"))
     assert (desk.state("A1"), desk.mails("A1", "mail_sent_to_bpm")) == ("active", 0)
     for _ in range(2):

@@ -86,6 +86,13 @@ def both(*patches: Patch) -> Patch:
     return lambda stack: [patch(stack) for patch in patches]
 
 
+def looks_where(fits: Callable) -> Callable:
+    """`look_after` that leaves out the steps that do not fit."""
+    from orders.replanning.looks import look_after
+
+    return lambda rows, calls, *, now: look_after(filter(fits, rows), calls, now=now)
+
+
 def known_defects() -> dict[str, Mend]:
     """By name: the fixes of defects that were found before rule 19. Django must be set up."""
     from django.db.models import Q
@@ -98,8 +105,8 @@ def known_defects() -> dict[str, Mend]:
     from orders.models import Dispatch, OrderDomain
     from orders.outbox import effects
     from orders.reconciliation import results
-    from orders.replanning import deciding, looks, reopening, withdrawal
-    from orders.sending import follow_up, resend
+    from orders.replanning import deciding, reopening, withdrawal
+    from orders.sending import outcome_effects, resend, step_incidents, step_records
     from orders.sending import record as outcomes
     from orders.start_day import move_answers
     from orders.undoing import finish, late, plan, start
@@ -140,9 +147,11 @@ def known_defects() -> dict[str, Mend]:
             put("counting_records", lambda order: list(order.approvals.filter(finished=True, source="bpm")), approvals)
         ),
         "5 a process is started twice": Mend(put("bpm_acts", lambda order: Dispatch.objects.none(), reopening)),
-        "6 looks after what takes back alone": Mend(put("_is_looked_after", lambda row: row.undo, looks)),
+        "6 looks after what takes back alone": Mend(
+            put("look_after", looks_where(lambda row: row.undo), outcome_effects)
+        ),
         "7 409 is as if nothing had been": Mend(put("fitting", lambda rows, outcomes: set(), outcomes)),
-        "7 the times of a 409 are not taken": Mend(put("take_times", lambda row, records, outcome: None, outcomes)),
+        "7 the times of a 409 are not taken": Mend(put("take_times", lambda row, records, outcome: None, step_records)),
         "7 --fix does all": Mend(put("_why_left", lambda self, one, record: None, fixes.FixPlan)),
         "8 a refused step of a withdrawn order stays": Mend(put("close_refused", lambda order: 0, withdrawal)),
         "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, approvals)),
@@ -157,7 +166,7 @@ def known_defects() -> dict[str, Mend]:
         "14 an incident ends with what it was about": Mend(put("SETTLED", [], incidents)),
         "14 a refused move's incident ends with its day": Mend(put("LASTING", all_that_last, incidents)),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
-        "lost is compensated": Mend(put("NOT_COMPENSATED", set(), follow_up)),
+        "lost is compensated": Mend(put("NOT_COMPENSATED", set(), step_incidents)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),
         "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, deciding)),
         "given up is open": Mend(put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish)),

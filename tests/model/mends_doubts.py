@@ -58,7 +58,7 @@ def doubts() -> dict[str, Mend]:
     from orders.outbox import leases, proof
     from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
     from orders.rules.steps import Step
-    from orders.sending import claim, follow_up, pausing, read_again, record, resend
+    from orders.sending import claim, pausing, read_again, record, resend, step_incidents
 
     doubt_of, settle_row, note_proofs, gate = record._doubt_of, record._settle_row, record.note_proofs, claim.gate
     work_of, end_again, hash_of = claim._work, read_again.record_read_again, proof.hash_of
@@ -117,7 +117,7 @@ def doubts() -> dict[str, Mend]:
     nothing, none = lambda *ignored, **also: None, lambda *ignored, **also: []  # noqa: E731
     ends_at_once, never = record._ends_at_once, record.is_never_repeated
     found = {
-        "7.2 doubt undoes its order": put("NOT_COMPENSATED", follow_up.NOT_COMPENSATED - DOUBTS, follow_up),
+        "7.2 doubt undoes its order": put("NOT_COMPENSATED", step_incidents.NOT_COMPENSATED - DOUBTS, step_incidents),
         "7.2 what is not understood is no doubt": no_doubt(NOT_UNDERSTOOD),
         "7.2 a start without an answer is no doubt": no_doubt(UNANSWERED),
         "7.2 a refusal after a silence is no doubt": no_doubt(UNANSWERED, "refused"),

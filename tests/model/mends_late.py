@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tests.model.mends import Mend, both, put
+from tests.model.mends import Mend, both, looks_where, put
 
 NOTICED_BY = {
     "6 an opening behind a deletion": "a_late_deletion_takes_no_record_of_an_order_that_is_opened_again",
@@ -25,10 +25,10 @@ def late_calls() -> dict[str, Mend]:
     from orders.outbox import effects
     from orders.replanning import giving_up, looks
     from orders.rules.steps import FIXES, Step
-    from orders.sending import follow_up
+    from orders.sending import outcome_effects
     from orders.undoing import plan
 
-    called, acts_of, looked_after = effects.late_calls, plan.acts_of, looks._is_looked_after
+    called, acts_of = effects.late_calls, plan.acts_of
 
     def but(*steps):
         return lambda found: [call for call in effects.as_late_calls(found) if call.step not in steps]
@@ -46,17 +46,19 @@ def late_calls() -> dict[str, Mend]:
         there = order.trial.billing_records.filter(state__in=["live", "unknown"])
         return trials_end(order, now) if there.exists() else []
 
-    deletions = put("as_late_calls", but(*effects.DELETIONS), follow_up)
+    deletions = put("as_late_calls", but(*effects.DELETIONS), outcome_effects)
     found = {
         # A deletion that has no answer is forgotten once another one was accepted.
         "6 an opening behind a deletion": Mend(deletions),
         # That of a stray record alone is.
-        "6 an opening behind a stray record's deletion": Mend(put("as_late_calls", but(Step.FIX_DELETE), follow_up)),
+        "6 an opening behind a stray record's deletion": Mend(
+            put("as_late_calls", but(Step.FIX_DELETE), outcome_effects)
+        ),
         # A fix makes no record.
         "6 an undoing behind a fix": Mend(makes_nothing(*FIXES)),
         # Only what deletes is looked after.
         "6 an undoing by cancel": Mend(
-            put("_is_looked_after", lambda row: looked_after(row) and row.step != Step.CANCEL_BILLING, looks)
+            put("look_after", looks_where(lambda row: row.step != Step.CANCEL_BILLING), outcome_effects)
         ),
         # Only the call of the step itself is asked about, which was refused.
         "6 giving up asks about all calls": Mend(put("_may_act_until", lambda row, now: None, giving_up)),

@@ -65,7 +65,7 @@ def _of_asking() -> dict[str, Mend]:
         return None if day < now.date() else why_not_on(order, day, now)
 
     def midnight_of_today(row):
-        return moved_to(row) if row.about.get("start") else row.frozen_at.replace(hour=0, minute=0, second=0)
+        return moved_to(row) if row.new_start else row.frozen_at.replace(hour=0, minute=0, second=0)
 
     moved_to = freeze.moved_to
 
@@ -106,9 +106,9 @@ def _users_of_end_moves() -> list:
 
 
 def _users_of_follow_move() -> list:
-    from orders.sending import follow_up
+    from orders.sending import outcome_effects
 
-    return [follow_up]
+    return [outcome_effects]
 
 
 def _users_of_move_of() -> list:
@@ -121,7 +121,7 @@ def _users_of_move_of() -> list:
 def _of_answers() -> dict[str, Mend]:
     from orders.actions import take
     from orders.outbox.outcome import ACTED_BEFORE
-    from orders.sending import follow_up, record
+    from orders.sending import outcome_effects, record
     from orders.start_day import move_answers, moving
     from orders.undoing.start import begin_undo
 
@@ -163,7 +163,7 @@ def _of_answers() -> dict[str, Mend]:
         # A refusal leaves the step failed, so that it is asked about.
         "18 a refused move is closed": Mend(put("settle_move", stays_failed, record)),
         # An undoing begins, as after a refused creation.
-        "18 a refused move compensates nothing": Mend(put("follow_move", compensates, follow_up)),
+        "18 a refused move compensates nothing": Mend(put("follow_move", compensates, outcome_effects)),
         # 409 is a refusal.
         "18 a 409 is asked about": Mend(put("settle_move", closes_what_was_acted_on_before, record)),
         # Whatever was refused did nothing.
@@ -175,10 +175,10 @@ def _of_answers() -> dict[str, Mend]:
         # What stands there is never the new start.
         "18 all new: accepted": Mend(put("moved_to", never_new, move_answers)),
         # The answer that nothing was done is not taken.
-        "18 all old: refused": Mend(put("ANSWERS", follow_up.ANSWERS | {"move": keeps_asking}, follow_up)),
+        "18 all old: refused": Mend(put("ANSWERS", outcome_effects.ANSWERS | {"move": keeps_asking}, outcome_effects)),
         # The incident ends with the answer.
         "18 records that disagree are named": Mend(
-            put("ANSWERS", follow_up.ANSWERS | {"move": names_nothing}, follow_up)
+            put("ANSWERS", outcome_effects.ANSWERS | {"move": names_nothing}, outcome_effects)
         ),
         # They may always be sent again.
         "18 resend while both lie ahead": Mend(put("AHEAD", -LONG, moving)),

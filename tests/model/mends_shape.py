@@ -238,8 +238,8 @@ def _of_taking_back() -> dict[str, Mend]:
     from orders.outbox import freeze
     from orders.replanning import giving_up, line, withdrawal
     from orders.rules.steps import Step
-    from orders.sending import follow_up
     from orders.sending import record as outcomes
+    from orders.sending import step_incidents, step_records
     from orders.undoing import start
 
     set_times, work_out, to_restore = freeze.set_times, freeze.work_out, freeze.WANTED[Step.RESTORE_TRIAL]
@@ -277,7 +277,7 @@ def _of_taking_back() -> dict[str, Mend]:
 
     return {
         # What takes back restores the end, or the service, that a record had.
-        "19 its end as cancelTime": Mend(put("set_times", keeps_its_end, freeze, outcomes)),
+        "19 its end as cancelTime": Mend(put("set_times", keeps_its_end, freeze, step_records)),
         "19 the shape's service": Mend(put("WANTED", freeze.WANTED | {Step.RESTORE_TRIAL: keeps_its_service}, freeze)),
         # The records of an undoing are worked out when it is planned.
         "19 worked out at the first attempt": Mend(
@@ -290,7 +290,7 @@ def _of_taking_back() -> dict[str, Mend]:
         # A refused cancel counts as refused for all its records.
         "19 a refused cancel is looked up": Mend(put("_is_looked_up", lambda row, outcome: False, outcomes)),
         # An incident of a change's billing does not name its trial.
-        "14 the trial is named": Mend(put("_names_trial", lambda row: False, follow_up)),
+        "14 the trial is named": Mend(put("_names_trial", lambda row: False, step_incidents)),
         # `change_built_upon` names the change alone.
         "3.10 named both": Mend(put("open_incident", change_alone, line)),
     }

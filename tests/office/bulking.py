@@ -2,7 +2,6 @@
 
 from django.urls import reverse
 
-from integrations import tasks
 from orders.office.bulk.models import BulkRun
 from tests.office.scheduling import colleague, of
 
@@ -18,11 +17,8 @@ def picked(*rows):
 
 
 def confirm(client, url, **form):
-    """Looks, then confirms what the page showed, once a worker has noted the rows of a large draft."""
-    shown = client.get(url).context["form"]
-    if draft := shown["draft"].value():
-        tasks.note_bulk_rows(draft)
-    given = {"reason": NOTE, "draft": draft} | form
+    """Looks, then confirms what the page showed."""
+    given = {"reason": NOTE, "draft": client.get(url).context["form"]["draft"].value()} | form
     return client.post(url, given)
 
 

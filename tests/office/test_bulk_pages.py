@@ -6,13 +6,11 @@ import re
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from django_q.models import OrmQ
 
 from integrations import tasks
 from orders.actions.step_acts import VERDICTS
 from orders.models import Dispatch, Incident, Order, OrderEvent
 from orders.office.bulk import page as bulk_page
-from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import selection as bulk_selection
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
@@ -84,7 +82,7 @@ def test_the_dry_run_says_what_would_change_per_kind_with_a_sample(staff):
 
 
 def test_of_very_many_only_the_first_are_judged_and_others_may_change_all_the_same(staff, monkeypatch):
-    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    monkeypatch.setattr(bulk_page, "JUDGED", 2)
     for _ in range(2):
         billed()
     held = held_for_attribution()
@@ -269,61 +267,69 @@ def test_nobody_confirms_or_sees_a_colleague_s_draft(member):
         assert not other.get(reverse(f"admin:orders_{name}_changelist")).context["cl"].result_list
 
 
-@pytest.fixture
-def large(staff, monkeypatch):
-    """A draft of five orders of which the request notes two: its address, its number, the orders."""
-    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
-    monkeypatch.setattr(run_bulk, "NOTE_BATCH_SIZE", 2)
+def test_what_came_since_the_page_was_shown_is_not_in_the_run(staff, slow):
     orders = [make.OrderFactory(state="scheduled") for _ in range(5)]
     url = new("note", "every=1&state__exact=scheduled")
-    return url, staff.get(url).context["form"]["draft"].value(), orders
-
-
-def test_a_large_draft_is_noted_by_a_worker_before_it_is_confirmed(staff, slow, large):
-    url, draft, orders = large
-    shown = staff.get(f"{url}&draft={draft}")
-    assert (shown.context["noted"], shown.context["count"]) == (2, 5)
-    assert 'http-equiv="refresh"' in shown.content.decode()
+    shown = staff.get(url).context
     later = make.OrderFactory(state="scheduled")
-    staff.post(url, {"reason": NOTE, "draft": draft})
-    assert BulkRun.objects.get(pk=draft).state == BulkRun.State.DRAFT
-    [queued] = OrmQ.objects.all()
-    tasks.note_bulk_rows(*queued.task["args"])
-    shown = staff.get(f"{url}&draft={draft}")
-    assert (shown.context["count"], "http-equiv" in shown.content.decode()) == (5, False)
-    staff.post(f"{url}&draft={draft}", {"reason": NOTE, "draft": draft})
-    tasks.bulk(draft)
-    assert (notes(*orders), notes(later)) == ([1] * 5, [0])
+    staff.post(url, {"reason": NOTE, "draft": shown["form"]["draft"].value()})
+    tasks.bulk(BulkRun.objects.get().pk)
+    assert (shown["count"], notes(*orders), notes(later)) == (5, [1] * 5, [0])
 
 
-def test_the_noting_of_a_dead_worker_goes_on(large, clock):
-    _url, draft, orders = large
-    OrmQ.objects.all().delete()
-    run_bulk.note_draft(draft, stop=iter([False, True]).__next__)  # two more rows, then it ends
-    assert BulkItem.objects.filter(run=draft).count() == 4
-    clock.shift(datetime.timedelta(minutes=2))
-    bulk_runs.resume_runs(now=timezone.now())
-    [queued] = OrmQ.objects.all()
-    tasks.note_bulk_rows(*queued.task["args"])
-    found = BulkItem.objects.filter(run=draft).order_by("target").values_list("target", flat=True)
-    assert list(found) == [order.pk for order in orders]
-    assert BulkRun.objects.get(pk=draft).upto is None
+@pytest.fixture
+def at_most_two(monkeypatch):
+    for module in (bulk_page, bulk_selection):
+        monkeypatch.setattr(module, "MAX_ROWS", 2)
 
 
-def test_nobody_notes_rows_of_a_draft_that_is_gone(staff, large):
-    url, draft, _orders = large
-    staff.get(url)
-    run_bulk.note_draft(draft)
-    assert BulkItem.objects.filter(run=draft).count() == 2
-
-
-def test_too_many_rows_are_no_draft(staff, monkeypatch):
-    monkeypatch.setattr(bulk_page, "MAX_ROWS", 2)
-    for _ in range(3):
-        make.OrderFactory()
-    shown = staff.get(new("note"))
+def test_too_many_rows_are_no_draft_and_the_page_says_what_to_do(staff, at_most_two):
+    for _ in range(4):
+        make.OrderFactory(state="scheduled")
+    shown = staff.get(new("note", "every=1&state__exact=scheduled"))
+    text = shown.content.decode()
     assert (shown.context["count"], BulkRun.objects.count()) == (0, 0)
-    assert "缩小" in shown.content.decode()
+    assert "共 4 行，一次最多处理 2 行，没有做任何操作。" in text
+    assert "请缩小列表的筛选范围" in text
+    assert 'name="draft"' not in text
+    assert f'href="{ORDERS}?state__exact=scheduled"' in text
+
+
+def test_as_many_as_a_run_takes_are_one_draft(staff, at_most_two):
+    for _ in range(2):
+        make.OrderFactory()
+    run = begin(staff, new("note"))
+    assert outcomes(run) == ("done", 2, 0)
+
+
+def large_draft_of_before(staff, orders, **facts):
+    """A draft of more rows than a run takes, as 1.12 made it."""
+    url = new("note", picked(*orders))
+    draft = staff.get(url).context["form"]["draft"].value()
+    BulkRun.objects.filter(pk=draft).update(**facts)
+    return url, draft
+
+
+def test_a_large_draft_of_the_version_before_whose_rows_are_noted_runs(staff, slow, monkeypatch):
+    orders = [make.OrderFactory() for _ in range(4)]
+    url, draft = large_draft_of_before(staff, orders, details={"address": "every=1"})
+    for module in (bulk_page, bulk_selection):
+        monkeypatch.setattr(module, "MAX_ROWS", 2)
+    assert staff.get(f"{url}&draft={draft}").context["count"] == 4
+    staff.post(url, {"reason": NOTE, "draft": draft})
+    tasks.bulk(draft)
+    assert (outcomes(BulkRun.objects.get(pk=draft)), notes(*orders)) == (("done", 4, 0), [1] * 4)
+
+
+def test_one_whose_rows_the_version_before_had_still_to_note_is_confirmed_by_nobody(staff, clock):
+    order, unnoted = make.OrderFactory(), make.OrderFactory()
+    url, draft = large_draft_of_before(staff, [order], total=2, upto=unnoted.pk, details={"address": "every=1"})
+    tasks.note_bulk_rows(draft)
+    assert _refused(staff, draft)
+    assert staff.get(f"{url}&draft={draft}").context["form"]["draft"].value() != draft
+    clock.shift(datetime.timedelta(hours=2))
+    tasks.tidy()
+    assert (notes(order), BulkRun.objects.filter(pk=draft).exists()) == ([0], False)
 
 
 def test_a_person_has_three_unfinished_runs(staff, slow):

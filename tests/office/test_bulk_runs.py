@@ -330,13 +330,6 @@ def test_a_run_from_the_copy_waits_for_a_person_after_the_release(staff, slow, r
     assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_restored")
 
 
-def test_rows_are_noted_in_chunks(staff, slow, monkeypatch):
-    monkeypatch.setattr(bulk_runs, "NOTE_BATCH_SIZE", 2)
-    run, orders = begun(staff, 5)
-    assert list(run.items.order_by("target").values_list("target", flat=True)) == [order.pk for order in orders]
-    assert run.total == 5
-
-
 def test_rows_of_old_runs_are_removed_and_the_runs_stay(staff, clock):
     run = begin(staff, new("note", picked(make.OrderFactory())))
     clock.shift(bulk_runs.ITEMS_KEPT + datetime.timedelta(days=1))

@@ -8,10 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import OrderEvent
-from orders.office.exports.models import Export
-from orders.office.schedules.admin import ScheduledExportAdmin
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.service import Plan, save_schedule
+from orders.office.exports.models import Export, ScheduledExport
+from orders.office.exports.schedule_admin import ScheduledExportAdmin
+from orders.office.exports.schedules import save_schedule
 from orders.texts.errors import NotAllowedError
 from tests import factories as make
 from tests.conftest import shanghai
@@ -128,18 +127,12 @@ def test_the_year_is_shown_where_it_is_not_this_one(owner, clock):
 @pytest.mark.parametrize("gone", ["view", "recipient"])
 def test_what_is_gone_when_it_is_saved_is_named(owner, gone):
     view = make.SavedViewFactory(owner=owner.person, columns=["number"])
-    plan = Plan(
-        name="x",
-        view=view,
-        weekdays="1",
-        at=datetime.time(8),
-        format="csv",
-        recipients=[987654] if gone == "recipient" else [owner.person.pk],
-    )
+    recipients = [987654] if gone == "recipient" else [owner.person.pk]
+    plan = {"name": "x", "view": view, "weekdays": "1", "at": datetime.time(8), "format": "csv"}
     if gone == "view":
         type(view).objects.all().delete()
     with pytest.raises(NotAllowedError) as error:
-        save_schedule(pk=None, owner=owner.person, plan=plan, by="staff:x", now=timezone.now())
+        save_schedule(pk=None, owner=owner.person, **plan, recipients=recipients, by="staff:x", now=timezone.now())
     assert error.value.code == f"schedule_{gone}_gone"
 
 

@@ -5,12 +5,11 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
+from orders.office.exports import schedules
 from orders.office.exports import service as exports
-from orders.office.exports.models import Export
+from orders.office.exports.models import Export, ScheduledExport
+from orders.office.exports.schedules import begin_due_exports
 from orders.office.jobs import queue_next
-from orders.office.schedules import service as schedules
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.service import begin_due_exports
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.conftest import body, read_xlsx

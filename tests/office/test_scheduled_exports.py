@@ -13,9 +13,8 @@ from integrations import tasks
 from notifications.models import Mail
 from orders.models import OrderEvent
 from orders.office.exports import service as exports
-from orders.office.exports.models import Export
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.service import begin_due_exports
+from orders.office.exports.models import Export, ScheduledExport
+from orders.office.exports.schedules import begin_due_exports
 from orders.outbox.leases import JOB_LEASE
 from project.models import UsedName
 from tests import factories as make

@@ -45,7 +45,7 @@ SCHEDULE = """
 import datetime
 from django.utils import timezone
 from orders.office.views.models import SavedView
-from orders.office.schedules.models import ScheduledExport
+from orders.office.exports.models import ScheduledExport
 from project.models import User
 now = timezone.now()
 keeper = User.objects.create_superuser("keeper", "keeper@example.com")

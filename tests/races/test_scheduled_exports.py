@@ -8,9 +8,8 @@ from django.utils import timezone
 
 from integrations import tasks
 from notifications.models import Mail
-from orders.office.exports.models import Export
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.service import begin_due_exports, delete_schedule, run_schedule
+from orders.office.exports.models import Export, ScheduledExport
+from orders.office.exports.schedules import begin_due_exports, delete_schedule, run_schedule
 from tests import factories as make
 from tests.mails import send_mails
 from tests.races.conftest import at_once

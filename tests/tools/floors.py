@@ -55,13 +55,13 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "orders, at its root": "the job of start days, whose path stands in rows",
-        "orders.sending": "claim, record, what follows, resend: all outcomes are known here alone",
+        "orders.sending": "claim, record, what outcomes cause, resend: all outcomes are known here alone",
     },
     {"orders.order_words": "what counts about one order, its ladder, history and differences in words"},
     {"orders.actions": "what staff may do, a row an act; dry runs, what is foreseen"},
     {
         "orders.customer_page": "one customer's page",
-        "orders.office": "exports, schedules, views, bulk, trials, evidence, digest: a folder a feature",
+        "orders.office": "exports, views, bulk, trials, evidence, digest: a folder a feature",
         "orders.order_page": "one order's page",
         "orders.templatetags": "tags of templates",
     },

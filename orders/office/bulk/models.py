@@ -16,8 +16,7 @@ class BulkRun(Job):
     took it up, and each knows its own; `attempts` counts those that came to the row which is next. `error` says why it
     was stopped.
 
-    `upto` is set while a worker still notes the rows of a large draft: the newest id that the selection had; `details`
-    then holds the `address` that the rows are selected by. A draft with `finished_at` is gone.
+    A draft with `finished_at` is gone, and so is one with `upto`: 1.12 had still to note some of its rows.
     """
 
     class Act(models.TextChoices):

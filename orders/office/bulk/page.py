@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -24,8 +24,8 @@ from orders.office.bulk.acts import address_of, count_kinds, label_of
 from orders.office.bulk.asked import foresee_run
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.parts import run_part
-from orders.office.bulk.selection import DRAFT, JUDGED, Selected
-from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft, is_asked_for
+from orders.office.bulk.selection import DRAFT, JUDGED, MAX_ROWS, Selected
+from orders.office.bulk.service import begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.jobs import is_made_by, queue
 from orders.texts.errors import OrderError
 
@@ -35,16 +35,13 @@ SAMPLE = 10
 OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")  # before a resend of many was a run
 
 
-class ResendPages:
-    """The part of the orders' ModelAdmin with the addresses of resending many, which are older than bulk runs."""
-
-    def get_urls(self):
-        wrap, many = self.admin_site.admin_view, partial(answer_new_run, site=self.admin_site, key="resend")
-        mine = [
-            path("resend/", wrap(many), name="orders_order_resend"),
-            path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
-        ]
-        return mine + super().get_urls()
+def resend_pages(orders) -> list[URLPattern]:
+    """The addresses of resending many orders, which are older than bulk runs. `orders`: their ModelAdmin."""
+    wrap, many = orders.admin_site.admin_view, partial(answer_new_run, site=orders.admin_site, key="resend")
+    return [
+        path("resend/", wrap(many), name="orders_order_resend"),
+        path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
+    ]
 
 
 def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
@@ -83,10 +80,8 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
         "carried": [(title, mask_text_or_json(value)) for title, value in selected.words],
         "kept": _kept(request, selected),
         "without": selected.without,
-        **(_dry_run(act, draft, selected.asked or {}) if draft else {"count": 0, "acts": False}),
+        **(_dry_run(act, draft, selected.asked or {}) if draft else _no_rows(selected)),
     }
-    if draft and draft.upto is not None:
-        context |= {"noted": draft.items.count(), "look_again": _address(request, draft)}
     return TemplateResponse(request, "bulk/new.html", context)
 
 
@@ -95,30 +90,21 @@ def _draft_of(request: HttpRequest, act: Bulk, selected: Selected) -> BulkRun | 
     by, now, named = staff_actor(request.user), timezone.now(), request.POST.get(DRAFT) or request.GET.get(DRAFT, "")
     if is_id(named) and (draft := find_draft(int(named), by=by, act=act.key, now=now)):
         return draft
-    first, total, upto = selected.first()
-    if total > MAX_ROWS:
-        most = {"count": f"{total:,}", "most": f"{MAX_ROWS:,}"}
-        messages.error(request, _("These are %(count)s rows; at most %(most)s at once. Narrow the filter.") % most)
-    if not first or total > MAX_ROWS:
+    if not selected.ids or len(selected.ids) > MAX_ROWS:
         return None
-    return begin_draft(
-        by=by,
-        act=act.key,
-        targets=first,
-        query=selected.filter_query,
-        words=selected.words,
-        total=total,
-        upto=upto,
-        details={} if upto is None else {"address": request.GET.urlencode()},
-        now=now,
-    )
+    about = {"targets": selected.ids, "query": selected.filter_query, "words": selected.words}
+    return begin_draft(by=by, act=act.key, **about, details={}, now=now)
 
 
-def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
+def _no_rows(selected: Selected) -> dict:
+    """The page's context without a draft. `too_many`: how many rows are selected, if a run does not take as many."""
+    too_many = selected.rows.count() if len(selected.ids) > MAX_ROWS else 0
+    return {"count": 0, "acts": False, "too_many": too_many, "most": MAX_ROWS, "narrow": selected.filter_query}
+
+
+def _address(request: HttpRequest) -> str:
     query = request.GET.copy()
     query.pop(DRAFT, None)
-    if draft:
-        query[DRAFT] = draft.pk
     return f"{request.path}?{query.urlencode()}"
 
 

@@ -1,20 +1,15 @@
-"""Carries out a part of a bulk run with the rights that its maker has now: in a worker, or a short one in a request.
-Notes the rows of a large draft likewise.
-"""
+"""Carries out a part of a bulk run with the rights that its maker has now: in a worker, or a short one in a request."""
 
 import datetime
 from collections.abc import Callable
 
-from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
 from orders.actions.table import BULK_ACTS
 from orders.history.people import account_of
-from orders.lists.filters import days_as_of
 from orders.office.bulk.acts import rows_for
 from orders.office.bulk.models import BulkRun
-from orders.office.bulk.selection import Selected
-from orders.office.bulk.service import NOTE_BATCH_SIZE, carry_out, claim_run, end_run, note_rows, stop_run
+from orders.office.bulk.service import carry_out, claim_run, end_run, stop_run
 from orders.office.jobs import queue_next
 from orders.texts.errors import NotAllowedError
 
@@ -66,20 +61,6 @@ def stop(*, pk: int, by: str, now: datetime.datetime) -> None:
     stop_run(pk=pk, by=by, now=now)
     run = BulkRun.objects.get(pk=pk)
     BULK_ACTS[run.act].ended(run)
-
-
-def note_draft(pk: int, *, stop: Callable[[], bool] = lambda: False) -> str:
-    """Notes the rows of a large draft, up to the newest when its maker looked. Running it twice does no harm."""
-    draft = BulkRun.objects.filter(pk=pk, state=BulkRun.State.DRAFT, upto__isnull=False).first()
-    maker = draft and account_of(draft.by, draft.maker_id, draft.created_at)
-    if draft is None or maker is None or not BULK_ACTS[draft.act].is_allowed(maker):
-        return f"bulk run {pk}: nothing to note"
-    request = HttpRequest()
-    request.user, request.GET = maker, QueryDict(draft.details["address"])
-    with days_as_of(draft.created_at):
-        selected, upto = Selected(BULK_ACTS[draft.act], request), draft.upto
-        note_rows(draft, lambda last: selected.after(last, upto, NOTE_BATCH_SIZE), stop=stop)
-    return f"bulk run {pk}: {draft.items.count()} rows noted"
 
 
 def _queue_next(at_once: bool) -> None:

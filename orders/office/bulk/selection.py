@@ -1,11 +1,9 @@
 """Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
 
-import contextlib
-from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Count, Max, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -28,7 +26,8 @@ from orders.texts.errors import ExportError
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MAX_PICKED = 1000
-JUDGED = 2000  # rows that a dry run judges, and that a request notes
+MAX_ROWS = 10_000  # of a run
+JUDGED = 2000  # rows that a dry run judges
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
@@ -124,27 +123,14 @@ class Selected:
             query.pop(name, None)
         return f"?{query.urlencode()}"
 
-    def first(self) -> tuple[list[int], int, int | None]:
-        """The ids of the first rows, how many rows there are, and the newest id where there are more than these."""
-        with _known_values():
-            first = list(self.rows.values_list("pk", flat=True)[: JUDGED + 1])
-            if len(first) <= JUDGED:
-                return first, len(first), None
-            known = self.rows.order_by().aggregate(count=Count("pk"), newest=Max("pk"))
-        return first[:JUDGED], known["count"], known["newest"]
-
-    def after(self, last: int, upto: int, most: int) -> list[int]:
-        """The ids of the next rows behind this one, up to the newest that the draft had."""
-        return list(self.rows.filter(pk__gt=last, pk__lte=upto).values_list("pk", flat=True)[:most])
-
-
-@contextlib.contextmanager
-def _known_values() -> Iterator[None]:
-    """A filter's value that only the database finds wrong is no page of ours either."""
-    try:
-        yield
-    except NONSENSE as error:
-        raise Http404 from error
+    @cached_property
+    def ids(self) -> list[int]:
+        """The ids of the rows, of one more than a run takes if there are more. Raises Http404 for a filter's value that
+        only the database finds wrong."""
+        try:
+            return list(self.rows.values_list("pk", flat=True)[: MAX_ROWS + 1])
+        except NONSENSE as error:
+            raise Http404 from error
 
 
 class TickedList:

@@ -14,13 +14,12 @@ from collections.abc import Callable, Sequence
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from orders.history.order_writes import add_event, noted_in_events
 from orders.history.people import account_id_of
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.jobs import WAIT_LIMIT, check_quota, claim, queue, resume
+from orders.office.jobs import check_quota, claim, queue, resume
 from orders.outbox.leases import LeftError, give_back, own, renew
 from orders.outbox.retry_schedule import WAITS
 from orders.people.asked_acts import ask
@@ -32,25 +31,16 @@ from orders.texts.errors import NotAllowedError, OrderError
 logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State
 DRAFT_KEPT = datetime.timedelta(hours=1)
-MAX_ROWS = 200_000  # per run
 ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
-NOTE_BATCH_SIZE = 50_000  # rows per transaction; about 0.2 s, and on SQLite other writers wait meanwhile
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
 SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
 MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
-NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
 ASKED, NOT_CONFIRMED = {"code": "bulk_asked"}, {"code": "bulk_not_confirmed"}
 """The errors of a run that stands still until a second person confirms it, and of one that nobody confirmed. 1.7, which
 knows no more states, shows it as stopped."""
-INSERT = {
-    "postgresql": "INSERT INTO orders_bulkitem (run_id, target, state, why)"
-    " SELECT %s, one, 'waiting', '{}' FROM unnest(%s::bigint[]) AS one",
-    "sqlite": "INSERT INTO orders_bulkitem (run_id, target, state, why)"
-    " SELECT %s, value, 'waiting', '{}' FROM json_each(%s)",
-}
 
 
 def begin_draft(
@@ -62,12 +52,10 @@ def begin_draft(
     words: Sequence[Sequence[str]],
     details: dict,
     now: datetime.datetime,
-    total: int | None = None,
-    upto: int | None = None,
 ) -> BulkRun:
-    """Stores a draft; ends the person's earlier ones. `targets`: all rows, or the first of `total` up to id `upto`."""
+    """Stores a draft with all its rows; ends the person's earlier ones."""
     maker = account_id_of(by)
-    _drafts(maker, by).update(finished_at=now)
+    _drafts(maker, by, now).update(finished_at=now)
     with transaction.atomic():
         row = BulkRun.objects.create(
             by=by[:160],
@@ -76,53 +64,17 @@ def begin_draft(
             query=query,
             words=list(words),
             details=details,
-            total=len(targets) if total is None else total,
-            upto=upto,
+            total=len(targets),
             created_at=now,
             worked_at=now,
         )
-        _insert_items(row, targets)
-    if upto is not None:
-        async_task(NOTE_TASK, row.pk)
+        BulkItem.objects.bulk_create(BulkItem(run=row, target=target) for target in targets)
     return row
 
 
 def find_draft(pk: int, *, by: str, act: str, now: datetime.datetime) -> BulkRun | None:
     """The person's draft. None if it is an hour old, or if the person has begun another."""
-    return _drafts(account_id_of(by), by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT).first()
-
-
-def note_rows(row: BulkRun, targets_after: Callable[[int], Sequence[int]], *, stop: Callable[[], bool]) -> None:
-    """Stores the remaining rows of a large draft. `targets_after(id)` returns the next ids up to `upto`."""
-    if not own(row).filter(upto__isnull=False).update(turn=F("turn") + 1, worked_at=timezone.now()):
-        return
-    row.refresh_from_db()
-    last = row.items.order_by("-target").values_list("target", flat=True).first() or 0
-    try:
-        while targets := targets_after(last):
-            if stop():
-                return
-            with transaction.atomic():
-                _note_progress(row)
-                _insert_items(row, targets)
-            last = targets[-1]
-        _note_progress(row, upto=None, total=row.items.count())
-    except LeftError:
-        return
-
-
-def _note_progress(row: BulkRun, **more: object) -> None:
-    """This UPDATE locks the run until the transaction ends. Raises LeftError if the run is no longer ours."""
-    if not own(row).filter(finished_at=None).update(worked_at=timezone.now(), **more):
-        raise LeftError
-
-
-def _insert_items(row: BulkRun, targets: Sequence[int]) -> None:
-    for start in range(0, len(targets), NOTE_BATCH_SIZE):
-        some = list(targets[start : start + NOTE_BATCH_SIZE])
-        given = some if connection.vendor == "postgresql" else str(some)
-        with connection.cursor() as cursor:
-            cursor.execute(INSERT[connection.vendor], [row.pk, given])
+    return _drafts(account_id_of(by), by, now).filter(pk=pk, act=act).first()
 
 
 def confirm_draft(
@@ -141,8 +93,8 @@ def confirm_draft(
     Where FOUR_EYES wants it for so many rows, a second person is asked instead, and the run stands still until then.
     `right`: the permission that the act takes; `told`: gives what was foreseen.
 
-    Confirming twice returns the same run. Raises NotAllowedError if the draft is gone or its rows are not all stored,
-    the person has three unfinished runs, the disk is nearly full, or the database is restored.
+    Confirming twice returns the same run. Raises NotAllowedError if the draft is gone, the person has three unfinished
+    runs, the disk is nearly full, or the database is restored.
     """
     if is_restored():
         raise NotAllowedError("bulk_restored")
@@ -153,10 +105,10 @@ def confirm_draft(
     check_quota(BulkRun, maker)
     asked = {"details": details, "reason": reason.strip()}
     with transaction.atomic():
-        drafts = _drafts(maker, by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT)
-        alone = _may_act_alone(drafts.filter(upto=None).first(), maker, now)
+        drafts = _drafts(maker, by, now).filter(pk=pk, act=act)
+        alone = _may_act_alone(drafts.first(), maker, now)
         begun = {"state": State.WAITING} if alone else {"state": State.STOPPED, "error": ASKED, "finished_at": now}
-        if drafts.filter(upto=None).update(created_at=now, worked_at=now, **begun, **asked):
+        if drafts.update(created_at=now, worked_at=now, **begun, **asked):
             row = BulkRun.objects.get(pk=pk)
             if not alone:
                 about = {"act": BULK, "right": right, "order": None, "decision": act, "target": pk, "told": told()}
@@ -166,7 +118,7 @@ def confirm_draft(
             return row
     if row := confirmed.first():
         return row
-    raise NotAllowedError("bulk_draft_not_noted" if drafts.exists() else "bulk_draft_gone")
+    raise NotAllowedError("bulk_draft_gone")
 
 
 def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
@@ -214,8 +166,10 @@ def _made_by(maker_id: int | None, by: str) -> Q:
     return Q(by=by[:160]) if maker_id is None else Q(maker_id=maker_id)
 
 
-def _drafts(maker_id: int | None, by: str) -> QuerySet[BulkRun]:
-    return BulkRun.objects.filter(_made_by(maker_id, by), state=State.DRAFT, finished_at=None)
+def _drafts(maker_id: int | None, by: str, now: datetime.datetime) -> QuerySet[BulkRun]:
+    """The person's drafts that can be confirmed: one of 1.12 whose rows a worker had still to note can't."""
+    drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto=None, created_at__gt=now - DRAFT_KEPT)
+    return drafts.filter(_made_by(maker_id, by))
 
 
 def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> BulkRun | None:
@@ -347,15 +301,9 @@ def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def resume_runs(*, now: datetime.datetime) -> None:
-    """If no run is in progress, queues the one that has waited longest. Also queues large drafts whose rows are no
-    longer being stored. The sweep calls it each minute."""
-    if _stop_where_restored(now):
-        return
-    drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto__isnull=False)
-    drafts = drafts.filter(worked_at__lt=now - WAIT_LIMIT, created_at__gt=now - DRAFT_KEPT)
-    for pk in drafts.values_list("pk", flat=True):
-        async_task(NOTE_TASK, pk)
-    resume(BulkRun, now=now)
+    """If no run is in progress, queues the one that has waited longest. The sweep calls it each minute."""
+    if not _stop_where_restored(now):
+        resume(BulkRun, now=now)
 
 
 def stop_runs(*, by: str, now: datetime.datetime) -> None:

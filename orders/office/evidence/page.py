@@ -25,8 +25,7 @@ class EvidenceForm(PersonalDataForm):
 
 
 def evidence_pages(orders) -> list[URLPattern]:
-    view = orders.admin_site.admin_view(orders.about_order(answer_evidence))
-    return [path("<int:pk>/evidence/", view, name="orders_order_evidence")]
+    return [path("<int:pk>/evidence/", orders.about_order(answer_evidence), name="orders_order_evidence")]
 
 
 def answer_evidence(pages, request: HttpRequest, order: Order):

@@ -39,9 +39,9 @@ from orders.office.exports.rights import (
     may_read,
     own_or_received,
 )
+from orders.office.exports.schedule_results import advice
 from orders.office.exports.service import judge_export, stop_export, waiting_before, why_not_judge
 from orders.office.jobs import is_made_by
-from orders.office.schedules.results import advice
 from orders.texts.error_messages import say_why
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets

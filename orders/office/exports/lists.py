@@ -110,10 +110,10 @@ class ExportedList:
         """The rows by id. Each batch is a short query of its own: no cursor stays open, for which SQLite's writers and
         PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
         large = LARGE.intersection(field.name for field in self.changelist.opts.concrete_fields).difference(names)
-        rows = self.changelist.apply_select_related(self.changelist.root_queryset).defer(*large)
+        rows = self.model_admin.get_queryset(self.changelist.request).defer(*large)
         for start in range(0, len(ids), BATCH):
             batch = list(ids[start : start + BATCH])
-            found = {row.pk: row for row in rows.filter(pk__in=batch)}
+            found = {row.pk: row for row in self.changelist.apply_select_related(rows).filter(pk__in=batch)}
             kept = [found[pk] for pk in batch if pk in found]
             self.changelist.add_facts(kept)
             yield from kept

@@ -9,9 +9,8 @@ from orders.lists.registration import admin_of, exported_lists
 from orders.lists.scope import attributions_of, sees_all
 from orders.office.evidence.archive import EVIDENCE
 from orders.office.exports.lists import rights_for
-from orders.office.exports.models import Export
+from orders.office.exports.models import Export, ScheduledExport
 from orders.office.jobs import is_made_by
-from orders.office.schedules.models import ScheduledExport
 
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
 JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too

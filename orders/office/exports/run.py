@@ -22,7 +22,7 @@ from orders.models import AskedAct
 from orders.office.evidence.archive import EVIDENCE, number_in
 from orders.office.evidence.contents import evidence_of
 from orders.office.exports.lists import ExportedList
-from orders.office.exports.models import Export
+from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.service import (
     PART,
     PARTS_KEPT,
@@ -35,9 +35,8 @@ from orders.office.exports.service import (
     write_file,
 )
 from orders.office.exports.table_files import SHEETS, WRITERS, remove_left
+from orders.office.exports.weekly_slots import last_slot
 from orders.office.jobs import queue_next
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.weekly_slots import last_slot
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import ExportError, OrderError
 

@@ -31,7 +31,7 @@ from orders.lists.registration import (
 )
 from orders.lists.scope import OwnRows, attributions_of
 from orders.models import Province
-from orders.office.schedules.models import ScheduledExport
+from orders.office.exports.models import ScheduledExport
 from orders.office.views.models import SavedView
 from orders.office.views.service import LONGEST_QUERY, change_view, delete_view, rename_view, save_view, share_view
 from orders.office.views.tabs import SHARE, count_views, may_see, seen_views, tab_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.admin.options import ModelAdmin
-from django.contrib.admin.views.main import ALL_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.cache import cache
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from orders.db.bounded_time import bounded_time
 from orders.db.odd_values import NONSENSE
 from orders.lists.columns import choices_of, chosen
-from orders.lists.list_query import COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
+from orders.lists.list_query import ALL_VAR, COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
 from orders.lists.scope import attributions_of
 from orders.office.views.models import SavedView

@@ -314,13 +314,13 @@ def what_was_undone(rows: list[Dispatch]) -> str:
     """How many billing records are deleted, cancelled and made again, and what was given up."""
     if not rows:
         return str(_("Nothing had reached the big-data side, so nothing had to be undone."))
-    carried_out = [row for row in rows if row.state == Dispatch.State.DONE and "settled" not in row.about]
+    carried_out = [row for row in rows if row.state == Dispatch.State.DONE and not row.settled]
     parts = []
     for step, words in UNDOING.items():
         if number := sum(len(row.records) for row in carried_out if row.step == step):
             parts.append(words % {"n": number})
     for row in rows:
-        if row.state == Dispatch.State.GIVEN_UP or "settled" in row.about:
+        if row.state == Dispatch.State.GIVEN_UP or row.settled:
             parts.append(_given_up(row) % {"step": row.get_step_display()})
     return _("; ").join(parts) if parts else str(_("Nothing had to be taken back at the big-data side."))
 
@@ -328,4 +328,4 @@ def what_was_undone(rows: list[Dispatch]) -> str:
 def _given_up(row: Dispatch) -> Text:
     if row.state == Dispatch.State.DONE:
         return _("given up, and nothing of it is left to do: %(step)s")
-    return _("given up, left as it is: %(step)s") if "accepted" in row.about else _("given up, not done: %(step)s")
+    return _("given up, left as it is: %(step)s") if row.is_accepted else _("given up, not done: %(step)s")

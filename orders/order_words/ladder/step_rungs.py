@@ -196,7 +196,7 @@ def _held_for_files(base: dict, facts: Facts, rows: list[Dispatch]) -> Rung:
     code, detail, more = trouble.code, trouble.detail, {}
     if rows:
         row = rows[0]
-        code, detail = code or row.error_code, "" if row.about.get("findings") else detail or row.error
+        code, detail = code or row.error_code, "" if row.findings else detail or row.error
         more = {"points": _points(row), "tries": row.attempts, "next_try": row.next_try_at}
     code = code or Held.FILES
     about = {"cause": cause_of(code), "code": code, "detail": _file_of(code, detail) if detail else ""}
@@ -206,7 +206,7 @@ def _held_for_files(base: dict, facts: Facts, rows: list[Dispatch]) -> Rung:
 def _points(row: Dispatch) -> tuple[str, ...]:
     return tuple(
         _("%(file)s: %(what)s") % {"file": one["file"], "what": f"{cause_of(one['code']).what} {of_finding(one)}"}
-        for one in row.about.get("findings") or []
+        for one in row.findings or []
         if one["code"]
     )
 

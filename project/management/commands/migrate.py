@@ -19,8 +19,8 @@ from pathlib import Path
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DatabaseError, Error, OperationalError, connections
-from django.db.migrations.recorder import MigrationRecorder
 
+from orders.db.applied import applied_migrations
 from project.database.migrated import graph_and_plan, rows_of
 
 LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile
@@ -87,7 +87,7 @@ def why_not(connection) -> str:
 
     A first run that was broken off may go on: it has applied the first migrations of all, and no others.
     """
-    applied = MigrationRecorder(connection).applied_migrations()
+    applied = applied_migrations(connection)
     if BEFORE_1_0_0 in applied:
         return "this database was made before version 1.0.0 and can't be carried over: make a new one"
     if not applied:

@@ -1,7 +1,8 @@
 """The list of scheduled exports, and the page of one: its owner changes, runs and deletes it, auditors look, and
 administrators switch it off."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from orders.history.people import name_of, staff_actor
 from orders.lists.cells import column
-from orders.lists.chips import chip_of, personal_chip, toned_chip
+from orders.lists.chips import personal_chip, toned_chip
 from orders.lists.filter_link import filter_link
 from orders.lists.moments import ago_field, short_moment
 from orders.lists.personal_data import mask_text_or_json, masked_field
@@ -22,23 +23,15 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list, title_of
 from orders.lists.scope import OwnRows, sees_all
 from orders.office.exports.lists import PERMISSION
-from orders.office.exports.models import Export
+from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES
-from orders.office.schedules.form import DAYS, WORKDAYS, answer_schedule_form, who_gets_nothing
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.results import advice
-from orders.office.schedules.service import delete_schedule, run_schedule, switch_schedule
+from orders.office.exports.schedule_form import DAYS, WORKDAYS, answer_schedule_form, who_gets_nothing
+from orders.office.exports.schedule_results import advice
+from orders.office.exports.schedules import delete_schedule, run_schedule, switch_schedule
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError, OrderError
 
 SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Run:
-    row: Export
-    chip: str
-    error: str
 
 
 @register_list(
@@ -56,9 +49,9 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
     right_to_all = SEE_SCHEDULES
     list_select_related = ["owner", "view"]
     actions = None
-    change_list_template = "schedules/list.html"
-    change_form_template = "schedules/schedule.html"
-    delete_confirmation_template = "schedules/delete.html"
+    change_list_template = "exports/schedule_list.html"
+    change_form_template = "exports/schedule.html"
+    delete_confirmation_template = "exports/schedule_delete.html"
     fields = [
         "state_chip",
         "times",
@@ -112,8 +105,8 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            runs = [Run(row, chip_of(row), say_why(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
-            last = runs[0].row if runs else None
+            runs = [(row, say_why(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
+            last = runs[0][0] if runs else None
             failed = (obj.off_why or (last.error if last and last.state == Export.State.FAILED else {})).get("code", "")
             people = obj.recipients.order_by("pk")
             context |= {
@@ -194,13 +187,10 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         row = self._own(request, pk) if on else get_object_or_404(self.get_queryset(request), pk=pk)
         if not (on or self.may_stop(request, row)):
             raise PermissionDenied
-        about = {"on": on, "owner": row.owner, "by": staff_actor(request.user), "now": timezone.now()}
-        return self._done(request, pk, lambda: switch_schedule(pk=row.pk, **about))
+        return self._done(request, row, partial(switch_schedule, on=on))
 
     def run_view(self, request, pk: int):
-        about = {"owner": request.user, "by": staff_actor(request.user), "now": timezone.now()}
-        row = self._own(request, pk)
-        return self._done(request, pk, lambda: run_schedule(pk=row.pk, **about))
+        return self._done(request, self._own(request, pk), run_schedule)
 
     def _own(self, request, pk: int) -> ScheduledExport:
         row = get_object_or_404(ScheduledExport, pk=pk, owner=request.user)
@@ -208,15 +198,13 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
             raise PermissionDenied
         return row
 
-    def _done(self, request, pk: int, act):
+    def _done(self, request, row: ScheduledExport, act: Callable):
         try:
-            begun = act()
+            if begun := act(pk=row.pk, owner=row.owner, by=staff_actor(request.user), now=timezone.now()):
+                return redirect("admin:orders_export_change", begun.pk)
         except OrderError as error:
             messages.warning(request, error.words())
-            begun = None
-        if begun is not None:
-            return redirect("admin:orders_export_change", begun.pk)
-        return redirect("admin:orders_scheduledexport_change", pk)
+        return redirect("admin:orders_scheduledexport_change", row.pk)
 
 
 def days_in_words(weekdays: str) -> str:

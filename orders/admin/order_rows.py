@@ -1,52 +1,14 @@
-"""Orders (their list and their page), their domains, claims on trials, and ends of trials that no message gave."""
+"""Rows about orders in lists of their own: domains, claims on trials, and ends of trials that no message gave."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.order_list import OrderList
 from orders.lists.cells import actor_field
-from orders.lists.owning import OwnedPages
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import EVERYBODY, Role, Section, register_list
+from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped
-from orders.models import Order, OrderDomain, TrialClaim, TrialEnd
-from orders.office.bulk.page import ResendPages
-from orders.office.bulk.selection import TickedList
-from orders.office.evidence.page import evidence_pages
-from orders.office.trials.pages import trial_pages
-from orders.order_page.views import OrderPages
+from orders.models import OrderDomain, TrialClaim, TrialEnd
 from orders.search.order_search import OrderSearch, order_field
-
-
-@register_list(
-    Order,
-    menu=(Section.DESK, 10),
-    needed_by=EVERYBODY,
-    empty=_("No order yet. BBOSS's orders show here the moment they are accepted."),
-    name="orders",
-    tones={
-        "grey": [Order.State.ENDED, Order.State.WITHDRAWN],
-        "blue": [Order.State.IN_PROGRESS, Order.State.SCHEDULED, Order.State.COMPENSATING],
-        "violet": [Order.State.AWAITING_APPROVAL],
-        "amber": [Order.State.HELD],
-        "red": [Order.State.REJECTED, Order.State.FAILED],
-        "green": [Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED, Order.State.ACTIVE],
-    },
-)
-class OrderAdmin(
-    TickedList,
-    ResendPages,
-    OwnedPages,
-    OrderPages,
-    OrderList,
-    Scoped,
-    ReadOnlyAdmin,
-):
-    pages = [trial_pages, evidence_pages]
-    attribution_path = "attribution"
-
-    def heading(self, obj):
-        return obj.number
 
 
 @register_list(OrderDomain, menu=(Section.TRACE, 90), empty=_("No domains yet. They come with the orders."))

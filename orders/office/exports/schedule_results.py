@@ -13,8 +13,7 @@ from notifications.masks import mask_text
 from orders.history.order_writes import add_event
 from orders.history.people import name_of
 from orders.mails.notices import notify_staff
-from orders.office.exports.models import Export
-from orders.office.schedules.models import ScheduledExport
+from orders.office.exports.models import Export, ScheduledExport
 from orders.texts.errors import OrderError
 
 MAX_FAILURES = 3  # in a row; then the desk switches it off

@@ -20,13 +20,12 @@ from orders.lists.personal_data import may_open
 from orders.lists.registration import title_of
 from orders.lists.scope import attributions_of
 from orders.office.exports.lists import ExportedList
-from orders.office.exports.models import Export
+from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.page import PersonalDataForm
 from orders.office.exports.rights import lacking
+from orders.office.exports.schedules import save_schedule
 from orders.office.exports.service import kept_scope
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.service import Plan, save_schedule
-from orders.office.schedules.weekly_slots import next_slot
+from orders.office.exports.weekly_slots import next_slot
 from orders.office.views.models import SavedView
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import OrderError
@@ -42,7 +41,7 @@ class ScheduleForm(PersonalDataForm):
 
     personal_help = gettext_lazy("Auditors see it. If the view has none of their columns, all are added.")
     name = forms.CharField(label=gettext_lazy("name"), max_length=40)
-    view = forms.ChoiceField(
+    view = forms.TypedChoiceField(
         label=gettext_lazy("Saved view"),
         help_text=gettext_lazy("Your own views. Its filter and columns count as they are when it runs."),
     )
@@ -58,8 +57,9 @@ class ScheduleForm(PersonalDataForm):
     format = forms.ChoiceField(
         label=gettext_lazy("File format"), choices=Export.Format.choices, widget=forms.RadioSelect
     )
-    recipients = forms.MultipleChoiceField(
+    recipients = forms.TypedMultipleChoiceField(
         label=gettext_lazy("Recipients"),
+        coerce=int,
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("They get a mail with a link. The file opens for those whose own rights suffice."),
     )
@@ -69,7 +69,7 @@ class ScheduleForm(PersonalDataForm):
         self.owner, self.found = owner, None
         self.views = {str(row.pk): row for row in SavedView.objects.filter(owner=owner).order_by("list_name", "name")}
         self.fields["view"].choices = [(pk, f"{title_of(row.list_name)} · {row}") for pk, row in self.views.items()]
-        self.fields["recipients"].choices = _colleagues()
+        self.fields["view"].coerce, self.fields["recipients"].choices = self.views.get, _colleagues()
 
     def clean_name(self):
         name = self.cleaned_data["name"]
@@ -79,10 +79,13 @@ class ScheduleForm(PersonalDataForm):
             raise forms.ValidationError(error.words())
         return name
 
+    def clean_weekdays(self):
+        return "".join(sorted(set(self.cleaned_data["weekdays"])))
+
     def clean(self):
         given = super().clean()
         personal = bool(given.get("personal"))
-        if view := self.views.get(given.get("view", "")):
+        if view := given.get("view"):
             try:
                 self.found = ExportedList(view.list_name, view.query, self.owner)
                 self.found.check(self.found.chosen_columns(view.columns, personal=personal), personal=personal)
@@ -90,25 +93,14 @@ class ScheduleForm(PersonalDataForm):
                 self.add_error("view", error.words())
         return given
 
-    def plan(self) -> Plan:
-        given = self.cleaned_data
-        return Plan(
-            **given
-            | {
-                "view": self.views[given["view"]],
-                "weekdays": "".join(sorted(set(given["weekdays"]))),
-                "recipients": [int(pk) for pk in given["recipients"]],
-            }
-        )
-
     def preview(self) -> dict:
         """What would happen: the next slots, the rows that there are now, and the recipients who would get nothing."""
-        plan, moment, slots = self.plan(), timezone.now(), []
+        given, moment, slots = self.cleaned_data, timezone.now(), []
         for _number in range(NAMED_SLOTS):
-            moment = next_slot(plan.weekdays, plan.at, after=moment)
+            moment = next_slot(given["weekdays"], given["at"], after=moment)
             slots.append(short_moment(moment))
-        people = get_user_model().objects.filter(pk__in=plan.recipients).order_by("pk")
-        missing = who_gets_nothing(people, plan.view, self.owner, personal=plan.personal)
+        people = get_user_model().objects.filter(pk__in=given["recipients"]).order_by("pk")
+        missing = who_gets_nothing(people, given["view"], self.owner, personal=given.get("personal", False))
         return {"slots": slots, "rows": self.found.changelist.result_count, **missing}
 
 
@@ -142,19 +134,14 @@ def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None
         "row": row,
         "refused": is_asked(EXPORT) and may_open(request.user),
     }
-    return TemplateResponse(request, "schedules/form.html", context)
+    return TemplateResponse(request, "exports/schedule_form.html", context)
 
 
 def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None) -> ScheduledExport | None:
     """Saves a valid form. None if it was refused; the form then says why."""
     try:
-        saved = save_schedule(
-            pk=row.pk if row else None,
-            owner=request.user,
-            plan=form.plan(),
-            by=staff_actor(request.user),
-            now=timezone.now(),
-        )
+        about = {"pk": row.pk if row else None, "by": staff_actor(request.user), "now": timezone.now()}
+        saved = save_schedule(owner=request.user, **form.cleaned_data, **about)
     except OrderError as error:
         form.add_error("name" if error.code == "schedule_name_taken" else None, error.words())
         return None

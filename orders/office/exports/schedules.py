@@ -8,7 +8,6 @@ room on the disk, it runs once.
 import datetime
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
@@ -18,11 +17,10 @@ from notifications.masks import mask_text
 from orders.history.order_writes import add_event
 from orders.history.people import staff_actor
 from orders.incidents.desk_incidents import check_free_space
-from orders.office.exports.models import Export
+from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.service import begin_export, check_export_quota, fail_export
+from orders.office.exports.weekly_slots import next_slot, slots_between
 from orders.office.jobs import queue, queue_next
-from orders.office.schedules.models import ScheduledExport
-from orders.office.schedules.weekly_slots import next_slot, slots_between
 from orders.office.views.models import SavedView
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, check_reason
@@ -33,35 +31,35 @@ MAX_AT_ONCE = 200  # slots that a sweep begins; the next one comes within a minu
 MAX_AHEAD = datetime.timedelta(days=8)  # no slot is further away, so the machine's clock was ahead when it was set
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is exported, when and for whom. `recipients` are ids of accounts."""
-
-    name: str
-    view: SavedView
-    weekdays: str
-    at: datetime.time
-    format: str
-    recipients: Sequence[int]
-    personal: bool = False
-    reason: str = ""
-
-
-def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.datetime) -> ScheduledExport:
-    """Makes or changes a schedule. A slot that is due stays due unless the times change. Raises NotAllowedError."""
-    if plan.personal:
-        check_reason(plan.reason, "an export of personal data")
+def save_schedule(
+    *,
+    pk: int | None,
+    owner,
+    name: str,
+    view: SavedView,
+    weekdays: str,
+    at: datetime.time,
+    format: str,
+    recipients: Sequence[int],
+    personal: bool = False,
+    reason: str = "",
+    by: str,
+    now: datetime.datetime,
+) -> ScheduledExport:
+    """Makes or changes a schedule. `recipients` are ids of accounts. A slot that is due stays due unless the times
+    change. Raises NotAllowedError."""
+    if personal:
+        check_reason(reason, "an export of personal data")
         if is_asked(EXPORT):
             raise NotAllowedError("schedule_not_personal")
     with transaction.atomic():
-        _check_parts(owner, plan)
+        _check_parts(owner, view, recipients)
         if pk is None and ScheduledExport.objects.filter(owner=owner).count() >= MAX_SCHEDULES:
             raise NotAllowedError("schedule_too_many", most=MAX_SCHEDULES)
         row = _locked(pk, owner) if pk else ScheduledExport(owner=owner, created_at=now)
-        moved = (row.weekdays, row.at) != (plan.weekdays, plan.at)
-        row.name, row.view, row.format = plan.name.strip(), plan.view, plan.format
-        row.weekdays, row.at = plan.weekdays, plan.at
-        row.personal, row.reason = plan.personal, plan.reason.strip() if plan.personal else ""
+        moved = (row.weekdays, row.at) != (weekdays, at)
+        row.name, row.view, row.weekdays, row.at, row.format = name.strip(), view, weekdays, at, format
+        row.personal, row.reason = personal, reason.strip() if personal else ""
         if moved and row.is_on:
             row.next_run_at = next_slot(row.weekdays, row.at, after=now)
         try:
@@ -69,29 +67,29 @@ def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.d
                 row.save()
         except IntegrityError as error:
             raise NotAllowedError("schedule_name_taken") from error
-        row.recipients.set(plan.recipients)
+        row.recipients.set(recipients)
         _note(
             "schedule_saved",
             row,
             by,
             now,
-            view=plan.view.pk,
-            weekdays=plan.weekdays,
-            at=f"{plan.at:%H:%M}",
-            personal=row.personal,
+            view=view.pk,
+            weekdays=weekdays,
+            at=f"{at:%H:%M}",
+            personal=personal,
             reason=mask_text(row.reason),
-            recipients=sorted(plan.recipients),
+            recipients=sorted(recipients),
         )
     return row
 
 
-def _check_parts(owner, plan: Plan) -> None:
+def _check_parts(owner, view: SavedView, recipients: Sequence[int]) -> None:
     """Locks the view and the recipients: whoever deletes one of them waits. The view is locked before its schedules."""
-    views = SavedView.objects.select_for_update(no_key=True).filter(pk=plan.view.pk, owner=owner)
+    views = SavedView.objects.select_for_update(no_key=True).filter(pk=view.pk, owner=owner)
     if not views.exists():
         raise NotAllowedError("schedule_view_gone")
-    people = get_user_model().objects.select_for_update(no_key=True).filter(pk__in=plan.recipients)
-    if len(people.order_by("pk").values_list("pk")) < len(set(plan.recipients)):
+    people = get_user_model().objects.select_for_update(no_key=True).filter(pk__in=recipients)
+    if len(people.order_by("pk").values_list("pk")) < len(set(recipients)):
         raise NotAllowedError("schedule_recipient_gone")
 
 

@@ -1,0 +1,8 @@
+"""The rows of `django_migrations`, by which a database says what was applied to it."""
+
+from django.db.migrations.recorder import MigrationRecorder
+
+
+def applied_migrations(connection) -> dict:
+    """Returns {(app, name of the migration): its row, with the moment `applied`}."""
+    return MigrationRecorder(connection).applied_migrations()

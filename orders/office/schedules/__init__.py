@@ -1,1 +1,0 @@
-"""Exports that a view makes by itself, and who gets them."""

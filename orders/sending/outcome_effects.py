@@ -1,0 +1,277 @@
+"""What the recorded outcome of a step causes, as one table (contract 3.3, 3.5, 3.9).
+
+`EFFECTS` has a rule for each effect, in the order in which they happen. docs/mechanisms/outbox.md shows that order.
+"""
+
+import datetime
+import functools
+import operator
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
+
+from orders.attachments.files import end_files_hold, hold_for_files
+from orders.books.differences import note_fixed
+from orders.books.meant import note_not_meant
+from orders.bpm.approvals import apply_early_decisions
+from orders.db.compiled_sql import Prepared, ask_together
+from orders.db.expressions import OneOf
+from orders.history.order_writes import lock_orders, refresh_states
+from orders.incidents.incidents import end_settled, lock_incidents
+from orders.mails.mails import ACCEPTED, tell_accepted
+from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order
+from orders.models.querysets import STOPPED_BY
+from orders.outbox.effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
+from orders.outbox.enqueue import enqueue_next_parts
+from orders.outbox.outcome import ACTED_BEFORE, Outcome
+from orders.outbox.release import release
+from orders.replanning.giving_up import answer_given_up, close_removals, settle_given_up_orders
+from orders.replanning.looks import answer_look, look_after
+from orders.rules.steps import FIXES, STEPS, Channel, Effect, named
+from orders.sending.step_incidents import (
+    close_explained,
+    compensate,
+    end_troubles,
+    note_acted_before,
+    note_failure,
+)
+from orders.sending.step_records import write_moved, write_processes, write_records
+from orders.sending.usage import write_usage
+from orders.start_day.move_answers import answer_move, answer_start, follow_move
+from orders.trials.shape import convert_trials
+from orders.undoing.finish import finish_undo, note_undone
+
+State, Step, Result = Dispatch.State, Dispatch.Step, Attempt.Outcome
+ANY, DONE, FAILED, OVER = frozenset(State.values), {State.DONE}, {State.FAILED}, {State.DONE, State.CLOSED}
+ALL, COMPENSATED = frozenset(STEPS), named(compensated=True)
+BILLING = {name for name in ALL if STEPS[name].channel == Channel.BILLING}
+CHANGING = {name for name in BILLING if STEPS[name].effect not in {Effect.NONE, Effect.ASK, Effect.VERIFY}}
+GIVEN_UP = Prepared(
+    lambda: (
+        Dispatch.objects.current()
+        .filter(OneOf("order_id", "orders"), state=State.GIVEN_UP, undo=False)
+        .order_by()
+        .values_list("order_id")
+    )
+)
+TROUBLES = Prepared(
+    lambda: (
+        AffectedOrder.objects.unresolved()
+        .filter(OneOf("order_id", "orders"))
+        .order_by()
+        .values_list("order_id", STOPPED_BY, "incident__partner", "incident__code")
+    )
+)
+ANSWERS = {"move": answer_move, "start_of": answer_start, "look": answer_look, "for": answer_given_up}
+"""Who takes the answer to a question."""
+
+
+@dataclass
+class Recorded:
+    """The outcomes that are recorded together, and what their effects share.
+
+    `said`: who recorded them, and when. `orders`: those of the steps, by id. `troubled`: the orders and steps that an
+    incident stops, and those that failed now. `late`: the calls that may still act on what is done. `replanned`: an
+    effect has planned orders anew, so that they must be read again. `released`: how many steps became due.
+    """
+
+    outcomes: dict[int, Outcome]
+    now: datetime.datetime
+    said: dict
+    orders: dict[int, Order]
+    troubled: set[tuple[int, str]] = field(default_factory=set)
+    late: list[LateCall] = field(default_factory=list)
+    replanned: bool = False
+    released: int = 0
+
+
+class Rule(NamedTuple):
+    """A rule of the table: what is done for the steps of a batch that have one of these `states` now and are one of
+    these `steps`, after one of these `results` of a call.
+
+    `turn`: effects happen in the sequence of their turns, each for all its steps at once; those of one turn happen step
+    by step. `repeat`, `undo`: as the step's. `whole`: no further part of it is to be sent.
+    """
+
+    turn: int
+    states: Collection[str]
+    steps: Collection[str]
+    act: Callable[[list[Dispatch], Recorded], object]
+    results: Collection[str] = frozenset(Result.values)
+    repeat: Collection[bool] = (True, False)
+    undo: Collection[bool] = (True, False)
+    whole: Collection[bool] = (True, False)
+
+
+def _each(act: Callable[[Dispatch, Recorded], object]) -> Callable[[list[Dispatch], Recorded], object]:
+    """Makes an effect of one that is for a single step."""
+    return lambda rows, batch: [act(row, batch) for row in rows]
+
+
+def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
+    """Reads `troubled` and `late` in one round trip (contract 3.9, Unknown).
+
+    Locks all incidents that are opened or closed for these steps at once: with one lock after the other, two batches
+    could wait for each other."""
+    done = [row for row in rows if row.state == State.DONE]
+    lanes = {row.lane for row in done if row.lane}
+    over = {row.order_id for row in rows if row.state in OVER} | lanes
+    found, late = [], []
+    if done:
+        orders = {row.order_id for row in done} | lanes
+        late_calls = ask_for_late_calls(orders=orders, lanes=lanes, now=batch.now)
+        found, late = ask_together((TROUBLES, {"orders": over}), late_calls)
+    elif over:
+        found = TROUBLES(orders=over)
+    failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
+    moves = [
+        row for row in rows if row.step == Step.MOVE_START or row.step == Step.ASK_BILLING and row.question in OF_START
+    ]
+    stopping = {(STEPS[row.step].partner, "") for row in [*failed, *moves]}
+    lock_incidents({(partner, code) for *_, partner, code in found} | stopping)
+    batch.troubled = {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}
+    batch.late = as_late_calls(late)
+
+
+def _take_answers(rows: list[Dispatch], batch: Recorded) -> None:
+    batch.replanned = True
+    for row in [row for row in rows if row.question]:
+        ANSWERS[row.question](row, batch.outcomes[row.pk].data["held"], **batch.said)
+
+
+def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
+    """Ends what the books of a trial show to be over, after a step on its records, and names what is still not as meant
+    after one that takes something back."""
+    named = {order for order, _ in batch.troubled}
+    for row in rows:
+        trial = row.order.trial or row.order
+        if row.lane is None:  # commercial records: a fix alone shows of another step's that they are gone
+            if STEPS[row.step].fix and row.order_id in named:
+                batch.replanned |= close_removals(row.order, **batch.said)
+            continue
+        if row.state == State.DONE and row.rest:
+            continue  # its next part is under way
+        moves = takes_back(row) or row.error_code == ACTED_BEFORE
+        if moves or trial.pk in named:
+            batch.replanned |= close_removals(trial, **batch.said)
+            note_not_meant(trial, opens=moves, **batch.said)
+
+
+def _settle_given_up(rows: list[Dispatch], batch: Recorded) -> None:
+    """Settles the orders in a trial's line that have a given-up step as well, by their last done step each."""
+    ended = {row.order_id: row for row in rows if row.lane}
+    if given_up := [ended[pk] for pk in set(GIVEN_UP(orders=ended))] if ended else []:
+        settle_given_up_orders(given_up, **batch.said)
+        batch.replanned = True
+
+
+def _read_orders_again(_rows: list[Dispatch], batch: Recorded) -> None:
+    if batch.replanned:
+        batch.orders = lock_orders({pk for one in batch.orders.values() for pk in (one.pk, one.trial_id) if pk})
+
+
+def _release(rows: list[Dispatch], batch: Recorded) -> None:
+    lanes = {row.lane for row in rows if row.lane}
+    batch.released = release(now=batch.now, order_ids={row.order_id for row in rows}, lanes=lanes)
+
+
+def _end_settled(rows: list[Dispatch], batch: Recorded) -> None:
+    """Ends the incidents of orders with one that stopped them, once all that follows is planned."""
+    over = {row.order_id for row in rows} & {order for order, _step in batch.troubled}
+    if over:
+        end_settled([batch.orders[pk] for pk in over], **batch.said)
+
+
+EFFECTS = (
+    # What the call gave is written. What it did not carry goes on as a step of its own.
+    Rule(1, DONE | FAILED, BILLING, lambda rows, batch: write_records(rows, batch.outcomes)),
+    Rule(2, DONE, {Step.MOVE_ATTRIBUTION}, lambda rows, batch: write_moved(rows)),
+    Rule(3, DONE, {Step.FETCH_USAGE}, lambda rows, batch: write_usage(rows, batch.outcomes, now=batch.now)),
+    Rule(4, DONE, {Step.START_BPM}, lambda rows, batch: write_processes(rows, batch.outcomes)),
+    Rule(5, DONE, ALL, lambda rows, batch: enqueue_next_parts(rows, now=batch.now), whole={False}),
+    # Incidents are locked, all at once. Then what went wrong: a hold, a move's own ways, an incident and an undoing.
+    Rule(6, ANY, ALL, _look_at_troubles),
+    Rule(
+        7,
+        ANY,
+        ALL,
+        _each(lambda row, batch: hold_for_files(row, batch.outcomes[row.pk], **batch.said)),
+        results={Result.HELD},
+    ),
+    Rule(7, ANY, {Step.MOVE_START}, _each(lambda row, batch: follow_move(row, **batch.said)), repeat={False}),
+    Rule(7, FAILED, ALL - {Step.MOVE_START}, _each(lambda row, batch: note_failure(row, **batch.said))),
+    Rule(7, FAILED, {Step.MOVE_START}, _each(lambda row, batch: note_failure(row, **batch.said)), repeat={True}),
+    Rule(7, FAILED, COMPENSATED, _each(lambda row, batch: compensate(row, **batch.said)), repeat={False}, undo={False}),
+    # What stopped the steps that are done is over. Holds are written now, since others that are planned anew below
+    # read the orders again.
+    Rule(8, DONE, {Step.CHECK_FILES}, _each(lambda row, batch: end_files_hold(row.order))),
+    Rule(9, DONE, ALL, lambda rows, batch: end_troubles(rows, batch.troubled, **batch.said)),
+    Rule(10, ANY, {Step.CHECK_FILES}, lambda rows, batch: refresh_states([row.order for row in rows], **batch.said)),
+    # What a step causes by being done: differences, events, mails, BPM's decisions that came before its answer.
+    Rule(11, DONE, FIXES, lambda rows, batch: note_fixed(rows, **batch.said), whole={True}),
+    Rule(12, DONE, ALL, lambda rows, batch: note_acted_before(rows, **batch.said), results={Result.ACTED_BEFORE}),
+    Rule(13, DONE, {Step.CANCEL_TRIAL}, lambda rows, batch: close_explained(rows, **batch.said)),
+    Rule(14, DONE, ACCEPTED, lambda rows, batch: tell_accepted(rows, now=batch.now), whole={True}),
+    Rule(
+        15,
+        DONE,
+        {Step.START_BPM},
+        lambda rows, batch: apply_early_decisions([row.order for row in rows], now=batch.now),
+        repeat={False},
+    ),
+    # What the partner's books say is taken: answers first, then what undoing, trials and given-up steps make of them.
+    Rule(16, DONE, {Step.ASK_BILLING}, _take_answers),
+    Rule(17, DONE, ALL, lambda rows, batch: note_undone(rows, now=batch.now), undo={True}, repeat={False}),
+    Rule(
+        18,
+        DONE,
+        {Step.CANCEL_TRIAL},
+        lambda rows, batch: convert_trials(
+            {row.order.trial_id: row.order.trial for row in rows if row.order.kind == Order.Kind.ACTIVATION},
+            **batch.said,
+        ),
+        undo={False},
+        whole={True},
+    ),
+    Rule(
+        19,
+        DONE,
+        CHANGING - {Step.DELETE_BILLING},
+        lambda rows, batch: look_after(rows, batch.late, now=batch.now),
+    ),
+    Rule(20, OVER | FAILED, BILLING - {Step.ASK_BILLING}, _settle_books, repeat={False}),
+    Rule(21, DONE, BILLING - {Step.ASK_BILLING}, _settle_given_up, undo={False}),
+    # All is planned by now: the steps behind become due, and orders get their states.
+    Rule(22, ANY, ALL, _read_orders_again),
+    Rule(23, OVER | FAILED, ALL, _release),
+    Rule(
+        24,
+        ANY,
+        ALL,
+        lambda rows, batch: [finish_undo(one, **batch.said) for one in batch.orders.values() if one.undo_since],
+    ),
+    Rule(25, ANY, ALL, lambda rows, batch: refresh_states(batch.orders.values(), **batch.said)),
+    Rule(26, OVER, ALL, _end_settled),
+)
+
+
+@functools.cache
+def rules_for(*ended: object) -> tuple[Rule, ...]:
+    """Returns the rules for a step that ended so; `ended` has a value for each column of the table."""
+    return tuple(rule for rule in EFFECTS if all(map(operator.contains, rule[1:3] + rule[4:], ended)))
+
+
+def carry_out(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
+    """Does what follows for steps that have their new states, their orders and trials locked. Returns how many steps
+    became due."""
+    batch = Recorded(outcomes, now, {"now": now, "by": by}, {row.order_id: row.order for row in rows})
+    found = defaultdict(list)
+    for row in rows:
+        for rule in rules_for(row.state, row.step, outcomes[row.pk].result, row.repeat, row.undo, not row.rest):
+            found[rule.turn].append((rule.act, row))
+    for turn in sorted(found):
+        for act, pairs in groupby(found[turn], key=operator.itemgetter(0)):
+            act([row for _act, row in pairs], batch)
+    return batch.released

@@ -1,0 +1,102 @@
+"""The incidents of steps, and what takes an order back (contract 3.5, 3.9).
+
+A step that fails opens one, and may begin the compensation of its order. One that is done closes it.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db.models import Exists, OuterRef
+
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
+from orders.history.order_writes import add_event
+from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
+from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED
+from orders.rules.steps import STEPS
+from orders.undoing.start import begin_undo
+
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+EXPLAINED = Prepared(
+    lambda: (
+        AffectedOrder.objects.unresolved()
+        .filter(
+            OneOf("order_id", "trials") | OneOf("order__trial_id", "trials"),
+            incident__step=Step.CREATE_TRIAL,
+            incident__code=ACTED_BEFORE,
+        )
+        .exclude(  # their own incident says why they failed
+            Exists(
+                Dispatch.objects.current().filter(
+                    order_id=OuterRef("order_id"), step=Step.CREATE_TRIAL, state=State.FAILED
+                )
+            )
+        )
+        .order_by("-order_id")
+        .values_list("order_id")
+    )
+)  # the creations of trials and changes whose records stood cancelled, since an order that cancelled them was lost
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the partner has not refused the order
+
+
+def note_failure(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
+    """Opens the incident of a step that failed; of an order that is being undone only for calls that matter to it."""
+    if row.order.undo_since is None or not STEPS[row.step].moot:
+        _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))
+
+
+def compensate(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
+    """Begins the undoing of an order whose step failed, where the contract says so."""
+    if _is_compensated(row) and not row.order.undo_since:
+        begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
+
+
+def _open_incident_of(row: Dispatch, code: str, now: datetime.datetime, *, names_trial: bool) -> None:
+    cause: dict = {"partner": STEPS[row.step].partner, "step": row.step, "code": code}
+    beside = row.order.trial if names_trial else None
+    open_incident(row.order, **cause, detail=row.error, params=row.error_params, now=now, beside=beside)
+
+
+def _names_trial(row: Dispatch) -> bool:
+    """Whether a failed step leaves a trial's records other than they are meant: not one that is compensated."""
+    return row.lane is not None and not row.repeat and not _is_compensated(row)
+
+
+def _is_compensated(row: Dispatch) -> bool:
+    """Whether the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
+    reached = (
+        row.order.kind == Order.Kind.ACTIVATION and STEPS[row.step].compensated and row.gate != Dispatch.Gate.START
+    )
+    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
+    return reached and not row.from_look
+
+
+def note_acted_before(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """Notes steps that the partner had carried out before, with other bytes (contract 3.5, 409).
+
+    If its records are as we mean them, there is only an event. A process that we know nothing about, and a trial that
+    somebody else cancelled, get an incident.
+    """
+    for row in rows:
+        add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
+        cancelled = BillingRecord.objects.filter(pk__in=row.records[:1000], state=BillingRecord.State.CANCELLED)
+        if row.channel != Channel.BILLING or (row.step == Step.CREATE_TRIAL and cancelled.exists()):
+            _open_incident_of(row, ACTED_BEFORE, now, names_trial=row.lane is not None)
+
+
+def close_explained(cancels: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """Closes the incidents of EXPLAINED for trials whose records an order has cancelled now."""
+    trials = {row.order.trial_id: row.order.trial for row in cancels if row.order.trial_id}
+    for pk in EXPLAINED(trials=trials) if trials else ():
+        order = Order.objects.defer("content").get(pk=pk)
+        order.trial = trials.get(order.trial_id)
+        close_troubles(order, step=Step.CREATE_TRIAL, code=ACTED_BEFORE, now=now, by=by)
+
+
+def end_troubles(done: Iterable[Dispatch], troubled: set[tuple[int, str]], *, now: datetime.datetime, by: str) -> None:
+    """Closes the troubles of steps that are done now; `troubled` are the orders and steps that have some."""
+    for row in done:
+        if (row.order_id, row.step) in troubled:
+            stay = BOOKS_ONLY if row.channel != Channel.BILLING else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}
+            close_troubles(row.order, step=row.step, now=now, by=by, but=stay)
