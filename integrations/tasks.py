@@ -4,8 +4,8 @@ import datetime
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import Error
@@ -15,53 +15,43 @@ from django_q.models import Failure
 from django_q.tasks import async_task
 
 from integrations.base.database_deadline import Outage, is_away
-from integrations.base.other_desk import watch_other_desks, why_other_desk
-from integrations.bboss.clocks import watch_clocks
+from integrations.base.other_desk import why_other_desk
 from integrations.bigdata.reconciliation import Comparison, Scope
-from integrations.bpm.kept import apply_kept
 from integrations.delivery.loop import drain as run_drain
 from integrations.delivery.loop import has_come_due
 from integrations.robots import tell
 from integrations.worker.broker import cluster_id
-from integrations.worker.far_moments import put_right
-from integrations.worker.heartbeat import beat, forget_dead
+from integrations.worker.heartbeat import beat
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from orders.attachments.files import recheck_files, watch_unchecked
-from orders.attachments.upload import remove_parts
+from orders.attachments.files import recheck_files
 from orders.books.books import has_look_up
-from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
-from orders.incidents.sleeping import wake_slept
 from orders.intake.holds import settle_arrived
-from orders.mails.mails import tell_missed
-from orders.mails.notices import remove_old_notices
 from orders.models import Reconciliation
-from orders.office.asked_ends import lapse_asked
 from orders.office.bulk.parts import run_part
-from orders.office.bulk.service import remove_old_items, resume_runs
-from orders.office.digest.service import remove_old_digests, write_digests, write_red
 from orders.office.exports.run import run_export
-from orders.office.exports.schedules import begin_due_exports
-from orders.office.exports.service import remove_old_files, resume_exports
-from orders.office.trials.uploads import forget_uploads
 from orders.outbox.enqueue import wake
-from orders.outbox.release import release
-from orders.people.ownership import let_go_owners
-from orders.reconciliation.number_list import close_known
 from orders.search.index import index_orders
-from orders.sending.moves_over import end_moves
-from orders.sending.pausing import end_pauses, remind_of_pauses
 from orders.sending.usage import ask_for_usage
-from orders.start_day.start_day import activate
-from orders.undoing.start import close_abandoned
-from orders.undoing.trials import end_trials
 
 logger = logging.getLogger(__name__)
+MINUTE, FIVE_MINUTES, HOUR, LOOKS = "minute", "five minutes", "hour", "minute, in a task of its own"
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
 OFFICE_WAITS = 300.0
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
+
+
+class Part(NamedTuple):
+    """Something that the worker does by itself: a row of PARTS (project/periodic.py), which is called with `now`."""
+
+    every: str
+    run: Callable
+    when: Callable[[datetime.datetime], object] = lambda began: True  # its condition, asked once a run
+    apart: bool = False  # it is queued as a task of its own, so nothing waits for it
+    only_logged: bool = False  # its error fails nothing but itself
+    what: str = ""  # what it removes, in the task's answer
 
 
 def unless_away(task: Callable) -> Callable:
@@ -144,81 +134,62 @@ def sweep() -> str:
     If a part failed, it raises at the end, so that `watch_failed_tasks` sees it.
     """
     _beat()  # so that the database's time is known before it is read, even in a process that has just begun
-    now = timezone.now()
-    parts = (
-        put_right,
-        end_pauses,
-        settle_arrived,
-        apply_kept,
-        close_known,
-        end_moves,
-        start_due,
-        end_trials,
-        lapse_asked,
-        close_abandoned,
-        release,
-        tell_missed,
-        remind_of_pauses,
-        wake_slept,
-        watch_free_space,
-        watch_refused_calls,
-        watch_failed_tasks,
-        watch_unchecked,
-        watch_clocks,
-        watch_other_desks,
-        tell.wake_robots,
-        *map(import_string, settings.EVERY_MINUTE),
-    )
-    answers = _run_each(chain(parts, [_deliver], _office_parts(now)), now=now, of="the sweep")
-    return answers[len(parts)]
+    return _run_parts(MINUTE, of="the sweep")[deliver]
 
 
-def _deliver(*, now: datetime.datetime) -> str:
+def deliver(*, now: datetime.datetime) -> str:
     return drain()
 
 
 class _Office:
     put_off: float | None = None  # since when this process has left its parts to a later sweep, by time.monotonic
+    late = False  # whether they run although steps are due
 
 
-def _office_parts(began: datetime.datetime) -> Iterator[Callable]:
-    """The parts of a sweep that people wait for, and no partner. While steps are due they are left to a later sweep,
-    for OFFICE_WAITS at most."""
-    late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
-    if not late and has_come_due(since=began):
+def may_office_run(began: datetime.datetime) -> bool:
+    """The condition of what people wait for, and no partner: while steps are due it is left to a later sweep, for
+    OFFICE_WAITS at most."""
+    _Office.late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
+    if not _Office.late and has_come_due(since=began):
         _Office.put_off = _Office.put_off or time.monotonic()
-        return
+        return False
     _Office.put_off = None
-    yield from (begin_due_exports, resume_exports, resume_runs, write_digests, write_red, let_go_owners)
-
-    def index(*, now: datetime.datetime) -> int:
-        return index_search(INDEX_SWEEP_SECONDS, yields=not late)
-
-    yield index
+    return True
 
 
-def _run_each(parts: Iterable[Callable], *, now: datetime.datetime, of: str) -> list:
+def index_behind_sweep(*, now: datetime.datetime) -> int:
+    return index_search(INDEX_SWEEP_SECONDS, yields=not _Office.late)
+
+
+def parts_of(every: str) -> list[Part]:
+    """The rows of the table that run so often, in their order. It lies above, and these tasks' paths stand in rows."""
+    return [part for part in import_string(settings.PERIODIC) if part.every == every]
+
+
+def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
     """What each part of a task answers. A part that fails must not stop the others: their errors are raised at the end,
     all of them.
     """
-    answers, faults = [], []
-    for part in parts:
+    now, answers, faults = timezone.now(), {}, []
+    may_run = functools.cache(lambda when: when(now))  # a condition holds for all its parts of this run
+    for part in parts_of(every):
         try:
-            answers.append(part(now=now))
+            if may_run(part.when):
+                answers[part.run] = async_task(path_of(part.run)) if part.apart else part.run(now=now)
         except Exception as error:
             if is_away(error):
                 raise
-            logger.exception("%s's %s failed", of, part.__name__)
-            faults.append(error)
-    if len(faults) > 1:
-        raise ExceptionGroup("; ".join(str(error).partition("\n")[0] for error in faults), faults)
+            logger.exception("%s's %s failed", of, part.run.__name__)
+            faults += [] if part.only_logged else [error]
     if faults:
-        raise faults[0]
+        said = "; ".join(str(error).partition("\n")[0] for error in faults)
+        raise ExceptionGroup(said, faults) if len(faults) > 1 else faults[0]
     return answers
 
 
-def start_due(*, now: datetime.datetime) -> list[str]:
-    return activate(numbers=None, by="sweep", now=now)
+def path_of(task: Callable) -> str:
+    """A task's dotted path, as the queue's rows name it."""
+    return f"{task.__module__}.{task.__qualname__}"
 
 
 @unless_away
@@ -229,15 +200,8 @@ def ping(cluster: str) -> None:
 
 @unless_away
 def look_at_files() -> str:
-    """Runs every five minutes: first EVERY_FIVE_MINUTES, then checks held info-security files again (contract 3.7)."""
-    for part in map(import_string, settings.EVERY_FIVE_MINUTES):
-        try:
-            part(now=timezone.now())
-        except Exception as error:
-            if is_away(error):
-                raise
-            logger.exception("%s failed", part.__name__)
-    return f"{len(recheck_files(numbers=None, now=timezone.now()))} orders looked at again"
+    """Runs every five minutes, and at last checks held info-security files again (contract 3.7)."""
+    return f"{len(_run_parts(FIVE_MINUTES, of='the look at files')[recheck_files])} orders looked at again"
 
 
 def nightly_usage() -> str:
@@ -253,30 +217,18 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
     run = Comparison(Scope(), by="schedule", seconds=PART_SECONDS, row=row, after=after)
     row = run.run()
     if run.after is not None:
-        async_task("integrations.tasks.reconcile", row.pk, run.after)
+        async_task(path_of(reconcile), row.pk, run.after)
     return f"{row.orders} orders, {row.differences} differences"
 
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour. Removes dead clusters and old data: failures of tasks, open imports, parts of uploads, exports,
-    rows of bulk runs, notices, digests, alerts for robots."""
-    removed = {
-        "dead clusters": forget_dead,
-        "old failures": _forget_failures,
-        "workbooks": forget_uploads,
-        "parts of uploads": remove_parts,
-        "old exports": remove_old_files,
-        "rows of bulk runs": remove_old_items,
-        "notices": remove_old_notices,
-        "digests": remove_old_digests,
-        "alerts": tell.forget_alerts,
-    }
-    numbers = _run_each(removed.values(), now=timezone.now(), of="tidy")
-    return ", ".join(f"{number} {what}" for number, what in zip(numbers, removed, strict=True))
+    """Runs each hour. Removes dead clusters and old data."""
+    removed = _run_parts(HOUR, of="tidy")
+    return ", ".join(f"{removed[part.run]} {part.what}" for part in parts_of(HOUR))
 
 
-def _forget_failures(*, now: datetime.datetime) -> int:
+def forget_failures(*, now: datetime.datetime) -> int:
     return Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()[0]
 
 

@@ -195,12 +195,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- The queue. Our outbox knows what is to be done and when. django-q2 only wakes a worker up.
 
-# What the queue's tasks of `integrations` run besides their own parts: they lie below `project`.
-EVERY_MINUTE = ["project.trail_syslog.wake_trail", "project.observability.looks.wake_looks"]
-EVERY_FIVE_MINUTES = [
-    "project.observability.alarm_mails.watch_alarms",
-    "project.accounts.sessions.forget_sessions",
-]
+PERIODIC = "project.periodic.PARTS"  # what the queue's tasks of `integrations` run: it lies above them
 Q_CLUSTER = {
     "name": "ibs-order-desk",
     "label": _("Queue"),

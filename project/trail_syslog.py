@@ -26,7 +26,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations.tasks import unless_away
+from integrations.tasks import path_of, unless_away
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.history.people import names_read_once
@@ -36,7 +36,6 @@ from project.base.logs import one_line
 from project.trail.trail import SOURCES, Act
 
 AUDIT_STUCK = "audit_stuck"
-TASK = "project.trail_syslog.send_trail"
 STUCK_AFTER = datetime.timedelta(minutes=10)
 BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
 BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: of a run, of a batch, of its connection
@@ -68,11 +67,9 @@ def target_of(url: str) -> Target:
     return Target(parts.scheme, parts.hostname, parts.port)
 
 
-def wake_trail(*, now: datetime.datetime) -> None:
-    """Part of the sweep: has a worker send what is new, and keeps the incident about a server that takes nothing."""
+def watch_trail(*, now: datetime.datetime) -> None:
+    """Keeps the incident about a server that takes nothing."""
     keep_desk_incident(AUDIT_STUCK, stuck_trail(now=now), now=now)
-    if settings.AUDIT_SYSLOG:
-        async_task(TASK)
 
 
 def stuck_trail(*, now: datetime.datetime) -> dict | None:
@@ -106,7 +103,7 @@ def send_trail() -> str:
     finally:
         lease.give_back()
     if left:
-        async_task(TASK)
+        async_task(path_of(send_trail))
     return f"{sent} sent"
 
 

@@ -20,7 +20,7 @@ SERVICES = tuple(
 WRITERS = (
     *(*SERVICES, "orders/db/", "orders/migrations/"),
     # of their own rows
-    *("orders/office/bulk/service.py", "orders/office/exports/service.py", "orders/office/jobs.py"),
+    *("orders/office/bulk/service.py", "orders/office/exports/service.py"),
     "orders/search/index.py",
 )
 ROOMS = ("admin", "customer_page", "lists", "office", "order_page", "order_words", "search", "templatetags")

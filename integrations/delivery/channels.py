@@ -26,12 +26,12 @@ from orders.attachments.check import KINDS, UNCHECKED, check_files
 from orders.attachments.xlsx import ProbeError
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
 from orders.outbox.outcome import Outcome, Work
+from orders.outbox.retry_schedule import WAITS
 from orders.rules.steps import STEPS, Channel, call_name
 
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome
 LEASE_RESERVE = 5.0  # seconds that must be left of a lease after the longest possible call
-FILES_LATER = 60.0  # seconds until files are tried again that could not be checked
 LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within 20 s (contract 3.9, Alive)
 
 
@@ -141,7 +141,7 @@ def _send_files(work: Work, until: float) -> dict:
         found = check_files(**json.loads(work.payload))
     except ProbeError as error:  # nobody is to blame for it but us: it costs no attempt, and is tried again
         said = {"code": UNCHECKED, "message": str(error)}
-        return {"result": Result.RETRY, "free": True, "retry_after": FILES_LATER, **said}
+        return {"result": Result.RETRY, "free": True, "retry_after": WAITS["unchecked_files"][0], **said}
     if not found:
         return {"result": Result.OK}
     found.sort(key=lambda one: (not one.never_cured, not one.code))  # first the findings that no new file can fix

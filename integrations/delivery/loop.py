@@ -41,6 +41,7 @@ from orders.models import Attempt, Dispatch
 from orders.outbox.outcome import Outcome, Work
 from orders.outbox.proof import is_never_repeated
 from orders.outbox.release import release
+from orders.outbox.retry_schedule import WAITS
 from orders.rules.steps import OUTSIDE, PARTNERS, Partner, channels_of
 from orders.sending.claim import claim, next_due, paused_partners
 from orders.sending.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
@@ -69,7 +70,6 @@ CAME_DUE = Prepared(
     )
 )
 PROBE_FOR = 3.0  # seconds, in which the loop does nothing else
-WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds; a database that restarts is back by then
 Given = TypeVar("Given")
 
 logger = logging.getLogger(__name__)
@@ -424,7 +424,7 @@ def patiently(act: Callable[[], Given]) -> Given:
 
     Raises after some seconds. `act` must be one transaction, or harmless when done twice.
     """
-    for seconds in WAITS:
+    for seconds in WAITS["outcome"]:
         try:
             done = act()
         except Error as error:

@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from integrations.models import RobotAlert, RobotState, ToldIncident
 from integrations.outbound.http import PartnerError, ask
@@ -23,25 +22,17 @@ from integrations.robots.words import RobotMessage, burst, one_message
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.models import AffectedOrder, Incident
+from orders.outbox.retry_schedule import WAITS, next_try
 from orders.restore.restored_guard import read_restore_state
 
 logger = logging.getLogger(__name__)
-TASK = "integrations.tasks.tell_robots"
 TIMEOUT = 5.0  # seconds, of a whole call
 BEGIN_FOR = 20.0  # seconds within which a run begins calls
 LEASE = datetime.timedelta(seconds=60)
 MINUTE, MOST_A_MINUTE = 60.0, 20
 GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as when it was last told
-WAITS = (60, 300, 900, 1800)  # seconds between the tries of a message
-LONGEST_WAIT = datetime.timedelta(seconds=WAITS[-1])
 KEPT = datetime.timedelta(days=30)
 Event = RobotAlert.Event
-
-
-def wake_robots(*, now: datetime.datetime) -> None:
-    """Part of the sweep: has a worker look at the incidents, in a task that nothing waits for."""
-    if settings.ALERT_WEBHOOKS:
-        async_task(TASK)
 
 
 def run() -> str:
@@ -121,7 +112,8 @@ def _newest() -> int:
 
 def _next(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
     """The message whose turn it is, and the alert up to which it tells. None if there is none, or it has to wait."""
-    if row.next_at and now < row.next_at <= now + LONGEST_WAIT:  # later: the clock stood ahead
+    # a moment beyond the longest wait was set by a clock that stood ahead
+    if row.next_at and now < row.next_at <= now + datetime.timedelta(seconds=max(WAITS["robot"])):
         return None
     free = MOST_A_MINUTE - len(_recent(row, now))
     alerts = list(RobotAlert.objects.filter(pk__gt=row.heard).select_related("incident").order_by("pk")) if free else []
@@ -160,9 +152,8 @@ def _why_not(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
 def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.datetime) -> None:
     if not why:
         row.heard, row.failures, row.next_at, row.error = newest, 0, None, ""
-    elif row.failures < len(WAITS):
-        row.next_at = now + datetime.timedelta(seconds=WAITS[row.failures])
-        row.failures, row.error = row.failures + 1, why[:64]
+    elif again := next_try("robot", now, row.failures):
+        row.next_at, row.failures, row.error = again, row.failures + 1, why[:64]
     else:
         logger.warning("robot %s takes nothing (%s): what waited for it is given up", robot.name, why)
         row.heard = _newest()

@@ -193,7 +193,7 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
     return order
 
 
-def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) -> list[str]:
+def recheck_files(*, numbers: Collection[str] | None = None, now: datetime.datetime) -> list[str]:
     """Has the files of held orders (None: of all) checked now. Returns the numbers of those that can be."""
     held = Dispatch.objects.current().filter(
         step=Step.CHECK_FILES, state=State.RETRYING, order__held_because=Order.Held.FILES, order__undo_since=None

@@ -1,32 +1,25 @@
-"""What an export and a bulk run are for the workers: jobs that wait, are claimed, renewed, given back and ended.
+"""What an export and a bulk run are for the workers: jobs that wait, are claimed, and end.
 
-Whoever works on a job holds a lease and renews it. If that process dies, the lease runs out, and the sweep queues the
-job again. One job of a kind runs in the background at a time, since a worker has to stay free for deliveries; a
-constraint of each model says so.
+Whoever works on a job holds a lease and renews it (orders/outbox/leases.py). If that process dies, the lease runs out,
+and the sweep queues the job again. One job of a kind runs in the background at a time, since a worker has to stay free
+for deliveries; a constraint of each model says so.
 """
 
 import datetime
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
-from django.db import IntegrityError, models, transaction
-from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from orders.history.people import is_of
 from orders.incidents.desk_incidents import check_free_space
+from orders.outbox.leases import RUNNING, WAITING, free_lost, take_job
 from orders.texts.errors import NotAllowedError
 
-LEASE = datetime.timedelta(seconds=60)
 WAIT_LIMIT = datetime.timedelta(minutes=1)  # after which a waiting job is queued again: its task was lost
 MAX_ATTEMPTS = 10
-WAITING, RUNNING = "waiting", "running"
-
-
-class LeftError(Exception):
-    """This process must not go on: it ends, or the job is stopped or another process's by now."""
 
 
 class Job(models.Model):
@@ -80,41 +73,19 @@ def claim(
     model: type[AnyJob], pk: int, *, now: datetime.datetime, give_up: Callable[[AnyJob], None], **more: object
 ) -> AnyJob | None:
     """Takes a waiting job, or one whose process has died. None if it is over, begun too often, or another runs."""
-    _release_dead(model, now)
+    free_lost(model, now)
     job = model._default_manager.filter(pk=pk, state=WAITING).first()
     if job is None:
         return None
     if job.attempts >= MAX_ATTEMPTS:
         give_up(job)
         return None
-    taken = {"state": RUNNING, "attempts": F("attempts") + 1, "leased_until": now + LEASE, **more}
-    try:
-        with transaction.atomic():
-            found = own(job).update(**taken)
-    except IntegrityError:
-        return None
-    return model._default_manager.get(pk=pk) if found else None
-
-
-def own(job: AnyJob) -> QuerySet[AnyJob]:
-    """The row, if nobody has gone on with it meanwhile."""
-    fence = {job.FENCE: getattr(job, job.FENCE)}
-    return type(job)._default_manager.filter(pk=job.pk, state=job.state, **fence)
-
-
-def renew(job: Job, lease: datetime.timedelta = LEASE, **progress: object) -> None:
-    """Keeps a job that this process has claimed, and notes how far it is. Raises LeftError if it is gone."""
-    if not own(job).update(leased_until=timezone.now() + lease, **progress):
-        raise LeftError
-
-
-def give_back(job: Job, **more: object) -> None:
-    own(job).filter(state=RUNNING).update(state=WAITING, leased_until=None, **more)
+    return model._default_manager.get(pk=pk) if take_job(job, now, **more) else None
 
 
 def resume(model: type[Job], *, now: datetime.datetime) -> None:
     """Queues the job whose turn it is, if it has waited although none runs. The sweep calls it each minute."""
-    _release_dead(model, now)
+    free_lost(model, now)
     queue_next(model, before=now - WAIT_LIMIT)
 
 
@@ -125,8 +96,3 @@ def queue_next(model: type[Job], *, before: datetime.datetime) -> None:
     waiting = model._default_manager.filter(state=WAITING, **{f"{model.WAITS_SINCE}__lte": before})
     if job := waiting.order_by(*model.TURNS).first():
         queue(job)
-
-
-def _release_dead(model: type[Job], now: datetime.datetime) -> None:
-    dead = model._default_manager.filter(state=RUNNING, leased_until__lt=now)
-    dead.update(state=WAITING, leased_until=None)

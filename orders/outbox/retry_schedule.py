@@ -1,7 +1,8 @@
-"""When a step that failed for now is tried again (contract 3.5, 3.7; the setting DISPATCH_RETRY_SECONDS)."""
+"""When what failed for now is tried again, a row a kind (contract 3.5, 3.7)."""
 
 import datetime
 import random
+from collections.abc import Sequence
 
 from django.conf import settings
 
@@ -10,35 +11,42 @@ from orders.models import Dispatch
 from orders.outbox.outcome import Outcome
 from orders.rules.steps import LONGEST_RETRY_AFTER
 
-MOVE_WAITS = [10, 30, 60, 120, 300, 600]  # a move of a start has retries of its own (contract 3.9, 18)
-FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
-JITTER = 0.1
+WAITS: dict[str, Sequence[float]] = {
+    Dispatch.Step.MOVE_START: (10, 30, 60, 120, 300, 600),  # contract 3.9, 18
+    "move_held_back": (15,),  # again and again, while its partner's breaker is open
+    "wrong_files": (300,),  # again and again (contract 3.7)
+    "unchecked_files": (60,),  # again and again: this machine could not check them
+    "mail_in_front": (2,),  # again and again, until the mail that tells of the beginning is sent
+    "robot": (60, 300, 900, 1800),
+    "outcome": (0.2, 0.5, 1.0, 2.0, 4.0),  # to be stored; a database that restarts is back by then
+    "row_of_bulk_run": (0.1, 0.5),
+}
+"""Seconds before the first, second, ... retry. All other steps and mails: the setting DISPATCH_RETRY_SECONDS."""
+JITTER = 0.1  # of steps and mails
+
+
+def next_try(kind: str, now: datetime.datetime, failures: int = 0) -> datetime.datetime | None:
+    """When it is tried again, after so many retries; None if none is left."""
+    waits = WAITS[kind]
+    return now + datetime.timedelta(seconds=waits[failures]) if failures < len(waits) else None
 
 
 def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) -> bool:
     """Sets the next try, unsaved; False if none is left. While the breaker is open, a failure uses up none."""
-    waits = MOVE_WAITS if row.step == Dispatch.Step.MOVE_START else settings.DISPATCH_RETRY_SECONDS
+    waits = WAITS.get(row.step, settings.DISPATCH_RETRY_SECONDS)
     left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the schedule may be shorter now
     if outcome.free:
         wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
-        row.state, row.next_try_at = Dispatch.State.RETRYING, now + datetime.timedelta(seconds=wait)
-        return True
-    wait = _wait_before(len(waits) - left + 1, waits)
-    if wait is None:
+    elif left:
+        row.tries_left = left - 1
+        wait = max(waits[-left] * random.uniform(1 - JITTER, 1 + JITTER), outcome.retry_after or 0)
+    else:
         return False
-    wait = max(wait, outcome.retry_after or 0)
-    row.state, row.tries_left = Dispatch.State.RETRYING, left - 1
-    row.next_try_at = now + datetime.timedelta(seconds=wait)
+    row.state, row.next_try_at = Dispatch.State.RETRYING, now + datetime.timedelta(seconds=wait)
     return True
 
 
-def _wait_before(retry: int, waits: list[int]) -> float | None:
-    """The seconds to wait before the first, second, ... retry, with jitter. None if there are not so many."""
-    return waits[retry - 1] * random.uniform(1 - JITTER, 1 + JITTER) if retry <= len(waits) else None
-
-
 def longest_wait() -> datetime.timedelta:
-    """How far ahead a next try can lie: nothing else sets one."""
-    waits = [*MOVE_WAITS, *settings.DISPATCH_RETRY_SECONDS, settings.BREAKER_PROBE_SECONDS]
-    seconds = max(max(waits) * (1 + JITTER), LONGEST_RETRY_AFTER)
-    return max(datetime.timedelta(seconds=seconds), FILES_AGAIN)
+    """How far ahead the next try of a step or mail can lie: nothing else sets one."""
+    waits = [*WAITS[Dispatch.Step.MOVE_START], *settings.DISPATCH_RETRY_SECONDS, settings.BREAKER_PROBE_SECONDS]
+    return datetime.timedelta(seconds=max(max(waits) * (1 + JITTER), LONGEST_RETRY_AFTER))

@@ -7,8 +7,8 @@ import logging
 import uuid
 from collections.abc import Callable, Collection, Iterable
 
-from django.db import connection, transaction
-from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
+from django.db import transaction
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery
 
 from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
@@ -16,8 +16,19 @@ from orders.db.expressions import OneOf
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.outbox.effects import ACTED
 from orders.outbox.freeze import read_records
-from orders.outbox.outcome import WORKER_DIED, Outcome, Work
-from orders.outbox.proof import PARTNER_OF, Gate, gate, is_never_repeated, of_kind
+from orders.outbox.leases import (
+    NEVER_LOST,
+    TAKEN,
+    TO_SEND_ALONE,
+    USED_UP,
+    fail_lost,
+    first_due,
+    lost_rows,
+    take,
+    within_bounds,
+)
+from orders.outbox.outcome import Work
+from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
 from orders.restore.restored_guard import RestoreState, read_restore_state
 from orders.rules.steps import DELETIONS, Effect, Phase, channels_of, named
 from orders.sending.held_processes import hold_processes, hold_unanswered, is_held
@@ -27,28 +38,15 @@ from orders.start_day.moving import hold_back
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
-RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases; more would fill the memory and make a claim slow
-CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", *NOTES]
 LOSSES = ["lost", "may_have_acted", "unanswered_at"]
 LOOK_UPS = named(effect=Effect.ASK)
 PAUSE_LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
-PAUSED = Prepared(lambda: Pause.objects.in_force(Slot("now", DateTimeField())).order_by().values_list("partner"))
-ALONE, TOGETHER = True, False  # how steps are claimed: one that lost its worker alone, all others together
-LOSSES_ALLOWED = 5  # losses in a row after the first, which another step may have caused
-
-# Due steps by their losses. A lease that ran out is a loss.
-NEVER_LOST = Q(lost=0) & ~Q(state=State.SENDING)
-USED_UP = Q(state=State.SENDING, lost__gte=LOSSES_ALLOWED)
-TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
+NOW = Slot("now", DateTimeField())
+PAUSED = Prepared(lambda: Pause.objects.in_force(NOW).order_by().values_list("partner"))
+OPEN_ATTEMPT = Attempt.objects.filter(dispatch=OuterRef("pk"), outcome=Attempt.Outcome.OPEN).order_by("-pk")
 LOST = Prepared(
-    lambda: (
-        Dispatch.objects.current()
-        .open()
-        .filter(~NEVER_LOST, next_try_at__lte=Slot("now", DateTimeField()))
-        .order_by("-lost", "next_try_at")
-        .values_list("pk", "state", "lost", "lease_token", "channel", "step")[:100]
-    )
+    lambda: lost_rows(Dispatch.objects.current().due(NOW), step="step", attempt=Subquery(OPEN_ATTEMPT.values("pk")[:1]))
 )
 WITH_ORDERS = Prepared(
     lambda: (
@@ -104,10 +102,9 @@ def claim(
         hold_processes(**marks, now=now)
         ask_starts(**marks, now=now)
     hold_unanswered(now=now)
-    lost = idle and look_at_lost(now=now)
+    lost = idle and fail_lost(LOST(now=now), record_outcomes, now=now)
     with transaction.atomic():
-        ways = (TOGETHER,) if not lost else (ALONE, TOGETHER) if lost_first else (TOGETHER, ALONE)
-        rows = _due(not_paused(rooms, now=now), now, ways, restore, only)
+        rows = _due(not_paused(rooms, now=now), now, restore, only, lost=lost, lost_first=lost_first)
         if any(row.step == Step.MOVE_START for row in rows):
             rows = hold_back(rows, now=now, down=down)
         if not rows:
@@ -116,14 +113,11 @@ def claim(
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
         _freeze(fresh, build, now)
-        died = [row for row in again if row.state == State.SENDING]
+        died = take(rows, until=now + lease)
         lost_ids = {row.pk for row in died}
         note_losses(died, now)
-        token, until = uuid.uuid4(), now + lease
-        for row in rows:
-            row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
-        update_rows(fresh, [*CLAIMED, *FROZEN])
-        update_rows(again, CLAIMED)
+        update_rows(fresh, [*TAKEN, *FROZEN])
+        update_rows(again, TAKEN)
         update_rows(died, LOSSES)
         attempts = [_attempt(row, now, worker) for row in rows]
         insert_rows(attempts)
@@ -155,44 +149,15 @@ def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[in
     )
 
 
-def look_at_lost(*, now: datetime.datetime) -> bool:
-    """Fails due steps whose worker died too often, or whose call is never repeated. True if others lost theirs. No
-    transaction may be open."""
-    rows = LOST(now=now)
-    used_up = [
-        _lost_for_good(pk, token, channel)
-        for pk, state, lost, token, channel, step in rows
-        if state == State.SENDING and (lost >= LOSSES_ALLOWED or is_never_repeated(step))
-    ]
-    if used_up:
-        record_outcomes(used_up, now=now)
-    return len(used_up) < len(rows)
-
-
-def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
-    attempts = Attempt.objects.filter(dispatch=dispatch_id, outcome=Attempt.Outcome.OPEN).order_by("-pk")
-    return Outcome(
-        dispatch_id=dispatch_id,
-        attempt_id=attempts.values_list("pk", flat=True).first(),
-        token=token,
-        channel=channel,
-        result=Attempt.Outcome.LOST,
-        code="lost",
-        message=WORKER_DIED,
-        params={"code": "worker_died"},
-        unknown=True,
-    )
-
-
 def _due(
-    rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState, only: int
+    rooms: dict[str, int], now: datetime.datetime, restore: RestoreState, only: int, **losses: bool
 ) -> list[Dispatch]:
-    """The longest due steps of each partner, locked, found in the first of these `ways` in which something is due."""
+    """The longest due steps of each partner, locked. `losses`: as `first_due` has them."""
     may_go = gate(now=now, past_hold=bool(only))
     if only:
         ids = [pk for partner in rooms for pk in _only_id(partner, now, only, restore.restored, may_go)]
     else:
-        ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored, may_go) for alone in ways)), [])
+        ids = first_due(lambda alone: _due_ids(rooms, now, alone, restore.restored, may_go), **losses)
     if not ids:
         return []
     rows = WITH_ORDERS(ids=ids)
@@ -209,11 +174,11 @@ def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: 
             found = _longest_due(partner, room, alone, looks, may_go.left_out)(now=now)
             for kind in may_go.single:
                 if PARTNER_OF[kind] == partner and not (
-                    alone and _longest_due(partner, 1, TOGETHER, looks, only=kind)(now=now)
+                    alone and _longest_due(partner, 1, False, looks, only=kind)(now=now)
                 ):
                     found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
             due += sorted(found)[:room]
-    return _within_bounds(due)[: 1 if alone else None]
+    return within_bounds([(pk, size) for _, pk, size in sorted(due)])[: 1 if alone else None]
 
 
 def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_go: Gate) -> list[int]:
@@ -221,17 +186,6 @@ def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_g
     for name in sorted(may_go.shut):
         rows = rows.exclude(of_kind(name))
     return [pk for _, pk, _ in rows]
-
-
-def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
-    """The ids of the longest due steps that RECORDS_A_CLAIM allows, at least one. `due`: (next try, id, size)."""
-    ids, records = [], 0
-    for _, pk, size in sorted(due):
-        records += size
-        if ids and records > RECORDS_A_CLAIM:
-            break
-        ids.append(pk)
-    return ids
 
 
 @functools.cache
@@ -245,17 +199,16 @@ def _longest_due(
     for name in sorted(left_out):
         kind &= ~of_kind(name)
     kind &= of_kind(only) if only else Q()
-    return Prepared(lambda: _claimable(partner, Slot("now", DateTimeField())).filter(kind)[:room])
+    return Prepared(lambda: _claimable(partner, NOW).filter(kind)[:room])
 
 
 def _claimable(partner: str, now: Slot | datetime.datetime) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark go out: undo steps, questions for traffic, billing calls whose outcome must become known.
     allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
-    due = Dispatch.objects.current().open().filter(allowed, next_try_at__lte=now, channel__in=channels_of(partner))
-    if connection.features.has_select_for_update_skip_locked:
-        due = due.select_for_update(skip_locked=True)
-    return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
+    due = Dispatch.objects.current().due(now).filter(allowed, channel__in=channels_of(partner))
+    due = due.select_for_update(skip_locked=True).order_by("next_try_at", "pk")
+    return due.values_list("next_try_at", "pk", "size")
 
 
 def _freeze(fresh: list[Dispatch], build: Builder, now: datetime.datetime) -> None:

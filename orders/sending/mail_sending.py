@@ -1,7 +1,7 @@
 """Claims due mails for a worker, and records how their sending ended (contract 3.12).
 
-Lease, fencing, schedule, and the care for a row that lost its worker are those of steps (claim.py, record.py). The row
-is its own attempt.
+Lease, fencing, schedule, and the care for a row that lost its worker are those of steps (orders/outbox/leases.py). The
+row is its own attempt.
 """
 
 import datetime
@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
-from django.db.models import Count, DateTimeField, Q, QuerySet
+from django.db import transaction
+from django.db.models import Count, DateTimeField, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
 from notifications.mail_texts import mail_payload
@@ -35,25 +35,35 @@ from orders.incidents.incidents import (
 )
 from orders.mails.mails import TO_CONTACTS
 from orders.models import AffectedOrder, Attempt, Incident, OrderDomain, OrderEvent
-from orders.outbox.outcome import WORKER_DIED, Outcome, Work
-from orders.outbox.retry_schedule import try_again
+from orders.outbox.leases import (
+    NEVER_LOST,
+    TAKEN,
+    TO_SEND_ALONE,
+    fail_lost,
+    first_due,
+    hand_back,
+    lost_rows,
+    still_held,
+    take,
+    within_bounds,
+)
+from orders.outbox.outcome import Outcome, Work
+from orders.outbox.retry_schedule import next_try, try_again
 from orders.restore.restored_guard import read_restore_state
 from orders.rules.steps import Channel, Partner, Step
-from orders.sending.claim import LOSSES_ALLOWED, RECORDS_A_CLAIM, not_paused
+from orders.sending.claim import not_paused
 
 logger = logging.getLogger(__name__)
 State, Result = Mail.State, Attempt.Outcome
-LOOK_AGAIN = datetime.timedelta(seconds=2)
 MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
-HARMLESS = Q(lost=0) & ~Q(state=State.SENDING)  # any other lost its worker: it goes alone
 ABOUT_ORDERS = frozenset(Step.values)  # kinds; others are to staff
 EVENTS = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
-CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "lost", "fate", "frozen_at"]
+CLAIMED = [*TAKEN, "lost", "fate", "frozen_at"]
 WRITTEN = ["subject", "body", "recipients", "chosen"]
-RECORDED = ["state", "lease_token", "next_try_at", "attempts", "lost", "fate", "tries_left", "definite", "sent_at"]
+RECORDED = [*TAKEN, "lost", "fate", "tries_left", "definite", "sent_at"]
 ERROR = ["error_code", "error", "error_params"]
 NOW = Slot("now", DateTimeField())
-LOST = Prepared(lambda: _due(~HARMLESS).values_list("pk", "state", "lost", "lease_token")[:100])
+LOST = Prepared(lambda: lost_rows(Mail.objects.due(NOW), step="kind", attempt=Value(0)))
 DUE = Prepared(lambda: Mail.objects.due(NOW).order_by().values_list("pk")[:1])
 WITH_ORDERS = Prepared(
     lambda: Mail.objects.filter(OneOf("pk", "ids")).select_related("order__attribution").order_by("next_try_at", "pk")
@@ -69,19 +79,10 @@ SENT = Prepared(
 )
 
 
-def _due(kind: Q):
-    return Mail.objects.due(NOW).filter(kind).order_by("next_try_at", "pk")
-
-
 @functools.cache
-def _claimable(room: int, harmless: bool) -> Prepared:
-    def locked():
-        rows = _due(HARMLESS if harmless else ~HARMLESS)
-        if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True)
-        return rows.values_list("pk")[:room]
-
-    return Prepared(locked)
+def _claimable(room: int, alone: bool) -> Prepared:
+    due = Mail.objects.due(NOW).filter(TO_SEND_ALONE if alone else NEVER_LOST).order_by("next_try_at", "pk")
+    return Prepared(lambda: due.select_for_update(skip_locked=True).values_list("pk")[:room])
 
 
 Writer = Callable[[Mail, list[str]], None]
@@ -125,24 +126,21 @@ def _claim_due(
     write: Writer, room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool, lost_first: bool
 ) -> tuple[list[Work], bool]:
     """One claim, and whether there was anything. What needs no call is over at once: it says nothing of the server."""
-    lost = idle and _look_at_lost(now)
+    lost = idle and fail_lost(LOST(now=now), record_mails, now=now, mail=True)
     with transaction.atomic():
         if not not_paused({Partner.MAIL: room}, now=now):
             return [], False
-        ways = (True,) if not lost else (False, True) if lost_first else (True, False)
-        ids, harmless = next(
-            ((ids, way) for way in ways if (ids := _claimable(room if way else 1, way)(now=now))), ([], True)
+        ids = first_due(
+            lambda alone: _claimable(1 if alone else room, alone)(now=now), lost=lost, lost_first=lost_first
         )
         if not ids:
             return [], False
         rows = _in_sequence(_within_bounds(WITH_ORDERS(ids=ids)), now)
         _write(rows, write)
-        works, over, unwanted, token = [], [], [], uuid.uuid4()
+        died, works, over, unwanted = take(rows, until=now + lease), [], [], []
         for row in rows:
-            after_loss = row.state == State.SENDING
-            row.lost, row.attempts, row.frozen_at = row.lost + after_loss, row.attempts + 1, row.frozen_at or now
-            row.state, row.lease_token, row.next_try_at = State.SENDING, token, now + lease
-            work = functools.partial(_work, row, alone=not harmless, after_loss=after_loss)
+            row.frozen_at = row.frozen_at or now
+            work = functools.partial(_work, row, after_loss=row in died)
             try:
                 payload = _payload(row)
                 if payload and (payload.get("off") or not payload["to"]):
@@ -168,13 +166,8 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
     if not new:
         return rows
     counted = OrderDomain.objects.filter(order__in=new).order_by().values_list("order")
-    sizes, kept, number = dict(counted.annotate(number=Count("pk"))), [], 0
-    for row in rows:
-        number += 0 if row.body else sizes.get(row.order_id, 0)
-        if kept and number > RECORDS_A_CLAIM:
-            break
-        kept.append(row)
-    return kept
+    sizes = dict(counted.annotate(number=Count("pk")))
+    return within_bounds([(row, 0 if row.body else sizes.get(row.order_id, 0)) for row in rows])
 
 
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
@@ -193,7 +186,7 @@ def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
     late = []
     for row in ends:
         if busy.intersection(row.about["behind"]):
-            row.next_try_at = now + LOOK_AGAIN
+            row.next_try_at = next_try("mail_in_front", now)
             late.append(row)
         elif moments := [began[pk] for pk in row.about["behind"] if pk in began]:
             row.about["since"] = min(moments).isoformat()
@@ -271,7 +264,7 @@ def _said(error: MailError) -> dict:
     return {"code": error.code, "message": str(error), "params": error.params}
 
 
-def _work(row: Mail, payload: str, *, alone: bool, after_loss: bool) -> Work:
+def _work(row: Mail, payload: str, *, after_loss: bool) -> Work:
     return Work(
         dispatch_id=row.pk,
         attempt_id=0,
@@ -285,21 +278,10 @@ def _work(row: Mail, payload: str, *, alone: bool, after_loss: bool) -> Work:
         order=row.order.number if row.order else "-",
         attempt=row.attempts,
         trace=(row.order and row.order.trace) or uuid.uuid4().hex,
-        alone=alone,
+        alone=row.lost > 0,
         after_loss=after_loss,
         mail=True,
     )
-
-
-def _look_at_lost(now: datetime.datetime) -> bool:
-    """Gives mails up whose worker died too often. True if others lost theirs."""
-    rows = LOST(now=now)
-    used_up = [(pk, token) for pk, state, lost, token in rows if state == State.SENDING and lost >= LOSSES_ALLOWED]
-    said: dict = {"result": Result.LOST, "code": "lost", "message": WORKER_DIED, "params": {"code": "worker_died"}}
-    record_mails(
-        [Outcome(dispatch_id=pk, attempt_id=0, token=token, mail=True, **said) for pk, token in used_up], now=now
-    )
-    return len(used_up) < len(rows)
 
 
 # --- how it ended
@@ -311,11 +293,7 @@ def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str
     if not outcomes:
         return
     with transaction.atomic():
-        ours = [
-            row
-            for row in SENT(ids=outcomes)
-            if row.state == State.SENDING and row.lease_token == outcomes[row.pk].token
-        ]
+        ours = list(still_held({row.pk: row for row in SENT(ids=outcomes)}, outcomes).values())
         for row in ours:
             _settle(row, outcomes[row.pk], now)
         update_rows(ours, [*RECORDED, *ERROR])
@@ -328,8 +306,7 @@ def _settle(row: Mail, outcome: Outcome, now: datetime.datetime) -> None:
     row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
     row.lease_token, row.definite = None, outcome.result == Result.REFUSED
     if outcome.result == Result.HANDED_BACK:
-        row.attempts -= 1
-        row.state, row.next_try_at = State.RETRYING if row.attempts else State.DUE, now
+        hand_back(row, now)
         return
     row.lost = 0
     if payload := outcome.data.get("payload"):

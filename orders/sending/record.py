@@ -12,6 +12,7 @@ from orders.attachments.check import UNCHECKED
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import LOCKED_STEPS, add_event, add_events, event, lock_steps
 from orders.models import OF_START, Attempt, Dispatch, Order, OrderEvent
+from orders.outbox.leases import hand_back, still_held
 from orders.outbox.moves import is_move
 from orders.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
 from orders.outbox.proof import (
@@ -26,7 +27,7 @@ from orders.outbox.proof import (
     note_proofs,
     say_doubt,
 )
-from orders.outbox.retry_schedule import FILES_AGAIN, try_again
+from orders.outbox.retry_schedule import next_try, try_again
 from orders.rules.steps import STEPS, Phase
 from orders.sending.outcome_effects import carry_out
 from orders.sending.step_records import fitting, settle_by_books
@@ -46,16 +47,12 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = {row.pk: row for row in lock_steps(outcomes.keys())}
-        ours, late = {}, []
-        for pk, outcome in outcomes.items():
-            row = rows.get(pk)
-            fits = row is not None and row.lease_token == outcome.token and row.state == State.SENDING
-            ours.update({pk: row}) if fits else late.append(outcome)
+        ours = still_held(rows, outcomes)
         ended = [Attempt(id=outcomes[pk].attempt_id, **_ending(outcomes[pk], outcomes[pk].result, now)) for pk in ours]
         update_rows(ended, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
-        for outcome in late:
-            if outcome.result != Result.LOST:  # such a step has been settled meanwhile
-                _note_late(outcome, rows.get(outcome.dispatch_id), now, by)
+        for pk, outcome in outcomes.items():
+            if pk not in ours and outcome.result != Result.LOST:  # a lost one has been settled meanwhile
+                _note_late(outcome, rows.get(pk), now, by)
         return _apply(ours, outcomes, now, by) if ours else 0
 
 
@@ -116,11 +113,9 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
     if outcome.result == Result.OK or fits:
         row.state, row.done_at, row.next_try_at, row.definite = State.DONE, now, None, True
     elif outcome.result == Result.HANDED_BACK:
-        row.attempts -= 1
-        row.state = State.DUE if row.attempts == 0 else State.RETRYING
-        row.next_try_at = now
+        hand_back(row, now)
     elif outcome.result == Result.HELD:
-        row.state, row.next_try_at = State.RETRYING, now + FILES_AGAIN
+        row.state, row.next_try_at = State.RETRYING, next_try("wrong_files", now)
     elif outcome.result == Result.RETRY and not _ends_at_once(row, outcome) and _is_tried_again(row, outcome, now):
         pass  # it has got its next try
     else:
@@ -222,11 +217,10 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
 
 
 def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
-    """Counts one more loss for (locked) rows whose lease ran out, unsaved, and ends their open attempts as lost."""
+    """Notes that rows whose lease ran out may have acted, unsaved, and ends their open attempts as lost."""
     if not rows:
         return
     attempts = Attempt.objects.filter(dispatch__in=rows, outcome=Result.OPEN)
     attempts.update(outcome=Result.LOST, finished_at=now, error=WORKER_DIED)
     for row in rows:
-        row.lost += 1
         row.may_have_acted, row.unanswered_at = True, now

@@ -23,6 +23,7 @@ from orders.outbox.enqueue import build_schedule, build_step, enqueue, schedule_
 from orders.outbox.freeze import moved_to
 from orders.outbox.moves import differs, is_move, move_of
 from orders.outbox.release import release
+from orders.outbox.retry_schedule import next_try
 from orders.replanning.reopening import note_sent_with
 from orders.rules.local_time import SHANGHAI, in_ten_years, midnight
 from orders.rules.steps import FIXES, Partner, Phase
@@ -32,7 +33,6 @@ State, Step, Channel, Record = Dispatch.State, Dispatch.Step, Dispatch.Channel, 
 BEFORE_START = datetime.timedelta(minutes=10)  # so long before the earlier start the last call has ended
 FOR_TODAY = datetime.timedelta(minutes=30)  # so long after it was asked the last call of a move to today has ended
 AHEAD = datetime.timedelta(minutes=30)  # so far ahead both starts must lie for records that disagree to be sent again
-PUT_OFF = datetime.timedelta(seconds=15)
 BEHIND_PLAN = Phase.UNDO - 50  # where no start day's cancel says the place
 NOT_BILLED_YET = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.HELD}
 
@@ -186,7 +186,8 @@ def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[st
 
     held = [row for row in rows if is_move(row) and waits(row)]
     for row in held:
-        row.next_try_at, row.lease_token = now + PUT_OFF, None  # so that it does not look as if it were in the air
+        # without a token, so that it does not look as if it were in the air
+        row.next_try_at, row.lease_token = next_try("move_held_back", now), None
     if held:
         update_rows(held, ["next_try_at", "lease_token"])
     return [row for row in rows if row not in held]

@@ -17,7 +17,7 @@ from orders.texts.errors import NotAllowedError
 State = Order.State
 
 
-def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime) -> list[str]:
+def activate(*, numbers: Collection[str] | None = None, by: str = "sweep", now: datetime.datetime) -> list[str]:
     """Starts the orders whose day has come, of these numbers or all: their steps become due. Returns the numbers."""
     due = Order.objects.filter(state=State.SCHEDULED, start_at__lte=now, undo_since=None)
     if numbers is not None:

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from integrations.delivery import loop
 from orders.models import Attempt, Dispatch
-from orders.sending import claim as leases
+from orders.outbox import leases
 from tests.flows.conftest import BILLING, BPM, billing_size
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -249,7 +249,7 @@ def test_deliver_waits_for_a_mail_that_is_tried_again_within_seconds(desk, smtp,
 
 def test_a_claim_of_mails_is_bounded_by_their_domains_too(desk, monkeypatch):
     """Their domains go into their texts, and many would fill the memory (contract 3.9, 10)."""
-    monkeypatch.setattr("orders.sending.mail_sending.RECORDS_A_CLAIM", 3)
+    monkeypatch.setattr("orders.outbox.leases.RECORDS_A_CLAIM", 3)
     for number in ("A1", "A2"):
         order = make.OrderFactory(number=number)
         for name in ("a", "b"):

@@ -13,6 +13,7 @@ from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.worker.schedules import make_schedules
 from orders.incidents.incidents import open_incident
 from orders.models import BillingRecord, Difference, Dispatch, Incident, OrderEvent, Reconciliation
+from orders.outbox.release import release
 from orders.sending.resend import Selection, judge_selection
 from orders.undoing.by_staff import compensate
 from tests.bboss.conftest import ACTIVATION, TRIAL
@@ -221,7 +222,7 @@ def test_a_later_step_waits_for_the_fix(desk, books, store, capsys):
     order = desk.order("100A2")
     order.decision = "pass"
     order.save()
-    tasks.release(now=timezone.now())
+    release(now=timezone.now())
     desk.deliver()
     assert order.dispatches.get(step="create_billing").state == "waiting"
     assert desk.order("100A2").state != "failed"

@@ -55,7 +55,7 @@ def doubts() -> dict[str, Mend]:
     from orders.actions import take
     from orders.bpm import approvals
     from orders.models import Dispatch, KeptAnswer, PartnerHold, PartnerProof
-    from orders.outbox import proof
+    from orders.outbox import leases, proof
     from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
     from orders.rules.steps import Step
     from orders.sending import claim, pausing, read_again, record, resend, step_incidents
@@ -154,7 +154,7 @@ def doubts() -> dict[str, Mend]:
         "7.2 a run has no end": put("_newest_accepted", lambda kind: 0, proof),
         "7.2 a run over days": put("A_DAY", datetime.timedelta(days=999), proof),
         "7.2 ask tries a start again": not_never(record),
-        "7.2 ask repeats a lost start": not_never(claim),
+        "7.2 ask repeats a lost start": not_never(leases),
         "7.2 ask repeats by another road": put("hold_unanswered", lambda *, now: 0, claim),
         "7.2 ask lets people repeat": not_never(resend),
         "7.2 a start is a probe": put("_may_send_one", lambda partner: True, loop),

@@ -13,6 +13,7 @@ from notifications.models import Mail
 from orders.incidents.desk_incidents import open_desk_incident
 from project.models import OpenAlarm
 from tests.mails import send_mails
+from tests.worker.periodic import replace_parts
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +113,7 @@ def fail(*, now):
     raise ZeroDivisionError
 
 
-def test_a_look_that_fails_stops_no_files(settings, caplog):
-    settings.EVERY_FIVE_MINUTES = [f"{__name__}.fail"]
+def test_a_look_that_fails_stops_no_files(monkeypatch, caplog):
+    replace_parts(monkeypatch, watch_alarms=fail)
     assert tasks.look_at_files() == "0 orders looked at again"
     assert "ZeroDivisionError" in caplog.text

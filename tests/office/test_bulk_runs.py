@@ -19,7 +19,9 @@ from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.service import stop_runs
-from orders.office.jobs import LEASE, MAX_ATTEMPTS, LeftError
+from orders.office.jobs import MAX_ATTEMPTS
+from orders.outbox.leases import JOB_LEASE, LeftError
+from orders.outbox.retry_schedule import WAITS
 from orders.pauses.restores import release_restored
 from orders.people.staff_events import add_note
 from orders.restore.restored_guard import note_restored, read_restore_state
@@ -32,7 +34,7 @@ from tests.office.bulking import begin, confirm, new, notes, outcomes, page, pic
 from tests.office.conftest import body, read_csv
 
 pytestmark = pytest.mark.django_db
-DEAD = LEASE + datetime.timedelta(seconds=1)
+DEAD = JOB_LEASE + datetime.timedelta(seconds=1)
 
 
 def begun(client, number=1):
@@ -141,7 +143,7 @@ def fails(monkeypatch):
     """`fails(orders, times)`: so often the database fails when these rows are noted."""
 
     def failing(orders, times):
-        monkeypatch.setattr(bulk_runs, "RETRY_DELAYS", (0, 0))
+        monkeypatch.setitem(WAITS, "row_of_bulk_run", (0, 0))
         act, left = BULK_ACTS["note"].carry_out, {order.pk: times for order in orders}
 
         def carry_out(row, run, *, owner):

@@ -18,13 +18,14 @@ from orders.office.exports import service as exports
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
 from orders.office.exports.service import Table, claim_export, resume_exports, write_export
+from orders.outbox.leases import JOB_LEASE, LeftError, renew
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.office.conftest import body, read_xlsx
 
 pytestmark = pytest.mark.django_db
 LARGE = {"content", "body", "hint", "answer", "payload"}
-DEAD = jobs.LEASE + datetime.timedelta(seconds=1)
+DEAD = JOB_LEASE + datetime.timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -261,8 +262,8 @@ def test_a_row_that_is_gone_meanwhile_is_left_out(staff):
 def test_whoever_lost_the_lease_is_stopped_at_the_next_look(waiting):
     row = claim_export(waiting().pk, now=timezone.now())
     Export.objects.filter(pk=row.pk).update(attempts=9)
-    with pytest.raises(jobs.LeftError):
-        jobs.renew(row)
+    with pytest.raises(LeftError):
+        renew(row)
 
 
 # --- no message or body is read that no column shows

@@ -12,10 +12,10 @@ from django.utils import timezone
 from integrations import tasks
 from notifications.models import Mail
 from orders.models import OrderEvent
-from orders.office import jobs
 from orders.office.exports import service as exports
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.schedules import begin_due_exports
+from orders.outbox.leases import JOB_LEASE
 from project.models import UsedName
 from tests import factories as make
 from tests.conftest import shanghai
@@ -99,7 +99,7 @@ def test_a_worker_that_dies_over_it_leaves_nothing_undone(owner, clock, export_d
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()
     assert exports.claim_export(Export.objects.get().pk, now=timezone.now())  # and then it dies
-    clock.shift(jobs.LEASE + datetime.timedelta(seconds=1))
+    clock.shift(JOB_LEASE + datetime.timedelta(seconds=1))
     tasks.sweep()
     work()
     export = Export.objects.get()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.sources import MODULES, nodes
 
-ROOTS = ("admin", "apps", "checks", "deployment", "settings", "tasks", "urls", "wsgi")
+ROOTS = ("admin", "apps", "checks", "deployment", "periodic", "settings", "tasks", "urls", "wsgi")
 """Files at the root of an app that put its parts together. Nobody imports them."""
 FLOORS: tuple[dict[str, str], ...] = (
     {

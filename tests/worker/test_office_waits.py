@@ -12,6 +12,7 @@ from orders.models import Dispatch
 from orders.search import index as search_index
 from orders.sending.pausing import pause_partner
 from tests import factories as make
+from tests.worker.periodic import replace_parts
 
 pytestmark = pytest.mark.django_db
 OFFICE = ["begin_due_exports", "resume_exports", "resume_runs", "write_digests", "write_red", "let_go_owners"]
@@ -23,14 +24,10 @@ def ran(monkeypatch):
     found: list[str] = []
 
     def stand_in(name: str):
-        def part(*args, **how):
-            found.append(name)
+        return lambda *args, **how: found.append(name)
 
-        part.__name__ = name
-        monkeypatch.setattr(tasks, name, part)
-
-    for name in (*OFFICE, "index_search"):
-        stand_in(name)
+    replace_parts(monkeypatch, **{name: stand_in(name) for name in OFFICE})
+    monkeypatch.setattr(tasks, "index_search", stand_in("index_search"))
     monkeypatch.setattr(tasks._Office, "put_off", None)
     return found
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations import tasks
 from integrations.base import other_desk
-from integrations.base.other_desk import digest, enter, leave, look, other_desks
+from integrations.base.other_desk import digest, enter, leave, look, other_desks, watch_other_desks
 from integrations.models import DeskProcess
 from integrations.partners.profile import read_profile
 from integrations.worker import watchdog
@@ -149,12 +149,12 @@ def test_adopting_ends_it(settings, capsys):
     assert (
         "wrong: theirs would call others than the desk of this database, by BPM_BASE_URL, " in capsys.readouterr().out
     )
-    tasks.watch_other_desks(now=timezone.now())
+    watch_other_desks(now=timezone.now())
     assert codes() == ["other_desk"]
     call_command("settings", "--adopt")
     assert f"adopted: {', '.join(OTHERS)};" in capsys.readouterr().out
     assert look("theirs") == []
-    tasks.watch_other_desks(now=timezone.now())
+    watch_other_desks(now=timezone.now())
     assert codes() == []
     call_command("settings", "--adopt")
     assert "nothing differed" in capsys.readouterr().out
@@ -172,7 +172,7 @@ def test_one_that_is_gone_is_named_no_longer(settings, clock):
     enter("theirs")
     other_desk.say(["SECRET_KEY"], now=timezone.now())
     clock.shift(121)
-    tasks.watch_other_desks(now=timezone.now())
+    watch_other_desks(now=timezone.now())
     assert codes() == []
 
 

@@ -24,6 +24,7 @@ from integrations.worker.schedules import RECURRING, make_schedules
 from notifications.models import Mail
 from orders.outbox.enqueue import WAKE_KEY, wake
 from tests.factories import HeartbeatFactory, MailFactory
+from tests.worker.periodic import replace_parts
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +156,7 @@ def test_what_the_sweep_cannot_cope_with_keeps_nothing_from_being_delivered(monk
     def broken(*, now):
         raise ValueError("an order that nobody foresaw")
 
-    monkeypatch.setattr(tasks, "end_trials", broken)
+    replace_parts(monkeypatch, end_trials=broken)
     monkeypatch.setattr(tasks, "drain", lambda: delivered.append(True))
     delivered = []
     with pytest.raises(ValueError, match="nobody foresaw"):  # so that `status` says so
@@ -171,8 +172,8 @@ def test_each_part_of_a_sweep_runs_and_each_error_is_said(monkeypatch):
 
         return part
 
-    monkeypatch.setattr(tasks, "end_trials", broken(ValueError("a trial\nLINE 1")))
-    monkeypatch.setattr(tasks, "watch_clocks", broken(ValueError("a clock")))
+    stand_ins = {"end_trials": broken(ValueError("a trial\nLINE 1")), "watch_clocks": broken(ValueError("a clock"))}
+    replace_parts(monkeypatch, **stand_ins)
     monkeypatch.setattr(tasks, "drain", broken(KeyError("a step")))
     indexed = []
     monkeypatch.setattr(tasks, "index_search", lambda seconds, **how: indexed.append(seconds))
@@ -186,8 +187,7 @@ def test_what_tidying_cannot_cope_with_keeps_no_other_part_from_running(monkeypa
     def broken(*, now):
         raise ValueError("a folder")
 
-    monkeypatch.setattr(tasks, "forget_dead", broken)
-    monkeypatch.setattr(tasks, "remove_parts", broken)
+    replace_parts(monkeypatch, forget_dead=broken, remove_parts=broken)
     old = timezone.now() - datetime.timedelta(days=181)
     MailFactory(order=None, written_at=old)
     Failure.objects.create(id="1", name="x", func="x", started=old, stopped=old, success=False)

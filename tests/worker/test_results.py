@@ -16,9 +16,10 @@ from integrations import tasks
 from integrations.delivery import loop
 from integrations.delivery.loop import UnrecordedError, record_safely
 from integrations.worker.parent_link import ending
-from orders.incidents.desk_incidents import SWEEP
+from orders.incidents.desk_incidents import SWEEP, watch_failed_tasks
 from orders.models import Attempt, Dispatch, Incident
 from orders.outbox.outcome import Outcome
+from orders.outbox.retry_schedule import WAITS
 from orders.sending.record import record_outcomes
 from tests.factories import NOW, AttemptFactory, DispatchFactory, HeartbeatFactory
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(loop, "WAITS", (0, 0, 0))
+    monkeypatch.setitem(WAITS, "outcome", (0, 0, 0))
     monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's transaction must stay
     monkeypatch.setattr(loop, "is_due", lambda now: True)
 
@@ -68,7 +69,7 @@ def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user
     times = {"started": timezone.now(), "stopped": timezone.now()}
     result = f"{raised.value} : Traceback (most recent call last):"  # as the queue keeps it
     Failure.objects.create(id="1", name="x", func="integrations.tasks.drain", result=result, success=False, **times)
-    tasks.watch_failed_tasks(now=timezone.now())
+    watch_failed_tasks(now=timezone.now())
     with pytest.raises(CommandError):
         call_command("status")
     said = "failed within 10 minutes: 1 answers can't be recorded: permission denied for table orders_dispatch"
@@ -76,7 +77,7 @@ def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user
     client.force_login(admin_user)
     assert "我方的错误" in client.get(reverse("admin:index")).content.decode()
     clock.shift(601)
-    tasks.watch_failed_tasks(now=timezone.now())
+    watch_failed_tasks(now=timezone.now())
     assert Incident.objects.get(code="delivery_failed").state == "resolved"
 
 
@@ -88,7 +89,7 @@ def test_a_task_that_met_a_migration_is_no_alarm(clock, began, told):
     times = {"started": at + datetime.timedelta(seconds=began), "stopped": at + datetime.timedelta(seconds=5)}
     Failure.objects.create(id="1", name="x", func=SWEEP, result="no such table", success=False, **times)
     clock.shift(60)
-    tasks.watch_failed_tasks(now=timezone.now())
+    watch_failed_tasks(now=timezone.now())
     assert Incident.objects.filter(code="delivery_failed").exists() is told
 
 

@@ -24,17 +24,17 @@ from integrations.worker.heartbeat import beat
 from notifications.models import Mail
 from orders.incidents.incident_desk import ignore_incident
 from orders.models import Incident, OrderEvent, Timeline
-from project.observability import history, looks, stops
+from project.observability import history, stops
 from project.observability.alarm_mails import AT_ONCE
 from project.observability.looks import look_around
 from project.observability.readiness import write_try
 from tests import factories
 from tests.database.test_unusable import PSQL, constraint, raises, sequence_at_its_end
 from tests.partners.certificates import Authority, served_with
+from tests.worker.periodic import replace_parts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 POSTGRESQL = "postgresql"
-LATER_LOOKS = [look for look in looks.LOOKS if look is not history.note_figures]
 
 
 @pytest.fixture(autouse=True)
@@ -237,7 +237,7 @@ def figures(**rises: int):
     def play(settings, folder) -> Iterator[str]:
         before = timezone.now() - datetime.timedelta(minutes=1)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(looks, "LOOKS", LATER_LOOKS)
+            replace_parts(patch, note_figures=lambda *, now: None)
             patch.setattr(history, "_figures", lambda now: dict.fromkeys(rises, 0))
             history.note_figures(now=before - datetime.timedelta(minutes=14))
             history.note_figures(now=before)
@@ -252,7 +252,7 @@ def figures(**rises: int):
 @contextlib.contextmanager
 def growing(settings, folder) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(looks, "LOOKS", LATER_LOOKS)
+        replace_parts(patch, note_figures=lambda *, now: None)
         for minutes, due in ((15, 300), (0, 400)):
             patch.setattr(history, "_figures", lambda now, due=due: {"due bpm": due})
             history.note_figures(now=timezone.now() - datetime.timedelta(minutes=minutes))
@@ -416,7 +416,7 @@ def test_an_outage_that_is_over_is_not_slow_any_more(settings, monkeypatch):
 
 def test_a_worker_looks_each_minute(monkeypatch):
     asked = []
-    monkeypatch.setattr("project.observability.looks.async_task", asked.append)
+    monkeypatch.setattr("integrations.tasks.async_task", asked.append)
     tasks.sweep()
     assert asked == ["project.observability.looks.look_around"]
     assert pydoc.locate(asked[0]) is look_around
@@ -428,7 +428,7 @@ def test_a_look_that_fails_stops_no_other(monkeypatch, caplog):
     def broken(*, now):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(looks, "LOOKS", [broken, lambda now: done.append(now)])
+    replace_parts(monkeypatch, note_figures=broken, watch_at_once=lambda *, now: done.append(now))
     look_around()
     assert (len(done), "broken failed" in caplog.text) == (1, True)
 

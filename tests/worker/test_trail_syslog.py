@@ -285,10 +285,10 @@ def test_one_that_is_stuck_is_told_until_it_is_over(server, capsys, settings):
     add("one", "two")
     server.stop()
     send_trail()
-    trail_syslog.wake_trail(now=now)
+    trail_syslog.watch_trail(now=now)
     assert not Incident.objects.exists()
     TrailSending.objects.update(failing_since=now - datetime.timedelta(minutes=11))
-    trail_syslog.wake_trail(now=now)
+    trail_syslog.watch_trail(now=now)
     incident = Incident.objects.get()
     assert (incident.code, incident.state) == ("audit_stuck", "open")
     assert "2 acts of the trail wait" in incident.detail
@@ -298,7 +298,7 @@ def test_one_that_is_stuck_is_told_until_it_is_over(server, capsys, settings):
     assert "2 acts of the trail wait, the log server has taken none for 11 minutes: " in capsys.readouterr().out
     server.start()
     send_trail()
-    trail_syslog.wake_trail(now=now)
+    trail_syslog.watch_trail(now=now)
     assert make.fresh(incident).state == "resolved"
 
 

@@ -19,7 +19,9 @@ from orders.history.order_writes import add_event, noted_in_events
 from orders.history.people import account_id_of
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.jobs import LeftError, check_quota, claim, give_back, own, queue, renew, resume
+from orders.office.jobs import check_quota, claim, queue, resume
+from orders.outbox.leases import LeftError, give_back, own, renew
+from orders.outbox.retry_schedule import WAITS
 from orders.people.asked_acts import ask
 from orders.restore.restored_guard import is_restored
 from orders.rules.four_eyes import BULK, rows_alone
@@ -34,7 +36,6 @@ REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
 SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
-RETRY_DELAYS = (0.1, 0.5)  # seconds
 MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 ASKED, NOT_CONFIRMED = {"code": "bulk_asked"}, {"code": "bulk_not_confirmed"}
@@ -212,7 +213,7 @@ def carry_out(
 
 def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
     """Carries out one row, with retries on database errors. Returns False if it should be tried in a later turn."""
-    for delay in (*RETRY_DELAYS, None):
+    for delay in (*WAITS["row_of_bulk_run"], None):
         try:
             _carry_out_one(row, act, target)
         except DATABASE_ERRORS as error:

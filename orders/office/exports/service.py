@@ -29,7 +29,8 @@ from orders.office.evidence.archive import EVIDENCE, ZIP, write_zip
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.schedule_results import lock_schedule, note_end
 from orders.office.exports.table_files import SHEETS, WRITERS, Notes, remove_left
-from orders.office.jobs import LeftError, check_quota, claim, give_back, is_made_by, own, queue, renew, resume
+from orders.office.jobs import check_quota, claim, is_made_by, queue, resume
+from orders.outbox.leases import LeftError, give_back, own, renew
 from orders.people.asked_acts import ask, call_off, carried_out_in_emergency, confirm, open_acts, why_not_confirm
 from orders.people.staff_events import note_personal_data_seen
 from orders.rules.four_eyes import EXPORT, is_asked

@@ -1,0 +1,144 @@
+"""Leases: a row that one process works on for a time, and what becomes of it if that process dies (contract 3.9).
+
+Steps and mails are taken many at once, under their locks. Each gets a token; `next_try_at` is when its lease ends. A
+job (orders/office/jobs.py) is taken alone: one UPDATE counts its `FENCE` up, and whoever works on it renews its lease.
+Once a lease has run out, others may take the row. Whoever had it before finds another token or fence, and changes
+nothing.
+"""
+
+import datetime
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from itertools import accumulate
+
+from django.db import IntegrityError, transaction
+from django.db.models import Expression, F, Model, Q, QuerySet
+from django.utils import timezone
+
+from notifications.models import Mail
+from orders.models import Attempt, Dispatch
+from orders.outbox.outcome import WORKER_DIED, Outcome
+from orders.outbox.proof import is_never_repeated
+
+RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases; more would fill the memory and make a claim slow
+LOSSES_ALLOWED = 5  # losses in a row after the first, which another row may have caused
+TAKEN = ["state", "lease_token", "next_try_at", "attempts"]  # what `take` sets
+
+# Rows that are due, by their losses. A lease that ran out is a loss. A mail's states have the words of a step's.
+NEVER_LOST = Q(lost=0) & ~Q(state=Dispatch.State.SENDING)
+USED_UP = Q(state=Dispatch.State.SENDING, lost__gte=LOSSES_ALLOWED)
+TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
+
+JOB_LEASE = datetime.timedelta(seconds=60)
+WAITING, RUNNING = "waiting", "running"  # states of a job
+
+
+# --- steps and mails
+
+
+def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
+    """Of what is due, what has lost a worker, for `fail_lost`. `step`: the field that says what a row is; `attempt`:
+    the id of its open attempt."""
+    rows = due.filter(~NEVER_LOST).order_by("-lost", "next_try_at")
+    return rows.values_list("pk", attempt, "lease_token", "state", "lost", step)[:100]
+
+
+def fail_lost(
+    rows: Collection[tuple], record: Callable[..., object], *, now: datetime.datetime, mail: bool = False
+) -> bool:
+    """Of these `lost_rows` fails those whose worker died too often, or whose call is never repeated. True if others
+    lost theirs. No transaction may be open."""
+    failed = [
+        Outcome(
+            dispatch_id=pk,
+            attempt_id=attempt,
+            token=token,
+            result=Attempt.Outcome.LOST,
+            code="lost",
+            message=WORKER_DIED,
+            params={"code": "worker_died"},
+            unknown=True,
+            mail=mail,
+        )
+        for pk, attempt, token, state, lost, step in rows
+        if state == Dispatch.State.SENDING and (lost >= LOSSES_ALLOWED or is_never_repeated(step))
+    ]
+    if failed:
+        record(failed, now=now)
+    return len(failed) < len(rows)
+
+
+def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool) -> list[int]:
+    """What `find(alone)` finds: rows that lost no worker, or, if some are `lost`, one of them alone. `lost_first`: it
+    comes before the others, else only where nothing else is due."""
+    ways = [False] if not lost else [True, False] if lost_first else [False, True]
+    return next(filter(None, map(find, ways)), [])
+
+
+def within_bounds(sized: list[tuple]) -> list:
+    """The first rows, each given with its size, that RECORDS_A_CLAIM allows; at least one."""
+    fitting = [total for total in accumulate([size for _, size in sized]) if total <= RECORDS_A_CLAIM]
+    return [row for row, _ in sized[: max(len(fitting), 1)]]
+
+
+def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list[Dispatch | Mail]:
+    """Leases rows to one worker, unsaved. Returns those that the worker before lost, with one more loss each."""
+    token, died = uuid.uuid4(), [row for row in rows if row.state == row.State.SENDING]
+    for row in died:
+        row.lost += 1
+    for row in rows:
+        row.state, row.lease_token, row.next_try_at, row.attempts = row.State.SENDING, token, until, row.attempts + 1
+    return died
+
+
+def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outcome]) -> dict:
+    """Those of these (locked) rows that nobody else has taken or settled since their outcomes' leases began."""
+    return {
+        pk: rows[pk]
+        for pk, outcome in outcomes.items()
+        if pk in rows and rows[pk].lease_token == outcome.token and rows[pk].state == Dispatch.State.SENDING
+    }
+
+
+def hand_back(row: Dispatch | Mail, now: datetime.datetime) -> None:
+    """Makes a row due whose call was not begun, unsaved: that was no attempt."""
+    row.attempts -= 1
+    row.state, row.next_try_at = row.State.RETRYING if row.attempts else row.State.DUE, now
+
+
+# --- jobs
+
+
+class LeftError(Exception):
+    """This process must not go on: it ends, or its job is stopped or another process's by now."""
+
+
+def own(job: Model) -> QuerySet:
+    """The row, if nobody has gone on with it meanwhile."""
+    fence = {job.FENCE: getattr(job, job.FENCE)}
+    return type(job)._default_manager.filter(pk=job.pk, state=job.state, **fence)
+
+
+def take_job(job: Model, now: datetime.datetime, **more: object) -> bool:
+    """Leases a waiting job. False if it is another process's by now, or another of its kind runs."""
+    taken = {"state": RUNNING, "attempts": F("attempts") + 1, "leased_until": now + JOB_LEASE, **more}
+    try:
+        with transaction.atomic():
+            return bool(own(job).update(**taken))
+    except IntegrityError:
+        return False
+
+
+def renew(job: Model, lease: datetime.timedelta = JOB_LEASE, **progress: object) -> None:
+    """Keeps a job that this process has taken, and notes how far it is. Raises LeftError if it is gone."""
+    if not own(job).update(leased_until=timezone.now() + lease, **progress):
+        raise LeftError
+
+
+def give_back(job: Model, **more: object) -> None:
+    own(job).filter(state=RUNNING).update(state=WAITING, leased_until=None, **more)
+
+
+def free_lost(model: type[Model], now: datetime.datetime) -> None:
+    """Lets jobs wait again whose process died."""
+    model._default_manager.filter(state=RUNNING, leased_until__lt=now).update(state=WAITING, leased_until=None)

@@ -1,0 +1,111 @@
+"""What the worker does by itself, a row a part, in the order in which the parts of a task run.
+
+The tasks `sweep`, `look_at_files` and `tidy` (integrations/tasks.py) and `look_around` (project/observability/looks.py)
+run them, each by its schedule (`RECURRING` in integrations/worker/schedules.py, where the tasks of the night stand
+too). They find this table by the setting PERIODIC.
+"""
+
+from django.conf import settings
+
+from integrations.base.other_desk import watch_other_desks
+from integrations.bboss.clocks import watch_clocks
+from integrations.bpm.kept import apply_kept
+from integrations.robots.tell import forget_alerts
+from integrations.tasks import (
+    FIVE_MINUTES,
+    HOUR,
+    LOOKS,
+    MINUTE,
+    Part,
+    deliver,
+    forget_failures,
+    index_behind_sweep,
+    may_office_run,
+    tell_robots,
+)
+from integrations.worker.far_moments import put_right
+from integrations.worker.heartbeat import forget_dead
+from orders.attachments.files import recheck_files, watch_unchecked
+from orders.attachments.upload import remove_parts
+from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
+from orders.incidents.sleeping import wake_slept
+from orders.intake.holds import settle_arrived
+from orders.mails.mails import tell_missed
+from orders.mails.notices import remove_old_notices
+from orders.office.asked_ends import lapse_asked
+from orders.office.bulk.service import remove_old_items, resume_runs
+from orders.office.digest.service import remove_old_digests, write_digests, write_red
+from orders.office.exports.schedules import begin_due_exports
+from orders.office.exports.service import remove_old_files, resume_exports
+from orders.office.trials.uploads import forget_uploads
+from orders.outbox.release import release
+from orders.people.ownership import let_go_owners
+from orders.reconciliation.number_list import close_known
+from orders.sending.moves_over import end_moves
+from orders.sending.pausing import end_pauses, remind_of_pauses
+from orders.start_day.start_day import activate
+from orders.undoing.start import close_abandoned
+from orders.undoing.trials import end_trials
+from project.accounts.sessions import forget_sessions
+from project.observability.alarm_mails import watch_alarms, watch_at_once
+from project.observability.history import note_figures
+from project.observability.looks import look_around
+from project.observability.site import watch_site
+from project.observability.stops import keep_stops
+from project.trail_syslog import send_trail, watch_trail
+
+PARTS: tuple[Part, ...] = (
+    # what a lost wake-up, schedule or worker left behind
+    Part(MINUTE, put_right),
+    Part(MINUTE, end_pauses),
+    Part(MINUTE, settle_arrived),
+    Part(MINUTE, apply_kept),
+    Part(MINUTE, close_known),
+    Part(MINUTE, end_moves),
+    Part(MINUTE, activate),
+    Part(MINUTE, end_trials),
+    Part(MINUTE, lapse_asked),
+    Part(MINUTE, close_abandoned),
+    Part(MINUTE, release),
+    Part(MINUTE, tell_missed),
+    Part(MINUTE, remind_of_pauses),
+    Part(MINUTE, wake_slept),
+    Part(MINUTE, watch_free_space),
+    Part(MINUTE, watch_refused_calls),
+    Part(MINUTE, watch_failed_tasks),
+    Part(MINUTE, watch_unchecked),
+    Part(MINUTE, watch_clocks),
+    Part(MINUTE, watch_other_desks),
+    Part(MINUTE, watch_trail),
+    Part(MINUTE, tell_robots, apart=True, when=lambda began: settings.ALERT_WEBHOOKS),
+    Part(MINUTE, send_trail, apart=True, when=lambda began: settings.AUDIT_SYSLOG),
+    Part(MINUTE, look_around, apart=True),
+    # what is due goes out
+    Part(MINUTE, deliver),
+    # what people wait for, and no partner
+    Part(MINUTE, begin_due_exports, when=may_office_run),
+    Part(MINUTE, resume_exports, when=may_office_run),
+    Part(MINUTE, resume_runs, when=may_office_run),
+    Part(MINUTE, write_digests, when=may_office_run),
+    Part(MINUTE, write_red, when=may_office_run),
+    Part(MINUTE, let_go_owners, when=may_office_run),
+    Part(MINUTE, index_behind_sweep, when=may_office_run),
+    # a look at the desk itself
+    Part(LOOKS, note_figures),
+    Part(LOOKS, keep_stops),
+    Part(LOOKS, watch_site),
+    Part(LOOKS, watch_at_once),
+    Part(FIVE_MINUTES, watch_alarms, only_logged=True),
+    Part(FIVE_MINUTES, forget_sessions, only_logged=True),
+    Part(FIVE_MINUTES, recheck_files),
+    # what is old goes
+    Part(HOUR, forget_dead, what="dead clusters"),
+    Part(HOUR, forget_failures, what="old failures"),
+    Part(HOUR, forget_uploads, what="workbooks"),
+    Part(HOUR, remove_parts, what="parts of uploads"),
+    Part(HOUR, remove_old_files, what="old exports"),
+    Part(HOUR, remove_old_items, what="rows of bulk runs"),
+    Part(HOUR, remove_old_notices, what="notices"),
+    Part(HOUR, remove_old_digests, what="digests"),
+    Part(HOUR, forget_alerts, what="alerts"),
+)
