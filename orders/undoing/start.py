@@ -74,7 +74,9 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
         if old != order.state:
             add_event(order, "state", by=by, now=now, old=old, new=order.state)
     if not left:
-        if order.state != Order.State.COMPENSATING:
+        if order.state == Order.State.COMPENSATING:  # it goes on; a refused step may have been closed meanwhile
+            end_settled([order], now=now, by=by)
+        else:
             give_ending(order, ending, now=now, by=by)
         return False
     order.dispatches.current().filter(undo=True, state__in=[State.GIVEN_UP, State.WAITING]).update(

@@ -188,9 +188,9 @@ def _of_answers() -> dict[str, Mend]:
 
 
 def _of_what_else() -> dict[str, Mend]:
+    from orders.actions import dry_run
     from orders.books import fixes
     from orders.bpm import approvals
-    from orders.management.commands.move_start import Command
     from orders.replanning import withdrawal
     from orders.rules.steps import Step
     from orders.sending import claim
@@ -226,10 +226,10 @@ def _of_what_else() -> dict[str, Mend]:
     def but_for_moves(ask):
         return lambda **about: [row for row in ask(**about) if row.step != Step.MOVE_START]
 
-    def names_no_days(order, **more):
-        return [one for one in foresee(order, **more) if one.code != "no_service"]
+    def without_end(trial):
+        return dataclasses.replace(shape_of(trial), end=None)
 
-    close_never_begun, foresee, acts_of = start.close_never_begun, Command.foresee, plan.acts_of
+    close_never_begun, shape_of, acts_of = start.close_never_begun, dry_run.shape_of, plan.acts_of
 
     return {
         # It stays due, and nobody may claim it.
@@ -241,7 +241,7 @@ def _of_what_else() -> dict[str, Mend]:
             )
         ),
         # They are left out.
-        "18 days without service are named": Mend(put("foresee", staticmethod(names_no_days), Command)),
+        "18 days without service are named": Mend(put("shape_of", without_end, dry_run)),
         # What moves has the last word behind a deletion.
         "18 a late call is looked for after an undoing": Mend(
             both(

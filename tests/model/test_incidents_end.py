@@ -127,3 +127,11 @@ def test_the_truth_names_an_incident_that_is_over(compensated, monkeypatch):
     compensated.callback("A0", "pass", "A0-r1").resend("A0")
     with pytest.raises(WrongError, match="A0 is active, start_bpm is over, and bpm's refused is open"):
         compensated.check()
+
+
+def test_a_withdrawal_ends_the_incident_of_the_step_that_it_closes_while_the_undoing_stands(desk):
+    """What the partner refused to restore keeps its own."""
+    desk.trial("T0", "d").deliver().refuses("live", "d").activation("A0", "T0", "").deliver()
+    assert desk.troubles("A0") == ["code_400", "code_400"]
+    desk.withdraw("A0").check()
+    assert desk.troubles("A0") == ["code_400"]
