@@ -107,10 +107,11 @@ def _numbers_with(term: str, visible: Visible) -> tuple[list[int], bool]:
     """The ids of orders with the (folded) term in their number, and whether there may be more."""
     if not term.isascii() or not is_long_enough(term, EVERY[Kind.NUMBER]):
         return [], False
-    older, most = _older(), _most(visible)
-    found = [] if older is None else _first(OrderText.objects.all(), "number", term, most)
-    if older != 0:
-        found += targets_of(Kind.NUMBER, lookups_of(term, EVERY[Kind.NUMBER]), most)
+    most = _most(visible)
+    found = _of_both(
+        lambda: _first(OrderText.objects.all(), "number", term, most),
+        lambda: targets_of(Kind.NUMBER, lookups_of(term, EVERY[Kind.NUMBER]), most),
+    )
     return _best(found, visible)
 
 
@@ -175,12 +176,14 @@ def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] 
         return [], False
     own = domains.order_by().values_list("key", flat=True)
     visible = None if seen is None else lambda keys: set(own.filter(key__in=keys))
-    older, most = _older(), _most(visible)
+    most = _most(visible)
     texts = DomainText.objects.all() if term.isascii() else DomainText.objects.filter(text__contains="xn--")
-    found = [] if older is None else [text.partition("\n")[0] for text in _first(texts, "text", term, most)]
-    if older != 0:
+
+    def of_pieces() -> QuerySet:
         ids = targets_of(Kind.DOMAIN, lookups_of(term, EVERY[Kind.DOMAIN]), most)
-        found += OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
+        return OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
+
+    found = _of_both(lambda: [text.partition("\n")[0] for text in _first(texts, "text", term, most)], of_pieces)
     return _best(found, visible)
 
 
@@ -228,21 +231,19 @@ def find_by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int,
     term = folded(term)
     if not is_long_enough(term, EVERY[Kind.NUMBER]):
         return NOTHING
-    older, visible = _older(), _among(seen)
+    visible = _among(seen)
+    most_read = _most(visible)
     rows = OrderText.objects.filter(_begins(kind.name.lower(), term)).values_list("pk", flat=True)
-    found = [] if older is None else list(rows[: _most(visible) + 1])
-    if older != 0:
-        found += targets_of(kind, [beginning(term)], _most(visible))
+    found = _of_both(lambda: rows[: most_read + 1], lambda: targets_of(kind, [beginning(term)], most_read))
     ids, more = _best(found, visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    older, visible = _older(), _among(seen)
+    visible = _among(seen)
+    most_read = _most(visible)
     rows = OrderText.objects.filter(phone=folded(term)).order_by("-pk").values_list("pk", flat=True)
-    found = [] if older is None else list(rows[: _most(visible)])
-    if older != 0:
-        found += orders_with(Kind.PHONE, term)[: _most(visible)]
+    found = _of_both(lambda: rows[:most_read], lambda: orders_with(Kind.PHONE, term)[:most_read])
     ids, _more = _best(found, visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most)
 
@@ -297,6 +298,12 @@ def _older() -> int | None:
         return TextProgress.objects.values_list("older", flat=True).first()
     except (ProgrammingError, OperationalError):
         return None
+
+
+def _of_both(texts: Callable[[], Iterable], pieces: Callable[[], Iterable]) -> list:
+    """What this index finds, and that of 1.11.0 until this one holds all orders."""
+    older = _older()
+    return [*(() if older is None else texts()), *(() if older == 0 else pieces())]
 
 
 def is_behind() -> bool:
