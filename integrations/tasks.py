@@ -20,7 +20,7 @@ from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.loop import drain as run_drain
 from integrations.delivery.loop import has_come_due
 from integrations.robots import tell
-from integrations.worker.broker import cluster_id
+from integrations.worker.broker import APART_KEY, cluster_id
 from integrations.worker.heartbeat import beat
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -174,8 +174,10 @@ def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
     may_run = functools.cache(lambda when: when(now))  # a condition holds for all its parts of this run
     for part in parts_of(every):
         try:
-            if may_run(part.when):
-                answers[part.run] = async_task(path_of(part.run)) if part.apart else part.run(now=now)
+            if may_run(part.when) and part.apart:
+                async_task(path_of(part.run), cluster=APART_KEY)
+            elif may_run(part.when):
+                answers[part.run] = part.run(now=now)
         except Exception as error:
             if is_away(error):
                 raise

@@ -179,10 +179,9 @@ def test_an_outage_is_two_lines_and_the_second_says_how_many_calls_were_refused(
         assert [post() for _ in range(3)] == ["20000"] * 3
     post()
     told = [line["message"] for line in lines()[before:] if not line["logger"].endswith("requests")]
-    assert told == [
-        "the database does not answer callers: connection refused",
-        "the database answers callers again after 0 s; 3 calls were refused meanwhile",
-    ]
+    assert told[0] == "the database does not answer callers: connection refused"
+    assert re.fullmatch(r"the database answers callers again after \d+ s; 3 calls were refused meanwhile", told[1])
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("form", ["line", "json"])

@@ -3,6 +3,9 @@
 Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so a
 neighbour would answer a ping there, and nobody would notice a hung cluster (contract 3.9, Alive).
 
+Periodic parts with a task of their own have a key that versions before 1.12.0 do not read, since they lack some of
+these functions: after the way back such a task would fail there.
+
 Wake-ups (`orders/outbox/enqueue.py::wake`) have keys of their own. A thousand orders leave a thousand
 wake-ups, but one drain does the work of all. So whoever takes one removes the others.
 
@@ -32,7 +35,9 @@ from orders.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 logger = logging.getLogger(__name__)
 AWAY = 1.0  # seconds between two tries while the database does not answer
 AT_ONCE = 1000
+APART_KEY = "apart"  # of periodic parts with a task of their own
 ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are all alike: one does the work of all
+SHARED = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # any cluster takes these
 CANDIDATES = Prepared(  # asked at each look at the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
@@ -84,7 +89,7 @@ class DeskBroker(ORM):
     def _dequeue_rows(self) -> list[tuple[int, str]]:
         """Takes one task by compare-and-set on its lock, so that only one taker gets it."""
         taken, own = [], cluster_id()
-        queues = [key for key in (own, *ALIKE, self.list_key) if key]
+        queues = [key for key in (own, *SHARED) if key]
         for task in CANDIDATES(own=own, queues=queues, now=timezone.now()):
             mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
             if mine.update(lock=self.timeout(task)):

@@ -2,13 +2,12 @@
 
 import datetime
 
-from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from integrations.worker.broker import ALIKE, cluster_id
+from integrations.worker.broker import SHARED, cluster_id
 
 PLAIN = "qcluster"  # a cluster without a watchdog
 OFTEN_ENOUGH = datetime.timedelta(seconds=5)
@@ -43,6 +42,6 @@ def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN
     as alive no more, and unanswered pings. Returns how many heartbeats."""
     ended = Q(started_at=F("seen_at"), seen_at__lt=now - HEARTBEAT_LIMIT)
     dead, _ = Heartbeat.objects.filter(ended | Q(seen_at__lt=now - after)).delete()
-    ours = [settings.Q_CLUSTER["name"], *ALIKE, *Heartbeat.objects.values_list("cluster", flat=True)]
+    ours = [*SHARED, *Heartbeat.objects.values_list("cluster", flat=True)]
     OrmQ.objects.filter(lock__lt=now - after).exclude(key__in=ours).delete()
     return dead

@@ -16,7 +16,7 @@ from integrations.base.old_secrets import old_secrets
 from integrations.base.other_desk import NAMED, PROFILE, other_desks
 from integrations.bboss.clocks import wrong_clocks
 from integrations.robots.tell import troubled_robots
-from integrations.worker.broker import ALIKE
+from integrations.worker.broker import ALIKE, SHARED
 from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
 from orders.books.books import has_look_up
 from orders.incidents.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
@@ -181,7 +181,7 @@ def queue(now: datetime.datetime) -> dict:
 
     Pings of clusters that are gone wait for nobody. Wake-ups are only hints: what they are about is late by itself.
     """
-    tasks = OrmQ.objects.filter(key__in=[settings.Q_CLUSTER["name"], *ALIKE])
+    tasks = OrmQ.objects.filter(key__in=SHARED)
     oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
     return {"length": tasks.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
 

@@ -17,7 +17,7 @@ from django_q.tasks import async_task
 from integrations import tasks
 from integrations.models import Heartbeat
 from integrations.worker import broker as queue
-from integrations.worker.broker import DeskBroker
+from integrations.worker.broker import APART_KEY, DeskBroker
 from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
 from integrations.worker.lease_lock import Lease
 from integrations.worker.schedules import RECURRING, make_schedules
@@ -47,6 +47,12 @@ def test_pings_of_this_cluster_come_first_and_others_not_at_all(broker):
     async_task("integrations.tasks.ping", "other", broker=DeskBroker(list_key="other"))
     async_task("integrations.tasks.ping", "mine", broker=DeskBroker(list_key="mine"))
     assert [taken(broker) for _ in range(3)] == ["ping", "sweep", None]
+
+
+def test_a_part_with_a_task_of_its_own_is_taken_like_others(broker):
+    async_task("integrations.tasks.tell_robots", cluster=APART_KEY)
+    async_task("integrations.tasks.sweep")
+    assert [taken(broker) for _ in range(3)] == ["tell_robots", "sweep", None]
 
 
 def test_a_crowd_of_wake_ups_is_two_drains(broker):
