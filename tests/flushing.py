@@ -39,10 +39,14 @@ def flush_keeps_migrated_rows(django_db_setup, django_db_blocker):
     plain = BaseDatabaseOperations.execute_sql_flush
     with django_db_blocker.unblock():
         migrated = list(inserts())
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
 
     def flush(self, statements):
         with transaction.atomic():
-            plain(self, statements)
+            if connection.vendor == "postgresql":
+                delete_all(tables)
+            else:
+                plain(self, statements)
             with connection.cursor() as cursor:
                 for statement, rows in migrated:
                     cursor.executemany(statement, rows)
@@ -58,6 +62,17 @@ def migrated_rows_after_a_flush(request):
     marker = request.node.get_closest_marker("django_db")
     if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
         request.getfixturevalue("flush_keeps_migrated_rows")
+
+
+def delete_all(tables):
+    """Deletes the rows of all tables on PostgreSQL. TRUNCATE makes new files for each table and index: 1.5 s a test."""
+    quoted = [connection.ops.quote_name(table) for table in tables]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # no foreign keys, no triggers
+        cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in quoted))
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"DELETE FROM {table}")
+        cursor.execute("SET LOCAL session_replication_role = origin")
 
 
 def inserts():
