@@ -1,7 +1,7 @@
-"""What a step notes besides its other columns, by the names of the columns that it will have.
+"""The notes of a step besides its other columns, by their names.
 
-Until version 1.13.0 uses these columns (docs/mechanisms/versions.md, Notes of steps), the notes stand under their keys
-in the column `about`, which nothing else reads or writes.
+They are keys of the JSON column `about`, which nothing else reads or writes. Few steps have any: a column for each
+would make every step's row, and so each order and each call, a tenth dearer (docs/decisions.md).
 """
 
 import datetime

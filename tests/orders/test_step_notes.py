@@ -1,12 +1,11 @@
-"""The notes of a step, by the names of the columns that wait for them (docs/mechanisms/versions.md)."""
+"""The notes of a step: names, and the keys under which they are kept."""
 
 import datetime
 
 import pytest
-from django.db import connection
 
 from orders.models import Dispatch, notes_of, question_about
-from orders.models.step_notes import CARRIED_IN, Notes
+from orders.models.step_notes import CARRIED_IN
 
 KEYS = {
     "rest": "rest",
@@ -34,14 +33,6 @@ KEYS = {
     "start_asked_event": "start_asked",
 }
 NOON = datetime.datetime(2026, 12, 1, 4, tzinfo=datetime.UTC)
-
-
-@pytest.mark.django_db
-def test_each_note_has_its_column():
-    notes = {name for name, value in vars(Notes).items() if isinstance(value, property)} - {"carried_in"}
-    with connection.cursor() as cursor:
-        columns = connection.introspection.get_table_description(cursor, Dispatch._meta.db_table)
-    assert notes <= {column.name for column in columns if column.null_ok}
 
 
 @pytest.mark.parametrize("name", KEYS)
