@@ -52,8 +52,9 @@ SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
 def table(heading: str, columns: int) -> dict[str, list[str]]:
-    """A table of the page: the letters in each column, by the name in the first."""
-    found = {row[0].strip("`"): row[1:] for row in rows_of(heading, columns, SECURITY)}
+    """A table of the page: the letters in each column, by each name in the first."""
+    rows = rows_of(heading, columns, SECURITY)
+    found = {name.strip("`"): row[1:] for row in rows for name in row[0].split(", ")}
     return {name: [cell.replace(" ", "").replace("-", "") for cell in cells] for name, cells in found.items()}
 
 
