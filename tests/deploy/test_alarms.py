@@ -101,11 +101,7 @@ def test_rules_table_and_page_say_the_same():
             assert (rule["labels"], said["description"]) == ({"severity": alarm.severity}, alarm.next)
             assert said["summary"].partition("（{{")[0] == alarm.summary
             assert said["runbook"] == f"docs/operations.md#alarms, {name}"
-    with override("en"):
-        missing = [
-            name for name, alarm in ALARMS.items() if f"| `{name}` ({alarm.severity}) | {alarm.next} " not in OPERATIONS
-        ]
-    assert missing == []
+    assert [name for name, alarm in ALARMS.items() if f"\n| `{name}` ({alarm.severity}) | " not in OPERATIONS] == []
 
 
 def test_what_status_says_has_an_alarm():
