@@ -15,8 +15,8 @@ from bench.desk import Desk
 from bench.options import read_options
 from bench.orders import live_record
 from bench.results import append, spread
-from integrations.bigdata.client import product_infos
-from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.bigdata_steps import record_facts
+from integrations.bigdata.billing_record_fields import product_infos
 from integrations.sandbox.store import Store
 from orders.models import BillingRecord, Order
 

@@ -11,11 +11,11 @@ class IntegrationsConfig(AppConfig):
     def ready(self):
         """Gives the core what it asks of the partners."""
         from integrations.base.other_desk import machines_with_another_profile
-        from integrations.bboss.content import read_trial, trial_members
+        from integrations.bboss.content_fields import read_trial, trial_members
         from integrations.bigdata import reconciliation
-        from integrations.bigdata.books import fetch_records, held_records
-        from integrations.bigdata.client import present
+        from integrations.bigdata.billing_record_fields import present
         from integrations.bigdata.record_file import rows_of
+        from integrations.bigdata.record_lookup import fetch_records, held_records
         from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books.books import client
         from orders.office.trials.columns import rules

@@ -15,8 +15,8 @@ from django.utils import timezone
 from integrations.base.database_deadline import LOOK, database_deadline
 from integrations.bboss.clocks import clock_differences, wrong_clocks
 from integrations.bigdata.client import query_product_infos
-from integrations.outbound.deadline import TLSSocket, connected, deadline
-from integrations.outbound.http import PartnerError, reach
+from integrations.outbound.http_client import PartnerError, reach
+from integrations.outbound.total_timeout import TLSSocket, connected, deadline
 from integrations.partners.calls import call_of
 from notifications.sending import MailError, greet
 from orders.books.books import has_look_up

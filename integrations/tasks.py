@@ -19,7 +19,7 @@ from integrations.base.other_desk import why_other_desk
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.loop import drain as run_drain
 from integrations.delivery.loop import has_come_due
-from integrations.robots import tell
+from integrations.robots import send_alerts
 from integrations.worker.broker import APART_KEY, cluster_id
 from integrations.worker.heartbeat import beat
 from integrations.worker.lease_lock import Lease
@@ -242,7 +242,7 @@ def export(pk: int) -> str:
 
 @unless_away
 def tell_robots() -> str:
-    return tell.run()
+    return send_alerts.run()
 
 
 @unless_away

@@ -19,10 +19,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.utils import timezone
 
-from integrations.bboss.envelope import token_expiry
-from integrations.bboss.rate_limit import parse_rate
-from integrations.partners.start_conditions import settings_that_open_a_door
-from integrations.robots.kinds import read_robots
+from integrations.bboss.caller_limits import parse_rate
+from integrations.bboss.request_checks import token_expiry
+from integrations.partners.profile_requirements import settings_that_open_a_door
+from integrations.robots.robot_protocols import read_robots
 from notifications.recipients import is_address
 from orders.history.people import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
@@ -31,15 +31,15 @@ from orders.restore.high_water_mark import unwritable
 from orders.rules.four_eyes import acts_asked
 from orders.texts.bpm_task import wrong_placeholders
 from project import production
-from project.accounts.administrators import administrators
 from project.accounts.company.provider import is_safe
-from project.accounts.emergency import EMERGENCY, usable_accounts
+from project.accounts.emergency_accounts import EMERGENCY, usable_accounts
+from project.accounts.last_administrator import administrators
 from project.accounts.second_factor.codes import ADMINISTRATORS, EVERYBODY, NOBODY
-from project.base.addresses import parse_network
 from project.base.certificates import bundle_problem, client_problem
-from project.base.environment import SANDBOX
+from project.base.ip_addresses import parse_network
+from project.base.settings_table import SANDBOX
 from project.database import encryption
-from project.database.made import is_made
+from project.database.database_exists import is_made
 from project.production import NO_EMERGENCY, ONE_ADMINISTRATOR
 from project.trail_syslog import target_of
 

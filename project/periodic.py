@@ -9,8 +9,8 @@ from django.conf import settings
 
 from integrations.base.other_desk import watch_other_desks
 from integrations.bboss.clocks import watch_clocks
-from integrations.bpm.kept import apply_kept
-from integrations.robots.tell import forget_alerts
+from integrations.bpm.kept_callbacks import apply_kept
+from integrations.robots.send_alerts import forget_alerts
 from integrations.tasks import (
     FIVE_MINUTES,
     HOUR,
@@ -23,8 +23,8 @@ from integrations.tasks import (
     may_office_run,
     tell_robots,
 )
-from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import forget_dead
+from integrations.worker.implausible_times import put_right
 from orders.attachments.files import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
 from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
@@ -46,12 +46,12 @@ from orders.sending.pausing import end_pauses, remind_of_pauses
 from orders.start_day.start_day import activate
 from orders.undoing.start import close_abandoned
 from orders.undoing.trials import end_trials
-from project.accounts.sessions import forget_sessions
+from project.accounts.session_revocation import forget_sessions
 from project.observability.alarm_mails import watch_alarms, watch_at_once
-from project.observability.history import note_figures
+from project.observability.last_hour import note_figures
 from project.observability.looks import look_around
-from project.observability.site import watch_site
-from project.observability.stops import keep_stops
+from project.observability.silent_failures import keep_stops
+from project.observability.site_probe import watch_site
 from project.trail_syslog import send_trail, watch_trail
 
 PARTS: tuple[Part, ...] = (

@@ -18,8 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from integrations.base.database_deadline import WORKER, limit_statements
-from project.base.environment import SANDBOX
-from project.database.made import is_made
+from project.base.settings_table import SANDBOX
+from project.database.database_exists import is_made
 
 CHECK = "desk.010"
 NO_EMERGENCY = "desk.019"  # PASSWORD_LOGIN=emergency without an account that can log in

@@ -33,7 +33,7 @@ from orders.history.people import names_read_once
 from orders.incidents.desk_incidents import keep_desk_incident
 from orders.models import TrailSending
 from project.base.logs import one_line
-from project.trail.trail import SOURCES, Act
+from project.trail.trail_query import SOURCES, Act
 
 AUDIT_STUCK = "audit_stuck"
 STUCK_AFTER = datetime.timedelta(minutes=10)

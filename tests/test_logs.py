@@ -16,7 +16,7 @@ from django.utils import timezone
 from gunicorn.config import Config
 
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.outbound.formats import trace_of
+from integrations.outbound.wire_formats import trace_of
 from orders.history.log_facts import log_facts
 from project.base.logs import LineFormatter, MaskFilter
 from tests.bboss_messages import post_order

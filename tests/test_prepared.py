@@ -6,7 +6,7 @@ from django.utils import timezone
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import Facts
 from tests import factories
 
 pytestmark = pytest.mark.django_db

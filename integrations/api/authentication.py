@@ -7,7 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Th
 from rest_framework.throttling import SimpleRateThrottle
 
 from integrations.api.tokens import find_token, note_used
-from integrations.bboss.rate_limit import Buckets, caller_address, caller_of
+from integrations.bboss.caller_limits import Buckets, caller_address, caller_of
 from integrations.models import ApiToken
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.filters import BaseFilterBackend
 
-from integrations.api.answers import TWICE, UNKNOWN, BadParameterError
+from integrations.api.errors_and_etags import TWICE, UNKNOWN, BadParameterError
 from integrations.api.pagination import CURSOR, LIMIT
 from orders.admin import order_list
 from orders.history.owners import OWN, staff_with

@@ -9,10 +9,10 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.response import Response
 
-from integrations.api.answers import BadParameterError, PersonalResponse, ReadView
+from integrations.api.errors_and_etags import BadParameterError, PersonalResponse, ReadView
 from integrations.api.filters import OrderFilters, documented
+from integrations.api.openapi import ReadSchema
 from integrations.api.pagination import CURSOR, LIMIT, KeysetPagination
-from integrations.api.schema import ReadSchema
 from integrations.api.serializers import BillingPageSerializer, OrderFactsSerializer, OrdersPageSerializer
 from integrations.base.database_deadline import database_deadline, is_away
 from orders.admin.order_list import set_service_now

@@ -13,11 +13,11 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from integrations.base.request_body import BadJsonError, parse_bytes
-from integrations.bboss.envelope import LIST, parse_digits, token_expiry
+from integrations.base.strict_json import BadJsonError, parse_bytes
+from integrations.bboss.message_decoding import FORM, Wire
+from integrations.bboss.request_checks import LIST, parse_digits, token_expiry
 from integrations.bboss.signing import sign
-from integrations.bboss.wire import FORM, Wire
-from integrations.outbound.formats import encode, wire_time
+from integrations.outbound.wire_formats import encode, wire_time
 from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
 from integrations.partners.renames import copied, paths_of, rename_in, turned
 from orders.rules.local_time import SHANGHAI

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 from django.conf import settings
 
-from integrations.bboss.wire import Wire
+from integrations.bboss.message_decoding import Wire
 from integrations.partners.profile import KEY, VALUE, Bboss
 from orders.rules.content import canonical_json
 

@@ -20,13 +20,13 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from integrations.base.other_desk import refuse_other_desk, why_other_desk
-from integrations.bigdata.books import held_records
+from integrations.bigdata.bigdata_steps import record_facts
 from integrations.bigdata.client import query_product_infos
-from integrations.bigdata.comparison import Ours, compare_records, filled_in, unreadable_answer
-from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.record_comparison import Ours, compare_records, filled_in, unreadable_answer
 from integrations.bigdata.record_file import RecordFile
-from integrations.outbound import rate
-from integrations.outbound.http import PartnerError
+from integrations.bigdata.record_lookup import held_records
+from integrations.outbound import partner_rate
+from integrations.outbound.http_client import PartnerError
 from orders.books.books import BooksSilentError, Discrepancy, Look, OrderComparison
 from orders.books.differences import troubled
 from orders.books.fixes import Left, obstacles
@@ -416,7 +416,7 @@ def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
     """
     error = None
     for _ in range(2):
-        rate.wait_for_slot("bigdata")
+        partner_rate.wait_for_slot("bigdata")
         try:
             return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
         except PartnerError as trouble:

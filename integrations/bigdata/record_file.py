@@ -9,9 +9,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from integrations.bigdata.books import is_name
-from integrations.bigdata.client import CANCELLED, LIVE, present
-from integrations.bigdata.comparison import MEMBERS
+from integrations.bigdata.billing_record_fields import CANCELLED, LIVE, present
+from integrations.bigdata.record_comparison import MEMBERS
+from integrations.bigdata.record_lookup import is_name
 from orders.books.books import RecordFileError
 
 NAMES = ("jobId", "productId", "domain", "enterpriseId", "infoType")

@@ -15,13 +15,13 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations.base import request_body
+from integrations.base import strict_json
 from integrations.base.old_secrets import CALLBACK_SECRET, note_use, which
-from integrations.bboss.rate_limit import caller_address, is_among
-from integrations.bpm.kept import Call, keep_refused, keep_until_known
-from integrations.bpm.reading import Approval, BadCallbackError, members_of, read_approval
-from integrations.bpm.schema import MEANINGS, documented
-from integrations.bpm.signature import is_signed
+from integrations.bboss.caller_limits import caller_address, is_among
+from integrations.bpm.callback_openapi import MEANINGS, documented
+from integrations.bpm.callback_reading import Approval, BadCallbackError, members_of, read_approval
+from integrations.bpm.callback_signature import is_signed
+from integrations.bpm.kept_callbacks import Call, keep_refused, keep_until_known
 from orders.bpm.approvals import receive_approval
 from orders.history.log_facts import note
 from orders.reports.processes import order_of_process
@@ -131,20 +131,20 @@ def _body(request: HttpRequest) -> bytes:
     """Reads the raw body, at most 2 MiB. Without a Content-Length, the server must mark its end."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
-        request_body.discard_body(request, endless=False)
+        strict_json.discard_body(request, endless=False)
         raise RefusedError(413)
     endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        return request_body.read_body(request, endless=endless)
-    except request_body.BodyBrokenError as error:
+        return strict_json.read_body(request, endless=endless)
+    except strict_json.BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
-    except request_body.BodyTooLargeError:
+    except strict_json.BodyTooLargeError:
         raise RefusedError(413) from None
 
 
 def _is_too_long(announced: str) -> bool:
     """Whether this Content-Length is more than we take. If it is not a number, the body counts as empty."""
     try:
-        return int(announced or 0) > request_body.MAX_BODY_BYTES
+        return int(announced or 0) > strict_json.MAX_BODY_BYTES
     except ValueError:
         return False

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from django.conf import settings
 from django.db.models import prefetch_related_objects
 
+from integrations.bigdata.bigdata_steps import build_billing, build_usage, send_billing, send_usage
 from integrations.bigdata.client import look_up_seconds
-from integrations.bigdata.delivery import build_billing, build_usage, send_billing, send_usage
-from integrations.bpm.delivery import build_bpm, send_bpm
+from integrations.bpm.bpm_steps import build_bpm, send_bpm
 from integrations.delivery.mail import send_mail
-from integrations.outbound.formats import encode
-from integrations.outbound.http import NO_MORE, PartnerError, clean
+from integrations.outbound.http_client import NO_MORE, PartnerError, clean
+from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import rules_hash
 from notifications.recipients import contacts_read_once
 from notifications.sending import MailError

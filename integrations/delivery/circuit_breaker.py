@@ -4,7 +4,7 @@ It opens after BREAKER_FAILURES transport failures in a row, or as soon as such 
 over at least three dispatches: a single one may itself be what the partner can't cope with, and keeps its schedule.
 While it is open, only one probe (half-open) is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure
 costs no attempt. So an open breaker slows calls down, and never drops them. The first answer that is not a transport
-failure closes it. The settings' defaults stand in `project/base/environment.py`.
+failure closes it. The settings' defaults stand in `project/base/settings_table.py`.
 """
 
 import datetime

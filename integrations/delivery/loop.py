@@ -22,14 +22,14 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 from django.db.models import DateTimeField
 from django.utils import timezone
 
-from integrations.base.counting import count_call
+from integrations.base.counters import count_call
 from integrations.base.database_deadline import Outage, error_line, is_away
-from integrations.bpm.kept import apply_learned
+from integrations.bpm.kept_callbacks import apply_learned
 from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
 from integrations.delivery.mail import write_mail
-from integrations.outbound import rate
-from integrations.outbound.http import PartnerError, reach
+from integrations.outbound import partner_rate
+from integrations.outbound.http_client import PartnerError, reach
 from integrations.partners.calls import call_of
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -480,7 +480,7 @@ def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
     """Makes one call, in a thread, within PARTNER_RATE, or hands it back if it would begin too late."""
     late = time.monotonic() > call.latest
     if not late and call.pool.is_bounded:
-        late = not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at()))
+        late = not partner_rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at()))
     if late:
         return Outcome.of(call.work, Attempt.Outcome.HANDED_BACK)
     call.sent, began, work = True, time.monotonic(), call.work

@@ -6,8 +6,8 @@ import json
 from django.conf import settings
 from django.utils.translation import gettext, gettext_noop, ngettext, override
 
-from integrations.outbound.deadline import TLSSocket, connected, deadline
-from integrations.outbound.formats import encode
+from integrations.outbound.total_timeout import TLSSocket, connected, deadline
+from integrations.outbound.wire_formats import encode
 from notifications.mail_texts import MailFacts, write_text
 from notifications.models import Mail
 from notifications.recipients import choose

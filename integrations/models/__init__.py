@@ -154,7 +154,7 @@ class ToldIncident(models.Model):
 
 
 class RobotAlert(models.Model):
-    """What happened to an incident, for robots (integrations/robots/tell.py)."""
+    """What happened to an incident, for robots (integrations/robots/send_alerts.py)."""
 
     class Event(models.TextChoices):
         """The worst first."""

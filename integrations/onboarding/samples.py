@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from integrations.bboss.sample_envelope import SigningError, body_of, signed_envelope
 from integrations.bboss.signing import MASK
-from integrations.bigdata.client import RecordFacts, deletion, product_infos
-from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
+from integrations.bigdata.billing_record_fields import RecordFacts, deletion, product_infos
+from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
 from integrations.partners.profile import Profile
 from notifications.recipients import ContactFacts
 from orders.rules.local_time import SHANGHAI

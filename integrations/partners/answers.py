@@ -1,7 +1,7 @@
 """How a partner's answer is read: success, repeated, later, refused, or not understood (contract 7.1). Pure.
 
 What the transport says (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no answer) is judged before, by
-`integrations.outbound.http`.
+`integrations.outbound.http_client`.
 """
 
 import json
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from integrations.partners.member_rules import ANY, NOT_THERE, STATUS, Rule, member, read_rule, toml
 from integrations.partners.profile import Answer
-from integrations.partners.rules import ANY, NOT_THERE, STATUS, Rule, member, read_rule, toml
 
 LONGEST_WORDS = 300
 TELLING = ("code", "success", "status", "result", "ret", "retCode", "resultCode", "respCode", "rspCode", "errcode")

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from integrations.partners.answers import lines_for, read_answer
 from integrations.partners.profile import Answer, Profile
-from integrations.partners.start_conditions import filled
+from integrations.partners.profile_requirements import filled
 from orders.models import KeptAnswer
 
 

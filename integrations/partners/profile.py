@@ -21,7 +21,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-from integrations.partners.rules import Rule, RuleError, equals, read_rule
+from integrations.partners.member_rules import Rule, RuleError, equals, read_rule
 
 KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
 SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 import requests
 from django.template import Context, Engine
 
-from integrations.sandbox.approve import approve
 from integrations.sandbox.faults import KINDS, parse_fault
 from integrations.sandbox.http_messages import SandboxResponse, compact, json_response
 from integrations.sandbox.partners import PATHS, Partners
+from integrations.sandbox.send_callback import approve
 from integrations.sandbox.store import KEPT_CALLS
 from integrations.sandbox.validation import Refusal, parse_body
 

@@ -15,9 +15,9 @@ from django.conf import settings
 
 from integrations.bboss.sample_envelope import written
 from integrations.partners.calls import ours, rename_paths, renamed
+from integrations.partners.member_rules import ABSENT, ANY, BOUND, NOT_THERE, Rule, member
 from integrations.partners.profile import CONSTANTS, Bpm, Callback, Profile
-from integrations.partners.rules import ABSENT, ANY, BOUND, NOT_THERE, Rule, member
-from integrations.partners.start_conditions import filled
+from integrations.partners.profile_requirements import filled
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact, json_response
 from integrations.sandbox.validation import Refusal, choice_of
 

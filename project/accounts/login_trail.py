@@ -9,8 +9,8 @@ from django.utils import timezone
 from orders.history.people import staff_actor
 from orders.history.trail import Code, note_act
 from orders.models import TrailEntry
-from project.accounts.company.admission import COMPANY, NotLetInError
-from project.accounts.login_guard import address_of, login_name
+from project.accounts.company.account_provisioning import COMPANY, NotLetInError
+from project.accounts.login_throttle import address_of, login_name
 from project.base.logs import one_line
 
 WAYS = {"company_callback": COMPANY, "login_code": "code"}

@@ -5,7 +5,7 @@ from django.contrib.auth.forms import UserCreationForm
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.names import NamesForm
-from project.accounts.separation import JUDGES, rights_of, why_not_to_hold
+from project.accounts.separation_of_duties import JUDGES, rights_of, why_not_to_hold
 
 ALL, SOME = "all", "some"
 

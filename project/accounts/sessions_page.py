@@ -22,8 +22,8 @@ from orders.history.people import name_of, second_person_words, staff_actor
 from orders.history.trail import Code
 from project.accounts.company.views import ID_TOKEN
 from project.accounts.login_trail import note_from
-from project.accounts.session_ends import times_of
-from project.accounts.sessions import ENTERED, end_sessions
+from project.accounts.session_expiry import times_of
+from project.accounts.session_revocation import ENTERED, end_sessions
 from project.models import AccountSession, User
 from project.trail.trail_words import WAYS
 

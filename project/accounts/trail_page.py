@@ -28,7 +28,7 @@ from orders.models import Customer, Order
 from orders.office.exports.lists import PERMISSION
 from orders.rules.local_time import midnight
 from project.accounts.login_trail import note_from
-from project.trail.trail import KINDS, Act, Asked, Place, newest, place_in
+from project.trail.trail_query import KINDS, Act, Asked, Place, newest, place_in
 
 SEE = "orders.view_trailentry"
 FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)

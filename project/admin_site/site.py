@@ -23,14 +23,14 @@ from orders.office.digest.page import digest_page
 from orders.restore.restored_guard import is_restored
 from orders.search.page import find_page
 from project.accounts.company.views import end_address
-from project.accounts.emergency import LoginForm
+from project.accounts.emergency_accounts import LoginForm
 from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from
-from project.accounts.passwords.age import is_too_old
+from project.accounts.passwords.max_age import is_too_old
 from project.accounts.second_factor.codes import needs_factor
-from project.accounts.second_factor.door import FactorNeededError, ask_for_code, login_code
+from project.accounts.second_factor.login_code_page import FactorNeededError, ask_for_code, login_code
 from project.accounts.second_factor.own_page import own_page
-from project.accounts.session_ends import seconds_left
+from project.accounts.session_expiry import seconds_left
 from project.accounts.sessions_page import sessions_page
 from project.admin_site.menu import MenuPage, short_menu, whole_menu
 from project.manual.pages import manual_page

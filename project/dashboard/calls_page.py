@@ -18,7 +18,7 @@ from orders.models.inbound import ACCEPTED
 from orders.reports.calls_of_day import DAY, StepCalls, calls_by_step, messages_by_answer
 from orders.rules.steps import Partner
 from orders.texts.refusal_hints import why_refused
-from project.dashboard.numbers import listing
+from project.dashboard.number_tiles import listing
 
 SEE, SEE_MESSAGES = "orders.view_attempt", "orders.view_inboundmessage"
 FIRST = datetime.date(2000, 1, 1)

@@ -9,8 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from orders.rules.steps import OUTSIDE, Partner
-from project.dashboard.numbers import listing
-from project.observability.facts import Facts, is_alive
+from project.dashboard.number_tiles import listing
+from project.observability.desk_snapshot import Facts, is_alive
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.onboarding.standing import LOOKED_AT, doubtful_answers, standings
+from integrations.onboarding.call_status import LOOKED_AT, doubtful_answers, standings
 from integrations.partners.profile import NAMES
-from integrations.partners.shown import DEFAULT, ShownCall, show_call, show_callback, without_values
+from integrations.partners.profile_words import DEFAULT, ShownCall, show_call, show_callback, without_values
 from orders.lists.pauses_in_force import may_pause
 from orders.lists.personal_data import mask_text_or_json
 from orders.texts.incident_causes import cause_of

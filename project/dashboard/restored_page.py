@@ -23,7 +23,7 @@ from orders.pauses.restores import numbers_compared_since, open_restore, release
 from orders.restore.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import NotAllowedError
-from project.dashboard.numbers import listing
+from project.dashboard.number_tiles import listing
 
 SEE, SEE_TIMELINES, PERMISSION = "orders.view_order", "orders.view_timeline", "orders.release_restored"
 SHOWN = 50

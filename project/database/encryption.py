@@ -13,7 +13,7 @@ from typing import IO
 
 from django.conf import settings
 
-from project.database.programs import CHUNK, BackupError, running
+from project.database.run_program import CHUNK, BackupError, running
 
 SUFFIX = ".age"
 

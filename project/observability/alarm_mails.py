@@ -22,9 +22,9 @@ from orders.incidents.desk_incidents import DESK
 from orders.incidents.incidents import lock_incidents
 from orders.mails.mails import write_notices
 from project.models import OpenAlarm
-from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL
+from project.observability.alarm_texts import ALARMS, BY_INCIDENT, CRITICAL
+from project.observability.silent_failures import LASTING, STOPS
 from project.observability.status_report import Reason, desk_status, reasons
-from project.observability.stops import LASTING, STOPS
 
 BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # they stand at each start after a stop, and are over in a moment
 CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}

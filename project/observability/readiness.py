@@ -11,9 +11,9 @@ from django.db import Error, connection
 from integrations.base.database_deadline import database_deadline, is_away
 from integrations.base.other_desk import has_other_profile
 from orders.intake.rehearsal import rehearse
-from project.database import migrated
-from project.observability.facts import Facts, is_alive
-from project.observability.hindrances import lock_holder, named
+from project.database import applied_migrations
+from project.observability.database_diagnosis import lock_holder, named
+from project.observability.desk_snapshot import Facts, is_alive
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = "the database does not answer"
@@ -44,7 +44,7 @@ def why_unknown(error: Exception) -> str:
 
 def missing_migrations() -> list[str]:
     """The migrations that the code has and the database lacks."""
-    return migrated.missing(connection)
+    return applied_migrations.missing(connection)
 
 
 def is_read_only() -> bool:

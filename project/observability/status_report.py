@@ -11,11 +11,11 @@ from django.utils.translation import override
 from django_q.models import OrmQ
 
 from integrations.base.database_deadline import database_deadline, error_line
-from integrations.base.not_stored import not_stored
 from integrations.base.old_secrets import old_secrets
+from integrations.base.orders_not_stored import not_stored
 from integrations.base.other_desk import NAMED, PROFILE, other_desks
 from integrations.bboss.clocks import wrong_clocks
-from integrations.robots.tell import troubled_robots
+from integrations.robots.send_alerts import troubled_robots
 from integrations.worker.broker import ALIKE, SHARED
 from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
 from orders.books.books import has_look_up
@@ -30,8 +30,8 @@ from orders.sending.read_again import read_otherwise
 from orders.texts.error_messages import say_in_english
 from orders.texts.incident_causes import cause_of
 from project.database.backup import last_backup
-from project.observability.expiry import API_TOKEN
-from project.observability.facts import Facts, is_alive
+from project.observability.desk_snapshot import Facts, is_alive
+from project.observability.expiring_soon import API_TOKEN
 from project.observability.readiness import (
     LOOK_FAILED,
     LOOK_FOR,
@@ -42,7 +42,7 @@ from project.observability.readiness import (
     why_unknown,
     write_try,
 )
-from project.observability.stops import STOPS, is_now, state_folder_broken, stops
+from project.observability.silent_failures import STOPS, is_now, state_folder_broken, stops
 from project.trail_syslog import AUDIT_STUCK
 
 LATE = 120.0
@@ -56,8 +56,8 @@ PUT_BACK_WITHIN = datetime.timedelta(hours=1)
 
 
 class Reason(NamedTuple):
-    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), `about` which partner,
-    token or certificate it is, and since when where that is known."""
+    """Something that is wrong, in English for engineers. `alarm`: its alarm (alarm_texts.py), empty if it has none.
+    `about`: the partner, token or certificate. `since`: when it began, if that is known."""
 
     alarm: str
     text: str

@@ -19,7 +19,7 @@ from orders.order_words import pause_words
 from orders.order_words.history import PARTNER_NAMES
 from project.dashboard.partners_and_worker import worker_of
 from project.manual.pages import STATES, page_about
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import Facts
 
 register = template.Library()
 register.simple_tag(ago, name="ago")

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orders.history.trail import Code, note_act
 from orders.models import Timeline, TrailEntry
-from project.base.environment import SETTINGS
+from project.base.settings_table import SETTINGS
 
 SET = "***"
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from orders.models import Incident
 from orders.people.asked_acts import carried_out_in_emergency
 from orders.people.ownership import hand_over_all, set_owner, why_not_owner
 from orders.texts.errors import NotAllowedError
-from project.accounts.emergency import tell_of_login
+from project.accounts.emergency_accounts import tell_of_login
 from tests import factories as make
 from tests.admin.test_incident_acts import act, keys
 

@@ -18,7 +18,7 @@ from notifications.models import Mail
 from orders.models import OrderEvent, TrailEntry
 from project.accounts.company.views import ID_TOKEN
 from project.models import EmergencyAccount, UsedPassword, User
-from project.trail.trail import Asked, trail
+from project.trail.trail_query import Asked, trail
 from tests import factories as make
 from tests.admin.walking import is_in
 from tests.mails import send_mails

@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from integrations.onboarding.samples import samples
+from integrations.partners.member_rules import toml
 from integrations.partners.profile import read_profile
-from integrations.partners.rules import toml
 from tests.bpm_messages import approval
 
 OURS = """

@@ -16,7 +16,7 @@ from orders.db.trail_guard import entries
 from orders.models import Incident, OrderEvent, Pause, TrailEntry
 from orders.texts.secrets_in_text import kept_words
 from project.trail.command_trail import note_command
-from project.trail.trail import Asked, newest
+from project.trail.trail_query import Asked, newest
 from project.trail_syslog import message
 from tests import factories as make
 from tests.sources import APPS

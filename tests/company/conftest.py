@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from project.accounts.company import provider
-from project.base.environment import grants
+from project.base.settings_table import grants
 from project.urls import urlpatterns as without_company
 from tests.admin.conftest import member  # noqa: F401  people in their roles
 from tests.company.issuer import CLIENT, SECRET, Issuer

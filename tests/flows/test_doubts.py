@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from integrations.base.other_desk import enter
 from integrations.delivery import loop
-from integrations.onboarding.standing import doubtful_answers, standings
-from integrations.outbound.http import PartnerError
+from integrations.onboarding.call_status import doubtful_answers, standings
+from integrations.outbound.http_client import PartnerError
 from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
 from notifications.models import Mail

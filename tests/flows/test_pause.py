@@ -14,7 +14,7 @@ from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconcil
 from orders.sending.pausing import end_pauses, pause_partner, resume_partner
 from orders.sending.resend import Selection, judge_selection
 from orders.texts.errors import NotAllowedError
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import Facts
 from tests.conftest import shanghai
 from tests.flows.conftest import BILLING, BPM, code_of
 from tests.flows.contents import activation, trial

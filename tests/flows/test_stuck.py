@@ -12,7 +12,7 @@ from django.utils import timezone
 from orders.incidents.incident_desk import ignore_incident, resolve_incident
 from orders.incidents.stuck import needs_somebody, stuck
 from orders.models import AffectedOrder, Difference, Incident, Order
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import Facts
 from tests import factories
 from tests.flows import contents
 from tests.flows.conftest import BILLING, DELETE, code_of

@@ -1,6 +1,6 @@
 """The partners at the other end of the wire: the sandbox's rules, called directly, and faults on the way.
 
-`Wire.exchange` replaces `integrations.outbound.http._exchange`; everything above it is real.
+`Wire.exchange` replaces `integrations.outbound.http_client._exchange`; everything above it is real.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ import re
 from collections import deque
 from urllib.parse import urlsplit
 
-from integrations.outbound.formats import WIRE_FORMAT, encode
-from integrations.outbound.http import PartnerError
+from integrations.outbound.http_client import PartnerError
+from integrations.outbound.wire_formats import WIRE_FORMAT, encode
 from integrations.sandbox.faults import KINDS, Fault
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import Partners

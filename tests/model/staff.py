@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from integrations.bigdata.client import product_infos
-from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.bigdata_steps import record_facts
+from integrations.bigdata.billing_record_fields import product_infos
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.circuit_breaker import open_partners
 from orders.actions.accept import ask_to_accept

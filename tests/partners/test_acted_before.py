@@ -6,9 +6,9 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.bigdata.client import deletion, product_infos
+from integrations.bigdata.billing_record_fields import deletion, product_infos
 from integrations.delivery.channels import send_step
-from integrations.outbound import formats
+from integrations.outbound import wire_formats
 from orders.models import Attempt
 from orders.outbox.outcome import Work
 from tests.partners.test_comparison import facts
@@ -21,7 +21,7 @@ RECORD = product_infos([facts()])["productInfos"][0]
 
 def work(step: str, payload: dict, channel: str = "billing") -> Work:
     ids = {"dispatch_id": 1, "attempt_id": 1, "token": uuid.uuid4(), "key": str(uuid.uuid4()), "request_id": "r"}
-    body = formats.encode(payload)
+    body = wire_formats.encode(payload)
     return Work(**ids, channel=channel, step=step, payload=body, lease_until=timezone.now())
 
 
@@ -52,7 +52,7 @@ def test_by_the_sandboxs_own_rule(sandbox):
     """After a restore from a backup, the desk sends other bytes under a key that has acted."""
     assert send_step(CREATE).result == Result.OK
     again = product_infos([facts(enterprise_name="北京示例二")])
-    outcome = send_step(dataclasses.replace(CREATE, payload=formats.encode(again)))
+    outcome = send_step(dataclasses.replace(CREATE, payload=wire_formats.encode(again)))
     assert outcome.result == Result.ACTED_BEFORE
     assert [record.fields["enterpriseName"] for record in outcome.data["held"]] == ["北京示例"]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from integrations.bigdata.client import RecordFacts, deletion, product_infos
-from integrations.bigdata.comparison import Ours, compare_records
+from integrations.bigdata.billing_record_fields import RecordFacts, deletion, product_infos
+from integrations.bigdata.record_comparison import Ours, compare_records
 from tests.conftest import shanghai
 from tests.partners.test_payloads import record
 

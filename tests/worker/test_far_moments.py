@@ -15,15 +15,15 @@ from django_q.tasks import async_task
 from integrations import tasks
 from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker import watchdog
-from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, last_seen
+from integrations.worker.implausible_times import put_right
 from integrations.worker.schedules import RECURRING, make_schedules, put_schedules_back, sleeping_schedules
 from integrations.worker.watchdog import Watchdog
 from notifications.models import Mail
 from orders.models import Dispatch, OrderEvent
 from orders.outbox.retry_schedule import longest_wait
 from orders.sending.far_moments import DUE_AHEAD
-from project.observability.facts import Facts, is_alive
+from project.observability.desk_snapshot import Facts, is_alive
 from tests import factories as make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

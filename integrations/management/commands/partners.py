@@ -15,20 +15,21 @@ from django.utils import timezone
 
 from integrations.base.database_deadline import error_line
 from integrations.base.other_desk import why_other_desk
-from integrations.base.request_body import content_type_in
+from integrations.base.strict_json import content_type_in
 from integrations.bigdata.client import job_query, trial_flow_query
-from integrations.bpm.reading import BadCallbackError, members_of, read_approval
+from integrations.bpm.callback_reading import BadCallbackError, members_of, read_approval
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.loop import drain
+from integrations.onboarding.call_status import lines_of_standing, standings
 from integrations.onboarding.samples import example_of, samples
-from integrations.onboarding.standing import lines_of_standing, standings
-from integrations.outbound import rate
-from integrations.outbound.formats import encode
-from integrations.outbound.http import PartnerError, listeners, named_charset, post
+from integrations.outbound import partner_rate
+from integrations.outbound.http_client import PartnerError, listeners, named_charset, post
+from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import Call, call_of
 from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile
-from integrations.partners.shown import (
+from integrations.partners.profile_requirements import why_no_start
+from integrations.partners.profile_words import (
     LOOK_UPS,
     lines_of_answer,
     lines_of_call,
@@ -37,7 +38,6 @@ from integrations.partners.shown import (
     show_callback,
     without_values,
 )
-from integrations.partners.start_conditions import why_no_start
 from integrations.probes import NOBODYS
 from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
@@ -220,7 +220,7 @@ def _question(name: str, order: Order | None) -> str:
 
 
 def _ask(call: Call, body: str, key: str) -> str:
-    rate.wait_for_slot(call.name.partition(".")[0])
+    partner_rate.wait_for_slot(call.name.partition(".")[0])
     try:
         post(call, body.encode(), key=key, request_id=uuid.uuid4().hex, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     except PartnerError as error:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils import timezone
 
-from integrations.worker.far_moments import put_right
+from integrations.worker.implausible_times import put_right
 from integrations.worker.parent_link import hold
 from integrations.worker.schedules import make_schedules
 from integrations.worker.watchdog import PATIENCE, PING_EVERY, Watchdog

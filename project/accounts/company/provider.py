@@ -15,8 +15,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
-from integrations.outbound.http import PartnerError, ask
-from project.base.addresses import is_loopback
+from integrations.outbound.http_client import PartnerError, ask
+from project.base.ip_addresses import is_loopback
 
 SECONDS = 5.0
 KEPT_SECONDS = 3600.0
@@ -180,10 +180,10 @@ def library_setting(name: str, *default):
     if name in ENDPOINTS:
         return description()[ENDPOINTS[name]]
     known = {
-        "OIDC_OP_USER_ENDPOINT": "",  # asked in login.py, which compares its `sub`
+        "OIDC_OP_USER_ENDPOINT": "",  # asked in id_token.py, which compares its `sub`
         "OIDC_RP_CLIENT_ID": settings.OIDC_CLIENT_ID,
         "OIDC_RP_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
-        "OIDC_RP_SIGN_ALGO": "RS256",  # one with the provider's keys; login.py allows ALGORITHMS
+        "OIDC_RP_SIGN_ALGO": "RS256",  # one with the provider's keys; id_token.py allows ALGORITHMS
         "OIDC_USE_PKCE": True,
         "OIDC_AUTHENTICATION_CALLBACK_URL": "company_callback",
     }

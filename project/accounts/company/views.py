@@ -17,10 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
-from integrations.base.counting import count_login
+from integrations.base.counters import count_login
 from orders.history.people import ACCOUNTS
-from project.accounts.company.admission import NotLetInError
-from project.accounts.company.login import CompanyLogIn
+from project.accounts.company.account_provisioning import NotLetInError
+from project.accounts.company.id_token import CompanyLogIn
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
 from project.accounts.login_trail import note_company_failure, note_not_let_in
 from project.trail.trail_words import COMPANY_FAILED

@@ -22,7 +22,7 @@ from orders.history.people import staff_actor
 from orders.history.trail import Code, note_act
 from orders.mails.mails import write_notices
 from orders.models import TrailEntry
-from project.accounts.emergency import is_emergency_only
+from project.accounts.emergency_accounts import is_emergency_only
 from project.models import User
 
 INVITATION, RESET = "notice_invitation", "notice_password_reset"

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from orders.history.people import staff_actor
 from orders.history.trail import Code
-from project.accounts.login_guard import address_of
+from project.accounts.login_throttle import address_of
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.links import HOUR, ask, opened
 from project.base.logs import one_line

@@ -24,7 +24,7 @@ from integrations.base.old_secrets import FACTOR_KEY, note_use, which
 from orders.history.order_writes import add_event
 from orders.history.people import ACCOUNTS, staff_actor
 from project.accounts.roles import MANAGE_ACCOUNTS
-from project.accounts.sessions import end_sessions
+from project.accounts.session_revocation import end_sessions
 from project.models import AuthenticatorApp, RecoveryCode, User
 
 NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.history.people import staff_actor
-from project.accounts.enabling import colleague
+from project.accounts.enable_account import colleague
 from project.accounts.second_factor.codes import reset
 
 

@@ -23,8 +23,8 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from integrations.base.database_clock import is_to_measure, measure
 from integrations.base.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from orders.restore.newest_server import is_behind
-from project.database.errors import CountedErrors
-from project.database.options import session_limits
+from project.database.database_settings import session_limits
+from project.database.error_counter import CountedErrors
 
 logger = logging.getLogger(__name__)
 CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg

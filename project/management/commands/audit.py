@@ -10,7 +10,7 @@ from orders.management.arguments import day
 from orders.models import Order
 from orders.rules.local_time import midnight
 from project.base.logs import one_line
-from project.trail.trail import Act, Asked, trail
+from project.trail.trail_query import Act, Asked, trail
 
 DAY = datetime.timedelta(days=1)
 

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
-from project.accounts.emergency import LINK_IS_VALID, mark
+from project.accounts.emergency_accounts import LINK_IS_VALID, mark
 from project.models import User
 
 

@@ -21,7 +21,7 @@ from django.core.management.commands import migrate
 from django.db import DatabaseError, Error, OperationalError, connections
 
 from orders.db.applied import applied_migrations
-from project.database.migrated import graph_and_plan, rows_of
+from project.database.applied_migrations import graph_and_plan, rows_of
 
 LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile
 PATIENCE, PAUSE = 20, 2  # seconds

@@ -1,0 +1,176 @@
+"""Tells robots of incidents that open, grow or are over. Rows say what each has heard, so a kill loses nothing.
+
+A worker's task does both parts each minute: it notes what has happened to incidents, and sends what a robot has not
+heard. No order, page or step waits for it. Who is told twice by a kill is told one message twice.
+"""
+
+import datetime
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from integrations.models import RobotAlert, RobotState, ToldIncident
+from integrations.outbound.http_client import PartnerError, ask
+from integrations.robots.alert_texts import RobotMessage, burst, one_message
+from integrations.robots.robot_protocols import KINDS, Robot, body_of, read_robots
+from integrations.worker.lease_lock import Lease
+from integrations.worker.parent_link import ending
+from orders.models import AffectedOrder, Incident
+from orders.outbox.retry_schedule import WAITS, next_try
+from orders.restore.restored_guard import read_restore_state
+
+logger = logging.getLogger(__name__)
+TIMEOUT = 5.0  # seconds, of a whole call
+BEGIN_FOR = 20.0  # seconds within which a run begins calls
+LEASE = datetime.timedelta(seconds=60)
+MINUTE, MOST_A_MINUTE = 60.0, 20
+GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as when it was last told
+KEPT = datetime.timedelta(days=30)
+Event = RobotAlert.Event
+
+
+def run() -> str:
+    """Notes and tells, unless another process does, or the database was restored. It never raises for a robot."""
+    robots = read_robots(settings.ALERT_WEBHOOKS)
+    if not robots or read_restore_state().restored:
+        return "nobody is told"
+    lease = Lease("robots", held_for=LEASE)
+    if not lease.is_free() or not lease.acquire():
+        return "another process tells"
+    try:
+        states = {robot: _state_of(robot) for robot in robots}
+        note_alerts(now=timezone.now())
+        return f"{_tell(states, lease)} told"
+    finally:
+        lease.give_back()
+
+
+@transaction.atomic
+def note_alerts(*, now: datetime.datetime) -> None:
+    """Compares the incidents with what was noted of them, and writes an alert for each difference.
+
+    An incident that begins and ends between two looks is not told. One that staff ignore is over for robots. What
+    happens to one that sleeps is told when it wakes.
+    """
+    known_ones = ToldIncident.objects.filter(incident__in=Incident.objects.awake(now))
+    noted = {row.incident_id: row for row in known_ones.select_related("incident")}
+    standing = set(Incident.objects.unresolved().awake(now).values_list("pk", flat=True))
+    number = _orders_of(standing)
+    alerts: list[RobotAlert] = []
+    for pk in sorted(standing):
+        orders, known = number.get(pk, 0), noted.get(pk)
+        if known is None:
+            ToldIncident.objects.create(incident_id=pk, orders=orders)
+            alerts.append(RobotAlert(incident_id=pk, event=Event.OPENED, orders=orders, at=now))
+        elif orders >= GROWS_BY * max(known.orders, 1):
+            ToldIncident.objects.filter(pk=pk).update(orders=orders)
+            alerts.append(RobotAlert(incident_id=pk, event=Event.GROWN, orders=orders, at=now))
+    for pk in sorted(set(noted) - standing):
+        ignored = noted[pk].incident.state == Incident.State.IGNORED
+        alerts.append(RobotAlert(incident_id=pk, event=Event.OVER, orders=0, is_ignored=ignored, at=now))
+        ToldIncident.objects.filter(pk=pk).delete()
+    RobotAlert.objects.bulk_create(alerts)
+
+
+def _orders_of(incidents: Iterable[int]) -> dict[int, int]:
+    stopped = AffectedOrder.objects.unresolved().filter(incident__in=list(incidents), beside=False).order_by()
+    return dict(stopped.values_list("incident").annotate(number=Count("pk")))
+
+
+def _tell(states: dict[Robot, RobotState], lease: Lease) -> int:
+    """Sends round by round: each robot one message at a time, all robots at once. Returns how many were taken."""
+    until, sent = time.monotonic() + BEGIN_FOR, 0
+    with ThreadPoolExecutor(len(states)) as threads:
+        while not ending.is_set() and time.monotonic() < until and lease.acquire():
+            now = timezone.now()
+            turn = [(robot, *found) for robot, row in states.items() if (found := _next(robot, row, now))]
+            for robot, _message, _newest in turn:
+                _note_call(states[robot], now)
+            answers = threads.map(lambda one, at=now: _why_not(one[0], one[1], at), turn)
+            for (robot, _message, newest), why in zip(turn, answers, strict=True):
+                _record(robot, states[robot], newest, why, now)
+                sent += not why
+            if not turn:
+                break
+    return sent
+
+
+def _state_of(robot: Robot) -> RobotState:
+    """What a robot has heard. A new one hears what is noted from now on: the first of all is told what stands."""
+    return RobotState.objects.get_or_create(key=robot.key, defaults={"heard": _newest()})[0]
+
+
+def _newest() -> int:
+    return RobotAlert.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def _next(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
+    """The message whose turn it is, and the alert up to which it tells. None if there is none, or it has to wait."""
+    # a moment beyond the longest wait was set by a clock that stood ahead
+    if row.next_at and now < row.next_at <= now + datetime.timedelta(seconds=max(WAITS["robot"])):
+        return None
+    free = MOST_A_MINUTE - len(_recent(row, now))
+    alerts = list(RobotAlert.objects.filter(pk__gt=row.heard).select_related("incident").order_by("pk")) if free else []
+    if not alerts:
+        return None
+    if len(alerts) > min(free, KINDS[robot.kind].most_alone):
+        return burst(alerts), alerts[-1].pk
+    return one_message(alerts[0]), alerts[0].pk
+
+
+def _recent(row: RobotState, now: datetime.datetime) -> list[float]:
+    """When it was called within the last minute. What a clock that was put back left in the future does not count."""
+    return [at for at in row.calls if now.timestamp() - MINUTE < at <= now.timestamp()]
+
+
+def _note_call(row: RobotState, now: datetime.datetime) -> None:
+    """Before the call, so that a kill makes no call that does not count."""
+    row.calls = [*_recent(row, now), now.timestamp()]
+    row.save(update_fields=["calls"])
+
+
+def _why_not(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
+    """Calls the robot. Returns a code for why it did not take the message, empty if it did. Asks no database."""
+    url, facts = KINDS[robot.kind].request(robot, message, at)
+    try:
+        status, answer = ask(url, body=body_of(facts), timeout=TIMEOUT)
+    except PartnerError as error:
+        return error.code
+    except Exception as error:  # nothing that only tells may stop a worker; its words may hold the address
+        return type(error).__name__
+    if not 200 <= status < 300:
+        return f"http_{status}"
+    return "" if KINDS[robot.kind].took(answer) else "refused_by_robot"
+
+
+def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.datetime) -> None:
+    if not why:
+        row.heard, row.failures, row.next_at, row.error = newest, 0, None, ""
+    elif again := next_try("robot", now, row.failures):
+        row.next_at, row.failures, row.error = again, row.failures + 1, why[:64]
+    else:
+        logger.warning("robot %s takes nothing (%s): what waited for it is given up", robot.name, why)
+        row.heard = _newest()
+        row.failures, row.next_at, row.error, row.given_up_at = 0, None, why[:64], now
+    row.save(update_fields=["heard", "failures", "next_at", "error", "given_up_at"])
+
+
+def troubled_robots() -> list[dict]:
+    """The robots that do not take what they are told: name, code, since how many tries, and when it was given up."""
+    rows = RobotState.objects.exclude(error="").in_bulk()
+    found = [(robot, rows[robot.key]) for robot in read_robots(settings.ALERT_WEBHOOKS) if robot.key in rows]
+    return [
+        {"robot": one.name, "error": row.error, "tries": row.failures, "given_up_at": row.given_up_at}
+        for one, row in found
+    ]
+
+
+def forget_alerts(*, now: datetime.datetime) -> int:
+    """Removes old alerts. Returns how many."""
+    return RobotAlert.objects.filter(at__lt=now - KEPT).delete()[0]
