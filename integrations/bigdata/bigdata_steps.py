@@ -25,7 +25,6 @@ from orders.rules.content import domain_key
 from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
 from orders.trials.shapes import shape_of, shape_row
 
-Result = Attempt.Outcome
 LEFT_OUT = "{}"  # the payload of a question for traffic to a partner without it
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}
 RESTORED = PartnerError(
@@ -117,7 +116,7 @@ def send_billing(work: Work, until: float) -> dict:
     if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
     if work.payload == SENDS_NOTHING:
-        return {"result": Result.OK, "answer": "nothing to send"}
+        return {"result": Attempt.Outcome.OK, "answer": "nothing to send"}
     if work.ask_first:
         return _acted_before(work, json.loads(work.payload)["productInfos"], RESTORED, until)
     effect = STEPS[work.step].effect
@@ -135,7 +134,7 @@ def send_billing(work: Work, until: float) -> dict:
         if error.permanent and work.unsure and work.step != Step.MOVE_START:  # which has questions of its own (3.9, 18)
             return _acted_before(work, named, error, until)
         raise
-    return {"result": Result.OK, "http_status": answer.http_status, "answer": answer.text, "read": "success"}
+    return {"result": Attempt.Outcome.OK, "http_status": answer.http_status, "answer": answer.text, "read": "success"}
 
 
 def _deletes(work: Work) -> Callable[..., PartnerResponse]:
@@ -146,9 +145,13 @@ def _look_up(work: Work, asked: dict, until: float) -> dict:
     """Carries out a step that asks what the big-data side holds, and perhaps deletes it."""
     if work.step == Step.ASK_BILLING:
         rows = _query(fields.as_ours(asked)["jobId"], work, key=work.key, until=until)
-        return {"result": Result.OK, "answer": f"{len(rows)} records are there", "data": {"held": held_records(rows)}}
+        return {
+            "result": Attempt.Outcome.OK,
+            "answer": f"{len(rows)} records are there",
+            "data": {"held": held_records(rows)},
+        }
     if not asked["delete"]["productInfos"]:
-        return {"result": Result.OK, "answer": "nothing to send"}
+        return {"result": Attempt.Outcome.OK, "answer": "nothing to send"}
     if work.ask_first:
         return _acted_before(work, asked["delete"]["productInfos"], RESTORED, until)
     return _verify_deleted(work, asked, until)
@@ -176,7 +179,11 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
         return _still_to_ask(error, f"; asked what it holds: {silence.message}", silence)
-    return error.answered | {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE, "data": {"held": held_records(rows)}}
+    return error.answered | {
+        "result": Attempt.Outcome.ACTED_BEFORE,
+        "code": ACTED_BEFORE,
+        "data": {"held": held_records(rows)},
+    }
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
@@ -185,7 +192,7 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
         return _still_to_ask(error, f"; asked what it holds: {silence.message}", silence, unknown=False)
-    return error.answered | {"result": Result.REFUSED, "data": {"held": held_records(rows)}}
+    return error.answered | {"result": Attempt.Outcome.REFUSED, "data": {"held": held_records(rows)}}
 
 
 def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
@@ -202,7 +209,7 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
     waits for a person where the partner has no look-up."""
     return error.answered | {
         "data": {LOOK_UP: True} if silence.code == LOOK_UP else {},
-        "result": Result.RETRY,
+        "result": Attempt.Outcome.RETRY,
         "code": ACTED_BEFORE if unknown else error.code,
         "message": error.message + more,
         "params": error.params,  # a page shows the partner's words of the refusal; that nobody could look is logged
@@ -230,12 +237,12 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
             if error.acted_before:
                 return _still_to_ask(error, "", error)
             raise
-    return {"result": Result.OK, "answer": f"{len(rows)} records were there"}
+    return {"result": Attempt.Outcome.OK, "answer": f"{len(rows)} records were there"}
 
 
 def send_usage(work: Work, until: float) -> dict:
     if work.payload == LEFT_OUT:
-        return {"result": Result.OK, "answer": "the partner has no such call"}
+        return {"result": Attempt.Outcome.OK, "answer": "the partner has no such call"}
     rows = bigdata.query_trial_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     kept = json.dumps(rows, ensure_ascii=False)[:KEPT_CHARACTERS]
-    return {"result": Result.OK, "answer": kept, "data": {"usage": rows}}
+    return {"result": Attempt.Outcome.OK, "answer": kept, "data": {"usage": rows}}

@@ -16,8 +16,6 @@ from notifications.recipients import contacts_for
 from orders.models import Attempt, Dispatch
 from orders.outbox.outcome import ACTED_BEFORE, Work
 
-Result = Attempt.Outcome
-
 
 def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
     """The body of the flow that an activation starts: as the first of its trial, or as a subsequent one."""
@@ -60,6 +58,6 @@ def send_bpm(work: Work, until: float) -> dict:
         process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:
         if error.acted_before:
-            return error.answered | {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE}
+            return error.answered | {"result": Attempt.Outcome.ACTED_BEFORE, "code": ACTED_BEFORE}
         raise
-    return {"result": Result.OK, "answer": process, "data": {"process": process}, "read": "success"}
+    return {"result": Attempt.Outcome.OK, "answer": process, "data": {"process": process}, "read": "success"}

@@ -14,7 +14,6 @@ from orders.outbox.proof import CALLS, asks_proof, proofs_in_force
 from orders.pauses.pauses import holds_in_force, say_held, say_when
 from orders.rules.steps import STEPS, call_name
 
-Result = Attempt.Outcome
 LOOKED_AT = 50_000  # attempts, the newest: no index finds the last of a call
 NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "bigdata.traffic", "bpm.start"}]
 """The steps of which a success is kept without its HTTP status. Of others one without it sent nothing."""
@@ -52,8 +51,8 @@ def standings() -> list[Standing]:
                 proofs=kinds,
                 held=held.get(partner) if kinds else None,
                 paused=paused.get(partner),
-                accepted=attempts.get(last.get((name, Result.OK.value), 0)),
-                refused=attempts.get(last.get((name, Result.REFUSED.value), 0)),
+                accepted=attempts.get(last.get((name, Attempt.Outcome.OK.value), 0)),
+                refused=attempts.get(last.get((name, Attempt.Outcome.REFUSED.value), 0)),
                 doubtful=attempts.get(last.get((name, NOT_UNDERSTOOD), 0)),
             )
         )
@@ -64,7 +63,7 @@ def _last_ids() -> dict[tuple[str, str], int]:
     """The newest attempt of each call by its outcome, and the one in doubt."""
     newest = Attempt.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     rows = Attempt.objects.filter(pk__gt=newest - LOOKED_AT, dispatch__step__in=filter(call_name, STEPS))
-    rows = rows.filter(Q(outcome=Result.REFUSED) | Q(_answered(), outcome=Result.OK)).order_by()
+    rows = rows.filter(Q(outcome=Attempt.Outcome.REFUSED) | Q(_answered(), outcome=Attempt.Outcome.OK)).order_by()
     found: dict[tuple[str, str], int] = {}
     for step, outcome, pk in rows.values_list("dispatch__step", "outcome").annotate(Max("pk")):
         found[call_name(step), outcome] = max(pk, found.get((call_name(step), outcome), 0))

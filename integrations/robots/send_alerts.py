@@ -32,7 +32,6 @@ LEASE = datetime.timedelta(seconds=60)
 MINUTE, MOST_A_MINUTE = 60.0, 20
 GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as when it was last told
 KEPT = datetime.timedelta(days=30)
-Event = RobotAlert.Event
 
 
 def run() -> str:
@@ -67,13 +66,13 @@ def note_alerts(*, now: datetime.datetime) -> None:
         orders, known = number.get(pk, 0), noted.get(pk)
         if known is None:
             ToldIncident.objects.create(incident_id=pk, orders=orders)
-            alerts.append(RobotAlert(incident_id=pk, event=Event.OPENED, orders=orders, at=now))
+            alerts.append(RobotAlert(incident_id=pk, event=RobotAlert.Event.OPENED, orders=orders, at=now))
         elif orders >= GROWS_BY * max(known.orders, 1):
             ToldIncident.objects.filter(pk=pk).update(orders=orders)
-            alerts.append(RobotAlert(incident_id=pk, event=Event.GROWN, orders=orders, at=now))
+            alerts.append(RobotAlert(incident_id=pk, event=RobotAlert.Event.GROWN, orders=orders, at=now))
     for pk in sorted(set(noted) - standing):
         ignored = noted[pk].incident.state == Incident.State.IGNORED
-        alerts.append(RobotAlert(incident_id=pk, event=Event.OVER, orders=0, is_ignored=ignored, at=now))
+        alerts.append(RobotAlert(incident_id=pk, event=RobotAlert.Event.OVER, orders=0, is_ignored=ignored, at=now))
         ToldIncident.objects.filter(pk=pk).delete()
     RobotAlert.objects.bulk_create(alerts)
 

@@ -14,8 +14,6 @@ from orders.models import Order
 from project.dashboard.dashboard_queries import STOPPED
 from project.observability.desk_snapshot import Group
 
-State = Order.State
-
 
 @dataclass(frozen=True)
 class Number:
@@ -43,7 +41,7 @@ def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
     here = {"received": "today", "kind__exact": kind.value}
     states = [
         Number(state.label, counts[state], orders_link(**here, state__exact=state.value), TONES[state])
-        for state in State
+        for state in Order.State
         if state in counts
     ]
     return KindRow(Number(kind.label, sum(counts.values()), orders_link(**here)), states)
@@ -51,17 +49,17 @@ def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
 
 def needing_rows(rows: list[tuple]) -> list[Number]:
     """The orders that need somebody: failed ones, held ones by reason, then those whose state alone does not say so."""
-    places = {State.FAILED: 0, State.HELD: 1}
+    places = {Order.State.FAILED: 0, Order.State.HELD: 1}
     return [_needing(*row) for row in sorted(rows, key=lambda row: (places.get(row[0], 2), -row[2], row[0]))]
 
 
 def _needing(state: str, because: str, number: int) -> Number:
-    if state == State.FAILED:
+    if state == Order.State.FAILED:
         return Number(_("Failed: an incident stopped them"), number, orders_link(state__exact=state), "red")
-    if state == State.HELD:
+    if state == Order.State.HELD:
         label = _("Held: %(why)s") % {"why": Order.Held(because).label}
         return Number(label, number, orders_link(held_because__exact=because, o="since"), "amber")
-    label = _("%(state)s, and something is wrong") % {"state": State(state).label}
+    label = _("%(state)s, and something is wrong") % {"state": Order.State(state).label}
     return Number(label, number, orders_link(needs="somebody", state__exact=state, o="since"), "amber")
 
 
