@@ -16,7 +16,7 @@ from bench.options import read_options
 from bench.orders import live_record
 from bench.results import append, spread
 from integrations.bigdata.bigdata_steps import record_facts
-from integrations.bigdata.billing_record_fields import product_infos
+from integrations.bigdata.billing_record_fields import records_body
 from integrations.sandbox.store import Store
 from orders.models import BillingRecord, Order
 
@@ -53,7 +53,7 @@ def put_there(store: Store, records: Iterable[BillingRecord]) -> None:
     """The big-data side of the sandbox gets these records."""
     facts = (record_facts(record, cancelled=False) for record in records)
     with store.transaction():
-        for record in product_infos(facts)["productInfos"]:
+        for record in records_body(facts)["productInfos"]:
             store.put_record(record)
 
 

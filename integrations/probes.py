@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.bboss.clocks import clock_differences, wrong_clocks
 from integrations.bigdata.client import query_product_infos
 from integrations.outbound.http_client import PartnerError, reach
@@ -22,7 +22,7 @@ from notifications.sending import MailError, greet
 from orders.books.books import has_look_up
 
 FOLDER, FAILED, TIMEOUT = "folder", "failed", "timeout"
-NOBODYS = "DESK-PROBE"  # a number that no order has: the answer is an empty list
+UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has: the answer is an empty list
 
 
 class Probe(NamedTuple):
@@ -48,7 +48,7 @@ def probe_together(*, within: float) -> list[Probe]:
     end = time.monotonic() + within
     threads = ThreadPoolExecutor(len(IN_THREADS), thread_name_prefix="probe")
     asked = {what: threads.submit(_timed, what, PROBES[what]) for what in IN_THREADS}
-    with database_deadline(min(LOOK, within)):
+    with database_deadline(min(CHECK_SECONDS, within)):
         found = {what: _timed(what, ask) for what, ask in PROBES.items() if what not in asked}
     wait(asked.values(), timeout=max(end - time.monotonic(), 0))
     threads.shutdown(wait=False)
@@ -77,7 +77,7 @@ def _look_up() -> None:
     if not has_look_up():
         reach(call_of("bigdata.post").url, timeout=settings.PARTNER_TIMEOUT_SECONDS)
         return
-    query_product_infos(NOBODYS, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
+    query_product_infos(UNKNOWN_NUMBER, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
 
 
 def _reach_bpm() -> None:

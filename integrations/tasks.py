@@ -35,7 +35,7 @@ from orders.search.index import index_orders
 from orders.sending.usage import ask_for_usage
 
 logger = logging.getLogger(__name__)
-MINUTE, FIVE_MINUTES, HOUR, LOOKS = "minute", "five minutes", "hour", "minute, in a task of its own"
+MINUTE, FIVE_MINUTES, HOUR, DESK_CHECKS = "minute", "five minutes", "hour", "minute, in a task of its own"
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
@@ -242,7 +242,7 @@ def export(pk: int) -> str:
 
 @unless_away
 def tell_robots() -> str:
-    return send_alerts.run()
+    return send_alerts.note_and_send()
 
 
 @unless_away

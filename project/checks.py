@@ -34,12 +34,12 @@ from project import production
 from project.accounts.company.provider import is_safe
 from project.accounts.emergency_accounts import EMERGENCY, usable_accounts
 from project.accounts.last_administrator import administrators
-from project.accounts.second_factor.codes import ADMINISTRATORS, EVERYBODY, NOBODY
+from project.accounts.second_factor.mfa_required import ADMINISTRATORS, EVERYBODY, NOBODY
 from project.base.certificates import bundle_problem, client_problem
 from project.base.ip_addresses import parse_network
 from project.base.settings_table import SANDBOX
 from project.database import encryption
-from project.database.database_exists import is_made
+from project.database.database_exists import database_exists
 from project.production import NO_EMERGENCY, ONE_ADMINISTRATOR
 from project.trail_syslog import target_of
 
@@ -185,7 +185,7 @@ def company_roles() -> Iterator[CheckMessage]:
     """Names roles and attributions that nobody knows. Those that a site has added stand in the database."""
     roles = {grant.role for grant in settings.OIDC_ROLES} - set(Role)
     letters = frozenset().union(*(grant.letters for grant in settings.OIDC_ROLES))
-    if not (roles or letters) or not is_made():
+    if not (roles or letters) or not database_exists():
         return
     try:
         roles -= set(Group.objects.values_list("name", flat=True))
@@ -198,7 +198,7 @@ def company_roles() -> Iterator[CheckMessage]:
 
 
 def emergency_accounts() -> Iterator[CheckMessage]:
-    if settings.PASSWORD_LOGIN != EMERGENCY or not is_made():
+    if settings.PASSWORD_LOGIN != EMERGENCY or not database_exists():
         return
     try:
         found = usable_accounts(now=timezone.now())
@@ -211,7 +211,7 @@ def emergency_accounts() -> Iterator[CheckMessage]:
 
 def one_administrator() -> Iterator[CheckMessage]:
     """Says what it means where people must confirm what others ask for, and one account is behind all of them."""
-    if not acts_asked() or not is_made():
+    if not acts_asked() or not database_exists():
         return
     try:
         names = list(administrators().values_list("username", flat=True)[:2])
@@ -339,7 +339,7 @@ def export_dir() -> Iterator[CheckMessage]:
 
 
 def backup_recipient() -> Iterator[CheckMessage]:
-    if settings.BACKUP_RECIPIENT and (why := encryption.problem()):
+    if settings.BACKUP_RECIPIENT and (why := encryption.why_not_encryptable()):
         yield Error(f"BACKUP_RECIPIENT: {why}: no backup can be made.", id="desk.022")
 
 

@@ -21,7 +21,7 @@ from project.accounts.separation_of_duties import DECIDES, MANAGES, rights_of, w
 from project.base.ip_addresses import is_loopback, parse_network
 from project.base.settings_table import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 from project.checks import TAG, is_http, is_mail
-from project.database.database_exists import is_made
+from project.database.database_exists import database_exists
 from project.models import User
 from project.observability.expiring_soon import SOON, Expiry, bboss_tokens, client_certificate
 
@@ -151,7 +151,7 @@ def folders() -> Iterator[str]:
 def database_access() -> Iterator[str]:
     if settings.ENVIRONMENT.origin("DATABASE_URL") == "default":
         yield "DATABASE_URL is not set: a SQLite file beside the code is used."
-    if not is_made():
+    if not database_exists():
         yield f"DATABASE_URL: {connection.settings_dict['NAME']} does not exist yet; migrate makes it."
         return
     try:
@@ -190,7 +190,7 @@ def certificate() -> Iterator[str]:
 def _staff() -> list[tuple[User, list[frozenset[str]]]] | None:
     """Whoever may log in here, with the rights of each role and those given one by one. None if there is no database to
     ask, which `database_access` says."""
-    if not is_made():
+    if not database_exists():
         return None
     people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
     try:

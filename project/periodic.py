@@ -12,9 +12,9 @@ from integrations.bboss.clocks import watch_clocks
 from integrations.bpm.kept_callbacks import apply_kept
 from integrations.robots.send_alerts import forget_alerts
 from integrations.tasks import (
+    DESK_CHECKS,
     FIVE_MINUTES,
     HOUR,
-    LOOKS,
     MINUTE,
     Part,
     deliver,
@@ -24,7 +24,7 @@ from integrations.tasks import (
     tell_robots,
 )
 from integrations.worker.heartbeat import forget_dead
-from integrations.worker.implausible_times import put_right
+from integrations.worker.implausible_times import correct_times
 from orders.attachments.files import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
 from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
@@ -56,7 +56,7 @@ from project.trail_syslog import send_trail, watch_trail
 
 PARTS: tuple[Part, ...] = (
     # what a lost wake-up, schedule or worker left behind
-    Part(MINUTE, put_right),
+    Part(MINUTE, correct_times),
     Part(MINUTE, end_pauses),
     Part(MINUTE, settle_arrived),
     Part(MINUTE, apply_kept),
@@ -91,10 +91,10 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, let_go_owners, when=may_office_run),
     Part(MINUTE, index_behind_sweep, when=may_office_run),
     # a look at the desk itself
-    Part(LOOKS, note_figures),
-    Part(LOOKS, keep_stops),
-    Part(LOOKS, watch_site),
-    Part(LOOKS, watch_at_once),
+    Part(DESK_CHECKS, note_figures),
+    Part(DESK_CHECKS, keep_stops),
+    Part(DESK_CHECKS, watch_site),
+    Part(DESK_CHECKS, watch_at_once),
     Part(FIVE_MINUTES, watch_alarms, only_logged=True),
     Part(FIVE_MINUTES, forget_sessions, only_logged=True),
     Part(FIVE_MINUTES, recheck_files),

@@ -17,9 +17,9 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
-from integrations.base.database_deadline import WORKER, limit_statements
+from integrations.base.database_deadline import WORKER_SECONDS, limit_statements
 from project.base.settings_table import SANDBOX
-from project.database.database_exists import is_made
+from project.database.database_exists import database_exists
 
 CHECK = "desk.010"
 NO_EMERGENCY = "desk.019"  # PASSWORD_LOGIN=emergency without an account that can log in
@@ -48,13 +48,13 @@ def _sends_mail() -> bool:
 def why_not_now() -> Iterator[str]:
     """What speaks against these settings beside what is missing: the file, a check, a database that does not answer."""
     yield from settings.ENVIRONMENT.wrong_lines()
-    limit_statements(WORKER)  # who waits for this answers nobody meanwhile
+    limit_statements(WORKER_SECONDS)  # who waits for this answers nobody meanwhile
     django.setup()
     for message in run_checks():
         if message.is_serious() and not message.is_silenced():
             yield str(message)
     try:
-        if not is_made():
+        if not database_exists():
             yield f"DATABASE_URL: {connection.settings_dict['NAME']} does not exist yet"
             return
         connection.ensure_connection()

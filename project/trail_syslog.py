@@ -37,7 +37,7 @@ from project.trail.trail_query import SOURCES, Act
 
 AUDIT_STUCK = "audit_stuck"
 STUCK_AFTER = datetime.timedelta(minutes=10)
-BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
+ACTS_A_BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
 BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: of a run, of a batch, of its connection
 LEASE = datetime.timedelta(seconds=60)
 LONGEST = 8000  # bytes of a message; rsyslog takes 8 KiB
@@ -110,7 +110,7 @@ def send_trail() -> str:
 def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
     """Sends batches while there is time. Returns how many acts, and whether some are left. Raises OSError."""
     until, sent, ends = time.monotonic() + BEGIN_FOR, 0, _settled()
-    number = FIRST_AFTER_FAILURE if row.failing_since else BATCH
+    number = FIRST_AFTER_FAILURE if row.failing_since else ACTS_A_BATCH
     while not ending.is_set() and time.monotonic() < until and lease.acquire():
         acts, marks = _next(row, ends, number)
         if acts:
@@ -120,7 +120,7 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
         sent += len(acts)
         if tuple(marks) == tuple(ends):
             return sent, False
-        number = BATCH
+        number = ACTS_A_BATCH
     return sent, True
 
 

@@ -32,12 +32,12 @@ logger = logging.getLogger(__name__)
 FOLDER = settings.STATE_DIR.absolute() / "counters"
 DEAD = FOLDER / "dead.json"  # 1.11's {"sums": {key: value}, "files": those that are in the sums already}
 SIZES = {"counter": 1 << 18, "histogram": 1 << 20}  # bytes of a process's files: far more than our bounded labels need
-AGAIN = 60.0  # seconds until a process that could not make its files tries again
+RETRY_SECONDS = 60.0  # seconds until a process that could not make its files tries again
 NEVER = float("-inf")
 OTHER = "other"
-QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-PARTNER = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
-PAGE = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+QUICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+PARTNER_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
+PAGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class _Own:
@@ -61,13 +61,13 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(FOLDER)
 values.ValueClass = MultiProcessValue(_name)
 INBOUND = Counter("desk_inbound_total", "Calls of others, by answer", ["source", "code"], registry=None)
 INBOUND_SECONDS = Histogram(
-    "desk_inbound_seconds", "How long calls of others took", ["source"], registry=None, buckets=QUICK
+    "desk_inbound_seconds", "How long calls of others took", ["source"], registry=None, buckets=QUICK_BUCKETS
 )
 CALLS = Counter("desk_calls_total", "Calls to partners", ["partner", "step", "outcome"], registry=None)
 CALL_SECONDS = Histogram(
-    "desk_call_seconds", "How long calls to partners took", ["partner", "step"], registry=None, buckets=PARTNER
+    "desk_call_seconds", "How long calls to partners took", ["partner", "step"], registry=None, buckets=PARTNER_BUCKETS
 )
-PAGES = Histogram("desk_pages_seconds", "How long staff's pages took", ["page"], registry=None, buckets=PAGE)
+PAGES = Histogram("desk_pages_seconds", "How long staff's pages took", ["page"], registry=None, buckets=PAGE_BUCKETS)
 DATABASE_ERRORS = Counter("desk_database_errors_total", "Errors of the database", ["kind"], registry=None)
 LOGINS = Counter("desk_logins_total", "Log-ins", ["way", "outcome"], registry=None)
 COUNTED = (INBOUND, INBOUND_SECONDS, CALLS, CALL_SECONDS, PAGES, DATABASE_ERRORS, LOGINS)
@@ -81,7 +81,7 @@ def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
         try:
             _name()
             if not _own.has_files:
-                if time.monotonic() - _own.failed_at < AGAIN:
+                if time.monotonic() - _own.failed_at < RETRY_SECONDS:
                     return
                 _take_files()
             count(*args)

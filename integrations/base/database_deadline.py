@@ -17,13 +17,13 @@ from collections.abc import Iterator
 
 from django.db import Error, InterfaceError, OperationalError
 
-INTAKE = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
+INTAKE_SECONDS = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
 INTAKE_STATEMENT = 7.0  # one statement of it: who waited for its thread meanwhile is to be answered within 10 as well
-PAGE = 30.0  # a page of staff
-WORKER = 20.0  # a statement of the worker's processes
-COMMAND = 300.0  # a statement of a command that a person runs
+PAGE_SECONDS = 30.0  # a page of staff
+WORKER_SECONDS = 20.0  # a statement of the worker's processes
+COMMAND_SECONDS = 300.0  # a statement of a command that a person runs
 NEVER = math.inf
-LOOK = 5.0  # a look from outside: the watchdog's, /readyz, `status`
+CHECK_SECONDS = 5.0  # a look from outside: the watchdog's, /readyz, `status`
 
 # PostgreSQL's codes: connection, resources (full disk, too many connections), the operator's act, the system;
 # then: read only, a lock not had in time, a transaction that was idle for too long.

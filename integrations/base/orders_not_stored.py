@@ -10,40 +10,40 @@ import time
 from django.conf import settings
 
 FOLDER = settings.STATE_DIR.absolute() / "not-stored"
-WITHIN, EACH = 600, 10  # seconds: that count, and of a file
+WINDOW_SECONDS, FILE_SECONDS = 600, 10  # seconds: that count, and of a file
 
 
-def note() -> None:
+def count_order_not_stored() -> None:
     """Counts one, and removes files that are too old. What can't be written is not counted: calls come first."""
     now = int(time.time())
     with contextlib.suppress(OSError):
         FOLDER.mkdir(parents=True, exist_ok=True)
-        file = FOLDER / str(now // EACH)
+        file = FOLDER / str(now // FILE_SECONDS)
         is_new = not file.exists()
         with file.open("ab") as handle:
             handle.write(b".")
         if is_new:
-            for name in _names():
+            for name in _counter_files():
                 if not _counts(name, now):
                     (FOLDER / name).unlink(missing_ok=True)
 
 
-def not_stored() -> dict | None:
+def orders_not_stored_lately() -> dict | None:
     """How many there were (`number`) within `minutes`, and about how many `seconds_ago` the last one was. None if there
     was none."""
     now, sizes = int(time.time()), {}
     with contextlib.suppress(OSError):
-        sizes = {int(name): (FOLDER / name).stat().st_size for name in _names() if _counts(name, now)}
+        sizes = {int(name): (FOLDER / name).stat().st_size for name in _counter_files() if _counts(name, now)}
     if not sizes:
         return None
-    ago = max(now - max(sizes) * EACH - EACH, 0)
-    return {"number": sum(sizes.values()), "minutes": WITHIN // 60, "seconds_ago": ago}
+    ago = max(now - max(sizes) * FILE_SECONDS - FILE_SECONDS, 0)
+    return {"number": sum(sizes.values()), "minutes": WINDOW_SECONDS // 60, "seconds_ago": ago}
 
 
-def _names() -> list[str]:
+def _counter_files() -> list[str]:
     return [file.name for file in FOLDER.iterdir() if file.name.isdecimal()]
 
 
 def _counts(name: str, now: int) -> bool:
     """Whether a file is of the last ten minutes. A clock that was put back leaves none in the future."""
-    return now - WITHIN < (int(name) + 1) * EACH <= now + EACH
+    return now - WINDOW_SECONDS < (int(name) + 1) * FILE_SECONDS <= now + FILE_SECONDS

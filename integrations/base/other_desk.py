@@ -25,7 +25,7 @@ from django.db import OperationalError, ProgrammingError, connections, transacti
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.models import HEARTBEAT_LIMIT, DeskProcess
 from orders.books.books import BooksSilentError
 from orders.incidents.desk_incidents import close_desk_incident, open_desk_incident
@@ -136,7 +136,7 @@ def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[st
         differs, taken = [key for key in differs if key not in mine], own
     if not set(differs) & mine.keys() and row.calls | mine != row.calls:
         DeskProcess.objects.filter(name=IN_FORCE).update(calls=row.calls | mine, seen_at=now)
-    _note(name, differs, works=works, now=now)
+    _note_process(name, differs, works=works, now=now)
     return differs, taken
 
 
@@ -191,7 +191,7 @@ def _machine() -> str:
 def look(name: str, *, works: bool = True) -> list[str]:
     """The settings in which this process differs from the desk, which its row says too."""
     differs = differs_now()
-    _note(name, differs, works=works, now=timezone.now())
+    _note_process(name, differs, works=works, now=timezone.now())
     return differs
 
 
@@ -213,7 +213,7 @@ def refuse_other_desk() -> None:
         raise BooksSilentError(why, code=OTHER_DESK)
 
 
-def _note(name: str, differs: list[str], *, works: bool, now: datetime.datetime) -> None:
+def _note_process(name: str, differs: list[str], *, works: bool, now: datetime.datetime) -> None:
     said = {"calls": calls(), "differs": differs, "works": works, "seen_at": now}
     said |= {"machine": _machine(), "pid": os.getpid()}
     DeskProcess.objects.update_or_create(name=name, defaults=said)
@@ -295,7 +295,7 @@ def watch_web() -> None:
     name, entered = _name_of_web(), False
     while True:
         try:
-            with database_deadline(LOOK):
+            with database_deadline(CHECK_SECONDS):
                 if not entered:
                     differs = enter(name, changed=web.changed, works=False)
                     entered, web.changed = True, False

@@ -46,7 +46,7 @@ def watch_clocks(*, now: datetime.datetime) -> None:
     differences = clock_differences(now=now)
     wrong = wrong_clocks(differences)
     for code in differences:
-        if code in wrong or (differences[code] is not None and not _is_anothers(code)):
+        if code in wrong or (differences[code] is not None and not _is_of_another_machine(code)):
             keep_desk_incident(code, wrong.get(code), now=now)
 
 
@@ -56,7 +56,7 @@ def watch_database_clock(*, now: datetime.datetime) -> None:
         keep_desk_incident(DATABASE_CLOCK, wrong[DATABASE_CLOCK], now=now)
 
 
-def _is_anothers(code: str) -> bool:
+def _is_of_another_machine(code: str) -> bool:
     """Whether the open incident is about another machine's clock. Only that machine's sweep may end it."""
     if code == BBOSS_CLOCK:
         return False  # the machines that took the calls noted their times, whoever looks

@@ -18,17 +18,17 @@ from rest_framework import serializers
 from integrations.base.strict_json import OF_ALL, BadJsonError
 from integrations.bboss.message_decoding import parsed
 from integrations.bboss.reply_codes import Code, Refused
-from integrations.bboss.request_checks import CONTROL, read_moment
+from integrations.bboss.request_checks import CONTROL_CHARACTERS, read_moment
 from integrations.partners.profile import Bboss, Domains
 from orders.models import Order, ServiceType
 from orders.rules.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, domain_meant, shown
 from orders.texts.error_messages import say_why_in_english
 
 EARLIEST_YEAR = 1970
-NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
+ORDER_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
 NUMBER_IN_TEXT = re.compile(r'"OrderNum\\*+"\s*+:\s*+\\*+"\s*+([A-Za-z0-9_-]{1,64})\s*+\\*+"', re.IGNORECASE)
 BY_HAND = "by_hand"  # in a form's context: people entered it, so BBOSS's ways of writing do not count
-DIGITS = "%Y%m%d"
+DATE_FORMAT = "%Y%m%d"
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _ADDRESS = frozenset("/:?#")
 
@@ -87,7 +87,7 @@ class NumberField(StringField):
     default_error_messages = {"form": "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"}
 
     def read(self, text: str) -> str:
-        return text if NUMBER.fullmatch(text) else self.fail("form")
+        return text if ORDER_NUMBER.fullmatch(text) else self.fail("form")
 
 
 class DayField(StringField):
@@ -103,9 +103,9 @@ class DayField(StringField):
         return None
 
     def read(self, text: str) -> datetime.date:
-        forms = (DIGITS,) if self.context.get(BY_HAND) else settings.PARTNERS.bboss.day_formats
+        forms = (DATE_FORMAT,) if self.context.get(BY_HAND) else settings.PARTNERS.bboss.day_formats
         day = next((day for form in forms if (day := _day(text, form))), None)
-        day = day or self.fail("day", given=shown(text), forms=" or ".join(forms).replace(DIGITS, "YYYYMMDD"))
+        day = day or self.fail("day", given=shown(text), forms=" or ".join(forms).replace(DATE_FORMAT, "YYYYMMDD"))
         return day if day.year >= EARLIEST_YEAR else self.fail("early", given=shown(text))
 
 
@@ -187,7 +187,7 @@ def names_in(text: str, how: Domains) -> list[str]:
 
 def _day(text: str, form: str) -> datetime.date | None:
     """`20230920` as a date: ASCII digits only; None for a day that does not exist."""
-    if form != DIGITS:
+    if form != DATE_FORMAT:
         moment = read_moment(text, (form,))
         return moment and moment.date()
     match = _DAY.fullmatch(text)
@@ -274,7 +274,7 @@ class WithdrawalSerializer(serializers.Serializer):
     OrderNum = NumberField(source="number")
 
 
-KINDS = {
+FORMS_BY_KIND = {
     "trial": (Order.Kind.TRIAL, TrialSerializer),
     "change": (Order.Kind.CHANGE, ChangeSerializer),
     "activation": (Order.Kind.ACTIVATION, ActivationSerializer),
@@ -297,7 +297,7 @@ def content_of(members: dict) -> dict:
 def order_number_of(content) -> str:
     """The number of the order that a message is about, or "" if it has no well-formed one."""
     number = content.get("OrderNum") if isinstance(content, dict) else None
-    return number if isinstance(number, str) and NUMBER.fullmatch(number) else ""
+    return number if isinstance(number, str) and ORDER_NUMBER.fullmatch(number) else ""
 
 
 def order_number_in(text: str) -> str:
@@ -323,16 +323,16 @@ def read_order(content: dict) -> OrderContent:
     Raises Refused 20505.
     """
     for path, value in _texts((), content):
-        if match := CONTROL.search(value):
+        if match := CONTROL_CHARACTERS.search(value):
             place = ascii(".".join(path) or value)[1:-1][:80]
             raise bad(place, f"holds the control character U+{ord(match.group()):04X}")
-    kind, serializer = KINDS[_kind_of(content, settings.PARTNERS.bboss)]
+    kind, serializer = FORMS_BY_KIND[_kind_of(content, settings.PARTNERS.bboss)]
     return OrderContent(kind=kind, **_validated(serializer, content))
 
 
 def _kind_of(content: dict, how: Bboss) -> str:
     """Which of KINDS it is, by OrderType, or by its members where the profile says so."""
-    values = {value: kind for kind in KINDS for value in getattr(how.kinds, kind)}
+    values = {value: kind for kind in FORMS_BY_KIND for value in getattr(how.kinds, kind)}
     if (given := _choice(content, "OrderType", tuple(values))) is not None:
         return values[given]
     if how.kind_absent == "activation":
@@ -342,7 +342,7 @@ def _kind_of(content: dict, how: Bboss) -> str:
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
     """A trial that people enter, and all its faults by the same rules: codes of the messages above, or `control`."""
-    controls = ((path[0], CONTROL.search(value)) for path, value in _texts((), content) if path)
+    controls = ((path[0], CONTROL_CHARACTERS.search(value)) for path, value in _texts((), content) if path)
     faults = [MemberFault(name, "control", {"character": f"U+{ord(one[0]):04X}"}) for name, one in controls if one]
     try:
         values = _form(TrialSerializer, by_hand=True).run_validation(content)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.base.old_secrets import ACCESS_TOKEN, APP_SECRET, note_use, which
+from integrations.base.old_secrets import ACCESS_TOKEN, APP_SECRET, matching_secret, note_use
 from integrations.bboss.message_decoding import Wire, ours
 from integrations.bboss.reply_codes import Code, Refused
 from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked, masked_text_to_sign, method_of, verify
@@ -23,7 +23,7 @@ from notifications.masks import head
 from orders.rules.content import shown
 from orders.rules.local_time import SHANGHAI
 
-REQUIRED = (
+REQUIRED_MEMBERS = (
     "accessToken",
     "content",
     "domain",
@@ -39,12 +39,12 @@ LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
 MAX_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
 LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
-LIST, NONE = "list", "none"  # how tokens are checked; else by their form
+TOKEN_LIST, NO_TOKENS = "list", "none"  # how tokens are checked; else by their form
 FIRST_PLACES = 3  # of a body that is not parsed yet, at which a token is looked for
-DIGITS = "%Y%m%d%H%M%S"
+TIME_FORMAT = "%Y%m%d%H%M%S"
 LONGEST_TIME = 40
-TOKEN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+TOKEN_PATTERN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})")
 
 
@@ -67,9 +67,9 @@ def is_signed(message: Message) -> bool:
     token, given = members.get("accessToken"), members.get("sign")
     if not isinstance(given, str):
         return False
-    if how.token.check == LIST and not (isinstance(token, str) and is_known(token, settings.BBOSS_ACCESS_TOKENS)):
+    if how.token.check == TOKEN_LIST and not (isinstance(token, str) and is_known(token, settings.BBOSS_ACCESS_TOKENS)):
         return False
-    return which(APP_SECRET, lambda secret: verify(wire, given, secret)) is not None
+    return matching_secret(APP_SECRET, lambda secret: verify(wire, given, secret)) is not None
 
 
 def check_trans_ido(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
@@ -81,7 +81,9 @@ def check_trans_ido(members: dict[str, Any], now: datetime.datetime, wire: Wire)
 
 def check_required(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20101: another required member is missing or empty. The answer names the first one in alphabetical order."""
-    needed = [name for name in REQUIRED if name != "accessToken" or settings.PARTNERS.bboss.token.check != NONE]
+    needed = [
+        name for name in REQUIRED_MEMBERS if name != "accessToken" or settings.PARTNERS.bboss.token.check != NO_TOKENS
+    ]
     missing = [name for name in needed if members.get(name) in EMPTY]
     if missing:
         raise Refused(Code.MISSING, missing[0], hint=f"missing or empty: {', '.join(missing)}")
@@ -98,7 +100,7 @@ def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire)
     """20209: timeStamp is not an existing time YYYYMMDDHHMMSS, or as the profile says."""
     given, formats = members["timeStamp"], settings.PARTNERS.bboss.time_formats
     if not isinstance(given, str) or parse_time(given) is None:
-        forms = " or ".join(formats).replace(DIGITS, "YYYYMMDDHHMMSS")
+        forms = " or ".join(formats).replace(TIME_FORMAT, "YYYYMMDDHHMMSS")
         raise Refused(Code.TIME_FORM, hint=f"timeStamp: {shown(given)} is not a time {forms}")
 
 
@@ -119,13 +121,13 @@ def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> 
 def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20305: the token is malformed or unknown. 20311: it has expired. A gateway may check it in our place."""
     check = settings.PARTNERS.bboss.token.check
-    if check == NONE:
+    if check == NO_TOKENS:
         return
     token = members["accessToken"]
     ends = token_expiry(token) if isinstance(token, str) else None
     if ends is None:
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: not of the form <expiry><32 hex>-<4 digits>-<epoch>")
-    if check == LIST and not is_known(token, settings.BBOSS_ACCESS_TOKENS):
+    if check == TOKEN_LIST and not is_known(token, settings.BBOSS_ACCESS_TOKENS):
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: right in form, but none of the tokens set here")
     if now > ends:
         raise Refused(Code.TOKEN_EXPIRED, hint=f"accessToken: ended {wire_time(ends)}, our clock is {wire_time(now)}")
@@ -138,14 +140,14 @@ def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire)
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
     if not isinstance(given, str):
         raise Refused(Code.SIGNATURE, hint="sign: must be a string")
-    secret = which(APP_SECRET, lambda one: verify(wire, given, one))
+    secret = matching_secret(APP_SECRET, lambda one: verify(wire, given, one))
     if secret is None:
         text, method = masked_text_to_sign(wire)[:LONGEST_HINT], method_of(wire.members, settings.PARTNERS.bboss)
         raise Refused(
             Code.SIGNATURE, hint=f"sign: is not the {method.upper()} of the text that we signed, which is: {text}"
         )
     note_use(APP_SECRET, secret)
-    if settings.PARTNERS.bboss.token.check == LIST:
+    if settings.PARTNERS.bboss.token.check == TOKEN_LIST:
         note_use(ACCESS_TOKEN, members["accessToken"])
 
 
@@ -198,7 +200,7 @@ def read_moment(text: str, formats: Iterable[str]) -> datetime.datetime | None:
 
 
 def _in_form(text: str, form: str) -> datetime.datetime | None:
-    if form == DIGITS:
+    if form == TIME_FORMAT:
         return parse_digits(text)
     if len(text) > LONGEST_TIME or not text.isascii():
         return None
@@ -225,22 +227,22 @@ def parse_digits(text: str) -> datetime.datetime | None:
 
 def token_expiry(token: str) -> datetime.datetime | None:
     """When the token ends (Asia/Shanghai); None if it does not have a token's form."""
-    match = TOKEN.fullmatch(token)
+    match = TOKEN_PATTERN.fullmatch(token)
     return match and parse_digits(match.group(1))
 
 
-def may_be_a_callers(text: str) -> bool:
+def may_be_from_bboss(text: str) -> bool:
     """Whether a message that is not parsed yet may be BBOSS's: it names one of our tokens, or one of a token's form
     where the profile asks for no more, as its accessToken, at one of the first places."""
     how = settings.PARTNERS.bboss
-    if how.token.check == NONE:
+    if how.token.check == NO_TOKENS:
         return True
     for name in {"accessToken", how.theirs.get("accessToken", "accessToken")}:
         for behind in text.split(f'"{name}"', FIRST_PLACES)[1:]:
             given = behind[: 2 * LONGEST_TOKEN].partition('"')[2].partition('"')[0]
-            if how.token.check != LIST and token_expiry(given):
+            if how.token.check != TOKEN_LIST and token_expiry(given):
                 return True
-            if how.token.check == LIST and is_known(given, settings.BBOSS_ACCESS_TOKENS):
+            if how.token.check == TOKEN_LIST and is_known(given, settings.BBOSS_ACCESS_TOKENS):
                 return True
     return False
 
@@ -252,14 +254,14 @@ def is_known(token: str, known: Iterable[str]) -> bool:
 
 def stored_trans_ido(given: str) -> str:
     """The caller's number for our columns: a digest if it is too long, or holds a token or control characters."""
-    if len(given) <= LONGEST_TRANS_IDO and not CONTROL.search(given) and not TOKEN.search(given):
+    if len(given) <= LONGEST_TRANS_IDO and not CONTROL_CHARACTERS.search(given) and not TOKEN_PATTERN.search(given):
         return given
     return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
 
 
 def masked_body(members: dict[str, Any]) -> str:
     """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
-    return TOKEN.sub(MASK, encode(masked(members, settings.PARTNERS.bboss.secret_names)))
+    return TOKEN_PATTERN.sub(MASK, encode(masked(members, settings.PARTNERS.bboss.secret_names)))
 
 
 def masked_head(members: dict[str, Any]) -> str:
@@ -269,14 +271,14 @@ def masked_head(members: dict[str, Any]) -> str:
 
 def storable_hint(hint: str, *, signed: bool) -> str:
     """The hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
-    masked = TOKEN.sub(MASK, hint) if signed else _masked_tokens_of_head(hint)
+    masked = TOKEN_PATTERN.sub(MASK, hint) if signed else _masked_tokens_of_head(hint)
     masked = masked.replace("\0", "\\u0000")
     return masked if signed else head(masked, MAX_OF_A_STRANGER)[0]
 
 
 def _masked_tokens_of_head(text: str) -> str:
     """Cuts a text before masking, so that a long one costs nothing, and after, so that no half of a token is left."""
-    masked = TOKEN.sub(MASK, text[: MAX_OF_A_STRANGER + LONGEST_TOKEN])
+    masked = TOKEN_PATTERN.sub(MASK, text[: MAX_OF_A_STRANGER + LONGEST_TOKEN])
     if len(text) > MAX_OF_A_STRANGER + LONGEST_TOKEN:
         masked = masked[:-LONGEST_TOKEN]
     return head(masked, MAX_OF_A_STRANGER)[0]

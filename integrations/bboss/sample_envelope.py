@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from integrations.base.strict_json import BadJsonError, parse_bytes
 from integrations.bboss.message_decoding import FORM, Wire
-from integrations.bboss.request_checks import LIST, parse_digits, token_expiry
+from integrations.bboss.request_checks import TOKEN_LIST, parse_digits, token_expiry
 from integrations.bboss.signing import sign
 from integrations.outbound.wire_formats import encode, wire_time
 from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
@@ -108,7 +108,7 @@ def current_token(now: datetime.datetime) -> str:
 
 def _token(now: datetime.datetime, how: Bboss) -> str:
     """Returns `current_token`; one of its form where none is listed, and the profile does not look for it there."""
-    if how.token.check == LIST or any(settings.BBOSS_ACCESS_TOKENS):
+    if how.token.check == TOKEN_LIST or any(settings.BBOSS_ACCESS_TOKENS):
         return current_token(now)
     return f"{wire_time(now + A_MONTH)}{uuid.uuid4().hex}-0000-{now.timestamp():.0f}"
 

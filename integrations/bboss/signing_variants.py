@@ -22,7 +22,7 @@ from integrations.partners.member_rules import toml
 from integrations.partners.profile import PAIRS, SECRET, SIGN_METHODS, Bboss, Sign
 from orders.rules.content import canonical_json
 
-SECONDS = 1.5  # of the processor: a busy machine finds the same
+MAX_CPU_SECONDS = 1.5  # of the processor: a busy machine finds the same
 SIZES = {"md5": 16, "hmac-md5": 16, "sha256": 32, "sm3": 32, "hmac-sha256": 32}
 EQUAL, NAMED, VALUES = "{name}={value}", "{name}{value}", "{value}"
 FORMS = [
@@ -80,13 +80,13 @@ def digest_of(given: str) -> tuple[bytes, str]:
         return b"", ""
 
 
-def find_way(wire: Wire, given: str, secrets: list[str], how: Bboss, declared: str) -> Found | None:
+def find_variant(wire: Wire, given: str, secrets: list[str], how: Bboss, declared: str) -> Found | None:
     """Returns the first way that makes the sign right. `declared`: the message's signMethod, in lower case."""
     wanted, encoding = digest_of(given)
     methods = [method for method in SIGN_METHODS if SIZES[method] == len(wanted)]
     if declared in methods:
         methods = [declared]
-    end, sign_name = time.thread_time() + SECONDS, how.named("sign", wire.members)
+    end, sign_name = time.thread_time() + MAX_CPU_SECONDS, how.named("sign", wire.members)
     names = [name for name in wire.members if name != sign_name]
     seen: set[tuple[tuple[str, ...], bool]] = set()
     for order, usual, surely in _lists(names, how.named("content", wire.members)):

@@ -159,7 +159,7 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
 
 def _parse(text: str, charset: str) -> Wire:
     """The message. One without a token of ours may hold fewer values. Only a signed one may hold long numbers."""
-    how, known = settings.PARTNERS.bboss, request_checks.may_be_a_callers(text)
+    how, known = settings.PARTNERS.bboss, request_checks.may_be_from_bboss(text)
     bounds = strict_json.OF_UNSIGNED if known else strict_json.OF_STRANGERS
     try:
         return Wire(parsed(text, bounds, how), text, charset)

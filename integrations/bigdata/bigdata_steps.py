@@ -43,11 +43,11 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
     if row.step == Step.VERIFY_DELETED:
         seen = {"there": True} if row.seen_there else {}  # a person has looked (contract 7.2)
         return encode(bigdata.job_query(row.order.number) | {"delete": _deletion(row, facts)} | seen)
-    return encode(_deletion(row, facts) if row.step == Step.DELETE_BILLING else fields.product_infos(facts))
+    return encode(_deletion(row, facts) if row.step == Step.DELETE_BILLING else fields.records_body(facts))
 
 
 def _deletion(row: Dispatch, facts: list[RecordFacts]) -> dict:
-    return fields.posted_deletion(facts, row.frozen_at) if row.posted else fields.deletion(facts)
+    return fields.deletion_by_post_body(facts, row.frozen_at) if row.posted else fields.deletion_body(facts)
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
@@ -57,11 +57,11 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
         named = [one for one in row.named if (one["productId"], domain_key(one["domain"])) not in ours]
         facts = [_facts_of_named(row.order, one) for one in named]
-        fixed = _deletion(row, facts) if row.posted else fields.named_theirs(named)
+        fixed = _deletion(row, facts) if row.posted else fields.body_in_their_names(named)
     else:
         mine = [records[pk] for pk in row.fixes if records[pk].state in stand]
         cancelled = BillingRecord.State.CANCELLED
-        fixed = fields.product_infos(record_facts(record, cancelled=record.state == cancelled) for record in mine)
+        fixed = fields.records_body(record_facts(record, cancelled=record.state == cancelled) for record in mine)
     return fixed
 
 
@@ -144,7 +144,7 @@ def _deletes(work: Work) -> Callable[..., PartnerResponse]:
 def _look_up(work: Work, asked: dict, until: float) -> dict:
     """Carries out a step that asks what the big-data side holds, and perhaps deletes it."""
     if work.step == Step.ASK_BILLING:
-        rows = _query(fields.as_ours(asked)["jobId"], work, key=work.key, until=until)
+        rows = _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)
         return {
             "result": Attempt.Outcome.OK,
             "answer": f"{len(rows)} records are there",
@@ -198,7 +198,7 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
 def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
     bigdata.check_look_up()
     rows = []
-    for job_id in dict.fromkeys(fields.as_ours(record)["jobId"] for record in named):
+    for job_id in dict.fromkeys(fields.in_our_names(record)["jobId"] for record in named):
         _one_more_call(until)
         rows += _query(job_id, work, key=str(uuid.uuid4()), until=until)
     return rows
@@ -222,10 +222,10 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
     """Deletes what is still there (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
     seen, named = asked.get("there", False), asked["delete"]
-    rows = [asked] if seen else _query(fields.as_ours(asked)["jobId"], work, key=work.key, until=until)
+    rows = [asked] if seen else _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)
     if work.posted and not seen:  # a partner may refuse to cancel what it does not hold
         there = {(row["productId"], domain_key(str(row["domain"]))) for row in rows}
-        ours = [(one, fields.as_ours(one)) for one in named["productInfos"]]
+        ours = [(one, fields.in_our_names(one)) for one in named["productInfos"]]
         named = {"productInfos": [one for one, our in ours if (our["productId"], domain_key(our["domain"])) in there]}
     if rows and named["productInfos"]:
         if not seen:

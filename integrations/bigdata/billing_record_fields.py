@@ -41,25 +41,25 @@ class RecordFacts:
     accepted: Mapping[str, str] = field(default_factory=dict)
 
 
-def product_infos(records: Iterable[RecordFacts]) -> dict[str, Any]:
+def records_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
     """The body that creates or cancels the records, in the given order. Each record needs both its times."""
-    return named_theirs(record_members(record) for record in records)
+    return body_in_their_names(record_members(record) for record in records)
 
 
-def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
-    return named_theirs(_identity(record) for record in records)
+def deletion_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
+    return body_in_their_names(_identity(record) for record in records)
 
 
-def posted_deletion(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
+def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
     """The body that deletes them at a partner without a delete: each is cancelled as of its creation. `now`: the
     creation of one whose own is not known."""
-    return product_infos(
+    return records_body(
         replace(one, create_time=one.create_time or now, cancel_time=one.create_time or now, cancelled=True)
         for one in records
     )
 
 
-def present(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def without_deleted(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows, which have our names, without those that count as absent at a partner without a delete: cancelled as of
     their creation."""
     return iter(rows) if settings.PARTNERS.bigdata.delete.path else itertools.filterfalse(_is_deleted, rows)
@@ -70,13 +70,13 @@ def _is_deleted(row: Mapping[str, Any]) -> bool:
     return str(row.get("cancelStatus")) == CANCELLED and created is not None and str(created) == str(ended)
 
 
-def named_theirs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def body_in_their_names(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The body of these records, which have our names."""
     names = settings.PARTNERS.bigdata.rename
     return {"productInfos": [renamed(record, names) for record in records]}
 
 
-def as_ours(record: Mapping[str, Any]) -> dict[str, Any]:
+def in_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record of a frozen body or of an answer, under our names."""
     return ours(record, settings.PARTNERS.bigdata.rename)
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.bigdata.billing_record_fields import as_ours, named_theirs, present
+from integrations.bigdata.billing_record_fields import body_in_their_names, in_our_names, without_deleted
 from integrations.outbound import wire_formats
 from integrations.outbound.http_client import (
     ANSWER_BYTES,
-    NO_MORE,
+    NO_PARAMS,
     PartnerError,
     PartnerResponse,
     check_success,
@@ -26,9 +26,9 @@ from integrations.partners.calls import call_of, renamed
 from integrations.partners.member_rules import Rule, member
 from orders.outbox.outcome import LOOK_UP
 
-NAMED = ("jobId", "productId", "domain")  # what each row of a look-up must have, and of traffic
+RECORD_KEYS = ("jobId", "productId", "domain")  # what each row of a look-up must have, and of traffic
 NOTHING_THERE = PartnerResponse(200, "", {})
-MEASURED = ("jobId", "dataflow")
+TRAFFIC_KEYS = ("jobId", "dataflow")
 NO_SUCH_CALL = "no_such_call"  # the code of a step that is for a call which the profile has no more
 RECORD_BYTES = 2048  # of an answer, for each record; one of our records takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
@@ -38,7 +38,7 @@ RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
     """The body that asks for one trial's traffic. `job_id` is the trial's number, `product_id` its service type."""
     asked = {"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}
-    return named_theirs([asked])
+    return body_in_their_names([asked])
 
 
 def job_query(job_id: str) -> dict[str, Any]:
@@ -59,21 +59,21 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
-    """The records that the big-data side holds for an order (`present`). Time-out and size limit grow with those
-    `expected`."""
+    """Returns the records that the big-data side holds for an order, `without_deleted`. Time-out and size limit grow
+    with the number `expected`."""
     check_look_up()
     body = wire_formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
     how = settings.PARTNERS.bigdata.query
-    rows = _rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED)
-    return list(present(rows))
+    rows = _rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, RECORD_KEYS)
+    return list(without_deleted(rows))
 
 
 def check_look_up() -> None:
     """Raises PartnerError if the big-data side has no look-up: a person must look (contract 7.2)."""
     if not settings.PARTNERS.bigdata.query.path:
-        raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=NO_MORE)
+        raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=NO_PARAMS)
 
 
 def look_up_seconds(expected: int) -> float:
@@ -83,7 +83,7 @@ def look_up_seconds(expected: int) -> float:
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
     """The traffic of trials: enterpriseId, productId, jobId (texts), dataflow. `body`: from `trial_flow_query`."""
     answer, rows = _call("bigdata.traffic", body, key, request_id), settings.PARTNERS.bigdata.traffic.rows
-    return [_flow(row) for row in _rows(answer, rows, MEASURED)]
+    return [_flow(row) for row in _rows(answer, rows, TRAFFIC_KEYS)]
 
 
 def _flow(row: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _call(
     """
     call, timeout = call_of(name), settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
     if not call.url:
-        raise PartnerError(f"the profile has no {name}", permanent=True, code=NO_SUCH_CALL, params=NO_MORE)
+        raise PartnerError(f"the profile has no {name}", permanent=True, code=NO_SUCH_CALL, params=NO_PARAMS)
     answer = post(call, body, key=key, request_id=request_id, timeout=timeout, most=most)
     if any(rule.holds(answer.data, status=answer.http_status) for rule in none):
         return NOTHING_THERE
@@ -123,7 +123,7 @@ def _rows(answer: PartnerResponse, path: str, members: Iterable[str]) -> list[di
         return []
     rows = member(answer.data, tuple(path.split(".")))
     if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
-        found = [as_ours(row) for row in rows]
+        found = [in_our_names(row) for row in rows]
         if all(name in row for row in found for name in members):
             return found
         lacks = f"answered rows of which one has no {', '.join(members)}"
@@ -135,4 +135,4 @@ def _rows(answer: PartnerResponse, path: str, members: Iterable[str]) -> list[di
         "raw": answer.raw,
         "charset": answer.charset,
     }
-    raise PartnerError(lacks, code="bad_result", params=NO_MORE, read=Meaning.NOT_UNDERSTOOD.value, **known)
+    raise PartnerError(lacks, code="bad_result", params=NO_PARAMS, read=Meaning.NOT_UNDERSTOOD.value, **known)

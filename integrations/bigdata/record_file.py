@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from integrations.bigdata.billing_record_fields import CANCELLED, LIVE, present
+from integrations.bigdata.billing_record_fields import CANCELLED, LIVE, without_deleted
 from integrations.bigdata.record_comparison import MEMBERS
 from integrations.bigdata.record_lookup import is_name
 from orders.books.books import RecordFileError
@@ -31,7 +31,7 @@ class RecordFile:
         """Reads and checks all of it. Raises RecordFileError."""
         self._rows = sqlite3.connect("")  # a file without a name, which ends with the connection
         self._rows.execute("CREATE TABLE held (job, row)")
-        lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in present(read_rows(path)))
+        lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in without_deleted(read_rows(path)))
         self.lines = self._rows.executemany("INSERT INTO held VALUES (?, ?)", lines).rowcount
         self._rows.execute("CREATE INDEX of_job ON held (job)")
 

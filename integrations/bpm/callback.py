@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from integrations.base import strict_json
-from integrations.base.old_secrets import CALLBACK_SECRET, note_use, which
+from integrations.base.old_secrets import CALLBACK_SECRET, matching_secret, note_use
 from integrations.bboss.caller_limits import caller_address, is_among
-from integrations.bpm.callback_openapi import MEANINGS, documented
+from integrations.bpm.callback_openapi import STATUS_MEANINGS, documented
 from integrations.bpm.callback_reading import Approval, BadCallbackError, members_of, read_approval
 from integrations.bpm.callback_signature import is_signed
 from integrations.bpm.kept_callbacks import Call, keep_refused, keep_until_known
@@ -38,7 +38,7 @@ class RefusedError(Exception):
     """The call is refused; `status` is one of MEANINGS."""
 
     def __init__(self, status: int, message: str = ""):
-        super().__init__(message or MEANINGS[status])
+        super().__init__(message or STATUS_MEANINGS[status])
         self.status = status
 
 
@@ -66,9 +66,9 @@ class ApprovalsView(APIView):
                 keep_refused(self.call, exc.status, str(exc)[:LONGEST_MESSAGE])
             return _answer(exc.status, str(exc))
         if isinstance(exc, MethodNotAllowed):
-            return _answer(405, MEANINGS[405], {"Allow": "POST"})
+            return _answer(405, STATUS_MEANINGS[405], {"Allow": "POST"})
         logger.error("an approval could not be received", exc_info=exc)
-        return _answer(503, MEANINGS[503])
+        return _answer(503, STATUS_MEANINGS[503])
 
 
 def receive(request: HttpRequest, call: Call) -> None:
@@ -98,7 +98,7 @@ def _check_caller(request: HttpRequest, call: Call) -> None:
         raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")
     if how.check != ADDRESSES:
         given = request.headers.get(how.header, "")
-        secret = which(CALLBACK_SECRET, lambda one: _is_right(how.check, call.body, given, one))
+        secret = matching_secret(CALLBACK_SECRET, lambda one: _is_right(how.check, call.body, given, one))
         if secret is None:
             raise RefusedError(401, "wrong token" if how.check == TOKEN else "")
         note_use(CALLBACK_SECRET, secret)

@@ -20,7 +20,7 @@ from orders.rules.content import content_hash
 from orders.rules.local_time import SHANGHAI
 
 RESULTS = ["pass", "reject", "return"]
-OURS = "%Y-%m-%d %H:%M:%S"
+OUR_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _EARLIEST_YEAR = 1970
 
@@ -92,9 +92,10 @@ class TimeField(TextField):
             data = str(data)
         text = super().to_internal_value(data)
         moment = next(
-            filter(None, (_time(text) if form == OURS else read_moment(text, [form]) for form in forms)), None
+            filter(None, (_time(text) if form == OUR_TIME_FORMAT else read_moment(text, [form]) for form in forms)),
+            None,
         )
-        known = " or ".join(forms).replace(OURS, "YYYY-MM-DD HH:MM:SS")
+        known = " or ".join(forms).replace(OUR_TIME_FORMAT, "YYYY-MM-DD HH:MM:SS")
         return moment if moment and moment.year >= _EARLIEST_YEAR else self.fail("time", forms=known)
 
 

@@ -5,7 +5,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from integrations.bpm.callback_fields import AnswerSerializer, ApprovalSerializer
 
 RECEIVED = "成功"
-MEANINGS = {
+STATUS_MEANINGS = {
     200: "received, or received before",
     400: "the body is bad; the message names the member",
     401: "wrong signature",
@@ -32,8 +32,10 @@ SIGNATURE = OpenApiParameter(
 
 
 def _example(status: int) -> OpenApiExample:
-    body = {"code": status, "message": RECEIVED if status == 200 else MEANINGS[status]}
-    return OpenApiExample(f"{status} {MEANINGS[status]}", value=body, response_only=True, status_codes=[str(status)])
+    body = {"code": status, "message": RECEIVED if status == 200 else STATUS_MEANINGS[status]}
+    return OpenApiExample(
+        f"{status} {STATUS_MEANINGS[status]}", value=body, response_only=True, status_codes=[str(status)]
+    )
 
 
 documented = extend_schema(
@@ -43,9 +45,9 @@ documented = extend_schema(
     auth=[],
     parameters=[SIGNATURE],
     request=ApprovalSerializer,
-    responses={status: OpenApiResponse(AnswerSerializer, text) for status, text in MEANINGS.items()},
+    responses={status: OpenApiResponse(AnswerSerializer, text) for status, text in STATUS_MEANINGS.items()},
     examples=[
         OpenApiExample("approval", value=EXAMPLE_RECORD, request_only=True),
-        *[_example(status) for status in MEANINGS],
+        *[_example(status) for status in STATUS_MEANINGS],
     ],
 )

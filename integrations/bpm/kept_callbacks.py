@@ -31,9 +31,9 @@ from orders.texts.errors import RecordConflictError
 logger = logging.getLogger(__name__)
 OPERATOR = "operator"
 SIGNATURES = {"sign", "signature", "x-signature"}
-OF_A_STRANGER, OF_BPM = 4096, 65_536  # bytes that are kept of a refused body
+MAX_UNSIGNED_BYTES, MAX_SIGNED_BYTES = 4096, 65_536  # bytes that are kept of a refused body
 LONGEST_NUMBER = 64
-AT_ONCE = 500
+ROWS_AT_ONCE = 500
 
 
 @dataclass
@@ -80,7 +80,7 @@ def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None
     if processes is not None:
         waiting = waiting.filter(process__in=list(processes))
     applied = 0
-    for row in waiting.order_by("-pk")[:AT_ONCE][::-1]:
+    for row in waiting.order_by("-pk")[:ROWS_AT_ONCE][::-1]:
         if order := order_of_process(row.process, now=now):
             _apply(row, order.number, now)
             applied += 1
@@ -125,7 +125,7 @@ def _row(call: Call, status: int, why: str, *, order_number: str = "", process: 
 
 def masked(call: Call) -> str:
     """Returns what is kept of a body: its beginning, without secrets."""
-    most = OF_BPM if call.signed else OF_A_STRANGER
+    most = MAX_SIGNED_BYTES if call.signed else MAX_UNSIGNED_BYTES
     try:
         members = call.members or parse_bytes(call.body, OF_STRANGERS)
         names = {*SIGNATURES, settings.PARTNERS.bpm.callback.header.lower(), *settings.PARTNERS.bboss.secret_names}

@@ -29,8 +29,10 @@ LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
 SILENT_FOR = datetime.timedelta(minutes=5)  # without an answer, in which calls were tried
 READ_EVERY = 1.0
-OPEN = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
-TROUBLED = Prepared(lambda: Breaker.objects.filter(OneOf("partner", "partners"), failures__gt=0).values_list("partner"))
+OPEN_BREAKERS = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
+FAILING_PARTNERS = Prepared(
+    lambda: Breaker.objects.filter(OneOf("partner", "partners"), failures__gt=0).values_list("partner")
+)
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Tally:
 
 def open_partners() -> set[str]:
     """The partners whose breaker is open now."""
-    return set(OPEN())
+    return set(OPEN_BREAKERS())
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
@@ -63,7 +65,7 @@ def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
     return rows.values_list("probe_at", flat=True).first()
 
 
-class Recent:
+class PartnerCache:
     """A set of partners from the database (with an open breaker, or paused). It is read at most once a second."""
 
     def __init__(self, read: Callable[[], set[str]]):
@@ -91,10 +93,10 @@ def note_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime) -> boo
     if not tallies:
         return False
     written = False
-    troubled = set(TROUBLED(partners=tallies))
+    troubled = set(FAILING_PARTNERS(partners=tallies))
     for partner, tally in tallies.items():
         if tally.failed or partner in troubled:
-            _note(partner, tally, now)
+            _save_tally(partner, tally, now)
             written = True
     return written
 
@@ -114,7 +116,7 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
     return tallies
 
 
-def _note(partner: str, tally: Tally, now: datetime.datetime) -> None:
+def _save_tally(partner: str, tally: Tally, now: datetime.datetime) -> None:
     """Writes a warning for an opening and one for a closing: of all processes the one that commits it, so once."""
     with transaction.atomic():
         Breaker.objects.get_or_create(partner=partner)

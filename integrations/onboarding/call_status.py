@@ -92,7 +92,7 @@ def lines_of_standing(row: Standing) -> Iterator[str]:
     proofs = [f"{kind}: {_proven(proof)}" for kind, proof in row.proofs.items()]
     yield f"  proven   {'; '.join(proofs) or 'not asked'}"
     for word in ("accepted", "refused", "doubtful"):
-        yield f"  last {word:9}{_told(getattr(row, word))}"
+        yield f"  last {word:9}{_answer_line(getattr(row, word))}"
     held = f"{say_held(row.held)}; `resume {row.held.partner}` ends it" if row.held else "no"
     yield f"  held     {held}{f'; {row.paused.partner} is paused {say_when(row.paused)}' if row.paused else ''}"
 
@@ -103,7 +103,7 @@ def _proven(proof: PartnerProof | None) -> str:
     return f"since {_second(proof.proven_at)} by {f'order {proof.order}' if proof.order else 'what an upgrade found'}"
 
 
-def _told(attempt: Attempt | None) -> str:
+def _answer_line(attempt: Attempt | None) -> str:
     if attempt is None:
         return f"none of the last {LOOKED_AT} attempts"
     said = f" ({attempt.error_code})" if attempt.error_code else ""

@@ -40,7 +40,7 @@ NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothin
 PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
 URL = re.compile(r"\burl: \S+")
-NO_MORE = {"code": "cause_says_all"}
+NO_PARAMS = {"code": "cause_says_all"}
 ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
 
 
@@ -150,17 +150,17 @@ def post(
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
-        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=NO_MORE)
+        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=NO_PARAMS)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
         raise refuse(
-            f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_MORE
+            f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_PARAMS
         )
     if status == ACTED_BEFORE:
         data = parse_object(decoded(raw, charset)) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
         raise refuse.acted_before(storable_text(data.get("code")), storable_text(data.get("message") or ""), code=word)
     if len(raw) > most:
-        raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
+        raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_PARAMS)
     reading = read_answer(call.answer, status=status, raw=raw, charset=charset)
     return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, named)
 
@@ -209,11 +209,11 @@ def check_success(answer: PartnerResponse) -> None:
     if reading.meaning == Meaning.NOT_UNDERSTOOD:
         http = f"answered HTTP {answer.http_status}"
         if reading.data is None:
-            raise refuse(f"{http} with a body that is not a JSON object", code="not_json", params=NO_MORE)
+            raise refuse(f"{http} with a body that is not a JSON object", code="not_json", params=NO_PARAMS)
         if isinstance(code, str | int) and not isinstance(code, bool):
-            raise refuse(f"{http} in a way that no rule reads", code="no_rule", params=NO_MORE)
-        raise refuse("answered without a code", code="no_code", params=NO_MORE)
-    said = {"message": _said(answer.http_status, reading.code, reading.words), "params": _words(reading.words)}
+            raise refuse(f"{http} in a way that no rule reads", code="no_rule", params=NO_PARAMS)
+        raise refuse("answered without a code", code="no_code", params=NO_PARAMS)
+    said = {"message": _answer_words(answer.http_status, reading.code, reading.words), "params": _words(reading.words)}
     if reading.meaning == Meaning.LATER:
         raise refuse(code=_word(reading.code), transport=False, **said)
     word = f"http_{answer.http_status}" if _number(code) == 200 else _word(reading.code)
@@ -259,7 +259,7 @@ class _Refusal:
 
     def acted_before(self, said: str, words: str, *, code: str) -> PartnerError:
         known = {"permanent": True, "acted_before": True, "params": _words(words), **self.known}
-        return PartnerError(_said(self.known["http_status"], said, words), code=code, **known)
+        return PartnerError(_answer_words(self.known["http_status"], said, words), code=code, **known)
 
 
 def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
@@ -321,7 +321,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
     else:
         code, what, words = "refused", "no connection", _unreached(error)
     words = URL.sub("url: ...", words)  # a path of the profile may hold a secret
-    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=NO_MORE)
+    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=NO_PARAMS)
 
 
 def _unreached(error: Exception) -> str:
@@ -354,7 +354,7 @@ def _word(code: object) -> str:
     return f"code_{storable_text(code)}"[:32]
 
 
-def _said(status: int, code: str, words: str) -> str:
+def _answer_words(status: int, code: str, words: str) -> str:
     return f"answered HTTP {status}, code {clean(code)[:60]}: {clean(words)[:300]}"
 
 

@@ -54,7 +54,7 @@ def show_call(profile: Profile, name: str) -> ShownCall:
     own = getattr(how, call)
     whole = own.path if "://" in own.path or own.path.startswith("${") else base.rstrip("/") + own.path
     headers = {header: MASK if TELLING.search(header) else masked(value) for header, value in how.headers.items()}
-    rules = [(one, _told(getattr(own.answer, one)), source_of(profile, name, one)) for one in KEYS]
+    rules = [(one, _values_words(getattr(own.answer, one)), source_of(profile, name, one)) for one in KEYS]
     if name in LOOK_UPS:
         said = profile.given.get(partner, {}).get(call, {})
         rules.append(("rows", own.rows, f"[{name}]" if "rows" in said else DEFAULT))
@@ -97,7 +97,7 @@ def lines_of_callback(callback: ShownCall) -> Iterator[str]:
         yield f"  {key:17}{told}  ({source})"
 
 
-def _told(values: tuple[Any, ...]) -> str:
+def _values_words(values: tuple[Any, ...]) -> str:
     return f"[{', '.join(one.told if isinstance(one, Rule) else toml(one) for one in values)}]"
 
 

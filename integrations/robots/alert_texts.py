@@ -53,7 +53,7 @@ def one_message(alert: RobotAlert) -> RobotMessage:
     return RobotMessage(*facts, lines=(_line(alert),))
 
 
-def burst(alerts: Sequence[RobotAlert]) -> RobotMessage:
+def summary_message(alerts: Sequence[RobotAlert]) -> RobotMessage:
     """One message for many alerts: of each incident only what happened last."""
     last = list({alert.incident_id: alert for alert in alerts}.values())
     events = [event for event in RobotAlert.Event if event in {alert.event for alert in last}]

@@ -1,6 +1,6 @@
-"""The kinds of robots: how each is asked and signed to, and what its answer means. A kind is a class in KINDS.
+"""The protocols of robots: request, signature and answer of each kind. A kind is a class in ROBOT_KINDS.
 
-A robot's address is its key: it stands in no log, no page and no error.
+A robot's address is a secret: no log, page or error contains it.
 """
 
 import base64
@@ -19,7 +19,7 @@ LONGEST_TEXT = 2000  # bytes; WeCom takes 2,048
 
 @dataclass(frozen=True)
 class Robot:
-    """An entry of ALERT_WEBHOOKS. `name`: how people call it, by its kind and its place in the list."""
+    """An entry of ALERT_WEBHOOKS. `name`: its kind and its position in the list, for people."""
 
     kind: str
     url: str
@@ -28,7 +28,7 @@ class Robot:
 
     @property
     def key(self) -> str:
-        """Tells robots apart in the database, where no address may stand."""
+        """Identifies the robot in the database, which must not hold its address."""
         return hashlib.sha256(f"{self.kind}+{self.url}#{self.secret}".encode()).hexdigest()
 
 
@@ -41,35 +41,35 @@ def _signed(key: str, text: str) -> str:
 
 
 class Json:
-    """Another system: it gets the facts, and any 2xx means that it took them."""
+    """Another system: it gets the facts as JSON, and any 2xx means success."""
 
-    signs, most_alone = False, 20  # messages of one look; more become one
+    supports_signature, max_separate_messages = False, 20  # of one run; more are sent as one summary
 
     @staticmethod
     def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
         return robot.url, message.facts
 
     @staticmethod
-    def took(answer: dict | None) -> bool:
+    def is_accepted(answer: dict | None) -> bool:
         return True
 
 
 class WeCom:
-    signs, most_alone = False, 5
+    supports_signature, max_separate_messages = False, 5
 
     @staticmethod
     def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
         return robot.url, {"msgtype": "text", "text": {"content": text_of(message)}}
 
     @staticmethod
-    def took(answer: dict | None) -> bool:
+    def is_accepted(answer: dict | None) -> bool:
         return bool(answer) and answer.get("errcode") == 0
 
 
 class DingTalk(WeCom):
-    """The same body; the address gets the time in milliseconds, and its signature by the secret."""
+    """WeCom's body. The address gets a timestamp in milliseconds and its signature."""
 
-    signs = True
+    supports_signature = True
 
     @staticmethod
     def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
@@ -82,9 +82,9 @@ class DingTalk(WeCom):
 
 
 class Feishu:
-    """The signature of nothing by the time in seconds and the secret; both stand in the body."""
+    """The body holds a timestamp in seconds and the signature, whose key is made of timestamp and secret."""
 
-    signs, most_alone = True, 5
+    supports_signature, max_separate_messages = True, 5
 
     @staticmethod
     def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
@@ -95,11 +95,11 @@ class Feishu:
         return robot.url, body
 
     @staticmethod
-    def took(answer: dict | None) -> bool:
+    def is_accepted(answer: dict | None) -> bool:
         return bool(answer) and answer.get("code", answer.get("StatusCode")) == 0
 
 
-KINDS = {"wecom": WeCom, "feishu": Feishu, "dingtalk": DingTalk, "json": Json}
+ROBOT_KINDS = {"wecom": WeCom, "feishu": Feishu, "dingtalk": DingTalk, "json": Json}
 
 
 def read_robots(entries: Iterable[str]) -> list[Robot]:
@@ -107,10 +107,10 @@ def read_robots(entries: Iterable[str]) -> list[Robot]:
     found: list[Robot] = []
     for place, entry in enumerate(entries, 1):
         kind, _plus, address = entry.partition("+")
-        if kind not in KINDS:
-            raise ValueError(f"entry {place} must begin with {', '.join(f'{one}+' for one in KINDS)}")
+        if kind not in ROBOT_KINDS:
+            raise ValueError(f"entry {place} must begin with {', '.join(f'{name}+' for name in ROBOT_KINDS)}")
         url, hash_sign, secret = address.partition("#")
-        if hash_sign and not (KINDS[kind].signs and secret):
+        if hash_sign and not (ROBOT_KINDS[kind].supports_signature and secret):
             raise ValueError(f"entry {place}: only feishu and dingtalk have a secret behind #, which must not be empty")
         if not _is_address(url):
             raise ValueError(f"entry {place} must be {kind}+ and an http or https address without user and spaces")

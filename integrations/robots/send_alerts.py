@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from integrations.models import RobotAlert, RobotState, ToldIncident
 from integrations.outbound.http_client import PartnerError, ask
-from integrations.robots.alert_texts import RobotMessage, burst, one_message
-from integrations.robots.robot_protocols import KINDS, Robot, body_of, read_robots
+from integrations.robots.alert_texts import RobotMessage, one_message, summary_message
+from integrations.robots.robot_protocols import ROBOT_KINDS, Robot, body_of, read_robots
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.models import AffectedOrder, Incident
@@ -31,10 +31,10 @@ BEGIN_FOR = 20.0  # seconds within which a run begins calls
 LEASE = datetime.timedelta(seconds=60)
 MINUTE, MOST_A_MINUTE = 60.0, 20
 GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as when it was last told
-KEPT = datetime.timedelta(days=30)
+ALERTS_KEPT = datetime.timedelta(days=30)
 
 
-def run() -> str:
+def note_and_send() -> str:
     """Notes and tells, unless another process does, or the database was restored. It never raises for a robot."""
     robots = read_robots(settings.ALERT_WEBHOOKS)
     if not robots or read_restore_state().restored:
@@ -45,7 +45,7 @@ def run() -> str:
     try:
         states = {robot: _state_of(robot) for robot in robots}
         note_alerts(now=timezone.now())
-        return f"{_tell(states, lease)} told"
+        return f"{_send_all(states, lease)} told"
     finally:
         lease.give_back()
 
@@ -82,16 +82,16 @@ def _orders_of(incidents: Iterable[int]) -> dict[int, int]:
     return dict(stopped.values_list("incident").annotate(number=Count("pk")))
 
 
-def _tell(states: dict[Robot, RobotState], lease: Lease) -> int:
+def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
     """Sends round by round: each robot one message at a time, all robots at once. Returns how many were taken."""
     until, sent = time.monotonic() + BEGIN_FOR, 0
     with ThreadPoolExecutor(len(states)) as threads:
         while not ending.is_set() and time.monotonic() < until and lease.acquire():
             now = timezone.now()
-            turn = [(robot, *found) for robot, row in states.items() if (found := _next(robot, row, now))]
+            turn = [(robot, *found) for robot, row in states.items() if (found := _next_message(robot, row, now))]
             for robot, _message, _newest in turn:
                 _note_call(states[robot], now)
-            answers = threads.map(lambda one, at=now: _why_not(one[0], one[1], at), turn)
+            answers = threads.map(lambda one, at=now: _call_robot(one[0], one[1], at), turn)
             for (robot, _message, newest), why in zip(turn, answers, strict=True):
                 _record(robot, states[robot], newest, why, now)
                 sent += not why
@@ -109,34 +109,34 @@ def _newest() -> int:
     return RobotAlert.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
-def _next(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
+def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
     """The message whose turn it is, and the alert up to which it tells. None if there is none, or it has to wait."""
     # a moment beyond the longest wait was set by a clock that stood ahead
     if row.next_at and now < row.next_at <= now + datetime.timedelta(seconds=max(WAITS["robot"])):
         return None
-    free = MOST_A_MINUTE - len(_recent(row, now))
+    free = MOST_A_MINUTE - len(_recent_calls(row, now))
     alerts = list(RobotAlert.objects.filter(pk__gt=row.heard).select_related("incident").order_by("pk")) if free else []
     if not alerts:
         return None
-    if len(alerts) > min(free, KINDS[robot.kind].most_alone):
-        return burst(alerts), alerts[-1].pk
+    if len(alerts) > min(free, ROBOT_KINDS[robot.kind].max_separate_messages):
+        return summary_message(alerts), alerts[-1].pk
     return one_message(alerts[0]), alerts[0].pk
 
 
-def _recent(row: RobotState, now: datetime.datetime) -> list[float]:
+def _recent_calls(row: RobotState, now: datetime.datetime) -> list[float]:
     """When it was called within the last minute. What a clock that was put back left in the future does not count."""
     return [at for at in row.calls if now.timestamp() - MINUTE < at <= now.timestamp()]
 
 
 def _note_call(row: RobotState, now: datetime.datetime) -> None:
     """Before the call, so that a kill makes no call that does not count."""
-    row.calls = [*_recent(row, now), now.timestamp()]
+    row.calls = [*_recent_calls(row, now), now.timestamp()]
     row.save(update_fields=["calls"])
 
 
-def _why_not(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
+def _call_robot(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
     """Calls the robot. Returns a code for why it did not take the message, empty if it did. Asks no database."""
-    url, facts = KINDS[robot.kind].request(robot, message, at)
+    url, facts = ROBOT_KINDS[robot.kind].request(robot, message, at)
     try:
         status, answer = ask(url, body=body_of(facts), timeout=TIMEOUT)
     except PartnerError as error:
@@ -145,7 +145,7 @@ def _why_not(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
         return type(error).__name__
     if not 200 <= status < 300:
         return f"http_{status}"
-    return "" if KINDS[robot.kind].took(answer) else "refused_by_robot"
+    return "" if ROBOT_KINDS[robot.kind].is_accepted(answer) else "refused_by_robot"
 
 
 def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.datetime) -> None:
@@ -160,7 +160,7 @@ def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.
     row.save(update_fields=["heard", "failures", "next_at", "error", "given_up_at"])
 
 
-def troubled_robots() -> list[dict]:
+def failing_robots() -> list[dict]:
     """The robots that do not take what they are told: name, code, since how many tries, and when it was given up."""
     rows = RobotState.objects.exclude(error="").in_bulk()
     found = [(robot, rows[robot.key]) for robot in read_robots(settings.ALERT_WEBHOOKS) if robot.key in rows]
@@ -172,4 +172,4 @@ def troubled_robots() -> list[dict]:
 
 def forget_alerts(*, now: datetime.datetime) -> int:
     """Removes old alerts. Returns how many."""
-    return RobotAlert.objects.filter(at__lt=now - KEPT).delete()[0]
+    return RobotAlert.objects.filter(at__lt=now - ALERTS_KEPT).delete()[0]

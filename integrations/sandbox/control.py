@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import requests
 from django.template import Context, Engine
 
-from integrations.sandbox.faults import KINDS, parse_fault
+from integrations.sandbox.faults import FAULT_KINDS, parse_fault
 from integrations.sandbox.http_messages import SandboxResponse, compact, json_response
 from integrations.sandbox.partners import PATHS, Partners
 from integrations.sandbox.send_callback import approve
@@ -104,7 +104,7 @@ def show_page(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
         "notice": notice,
         "callback": partners.callback,
         "paths": PATHS,
-        "kinds": [(kind, _fault_name(kind)) for kind in KINDS],
+        "kinds": [(kind, _fault_name(kind)) for kind in FAULT_KINDS],
         "results": RESULTS,
         "counts": state["counts"],
         "records": state["records"][: -SHOWN - 1 : -1],

@@ -17,7 +17,7 @@ from orders.sending import far_moments
 from orders.sending.far_moments import A_MOMENT, BY_ITSELF
 
 
-def put_right(*, now: datetime.datetime) -> int:
+def correct_times(*, now: datetime.datetime) -> int:
     """Puts right the moments of steps, mails, schedules, and of what belongs to no order. Returns how many."""
     back = put_schedules_back(now=now) if were_made() else []
     return far_moments.put_right(now=now) + _of_the_desk(now) + len(back)

@@ -35,7 +35,7 @@ def report_alive() -> None:
             _held.send(b".", socket.MSG_DONTWAIT)
 
 
-def heard(tie: socket.socket) -> bool:
+def guard_reported(tie: socket.socket) -> bool:
     """Whether the guard has sent anything since the last call."""
     try:
         return bool(tie.recv(4096, socket.MSG_DONTWAIT))

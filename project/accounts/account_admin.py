@@ -32,9 +32,9 @@ from orders.lists.chips import toned_chip
 from orders.lists.guard import DeskAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
-from project.accounts.company.account_linking import join_account, joined_words, why_not_to_be_joined
+from project.accounts.company.account_linking import link_account, link_words, why_link_refused
 from project.accounts.company.account_provisioning import COMPANY
-from project.accounts.emergency_accounts import is_emergency_only, is_last, unmark
+from project.accounts.emergency_accounts import is_emergency_only, is_last_login, unmark_emergency_account
 from project.accounts.enable_account import enabling_page, log_in_chip, may_act_on, with_lock
 from project.accounts.last_administrator import STANDING, why_not_lowered
 from project.accounts.leave_page import leave_page
@@ -42,7 +42,7 @@ from project.accounts.login_throttle import address_of
 from project.accounts.new_account import GivesRoles, NewStaffForm
 from project.accounts.passwords.links import invite, why_no_password
 from project.accounts.permission_words import permission_words
-from project.accounts.second_factor.codes import needs_factor, with_managers
+from project.accounts.second_factor.mfa_required import needs_factor, with_managers
 from project.accounts.second_factor.reset_page import reset_page
 from project.accounts.separation_of_duties import why_not_to_hold
 from project.accounts.sessions_page import sessions_page
@@ -163,10 +163,10 @@ class StaffForm(GivesRoles, UserChangeForm):
         if JOINS & set(self.changed_data):
             subject, by_mail = found.get("company_subject", ""), found.get("company_mail", False)
             mail = found.get("email", "") if by_mail else ""
-            if error := why_not_to_be_joined(self.instance, subject=subject, mail=mail, by_mail=by_mail):
+            if error := why_link_refused(self.instance, subject=subject, mail=mail, by_mail=by_mail):
                 self.add_error("company_mail" if by_mail else "company_subject", error)
         lost = [name for name in ("for_emergency", "is_active", "is_staff") if not found.get(name, True)]
-        if lost and "for_emergency" in self.fields and is_last(self.instance, now=timezone.now()):
+        if lost and "for_emergency" in self.fields and is_last_login(self.instance, now=timezone.now()):
             self.add_error(lost[0], _("This is the last account for an emergency that can log in: mark another first."))
         if STANDING & set(self.changed_data) and (why := why_not_lowered(self.instance)):
             self.add_error(None, why)
@@ -325,7 +325,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
 
     standing = column(_("log-in"), log_in_chip)
     phone_masked = column(_("phone"), lambda user: mask_phone(user.phone))
-    company_state = column(_("company log-in"), joined_words)
+    company_state = column(_("company log-in"), link_words)
     mail_masked = column(_("mail"), lambda user: mask_mail(user.email))
 
     def has_change_permission(self, request, obj=None):
@@ -346,13 +346,13 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         if JOINS & set(form.changed_data):
             chosen, mail = form.cleaned_data, obj.email if form.cleaned_data["company_mail"] else ""
             try:
-                join_account(obj, subject=chosen["company_subject"], mail=mail, by=request.user, now=timezone.now())
+                link_account(obj, subject=chosen["company_subject"], mail=mail, by=request.user, now=timezone.now())
             except IntegrityError:  # the person logged in for the first time, or a colleague was faster
                 messages.error(
                     request, _("The company log-in was left as it was: the person has got an account just now.")
                 )
         if not form.cleaned_data.get("for_emergency", True):
-            unmark(obj, by=staff_actor(request.user), now=timezone.now())
+            unmark_emergency_account(obj, by=staff_actor(request.user), now=timezone.now())
         if not change or (GIVEN | JOINS) & set(form.changed_data):
             obj.note_given(request.user, now=timezone.now())
 

@@ -24,8 +24,9 @@ from orders.history.order_writes import add_event
 from orders.history.people import staff_actor
 from orders.incidents.desk_incidents import open_desk_incident
 from orders.mails.mails import write_notices
-from project.accounts.second_factor.codes import needs_factor, reset
+from project.accounts.second_factor.codes import reset_second_factor
 from project.accounts.second_factor.login_code_page import FactorNeededError
+from project.accounts.second_factor.mfa_required import needs_factor
 from project.models import EmergencyAccount, User
 
 EMERGENCY = "emergency"
@@ -56,13 +57,13 @@ class LoginForm(AdminAuthenticationForm):
     def confirm_login_allowed(self, user):
         super().confirm_login_allowed(user)
         if is_emergency_only():
-            tell_of_login(user, now=timezone.now())
+            notify_of_login(user, now=timezone.now())
         if needs_factor(user):
             raise FactorNeededError(user)
 
 
 @transaction.atomic
-def tell_of_login(user: User, *, now: datetime.datetime) -> None:
+def notify_of_login(user: User, *, now: datetime.datetime) -> None:
     """An event, the incident `emergency_login`, and a mail to the default contact: for each log-in."""
     name = user.get_username()
     add_event(None, EMERGENCY_LOGIN, by=staff_actor(user), now=now, account=name)
@@ -82,24 +83,24 @@ def usable_accounts(*, now: datetime.datetime) -> list[User]:
 
 
 @transaction.atomic
-def mark(user: User, *, by: str, now: datetime.datetime) -> str:
+def mark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> str:
     """Marks the account, resets its second factor, and returns the address at which its password can be set once.
     Earlier links end."""
     key = secrets.token_urlsafe(32)
     link = {"link": _hash(key), "link_until": now + LINK_IS_VALID}
     EmergencyAccount.objects.update_or_create(user=user, defaults=link, create_defaults={"marked_at": now, **link})
     add_event(None, "emergency_marked", by=by, now=now, account=user.get_username())
-    reset(user, by=by, now=now)
+    reset_second_factor(user, by=by, now=now)
     return f"{settings.SITE_URL}{reverse('emergency_link')}?key={key}"
 
 
-def is_last(user: User, *, now: datetime.datetime) -> bool:
+def is_last_login(user: User, *, now: datetime.datetime) -> bool:
     """Whether nobody could log in any more without this account's password."""
     return is_emergency_only() and usable_accounts(now=now) == [user]
 
 
 @transaction.atomic
-def unmark(user: User, *, by: str, now: datetime.datetime) -> None:
+def unmark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> None:
     EmergencyAccount.objects.filter(user=user).delete()
     add_event(None, "emergency_unmarked", by=by, now=now, account=user.get_username())
 

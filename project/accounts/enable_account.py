@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.lists.chips import toned_chip
-from project.accounts.emergency_accounts import is_last
+from project.accounts.emergency_accounts import is_last_login
 from project.accounts.last_administrator import why_not_lowered
 from project.models import AccountSession, User
 
@@ -64,7 +64,7 @@ def colleague(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> User:
 
 
 def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | None:
-    if user.is_active and hasattr(user, "emergency") and is_last(user, now=now):
+    if user.is_active and hasattr(user, "emergency") and is_last_login(user, now=now):
         return gettext_lazy("This is the last account for an emergency that can log in: mark another first.")
     return None
 
@@ -84,7 +84,7 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
         if form.cleaned_data["active"] != user.is_active:
             messages.warning(request, _("Nothing was done: a colleague was faster."))
         else:
-            _turn(request, user, model_admin, now=now)
+            _set_active(request, user, model_admin, now=now)
         return redirect("admin:project_user_change", user.pk)
     title = _("Disable the account of %(name)s") if user.is_active else _("Enable the account of %(name)s")
     context = {
@@ -99,7 +99,7 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
     return TemplateResponse(request, "admin/project/user/enabling.html", context, status=409 if form.is_bound else 200)
 
 
-def _turn(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
+def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
     """Disables or enables. The flag ends the sessions (session_revocation.py). The journal records a form's change."""
     before = user.is_active
     values = [{"field": "is_active", "old": before, "new": not before}]

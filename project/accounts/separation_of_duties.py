@@ -18,7 +18,7 @@ DECIDES = frozenset({*BUSINESS, *REPAIR, *DECIDE, *APPROVER})
 JUDGES = frozenset({"orders.judge_export", "orders.withdraw_order", "orders.confirm_act"})
 """A role with one of these makes a second person of somebody. No administrator gives it."""
 READS_TRAIL, EXPORTS = "orders.view_trailentry", "orders.export_list"
-TOGETHER = {
+FORBIDDEN_TOGETHER = {
     "manages": _("Who manages accounts or tokens may not act on orders as well. Give the roles to two people."),
     "audits": _("Who audits may only read: give no other role and no right to change anything beside it."),
 }
@@ -51,4 +51,4 @@ def changing(rights: Iterable[str]) -> set[str]:
 def why_not_to_hold(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -> str | Promise | None:
     """The same in words, for an account with these roles and single rights."""
     found = why_not_together(rights_of(groups, permissions))
-    return found and TOGETHER[found]
+    return found and FORBIDDEN_TOGETHER[found]

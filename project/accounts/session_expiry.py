@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from orders.lists.open_pages import is_poll
 from project.accounts.second_factor.login_code_page import lacks_factor
-from project.accounts.session_revocation import enter_if_unknown, leave_if_ended
+from project.accounts.session_revocation import add_missing_session_row, end_revoked_session
 from project.base.middleware import Middleware
 
 BEGAN, USED = "desk_began", "desk_used"
@@ -28,10 +28,10 @@ STEP = 120.0
 """A clock that is further behind the last use was put back. Less is how far the clocks of two machines may differ."""
 PAGES = "/admin/"
 RELOADS = "watch"
-DOORS = ("admin:login", "admin:password_change")
+LOGIN_PAGES = ("admin:login", "admin:password_change")
 
 
-def is_use(request: HttpRequest) -> bool:
+def counts_as_use(request: HttpRequest) -> bool:
     """Whether the request is a use of the session. Pages that move ask by themselves; one without scripts that loads
     itself again has `watch` in its address."""
     return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
@@ -56,12 +56,12 @@ class Times:
         return None
 
 
-def begin(sender, request: HttpRequest, **kwargs) -> None:
+def begin_session(sender, request: HttpRequest, **kwargs) -> None:
     """Starts the times at a log-in, also at one over an open session of the same account."""
     _keep(request, Times(*[timezone.now().timestamp()] * 2))
 
 
-user_logged_in.connect(begin, dispatch_uid="session_begins")
+user_logged_in.connect(begin_session, dispatch_uid="session_begins")
 
 
 def _keep(request: HttpRequest, times: Times) -> None:
@@ -88,14 +88,14 @@ class SessionEndMiddleware(Middleware):
             times = kept.at(now)
             if why := times.why_over(now) or (lacks_factor(request) and FACTOR):
                 logout(request)
-                return _to_the_door(request, why)
-            if is_use(request) and now - times.used >= _written_every():
+                return _to_login_page(request, why)
+            if counts_as_use(request) and now - times.used >= _written_every():
                 times = Times(times.began, now)
             if times != kept or BEGAN not in request.session:
                 _keep(request, times)
-            enter_if_unknown(request)
+            add_missing_session_row(request)
         response = self.get_response(request)
-        leave_if_ended(request)
+        end_revoked_session(request)
         return response
 
 
@@ -124,12 +124,12 @@ def seconds_left(request: HttpRequest) -> dict[str, int]:
 def _hint(response: HttpResponse) -> HttpResponse:
     """For an open page that asks: where the door is, in place of the door itself."""
     leads_to = response.headers["Location"]
-    if leads_to.split("?")[0] not in map(reverse, DOORS):
+    if leads_to.split("?")[0] not in map(reverse, LOGIN_PAGES):
         return response
     return HttpResponse(status=401, headers={"Desk-Door": leads_to, "Cache-Control": "no-store"})
 
 
-def _to_the_door(request: HttpRequest, why: str) -> HttpResponse:
+def _to_login_page(request: HttpRequest, why: str) -> HttpResponse:
     """Leads to the log-in, which says why and leads back, and that what a form sent was not done."""
     door = reverse("admin:login")
     leads_to = reverse("admin:index") if request.path in {door, reverse("admin:logout")} else request.get_full_path()

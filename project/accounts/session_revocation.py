@@ -29,7 +29,7 @@ WATCHED = {*FLAGS, "password", "limited"}
 
 
 @receiver(user_logged_in)
-def enter(request: HttpRequest, user: User, **signal) -> None:
+def add_session_row(request: HttpRequest, user: User, **signal) -> None:
     """Enters the request's session. One that ended at this very log-in, since a role was taken, begins anew."""
     session = request.session
     if not session.exists(session.session_key):
@@ -40,14 +40,14 @@ def enter(request: HttpRequest, user: User, **signal) -> None:
     session[ENTERED] = {"key": session.session_key, "address": address_of(request) or "", "agent": agent}
 
 
-def enter_if_unknown(request: HttpRequest) -> None:
+def add_missing_session_row(request: HttpRequest) -> None:
     """For a session with somebody in it."""
     known = request.session.get(ENTERED, {}).get("key") == request.session.session_key
     if not known and request.user.is_authenticated:
-        enter(request, request.user)
+        add_session_row(request, request.user)
 
 
-def leave_if_ended(request: HttpRequest) -> None:
+def end_revoked_session(request: HttpRequest) -> None:
     """Lets go of a session that its own request ended: Django would answer 400, since it can't save it any more."""
     session = request.session
     if (

@@ -27,8 +27,8 @@ from project.accounts.emergency_accounts import LoginForm
 from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.max_age import is_too_old
-from project.accounts.second_factor.codes import needs_factor
 from project.accounts.second_factor.login_code_page import FactorNeededError, ask_for_code, login_code
+from project.accounts.second_factor.mfa_required import needs_factor
 from project.accounts.second_factor.own_page import own_page
 from project.accounts.session_expiry import seconds_left
 from project.accounts.sessions_page import sessions_page

@@ -6,7 +6,13 @@ from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 from django.urls import resolve
 
-from integrations.base.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
+from integrations.base.database_deadline import (
+    CHECK_SECONDS,
+    INTAKE_SECONDS,
+    INTAKE_STATEMENT,
+    PAGE_SECONDS,
+    database_deadline,
+)
 from integrations.base.strict_json import MAX_BODY_BYTES
 from orders.history.people import names_read_once
 
@@ -39,9 +45,9 @@ class DatabaseDeadlineMiddleware(Middleware):
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
-            bound = database_deadline(INTAKE + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
+            bound = database_deadline(INTAKE_SECONDS + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
         else:
-            bound = database_deadline(LOOK if request.path == "/readyz" else PAGE)
+            bound = database_deadline(CHECK_SECONDS if request.path == "/readyz" else PAGE_SECONDS)
         with bound:
             return self.get_response(request)
 

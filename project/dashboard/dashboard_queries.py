@@ -17,7 +17,7 @@ from orders.lists.scope import by_number, limit
 from orders.models import AffectedOrder, Conflict, Order
 from orders.rules.local_time import midnight
 from orders.trials.shapes import trials_ending
-from project.observability.desk_snapshot import ALL, Waits
+from project.observability.desk_snapshot import COUNT_ALL, WaitsFor
 
 STOPPED = "stopped"
 OVERDUE, ENDING = "overdue", "ending"
@@ -35,7 +35,7 @@ def per_day(user, *, first: datetime.date) -> list[tuple]:
     stopped = limit(stopped, user)
     stopped = stopped.annotate(day=_day("since", first), kind=Value(STOPPED), state=Value(""))
     stopped = stopped.order_by().values_list("day", "kind", "state")
-    rows = orders.annotate(number=ALL).union(stopped.annotate(number=Count("order", distinct=True)), all=True)
+    rows = orders.annotate(number=COUNT_ALL).union(stopped.annotate(number=Count("order", distinct=True)), all=True)
     if connection.vendor == "postgresql":
         return [(timezone.localtime(day).date(), *rest) for day, *rest in rows]
     return list(rows)
@@ -63,11 +63,11 @@ def waiting_orders(user) -> list[tuple]:
         own = open_differences().filter(order=OuterRef("pk")).order_by()
         first = Subquery(own.values("order").annotate(first=Min("found_at")).values("first"))
         differing = orders.filter(differs()).annotate(urgent=Exists(own.filter(UNBILLED)), since=first)
-        parts.append((Waits.DIFFERENCES, differing.order_by("-urgent", "since", "pk")))
+        parts.append((WaitsFor.DIFFERENCES, differing.order_by("-urgent", "since", "pk")))
     if user.has_perm("orders.view_order"):
         waiting = orders.filter(state=Order.State.AWAITING_APPROVAL)
         waiting = waiting.annotate(urgent=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
-        parts.append((Waits.AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
+        parts.append((WaitsFor.AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
     rows = [_first_rows(what, part) for what, part in parts]
     found = list(rows[0].union(*rows[1:], all=True)) if rows else []
     return sorted(found, key=lambda row: (not row[4], row[5] is None, row[5], row[1]))
@@ -98,5 +98,5 @@ def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
     late = late.annotate(day=Value(None, DateField()), word=Value(OVERDUE)).order_by().values_list("day", "word")
     ending = limit(trials_ending(gte=first, lte=last), user, "attribution")
     ending = ending.annotate(day=F("shape__ends_on"), word=Value(ENDING)).order_by().values_list("day", "word")
-    parts = (rows.annotate(number=ALL) for rows in (late, ending))
-    return list(ahead.annotate(number=ALL).union(*parts, all=True))
+    parts = (rows.annotate(number=COUNT_ALL) for rows in (late, ending))
+    return list(ahead.annotate(number=COUNT_ALL).union(*parts, all=True))

@@ -24,7 +24,7 @@ TEXTS = {
 
 
 @dataclass(frozen=True)
-class Thing:
+class WorkItem:
     """A row of the block. `mono`: a number, written as one."""
 
     text: str
@@ -35,14 +35,14 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Mine:
+class PersonsWork:
     """What one person has. `whose`: who is away, empty for the user. `outside`: how many of theirs the user can't see.
 
     `numbers`: orders, incidents and differences, each with the link to its list.
     """
 
     whose: str
-    rows: list[Thing]
+    rows: list[WorkItem]
     numbers: list[Number]
     outside: int
 
@@ -51,7 +51,7 @@ class Mine:
         return sum(number.number for number in self.numbers)
 
 
-def mine_of(user, *, now: datetime.datetime) -> list[Mine]:
+def work_of(user, *, now: datetime.datetime) -> list[PersonsWork]:
     """The user's block, and one for each absent person who has something. Two queries."""
     absent = stands_in_for(user.pk, today := timezone.localdate(now))
     found = list(_rows(user, [user.pk, *absent]))
@@ -82,21 +82,21 @@ def _part(model, user, ids: list[int]) -> QuerySet:
     return rows.values_list("what", "pk", "owner_id", text, more, "since", "seen")
 
 
-def _block(whose: str, owner: str, rows: list[tuple]) -> Mine:
+def _block(whose: str, owner: str, rows: list[tuple]) -> PersonsWork:
     seen = sorted((row for row in rows if row[6]), key=lambda row: (row[5], row[1]))
     numbers = []
     for model in TEXTS:
         name = model._meta.model_name
         if number := sum(row[0] == name for row in seen):
             numbers.append(Number(model._meta.verbose_name_plural, number, listing(f"orders_{name}", owner=owner)))
-    return Mine(whose, [_thing(row) for row in seen[:SHOWN]], numbers, len(rows) - len(seen))
+    return PersonsWork(whose, [_thing(row) for row in seen[:SHOWN]], numbers, len(rows) - len(seen))
 
 
-def _thing(row: tuple) -> Thing:
+def _thing(row: tuple) -> WorkItem:
     what, pk, _owner, text, more, since, _seen = row
     url = reverse(f"admin:orders_{what}_change", args=[pk])
     if what == "incident":
-        return Thing(str(title_of(text, more)), "", since, url, mono=False)
+        return WorkItem(str(title_of(text, more)), "", since, url, mono=False)
     if what == "difference":
-        return Thing(more, str(Difference.Kind(text).label), since, url, mono=True)
-    return Thing(text, more, since, url, mono=True)
+        return WorkItem(more, str(Difference.Kind(text).label), since, url, mono=True)
+    return WorkItem(text, more, since, url, mono=True)

@@ -12,7 +12,7 @@ from orders.limits.late_orders import LateCount
 from orders.lists.chips import TONES
 from orders.models import Order
 from project.dashboard.dashboard_queries import STOPPED
-from project.observability.desk_snapshot import Group
+from project.observability.desk_snapshot import WaitingGroup
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class WaitingOrder:
     url: str
 
 
-def waiting_of(group: Group, named: list[tuple], url: str) -> Waiting:
+def waiting_of(group: WaitingGroup, named: list[tuple], url: str) -> Waiting:
     rows = [
         WaitingOrder(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
         for kind, pk, number, customer, urgent, since in named

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from orders.rules.steps import OUTSIDE, Partner
 from project.dashboard.number_tiles import listing
-from project.observability.desk_snapshot import Facts, is_alive
+from project.observability.desk_snapshot import DeskSnapshot, is_alive
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PartnerHealth:
     act_url: str = ""
 
 
-def partners_of(facts: Facts, paused: Collection[str]) -> list[PartnerHealth]:
+def partners_of(facts: DeskSnapshot, paused: Collection[str]) -> list[PartnerHealth]:
     shut = {row.partner for row in facts.breakers}
     return [_partner(name, *facts.backlog(name), shut=name in shut, paused=name in paused) for name in Partner.values]
 
@@ -63,7 +63,7 @@ class Worker:
         return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")
 
 
-def worker_of(facts: Facts) -> Worker:
+def worker_of(facts: DeskSnapshot) -> Worker:
     last = facts.heartbeats[0] if facts.heartbeats else None
     url = listing("integrations_heartbeat")
     return Worker(last and last.seen_at, is_alive(facts.heartbeat_age), last.replaced if last else 0, url)

@@ -30,7 +30,7 @@ from orders.texts.incident_causes import cause_of, title_of
 from project.dashboard import dashboard_queries
 from project.dashboard.calls_page import may_see_calls
 from project.dashboard.chart_and_calendar import DAYS, Calendar, Column, calendar_of, columns_of
-from project.dashboard.my_work import Mine, mine_of
+from project.dashboard.my_work import PersonsWork, work_of
 from project.dashboard.number_tiles import (
     KindRow,
     Late,
@@ -45,7 +45,7 @@ from project.dashboard.number_tiles import (
 )
 from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.probes_page import may_probe
-from project.observability.desk_snapshot import Facts, Waits, is_alive
+from project.observability.desk_snapshot import DeskSnapshot, WaitsFor, is_alive
 from project.observability.expiring_soon import Expiry, expiring_here
 from project.observability.status_report import LATE, RETRIED_LATE
 
@@ -53,9 +53,9 @@ DAY = datetime.timedelta(days=1)
 MAX_INCIDENTS = 8
 NOTHING = Waiting(0, None, "")
 ASKS = {
-    "orders.view_order": (Waits.NEEDING, Waits.AWAITING, Waits.RETURNED),
-    "orders.view_difference": (Waits.DIFFERENCES, Waits.UNBILLED),
-    "orders.view_conflict": (Waits.CONFLICTS,),
+    "orders.view_order": (WaitsFor.NEEDING, WaitsFor.AWAITING, WaitsFor.RETURNED),
+    "orders.view_difference": (WaitsFor.DIFFERENCES, WaitsFor.UNBILLED),
+    "orders.view_conflict": (WaitsFor.CONFLICTS,),
 }
 """What is counted for those who have the right."""
 
@@ -88,7 +88,7 @@ class Dashboard:
     may_see_calls: bool = False
     slept: list[str] = field(default_factory=list)
     restored: Number | None = None
-    mine: list[Mine] = field(default_factory=list)
+    mine: list[PersonsWork] = field(default_factory=list)
     without_sa: list[str] = field(default_factory=list)
 
     @property
@@ -187,7 +187,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, and two for whoever may own something.
     """
     today = timezone.localdate(now)
-    facts = Facts(now, user=user, asks=_asks(user))
+    facts = DeskSnapshot(now, user=user, asks=_asks(user))
     page = Dashboard(now)
     if is_restored():
         text = _("The database was restored: nothing is taken in or sent")
@@ -199,7 +199,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         page.calendar = calendar_of(dashboard_queries.starts(user, first=today, last=today + (DAYS - 1) * DAY), today)
         page.over_time = late_of(dashboard_queries.late(user, now=now))
     if user.has_perm(OWN):
-        page.mine = mine_of(user, now=now)
+        page.mine = work_of(user, now=now)
     _fill_waiting(page, user, facts)
     if acts_asked() and user.has_perm("orders.view_askedact"):
         page.asked = _asked_of(user, now)
@@ -248,31 +248,31 @@ def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
 
 def _asks(user) -> list[str]:
     asks = [what for right, names in ASKS.items() if user.has_perm(right) for what in names]
-    return [*asks, Waits.NOTICES] if user.has_perm("notifications.view_notice") and is_unlimited(user) else asks
+    return [*asks, WaitsFor.NOTICES] if user.has_perm("notifications.view_notice") and is_unlimited(user) else asks
 
 
-def _fill_waiting(page: Dashboard, user, facts: Facts) -> None:
+def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
     """Fills in what waits for people, with two queries. They are skipped if the user may see none of it."""
     named = dashboard_queries.waiting_orders(user)
     if user.has_perm("orders.view_order"):
-        page.needing = needing_rows([row[1:4] for row in facts.waiting if row.what == Waits.NEEDING])
+        page.needing = needing_rows([row[1:4] for row in facts.waiting if row.what == WaitsFor.NEEDING])
         page.approvals = waiting_of(
-            facts.group(Waits.AWAITING), named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
+            facts.group(WaitsFor.AWAITING), named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
         )
-        number = facts.group(Waits.RETURNED).number
+        number = facts.group(WaitsFor.RETURNED).number
         page.returned = Number(_("Returned by BPM"), number, orders_link(needs="returned", o="since"), "amber")
     if user.has_perm("orders.view_difference"):
         page.differences = waiting_of(
-            facts.group(Waits.DIFFERENCES), named, listing("orders_difference", state__exact="open")
+            facts.group(WaitsFor.DIFFERENCES), named, listing("orders_difference", state__exact="open")
         )
         number = facts.differences.unbilled
         text = ngettext(
             "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
         )
         page.unbilled = _number(text, number, orders_link(needs="unbilled", o="since"), "red")
-    if Waits.NOTICES in facts.asks:
+    if WaitsFor.NOTICES in facts.asks:
         number = facts.notices_given_up
         text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
         page.notices = _number(text, number, listing("notifications_mail", state="failed", kind="staff"), "amber")
     if user.has_perm("orders.view_conflict"):
-        page.conflicts = waiting_of(facts.group(Waits.CONFLICTS), [], listing("orders_conflict", seen="no"))
+        page.conflicts = waiting_of(facts.group(WaitsFor.CONFLICTS), [], listing("orders_conflict", seen="no"))

@@ -26,7 +26,7 @@ def graph_and_plan() -> tuple[MigrationGraph, list[Migration]]:
     return graph, [graph.nodes[key] for key in keys]
 
 
-def missing(connection) -> list[str]:
+def missing_names(connection) -> list[str]:
     """What the code has and the database lacks; of a migration that replaces others, the others that are missing."""
     applied = applied_migrations(connection)
     _graph, plan = graph_and_plan()

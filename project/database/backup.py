@@ -42,7 +42,7 @@ def backup(
     """
     _check(folder)
     recipient = settings.BACKUP_RECIPIENT
-    if recipient and (why := encryption.problem()):
+    if recipient and (why := encryption.why_not_encryptable()):
         raise BackupError(f"BACKUP_RECIPIENT: {why}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
@@ -52,11 +52,11 @@ def backup(
     copied = _copy_sqlite(folder) if connection.vendor == "sqlite" else _copy_postgres(folder)
     if recipient:
         number = _encrypt_attachments(folder, on_progress)
-        files = {name: backup_manifest.measure(folder / name) for name in (copied["file"], ARCHIVE)}
+        files = {name: backup_manifest.size_and_hash(folder / name) for name in (copied["file"], ARCHIVE)}
     else:
         files = {name: backup_manifest.copy_file(file, folder / name) for name, file in _attachments(on_progress)}
         number = len(files)
-        files[copied["file"]] = backup_manifest.measure(folder / copied["file"])
+        files[copied["file"]] = backup_manifest.size_and_hash(folder / copied["file"])
     facts = {
         "made_at": timezone.localtime(now).isoformat(timespec="seconds"),
         "machine": socket.gethostname(),
@@ -221,7 +221,7 @@ def _copy_profile(folder: Path) -> dict[str, dict]:
         name = PROFILE + encryption.SUFFIX
         with encryption.encrypted(folder / name) as target:
             shutil.copyfileobj(file, target, CHUNK)
-    return {name: backup_manifest.measure(folder / name)}
+    return {name: backup_manifest.size_and_hash(folder / name)}
 
 
 def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, IO[bytes]]]:

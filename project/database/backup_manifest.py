@@ -22,10 +22,10 @@ def copy_file(source: IO[bytes], target: Path) -> dict:
         shutil.copyfileobj(source, write, CHUNK)
         write.flush()
         os.fsync(write.fileno())
-    return measure(target)
+    return size_and_hash(target)
 
 
-def measure(file: Path) -> dict:
+def size_and_hash(file: Path) -> dict:
     with open(file, "rb") as read:
         return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(read, "sha256").hexdigest()}
 
@@ -49,7 +49,7 @@ def read(folder: Path) -> dict:
         refuse_outside(name)
         if not file.is_file():
             raise BackupError(f"the backup is not whole: {name} is missing")
-        if measure(file) != known:
+        if size_and_hash(file) != known:
             raise BackupError(f"the backup is not whole: {name} has changed since it was made")
     if facts["file"] not in facts["files"]:
         raise BackupError(f"{folder / NAME} names no database")

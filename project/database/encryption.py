@@ -18,7 +18,7 @@ from project.database.run_program import CHUNK, BackupError, running
 SUFFIX = ".age"
 
 
-def problem() -> str:
+def why_not_encryptable() -> str:
     """Why nothing can be encrypted to BACKUP_RECIPIENT. Empty if it can. Encrypts nothing, to see."""
     try:
         with running(*_encrypt(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):

@@ -54,7 +54,7 @@ def dump_into(target: IO[bytes], *, snapshot: str) -> dict[str, int]:
     return counts
 
 
-def put_back(dump: IO[bytes]) -> None:
+def restore_dump(dump: IO[bytes]) -> None:
     """Puts a dump into the settings' database, completely or not at all. Raises BackupError."""
     options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
     database = connection.get_connection_params()["dbname"]

@@ -97,7 +97,7 @@ def restore(
     else:
         connection.close()
         with source.opened(facts["file"]) as dump:
-            postgres_programs.put_back(dump)
+            postgres_programs.restore_dump(dump)
     connection.close()
     if wrong := [name for name, number in facts["counts"].items() if _count(name, facts["newest_event"]) != number]:
         raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
@@ -150,7 +150,7 @@ def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
         backup_manifest.copy_file(file, part)
         os.replace(part, target)
         done.files += 1
-    elif backup_manifest.measure(target)["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
+    elif backup_manifest.size_and_hash(target)["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
         done.kept.append(target.name)
 
 

@@ -50,17 +50,17 @@ def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> 
     if not is_whole and not seen:
         return
     try:
-        _note(seen, names, is_whole, _write, now)
+        _update_open_alarms(seen, names, is_whole, _write, now)
     except Error as error:
         if is_whole or not is_away(error):
             raise
         unsent: list[dict] = []  # a lock that keeps orders out keeps mails out of the outbox as well
-        _note(seen, names, is_whole, lambda *notice: unsent.append(_payload(*notice)), now)
+        _update_open_alarms(seen, names, is_whole, lambda *notice: unsent.append(_payload(*notice)), now)
         for payload in unsent:
             send(payload)
 
 
-def _note(
+def _update_open_alarms(
     seen: dict[tuple[str, str], Reason],
     names: Collection[str],
     is_whole: bool,

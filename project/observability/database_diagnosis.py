@@ -31,7 +31,7 @@ TRIGGERS = """SELECT tgname, tgrelid::regclass::text FROM pg_trigger JOIN pg_pro
 WHERE proname = %s AND NOT tgisinternal ORDER BY 2, 1"""
 
 
-def named(error: Exception) -> str:
+def diagnosed(error: Exception) -> str:
     """What hinders, in English, with the database's first line behind it. Asks the database, outside the transaction
     that failed; what it can't tell then is left out."""
     driver = error.__cause__ or error

@@ -1,4 +1,4 @@
-"""What is known about the desk at a moment. /readyz, /metrics, `status` and the dashboard say it in their own words."""
+"""The state of the desk at a moment, for /readyz, /metrics, `status` and the dashboard."""
 
 import datetime
 from collections.abc import Collection
@@ -25,11 +25,11 @@ from orders.rules.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiring_soon import Expiry, expiring
 from project.trail_syslog import stuck_trail
 
-DUE, TRIED, SHUT = "due", "tried", "shut"
-ALL = Count("*")
+CALLS_DUE, CALLS_RETRIED, BREAKERS_OPEN = "due", "tried", "shut"
+COUNT_ALL = Count("*")
 
 
-class Waits(StrEnum):
+class WaitsFor(StrEnum):
     NEEDING = "needing"
     UNKNOWN = "unknown"  # numbers that differ and have no order
     AWAITING = "awaiting"
@@ -40,7 +40,7 @@ class Waits(StrEnum):
     NOTICES = "notices"
 
 
-class Group(NamedTuple):
+class WaitingGroup(NamedTuple):
     """How many wait for people, and since when the oldest does. `state` and `held` are told of stuck orders only."""
 
     what: str
@@ -50,7 +50,7 @@ class Group(NamedTuple):
     since: datetime.datetime | None = None
 
 
-class Calls(NamedTuple):
+class WaitingCalls(NamedTuple):
     """Calls that wait: to a channel, or all to a partner; and since when the first one does."""
 
     what: str
@@ -60,7 +60,7 @@ class Calls(NamedTuple):
     error: str
 
 
-class Facts:
+class DeskSnapshot:
     """Each fact is one query, made when somebody first reads it. Raises django.db.Error if the database is away.
 
     `user`: only what this person's attributions show; rights are for the caller to look at. `asks`: what is counted of
@@ -72,7 +72,13 @@ class Facts:
         now: datetime.datetime,
         *,
         user=None,
-        asks: Collection[str] = (Waits.NEEDING, Waits.UNKNOWN, Waits.DIFFERENCES, Waits.UNBILLED, Waits.NOTICES),
+        asks: Collection[str] = (
+            WaitsFor.NEEDING,
+            WaitsFor.UNKNOWN,
+            WaitsFor.DIFFERENCES,
+            WaitsFor.UNBILLED,
+            WaitsFor.NOTICES,
+        ),
     ):
         self.now, self.user, self.asks = now, user, asks
 
@@ -94,35 +100,35 @@ class Facts:
         return min((abs((self.now - row.seen_at).total_seconds()) for row in self.heartbeats), default=None)
 
     @cached_property
-    def _calls(self) -> list[Calls]:
-        """What is to be sent (`DUE`) and what is tried in vain (`TRIED`), by channel; whose calls wait (`SHUT`)."""
+    def _calls(self) -> list[WaitingCalls]:
+        """Returns unsent calls (CALLS_DUE) and retried ones (CALLS_RETRIED) by channel; open breakers by partner."""
         fine, steps = Value("", TextField()), self._seen(Dispatch.objects.open())
         due = Min("next_try_at", filter=Q(next_try_at__lte=self.now))
         tried = steps.filter(superseded=False, tries_left__isnull=False)
         shut = Breaker.objects.filter(opened_at__isnull=False)
         mail, mails = Value(Channel.MAIL), self._seen(Mail.objects.open())
         parts = [
-            (DUE, F("channel"), steps, due, fine),
-            (TRIED, F("channel"), tried, Min("frozen_at"), fine),
-            (DUE, mail, mails, due, fine),
-            (TRIED, mail, mails.filter(tries_left__isnull=False), Min("frozen_at"), fine),
-            (SHUT, F("partner"), shut, Min("opened_at"), F("last_error")),
+            (CALLS_DUE, F("channel"), steps, due, fine),
+            (CALLS_RETRIED, F("channel"), tried, Min("frozen_at"), fine),
+            (CALLS_DUE, mail, mails, due, fine),
+            (CALLS_RETRIED, mail, mails.filter(tries_left__isnull=False), Min("frozen_at"), fine),
+            (BREAKERS_OPEN, F("partner"), shut, Min("opened_at"), F("last_error")),
         ]
         rows = [
             part.order_by()
             .annotate(what=Value(what), where=where)
             .values_list("what", "where")
-            .annotate(number=ALL, since=since, told=told)
+            .annotate(number=COUNT_ALL, since=since, told=told)
             for what, where, part, since, told in parts
         ]
-        return [Calls(*row) for row in rows[0].union(*rows[1:], all=True)]
+        return [WaitingCalls(*row) for row in rows[0].union(*rows[1:], all=True)]
 
     @property
     def breakers(self) -> list[Breaker]:
-        shut = sorted((row for row in self._calls if row.what == SHUT), key=lambda row: row.where)
+        shut = sorted((row for row in self._calls if row.what == BREAKERS_OPEN), key=lambda row: row.where)
         return [Breaker(partner=row.where, opened_at=row.since, last_error=row.error) for row in shut]
 
-    def backlog(self, partner: str, what: str = DUE) -> tuple[int, datetime.datetime | None]:
+    def backlog(self, partner: str, what: str = CALLS_DUE) -> tuple[int, datetime.datetime | None]:
         """How many steps are to be sent to a partner, and since when the oldest is due; None if none is due yet."""
         rows = [row for row in self._calls if row.what == what and PARTNERS[row.where] == partner]
         return sum(row.number for row in rows), min((row.since for row in rows if row.since), default=None)
@@ -139,7 +145,7 @@ class Facts:
 
         It counts from the step's or mail's first attempt, also while the next one runs, and not during a pause.
         """
-        since = {partner: self.backlog(partner, TRIED)[1] for partner in OUTSIDE}
+        since = {partner: self.backlog(partner, CALLS_RETRIED)[1] for partner in OUTSIDE}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
     @cached_property
@@ -182,7 +188,7 @@ class Facts:
         return list(rows.annotate(still=Count("affected", filter=still)).order_by("-still", "-pk"))
 
     @cached_property
-    def waiting(self) -> list[Group]:
+    def waiting(self) -> list[WaitingGroup]:
         """What waits for people, as far as `asks` names it. There is a group for each state and reason of stuck orders,
         and one for each of the others; none where nothing waits."""
         # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
@@ -192,14 +198,14 @@ class Facts:
         conflicts = by_number(open_conflicts(), self.user) if self.user else open_conflicts()
         served = differences.filter(UNBILLED)
         parts = [
-            (Waits.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), ALL, never),
-            (Waits.UNKNOWN, differences.filter(order=None), nobody, nobody, Count("job_id", distinct=True), never),
-            (Waits.AWAITING, approval, nobody, nobody, ALL, Min("asked")),
-            (Waits.RETURNED, self._seen(returned()), nobody, nobody, ALL, Min("received_at")),
-            (Waits.DIFFERENCES, differences, nobody, nobody, ALL, Min("found_at")),
-            (Waits.UNBILLED, served, nobody, nobody, Count("order", distinct=True), Min("found_at")),
-            (Waits.CONFLICTS, conflicts, nobody, nobody, ALL, Min("received_at")),
-            (Waits.NOTICES, mails_given_up(self.now), nobody, nobody, ALL, Min("written_at")),
+            (WaitsFor.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), COUNT_ALL, never),
+            (WaitsFor.UNKNOWN, differences.filter(order=None), nobody, nobody, Count("job_id", distinct=True), never),
+            (WaitsFor.AWAITING, approval, nobody, nobody, COUNT_ALL, Min("asked")),
+            (WaitsFor.RETURNED, self._seen(returned()), nobody, nobody, COUNT_ALL, Min("received_at")),
+            (WaitsFor.DIFFERENCES, differences, nobody, nobody, COUNT_ALL, Min("found_at")),
+            (WaitsFor.UNBILLED, served, nobody, nobody, Count("order", distinct=True), Min("found_at")),
+            (WaitsFor.CONFLICTS, conflicts, nobody, nobody, COUNT_ALL, Min("received_at")),
+            (WaitsFor.NOTICES, mails_given_up(self.now), nobody, nobody, COUNT_ALL, Min("written_at")),
         ]
         rows = [
             part.order_by()
@@ -209,31 +215,31 @@ class Facts:
             for what, part, state, because, number, since in parts
             if what in self.asks
         ]
-        return [Group(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
+        return [WaitingGroup(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
 
-    def group(self, what: str) -> Group:
+    def group(self, what: str) -> WaitingGroup:
         """What waits of this kind. Raises LookupError if it was not asked: nobody takes that for none."""
         if what not in self.asks:
             raise LookupError(what)
-        return next((row for row in self.waiting if row.what == what), Group(what))
+        return next((row for row in self.waiting if row.what == what), WaitingGroup(what))
 
     @property
     def stuck(self) -> int:
         """How many orders and unknown numbers need somebody. The dashboard shows the orders of its reader alone."""
-        if Waits.NEEDING not in self.asks:
-            raise LookupError(Waits.NEEDING)
-        orders = sum(row.number for row in self.waiting if row.what == Waits.NEEDING)
-        return orders + self.group(Waits.UNKNOWN).number
+        if WaitsFor.NEEDING not in self.asks:
+            raise LookupError(WaitsFor.NEEDING)
+        orders = sum(row.number for row in self.waiting if row.what == WaitsFor.NEEDING)
+        return orders + self.group(WaitsFor.UNKNOWN).number
 
     @property
     def differences(self) -> Open:
         """The open differences with the big-data side, and the orders that have service and no record there."""
-        found = self.group(Waits.DIFFERENCES)
-        return Open(number=found.number, unbilled=self.group(Waits.UNBILLED).number, since=found.since)
+        found = self.group(WaitsFor.DIFFERENCES)
+        return Open(number=found.number, unbilled=self.group(WaitsFor.UNBILLED).number, since=found.since)
 
     @property
     def notices_given_up(self) -> int:
-        return self.group(Waits.NOTICES).number
+        return self.group(WaitsFor.NOTICES).number
 
     @property
     def difference_age(self) -> float:

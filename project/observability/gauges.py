@@ -26,7 +26,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from integrations.base.counters import FOLDER, OTHER, CountedCollector
-from integrations.base.database_deadline import LOOK, Outage, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, Outage, database_deadline
 from notifications.models import Mail
 from orders.db.disk import locked, replace_file
 from orders.incidents.doubts import failed_mails, open_differences
@@ -36,7 +36,7 @@ from orders.rules.steps import OUTSIDE, Channel
 from orders.texts.incident_causes import CAUSES
 from project import __version__
 from project.database.backup import last_backup
-from project.observability.desk_snapshot import Facts
+from project.observability.desk_snapshot import DeskSnapshot
 from project.observability.expiring_soon import api_tokens, bboss_tokens, client_certificate
 
 KEPT = FOLDER / "gauges.prom"
@@ -68,7 +68,7 @@ def _gauges() -> bytes:
 def _read_gauges() -> bytes:
     up = GaugeMetricFamily("desk_database_up", "1 if the database answers", value=1)
     try:
-        with database_deadline(LOOK):
+        with database_deadline(CHECK_SECONDS):
             text = generate_latest(DeskCollector())
         outage.over()
     except Exception as error:  # whatever it is: the counters are shown
@@ -106,7 +106,7 @@ def _counted(name: str, text: str, rows: QuerySet, **labels: Iterable[str]) -> M
 class DeskCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         now = timezone.now()
-        facts = Facts(now)
+        facts = DeskSnapshot(now)
         text = "1 while the database counts as restored: nothing is taken in or sent"
         yield GaugeMetricFamily("desk_restored", text, value=int(facts.restored))
         yield _counted("desk_orders", "Orders", Order.objects.all(), state=Order.State.values)

@@ -12,8 +12,8 @@ from integrations.base.database_deadline import database_deadline, is_away
 from integrations.base.other_desk import has_other_profile
 from orders.intake.rehearsal import rehearse
 from project.database import applied_migrations
-from project.observability.database_diagnosis import lock_holder, named
-from project.observability.desk_snapshot import Facts, is_alive
+from project.observability.database_diagnosis import diagnosed, lock_holder
+from project.observability.desk_snapshot import DeskSnapshot, is_alive
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = "the database does not answer"
@@ -44,7 +44,7 @@ def why_unknown(error: Exception) -> str:
 
 def missing_migrations() -> list[str]:
     """The migrations that the code has and the database lacks."""
-    return applied_migrations.missing(connection)
+    return applied_migrations.missing_names(connection)
 
 
 def is_read_only() -> bool:
@@ -77,7 +77,7 @@ class WriteTry:
         except Exception as error:
             if not isinstance(error, Error):
                 log.error("an order can't be stored by an error of ours", exc_info=error)
-            return f"{UNWRITABLE}: {named(error)}"
+            return f"{UNWRITABLE}: {diagnosed(error)}"
         return ""
 
 
@@ -103,7 +103,7 @@ def _readiness(now: datetime.datetime, intake: bool) -> dict:
         return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
     if why := write_try.why_not(now):
         return {"database": "no writes", "migrations": [], "reasons": [why]}
-    facts = Facts(now)
+    facts = DeskSnapshot(now)
     database = {"database": "restored" if facts.restored else "ok", "migrations": []}
     reasons = [RESTORED] if facts.restored else [OTHER_PROFILE] if has_other_profile() else []
     if intake:

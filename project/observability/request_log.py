@@ -75,7 +75,7 @@ def count_request(request: HttpRequest, response: HttpResponse, seconds: float) 
         code = code_of(response)
         count_inbound(source, code, seconds)
         if source == "bboss" and code == NOT_STORED:
-            orders_not_stored.note()
+            orders_not_stored.count_order_not_stored()
     elif not request.path.startswith(MACHINES):
         match = request.resolver_match
         count_page((match and match.view_name) or OTHER, seconds)

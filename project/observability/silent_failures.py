@@ -18,8 +18,8 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline, error_line
-from integrations.base.orders_not_stored import not_stored
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline, error_line
+from integrations.base.orders_not_stored import orders_not_stored_lately
 from notifications.models import Mail
 from orders.incidents.desk_incidents import DESK, keep_desk_incident, keep_own_incident
 from orders.models import Dispatch, InboundMessage, Incident, Timeline
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 BACKUP_WITHIN = datetime.timedelta(hours=30)
 LOST_IN_A_ROW = 2  # one may be a process that somebody killed
 LEAST_INODES = 1000
-FEW, STILL = 5, 120  # answers 20000 that call nobody, and for how many seconds the last one counts
+MAX_NOT_STORED, STILL = 5, 120  # answers 20000 that call nobody, and for how many seconds the last one counts
 HERE, POSTGRESQL = {"127.0.0.1", "::1", "localhost"}, Path("/var/lib/postgresql")
 FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # of a disk, and bytes: with more of either it is not nearly full
 IDLE_FOR, OPEN_FOR = "60 seconds", "30 minutes"  # of a transaction: doing nothing, and at work
@@ -55,7 +55,7 @@ def intake_quiet(*, now: datetime.datetime) -> dict | None:
     newest = InboundMessage.objects.filter(signed=True).order_by("-pk").values_list("received_at", flat=True).first()
     if not most or newest is None or now - newest <= datetime.timedelta(minutes=most):
         return None
-    if not_stored() or read_restore_state().restored:
+    if orders_not_stored_lately() or read_restore_state().restored:
         return None
     last = f"{timezone.localtime(newest):%Y-%m-%d %H:%M}"
     return {"minutes": int((now - newest).total_seconds() // 60), "last": last, "most": most}
@@ -130,17 +130,17 @@ def _ask(sql: str, values: list) -> list[tuple]:
 
 def orders_not_stored(*, now: datetime.datetime) -> dict | None:
     """Why no order can be stored (`why`), or that more than a few got 20000 a moment ago."""
-    row = not_stored()
+    row = orders_not_stored_lately()
     if why := write_try.why_not(now):
         return {"why": why[:500]}
-    if row and is_now(row) and not read_restore_state().restored:
+    if row and is_going_on(row) and not read_restore_state().restored:
         return {"why": f"{row['number']} calls got 20000 within {row['minutes']} minutes"}
     return None
 
 
-def is_now(row: dict) -> bool:
+def is_going_on(row: dict) -> bool:
     """Whether answers 20000 are more than a few, and go on. One that is over alarms nobody."""
-    return row["number"] > FEW and row["seconds_ago"] < STILL
+    return row["number"] > MAX_NOT_STORED and row["seconds_ago"] < STILL
 
 
 def database_disk(*, now: datetime.datetime) -> dict | None:
@@ -210,7 +210,7 @@ def keep_stops(*, now: datetime.datetime) -> None:
     """Opens or ends the incident of each that can be told at once. One that can't be told, as behind a lock, stops none
     of the others; they have ten seconds together."""
     unknown, why = [], ""
-    with database_deadline(2 * LOOK):
+    with database_deadline(2 * CHECK_SECONDS):
         for code, stop in STOPS.items():
             try:
                 if stop.look:

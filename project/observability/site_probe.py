@@ -22,13 +22,13 @@ SOON = datetime.timedelta(days=14)
 
 def watch_site(*, now: datetime.datetime) -> None:
     """Asks, and opens or ends the incidents of what it found. Nobody is asked without SITE_URL."""
-    silent, ends = look_at_site() if settings.SITE_URL else (None, None)
+    silent, ends = probe_site() if settings.SITE_URL else (None, None)
     keep_own_incident(DESK_DOWN, silent, now=now)
     if ends or not silent:
         keep_own_incident(SITE_CERTIFICATE, _about(ends, now), now=now)
 
 
-def look_at_site() -> tuple[dict | None, datetime.datetime | None]:
+def probe_site() -> tuple[dict | None, datetime.datetime | None]:
     """What does not answer (`address`, `number` of `total` asks, the last `error`), and when the certificate ends."""
     parts = urlsplit(settings.SITE_URL)
     errors, ends = [], None

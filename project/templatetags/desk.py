@@ -19,7 +19,7 @@ from orders.order_words import pause_words
 from orders.order_words.history import PARTNER_NAMES
 from project.dashboard.partners_and_worker import worker_of
 from project.manual.pages import STATES, page_about
-from project.observability.desk_snapshot import Facts
+from project.observability.desk_snapshot import DeskSnapshot
 
 register = template.Library()
 register.simple_tag(ago, name="ago")
@@ -84,7 +84,7 @@ def bulk_acts(context, changelist) -> dict:
 @register.simple_tag
 def worker_silence() -> str:
     """That no worker lives, for the page of what waits for one; empty if one does."""
-    return worker_of(Facts(timezone.now())).silence
+    return worker_of(DeskSnapshot(timezone.now())).silence
 
 
 @register.simple_tag(takes_context=True)

@@ -23,13 +23,13 @@ def note_settings() -> None:
     next one tells of the same change."""
     try:
         if _changed(machine := socket.gethostname()[:200]):
-            _note(machine)
+            _note_changes(machine)
     except Error as error:
         logger.warning("the settings of this start are not in the trail: %s", error)
 
 
 @transaction.atomic
-def _note(machine: str) -> None:
+def _note_changes(machine: str) -> None:
     list(Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1])  # those that start together take turns
     if change := _changed(machine):
         note_act(Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)

@@ -31,12 +31,12 @@ from project.models import User
 from project.trail.trail_words import more_words
 
 FLAGS = {ADDITION: "added", CHANGE: "changed"}
-BATCH = 500
-CLOCKS = datetime.timedelta(hours=1)  # by which the clocks of two machines differ at most
+ROWS_A_READ = 500
+CLOCK_TOLERANCE = datetime.timedelta(hours=1)  # by which the clocks of two machines differ at most
 EPOCH, MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetime.timedelta(microseconds=1)
 
 
-class Place(NamedTuple):
+class TrailPosition(NamedTuple):
     """Where an act stands among all: no two have the same. `source`: its place in SOURCES."""
 
     at: datetime.datetime
@@ -47,10 +47,10 @@ class Place(NamedTuple):
         return f"{(self.at - EPOCH) // MICROSECOND}-{self.source}-{self.pk}"
 
 
-def place_in(text: str) -> Place | None:
+def parse_position(text: str) -> TrailPosition | None:
     """The place that was written so. None if none was."""
     found = re.fullmatch(r"(\d{1,17})-(\d)-(\d{1,18})", text, re.ASCII)
-    return Place(EPOCH + int(found[1]) * MICROSECOND, int(found[2]), int(found[3])) if found else None
+    return TrailPosition(EPOCH + int(found[1]) * MICROSECOND, int(found[2]), int(found[3])) if found else None
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Act:
     """One line of the trail. `who`: an actor, or empty; `what`: a code, `words`: the same in words; `more`: a reason or
     detail; texts are masked. `order`: the id of the order that it is about."""
 
-    place: Place
+    place: TrailPosition
     who: str
     account_id: int | None
     address: str
@@ -103,11 +103,11 @@ class Kind(NamedTuple):
 PERSONAL = Q(
     kind__in=["personal_data_seen", "phone_searched", "evidence_personal", "evidence_taken", "attachment_downloaded"]
 )
-FACTORS = ["second_factor_set", "second_factor_reset", "recovery_codes_made", "recovery_code_used"]
-ACCOUNTS = Q(kind__startswith="account_") | Q(kind__startswith="emergency_") | Q(kind__in=FACTORS)
+SECOND_FACTOR_CODES = ["second_factor_set", "second_factor_reset", "recovery_codes_made", "recovery_code_used"]
+ACCOUNTS = Q(kind__startswith="account_") | Q(kind__startswith="emergency_") | Q(kind__in=SECOND_FACTOR_CODES)
 TOKENS = Q(kind__startswith="api_token_")
 OF_ACCOUNTS, OF_TOKENS = Q(content_type__model__in=["user", "group"]), Q(content_type__model="apitoken")
-KINDS = {
+ACT_KINDS = {
     **{str(code.value): Kind(code.label, entries=Q(code=code.value)) for code in TrailEntry.Code},
     "accounts": Kind(gettext_lazy("Accounts, roles, permissions and limits"), None, ACCOUNTS, OF_ACCOUNTS),
     "tokens": Kind(gettext_lazy("Tokens of other systems"), None, TOKENS, OF_TOKENS),
@@ -121,7 +121,7 @@ ANY = Kind("", Q(), Q(), Q())
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrailFilter:
     """Which acts: of these moments; of a person by name, user name or a command's `--by`, and those about their
     account; about an order, a customer; of a kind; whose `about` or address is this text as a whole."""
 
@@ -134,13 +134,15 @@ class Asked:
     text: str = ""
 
 
-def trail(asked: Asked) -> Iterator[Act]:
+def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
     """The acts, the oldest first. Reads rows as they are asked for."""
-    parts = [map(SOURCES[source].read, _between(source, rows, asked).iterator(BATCH)) for source, rows in _parts(asked)]
+    parts = [
+        map(SOURCES[source].read, _between(source, rows, asked).iterator(ROWS_A_READ)) for source, rows in _parts(asked)
+    ]
     return heapq.merge(*parts, key=attrgetter("place"))
 
 
-def newest(asked: Asked, *, before: Place | None = None, number: int) -> list[Act]:
+def newest_acts(asked: TrailFilter, *, before: TrailPosition | None = None, number: int) -> list[Act]:
     """The newest acts, or those that come next before a place. No row after them is read."""
     parts = [
         [*map(SOURCES[source].read, _before(source, _between(source, rows, asked), before)[:number])]
@@ -149,13 +151,13 @@ def newest(asked: Asked, *, before: Place | None = None, number: int) -> list[Ac
     return list(islice(heapq.merge(*parts, key=attrgetter("place"), reverse=True), number))
 
 
-def _between(source: int, rows: QuerySet, asked: Asked) -> QuerySet:
+def _between(source: int, rows: QuerySet, asked: TrailFilter) -> QuerySet:
     moment = SOURCES[source].moment
     bounds = {f"{moment}__gte": asked.since, f"{moment}__lt": asked.until}
     return rows.filter(**{name: at for name, at in bounds.items() if at}).order_by(moment, "pk")
 
 
-def _before(source: int, rows: QuerySet, place: Place | None) -> QuerySet:
+def _before(source: int, rows: QuerySet, place: TrailPosition | None) -> QuerySet:
     moment = SOURCES[source].moment
     if place and source > place.source:
         rows = rows.filter(**{f"{moment}__lt": place.at})
@@ -166,9 +168,9 @@ def _before(source: int, rows: QuerySet, place: Place | None) -> QuerySet:
     return rows.order_by(f"-{moment}", "-pk")
 
 
-def _parts(asked: Asked) -> Iterator[tuple[int, QuerySet]]:
+def _parts(asked: TrailFilter) -> Iterator[tuple[int, QuerySet]]:
     """The rows that are asked for, by source. A source has several parts where each has an index of its own."""
-    kind = KINDS[asked.kind] if asked.kind else ANY
+    kind = ACT_KINDS[asked.kind] if asked.kind else ANY
     parts = [(ENTRIES, kind.entries, _entries(asked))]
     parts += [(EVENTS, kind.events, part) for part in _events(asked)]
     parts += [(JOURNAL, kind.journal, _journal(asked))]
@@ -177,7 +179,7 @@ def _parts(asked: Asked) -> Iterator[tuple[int, QuerySet]]:
             yield source, SOURCES[source].rows().filter(of_kind, condition)
 
 
-def _entries(asked: Asked) -> Q | None:
+def _entries(asked: TrailFilter) -> Q | None:
     if asked.customer:
         return None
     found = Q()
@@ -185,7 +187,7 @@ def _entries(asked: Asked) -> Q | None:
         mine = Q(account_id__in=_accounts(asked.user).values("pk"))
         found &= mine | Q(actor__in=_actors(asked.user)) | Q(about__in=[asked.user, *_names(asked.user)])
     if asked.order:
-        named = Q(code=TrailEntry.Code.COMMAND, at__gte=asked.order.received_at - CLOCKS)
+        named = Q(code=TrailEntry.Code.COMMAND, at__gte=asked.order.received_at - CLOCK_TOLERANCE)
         named &= Q(data__words__regex=rf"(^|[ =,]){re.escape(asked.order.number)}($|[ ,])")
         found &= named | Q(about=asked.order.number)
     if asked.text:
@@ -193,7 +195,7 @@ def _entries(asked: Asked) -> Q | None:
     return found
 
 
-def _events(asked: Asked) -> list[Q]:
+def _events(asked: TrailFilter) -> list[Q]:
     found = Q()
     if asked.order:
         found &= Q(order=asked.order)
@@ -211,7 +213,7 @@ def _events(asked: Asked) -> list[Q]:
     return [part & one for part in parts for one in mine]
 
 
-def _journal(asked: Asked) -> Q | None:
+def _journal(asked: TrailFilter) -> Q | None:
     if asked.order or asked.customer:
         return None
     found = Q()
@@ -237,14 +239,14 @@ def _accounts(user: str) -> QuerySet[User]:
 
 
 def _of_row(row: TrailEntry) -> Act:
-    place, words = Place(row.at, ENTRIES, row.pk), row.get_code_display()
+    place, words = TrailPosition(row.at, ENTRIES, row.pk), row.get_code_display()
     return Act(place, row.actor, row.account_id, row.address, row.code, mask_text(row.about), words, more_words(row))
 
 
 def _of_event(row: OrderEvent) -> Act:
     words, data = describe(row), row.data if isinstance(row.data, dict) else {}
     about = row.order.number if row.order else str(data.get("account") or data.get("customer") or "")
-    place, more = Place(row.at, EVENTS, row.pk), mask_text_or_json(words.more)
+    place, more = TrailPosition(row.at, EVENTS, row.pk), mask_text_or_json(words.more)
     address = str(data.get("caller", ""))
     return Act(place, row.actor, row.account_id, address, row.kind, mask_text(about), words.what, more, row.order_id)
 
@@ -253,7 +255,7 @@ def _of_entry(row: LogEntry) -> Act:
     kind = ContentType.objects.get_for_id(row.content_type_id) if row.content_type_id else None  # kept in memory
     what = f"{FLAGS.get(row.action_flag, 'deleted')} {f'{kind.app_label}.{kind.model}' if kind else '-'}"
     words = _joined(row.get_action_flag_display(), capfirst(kind.name) if kind else "")
-    place, who = Place(row.action_time, JOURNAL, row.pk), f"{STAFF}:{row.user.get_username()}"
+    place, who = TrailPosition(row.action_time, JOURNAL, row.pk), f"{STAFF}:{row.user.get_username()}"
     return Act(place, who, row.user_id, "", what, mask_text_or_json(row.object_repr), words, entry_words(row))
 
 

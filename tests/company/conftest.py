@@ -24,7 +24,7 @@ def with_company(settings, url: str) -> None:
     settings.OIDC_ROLES = grants("OIDC_ROLES", ROLES)
     settings.SITE_URL = "http://testserver"
     settings.ROOT_URLCONF = "tests.company.urls"
-    provider.kept.forget()
+    provider.cache.forget()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def issuer(settings):
     with Issuer() as issuer:
         with_company(settings, issuer.url)
         yield issuer
-    provider.kept.forget()
+    provider.cache.forget()
 
 
 def goes_on_to(answer) -> str:

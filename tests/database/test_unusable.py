@@ -297,7 +297,7 @@ def test_status_counts_the_answers_20000_of_ten_minutes(client, clock, monkeypat
     assert [one.alarm for one in reasons(desk_status(timezone.now())) if "20000" in one.text] == [""]
     clock.shift(430)
     assert said() == (None, [])
-    orders_not_stored.note()
+    orders_not_stored.count_order_not_stored()
     assert len(list(orders_not_stored.FOLDER.iterdir())) == 1
 
 

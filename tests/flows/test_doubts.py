@@ -559,5 +559,5 @@ def test_a_start_is_no_probe_until_bpm_can_be_reached(desk, ask, monkeypatch):
         return answer
 
     monkeypatch.setattr(loop, "reach", reach)
-    assert [loop._may_send_one("bpm") for _ in range(2)] == [False, True]
-    assert loop._may_send_one("bigdata")
+    assert [loop._may_send_probe("bpm") for _ in range(2)] == [False, True]
+    assert loop._may_send_probe("bigdata")

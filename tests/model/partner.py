@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from integrations.outbound.http_client import PartnerError
 from integrations.outbound.wire_formats import WIRE_FORMAT, encode
-from integrations.sandbox.faults import KINDS, Fault
+from integrations.sandbox.faults import FAULT_KINDS, Fault
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import Partners
 from orders.rules.local_time import SHANGHAI
@@ -137,7 +137,7 @@ class Wire:
             raise PartnerError("no complete answer in time", code="timeout", unknown=True, transport=True)
         if fate == "ok" and self.refused & what_it_does(call):
             fate = "refuse"
-        if fate == "409" and "409" not in KINDS:
+        if fate == "409" and "409" not in FAULT_KINDS:
             return json_response({"code": 409, "message": "沙箱故障"}, 409)
         if fate in SAID:
             return self.say(call, fate)

@@ -51,8 +51,8 @@ def flow(**changes) -> FlowFacts:
 
 def test_case_1_cancels_the_trial_and_bills(case):
     cancel, create = case(1)["expect"]["billing"]
-    assert same(fields.product_infos([trial_record()]), {"productInfos": cancel})
-    assert same(fields.product_infos([record()]), {"productInfos": create})
+    assert same(fields.records_body([trial_record()]), {"productInfos": cancel})
+    assert same(fields.records_body([record()]), {"productInfos": create})
 
 
 def test_case_1_starts_the_first_flow(case):
@@ -77,7 +77,7 @@ def test_case_2_starts_the_subsequent_flow_and_bills(case):
         cancel_time=shanghai("2033-09-20 19:19:17"),
     )
     assert same(bpm.subsequent_activation(facts), given["expect"]["bpm"][0])
-    assert same(fields.product_infos([billed]), {"productInfos": given["expect"]["billing_after_approval"][0]})
+    assert same(fields.records_body([billed]), {"productInfos": given["expect"]["billing_after_approval"][0]})
 
 
 def test_case_3_bills_from_a_later_day(case):
@@ -102,15 +102,15 @@ def test_case_3_bills_from_a_later_day(case):
         at=shanghai("2023-09-20 19:40:51"),
         start=shanghai("2023-09-30 00:00:00"),
     )
-    assert same(fields.product_infos(records), {"productInfos": expect["billing"][0]})
+    assert same(fields.records_body(records), {"productInfos": expect["billing"][0]})
     assert same(bpm.first_activation(facts), expect["bpm"][0])
 
 
 @pytest.mark.parametrize(
     "name, built",
     [
-        ("trial_live", lambda: fields.product_infos([trial_record(cancelled=False), trial_record(domain="中.cn")])),
-        ("deletion", lambda: fields.deletion([record(create_time=None, cancel_time=None), trial_record()])),
+        ("trial_live", lambda: fields.records_body([trial_record(cancelled=False), trial_record(domain="中.cn")])),
+        ("deletion", lambda: fields.deletion_body([record(create_time=None, cancel_time=None), trial_record()])),
         ("trial_flow", lambda: bigdata.trial_flow_query(enterprise_id="100A1", product_id="1", job_id="T1")),
         (
             "subsequent_bare",
@@ -130,8 +130,8 @@ def test_no_key_carries_a_space():
     for built in (
         bpm.first_activation(facts),
         bpm.subsequent_activation(facts),
-        fields.product_infos([record()]),
-        fields.deletion([record()]),
+        fields.records_body([record()]),
+        fields.deletion_body([record()]),
     ):
         assert all(key == key.strip() for key in keys(built))
 

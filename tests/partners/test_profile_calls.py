@@ -110,7 +110,7 @@ def test_a_call_is_made_once_for_a_profile(settings):
 def test_members_of_records_have_the_partners_names_and_are_read_back(wire, settings):
     speak(settings, '[bigdata]\nrename = { enterpriseId = "custId", jobId = "orderNo" }')
     record = fields.RecordFacts(job_id="T1", product_id="1", domain="a.cn", info_type="1", enterprise_id="E1")
-    assert fields.deletion([record])["productInfos"] == [
+    assert fields.deletion_body([record])["productInfos"] == [
         {"orderNo": "T1", "productId": "1", "domain": "a.cn", "custId": "E1", "infoType": "1"}
     ]
     wire.answer = (

@@ -324,19 +324,19 @@ def dog(monkeypatch):
 def test_the_watchdog_ends_its_cluster_and_starts_it_again(dog, settings, caplog):
     enter(dog.name)
     dog.start()
-    dog.compare()
+    dog.compare_with_desk()
     assert dog.process
     DeskProcess.objects.filter(name="in force").update(calls=other_desk.calls() | {"BBOSS_DOMAIN": "CDNT"})
-    dog.compare()
+    dog.compare_with_desk()
     assert dog.process is None
     assert "this worker takes no step: it would call others" in caplog.text
     assert codes() == []  # a reload of all machines takes a moment
-    dog.compare_at = dog.say_at = 0.0
-    dog.look()
+    dog.compare_at = dog.incident_at = 0.0
+    dog.check()
     assert (dog.process, codes()) == (None, ["other_desk"])
     call_command("settings", "--adopt")
     dog.compare_at = 0.0
-    dog.look()
+    dog.check()
     assert dog.process
 
 

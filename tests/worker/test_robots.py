@@ -178,7 +178,7 @@ def test_a_robot_in_trouble_is_tried_again_and_holds_up_no_other(settings, desk,
         desk.shift(61)
         vars(bad).update(status=200, hangs=0.0, answer={"errcode": 0})
         assert tell_robots() == "1 told"
-        assert send_alerts.troubled_robots() == []
+        assert send_alerts.failing_robots() == []
 
 
 def test_a_clock_that_stood_ahead_keeps_no_robot_waiting(robot, desk):
@@ -286,6 +286,6 @@ def test_no_address_is_kept_or_logged(settings, caplog):
     caplog.set_level("DEBUG")
     opened()
     tell_robots()
-    kept = [*RobotState.objects.values_list("key", "error"), *send_alerts.troubled_robots()]
+    kept = [*RobotState.objects.values_list("key", "error"), *send_alerts.failing_robots()]
     assert "hidden" not in caplog.text + str(kept)
-    assert {row["error"] for row in send_alerts.troubled_robots()} == {"refused"}
+    assert {row["error"] for row in send_alerts.failing_robots()} == {"refused"}

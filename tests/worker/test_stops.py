@@ -224,7 +224,7 @@ def lock(table: str) -> Iterator[None]:
 @contextlib.contextmanager
 def refused_for_now(settings, folder) -> Iterator[str]:
     for _ in range(7):
-        orders_not_stored.note()
+        orders_not_stored.count_order_not_stored()
     yield "7 calls of BBOSS got 20000 within 10 minutes, the last one "
     for file in orders_not_stored.FOLDER.iterdir():
         file.unlink()
@@ -366,7 +366,7 @@ def test_only_the_machine_that_saw_it_ends_it(settings, tmp_path, monkeypatch):
     [
         lambda settings: setattr(settings, "INTAKE_QUIET_MINUTES", 0),
         lambda settings: Timeline.objects.update(restored_at=timezone.now()),
-        lambda settings: orders_not_stored.note(),
+        lambda settings: orders_not_stored.count_order_not_stored(),
         lambda settings: factories.InboundMessageFactory(received_at=timezone.now()),
     ],
     ids=["switched off", "restored", "20000", "a call"],

@@ -38,7 +38,7 @@ from integrations.partners.profile_words import (
     show_callback,
     without_values,
 )
-from integrations.probes import NOBODYS
+from integrations.probes import UNKNOWN_NUMBER
 from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
 from orders.order_page.calls import curl_line, headers_with
@@ -211,9 +211,9 @@ def _body_of(step: Dispatch) -> str:
 
 def _question(name: str, order: Order | None) -> str:
     if name == "bigdata.query":
-        return encode(job_query(order.number if order else NOBODYS))
+        return encode(job_query(order.number if order else UNKNOWN_NUMBER))
     if order is None:
-        return encode(trial_flow_query(enterprise_id=NOBODYS, product_id="1", job_id=NOBODYS))
+        return encode(trial_flow_query(enterprise_id=UNKNOWN_NUMBER, product_id="1", job_id=UNKNOWN_NUMBER))
     trial = order.trial or order
     service = shape_of(trial).service
     return encode(trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))

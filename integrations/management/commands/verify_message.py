@@ -22,7 +22,7 @@ from integrations.bboss.content_fields import content_of, is_withdrawal, read_or
 from integrations.bboss.message_decoding import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
 from integrations.bboss.reply_codes import Code, Refused
 from integrations.bboss.signing import SORTED, masked_text_to_sign, verify
-from integrations.bboss.signing_variants import Found, digest_of, find_way
+from integrations.bboss.signing_variants import Found, digest_of, find_variant
 from integrations.partners.profile import Bboss
 
 HEAD = re.compile(rb"\A(?:[A-Z]+ \S+ HTTP/[\d.]+\r?\n)?((?:[A-Za-z0-9-]+:[^\n]*\n)*)\r?\n")
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         for secret in [*_secrets().values(), *settings.BBOSS_ACCESS_TOKENS]:
             if len(secret) >= LEAST:
                 line = line.replace(secret, request_checks.MASK)
-        self.stdout.write(request_checks.TOKEN.sub(request_checks.MASK, line))
+        self.stdout.write(request_checks.TOKEN_PATTERN.sub(request_checks.MASK, line))
 
     def say(self, what: str, check: Callable[[], Any]) -> bool:
         """Prints what a check makes of it. Returns whether it is right."""
@@ -117,7 +117,7 @@ class Command(BaseCommand):
             return
         method = members.get("signMethod")
         declared = method.lower() if isinstance(method, str) else ""
-        found = find_way(wire, given, list(secrets.values()), how, declared) if secrets else None
+        found = find_variant(wire, given, list(secrets.values()), how, declared) if secrets else None
         if found is None:
             names = ", ".join(secrets) or "no secret: BBOSS_APP_SECRET is empty"
             self.print(f"no known way makes the sign right with {names}: ask for the text that they sign")

@@ -11,15 +11,15 @@ from django.utils.translation import gettext as _
 from notifications.masks import mask_mail
 from orders.history.order_writes import add_event
 from orders.history.people import staff_actor
-from project.accounts.company.account_provisioning import MAIL_COUNTS, why_not_joined
+from project.accounts.company.account_provisioning import MAIL_LINK_VALID_FOR, why_not_linkable
 from project.models import CompanyAccount, User
 
 
-def why_not_to_be_joined(user: User, *, subject: str, mail: str, by_mail: bool) -> str | Promise | None:
+def why_link_refused(user: User, *, subject: str, mail: str, by_mail: bool) -> str | Promise | None:
     """Why an account can't be joined so, for people. None if it can, or if it is to be parted."""
     if not (subject or by_mail):
         return None
-    if why := why_not_joined(user):
+    if why := why_not_linkable(user):
         return why
     if subject and by_mail:
         return _("Either the person or the mail, not both.")
@@ -33,19 +33,19 @@ def why_not_to_be_joined(user: User, *, subject: str, mail: str, by_mail: bool) 
 
 
 @transaction.atomic
-def join_account(user: User, *, subject: str, mail: str, by: User, now: datetime.datetime) -> None:
+def link_account(user: User, *, subject: str, mail: str, by: User, now: datetime.datetime) -> None:
     """Joins the account to the person of this `sub`, or lets this verified mail join it; with neither, parts it."""
     about = {"by": staff_actor(by), "now": now, "account": user.get_username()}
     CompanyAccount.objects.filter(user=user).delete()
     if not (subject or mail):
         add_event(None, "account_unjoined", **about)
         return
-    until = None if subject else now + MAIL_COUNTS
+    until = None if subject else now + MAIL_LINK_VALID_FOR
     CompanyAccount.objects.create(user=user, issuer=settings.OIDC_ISSUER, subject=subject, mail=mail, until=until)
     add_event(None, "account_joined" if subject else "account_join_allowed", **about)
 
 
-def joined_words(user: User) -> str:
+def link_words(user: User) -> str:
     """How the account stands to the company log-in, in a sentence."""
     row = CompanyAccount.objects.filter(user=user).first()
     if row is None:

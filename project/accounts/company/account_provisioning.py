@@ -30,7 +30,7 @@ from project.models import CompanyAccount, UsedName, User
 
 ODD = re.compile(r"[^\w.@+-]+")  # as Django's UnicodeUsernameValidator
 LONGEST_NAME, LONGEST_MAIL = 100, 254
-MAIL_COUNTS = datetime.timedelta(days=7)
+MAIL_LINK_VALID_FOR = datetime.timedelta(days=7)
 COMPANY = "company"
 
 
@@ -102,10 +102,10 @@ def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
         return None
     rows = CompanyAccount.objects.select_for_update().filter(issuer=settings.OIDC_ISSUER, subject="", until__gt=now)
     found = list(rows.filter(mail__iexact=mail)[:2])
-    return found[0] if len(found) == 1 and why_not_joined(found[0].user) is None else None
+    return found[0] if len(found) == 1 and why_not_linkable(found[0].user) is None else None
 
 
-def why_not_joined(user: User) -> Promise | None:
+def why_not_linkable(user: User) -> Promise | None:
     """Why no person may join an account, for people. None if one may."""
     if user.is_superuser:
         return _("An account with all rights stays apart: each company log-in would take its rights.")

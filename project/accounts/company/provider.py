@@ -19,8 +19,8 @@ from integrations.outbound.http_client import PartnerError, ask
 from project.base.ip_addresses import is_loopback
 
 SECONDS = 5.0
-KEPT_SECONDS = 3600.0
-PAUSE = 10.0
+CACHE_SECONDS = 3600.0
+RETRY_AFTER_SECONDS = 10.0
 """So long nobody asks anew: for the description after a failure, and where a log-in starts; and for keys that the
 provider did not name."""
 ALGORITHMS = {
@@ -42,7 +42,7 @@ class ProviderError(Exception):
     """The provider gave no usable answer. The text is for the log, and holds no code and no token."""
 
 
-class Kept:
+class ProviderCache:
     """What this process has read from the provider."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Kept:
             self.lock.release()
 
 
-kept = Kept()
+cache = ProviderCache()
 
 
 def callback_address() -> str:
@@ -102,20 +102,20 @@ def description(*, fresh: bool = False) -> dict:
 
     `fresh`: it must have come within PAUSE, so the provider is there.
     """
-    with kept.reading():
+    with cache.reading():
         now = time.monotonic()
-        if now - kept.read_at < (PAUSE if fresh else KEPT_SECONDS):
-            return kept.description
-        if now - kept.failed_at < PAUSE:
+        if now - cache.read_at < (RETRY_AFTER_SECONDS if fresh else CACHE_SECONDS):
+            return cache.description
+        if now - cache.failed_at < RETRY_AFTER_SECONDS:
             raise ProviderError("the provider did not answer a moment ago")
         try:
             found = _read_description()
         except ProviderError:
-            kept.failed_at = time.monotonic()
+            cache.failed_at = time.monotonic()
             raise
-        if found["jwks_uri"] != kept.description.get("jwks_uri"):
-            kept.keys_at = float("-inf")
-        kept.description, kept.read_at = found, time.monotonic()
+        if found["jwks_uri"] != cache.description.get("jwks_uri"):
+            cache.keys_at = float("-inf")
+        cache.description, cache.read_at = found, time.monotonic()
         return found
 
 
@@ -142,14 +142,14 @@ def key_of(token: str) -> tuple[jwt.PyJWK, str]:
     if algorithm not in ALGORITHMS:
         raise jwt.InvalidAlgorithmError("the token's algorithm is not allowed")
     address = description()["jwks_uri"]
-    with kept.reading():
+    with cache.reading():
         found = _fitting(algorithm, number)
-        if not found and time.monotonic() - kept.keys_at >= PAUSE:
+        if not found and time.monotonic() - cache.keys_at >= RETRY_AFTER_SECONDS:
             status, answer = call(address)
             keys = (answer or {}).get("keys")
             if status != 200 or not isinstance(keys, list):
                 raise ProviderError(f"the keys were answered with {status} or are none")
-            kept.keys, kept.keys_at = [key for key in keys if isinstance(key, dict)], time.monotonic()
+            cache.keys, cache.keys_at = [key for key in keys if isinstance(key, dict)], time.monotonic()
             found = _fitting(algorithm, number)
     if len(found) != 1:
         raise jwt.InvalidKeyError(f"{len(found)} of the provider's keys fit the token")
@@ -160,7 +160,7 @@ def _fitting(algorithm: str, number: str | None) -> list[dict]:
     """The kept keys of a token. One without `kid` may be signed by the only key of its type."""
     return [
         key
-        for key in (kept.keys if time.monotonic() - kept.keys_at < KEPT_SECONDS else ())
+        for key in (cache.keys if time.monotonic() - cache.keys_at < CACHE_SECONDS else ())
         if key.get("kty") == ALGORITHMS[algorithm]
         and key.get("use", "sig") == "sig"
         and key.get("alg", algorithm) == algorithm

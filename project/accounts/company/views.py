@@ -41,7 +41,7 @@ class Start(OIDCAuthenticationRequestView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The library keeps states in a session, which would be a row that a stranger leaves: here in a cookie."""
         given = copy.copy(request)
-        given.session = kept = _kept(request)
+        given.session = kept = _pending_logins(request)
         answer = super().get(given)
         _keep(answer, kept)
         return answer
@@ -68,7 +68,7 @@ def callback(request: HttpRequest) -> HttpResponse:
 
     Only what came of such a state is noted in the trail: anybody may call this address.
     """
-    kept = _kept(request)
+    kept = _pending_logins(request)
     given = kept[STATES].pop(request.GET.get("state", ""), None)
     if given is None or time.time() - given["added_on"] >= STATE_SECONDS:
         why = "the state is not one of this browser's, or is too old"
@@ -106,7 +106,7 @@ def _cookie() -> str:
     return f"__Host-{COOKIE}" if settings.HTTPS_ONLY else COOKIE
 
 
-def _kept(request: HttpRequest) -> dict:
+def _pending_logins(request: HttpRequest) -> dict:
     """What this browser's cookie holds, under the library's names."""
     try:
         return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)

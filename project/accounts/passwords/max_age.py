@@ -12,7 +12,7 @@ from project.accounts.company.views import ID_TOKEN
 from project.accounts.session_expiry import PAGES
 from project.base.middleware import Middleware
 
-OPEN = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last holds words alone
+ALLOWED_PAGES = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last holds words alone
 
 
 def is_too_old(request: HttpRequest) -> bool:
@@ -27,6 +27,6 @@ class PasswordAgeMiddleware(Middleware):
     """Lets whoever must change their password do nothing else. Stands behind what ends sessions, for staff."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, OPEN):
+        if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, ALLOWED_PAGES):
             return HttpResponseRedirect(reverse("admin:password_change"))
         return self.get_response(request)

@@ -21,12 +21,13 @@ from django.views.decorators.cache import never_cache
 from integrations.base.counters import count_login
 from orders.history.people import ACCOUNTS
 from project.accounts.company.views import ID_TOKEN
-from project.accounts.second_factor.codes import needs_factor, secret_in, set_up
+from project.accounts.second_factor.codes import secret_in, set_up
 from project.accounts.second_factor.forms import AppForm, CodeForm, app_context
+from project.accounts.second_factor.mfa_required import needs_factor
 from project.models import AuthenticatorApp, User
 
 PENDING, PROVED = "second_factor_pending", "second_factor"
-LASTS = datetime.timedelta(minutes=10)
+VALID_FOR = datetime.timedelta(minutes=10)
 
 
 class FactorNeededError(Exception):
@@ -59,7 +60,7 @@ def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
 def _pending_user(request: HttpRequest) -> User | None:
     """Whose password was right: not too long ago, and it has not been changed since."""
     kept = request.session.get(PENDING)
-    if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < LASTS.total_seconds():
+    if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < VALID_FOR.total_seconds():
         return None
     user = User.objects.filter(pk=kept["user"], is_active=True, is_staff=True).first()
     return user if user and hmac.compare_digest(kept["proof"], user.get_session_auth_hash()) else None

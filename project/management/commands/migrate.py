@@ -50,7 +50,7 @@ class Command(migrate.Command):
         with alone(connection, tell), short_lock_waits(connection):
             self._insist(tell, *args, **options)
 
-    def _insist(self, tell: Callable[[str], object], *args, **options) -> None:
+    def _run_with_lock_waits(self, tell: Callable[[str], object], *args, **options) -> None:
         """What can't be rolled back (`atomic = False`) can be run again: tests/test_migrations.py."""
         until = time.monotonic() + PATIENCE
         while True:
