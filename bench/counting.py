@@ -1,5 +1,5 @@
-"""What counting and log lines cost: CPU of an order and of a step without and with them, by turns: the median of the
-differences between neighbours.
+"""Measures the cost of counting and of log lines: CPU of an order and of a step without and with them, in turns, as the
+median of the differences between neighbours.
 
 Run `python -m bench.counting [ROUNDS]`, with LOG_FORMAT=json for that form. Everything is in one process: the endpoint
 by Django's test client, the delivery to a sandbox that is reached without a connection. Lines go into memory.

@@ -25,7 +25,7 @@ SYNC = "-w 4 --worker-class sync --threads 1"
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: a web server of the desk, by its name. `burst`: the trials' own steps are still open."""
+    """A measured web server of the desk, by its name. `burst`: the trials' own steps are still open."""
 
     server: str
     burst: bool = False

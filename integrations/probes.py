@@ -26,7 +26,7 @@ UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has: the answer is an em
 
 
 class Probe(NamedTuple):
-    """What was asked, how many seconds that took, and what was wrong, for engineers and as a code; empty if nothing."""
+    """A test call: its target, its seconds, and its fault for engineers and as a code; empty if it succeeded."""
 
     what: str
     seconds: float

@@ -167,9 +167,8 @@ def parts_of(every: str) -> list[Part]:
 
 
 def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
-    """What each part of a task answers. A part that fails must not stop the others: their errors are raised at the end,
-    all of them.
-    """
+    """Runs a task's parts and returns their answers. A failing part does not stop the others: all errors are raised at
+    the end."""
     now, answers, faults = timezone.now(), {}, []
     may_run = functools.cache(lambda when: when(now))  # a condition holds for all its parts of this run
     for part in parts_of(every):

@@ -1,4 +1,4 @@
-"""What mails say, and who has got them. They are rows of the outbox (orders/mails/mails.py)."""
+"""The texts of mails, and their recipients in words. Mails are rows of the outbox (orders/mails/mails.py)."""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -83,15 +83,15 @@ def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
 
 
 def _why(rules: Iterable[str | Promise]) -> str:
-    """Why a mail comes to its recipients, as one sentence. Empty if it has none."""
+    """Returns the reason why a mail comes to its recipients, as one sentence. Empty if it has none."""
     with translation.override(LANGUAGE):
         words = _(" or ").join(dict.fromkeys(map(str, rules)))
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
 def mail_payload(mail: Mail) -> dict:
-    """What is sent: the mail, who has yet to get it (`to`), and who `got` it or `refused` it before. `off`: a rule
-    sends it to nobody, so it is over without a call."""
+    """Returns the payload: the mail, its open recipients (`to`), and those who `got` it or `refused` it before. `off`:
+    a rule sends it to nobody, so it is over without a call."""
     fate = mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
     off = {"off": True} if (mail.chosen or {}).get("off") else {}

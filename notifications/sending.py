@@ -36,7 +36,7 @@ class MailError(Exception):
 
     @property
     def is_outage(self) -> bool:
-        """Whether the next mail would meet the same: the server was not reached, or does not answer."""
+        """Returns True if the next mail would fail too: the server was not reached, or does not answer."""
         return self.code in OUTAGES
 
 

@@ -321,7 +321,7 @@ def folders() -> Iterator[CheckMessage]:
 
 
 def _not_writable(name: str) -> str:
-    """Why nothing can be stored in this folder. Empty for a file, which `folders` names."""
+    """Returns the reason why nothing can be stored in this folder. Empty for a file, which `folders` reports."""
     why = unwritable(getattr(settings, name))
     return "" if why.endswith(" is no folder") else why
 
@@ -344,7 +344,8 @@ def backup_recipient() -> Iterator[CheckMessage]:
 
 
 def production_settings() -> Iterator[CheckMessage]:
-    """What keeps production from starting. `project.start.command_line` says which commands run anyway."""
+    """Reports the settings that keep production from starting. `project.start.command_line` has the commands that run
+    anyway."""
     for text in production.missing_settings():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 

@@ -68,7 +68,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
 
 
 def wrong_profile() -> Iterator[str]:
-    """What a profile of partners must not say where data is production's (contract 7.4)."""
+    """Yields warnings about entries of a profile that must not stand with production's data (contract 7.4)."""
     if settings.BBOSS_ENV_FLAG != "1":
         return
     profile = settings.PARTNERS

@@ -73,8 +73,8 @@ def watch_trail(*, now: datetime.datetime) -> None:
 
 
 def stuck_trail(*, now: datetime.datetime) -> dict | None:
-    """How many acts wait (`number`), for how many `minutes` nothing was taken, and the last `error`. None if all is
-    well, or AUDIT_SYSLOG is empty."""
+    """Returns the `number` of waiting acts, for how many `minutes` nothing was taken, and the last `error`. None if all
+    is well, or AUDIT_SYSLOG is empty."""
     row = TrailSending.objects.filter(failing_since__lt=now - STUCK_AFTER).first() if settings.AUDIT_SYSLOG else None
     if row is None:
         return None
@@ -219,7 +219,7 @@ def _connect(target: Target, until: float) -> socket.socket:
 
 
 def _left(until: float) -> float:
-    """How many seconds are left. Raises TimeoutError if none are."""
+    """Returns the seconds left. Raises TimeoutError if none are."""
     if (left := until - time.monotonic()) > 0:
         return left
     raise TimeoutError("the log server is too slow")

@@ -1,4 +1,4 @@
-"""What all addresses of the read API share: JSON errors, parameters and ETags.
+"""The base of all addresses of the read API: JSON errors, parameters and ETags.
 
 An error is `{"error": what is wrong, "field": the parameter}`, without `field` where no parameter is at fault.
 """

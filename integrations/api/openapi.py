@@ -1,4 +1,4 @@
-"""What /api/schema and /api/docs say of the read API besides its serializers: parameters and errors."""
+"""The parts of /api/schema and /api/docs that do not follow from the read API's serializers: parameters and errors."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -27,7 +27,7 @@ SAME = OpenApiParameter(
 
 
 class BearerScheme(OpenApiAuthenticationExtension):
-    """How a caller shows its token."""
+    """The security scheme of the read API's tokens."""
 
     target_class = "integrations.api.authentication.BearerAuthentication"
     name = "token"

@@ -98,9 +98,9 @@ class OrderView(ReadView):
         return order
 
     def _shows_people(self, order: Order) -> bool:
-        """Whether people's data are shown: to a token that may see them, where the call asks for them.
+        """Returns True if personal data are shown: the token may see them, and the call asks for them.
 
-        Each showing is noted, that of a HEAD too; where that can't be written soon, they stay masked.
+        Each disclosure is noted, that of a HEAD request too. If it can't be written in time, the data stay masked.
         """
         asked, reader = self.request.GET.get(PERSONAL), self.request.user
         if asked not in {None, "1"}:

@@ -147,8 +147,8 @@ def _take_files() -> None:
 
 
 def _lock(name: str) -> bool:
-    """Whether this process holds the pair from now on. Its blocks are all there: a full disk kills who writes into a
-    hole."""
+    """Returns True if this process holds the pair of files from now on. Allocates all their blocks: on a full disk a
+    write into a hole kills the process."""
     with contextlib.ExitStack() as pair:
         for kind, size in SIZES.items():
             file = f"{FOLDER}/{kind}_{name}.db"
@@ -166,7 +166,8 @@ def _lock(name: str) -> bool:
 
 
 class CountedCollector:
-    """What all processes have counted, as Prometheus' metrics. No counter ever falls, not even at a restart of all."""
+    """The sums of all processes, as Prometheus' metrics. No counter ever falls, not even at a restart of all
+    processes."""
 
     def collect(self) -> Iterator[Metric]:
         found = {family.name: family for metric in COUNTED for family in metric.describe()}
@@ -177,7 +178,7 @@ class CountedCollector:
 
 
 def _merged() -> Iterable[Metric]:
-    """What the processes of this machine have counted, living and dead. Empty if nobody could count."""
+    """Returns the counts of all processes of this machine, living and dead. Empty if none could count."""
     if not FOLDER.is_dir():
         return ()
     try:
@@ -194,7 +195,7 @@ def _merged() -> Iterable[Metric]:
 
 
 def _is_sound(file: str) -> bool:
-    """Whether the library can read it. What a power cut broke is put aside."""
+    """Returns True if the library can read the file. Moves away a file that a power cut broke."""
     try:
         MultiProcessCollector.merge([file])
     except Exception as error:

@@ -26,7 +26,7 @@ own_now = timezone.now  # Django's, or what a test has put there
 
 
 class _Measured:
-    """What this process, or the one that forked it, knows."""
+    """The last measurement of this process, or of the one that forked it."""
 
     offset: float | None = None  # the database's time less the steady clock's; None: not measured yet
     at = -math.inf  # when it was measured last, by the steady clock

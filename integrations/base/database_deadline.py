@@ -1,4 +1,4 @@
-"""How long the database may take, and what a process thinks of one that does not answer.
+"""Time limits of database work, and the classification of errors of a database that does not answer.
 
 Two bounds; the earlier one counts (docs/mechanisms/database-deadline.md):
 
@@ -61,13 +61,14 @@ def statement_limit() -> float:
 
 
 def time_left() -> float:
-    """How long a statement that begins now may take; 0 or less: none may begin; NEVER: as long as it likes."""
+    """Returns the seconds that a statement may take from now on. 0 or less: none may begin; NEVER: no limit."""
     moment, longest = _deadline.get()
     return min(moment - time.monotonic(), longest, _limit)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether an error, or what led to it, says that the database can't be used now, and not that our code is wrong."""
+    """Returns True if an error, or its cause, says that the database can't be used now. False for a fault of our
+    code."""
     return away_error(error) is not None
 
 

@@ -1,4 +1,4 @@
-"""How many orders of the last ten minutes this machine answered 20000: none was stored, and no message of it either.
+"""Counts this machine's answers 20000 of the last ten minutes: neither the order nor its message was stored.
 
 Each is a byte of a file in STATE_DIR, named by its ten seconds. So processes count together without a lock, and a kill
 loses nothing. An answer that was stored costs nothing.
@@ -29,8 +29,8 @@ def count_order_not_stored() -> None:
 
 
 def orders_not_stored_lately() -> dict | None:
-    """How many there were (`number`) within `minutes`, and about how many `seconds_ago` the last one was. None if there
-    was none."""
+    """Returns the `number` of such answers within `minutes`, and the seconds since the last one (`seconds_ago`, about).
+    None if there was none."""
     now, sizes = int(time.time()), {}
     with contextlib.suppress(OSError):
         sizes = {int(name): (FOLDER / name).stat().st_size for name in _counter_files() if _counts(name, now)}
@@ -45,5 +45,6 @@ def _counter_files() -> list[str]:
 
 
 def _counts(name: str, now: int) -> bool:
-    """Whether a file is of the last ten minutes. A clock that was put back leaves none in the future."""
+    """Returns True if a file is of the last ten minutes. False for one of the future, which a clock put back leaves
+    behind."""
     return now - WINDOW_SECONDS < (int(name) + 1) * FILE_SECONDS <= now + FILE_SECONDS

@@ -48,8 +48,8 @@ NAMED = 10  # answers that a line of the log names
 
 @dataclass
 class _Web:
-    """What this web process knows of its profile. `changed`: a reload changed it, and it is not in force yet; `fitted`:
-    it was in force once; `fine_at`: when it looked last and might take orders (monotonic time)."""
+    """This web process's state of its profile. `changed`: a reload changed it, and it is not in force yet. `fitted`: it
+    was in force once. `fine_at`: the last check with a good result (monotonic time)."""
 
     changed: bool = False
     fitted: bool = False
@@ -60,7 +60,8 @@ web = _Web()
 
 
 def calls() -> dict[str, str]:
-    """What this process would call, and as whom, by setting. No secret: of SECRET_KEY 32 bits of its hash."""
+    """Returns the addresses and identities of this process's calls, by setting. No secret: of SECRET_KEY 32 bits of its
+    hash."""
     return {
         "BPM_BASE_URL": _address(settings.BPM_BASE_URL),
         "BIGDATA_BASE_URL": _address(settings.BIGDATA_BASE_URL),
@@ -141,8 +142,8 @@ def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[st
 
 
 def _others(name: str, mine: dict[str, str], now: datetime.datetime) -> bool:
-    """Whether another process that differs in these values is alive. A web process makes no calls: of its values only
-    the profile counts."""
+    """Returns True if another living process differs in these values. Of a web process only the profile counts, as it
+    makes no calls."""
     alive = _alive(now).exclude(name=name)
     counts = {True: mine.keys(), False: {PROFILE}}
     return any(counts[row.works] & set(differing(row.calls)) and not _was_killed_here(row) for row in alive)
@@ -171,7 +172,7 @@ def say_read_otherwise() -> None:
 
 
 def _was_killed_here(row: DeskProcess) -> bool:
-    """Whether it ran on this machine, and its process is gone though it never said goodbye."""
+    """Returns True if the process ran on this machine and is gone without having deleted its row."""
     if row.machine != _machine():
         return False
     try:
@@ -202,7 +203,7 @@ def differs_now() -> list[str]:
 
 
 def why_other_desk() -> str:
-    """Why this process asks no partner, for English logs. Empty if it may."""
+    """Returns the reason why this process must not call partners, for English logs. Empty if it may."""
     differs = differs_now()
     return f"the desk of this database calls others, by {', '.join(differs)}" if differs else ""
 
@@ -247,10 +248,10 @@ def machines_with_another_profile() -> list[str]:
 
 
 def has_other_profile() -> bool:
-    """Whether this web process has another profile than the desk, so that it must take no order (contract 7.1).
+    """Returns True if this web process's profile is not the desk's, so that it must take no order (contract 7.1).
 
-    It does not look again for FRESH once all was well. While a reload replaces the web processes, the old ones go on:
-    each order is read by one profile or the other.
+    A good result is kept for FRESH. While a reload replaces the web processes, the old ones go on: each order is read
+    by one profile or the other.
     """
     if web.changed or time.monotonic() - web.fine_at < FRESH:
         return False

@@ -75,7 +75,7 @@ def _stream(request: HttpRequest, *, endless: bool):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a message may hold at most: values (brackets and commas), and digits of a number."""
+    """The limits of a message: its values (brackets and commas), and the digits of a number."""
 
     values: int = MAX_VALUES
     digits: int | None = None  # None: as many as Python reads
@@ -142,7 +142,7 @@ def _short(read: Callable, digits: int) -> Callable:
 
 
 def _levels(value: dict) -> Iterator[list]:
-    """What a value holds, level by level: keys, values and items."""
+    """Yields the contents of a value level by level: keys, values and items."""
     level: list = [value]
     while level:
         parts = (chain.from_iterable(one.items()) if type(one) is dict else one for one in level)

@@ -1,4 +1,4 @@
-"""Who may call, and how often (contract 2.3, codes 20303 and 20308).
+"""Checks the callers' addresses and the rates of their calls (contract 2.3, codes 20303 and 20308).
 
 Settings: BBOSS_ALLOWED_IPS, BBOSS_RATE and BBOSS_UNSIGNED_RATE (contract 4).
 
@@ -88,7 +88,7 @@ def check_address(address: str) -> None:
 
 
 def is_among(address: str, entries: Iterable[str]) -> bool:
-    """Whether a caller's address is one of these addresses, or in one of these networks."""
+    """Returns True if a caller's address is one of these addresses, or in one of these networks."""
     return bool(address) and any(ipaddress.ip_address(address) in network for network in parse_networks(entries))
 
 

@@ -307,7 +307,7 @@ def order_number_in(text: str) -> str:
 
 
 def is_withdrawal(content: dict) -> bool:
-    """Whether BackFlag says so; absent means no. Raises Refused 20505."""
+    """Returns True if BackFlag says so. An absent one means no. Raises Refused 20505."""
     how = settings.PARTNERS.bboss
     return _choice(content, "BackFlag", (*how.keeps, *how.withdraws)) in how.withdraws
 
@@ -331,7 +331,7 @@ def read_order(content: dict) -> OrderContent:
 
 
 def _kind_of(content: dict, how: Bboss) -> str:
-    """Which of KINDS it is, by OrderType, or by its members where the profile says so."""
+    """Returns the order's kind: by OrderType, or by its members if the profile says so."""
     values = {value: kind for kind in FORMS_BY_KIND for value in getattr(how.kinds, kind)}
     if (given := _choice(content, "OrderType", tuple(values))) is not None:
         return values[given]

@@ -57,8 +57,8 @@ def check_envelope(members: dict[str, Any], now: datetime.datetime, wire: Wire |
 
 
 def is_signed(message: Message) -> bool:
-    """Whether the message has a right signature and, where they are listed, one of our tokens, whatever else is wrong
-    with it."""
+    """Returns True if the message has a right signature and, where tokens are listed, one of ours. Other faults do not
+    count."""
     wire, how = as_wire(message), settings.PARTNERS.bboss
     try:
         members = ours(wire.members, how)
@@ -226,14 +226,14 @@ def parse_digits(text: str) -> datetime.datetime | None:
 
 
 def token_expiry(token: str) -> datetime.datetime | None:
-    """When the token ends (Asia/Shanghai); None if it does not have a token's form."""
+    """Returns the time at which the token ends (Asia/Shanghai). None if it does not have a token's form."""
     match = TOKEN_PATTERN.fullmatch(token)
     return match and parse_digits(match.group(1))
 
 
 def may_be_from_bboss(text: str) -> bool:
-    """Whether a message that is not parsed yet may be BBOSS's: it names one of our tokens, or one of a token's form
-    where the profile asks for no more, as its accessToken, at one of the first places."""
+    """Returns True if an unparsed message may be BBOSS's: its accessToken, at one of the first places, is one of our
+    tokens, or has a token's form where the profile asks for no more."""
     how = settings.PARTNERS.bboss
     if how.token.check == NO_TOKENS:
         return True

@@ -86,7 +86,7 @@ def sign(message: Message, secret: str, how: Bboss | None = None) -> str:
 
 
 def verify(message: Message, given: str, secret: str, how: Bboss | None = None) -> bool:
-    """Whether `given` is the message's signature; hex in any letter case. Compares in constant time."""
+    """Returns True if `given` is the message's signature; hex in any letter case. Compares in constant time."""
     how = how or settings.PARTNERS.bboss
     try:
         right = sign(message, secret, how)

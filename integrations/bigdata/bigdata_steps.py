@@ -51,7 +51,8 @@ def _deletion(row: Dispatch, facts: list[RecordFacts]) -> dict:
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """What a fix still has to send or delete. What is live or cancelled here is never deleted, all else never sent."""
+    """Returns the body of a fix. Deletes only records that are neither live nor cancelled here, and sends only those
+    that are."""
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))

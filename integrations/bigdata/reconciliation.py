@@ -63,7 +63,7 @@ NEEDED = [
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Which orders to compare: these numbers or all, received on `since` (a day in Asia/Shanghai) or later."""
+    """The orders to compare: these numbers or all, received on `since` (a day in Asia/Shanghai) or later."""
 
     numbers: tuple[str, ...] = ()
     since: datetime.date | None = None
@@ -104,7 +104,8 @@ class Asked:
 
 @dataclass
 class Tally:
-    """How far a run is. `skipped`: orders with steps under way; `silent`: without an answer, `in_a_row` at the end.
+    """The progress of a run. `skipped`: orders with steps under way; `silent`: without an answer, `in_a_row` at the
+    end.
 
     `error` is the last one. `counts` are still to be added to the run's row.
     """
@@ -226,7 +227,7 @@ class Comparison:
         ]
 
     def _answer(self, pool: ThreadPoolExecutor, number: str, ours: Collection[Ours] = ()) -> Future:
-        """What is there of an order: asked in a thread, or read from the file, which is one thread's alone."""
+        """Returns the big-data side's records of an order: asked in a thread, or read from the file in this thread."""
         if not self.file:
             return pool.submit(_query, number, len(ours))
         answer: Future = Future()
@@ -244,7 +245,8 @@ class Comparison:
 
     @property
     def _again(self) -> bool:
-        """Whether what staff accepted before is put right too: somebody names the orders and says why."""
+        """Returns True if the run also fixes differences that staff accepted: somebody names the orders and gives a
+        reason."""
         return self.fix and bool(self.reason)
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
@@ -408,7 +410,7 @@ def _our_records(order: Order, records: Collection[BillingRecord], *, again: boo
 
 
 def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
-    """What the big-data side holds for an order. Asks a second time if there is no answer.
+    """Returns the big-data side's records of an order. Asks a second time if there is no answer.
 
     Runs in threads, so it must not use the database. `expected` is how many records we expect. The partner may hold
     many more than we know of. If its answer was too large for so few, the second question allows as many records as an

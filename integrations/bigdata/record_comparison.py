@@ -35,7 +35,7 @@ class Ours:
 
 
 def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Discrepancy]:
-    """What differs between our records of an order and the rows that the big-data side holds for its jobId.
+    """Returns the differences between our records of an order and the big-data side's rows for its jobId.
 
     productId and domain (its `domain_key`) identify a record. Members that we do not send are ignored. A row that no
     database can keep as it is, or without productId or domain, is a difference of its own and does not disturb the
@@ -90,7 +90,8 @@ def _key(product_id: object, domain: object) -> tuple[str, str]:
 
 
 def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
-    """What differs about one record of ours. Of several rows that match, one with the same spelling is preferred."""
+    """Returns the differences of one record of ours. Of several rows that match, one with the same spelling is
+    preferred."""
     rows = sorted(rows, key=lambda row: str(row["domain"]) == ours.facts.domain)
     theirs = rows.pop() if rows else None
     found = _settled(ours, theirs) if ours.state == "unknown" else [_differs(ours, theirs)]
@@ -126,7 +127,7 @@ def _differs(ours: Ours, theirs: dict | None) -> Discrepancy | None:
 
 
 def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> bool:
-    """Whether the row can be kept as it is, apart from values that staff accepted."""
+    """Returns True if the row can be stored unchanged, apart from values that staff accepted."""
     if is_clean("".join([value for value in theirs.values() if isinstance(value, str)])):
         return True  # the quick check, which is enough for nearly every row
     spoilt = [name for name in MEMBERS if not is_clean(theirs.get(name))]

@@ -24,8 +24,8 @@ Column = tuple[int, str, str, Callable[[str], str]]  # place, our name, the name
 
 
 class RecordFile:
-    """What is there by a whole file, by jobId. It lies on disk, so that memory does not grow with its lines. Of one
-    thread alone."""
+    """The big-data side's records in a whole file, by jobId. They lie on disk, so that memory does not grow with the
+    lines. For one thread only."""
 
     def __init__(self, path: Path):
         """Reads and checks all of it. Raises RecordFileError."""

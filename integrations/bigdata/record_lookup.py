@@ -31,12 +31,12 @@ def held_records(rows: Iterable[dict]) -> list[HeldRecord]:
 
 
 def has_name(row: dict) -> bool:
-    """Whether the row has a productId and a domain that can be kept as they are."""
+    """Returns True if the row has a productId and a domain that can be stored unchanged."""
     return all(is_name(row.get(member)) for member in ("productId", "domain"))
 
 
 def is_name(value: object) -> bool:
-    """Whether the value is a number or a text, is not empty, and is kept as it is by every database."""
+    """Returns True if the value is a number or a text, is not empty, and every database stores it unchanged."""
     return isinstance(value, str | int) and not isinstance(value, bool) and str(value) != "" and is_clean(value)
 
 

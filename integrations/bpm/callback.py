@@ -143,7 +143,7 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _is_too_long(announced: str) -> bool:
-    """Whether this Content-Length is more than we take. If it is not a number, the body counts as empty."""
+    """Returns True if this Content-Length is above the limit. If it is not a number, the body counts as empty."""
     try:
         return int(announced or 0) > strict_json.MAX_BODY_BYTES
     except ValueError:

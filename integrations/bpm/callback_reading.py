@@ -1,4 +1,4 @@
-"""How a callback of BPM is read by the profile of partners: its names, what it is about, its values (contract 7.1)."""
+"""Reads a callback of BPM by the profile of partners: its names, its order or process, its values (contract 7.1)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +23,8 @@ class BadCallbackError(Exception):
 
 @dataclass(frozen=True)
 class Approval:
-    """What a callback says. `record`: `receive_approval`'s arguments but for `number` and `body_hash`. `number`: the
-    order's, or "". `process`: BPM's number of the process, or "" where callbacks name the order."""
+    """The contents of a callback. `record`: `receive_approval`'s arguments except `number` and `body_hash`. `number`:
+    the order's, or "". `process`: BPM's number of the process, or "" where callbacks name the order."""
 
     record: dict[str, Any]
     body_hash: str
@@ -95,7 +95,7 @@ def _process(members: dict[str, Any]) -> str:
 
 
 def _has_nul(value: Any) -> bool:
-    """Whether a JSON value holds U+0000 anywhere. PostgreSQL stores it in no text."""
+    """Returns True if a JSON value holds U+0000 anywhere. PostgreSQL can't store it in a text."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):

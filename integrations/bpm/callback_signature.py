@@ -10,5 +10,6 @@ def sign(body: bytes, secret: str) -> str:
 
 
 def is_signed(body: bytes, given: str, secret: str) -> bool:
-    """Whether `given` is the signature, in any case, in constant time. False without a secret: anybody could sign."""
+    """Returns True if `given` is the signature, in any letter case. Compares in constant time. False without a
+    secret."""
     return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())

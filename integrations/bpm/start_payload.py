@@ -1,4 +1,4 @@
-"""What BPM is sent to start a flow (contract 3.4), by the profile of partners (7.1)."""
+"""Builds the message that starts a flow in BPM (contract 3.4), by the profile of partners (7.1)."""
 
 import datetime
 from collections.abc import Sequence

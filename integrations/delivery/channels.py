@@ -160,7 +160,7 @@ def _send_files(work: Work, until: float) -> dict:
 
 @dataclass(frozen=True)
 class Carrier:
-    """How a channel's steps are carried out. Mails are no steps: their text stands in their rows.
+    """The functions that carry out a channel's steps. Mails are no steps: their rows hold the text.
 
     `build` gets a dispatch, the time, records by id, and domains by order id, and returns the payload. Domains are
     loaded only if `names_domains`. `send` makes the call, in a thread. It gets the work and a deadline (a value of

@@ -37,7 +37,7 @@ FAILING_PARTNERS = Prepared(
 
 @dataclass
 class Tally:
-    """What a batch of outcomes says about one partner.
+    """The outcomes of a batch for one partner.
 
     `failed`: ids of dispatches, and of mails below zero. `answered`: it has answered something.
     """
@@ -54,13 +54,13 @@ def open_partners() -> set[str]:
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
-    """Whether this worker may send the next probe. One of all workers may, once every BREAKER_PROBE_SECONDS."""
+    """Returns True if this worker may send the next probe. Of all workers one may, once every BREAKER_PROBE_SECONDS."""
     again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
 
 
 def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
-    """When the next probe may go out, or None if no breaker is open."""
+    """Returns the time of the next probe, or None if no breaker is open."""
     rows = Breaker.objects.filter(opened_at__isnull=False, probe_at__gt=after).order_by("probe_at")
     return rows.values_list("probe_at", flat=True).first()
 
@@ -153,7 +153,7 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
 
 
 def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
-    """When the first of the failures in a row was tried. Each is an attempt of a dispatch that the row names.
+    """Returns the time of the first of the failures in a row. Each is an attempt of a dispatch that the row names.
 
     A mail has no rows of its attempts: then it is when the first failure was counted.
     """

@@ -94,7 +94,7 @@ class PartnerPool:
     recheck_at: float = 0.0
 
     def free_calls(self) -> int:
-        """How many more calls may be claimed for the partner."""
+        """Returns the number of calls that may still be claimed for the partner."""
         if self.records >= RECORDS_IN_FLIGHT:
             return 0
         ahead = CLAIMED_AHEAD if self.last_took < QUICK_SECONDS else 0
@@ -103,7 +103,7 @@ class PartnerPool:
 
     @property
     def is_rate_limited(self) -> bool:
-        """Whether PARTNER_RATE bounds its calls.
+        """Returns True if PARTNER_RATE limits its calls.
 
         If so, at most the calls of one second are claimed ahead. A claimed call must be sent within its lease, and a
         drain that ends hands back the calls it has not sent.
@@ -123,13 +123,13 @@ class ClaimedCall:
 
     @property
     def start_before(self) -> float:
-        """When it may begin at the latest. Its lease must outlast the longest call (contract 3.9, Leases)."""
+        """The latest start of the call. Its lease must outlast the longest call (contract 3.9, Leases)."""
         return self.until - longest(self.work) - LEASE_RESERVE
 
 
 @dataclass
 class DrainReport:
-    """What a drain did. `done` counts accepted steps, `failed` those that failed for good, `tried` all results.
+    """The results of a drain. `done` counts accepted steps, `failed` those that failed for good, `tried` all results.
 
     `fault`: what could not be recorded.
     """
@@ -257,11 +257,12 @@ class Drain:
             return []
 
     def _free_calls_by_partner(self) -> dict[str, int]:
-        """How many calls may be claimed for each partner. An open breaker allows one probe, when it is time for one.
+        """Returns the number of calls that may be claimed for each partner. An open breaker allows one probe when it is
+        due.
 
-        A busy partner gets more calls only if it has room for over half of CLAIMED_AHEAD: so claims come in batches.
-        While calls run, a partner for which nothing was due is left out for a moment. A paused partner is left out
-        completely, so no probe goes to it either.
+        A busy partner gets more calls only if over half of CLAIMED_AHEAD is free: so claims come in batches. While
+        calls run, a partner without due steps is left out for RECHECK_AFTER. A paused partner is left out completely
+        and gets no probe.
         """
         rooms, paused = {}, self.pauses.partners()
         for pool in self.pools.values():
@@ -445,13 +446,14 @@ def retry_database(act: Callable[[], Given]) -> Given:
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Whether the error may pass: a deadlock, a lock, or a database that is away or read-only for a while."""
+    """Returns True for an error that may pass: a deadlock, a lock, or a database that is away or read-only for a
+    while."""
     return isinstance(error, OperationalError | InterfaceError) or is_away(error)
 
 
 def _may_send_probe(partner: str) -> bool:
-    """Whether a call may serve as the probe. A start that is never repeated may not, before BPM can be reached: its own
-    answer closes the breaker."""
+    """Returns True if a call may serve as the probe. A start that is never repeated must not go out before BPM can be
+    reached: its own answer would close the breaker."""
     if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
         return True
     try:
@@ -462,12 +464,12 @@ def _may_send_probe(partner: str) -> bool:
 
 
 def is_due(*, now: datetime.datetime) -> bool:
-    """Whether there may be something to claim. It takes no lock, and most drains find that another has done it all."""
+    """Returns True if there may be something to claim. It takes no lock, and in most drains another has claimed all."""
     return bool(DUE_STEPS(now=now)) or is_mail_due(now=now)
 
 
 def has_come_due(*, since: datetime.datetime) -> bool:
-    """Whether a step or mail has come due since then that is not taken yet, and whose partner takes calls now."""
+    """Returns True if a step or mail came due since then, is not claimed yet, and its partner takes calls now."""
     now = timezone.now()
     partners = set(Partner.values) - paused_partners(now=now) - set(open_partners())
     channels = [channel for partner in partners for channel in channels_of(partner)]

@@ -60,8 +60,8 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """What became of the orders of an incident that is over, in the mail's attribution; empty if all of them go on
-    and nobody ended it with a reason, as things are."""
+    """Returns the current states of the orders of an ended incident, in the mail's attribution. Empty if all of them go
+    on and nobody ended it with a reason."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOES_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
@@ -80,7 +80,7 @@ def _counted(parts: list[tuple[str, int]]) -> str:
 
 
 def _detail(about: dict, code: str) -> str:
-    """What stands beside the cause, in words: a sentence of ours, or what a person wrote. Never the English of logs."""
+    """Returns the detail of a cause in words: a sentence of ours, or a person's text. Never the English of logs."""
     params, written = about.get("params") or {}, not code or code in SAID_BY_STAFF
     return detail_text(about.get("detail", ""), params) if params or written else ""
 

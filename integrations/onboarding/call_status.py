@@ -1,4 +1,4 @@
-"""How each call of a partner stands: proven, held, and its last answers (contract 7.3). For commands and pages."""
+"""The status of each partner call: proven, held, and its last answers (contract 7.3). For commands and pages."""
 
 import datetime
 from collections.abc import Iterator, Mapping

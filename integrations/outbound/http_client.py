@@ -296,7 +296,7 @@ def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> t
 
 
 def _network() -> dict:
-    """How partners are reached, as requests' adapter takes it. There is no way to switch the verification off."""
+    """Returns the arguments of requests' adapter for partners. There is no way to switch the verification off."""
     proxy = settings.PARTNER_PROXY
     return {
         "verify": settings.PARTNER_CA_BUNDLE or True,
@@ -325,7 +325,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
 
 
 def _unreached(error: Exception) -> str:
-    """Which address gave no connection, and the system's words, without the libraries' names around them."""
+    """Returns the address that gave no connection, and the system's words without the libraries' names around them."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
         return str(error)

@@ -39,7 +39,7 @@ class TimedCall:
         return time.monotonic() >= self.deadline
 
     def hurry(self, sock: socket.socket) -> None:
-        """What the socket does next ends by the deadline. Raises TimeoutError if that has passed."""
+        """Limits the socket's next action to the time left. Raises TimeoutError if none is left."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("time is up")

@@ -1,4 +1,4 @@
-"""How values look on the wire: Asia/Shanghai times as BBOSS and billing write them, JSON, traces (contract 1 and 6)."""
+"""Formats values for the wire: Asia/Shanghai times as BBOSS and billing write them, JSON, traces (contract 1 and 6)."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""How a partner's answer is read: success, repeated, later, refused, or not understood (contract 7.1). Pure.
+"""Classifies a partner's answer: success, repeated, later, refused, or not understood (contract 7.1). Pure.
 
 What the transport says (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no answer) is judged before, by
 `integrations.outbound.http_client`.
@@ -31,7 +31,7 @@ IN_ORDER = (Meaning.REPEATED, Meaning.SUCCESS, Meaning.LATER, Meaning.REFUSED)
 
 @dataclass(frozen=True)
 class Reading:
-    """What an answer means, by which rule, and what it holds.
+    """The meaning of an answer, the rule that decided, and the answer's contents.
 
     `data`: the object inside all wrappings; None if the answer is no JSON object. `code`: the values that the rule
     matched, which tell one refusal from another. `words`: the partner's. `process`: BPM's own number, or "".
@@ -98,7 +98,7 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
 
 
 def _says_nothing(rule: Rule, data: dict | None) -> bool:
-    """Whether a rule for any `code` met one that is no number and no text: null is no refusal."""
+    """Returns True if a rule for any `code` met a value that is neither number nor text: null is no refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
 
 

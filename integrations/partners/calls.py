@@ -1,4 +1,4 @@
-"""Where and how each call goes out, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
+"""The call of each step, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
 
 import functools
 import hashlib

@@ -1,4 +1,5 @@
-"""What a profile needs of the environment and the settings: its secrets, and what would open a door (contract 7.4).
+"""Checks a profile against environment and settings: its secrets must be set, and it must not admit every caller
+(contract 7.4).
 
 Pure as `profile` is: both are arguments.
 """
@@ -43,7 +44,7 @@ def settings_that_open_a_door(
 
 
 def _is_open(entries: Sequence[str]) -> bool:
-    """Whether these addresses let everybody in."""
+    """Returns True if these addresses admit every caller."""
     return not entries or any(one.prefixlen == 0 for one in _networks(entries))
 
 

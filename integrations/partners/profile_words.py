@@ -118,7 +118,8 @@ def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, cha
 
 
 def _meaning(how: Any, name: str, read: Reading, status: int) -> tuple[str, str]:
-    """What an answer means, and why if it is not the rule alone: a look-up needs its list, and may say "nothing"."""
+    """Returns the meaning of an answer, and the reason if the rule alone does not decide: a look-up needs its list, and
+    may say "nothing"."""
     if read.data is not None and str(read.data.get("code")) == "409":
         return Meaning.REPEATED, "code 409 is judged as HTTP 409 is"
     if none := next((rule for rule in getattr(how, "none", ()) if rule.holds(read.data, status=status)), None):

@@ -1,4 +1,4 @@
-"""What robots are told, as facts and in the words of staff. Partners' words and customers' names are left out."""
+"""The messages to robots, as facts and in the words of staff. Partners' words and customers' names are left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

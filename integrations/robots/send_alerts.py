@@ -101,7 +101,8 @@ def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
 
 
 def _state_of(robot: Robot) -> RobotState:
-    """What a robot has heard. A new one hears what is noted from now on: the first of all is told what stands."""
+    """Returns a robot's state. A new robot gets the alerts from now on; the very first one also gets the open
+    incidents."""
     return RobotState.objects.get_or_create(key=robot.key, defaults={"heard": _newest()})[0]
 
 
@@ -124,7 +125,8 @@ def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tupl
 
 
 def _recent_calls(row: RobotState, now: datetime.datetime) -> list[float]:
-    """When it was called within the last minute. What a clock that was put back left in the future does not count."""
+    """Returns the times of its calls within the last minute. Times in the future, left by a clock that was put back, do
+    not count."""
     return [at for at in row.calls if now.timestamp() - MINUTE < at <= now.timestamp()]
 
 

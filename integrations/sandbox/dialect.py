@@ -1,4 +1,5 @@
-"""How the partners speak by a profile, seen from their side (contract 7.1; `sandbox --profile FILE`).
+"""Translates between the desk's messages under a profile and the sandbox's own names (contract 7.1; `sandbox --profile
+FILE`).
 
 `heard` takes what the desk sent into the words of this folder, and `spoken` an answer into theirs. What a partner of
 this profile would not take is refused, our own names and values too where it has others.
@@ -204,5 +205,5 @@ def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tu
 
 
 def address_of(site: str, how: Callback) -> str:
-    """Where this BPM posts its callbacks to a desk at `site`."""
+    """Returns the address at which this BPM posts callbacks to a desk at `site`."""
     return site + (*how.paths, "/api/bpm/approvals")[0]

@@ -1,4 +1,5 @@
-"""What a start and each sweep put right: moments further ahead than anything could have set them (contract 3.9, 10)."""
+"""Corrects times that lie further ahead than any rule could have set them: at a start and in each sweep (contract 3.9,
+10)."""
 
 import datetime
 

@@ -36,7 +36,7 @@ def report_alive() -> None:
 
 
 def guard_reported(tie: socket.socket) -> bool:
-    """Whether the guard has sent anything since the last call."""
+    """Returns True if the guard has sent anything since the last call."""
     try:
         return bool(tie.recv(4096, socket.MSG_DONTWAIT))
     except OSError:

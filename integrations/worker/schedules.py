@@ -45,7 +45,7 @@ def put_schedules_back(*, now: datetime.datetime) -> list[str]:
 
 
 def were_made() -> bool:
-    """Whether any of them is there. Before a desk's first worker none is."""
+    """Returns True if any of the schedules exists. Before a desk's first worker none does."""
     return Schedule.objects.filter(name__in=RECURRING).exists()
 
 
@@ -61,7 +61,7 @@ def _make(name: str, wanted: dict) -> bool:
 
 
 def _interval(kind: str, minutes: int | None) -> datetime.timedelta:
-    """How far ahead the next run may lie, with a moment for clocks that differ."""
+    """Returns the longest time to the next run, with a margin for clocks that differ."""
     lasts = {Schedule.MINUTES: datetime.timedelta(minutes=minutes or 1), Schedule.HOURLY: datetime.timedelta(hours=1)}
     return lasts.get(kind, datetime.timedelta(days=1)) + A_MOMENT
 

@@ -95,13 +95,13 @@ class PermissionWords(NotesValues):
 
 
 def _joined_help() -> str:
-    """What the company log-in does to an account, and when somebody disabled there is out."""
+    """Returns the help text about the company log-in: its effect on an account, and the delay of a disabling there."""
     hours = settings.SESSION_MAX_HOURS
     return format_html("{} {}", JOINED, DISABLED_THERE % {"hours": hours} if hours else NEVER_OUT)
 
 
 def account_words(user: User) -> str:
-    """What an account is called where one is chosen: colleagues of the same name are told apart."""
+    """Returns the label of an account in a choice: distinguishes colleagues of the same name."""
     return name_of(user.get_username())
 
 

@@ -95,7 +95,7 @@ def mark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> st
 
 
 def is_last_login(user: User, *, now: datetime.datetime) -> bool:
-    """Whether nobody could log in any more without this account's password."""
+    """Returns True if nobody could log in any more without this account's password."""
     return is_emergency_only() and usable_accounts(now=now) == [user]
 
 

@@ -1,4 +1,5 @@
-"""Whether an account may log in, in words; and to disable or enable one: a page asks first, the journal says it."""
+"""Enables and disables accounts: a page asks first, the journal records it. Also says in words whether one may log
+in."""
 
 import datetime
 
@@ -51,7 +52,7 @@ def log_in_chip(user: User) -> str:
 
 
 def may_act_on(request: HttpRequest, user: User | None, model_admin: ModelAdmin) -> bool:
-    """Whether the asker may change the account, and it is not their own."""
+    """Returns True if the user may change the account, and it is not their own."""
     return user is not None and user.pk != request.user.pk and model_admin.has_change_permission(request, user)
 
 
@@ -70,7 +71,7 @@ def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | N
 
 
 class SeenForm(forms.Form):
-    """What the page showed: somebody else may have done it meanwhile."""
+    """The state that the page showed: another person may have changed it meanwhile."""
 
     active = forms.BooleanField(required=False, widget=forms.HiddenInput)
 

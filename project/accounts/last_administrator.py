@@ -1,4 +1,4 @@
-"""Who manages accounts (contract 3.11): the desk always has somebody."""
+"""Keeps at least one administrator of accounts (contract 3.11)."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -19,10 +19,11 @@ def administrators() -> QuerySet[User]:
 
 @transaction.atomic
 def why_not_lowered(user: User) -> str | Promise | None:
-    """Why nobody may disable the account or take its rights: nobody else manages accounts. None if somebody may.
+    """Returns the reason why nobody may disable the account or take its rights: nobody else manages accounts. None if
+    somebody may.
 
-    Whoever acts on a colleague manages accounts too, unless that one has just done it to them. So it locks all who do,
-    until the caller's transaction ends.
+    A person who acts on a colleague manages accounts too, unless the colleague has just taken that right from them. So
+    this locks all administrators until the caller's transaction ends.
     """
     list(User.objects.select_for_update(no_key=True).filter(pk__in=administrators().values("pk")).order_by("pk"))
     if {one.pk for one in administrators()} != {user.pk}:

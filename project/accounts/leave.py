@@ -52,7 +52,7 @@ def enter_leave(
 def why_not_away(
     user: User, *, first: datetime.date, last: datetime.date, deputy: User | None, now: datetime.datetime
 ) -> NotAllowedError | None:
-    """Why this is no leave; None if it is one."""
+    """Returns the reason why a leave is not valid; None if it is."""
     if last < first:
         return NotAllowedError("leave_backwards")
     if last < timezone.localdate(now):

@@ -85,7 +85,7 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
 
 
 def _done(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
-    """Whether the act was done; else its form says why not."""
+    """Returns True if the act was done; else its form has the errors."""
     by, now = staff_actor(request.user), timezone.now()
     form = leave if act == ENTER else over
     try:

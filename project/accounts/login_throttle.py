@@ -101,7 +101,7 @@ class LoginGuard(AxesDatabaseHandler):
 
 
 def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
-    """When the browser's ticket for this name and address was given. None if it has none, or an old one."""
+    """Returns the time of the browser's ticket for this name and address. None if it has none, or an old one."""
     try:
         ticket = signing.loads(request.COOKIES.get(TICKET, ""), salt=TICKET)
         at = datetime.datetime.fromtimestamp(ticket["at"], datetime.UTC)

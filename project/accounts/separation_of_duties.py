@@ -1,4 +1,4 @@
-"""Which rights nobody may hold together (三员分立): who manages accounts acts on no order, and who audits only reads.
+"""Forbidden combinations of rights (三员分立): who manages accounts acts on no order, and who audits only reads.
 
 Rights are looked at, not names of roles, so that a site's own roles count too. Superusers hold everything.
 """

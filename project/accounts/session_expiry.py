@@ -1,4 +1,4 @@
-"""When a session of staff ends (contract 4, SESSION_IDLE_MINUTES and SESSION_MAX_HOURS; 0: never).
+"""Ends sessions of staff after SESSION_IDLE_MINUTES without use and after SESSION_MAX_HOURS (contract 4; 0: never).
 
 Both times lie in the session itself, as seconds since 1970: when it began, and when it was last used. So a page needs
 no query more, and a session is written at most once a minute.
@@ -32,8 +32,8 @@ LOGIN_PAGES = ("admin:login", "admin:password_change")
 
 
 def counts_as_use(request: HttpRequest) -> bool:
-    """Whether the request is a use of the session. Pages that move ask by themselves; one without scripts that loads
-    itself again has `watch` in its address."""
+    """Returns True if the request is a use of the session. Polls of open pages are none. A page without scripts that
+    reloads itself has `watch` in its address."""
     return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
 
 

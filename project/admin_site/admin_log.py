@@ -1,4 +1,4 @@
-"""What was changed in the admin itself (accounts, contacts, reference data, limits), and by whom. For auditors."""
+"""The page of changes made in the admin itself (accounts, contacts, reference data, limits), for auditors."""
 
 from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _

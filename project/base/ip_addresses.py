@@ -21,7 +21,7 @@ def is_allowed(address: str, entries: Iterable[str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own, by how it is written."""
+    """Returns True if a host's name or address is this machine's own, by its text alone."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

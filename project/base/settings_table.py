@@ -128,7 +128,7 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
 
 
 class Grant(NamedTuple):
-    """What a group of the company log-in gives: a role, limited to the attributions of these letters unless empty."""
+    """The grant of a group of the company log-in: a role, limited to the attributions of these letters unless empty."""
 
     group: str
     role: str
@@ -330,7 +330,7 @@ class Environment:
         return {} if self.profile is None else {PROFILE: self.profile}
 
     def origin(self, name: str) -> str:
-        """Where the value in force comes from: `environment`, `.env` or `default`."""
+        """Returns the origin of the value in force: `environment`, `.env` or `default`."""
         return "environment" if name in self.own else ".env" if name in self.file else "default"
 
     def value(self, name: str) -> Any:
@@ -351,7 +351,8 @@ class Environment:
         return {name: self.given(name) for name in sorted(names) if name.startswith(FREE_PREFIX)}
 
     def wrong_lines(self) -> list[str]:
-        """What the file's reader would pass over: a text for each line that is neither NAME=value nor a remark."""
+        """Returns a text for each line of the file that is neither NAME=value nor a remark: its reader would skip
+        it."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         wrong = [number for number, line in enumerate(lines, 1) if not LINE.fullmatch(line)]
         return [f"{self.path}: line {number} is not NAME=value" for number in wrong]

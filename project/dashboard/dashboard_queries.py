@@ -74,7 +74,7 @@ def waiting_orders(user) -> list[tuple]:
 
 
 def late(user, *, now: datetime.datetime) -> list[LateCount]:
-    """What is late, by attribution. Two queries."""
+    """Returns the counts of late orders and conflicts by attribution. Two queries."""
     orders = limit(Order.objects.all(), user, "attribution")
     conflicts = (
         by_number(Conflict.objects.all(), user) if user.has_perm("orders.view_conflict") else Conflict.objects.none()

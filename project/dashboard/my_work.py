@@ -1,4 +1,4 @@
-"""What the user has, and what absent people have for whom the user stands in: what was theirs first comes first."""
+"""The user's own work, and that of absent people for whom the user stands in, own work first."""
 
 import datetime
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class PersonsWork:
-    """What one person has. `whose`: who is away, empty for the user. `outside`: how many of theirs the user can't see.
+    """The work of one person. `whose`: the absent person, empty for the user. `outside`: the number of their orders
+    that the user can't see.
 
     `numbers`: orders, incidents and differences, each with the link to its list.
     """

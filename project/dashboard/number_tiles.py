@@ -106,7 +106,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Late:
-    """What is late: orders by attribution, most first; and conflicts."""
+    """The late work: orders by attribution, most first; and conflicts."""
 
     places: list[Place]
     conflicts: Number

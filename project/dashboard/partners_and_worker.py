@@ -15,7 +15,7 @@ from project.observability.desk_snapshot import DeskSnapshot, is_alive
 
 @dataclass(frozen=True)
 class PartnerHealth:
-    """What waits for one partner, and since when its oldest step is due.
+    """The waiting steps of one partner, and since when the oldest is due.
 
     `shut`: its circuit breaker is open, so its calls wait. `paused`: staff hold its calls back. `act_url` is the page
     that pauses or resumes it, or empty if it can't be paused.

@@ -41,7 +41,7 @@ READ = {
 
 
 def may_see_partners(user) -> bool:
-    """Who may pause a partner: the page names orders of all attributions, and the parts are for engineers."""
+    """Returns True if the user may pause a partner: the page shows orders of all attributions, and is for engineers."""
     return may_pause(user)
 
 

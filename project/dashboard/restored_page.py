@@ -70,7 +70,7 @@ def _release(request: HttpRequest, reason: str) -> None:
 
 
 def _history(request: HttpRequest) -> dict:
-    """Who released the desk before, the latest first, for those who see the list of timelines."""
+    """Returns the earlier releases of the desk, the latest first, for those who see the list of timelines."""
     sees = request.user.has_perm(SEE_TIMELINES) and is_unlimited(request.user)
     return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN] if sees else []}
 

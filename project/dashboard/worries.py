@@ -109,7 +109,7 @@ class Dashboard:
 
     @property
     def worries(self) -> list[Number]:
-        """What keeps today from being all right, worst first."""
+        """Returns today's problems, worst first."""
         found = [self.restored, self.unbilled, *self._engine_worries(), *self._order_worries()]
         return [worry for worry in found if worry and worry.number]
 
@@ -228,7 +228,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
 
 
 def _asked_of(user, now: datetime.datetime) -> Number | None:
-    """What colleagues asked for, and this person may confirm."""
+    """Returns the number of colleagues' acts that this person may confirm. None if there are none."""
     number = waiting_for(user, now=now).count()
     text = ngettext("%(n)d act waits for your confirmation", "%(n)d acts wait for your confirmation", number)
     if not number:

@@ -1,4 +1,4 @@
-"""Which migrations a database has, by the rows of `django_migrations`.
+"""Reads a database's applied migrations from the rows of `django_migrations`.
 
 A migration that replaces others, whose files are gone, has a row for each of them. Django leaves it out where a
 database has only some of these rows, and then knows nothing of what it makes. So the rows are looked at here.
@@ -27,7 +27,7 @@ def graph_and_plan() -> tuple[MigrationGraph, list[Migration]]:
 
 
 def missing_names(connection) -> list[str]:
-    """What the code has and the database lacks; of a migration that replaces others, the others that are missing."""
+    """Returns the migrations that the database lacks; of one that replaces others, those others that are missing."""
     applied = applied_migrations(connection)
     _graph, plan = graph_and_plan()
     found = []

@@ -1,4 +1,4 @@
-"""Whether there is a database to ask."""
+"""Tells whether the database exists."""
 
 from pathlib import Path
 

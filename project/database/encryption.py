@@ -19,7 +19,7 @@ SUFFIX = ".age"
 
 
 def why_not_encryptable() -> str:
-    """Why nothing can be encrypted to BACKUP_RECIPIENT. Empty if it can. Encrypts nothing, to see."""
+    """Returns the reason why BACKUP_RECIPIENT can't be used. Empty if it can. Tries it without data."""
     try:
         with running(*_encrypt(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
             return ""

@@ -38,8 +38,8 @@ from project.database.run_program import CHUNK, BackupError
 
 @dataclass
 class Restored:
-    """What was restored. `kept`: existing files with other content, which are newer than the backup's. `profile`: where
-    the backup's profile of partners lies now, if PARTNERS_FILE holds another one or is empty."""
+    """The restored parts. `kept`: existing files with other content, which are newer than the backup's. `profile`: the
+    place of the backup's profile of partners, if PARTNERS_FILE holds another one or is empty."""
 
     facts: dict
     files: int = 0

@@ -86,8 +86,8 @@ def _update_open_alarms(
 
 
 def _alarming(found: dict) -> list[Reason]:
-    """What is wrong and has an alarm, by an incident of the desk too. Where the look failed, what it said all the
-    same."""
+    """Returns the reasons that have an alarm, also those of open incidents of the desk. If the status can't be read,
+    the parts that could."""
     if not found["queue"]:
         return [Reason(row["name"], row["text"], row["about"]) for row in found["alarms"]]
     incidents = [Reason(BY_INCIDENT[code], "") for code in found["incidents"]["by_code"] if code in BY_INCIDENT]

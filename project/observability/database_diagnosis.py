@@ -32,8 +32,8 @@ WHERE proname = %s AND NOT tgisinternal ORDER BY 2, 1"""
 
 
 def diagnosed(error: Exception) -> str:
-    """What hinders, in English, with the database's first line behind it. Asks the database, outside the transaction
-    that failed; what it can't tell then is left out."""
+    """Returns the obstacle in English, followed by the database's first line. Asks the database, outside the
+    transaction that failed, and leaves out what it can't find out."""
     driver = error.__cause__ or error
     said = error_line(str(error).partition("\n")[0])  # what follows shows our statement
     with suppress(Error):
@@ -63,10 +63,11 @@ def _named(driver: BaseException, said: str) -> str:
 
 
 def lock_holder(*, of_readers: bool = False) -> str:
-    """Who holds a lock that keeps others from writing, else whose transaction has written for longest. Empty: nobody.
-    `of_readers`: only who keeps others from reading.
+    """Returns the session that holds a lock which keeps others from writing, else the one with the longest writing
+    transaction. Empty: none. `of_readers`: only one that keeps others from reading.
 
-    What a session asked is told by its first word alone; a role without pg_read_all_stats sees it of its own sessions.
+    Of a session's statement only the first word is shown; a role without pg_read_all_stats sees that of its own
+    sessions.
     """
     if connection.vendor != "postgresql":
         return ""

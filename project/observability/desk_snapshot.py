@@ -41,7 +41,8 @@ class WaitsFor(StrEnum):
 
 
 class WaitingGroup(NamedTuple):
-    """How many wait for people, and since when the oldest does. `state` and `held` are told of stuck orders only."""
+    """The number of items that wait for people, and the oldest one's time. Only stuck orders have `state` and
+    `held`."""
 
     what: str
     state: str = ""
@@ -87,7 +88,7 @@ class DeskSnapshot:
 
     @cached_property
     def restored(self) -> bool:
-        """Whether the database counts as restored now. Pages ask `is_restored`, which mostly makes no query."""
+        """True if the database counts as restored now. Pages ask `is_restored`, which mostly makes no query."""
         return read_restore_state().restored
 
     @cached_property
@@ -129,7 +130,7 @@ class DeskSnapshot:
         return [Breaker(partner=row.where, opened_at=row.since, last_error=row.error) for row in shut]
 
     def backlog(self, partner: str, what: str = CALLS_DUE) -> tuple[int, datetime.datetime | None]:
-        """How many steps are to be sent to a partner, and since when the oldest is due; None if none is due yet."""
+        """Returns the number of a partner's unsent steps, and since when the oldest is due; None if none is due yet."""
         rows = [row for row in self._calls if row.what == what and PARTNERS[row.where] == partner]
         return sum(row.number for row in rows), min((row.since for row in rows if row.since), default=None)
 
@@ -160,7 +161,8 @@ class DeskSnapshot:
 
     @cached_property
     def stuck_trail(self) -> dict | None:
-        """How many acts wait for AUDIT_SYSLOG that has taken nothing for long. One query, four where it is so."""
+        """The number of acts that wait for AUDIT_SYSLOG, if it has taken nothing for long. One query, four if there are
+        any."""
         return stuck_trail(now=self.now)
 
     @cached_property
@@ -189,8 +191,8 @@ class DeskSnapshot:
 
     @cached_property
     def waiting(self) -> list[WaitingGroup]:
-        """What waits for people, as far as `asks` names it. There is a group for each state and reason of stuck orders,
-        and one for each of the others; none where nothing waits."""
+        """The items that wait for people, of the kinds in `asks`: a group for each state and reason of stuck orders,
+        and one for each other kind. Empty kinds have no group."""
         # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
         nobody, never = Value(""), Cast(Value(None), DateTimeField())
         orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
@@ -218,14 +220,15 @@ class DeskSnapshot:
         return [WaitingGroup(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
 
     def group(self, what: str) -> WaitingGroup:
-        """What waits of this kind. Raises LookupError if it was not asked: nobody takes that for none."""
+        """Returns the group of this kind, empty if there is none. Raises LookupError for a kind that is not in
+        `asks`."""
         if what not in self.asks:
             raise LookupError(what)
         return next((row for row in self.waiting if row.what == what), WaitingGroup(what))
 
     @property
     def stuck(self) -> int:
-        """How many orders and unknown numbers need somebody. The dashboard shows the orders of its reader alone."""
+        """The number of orders and unknown numbers that need somebody. The dashboard shows its reader's orders only."""
         if WaitsFor.NEEDING not in self.asks:
             raise LookupError(WaitsFor.NEEDING)
         orders = sum(row.number for row in self.waiting if row.what == WaitsFor.NEEDING)

@@ -1,4 +1,4 @@
-"""What ends soon and would stop calls: BBOSS's tokens, tokens of the read API, our certificate towards partners."""
+"""Finds credentials that expire soon: BBOSS's tokens, tokens of the read API, our certificate towards partners."""
 
 import contextlib
 import datetime
@@ -34,14 +34,14 @@ class Expiry:
 
     @property
     def words(self) -> str:
-        """That it ends, and what to do, in the language of whoever reads it now."""
+        """Says that it expires, and what to do, in the reader's language."""
         return str(WORDS[self.what]) % {"name": self.name, "day": f"{timezone.localtime(self.ends):%Y-%m-%d}"}
 
 
 def expiring(*, now: datetime.datetime) -> list[Expiry]:
-    """What ends within 14 days, the soonest first. One query.
+    """Returns what expires within 14 days, the soonest first. One query.
 
-    An ended token of the read API counts for 14 days: then its system does without.
+    An expired token of the read API counts for 14 days: then its system does without.
     """
     today = timezone.localdate(now)
     systems = [one for one in api_tokens() if abs(timezone.localdate(one.ends) - today) <= SOON]

@@ -1,4 +1,4 @@
-"""What /metrics shows (contract 6): what all processes of this machine counted, and gauges that the database gives.
+"""The text of /metrics (contract 6): the counters of all processes of this machine, and gauges read from the database.
 
 The gauges' text is kept in a file for 15 s, so that the database is asked no more often, however many processes are
 scraped. A database that is away is not asked more often either.
@@ -165,7 +165,8 @@ def _backup_age(now: float) -> Metric:
 
 
 def _expiries(now: float) -> Metric:
-    """When each ends: our tokens for BBOSS, the certificate, and the read API's tokens that nobody has revoked."""
+    """Returns the ends of our tokens for BBOSS, of the certificate, and of the read API's tokens that are not
+    revoked."""
     found = (*bboss_tokens(), *client_certificate(), *api_tokens())
     text = "Time until a token or certificate ends; below 0 it has ended"
     values = (((one.what, one.name), one.ends.timestamp() - now) for one in found)

@@ -68,7 +68,8 @@ def _figures(now: datetime.datetime) -> dict[str, float]:
 
 
 class Rise(NamedTuple):
-    """What rose within so many `seconds`, by name and labels; `now` and `before` are the lines at its ends."""
+    """The increase of each counter within so many `seconds`, by name and labels. `now` and `before` are the lines at
+    both ends."""
 
     seconds: float
     now: dict[str, float]
@@ -82,7 +83,7 @@ class Rise(NamedTuple):
 
 
 def rise(minutes: int, *, now: datetime.datetime) -> Rise | None:
-    """What rose within so many minutes up to the newest line. None without lines: nobody noted any lately."""
+    """Returns the increase within so many minutes up to the newest line. None without recent lines."""
     rows = [row for row in _read() if 0 <= now.timestamp() - row[0] < KEPT]
     if len(rows) < 2 or now.timestamp() - rows[-1][0] > 180:
         return None
@@ -110,7 +111,7 @@ def callbacks_refused(*, now: datetime.datetime) -> dict | None:
 
 
 def slow_intake(*, now: datetime.datetime) -> dict | None:
-    """How many of BBOSS's calls took longer than 2.5 s: one of a hundred, of at least 20."""
+    """Returns the number of BBOSS's calls that took longer than 2.5 s, if it is one of a hundred, of at least 20."""
     return _slow("desk_inbound_seconds", 10, now, only="bboss")
 
 

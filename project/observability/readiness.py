@@ -1,4 +1,4 @@
-"""Whether this installation can do its work: database, migrations, a living worker."""
+"""The answer of /readyz: the database, its migrations and a living worker."""
 
 import datetime
 import logging
@@ -48,7 +48,7 @@ def missing_migrations() -> list[str]:
 
 
 def is_read_only() -> bool:
-    """Whether PostgreSQL refuses writes, by its operator's choice or as a standby. Queries still work then."""
+    """Returns True if PostgreSQL refuses writes, by its operator's choice or as a standby. Queries still work then."""
     if connection.vendor != "postgresql":
         return False
     with connection.cursor() as cursor:
@@ -63,7 +63,8 @@ class WriteTry:
         self.tried_at, self.why, self.trying = float("-inf"), "", threading.Lock()
 
     def why_not(self, now: datetime.datetime) -> str:
-        """Why no order can be stored, and what hinders. Empty if it can be. Who asks during a try waits for it."""
+        """Returns the reason why no order can be stored. Empty if it can be. Callers during a try wait for its
+        result."""
         with self.trying:
             if time.monotonic() - self.tried_at >= TRY_EVERY:
                 self.why = self._try(now)

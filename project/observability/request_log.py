@@ -1,4 +1,4 @@
-"""What is noted of each request: an id and a trace, a figure for /metrics, and a line in the log."""
+"""Records each request: an id and a trace, a figure for /metrics, and a line in the log."""
 
 import logging
 import re

@@ -1,8 +1,8 @@
-"""What stops without a word: no call of BBOSS, backups that ended, a folder that takes no file, a step that kills its
-process, a transaction that nobody ends, an archive of WAL that fails.
+"""Detects failures that nobody reports: no call of BBOSS, backups that ended, a folder that takes no file, a step that
+kills its process, a transaction that nobody ends, an archive of WAL that fails.
 
-Each is an incident of the desk while it lasts; `status`, mails, robots and a rule of Prometheus tell it by one name
-(docs/operations.md has the table). A worker looks each minute (looks.py), `status` when it is asked.
+Each is an incident of the desk while it lasts; `status`, mails, robots and a rule of Prometheus use the same name for
+it (docs/operations.md has the table). A worker checks each minute (looks.py), `status` at each call.
 """
 
 import datetime
@@ -62,7 +62,7 @@ def intake_quiet(*, now: datetime.datetime) -> dict | None:
 
 
 def state_folder_broken(*, now: datetime.datetime) -> dict | None:
-    """Why STATE_DIR takes no file (`error`), found by writing one, or how few inodes are left there."""
+    """Returns the reason why STATE_DIR takes no file (`error`), found by writing one, or that few inodes are free."""
     folder = settings.STATE_DIR.absolute()
     error = unwritable(folder)
     if not error and folder.is_dir():
@@ -87,7 +87,7 @@ def backup_old(*, now: datetime.datetime) -> dict | None:
 
 
 def step_kills_worker(*, now: datetime.datetime) -> dict | None:
-    """How many steps and mails (`number`) lost their worker twice in a row or more, and an order of one."""
+    """Returns the `number` of steps and mails that lost their worker twice in a row or more, and an order of one."""
     steps = Dispatch.objects.open().filter(lost__gte=LOST_IN_A_ROW)
     mails = Mail.objects.open().filter(lost__gte=LOST_IN_A_ROW)
     number = steps.count() + mails.count()
@@ -129,7 +129,7 @@ def _ask(sql: str, values: list) -> list[tuple]:
 
 
 def orders_not_stored(*, now: datetime.datetime) -> dict | None:
-    """Why no order can be stored (`why`), or that more than a few got 20000 a moment ago."""
+    """Returns the reason why no order can be stored (`why`), or the figures if more than a few got 20000 lately."""
     row = orders_not_stored_lately()
     if why := write_try.why_not(now):
         return {"why": why[:500]}
@@ -139,13 +139,13 @@ def orders_not_stored(*, now: datetime.datetime) -> dict | None:
 
 
 def is_going_on(row: dict) -> bool:
-    """Whether answers 20000 are more than a few, and go on. One that is over alarms nobody."""
+    """Returns True if answers 20000 are more than a few, and go on. Past ones raise no alarm."""
     return row["number"] > MAX_NOT_STORED and row["seconds_ago"] < STILL
 
 
 def database_disk(*, now: datetime.datetime) -> dict | None:
-    """How many percent of the database's disk are free, if it is this machine's and nearly full. EXPORT_MIN_FREE_MB=0
-    switches the looks at disks off."""
+    """Returns the percentage of free space on the database's disk, if that is this machine's and nearly full.
+    EXPORT_MIN_FREE_MB=0 switches the checks of disks off."""
     place = connection.settings_dict
     if connection.vendor == "sqlite":
         folder = Path(place["NAME"]).parent
@@ -192,7 +192,7 @@ LASTING = {"backup_old", "archive_fails", "transaction_old"}
 
 
 def stops(*, now: datetime.datetime) -> dict[str, dict]:
-    """What has stopped now, by the incident's code, worst first. What staff ignore is left out."""
+    """Returns the current failures, by the incident's code, worst first. Those that staff ignore are left out."""
     standing = Incident.objects.filter(state__in=[*UNRESOLVED, Incident.State.IGNORED])
     noted = {row.code: row for row in standing.filter(partner=DESK, code__in=STOPS)}
     found = {}

@@ -29,7 +29,8 @@ def watch_site(*, now: datetime.datetime) -> None:
 
 
 def probe_site() -> tuple[dict | None, datetime.datetime | None]:
-    """What does not answer (`address`, `number` of `total` asks, the last `error`), and when the certificate ends."""
+    """Returns the failure of SITE_URL (`address`, `number` of `total` requests, the last `error`), and the
+    certificate's end."""
     parts = urlsplit(settings.SITE_URL)
     errors, ends = [], None
     for path in ASKED * TIMES:

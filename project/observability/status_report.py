@@ -101,7 +101,7 @@ def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
 
 
 def _reasons_of_away(found: dict, error: Exception) -> list[Reason]:
-    """What is wrong where the look at the database failed."""
+    """Returns the reasons to report when the database could not be read."""
     why = found["unwritable"] or why_unknown(error)
     alarm = "OrdersNotStored" if found["unwritable"] else "" if why == LOOK_FAILED else "DatabaseAway"
     return [reason for reason in (Reason(alarm, why), Reason(*_refused_for_now(found))) if reason.text]
@@ -183,9 +183,10 @@ def _restored(facts: DeskSnapshot) -> dict | None:
 
 
 def queue(now: datetime.datetime) -> dict:
-    """What waits in django-q2's table. Until somebody takes a task, its lock is the time at which it was queued.
+    """Returns the figures of django-q2's table. Until a task is taken, its lock is the time at which it was queued.
 
-    Pings of clusters that are gone wait for nobody. Wake-ups are only hints: what they are about is late by itself.
+    Pings of clusters that are gone do not count. Wake-ups are only hints: steps that they announce are reported as
+    late.
     """
     tasks = OrmQ.objects.filter(key__in=SHARED_KEYS)
     oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
@@ -232,7 +233,7 @@ def _incidents(facts: DeskSnapshot) -> dict:
 
 
 def reasons(found: dict) -> list[Reason]:
-    """What is wrong, worst first."""
+    """Returns what is wrong, worst first."""
     if found["database"]["missing_migrations"]:
         return [Reason("", MIGRATIONS_MISSING)]
     down = {row["partner"]: row for row in found["breakers"]}
@@ -334,7 +335,7 @@ def _refused_for_now(found: dict) -> tuple[str, str]:
 
 
 def _before_the_way_back() -> list[str]:
-    """What must be done before the release before is put back in place (deploy/README.md). Empty if nothing must."""
+    """Returns what must be done before going back to the release before (deploy/README.md). Empty if nothing must."""
     found = [f"resume {row.partner}, which the desk holds" for row in holds_in_force()]
     found += ["take PARTNERS_FILE out of the settings"] if settings.PARTNERS_FILE else []
     unknown = Dispatch.objects.current().open().filter(step=Dispatch.Step.MOVE_ATTRIBUTION)  # there nothing is claimed
@@ -342,14 +343,14 @@ def _before_the_way_back() -> list[str]:
 
 
 def _suspended_work(row: dict) -> str:
-    """What a process that differs does not do."""
+    """Returns the work that a differing process leaves undone."""
     if row["works"]:
         return "it takes no step"
     return "it answers BBOSS 20000" if PROFILE in row["settings"] else "it asks the big-data side nothing"
 
 
 def _read_otherwise(orders: list[str]) -> str:
-    """Which answers the profile in force reads otherwise than they were read; empty if none."""
+    """Says how many answers the profile in force reads differently than they were read. Empty if none."""
     said = _number(len(orders), "answer would read otherwise now", "answers would read otherwise now")
     named = ", ".join(orders[:NAMED]) + (", ..." if len(orders) > NAMED else "")
     return f"{said}: `resume` or `resend` carries it out ({named})" if said else ""
@@ -362,7 +363,7 @@ def _expiry_alarm(row: dict) -> str:
 
 
 def _incident_words(code: str, params: dict | None) -> str:
-    """What an incident of the desk says, and what to do. Empty without `params`."""
+    """Returns an incident's cause and what to do. Empty without `params`."""
     return f"{say_in_english(code, params)}. {in_language('en', cause_of(code).next)}" if params else ""
 
 

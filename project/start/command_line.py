@@ -96,7 +96,8 @@ def _note_command(argv: list[str], *, done: bool) -> None:
 
 
 def _is_text(word: str) -> bool:
-    """Whether a word is text: bytes that are not UTF-8 arrive as halves of surrogate pairs, which nothing takes."""
+    """Returns True if a word is text. Bytes that are not UTF-8 arrive as halves of surrogate pairs, which nothing
+    accepts."""
     try:
         word.encode()
     except UnicodeEncodeError:

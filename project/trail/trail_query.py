@@ -37,7 +37,7 @@ EPOCH, MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetim
 
 
 class TrailPosition(NamedTuple):
-    """Where an act stands among all: no two have the same. `source`: its place in SOURCES."""
+    """The position of an act among all: no two have the same. `source`: its index in SOURCES."""
 
     at: datetime.datetime
     source: int
@@ -92,7 +92,7 @@ class Source(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """Which rows of each source are of this kind; None: none are."""
+    """The filters of a kind on each source; None: no rows of that source."""
 
     label: str | Promise
     entries: Q | None = None
@@ -122,8 +122,8 @@ ANY = Kind("", Q(), Q(), Q())
 
 @dataclass(frozen=True)
 class TrailFilter:
-    """Which acts: of these moments; of a person by name, user name or a command's `--by`, and those about their
-    account; about an order, a customer; of a kind; whose `about` or address is this text as a whole."""
+    """A filter of acts: by time; by a person's name, user name or a command's `--by`, which also finds acts about their
+    account; by order, customer or kind; by `text`, which equals `about` or the address."""
 
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None

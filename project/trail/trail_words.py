@@ -33,8 +33,8 @@ WHY_NOT_IN = {
 
 
 def more_words(row: TrailEntry) -> str:
-    """What the row's data say, masked: the way of a log-in, how many sessions, a command's words, the settings
-    from what to what, which export or filter."""
+    """Returns the row's data in words, masked: the way of a log-in, the number of sessions, a command's words, the
+    settings before and after, the export or filter."""
     data = row.data
     if row.code == TrailEntry.Code.LOGIN:
         return str(WAYS.get(data.get("way"), ""))

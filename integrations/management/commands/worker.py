@@ -42,7 +42,7 @@ class Command(BaseCommand):
         for message in found:
             logger.warning("%s", message)
         try:
-            self.put_right()
+            self.correct_times()
             make_schedules()
         except Error as error:
             raise CommandError(f"the database does not answer, or lacks its migrations: {error}") from error
@@ -51,7 +51,8 @@ class Command(BaseCommand):
         logger.info("worker has stopped")
 
     def correct_times(self) -> None:
-        """What goes wrong here keeps no worker from its work: the sweep does the same, and its faults are told."""
+        """Corrects times at the start. A fault is logged and does not stop the worker: the sweep does the same and
+        reports it."""
         try:
             correct_times(now=timezone.now())
         except Error:

@@ -1,4 +1,4 @@
-"""How an administrator joins an account to a person of the company log-in: once, on the account's page, by name."""
+"""Links an account to a person of the company log-in: once, by an administrator, on the account's page."""
 
 import datetime
 
@@ -16,7 +16,8 @@ from project.models import CompanyAccount, User
 
 
 def why_link_refused(user: User, *, subject: str, mail: str, by_mail: bool) -> str | Promise | None:
-    """Why an account can't be joined so, for people. None if it can, or if it is to be parted."""
+    """Returns the reason why an account can't be linked so, for people. None if it can, or if the link is to be
+    removed."""
     if not (subject or by_mail):
         return None
     if why := why_not_linkable(user):
@@ -46,7 +47,7 @@ def link_account(user: User, *, subject: str, mail: str, by: User, now: datetime
 
 
 def link_words(user: User) -> str:
-    """How the account stands to the company log-in, in a sentence."""
+    """Returns a sentence about the account's link to the company log-in."""
     row = CompanyAccount.objects.filter(user=user).first()
     if row is None:
         return _("Nobody of the company log-in has this account.")

@@ -1,4 +1,4 @@
-"""Who a person of the company log-in is here, and what they may: an account, its roles and its limit.
+"""Provides the account of a person of the company log-in, with its roles and its limit, at each log-in.
 
 A person is `iss` and `sub`. The provider's groups decide roles and limit at each log-in (contract 4, OIDC_ROLES): what
 was given by hand is taken, and neither superuser nor a single permission is ever given or kept.
@@ -66,7 +66,7 @@ def let_in(claims: dict) -> User:
 
 
 def grants_of(claim: object) -> list[Grant]:
-    """What the groups of a claim give, of roles that exist. The claim is a list of names, or one name."""
+    """Returns the grants of a claim's groups, for roles that exist. The claim is a list of names, or one name."""
     groups = set(filter(lambda name: isinstance(name, str), claim if isinstance(claim, list) else [claim]))
     found = [grant for grant in settings.OIDC_ROLES if grant.group in groups]
     there = set(Group.objects.filter(name__in={grant.role for grant in found}).values_list("name", flat=True))
@@ -106,7 +106,7 @@ def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
 
 
 def why_not_linkable(user: User) -> Promise | None:
-    """Why no person may join an account, for people. None if one may."""
+    """Returns the reason why no person may be linked to an account, for people. None if one may."""
     if user.is_superuser:
         return _("An account with all rights stays apart: each company log-in would take its rights.")
     if hasattr(user, "emergency"):

@@ -43,7 +43,7 @@ class ProviderError(Exception):
 
 
 class ProviderCache:
-    """What this process has read from the provider."""
+    """The provider's description and keys, as this process has read them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -73,7 +73,7 @@ def callback_address() -> str:
 
 
 def is_safe(url: object) -> bool:
-    """Whether nobody reads along: https, or plain http to this machine."""
+    """Returns True if nobody can listen: https, or plain http to this machine."""
     if not isinstance(url, str):
         return False
     try:
@@ -169,7 +169,8 @@ def _fitting(algorithm: str, number: str | None) -> list[dict]:
 
 
 def scopes() -> str:
-    """What is asked for. The claim of groups is a scope of its own at some providers, which then say so."""
+    """Returns the requested scopes. At some providers the claim of groups is a scope of its own, which their
+    description lists."""
     supported = description().get("scopes_supported")
     more = [settings.OIDC_CLAIM] if isinstance(supported, list) and settings.OIDC_CLAIM in supported else []
     return " ".join(["openid", "profile", "email", *more])

@@ -107,7 +107,7 @@ def _cookie() -> str:
 
 
 def _pending_logins(request: HttpRequest) -> dict:
-    """What this browser's cookie holds, under the library's names."""
+    """Returns the log-ins in this browser's cookie, under the library's names."""
     try:
         return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)
     except signing.BadSignature:
@@ -139,7 +139,8 @@ def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -
 
 
 def end_address(request: HttpRequest) -> str:
-    """Where the provider ends its session as well. Empty if this was no company log-in, or the provider can't."""
+    """Returns the address at which the provider ends its session. Empty if this was no company log-in, or the provider
+    has none."""
     token = request.session.get(ID_TOKEN)
     if not token or not settings.OIDC_ISSUER:
         return ""

@@ -35,7 +35,7 @@ NOBODY = "nobody@localhost"
 
 
 def why_no_password(user: User) -> str | Promise | None:
-    """Why an account may have no password, for people. None if it may."""
+    """Returns the reason why an account may have no password, for people. None if it may."""
     if not user.is_active:
         return gettext_lazy("The account is disabled.")
     if is_emergency_only() and not hasattr(user, "emergency"):

@@ -16,7 +16,7 @@ ALLOWED_PAGES = ("admin:password_change", "admin:logout", "admin:login", "admin:
 
 
 def is_too_old(request: HttpRequest) -> bool:
-    """Whether this session began with a password that is too old by now. One of the company log-in never did."""
+    """Returns True if this session began with a password that is too old by now. False for the company log-in."""
     days, session = settings.PASSWORD_MAX_DAYS, request.session
     if not days or SESSION_KEY not in session or ID_TOKEN in session or not request.user.is_authenticated:
         return False

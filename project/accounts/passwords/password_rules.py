@@ -1,4 +1,4 @@
-"""What a password must be beside Django's rules (AUTH_PASSWORD_VALIDATORS). One from before keeps working."""
+"""Rules for passwords besides Django's (AUTH_PASSWORD_VALIDATORS). They apply to new passwords only."""
 
 import re
 

@@ -65,7 +65,8 @@ def key_words(secret: str) -> str:
 
 
 def app_address(secret: str, user: User, host: str) -> str:
-    """What the QR code holds (Google Authenticator's Key URI Format). Names the host: apps keep one entry a name."""
+    """Returns the content of the QR code (Google Authenticator's Key URI Format). Names the host: apps keep one entry a
+    name."""
     asked = {"secret": key_words(secret).replace(" ", ""), "issuer": ISSUER}
     return f"otpauth://totp/{quote(f'{ISSUER}:{user.get_username()}@{host}')}?{urlencode(asked, quote_via=quote)}"
 
@@ -108,7 +109,7 @@ class CodeBackend:
 
 @transaction.atomic
 def use_code(user: User, code: str, *, now: datetime.datetime) -> bool:
-    """Whether the code counts. It never does again: of two at once one gets in."""
+    """Returns True if the code is right, and uses it up: of two log-ins at once with one code a single one succeeds."""
     app = AuthenticatorApp.objects.select_for_update(no_key=True).filter(user=user).first()
     if app is None or seconds_to_wait(app, now=now):
         return False

@@ -39,8 +39,8 @@ class FactorNeededError(Exception):
 
 
 def lacks_factor(request: HttpRequest) -> bool:
-    """Whether this session needs a second factor that it has not proved, or whose app was changed since. Costs a query
-    where one is needed. The company log-in asks for what it needs itself."""
+    """Returns True if this session needs a second factor that it has not proved, or whose app was changed since. Costs
+    a query where one is needed. The company log-in has its own second factor."""
     if ID_TOKEN in request.session or not needs_factor(request.user):
         return False
     return not AuthenticatorApp.objects.filter(user=request.user, pk=request.session.get(PROVED)).exists()
@@ -58,7 +58,7 @@ def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _pending_user(request: HttpRequest) -> User | None:
-    """Whose password was right: not too long ago, and it has not been changed since."""
+    """Returns the user with the right password, if it is recent and has not been changed since."""
     kept = request.session.get(PENDING)
     if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < VALID_FOR.total_seconds():
         return None

@@ -112,7 +112,8 @@ class DeadlineConnection(psycopg.Connection):
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
     def is_fresh(self) -> bool:
-        """Whether it answered a moment ago and the server has not closed it since, which would make it readable."""
+        """Returns True if it answered a moment ago and the server has not closed it since. A closed socket is
+        readable."""
         if time.monotonic() - self.answered_at > FRESH or self.pgconn.status != ConnStatus.OK:
             return False
         looked = select.poll()
@@ -192,7 +193,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 measure(self.connection)
 
     def _may_be_asked(self) -> bool:
-        """Whether a statement of ours meets a connection that lives, begins no transaction and meets no broken one."""
+        """Returns True if a statement of ours finds a living connection, begins no transaction and meets no broken
+        one."""
         if self.health_check_enabled and not self.health_check_done:
             return False
         status = self.connection.info.transaction_status

@@ -51,7 +51,8 @@ class Command(migrate.Command):
             self._insist(tell, *args, **options)
 
     def _run_with_lock_waits(self, tell: Callable[[str], object], *args, **options) -> None:
-        """What can't be rolled back (`atomic = False`) can be run again: tests/test_migrations.py."""
+        """Runs Django's command, and again while a lock stands in its way. A migration that can't be rolled back
+        (`atomic = False`) can be run again: tests/test_migrations.py."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -83,7 +84,7 @@ ADD_THE_ROWS = "add what is missing again (app, name, applied), or take the tabl
 
 
 def why_not(connection) -> str:
-    """What in django_migrations speaks against a run, in one line; empty if nothing does.
+    """Returns the reason in django_migrations against a run, in one line; empty if there is none.
 
     A first run that was broken off may go on: it has applied the first migrations of all, and no others.
     """
