@@ -48,7 +48,7 @@ class Command(migrate.Command):
             return
         tell = self.stdout.write if options["verbosity"] else lambda line: None
         with alone(connection, tell), short_lock_waits(connection):
-            self._insist(tell, *args, **options)
+            self._run_with_lock_waits(tell, *args, **options)
 
     def _run_with_lock_waits(self, tell: Callable[[str], object], *args, **options) -> None:
         """Runs Django's command, and again while a lock stands in its way. A migration that can't be rolled back
