@@ -9,7 +9,7 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self):
-        """Gives the core what it asks of the partners."""
+        """Registers with the core the functions that it needs from the partners' side."""
         from integrations.base.other_desk import machines_with_another_profile
         from integrations.bboss.content_fields import read_trial, trial_members
         from integrations.bigdata import reconciliation

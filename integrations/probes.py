@@ -35,15 +35,15 @@ class Probe(NamedTuple):
 
 
 def probe_all() -> list[Probe]:
-    """Asks all. Nothing is stored, and no partner acts: the big-data side is asked for a number that nobody has, BPM
-    only answers an HTTP request, the mail server is greeted."""
+    """Makes all test calls. Nothing is stored and no partner acts: the big-data side is queried for a number that no
+    order has, BPM only answers an HTTP request, the mail server is greeted."""
     return [_timed(what, ask) for what, ask in PROBES.items()]
 
 
 def probe_together(*, within: float) -> list[Probe]:
-    """The same, within so many seconds: whoever has not answered by then counts as timed out.
+    """Makes all test calls within so many seconds: those without an answer by then count as timed out.
 
-    What needs no database is asked in threads. One that is still waiting then ends by its own time-out.
+    Calls that need no database run in threads. One that still waits then ends by its own time-out.
     """
     end = time.monotonic() + within
     threads = ThreadPoolExecutor(len(IN_THREADS), thread_name_prefix="probe")

@@ -147,8 +147,8 @@ class _Office:
 
 
 def may_office_run(began: datetime.datetime) -> bool:
-    """The condition of what people wait for, and no partner: while steps are due it is left to a later sweep, for
-    OFFICE_WAITS at most."""
+    """Returns True if parts for people, which call no partner, may run: while steps are due they are left to a later
+    sweep, for OFFICE_WAITS at most."""
     _Office.late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
     if not _Office.late and has_come_due(since=began):
         _Office.put_off = _Office.put_off or time.monotonic()
@@ -162,7 +162,8 @@ def index_behind_sweep(*, now: datetime.datetime) -> int:
 
 
 def parts_of(every: str) -> list[Part]:
-    """The rows of the table that run so often, in their order. It lies above, and these tasks' paths stand in rows."""
+    """Returns the parts of this interval, in their order. The table is in a higher layer, while these tasks' paths are
+    stored in rows."""
     return [part for part in import_string(settings.PERIODIC) if part.every == every]
 
 
@@ -206,7 +207,7 @@ def look_at_files() -> str:
 
 
 def nightly_usage() -> str:
-    """Runs each night: asks the big-data side for the traffic of all running trials (contract section 5)."""
+    """Runs each night: queries the traffic of all running trials (contract section 5)."""
     return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"
 
 

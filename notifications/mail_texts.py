@@ -75,8 +75,8 @@ def _on_lines(value: object) -> str | list[str]:
 
 
 def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
-    """Gives an unwritten mail its recipients, why it has them, and its text, unsaved. All read one text, so it names
-    everything as which somebody was chosen."""
+    """Sets recipients, their reason and the text of an unwritten mail, unsaved. All recipients get one text, so it
+    names every role by which somebody was chosen."""
     why = _why(one.is_a for one in chosen.people)
     mail.subject, mail.body = render(mail.kind, facts.for_template() | {"why": why})
     mail.recipients, mail.chosen = [one.mail.strip() for one in chosen.people], chosen.kept()

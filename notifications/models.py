@@ -123,7 +123,8 @@ class MailQuerySet(models.QuerySet):
         return self.filter(HAS_FAILED)
 
     def without_history(self, now) -> "MailQuerySet":
-        """Leaves out what versions before 1.8.0 wrote to staff, and gave up over TOLD_FOR ago: it has no cause."""
+        """Leaves out mails to staff that versions before 1.8.0 wrote and gave up over TOLD_FOR ago: they have no
+        cause."""
         return self.exclude(order=None, cause="", written_at__lt=now - TOLD_FOR)
 
     def to_staff(self) -> "MailQuerySet":
@@ -131,7 +132,7 @@ class MailQuerySet(models.QuerySet):
         return self.filter(order=None)
 
     def beside_steps(self) -> "MailQuerySet":
-        """The mails that stand beside an order's steps: not those to staff, copies, and what was closed."""
+        """The mails of an order's page: without those to staff, copies, and closed ones."""
         return self.filter(order__isnull=False, addressee="").exclude(cause="")
 
 
@@ -202,7 +203,7 @@ class Mail(models.Model):
         ]
 
     def __str__(self):
-        """Titles and logs show this text. Older subjects hold what somebody wrote, so it is masked."""
+        """The text for titles and logs. Older subjects hold free text, so it is masked."""
         return mask_text(self.subject)
 
     # what reports name of a step

@@ -216,7 +216,7 @@ def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    """Those of an attribution, or else those of the one that stands in for it."""
+    """Returns the contacts of an attribution, or else those of the one that stands in for it."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]

@@ -119,7 +119,7 @@ AXES_LOCKOUT_CALLABLE = "project.accounts.login_throttle.answer_locked"
 # Log lines name account and address; passwords, keys and codes are never written.
 AXES_SENSITIVE_PARAMETERS = ["code", "new_code"]
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
-AXES_ENABLE_ACCESS_FAILURE_LOG = True  # of the last hour: login_guard counts in it
+AXES_ENABLE_ACCESS_FAILURE_LOG = True  # of the last hour: login_throttle counts in it
 AXES_ENABLE_ADMIN = False  # project.accounts.lockout_pages has our page
 
 # --- The company log-in by OpenID Connect. Without OIDC_ISSUER there is none.

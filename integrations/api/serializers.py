@@ -65,7 +65,7 @@ class Seconds(serializers.IntegerField):
 
 
 class Masked(Text):
-    """People's data, or words of others that may hold some. The serializer's context says whether they are `shown`."""
+    """Personal data, or free text that may hold some. The serializer's context says whether they are `shown`."""
 
     def __init__(self, about: str = "", *, mask: Callable[[str], str] = mask_text_or_json, **more):
         super().__init__(about, **more)
@@ -236,7 +236,7 @@ class OperatorSerializer(serializers.Serializer):
 
 
 class OrderFactsSerializer(SummarySerializer):
-    """All that is told about an order."""
+    """All facts of an order."""
 
     first = serializers.BooleanField(allow_null=True, help_text="whether it is its trial's first activation")
     trial = Text("its trial's number, as the order names it", null=True, of=lambda order: order.trial_number or None)

@@ -1,4 +1,5 @@
-"""Tokens by which other systems read: staff make and revoke them, each call looks its own up. Only a hash is kept."""
+"""Tokens of other systems for the read API: staff make and revoke them, each call looks up its token. Only a hash is
+kept."""
 
 import datetime
 import hashlib

@@ -35,7 +35,8 @@ class _Measured:
 
 @functools.wraps(own_now)  # so that migrations still name Django's
 def now() -> datetime.datetime:
-    """The database's time. The machine's before the first look at a database, on SQLite, and if the check is off."""
+    """Returns the database's time. Returns the machine's before the first measurement, on SQLite, and if the check is
+    off."""
     if _Measured.offset is None or not settings.CLOCK_SKEW_SECONDS:
         return own_now()
     return datetime.datetime.fromtimestamp(_Measured.offset + steady(), datetime.UTC)

@@ -1,11 +1,11 @@
-"""Another desk on the same database: what each process would call is compared through it (contract 3.9, 11).
+"""Protects a database against a second desk: compares the calls of all its processes (contract 3.9, 11).
 
-A desk for tests whose DATABASE_URL leads to production would take half of all steps and send them to its own sandbox.
-So the database keeps what its desk calls (the row IN_FORCE). A process with other values sends nothing, and a row of
-its own says which values differ. The watchdog looks each 15 s, so no step pays for it.
+A test desk whose DATABASE_URL leads to production would take half of all steps and send them to its own sandbox. So the
+database keeps its desk's calls (the row IN_FORCE). A process with other values sends nothing, and its row lists the
+values that differ. The watchdog checks every 15 s, so no step pays for it.
 
-A web process has a row too. It is judged by the profile of the partners alone: with another one it takes no order,
-since it would read BBOSS's messages otherwise. It looks at most once in 5 s.
+A web process has a row too. Only its profile of the partners counts: with another one it takes no order, since it would
+read BBOSS's messages differently. It checks at most once in 5 s.
 """
 
 import datetime
@@ -209,7 +209,7 @@ def why_other_desk() -> str:
 
 
 def refuse_other_desk() -> None:
-    """Raises BooksSilentError where this process would ask another big-data side than the desk's."""
+    """Raises BooksSilentError if this process would call another big-data side than the desk's."""
     if why := why_other_desk():
         raise BooksSilentError(why, code=OTHER_DESK)
 

@@ -34,7 +34,7 @@ class Wire:
     charset: str = "utf-8"
 
     def written(self, name: str) -> str:
-        """The text of a top-level member, as it stands in the message. "" if it is not there."""
+        """Returns the text of a top-level member as in the message. "" if it is absent."""
         at = _beyond(self.text, self.text.find("{") + 1, _BLANK)
         while self.text[at : at + 1] == '"':
             key, at = _decoder.raw_decode(self.text, at)

@@ -248,7 +248,7 @@ def may_be_from_bboss(text: str) -> bool:
 
 
 def is_known(token: str, known: Iterable[str]) -> bool:
-    """Compares with all known tokens, each in constant time, so that the time taken tells nothing about a near miss."""
+    """Compares with all known tokens, each in constant time, so that the time reveals nothing about a near miss."""
     return any([hmac.compare_digest(token.encode(), one.encode()) for one in known])  # noqa: C419
 
 
@@ -265,7 +265,7 @@ def masked_body(members: dict[str, Any]) -> str:
 
 
 def masked_head(members: dict[str, Any]) -> str:
-    """The beginning of a stranger's `masked_body`. The rest is not looked at: 2 MiB cost no more than their parsing."""
+    """Returns the beginning of a stranger's `masked_body`. It does not parse the rest, so 2 MiB cost little."""
     return _masked_tokens_of_head(encode(_Beginning(MAX_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
 
 

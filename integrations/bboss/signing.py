@@ -58,7 +58,7 @@ def pairs_of(wire: Wire, how: Bboss) -> Iterator[tuple[str, str]]:
 
 
 def put(template: str, **values: str) -> str:
-    """Returns a text of the profile with its places filled. What is put in is not looked at again."""
+    """Returns a text of the profile with its placeholders filled. Placeholders in the values are not replaced."""
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
 
 

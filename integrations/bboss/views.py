@@ -129,7 +129,7 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
         request_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not request_checks.is_signed(wire):
+        if not request_checks.is_signed(wire):  # whatever was wrong: a stranger's message is not stored whole
             return _stranger(call, refusal)
         return _keep_refused(call, _message(call, request_checks.masked_body(call.wire)), refusal)
     message = _message(call, request_checks.masked_body(call.wire))
@@ -149,7 +149,7 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
     except Refused:
         caller_limits.count_refused(address)
         raise
-    caller_limits.check_rate(address)
+    caller_limits.check_rate(address)  # before the body is read, which may be large and slow
     body = _read(request, length)
     try:
         return _parse(*text_in(body, header, settings.PARTNERS.bboss)), body
@@ -210,6 +210,7 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     content = content_in(call.wire, raw, how)
     message.order_number = order_number_of(content)
     note(order=message.order_number)
+    # before the core, which saves the message in the order's transaction
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
         receipt = _to_core(

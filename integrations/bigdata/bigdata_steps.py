@@ -143,7 +143,7 @@ def _deletes(work: Work) -> Callable[..., PartnerResponse]:
 
 
 def _look_up(work: Work, asked: dict, until: float) -> dict:
-    """Carries out a step that asks what the big-data side holds, and perhaps deletes it."""
+    """Carries out a step that looks up the big-data side's records, and perhaps deletes them."""
     if work.step == Step.ASK_BILLING:
         rows = _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)
         return {
@@ -206,8 +206,8 @@ def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
 
 
 def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
-    """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds. It
-    waits for a person where the partner has no look-up."""
+    """Returns an outcome to be tried again: neither done nor refused while the partner's records are unknown. It waits
+    for a person where the partner has no look-up."""
     return error.answered | {
         "data": {LOOK_UP: True} if silence.code == LOOK_UP else {},
         "result": Attempt.Outcome.RETRY,

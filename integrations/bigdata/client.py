@@ -36,13 +36,14 @@ RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may
 
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
-    """The body that asks for one trial's traffic. `job_id` is the trial's number, `product_id` its service type."""
+    """Returns the body of a query for one trial's traffic. `job_id` is the trial's number, `product_id` its service
+    type."""
     asked = {"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}
     return body_in_their_names([asked])
 
 
 def job_query(job_id: str) -> dict[str, Any]:
-    """The body that asks which records there are of an order."""
+    """Returns the body of a query for the records of an order."""
     return renamed({"jobId": job_id}, settings.PARTNERS.bigdata.rename)
 
 
@@ -71,7 +72,7 @@ def query_product_infos(
 
 
 def check_look_up() -> None:
-    """Raises PartnerError if the big-data side has no look-up: a person must look (contract 7.2)."""
+    """Raises PartnerError if the big-data side has no look-up: a person must check there (contract 7.2)."""
     if not settings.PARTNERS.bigdata.query.path:
         raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=NO_PARAMS)
 

@@ -188,7 +188,7 @@ class Comparison:
         )
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
-        """Yields each batch with its last id. A batch is asked about while the one before it is compared."""
+        """Yields each batch with its last id. While one batch is compared, the next one is queried."""
         before = None
         for orders in self._batches():
             asked = self._ask(orders, pool), orders[-1].pk
@@ -206,7 +206,7 @@ class Comparison:
             last = orders[-1].pk
 
     def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[Asked]:
-        """Reads our records, then asks for theirs. Leaves out orders with a billing step under way."""
+        """Reads our records, then queries theirs. Leaves out orders with a billing step under way."""
         orders = self._to_compare(orders)
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
@@ -250,7 +250,7 @@ class Comparison:
         return self.fix and bool(self.reason)
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
-        """The orders whose records do not change now. Reports the others, and those that can't be fixed."""
+        """Returns the orders whose records do not change now. Reports the others, and those that can't be fixed."""
         found = obstacles(orders, now=timezone.now())
         for order in orders:
             if order.pk in found:

@@ -1,4 +1,4 @@
-"""Asks for the big-data side's records of an order, and gives them in the core's types (contract 3.3, look-up)."""
+"""Looks up the big-data side's records of an order, and returns them in the core's types (contract 3.3, look-up)."""
 
 import datetime
 import uuid

@@ -35,7 +35,7 @@ LONGEST_MESSAGE = 500  # characters; a message may quote what was sent
 
 
 class RefusedError(Exception):
-    """The call is refused; `status` is one of MEANINGS."""
+    """The call is refused; `status` is one of STATUS_MEANINGS."""
 
     def __init__(self, status: int, message: str = ""):
         super().__init__(message or STATUS_MEANINGS[status])
@@ -92,7 +92,7 @@ def receive(request: HttpRequest, call: Call) -> None:
 
 
 def _check_caller(request: HttpRequest, call: Call) -> None:
-    """Raises RefusedError unless the caller is BPM, as far as the profile's check can tell."""
+    """Raises RefusedError unless the profile's check accepts the caller as BPM."""
     how = settings.PARTNERS.bpm.callback
     if (settings.BPM_ALLOWED_IPS or how.check == ADDRESSES) and not is_among(call.address, settings.BPM_ALLOWED_IPS):
         raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")

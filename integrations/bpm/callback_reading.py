@@ -77,7 +77,7 @@ def ours(given: dict[str, Any], how: Callback) -> dict[str, Any]:
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:
-    """Returns what stands at a path. On its way an object may be wrapped as text."""
+    """Returns the value at a path. On its way an object may be wrapped as text."""
     for name in path:
         value = parse_object(value) if isinstance(value, str) else value
         if not isinstance(value, dict) or name not in value:

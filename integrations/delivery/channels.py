@@ -65,7 +65,7 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
 
 
 def _give_shapes(rows: list[Dispatch]) -> None:
-    """Sets `shape` on the trials of which the traffic is asked for."""
+    """Sets `shape` on the trials whose traffic is queried."""
     if trials := [row.order.trial or row.order for row in rows if row.channel == Channel.USAGE]:
         prefetch_related_objects(trials, "shape")
 

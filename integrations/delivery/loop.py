@@ -204,8 +204,9 @@ class Drain:
         """Claims as much as the partners have room for, and starts the calls."""
         if (self.isolated and self.calls) or (self.only and self.has_claimed):
             return 0
+        # the clock is read before the claim, so that no call begins after its lease has ended
         until, now = time.monotonic() + settings.DISPATCH_LEASE_SECONDS, timezone.now()
-        if not self.calls and not is_due(now=now):
+        if not self.calls and not is_due(now=now):  # takes no lock; `claim` does
             return 0
         rooms = self._free_calls_by_partner()
         if not rooms:
@@ -241,7 +242,7 @@ class Drain:
         return len(work)
 
     def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
-        """Claims mails beside these steps. Nothing that fails there holds up a step that is claimed already."""
+        """Claims mails along with these steps. A failure here does not delay the claimed steps."""
         if any(item.alone for item in work):
             return []
         try:
@@ -305,11 +306,12 @@ class Drain:
             call.pool.last_took = call.took if call.sent else call.pool.last_took
             outcomes.append(future.result())
         if outcomes:
-            if self._record(retry_database(lambda: self._report_to_breakers(outcomes))):
+            # breakers first: a failure costs no attempt while the partner's breaker is open
+            if self._record(retry_database(lambda: self._report_to_breakers(outcomes))):  # steps have become due
                 for pool in self.pools.values():
                     pool.recheck_at = 0.0
             if processes := [outcome.data["process"] for outcome in outcomes if outcome.data.get("process")]:
-                apply_learned(processes)
+                apply_learned(processes)  # after the record, by which a callback's process finds its order
             self._count(outcomes)
 
     def _record(self, outcomes: list[Outcome]) -> int:
@@ -321,7 +323,7 @@ class Drain:
             return 0
 
     def _report_to_breakers(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Tells the breakers of the outcomes. Failures of a partner whose breaker is now open cost no attempt."""
+        """Updates the breakers by the outcomes. Failures of a partner whose breaker is now open cost no attempt."""
         if note_outcomes(outcomes, now=timezone.now()):
             self.breakers.forget()
         shut = self.breakers.partners()
@@ -338,7 +340,7 @@ class Drain:
 
     def _wait_for_next(self, lingering: Lease) -> bool:
         """Sleeps until something is due, if that is soon and no other worker waits for it."""
-        if not lingering.is_free():
+        if not lingering.is_free():  # before the queries below, since most workers end here
             return False
         now = timezone.now()
         until = now + LINGER_AHEAD
@@ -480,7 +482,7 @@ def has_come_due(*, since: datetime.datetime) -> bool:
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
     """Makes one call, in a thread, within PARTNER_RATE, or hands it back if it would begin too late."""
-    late = time.monotonic() > call.start_before
+    late = time.monotonic() > call.start_before  # checked in the thread, as the call may have waited for it
     if not late and call.pool.is_rate_limited:
         late = not partner_rate.wait_for_slot(call.pool.partner, latest=min(call.start_before, ends_at()))
     if late:

@@ -122,7 +122,7 @@ def write_mail(mail: Mail, domains: list[str]) -> None:
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail. Its payload then tells who got it, where that is not everybody at once."""
+    """Sends a mail. Stores in its payload who got it, unless all got it at once."""
     payload = json.loads(work.payload)
     after = send_in_time(payload)
     data = {"payload": encode(after)} if after["refused"] or "got" in payload else {}

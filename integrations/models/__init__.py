@@ -1,5 +1,5 @@
-"""Heartbeats, what processes would call, leases, breakers, uses of old secrets, what robots heard, and tokens of
-systems that read orders."""
+"""Heartbeats, processes and their calls, leases, breakers, uses of old secrets, states of robots, and tokens of systems
+that read orders."""
 
 import datetime
 
@@ -181,7 +181,7 @@ class RobotState(models.Model):
     """The last alert sent to a robot, and the results of its last calls. `key`: a hash of its address, which is a
     secret.
 
-    `heard`: the newest alert that it was told. `calls`: when it was called within the last minute (seconds).
+    `heard`: the id of that alert. `calls`: the times of the calls within the last minute (seconds).
     """
 
     key = models.CharField(max_length=64, primary_key=True)

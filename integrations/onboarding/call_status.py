@@ -35,7 +35,7 @@ class Standing:
 
 
 def standings() -> list[Standing]:
-    """All calls, as they stand now."""
+    """Returns the current status of all calls."""
     proofs = proofs_in_force() if asks_proof() else {}
     held = {row.partner: row for row in holds_in_force()}
     paused = {row.partner: row for row in Pause.objects.in_force(timezone.now())}
@@ -88,7 +88,7 @@ def doubtful_answers() -> QuerySet:
 
 
 def lines_of_standing(row: Standing) -> Iterator[str]:
-    """Yields how a call stands, for engineers."""
+    """Yields a call's status in lines, for engineers."""
     proofs = [f"{kind}: {_proven(proof)}" for kind, proof in row.proofs.items()]
     yield f"  proven   {'; '.join(proofs) or 'not asked'}"
     for word in ("accepted", "refused", "doubtful"):

@@ -1,9 +1,8 @@
-"""The one seam to others over HTTP: to partners a POST with a time-out, and what its answer means (contract 3.5).
+"""The only HTTP client: to partners a POST with a time-out, and the meaning of its answer (contract 3.5).
 
-Whatever goes wrong comes out as `PartnerError`; no error of requests, urllib3 or the socket passes. Nothing is retried
-here and no redirect is followed: the outbox decides about the next attempt. Certificates are always verified; proxy,
-CA and client certificate come from our settings alone, never from the environment or a .netrc. Threads may call at the
-same time.
+Every failure is raised as `PartnerError`; no error of requests, urllib3 or the socket passes. Nothing is retried here
+and no redirect is followed: the outbox decides about the next attempt. Certificates are always verified; proxy, CA and
+client certificate come from our settings alone, never from the environment or a .netrc. It is thread-safe.
 """
 
 import codecs
@@ -144,11 +143,12 @@ def post(
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     named = named_charset(headers.get("Content-Type"))
     charset = named or call.charset
-    for listen in listeners:
+    for listen in listeners:  # before any refusal: `partners try` shows refused answers too
         listen(call, status, charset, raw)
     text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace").removeprefix(MARK)[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
+    # by the status first: such an answer may be a gateway's, so no rule of the profile reads its body
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
         raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=NO_PARAMS)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
@@ -202,6 +202,7 @@ def check_success(answer: PartnerResponse) -> None:
     """Raises PartnerError unless the answer reads as a success (contract 7.1). Permanent only for a refusal."""
     reading, refuse = answer.reading, _Refusal.of(answer)
     code = answer.data.get("code")
+    # before the rules' success: 409 says that the key was used with other bytes
     if reading.meaning == Meaning.REPEATED or _number(code) == ACTED_BEFORE:
         raise refuse.acted_before(clean(reading.code), reading.words, code=_word(reading.code or code))
     if reading.meaning == Meaning.SUCCESS:

@@ -1,7 +1,7 @@
-"""PARTNER_RATE: how many calls a second go from this process to each partner (contract section 4).
+"""PARTNER_RATE: the number of calls a second from this process to each partner (contract section 4).
 
 Calls are spaced evenly. Each begins at the earliest a `PARTNER_RATE`th of a second after the one before it. So there is
-never a burst, not even after a pause. Threads may ask at the same time.
+never a burst, not even after a pause. It is thread-safe.
 """
 
 import os

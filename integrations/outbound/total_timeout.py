@@ -1,9 +1,9 @@
-"""A total time-out for partner calls and mails (contract 3.5): whatever the other side does, they end.
+"""A total time-out for partner calls and mails (contract 3.5), which the other side can't extend.
 
 Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here every
-read and write of a connection is given what is left of the call that its thread is making. Connecting through a proxy
-and the TLS handshake are part of the call. Only the look-up of a host's name is outside: the system's resolver has its
-own time-out.
+read and write of a connection gets the time that is left of its thread's call. Connecting through a proxy and the TLS
+handshake are part of the call. Only the look-up of a host's name is outside: the system's resolver has its own
+time-out.
 """
 
 import contextlib
@@ -98,7 +98,7 @@ def connected(host: str, port: int) -> socket.socket:
 
 
 class _Watched:
-    """A connection that tells the current call how far it came."""
+    """A connection that records the progress of the current call."""
 
     def _new_conn(self):
         _current.call.at_proxy = bool(self.proxy)

@@ -24,7 +24,7 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """Members by their paths, and for each the values of which it must have one. `told`: the rule as TOML."""
+    """Members by their paths, and for each the accepted values. `told`: the rule as TOML."""
 
     members: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...]
     told: str
@@ -72,7 +72,7 @@ def _key(name: str) -> str:
 
 
 def member(data: object, path: tuple[str, ...]) -> object:
-    """Returns what stands at a path in nested objects, or NOT_THERE."""
+    """Returns the value at a path in nested objects, or NOT_THERE."""
     for name in path:
         if not isinstance(data, dict) or name not in data:
             return NOT_THERE

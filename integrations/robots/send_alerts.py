@@ -1,7 +1,8 @@
-"""Tells robots of incidents that open, grow or are over. Rows say what each has heard, so a kill loses nothing.
+"""Sends robots an alert when an incident opens, grows or ends. Rows hold the last alert of each, so a kill loses
+nothing.
 
-A worker's task does both parts each minute: it notes what has happened to incidents, and sends what a robot has not
-heard. No order, page or step waits for it. Who is told twice by a kill is told one message twice.
+A worker's task does both parts each minute: it notes the changes of incidents, and sends each robot its unsent alerts.
+No order, page or step waits for it. A kill may repeat one message.
 """
 
 import datetime
@@ -35,7 +36,7 @@ ALERTS_KEPT = datetime.timedelta(days=30)
 
 
 def note_and_send() -> str:
-    """Notes and tells, unless another process does, or the database was restored. It never raises for a robot."""
+    """Notes and sends alerts, unless another process does, or the database was restored. Never raises for a robot."""
     robots = read_robots(settings.ALERT_WEBHOOKS)
     if not robots or read_restore_state().restored:
         return "nobody is told"
@@ -52,10 +53,10 @@ def note_and_send() -> str:
 
 @transaction.atomic
 def note_alerts(*, now: datetime.datetime) -> None:
-    """Compares the incidents with what was noted of them, and writes an alert for each difference.
+    """Compares the incidents with the noted ones, and writes an alert for each difference.
 
-    An incident that begins and ends between two looks is not told. One that staff ignore is over for robots. What
-    happens to one that sleeps is told when it wakes.
+    An incident that begins and ends between two runs gets no alert. One that staff ignore is over for robots. Changes
+    of one that sleeps get their alert when it wakes.
     """
     known_ones = ToldIncident.objects.filter(incident__in=Incident.objects.awake(now))
     noted = {row.incident_id: row for row in known_ones.select_related("incident")}
@@ -111,7 +112,7 @@ def _newest() -> int:
 
 
 def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
-    """The message whose turn it is, and the alert up to which it tells. None if there is none, or it has to wait."""
+    """Returns the robot's next message, and the id of its last alert. None if there is none, or it has to wait."""
     # a moment beyond the longest wait was set by a clock that stood ahead
     if row.next_at and now < row.next_at <= now + datetime.timedelta(seconds=max(WAITS["robot"])):
         return None
@@ -163,7 +164,7 @@ def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.
 
 
 def failing_robots() -> list[dict]:
-    """The robots that do not take what they are told: name, code, since how many tries, and when it was given up."""
+    """Returns the robots whose calls fail: name, code, number of tries, and when it was given up."""
     rows = RobotState.objects.exclude(error="").in_bulk()
     found = [(robot, rows[robot.key]) for robot in read_robots(settings.ALERT_WEBHOOKS) if robot.key in rows]
     return [

@@ -141,7 +141,7 @@ NUMBERS = ("count", "seconds")
 
 
 def submit(partners: Partners, path: str, body: bytes) -> SandboxResponse:
-    """Does what a form of the page asks for, then leads back to the page (303) with a notice."""
+    """Carries out a form of the page, then redirects to the page (303) with a notice."""
     act, done = FORMS[path]
     form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
     form |= {name: int(form[name]) for name in NUMBERS if re.fullmatch(r"\d{1,9}", form.get(name, ""), re.ASCII)}

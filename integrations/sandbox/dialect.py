@@ -62,7 +62,7 @@ class Dialect:
         return self._addresses.get(address, "" if address in CALLS else address)
 
     def request(self, path: str, headers: Mapping[str, str], body: bytes) -> SandboxRequest:
-        """The call as it came. A partner that knows no key may tell repeats by their bytes."""
+        """Returns the call as it came. A partner without keys may recognise repeats by their bytes."""
         how, key = getattr(self.profile, self._partner(path), USUAL), ""
         wanted = self._headers.get(self._partner(path), {})
         wrong = next((name for name, value in wanted.items() if headers.get(name) != value), "")

@@ -70,7 +70,7 @@ class Watchdog:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
-        with database_deadline(CHECK_SECONDS):
+        with database_deadline(CHECK_SECONDS):  # before the first cluster, which would take steps at once
             differs = other_desk.enter(self.name, before=os.environ.get(other_desk.BEFORE, ""))
         if differs:
             self.hold(differs)
@@ -95,6 +95,7 @@ class Watchdog:
         """
         self.reload_asked.clear()
         own = settings.ENVIRONMENT.own
+        # before the stop: what could not start must not replace a worker that works
         if subprocess.run([sys.executable, "-m", "project.production", "reload"], check=False, env=own).returncode:
             logger.error("the worker goes on as it is: it could not start anew, for the reasons above")
             return
@@ -129,7 +130,7 @@ class Watchdog:
                 self.compare_with_desk()
 
     def compare_with_desk(self) -> None:
-        """Ends the cluster where this machine would call others than the desk, and starts it once that is over."""
+        """Ends the cluster if this machine would call others than the desk, and starts it once that is over."""
         if self.process is None and time.monotonic() < self.compare_at:
             return
         self.compare_at = time.monotonic() + HELD_LOOP_SECONDS
@@ -150,7 +151,8 @@ class Watchdog:
             self.start()
 
     def hold(self, differs: list[str]) -> None:
-        """Takes no step and no task. One that took some says so a minute later: it may be about to be reloaded too."""
+        """Ends the cluster, if one runs: no step and no task is taken. The incident is opened a minute later, if it
+        still differs then: a reload may be about to come."""
         logger.error(
             "this worker takes no step: it would call others than the desk of this database, by %s. Stop it, or make"
             " its settings the desk's: manage.py settings --adopt",
@@ -178,7 +180,7 @@ class Watchdog:
 
     def _ping_in_time(self) -> str:
         close_old_connections()
-        self.note_heartbeat()
+        self.note_heartbeat()  # before the counts are judged: any task since the last ping is an answer
         if self.unanswered * self.ping_every >= self.patience:
             return f"no answer for {self.patience:g} s"
         if self.unguarded * self.ping_every >= self.patience:
@@ -211,7 +213,7 @@ class Watchdog:
     def replace(self, why: str) -> None:
         """Kills the cluster, starts another and writes an event. While none answers, each start waits longer."""
         logger.error("cluster %s is replaced: %s", self.name, why)
-        self.end(orderly=False)
+        self.end(orderly=False)  # before the event: it needs no database, which may be away
         with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
             self.note_replaced(why)
         back_off = min(2.0**self.failed_starts, LONGEST_BACK_OFF)
@@ -228,7 +230,7 @@ class Watchdog:
 
     def stop(self) -> None:
         if self.process:
-            self.end(orderly=True)
+            self.end(orderly=True)  # before the goodbye: the cluster's last tasks still write its heartbeat
         with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
@@ -248,7 +250,8 @@ class Watchdog:
 
 
 def sd_notify(state: str) -> None:
-    """Tells systemd the state: one datagram to the socket that the unit (Type=notify) names. Never waits or fails."""
+    """Sends the state to systemd: one datagram to the socket that the unit (Type=notify) names. Never waits or
+    fails."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

@@ -1,5 +1,5 @@
-"""Staff accounts. Whoever manages them can't become or change a superuser in this way, get around a limit, change their
-own roles, make a second person of somebody, or give one person rights that must stay apart."""
+"""Admin pages of staff accounts and roles. Who manages accounts can't become or change a superuser here, get around a
+limit, change their own roles, make a second account for a person, or give one person rights that must stay apart."""
 
 from functools import partial
 
@@ -380,7 +380,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return None
 
     def _invitation_page(self, request, user, **more):
-        """The link stands in the answer alone, and is kept nowhere: who loads the page anew has another one made."""
+        """Shows the link in this answer only. It is stored nowhere: a reload of the page makes another one."""
         context = self.admin_site.each_context(request) | {"opts": self.opts, "account": user, **more}
         title = _("Password of %(name)s") % {"name": account_words(user)}
         context |= {"title": title, "why_not": why_no_password(user), "mail": mask_mail(user.email)}

@@ -26,7 +26,7 @@ from project.models import AccountSession, User
 
 
 def with_lock(users: QuerySet, *, now: datetime.datetime) -> QuerySet:
-    """The accounts with `locked`: from an address that failed too often nobody logs in under this name for a while."""
+    """Annotates the accounts with `locked`: the name is locked out for an address that failed too often."""
     failed = AccessAttempt.objects.filter(
         username=OuterRef("username"),
         failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
@@ -77,7 +77,7 @@ class SeenForm(forms.Form):
 
 
 def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
-    """GET says what will happen, POST disables the account, or enables one that is disabled."""
+    """GET shows the effect. POST disables the account, or enables a disabled one."""
     user, now = colleague(request, pk, model_admin), timezone.now()
     why_not = why_not_disabled(user, now=now)
     form = SeenForm(request.POST if request.method == "POST" else None, initial={"active": user.is_active})

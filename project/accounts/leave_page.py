@@ -1,4 +1,4 @@
-"""The page 离岗: one's own leave, and the same page of a colleague's account for whoever may change that.
+"""The page 离岗: one's own leave, and the same page of a colleague's account for people who may change that.
 
 Whoever leaves for good hands all over here.
 """

@@ -79,7 +79,7 @@ class LoginGuard(AxesDatabaseHandler):
         return True
 
     def user_login_failed(self, sender, credentials, request=None, **kwargs):
-        """Notes it. Somebody who gets in at the same moment deletes the row between the library's two looks."""
+        """Records the failure. A log-in at the same moment may delete the row between two queries of the library."""
         try:
             super().user_login_failed(sender, credentials, request, **kwargs)
         except IntegrityError:
@@ -112,7 +112,7 @@ def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:
-    """Answers 429 in words, the same for unknown accounts, so that nobody learns which exist."""
+    """Answers 429 in words, the same for unknown accounts, so that it does not reveal which exist."""
     lock = getattr(request, "login_lock", None)
     wait = WAIT if lock == SLOW else settings.AXES_COOLOFF_TIME
     seconds = int(wait.total_seconds())

@@ -62,6 +62,6 @@ def note_company_failure(request: HttpRequest, why: str) -> None:
 
 
 def note_from(request: HttpRequest | None, code: Code, *, by: str = "", **about) -> None:
-    """Writes a row of what somebody did on a page, and from where."""
+    """Writes a row about an act on a page, with the address it came from."""
     address = address_of(request) if request is not None else None
     note_act(code, by=by, now=timezone.now(), address=address or "", **about)

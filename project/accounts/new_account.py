@@ -1,4 +1,4 @@
-"""A new account in one form: who it is, what the person may do, and which orders they see."""
+"""The form of a new account: the person, their roles, and the orders they see."""
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
@@ -54,7 +54,7 @@ class NewStaffForm(GivesRoles):
                 self.fields[name].help_text = ""
 
     def clean(self):
-        """Refuses a choice of attributions that contradicts what the account is to see."""
+        """Refuses a choice of attributions that contradicts the limit."""
         found = super().clean()
         self.refuse_rights_together(found)
         chosen = bool(found.get("attributions"))

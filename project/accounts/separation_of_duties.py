@@ -34,7 +34,8 @@ def rights_of(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -
 
 
 def why_not_together(parts: Iterable[Set[str]]) -> str | None:
-    """A key of TOGETHER for why nobody may hold these rights at once; None if somebody may. A part is a role's."""
+    """Returns the key of FORBIDDEN_TOGETHER by which nobody may hold these rights at once; None if one may. A part is a
+    role's."""
     parts = list(parts)
     held = frozenset[str]().union(*parts)
     if held & MANAGES and held & DECIDES:

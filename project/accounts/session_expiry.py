@@ -43,7 +43,7 @@ class Times:
     used: float
 
     def at(self, now: float) -> "Times":
-        """These times by a clock that was put back: what has passed has passed, and not a second is won."""
+        """Returns these times under a clock that was put back: expired stays expired, and no session gets longer."""
         back = self.used - now
         return Times(self.began - back, now) if back > STEP else self
 
@@ -74,8 +74,7 @@ def times_of(session: Mapping[str, Any], now: float) -> Times:
 
 
 class SessionEndMiddleware(Middleware):
-    """Ends sessions that are over, and notes the use of the others and whose they are. Stands behind Django's log-in,
-    for staff."""
+    """Ends expired sessions, records the use of the others, and their users. It follows Django's log-in, for staff."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._answer(request)
@@ -122,7 +121,7 @@ def seconds_left(request: HttpRequest) -> dict[str, int]:
 
 
 def _hint(response: HttpResponse) -> HttpResponse:
-    """For an open page that asks: where the door is, in place of the door itself."""
+    """Answers a poll of an open page with the log-in's address in place of a redirect."""
     leads_to = response.headers["Location"]
     if leads_to.split("?")[0] not in map(reverse, LOGIN_PAGES):
         return response
@@ -130,7 +129,7 @@ def _hint(response: HttpResponse) -> HttpResponse:
 
 
 def _to_login_page(request: HttpRequest, why: str) -> HttpResponse:
-    """Leads to the log-in, which says why and leads back, and that what a form sent was not done."""
+    """Redirects to the log-in, which shows the reason and leads back, and says that a sent form was not carried out."""
     door = reverse("admin:login")
     leads_to = reverse("admin:index") if request.path in {door, reverse("admin:logout")} else request.get_full_path()
     query = {"next": leads_to, "ended": why} | ({"sent": 1} if request.method == "POST" else {})

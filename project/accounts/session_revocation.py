@@ -1,4 +1,4 @@
-"""The sessions of an account, and what ends them before their time.
+"""Ends the sessions of an account before they expire.
 
 Django keeps sessions by key alone, so AccountSession says whose one is; all else about a session lies in the session.
 It is entered at the log-in. One that the version before began, or that got another key, is entered with its next page.
@@ -41,7 +41,7 @@ def add_session_row(request: HttpRequest, user: User, **signal) -> None:
 
 
 def add_missing_session_row(request: HttpRequest) -> None:
-    """For a session with somebody in it."""
+    """Adds the row of a session whose user is logged in."""
     known = request.session.get(ENTERED, {}).get("key") == request.session.session_key
     if not known and request.user.is_authenticated:
         add_session_row(request, request.user)
@@ -66,7 +66,7 @@ def end_sessions(users: Iterable[int], which: Q | None = None) -> int:
 
 
 def forget_sessions(*, now: datetime.datetime) -> None:
-    """Removes sessions that have expired, and what is left of those that the version before ended."""
+    """Removes expired sessions, and leftovers of those that the version before ended."""
     Session.objects.filter(expire_date__lt=now).delete()
     AccountSession.objects.filter(~Exists(Session.objects.filter(pk=OuterRef("session_id")))).delete()
 

@@ -1,4 +1,4 @@
-"""The page 我的会话, and the same page of a colleague's account for whoever may change that."""
+"""The page 我的会话, and the same page of a colleague's account for people who may change that."""
 
 import datetime
 from dataclasses import dataclass

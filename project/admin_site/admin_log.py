@@ -33,7 +33,7 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin):
     fields = ["action_time", "who", "content_type", "object_id", "object_words", "what"]
 
     def get_object(self, request, object_id, from_field=None):
-        """Masks what was done and to what, as the list does."""
+        """Masks the entry's text and object, as the list does."""
         entry = super().get_object(request, object_id, from_field)
         if entry is not None:
             entry.object_repr, entry.change_message = map(mask_text_or_json, (entry.object_repr, entry.change_message))

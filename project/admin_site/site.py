@@ -104,7 +104,7 @@ class DeskAdminSite(AdminSite):
         ]
 
     def login(self, request, extra_context=None):
-        """The one door: the company log-in, and passwords of all accounts or of those for an emergency."""
+        """The only log-in: the company's, and passwords of all accounts or of those for an emergency."""
         company = {"company": bool(settings.OIDC_ISSUER), "company_name": settings.OIDC_NAME}
         about = company | {"password_login": settings.PASSWORD_LOGIN} | (extra_context or {})
         try:

@@ -65,15 +65,15 @@ def _length(meta: dict) -> int | None:
 
 
 class HostMiddleware(CommonMiddleware):
-    """Django's, which refuses a Host header outside ALLOWED_HOSTS: but a probe comes by the address of its container,
-    which nobody knows beforehand. What these two answer holds no link."""
+    """Django's, which refuses a Host header outside ALLOWED_HOSTS. Probes are let through: they use the address of a
+    container, which is not known beforehand, and their answers hold no links."""
 
     def process_request(self, request):
         return None if request.path in PROBES else super().process_request(request)
 
 
 class PartnerCallMiddleware(Middleware):
-    """Carries out a partner's call. It needs no session, account or message, so it passes none of what follows."""
+    """Carries out a partner's call. It needs no session, account or message, so it skips all later middleware."""
 
     def __call__(self, request):
         if not request.path.startswith(PARTNERS):

@@ -69,7 +69,7 @@ def _figures(request: HttpRequest, day: datetime.date) -> dict:
 
 
 def _row(calls: StepCalls, day: datetime.date) -> dict:
-    """A step, with the addresses of the attempts behind its numbers."""
+    """Returns a step's row, with links from its numbers to the attempts."""
     here = {"step": calls.step.value, "started": day}
     outcomes = {name: listing("orders_attempt", **here, outcome__exact=outcome) for name, outcome in OUTCOMES.items()}
     return {"calls": calls, "url": listing("orders_attempt", **here), **outcomes}

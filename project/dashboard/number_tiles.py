@@ -1,4 +1,5 @@
-"""The dashboard's numbers, each with the link to its list: today's orders, what needs somebody, what waits. Pure."""
+"""The dashboard's numbers, each with the link to its list: today's orders, orders that need somebody, waiting work.
+Pure."""
 
 import datetime
 from collections import defaultdict
@@ -48,7 +49,7 @@ def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
 
 
 def needing_rows(rows: list[tuple]) -> list[Number]:
-    """The orders that need somebody: failed ones, held ones by reason, then those whose state alone does not say so."""
+    """Returns the numbers of orders that need somebody: failed ones, held ones by reason, then others by state."""
     places = {Order.State.FAILED: 0, Order.State.HELD: 1}
     return [_needing(*row) for row in sorted(rows, key=lambda row: (places.get(row[0], 2), -row[2], row[0]))]
 

@@ -1,4 +1,4 @@
-"""Partners and workers: what waits for which partner, and whether a worker is alive. Pure."""
+"""Partners and workers: the waiting steps by partner, and whether a worker is alive. Pure."""
 
 import datetime
 from collections.abc import Collection

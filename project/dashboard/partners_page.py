@@ -1,4 +1,4 @@
-"""The page of partners' calls: how each is made, read and stands, and the last answers in doubt (contract 7.3)."""
+"""The page of partners' calls: how each is made and read, its status, and the last answers in doubt (contract 7.3)."""
 
 from collections.abc import Mapping
 

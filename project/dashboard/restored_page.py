@@ -34,7 +34,7 @@ class ReleaseForm(forms.Form):
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the situation to whoever may see orders. POST lets the desk send again."""
+    """GET shows the situation to people who may see orders. POST lets the desk send again."""
     if not request.user.has_perm(SEE):
         raise PermissionDenied
     form, may_release = ReleaseForm(request.POST or None), _may_release(request)

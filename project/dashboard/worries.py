@@ -1,4 +1,4 @@
-"""The dashboard for a user: blocks whose lists the user may see, and the answer at the top."""
+"""The dashboard of a user: today's problems at its top, then blocks of those lists that the user may see."""
 
 import datetime
 from collections.abc import Sequence
@@ -240,7 +240,7 @@ BOARD = Figures(lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Bre
 
 
 def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
-    """By what the dashboard moves: what the desk does, whose calls wait, and whether a worker lives."""
+    """Returns the figures whose change reloads the dashboard: the desk's work, open breakers, and the worker's life."""
     marks = BOARD(user_id)
     seen_at, shut = marks.own
     return Marks(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
@@ -252,7 +252,7 @@ def _asks(user) -> list[str]:
 
 
 def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
-    """Fills in what waits for people, with two queries. They are skipped if the user may see none of it."""
+    """Fills in the work that waits for people, with two queries. They are skipped if the user may see none of it."""
     named = dashboard_queries.waiting_orders(user)
     if user.has_perm("orders.view_order"):
         page.needing = needing_rows([row[1:4] for row in facts.waiting if row.what == WaitsFor.NEEDING])

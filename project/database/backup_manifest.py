@@ -42,7 +42,7 @@ def write(folder: Path, facts: dict) -> None:
 
 
 def read(folder: Path) -> dict:
-    """The manifest of a complete backup whose files are all unchanged. Raises BackupError."""
+    """Returns the manifest of a complete backup whose files are all unchanged. Raises BackupError."""
     facts = _parse(folder)
     for name, known in facts["files"].items():
         file = folder / name

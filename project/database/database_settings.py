@@ -58,7 +58,8 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
 
 
 def session_limits(statements: float) -> str:
-    """Start-up options with which the server ends what the client has given up. No limits if the process has none."""
+    """Returns start-up options by which the server ends statements that the client has given up. They set no limit if
+    the process has none."""
     if math.isinf(statements):
         return f"{NO_JIT} -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     return (

@@ -39,7 +39,8 @@ def encrypted(file: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def decrypted(file: Path, *, identity: Path, recipient: str) -> Iterator[IO[bytes]]:
-    """A stream of what was encrypted to `recipient`. `identity`: a file with its private key. Raises BackupError."""
+    """Opens a stream of data that was encrypted to `recipient`. `identity`: a file with its private key. Raises
+    BackupError."""
     command = (_program(), "--decrypt", "--identity", str(identity.absolute()), str(file.absolute()))
     about = f" ({file.name} is encrypted to {recipient})"
     with running(*command, about=about, stdout=subprocess.PIPE) as program:

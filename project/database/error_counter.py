@@ -10,7 +10,8 @@ CANCELLED = "57014"  # PostgreSQL's code where a statement took longer than it m
 
 
 class CountedErrors(DatabaseErrorWrapper):
-    """Counts what Django makes of the driver's errors. A constraint that holds is none: it decides who was first."""
+    """Counts the errors that Django makes of the driver's. A violated constraint is none: it decides which write was
+    first."""
 
     def __exit__(self, exc_type, exc_value, traceback):
         if exc_type is None:

@@ -187,7 +187,7 @@ def _put_sqlite_back(source: Source) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Counts rows. Leaves out events written since by whoever noticed the restore."""
+    """Counts rows. Leaves out the events that noticing the restore has written."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")

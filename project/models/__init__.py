@@ -249,7 +249,7 @@ class FailedLogin(AccessAttempt):
 
 
 class OpenAlarm(models.Model):
-    """An alarm that stands (project/observability/alarm_texts.py). The row goes when it is over."""
+    """An open alarm (project/observability/alarm_texts.py). The row is deleted when it is over."""
 
     name = models.CharField(max_length=32)
     about = models.CharField(max_length=128, blank=True)

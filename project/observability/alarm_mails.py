@@ -67,7 +67,7 @@ def _update_open_alarms(
     mail: Callable[[str, OpenAlarm, str, datetime.datetime], None],
     now: datetime.datetime,
 ) -> None:
-    """Stores which alarms stand now, and mails what is new or over. Where the look was not whole, none is over."""
+    """Stores the open alarms, and mails new and ended ones. If the status could not be read completely, none ends."""
     with transaction.atomic():
         lock_incidents([(DESK, "")])  # two looks at a time would open the same alarm
         rows = OpenAlarm.objects.filter(name__in=names).select_for_update()

@@ -1,6 +1,6 @@
-"""`manage.py verify_message FILE`: looks at a raw message of BBOSS as the desk would (contract 7.3).
+"""`manage.py verify_message FILE`: checks a raw message of BBOSS as the desk would (contract 7.3).
 
-The desk keeps bodies masked, so that nobody can do this afterwards on a page: the file is a colleague's, or nginx's.
+The desk keeps bodies masked, so no page can do this afterwards: the file comes from a colleague or from nginx.
 """
 
 import contextlib

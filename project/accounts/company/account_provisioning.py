@@ -46,7 +46,8 @@ class NotLetInError(Exception):
 
 
 def let_in(claims: dict) -> User:
-    """The person's account, with the roles and the limit of now. Raises NotLetInError after what was lost is taken."""
+    """Returns the person's account with its present roles and limit. Raises NotLetInError, after lost roles are
+    removed."""
     now = timezone.now()
     given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
     if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
@@ -135,7 +136,7 @@ def _new_account(claims: dict, *, now: datetime.datetime) -> User:
 
 
 def free_names(*wanted: object) -> Iterable[str]:
-    """User names that nobody has or had, also not in other letter case: the first that is readable, then numbered."""
+    """Yields user names that no account has or had, in any letter case: first the readable one, then numbered ones."""
     texts = (unicodedata.normalize("NFKC", text) for text in wanted if isinstance(text, str))
     name = next(filter(None, (ODD.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
     for number in itertools.count(1):

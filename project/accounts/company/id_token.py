@@ -1,4 +1,4 @@
-"""From the provider's answer to a person's claims: the code's exchange, and what is checked of the ID token.
+"""Exchanges the code for an ID token, checks the token, and returns a person's claims.
 
 mozilla-django-oidc makes state, nonce and PKCE and compares the nonce. It checks neither `iss` nor `aud`; this does.
 """
@@ -81,7 +81,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         return let_in(self._all_claims(access_token, payload))
 
     def _all_claims(self, access_token: str, payload: dict) -> dict:
-        """The ID token's claims, and those that the provider tells apart from it (userinfo) if the groups lack."""
+        """Returns the ID token's claims, and those of the userinfo endpoint if the token has no groups."""
         address = description().get("userinfo_endpoint")
         if settings.OIDC_CLAIM in payload or not address or not isinstance(access_token, str):
             return payload

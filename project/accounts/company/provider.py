@@ -1,4 +1,4 @@
-"""The company's OpenID provider: what it says of itself, and its keys. Each process keeps both for an hour.
+"""The company's OpenID provider: its description and its keys. Each process caches both for an hour.
 
 All calls go through the seam for HTTP, so each ends within SECONDS, follows no redirect, and takes proxy and CA from
 our settings. At most two threads of a web process wait for the provider at a time: the others stay free for orders.

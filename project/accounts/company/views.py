@@ -53,7 +53,7 @@ class Start(OIDCAuthenticationRequestView):
 @never_cache
 @require_GET
 def start(request: HttpRequest) -> HttpResponse:
-    """Asks the provider first, so that nobody is sent to one that is away."""
+    """Redirects to the provider. Calls it first, so that nobody is sent to one that is away."""
     try:
         description(fresh=True)
         return Start.as_view()(request)
@@ -64,7 +64,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """The provider's answer. Its state counts once, for ten minutes, in the browser that started.
+    """The provider's answer. Its state is valid once, for ten minutes, in the browser that started.
 
     Only what came of such a state is noted in the trail: anybody may call this address.
     """

@@ -1,4 +1,4 @@
-"""Links by which a person sets their password, once: an invitation, or what they asked for as they forgot it.
+"""Links by which a person sets their password, once: an invitation, or the reset of a forgotten one.
 
 A link is made as it is sent, from the account's id, and kept nowhere: notices stand on pages, in exports and in
 backups. Django's token binds it to the account's password, last log-in and mail, so it ends with any of them.
@@ -85,7 +85,8 @@ def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str
 
 @transaction.atomic
 def ask(name: str, *, address: str, now: datetime.datetime) -> bool:
-    """Sends a link if an account of this name has a password and a mail. False, and nothing, if asked too often.
+    """Sends a link if an account of this name has a password and a mail. Returns False, and sends nothing, after too
+    many requests.
 
     Takes as long for a name that gets none: what is written for it is taken back. The account is locked, so that many
     who ask at once get no more mails.

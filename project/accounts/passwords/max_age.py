@@ -24,7 +24,8 @@ def is_too_old(request: HttpRequest) -> bool:
 
 
 class PasswordAgeMiddleware(Middleware):
-    """Lets whoever must change their password do nothing else. Stands behind what ends sessions, for staff."""
+    """Redirects people whose password is too old to the page that changes it. It follows the middleware that ends
+    sessions, for staff."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, ALLOWED_PAGES):

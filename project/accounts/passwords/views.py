@@ -1,4 +1,4 @@
-"""The pages of the door by which a forgotten password is asked for anew, and by which a link sets one."""
+"""The pages that request a link for a forgotten password, and that set a password by a link."""
 
 from axes.handlers.proxy import AxesProxyHandler
 from django import forms
@@ -39,7 +39,7 @@ def _page(request: HttpRequest, title: str, *, status: int = 200, **more) -> Htt
 
 @never_cache
 def ask_for_link(request: HttpRequest) -> HttpResponse:
-    """Says the same for every name: nobody learns which accounts exist, or have a password or a mail."""
+    """Gives the same answer for every name: it does not reveal which accounts exist, or have a password or a mail."""
     title = _("Password forgotten")
     if SENT in request.GET:
         text = _(

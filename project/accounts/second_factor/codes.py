@@ -72,7 +72,8 @@ def app_address(secret: str, user: User, host: str) -> str:
 
 
 def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) -> int | None:
-    """The time step behind `after` whose code this is: this step's, or a neighbour's. None if there is none."""
+    """Returns the time step after `after` to which this code belongs: this step or a neighbour. None if there is
+    none."""
     if not APP_CODE.fullmatch(code):
         return None
     try:
@@ -88,7 +89,7 @@ def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) 
 
 
 def normalized_code(code: str) -> str:
-    """A code as typed, without what only helps to read it."""
+    """Returns a code as typed, without spaces and hyphens, in lower case."""
     return re.sub(r"[\s-]", "", code).lower()
 
 
@@ -99,8 +100,8 @@ def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
 
 
 class CodeBackend:
-    """Takes a code from somebody whose password was right. One of AUTHENTICATION_BACKENDS, so that django-axes and
-    login_guard count wrong codes with wrong passwords, and nobody who is locked out is heard."""
+    """Authenticates by a code after the right password. One of AUTHENTICATION_BACKENDS, so that django-axes and
+    login_throttle count wrong codes with wrong passwords, and refuse people who are locked out."""
 
     def authenticate(self, request: HttpRequest, *, username: str, token: str) -> User | None:
         user = User.objects.get(username=username)

@@ -1,6 +1,7 @@
-"""Between the right password and the session: a page asks for a code, or sets the second factor up at the first log-in.
+"""The log-in's second step, after the right password: asks for a code, or sets the second factor up at the first
+log-in.
 
-Whose password was right lies in a session of nobody, under a new key, for ten minutes.
+In between, an anonymous session under a new key holds the user for ten minutes.
 """
 
 import datetime
@@ -47,7 +48,7 @@ def lacks_factor(request: HttpRequest) -> bool:
 
 
 def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
-    """Ends whatever session there is, and leads to the page that asks."""
+    """Ends the present session and redirects to the page that asks for the code."""
     view = LoginView()
     view.setup(request)
     leads_to = view.get_success_url()  # `next`, if it is an address of ours

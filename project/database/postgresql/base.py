@@ -162,7 +162,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return found
 
     def _newer(self, found: psycopg.Connection, conn_params: dict) -> psycopg.Connection:
-        """A connection to another of the servers that is not behind. The given one if there is none."""
+        """Returns a connection to another server that is not behind. The given one if there is none."""
         hosts = conn_params["host"].split(",")
         ports = str(conn_params.get("port", "")).split(",")
         for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):
@@ -185,7 +185,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return True
 
     def ensure_connection(self):
-        """Measures the database's clock too, each ten seconds: whoever decides what is due comes here before."""
+        """Also measures the database's clock, every ten seconds: all code that decides what is due connects before."""
         self._drop_closed()
         super().ensure_connection()
         if is_to_measure() and self._may_be_asked():

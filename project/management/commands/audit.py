@@ -56,6 +56,6 @@ def _end_of(until: datetime.date) -> datetime.datetime:
 
 
 def line(act: Act) -> str:
-    """One act in one line: nobody's words can forge another."""
+    """Returns an act as one line: free text can't forge another."""
     parts = (act.who, act.address, act.what, act.about, act.details)
     return one_line("  ".join([f"{timezone.localtime(act.at):%Y-%m-%d %H:%M:%S}", *(part or "-" for part in parts)]))

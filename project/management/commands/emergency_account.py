@@ -10,7 +10,7 @@ from project.models import User
 
 
 class Command(BaseCommand):
-    """The link is printed here alone, and kept nowhere: whoever sees this terminal can set the password."""
+    """Prints the link here only and stores it nowhere: anyone who sees this terminal can set the password."""
 
     help = "Marks an account that may use a password with PASSWORD_LOGIN=emergency; prints how to log in once."
 

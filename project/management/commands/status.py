@@ -18,7 +18,7 @@ from project.trail.settings_trail import changed_since_start
 
 
 class Command(BaseCommand):
-    """Says what is wrong first, then how things are. Exits with 1 if anything is wrong."""
+    """Prints what is wrong first, then the state. Exits with 1 if anything is wrong."""
 
     help = (
         "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, notices, "
