@@ -15,7 +15,7 @@ from django.utils import timezone
 from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.bboss.clocks import clock_differences, wrong_clocks
 from integrations.bigdata.client import query_product_infos
-from integrations.outbound.http_client import PartnerError, reach
+from integrations.outbound.http_client import PartnerError, check_reachable
 from integrations.outbound.total_timeout import TLSSocket, connected, deadline
 from integrations.partners.calls import call_of
 from notifications.sending import MailError, greet
@@ -75,13 +75,13 @@ def _ask_database() -> None:
 
 def _look_up() -> None:
     if not has_look_up():
-        reach(call_of("bigdata.post").url, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+        check_reachable(call_of("bigdata.post").url, timeout=settings.PARTNER_TIMEOUT_SECONDS)
         return
     query_product_infos(UNKNOWN_NUMBER, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
 
 
 def _reach_bpm() -> None:
-    reach(settings.BPM_BASE_URL, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    check_reachable(settings.BPM_BASE_URL, timeout=settings.PARTNER_TIMEOUT_SECONDS)
 
 
 def _greet_mail_server() -> None:

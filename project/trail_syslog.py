@@ -194,14 +194,14 @@ def deliver(target: Target, messages: Sequence[bytes]) -> None:
     with contextlib.ExitStack() as held:
         sock = held.enter_context(_connect(target, until))
         if target.scheme == "tls":
-            sock.settimeout(min(CONNECT, _left(until)))
+            sock.settimeout(min(CONNECT, _seconds_left(until)))
             context = ssl.create_default_context(cafile=settings.PARTNER_CA_BUNDLE or None)
             sock = held.enter_context(context.wrap_socket(sock, server_hostname=target.host))
         while data:
-            sock.settimeout(_left(until))
+            sock.settimeout(_seconds_left(until))
             data = data[sock.send(data) :]
         if isinstance(sock, ssl.SSLSocket):
-            sock.settimeout(_left(until))
+            sock.settimeout(_seconds_left(until))
             _end_tls(sock)
         sock.shutdown(socket.SHUT_WR)
         _wait_for_end(sock, until)
@@ -212,13 +212,13 @@ def _connect(target: Target, until: float) -> socket.socket:
     refused = OSError("the log server has no address")
     for *_kind, address in socket.getaddrinfo(*target[1:], type=socket.SOCK_STREAM):
         try:
-            return socket.create_connection(address[:2], timeout=min(CONNECT, _left(until)))
+            return socket.create_connection(address[:2], timeout=min(CONNECT, _seconds_left(until)))
         except OSError as error:
             refused = error
     raise refused
 
 
-def _left(until: float) -> float:
+def _seconds_left(until: float) -> float:
     """Returns the seconds left. Raises TimeoutError if none are."""
     if (left := until - time.monotonic()) > 0:
         return left

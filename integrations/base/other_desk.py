@@ -43,7 +43,7 @@ FRESH = 5.0  # seconds for which a web process does not look again whether its p
 RELOAD_LASTS = datetime.timedelta(seconds=15)  # that old web processes go on while new ones load
 LEAVE_WITHIN = 2.0  # seconds that the database may take at the end of a web process
 FORGOTTEN_AFTER = datetime.timedelta(days=1)
-NAMED = 10  # answers that a line of the log names
+ANSWERS_NAMED = 10  # answers that a line of the log names
 
 
 @dataclass
@@ -59,7 +59,7 @@ class _Web:
 web = _Web()
 
 
-def calls() -> dict[str, str]:
+def calls_of_this_process() -> dict[str, str]:
     """Returns the addresses and identities of this process's calls, by setting. No secret: of SECRET_KEY 32 bits of its
     hash."""
     return {
@@ -84,13 +84,13 @@ def _fingerprint(key: str) -> str:
 
 
 def digest() -> str:
-    """`calls()` in a few characters, for a process that follows this one."""
-    return hashlib.sha256(json.dumps(calls(), sort_keys=True).encode()).hexdigest()[:16]
+    """`calls_of_this_process()` in a few characters, for a process that follows this one."""
+    return hashlib.sha256(json.dumps(calls_of_this_process(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differing(theirs: dict[str, str]) -> list[str]:
     """The settings in which this process differs from these. A key that it honours is no difference."""
-    mine = calls()
+    mine = calls_of_this_process()
     keys = {_fingerprint(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)}
     same = {name for name in mine if theirs.get(name, mine[name]) == mine[name]}
     return [name for name in mine if name not in same and not (name == "SECRET_KEY" and theirs[name] in keys)]
@@ -112,7 +112,7 @@ def _if_made(act: Callable[..., list]) -> Callable[..., list]:
 
 
 @_if_made
-def enter(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
+def register_process(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
     """Notes a process's start. Returns the settings in which it differs from the desk: then it must take no step.
 
     Its values become the desk's where there is none yet; after a reload that changed them (`before`: the digest of what
@@ -127,7 +127,7 @@ def enter(name: str, *, before: str = "", changed: bool = False, works: bool = T
 
 @transaction.atomic
 def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[str]]:
-    now, mine = timezone.now(), calls() if works else {PROFILE: calls()[PROFILE]}
+    now, mine = timezone.now(), calls_of_this_process() if works else {PROFILE: calls_of_this_process()[PROFILE]}
     DeskProcess.objects.get_or_create(name=IN_FORCE, defaults={"calls": mine, "seen_at": now})
     row = DeskProcess.objects.select_for_update(no_key=True).get(name=IN_FORCE)
     differs, taken = differing(row.calls), []
@@ -161,8 +161,8 @@ def say_read_otherwise() -> None:
         logger.warning("what answers mean by the profile in force now is not known: %s", error)
         return
     if rows:
-        named = ", ".join(f"{row.order} {row.call} {row.was} -> {row.now}" for row in rows[:NAMED])
-        more = ", ..." if len(rows) > NAMED else ""
+        named = ", ".join(f"{row.order} {row.call} {row.was} -> {row.now}" for row in rows[:ANSWERS_NAMED])
+        more = ", ..." if len(rows) > ANSWERS_NAMED else ""
         logger.warning(
             "by the profile in force now %s answers would read otherwise; `resume` and `resend` carry it out: %s%s",
             len(rows),
@@ -189,7 +189,7 @@ def _machine() -> str:
 
 
 @_if_made
-def look(name: str, *, works: bool = True) -> list[str]:
+def differences_from_desk(name: str, *, works: bool = True) -> list[str]:
     """The settings in which this process differs from the desk, which its row says too."""
     differs = differs_now()
     _note_process(name, differs, works=works, now=timezone.now())
@@ -215,19 +215,19 @@ def refuse_other_desk() -> None:
 
 
 def _note_process(name: str, differs: list[str], *, works: bool, now: datetime.datetime) -> None:
-    said = {"calls": calls(), "differs": differs, "works": works, "seen_at": now}
+    said = {"calls": calls_of_this_process(), "differs": differs, "works": works, "seen_at": now}
     said |= {"machine": _machine(), "pid": os.getpid()}
     DeskProcess.objects.update_or_create(name=name, defaults=said)
 
 
-def leave(name: str) -> None:
+def unregister_process(name: str) -> None:
     DeskProcess.objects.filter(name=name).delete()
 
 
 def adopt(*, now: datetime.datetime) -> list[str]:
     """Makes what this process would call that of the desk. Returns the settings that differed."""
     differs = differs_now()
-    DeskProcess.objects.update_or_create(name=IN_FORCE, defaults={"calls": calls(), "seen_at": now})
+    DeskProcess.objects.update_or_create(name=IN_FORCE, defaults={"calls": calls_of_this_process(), "seen_at": now})
     if PROFILE in differs:
         say_read_otherwise()
     return differs
@@ -237,7 +237,7 @@ def adopt(*, now: datetime.datetime) -> list[str]:
 def machines_with_another_profile() -> list[str]:
     """The living processes, with their machines, whose profile of the partners is not that of this process, and the
     desk itself if its profile is another. `resume` reads answers by it, so all must have the same."""
-    mine = calls()[PROFILE]
+    mine = calls_of_this_process()[PROFILE]
     rows = DeskProcess.objects.filter(Q(name=IN_FORCE) | Q(seen_at__gt=timezone.now() - HEARTBEAT_LIMIT))
     others = [row for row in rows.order_by("name") if row.calls.get(PROFILE, mine) != mine]
     return [
@@ -262,7 +262,7 @@ def has_other_profile() -> bool:
 
 @_if_made
 def _other_profile() -> list[str]:
-    mine = calls()[PROFILE]
+    mine = calls_of_this_process()[PROFILE]
     row = DeskProcess.objects.filter(name=IN_FORCE).first()
     if row is None or row.calls.get(PROFILE, mine) == mine:
         web.fitted = True
@@ -276,7 +276,7 @@ def other_desks(*, now: datetime.datetime) -> list[DeskProcess]:
     return [row for row in _alive(now).order_by("name") if row.differs]
 
 
-def say(differs: list[str], *, now: datetime.datetime) -> None:
+def open_incident(differs: list[str], *, now: datetime.datetime) -> None:
     """Opens the incident, or brings it up to date."""
     params = {"machine": _machine(), "settings": ", ".join(differs)}
     open_desk_incident(OTHER_DESK, params=params, now=now)
@@ -298,12 +298,12 @@ def watch_web() -> None:
         try:
             with database_deadline(CHECK_SECONDS):
                 if not entered:
-                    differs = enter(name, changed=web.changed, works=False)
+                    differs = register_process(name, changed=web.changed, works=False)
                     entered, web.changed = True, False
                     if differs:
                         logger.error("this process differs from the desk of this database, by %s", ", ".join(differs))
-                elif differs := look(name, works=False):
-                    say(differs, now=timezone.now())
+                elif differs := differences_from_desk(name, works=False):
+                    open_incident(differs, now=timezone.now())
         except Exception as error:  # whatever it is, the next look follows
             logger.warning("whether this process calls whom the desk calls is not known: %s", error)
         finally:
@@ -315,7 +315,7 @@ def leave_web() -> None:
     """Says goodbye for a web process that ends. Never fails."""
     try:
         with database_deadline(LEAVE_WITHIN):
-            leave(_name_of_web())
+            unregister_process(_name_of_web())
     except Exception as error:  # whatever it is, it ends
         logger.warning("the end of this process is not noted: %s", error)
     finally:

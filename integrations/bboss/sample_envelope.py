@@ -45,7 +45,7 @@ def signed_envelope(
     members = {
         "accessToken": _token(now, how),
         "busType": "BBSS",
-        "content": spoken(content, how) if isinstance(content, dict) else content,
+        "content": content_on_the_wire(content, how) if isinstance(content, dict) else content,
         "cutOffDay": wire_time(now)[:8],
         "domain": settings.BBOSS_DOMAIN,
         "envFlag": settings.BBOSS_ENV_FLAG,
@@ -53,7 +53,7 @@ def signed_envelope(
         "routeValue": settings.BBOSS_ROUTE_VALUE,
         "sessionID": number,
         "signMethod": how.sign.methods[0],
-        "timeStamp": written(now.astimezone(SHANGHAI), how.time_formats[0]),
+        "timeStamp": time_as_text(now.astimezone(SHANGHAI), how.time_formats[0]),
         "transIDO": number,
         "userPartyID": _first(settings.BBOSS_PARTY_IDS, "BBOSS_PARTY_IDS"),
         "version": "1.0.0",
@@ -66,7 +66,7 @@ def signed_envelope(
     return {name: sign(Wire(members, encode(members), how.charsets[0]), secret, how)} | members
 
 
-def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
+def content_on_the_wire(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
     """A content that is written our way, with the profile's values and forms of days."""
     said: dict[str, Any] = copied(content) if how.rename else dict(content)
     values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
@@ -77,12 +77,12 @@ def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
     for name in ("BizStart", "BizEnd"):
         form = how.day_formats[0]
         if form != DAY and isinstance(said.get(name), str) and (moment := parse_digits(said[name] + "000000")):
-            said[name] = written(moment, form)
+            said[name] = time_as_text(moment, form)
     return said
 
 
-def written(moment: datetime.datetime, form: str) -> str:
-    """A moment in a form of the profile."""
+def time_as_text(moment: datetime.datetime, form: str) -> str:
+    """Returns a time in one of the profile's forms."""
     return str(int(moment.timestamp() * EPOCHS[form])) if form in EPOCHS else moment.strftime(form)
 
 

@@ -43,7 +43,10 @@ from orders.rules.local_time import midnight
 
 logger = logging.getLogger(__name__)
 THREADS = 12
-BATCH, RECORDS = 200, 20_000  # orders that are compared together, and how many of the partner's records they may have
+ORDERS_A_BATCH, RECORDS_A_BATCH = (
+    200,
+    20_000,
+)  # orders that are compared together, and how many of the partner's records they may have
 SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
 Keys = Collection[tuple[str, str]]  # records by productId and domain's key
 GIVE_UP_AFTER = 20  # this many orders in a row without an answer
@@ -87,7 +90,7 @@ class Scope:
 
 
 @dataclass
-class Asked:
+class QueriedOrder:
     """An order that we asked about. `ours` and `seen` are our records from before.
 
     `troubled`: something must be written even if both books agree (see `differences`, and `meant`). `left`: records
@@ -187,7 +190,7 @@ class Comparison:
             self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers
         )
 
-    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
+    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[QueriedOrder], int]]:
         """Yields each batch with its last id. While one batch is compared, the next one is queried."""
         before = None
         for orders in self._batches():
@@ -200,22 +203,22 @@ class Comparison:
 
     def _batches(self) -> Iterator[list[Order]]:
         """Batches whose records fit into memory. A batch has at least one order."""
-        last, size = self.after or 0, min(BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or BATCH)
+        last, size = self.after or 0, min(ORDERS_A_BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or ORDERS_A_BATCH)
         while orders := list(self.scope.orders().filter(pk__gt=last)[:size]):
             yield from _parts(orders)
             last = orders[-1].pk
 
-    def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[Asked]:
+    def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[QueriedOrder]:
         """Reads our records, then queries theirs. Leaves out orders with a billing step under way."""
         orders = self._to_compare(orders)
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
             records[record.order_id].append(record)
-        again = self._again
+        again = self._fixes_accepted
         to_end = troubled(orders) | not_meant(orders, records, now=timezone.now(), accepted=again).keys()
         left = self._left_out(orders, records)
         return [
-            Asked(
+            QueriedOrder(
                 order,
                 ours := _our_records(order, records[order.pk], again=again),
                 results.snapshot(records[order.pk]),
@@ -244,7 +247,7 @@ class Comparison:
         return found
 
     @property
-    def _again(self) -> bool:
+    def _fixes_accepted(self) -> bool:
         """Returns True if the run also fixes differences that staff accepted: somebody names the orders and gives a
         reason."""
         return self.fix and bool(self.reason)
@@ -261,7 +264,7 @@ class Comparison:
         self.tally.skipped += not compared
         self.on_left(order.number, left, compared)
 
-    def _compare(self, batch: list[Asked], last: int) -> None:
+    def _compare(self, batch: list[QueriedOrder], last: int) -> None:
         for asked in batch:
             answer = asked.answer.result()
             if isinstance(answer, PartnerError) and answer.code != "bad_result":
@@ -282,7 +285,7 @@ class Comparison:
         self.tally.in_a_row += 1
         self.tally.error = f"{number}: {error.code}: {error.message}"
 
-    def _compare_safely(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
+    def _compare_safely(self, asked: QueriedOrder, theirs: list[dict] | PartnerError) -> None:
         """Compares an order. An error counts as a missing answer, so that the other orders are still compared."""
         try:
             self._compare_one(asked, theirs)
@@ -293,7 +296,7 @@ class Comparison:
             self.tally.silent += 1
             self.tally.error = f"{asked.order.number}: internal: {error!r}"
 
-    def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
+    def _compare_one(self, asked: QueriedOrder, theirs: list[dict] | PartnerError) -> None:
         self.tally.in_a_row = 0
         found, theirs = _compare_records(asked.ours, theirs)
         found = [one for one in found if (one.product_id, domain_key(one.domain)) not in asked.left]
@@ -337,7 +340,7 @@ class Comparison:
             self.tally.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
 
-    def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
+    def _save_discrepancies(self, asked: QueriedOrder, found: list[Discrepancy]) -> list[Difference] | None:
         return results.keep_discrepancies(
             self.row,
             asked.order.pk,
@@ -346,7 +349,7 @@ class Comparison:
             but=asked.left,
             fix=self.fix,
             reason=self.reason,
-            again=self._again,
+            again=self._fixes_accepted,
             by=self.by,
             now=timezone.now(),
             mail=not self.scope.numbers,
@@ -360,7 +363,7 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
     part, records = [], 0
     for order in orders:
         records += counts.get(order.pk, 0)
-        if part and records > RECORDS:
+        if part and records > RECORDS_A_BATCH:
             yield part
             part, records = [], counts.get(order.pk, 0)
         part.append(order)

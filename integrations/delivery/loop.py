@@ -29,7 +29,7 @@ from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longes
 from integrations.delivery.circuit_breaker import PartnerCache, may_probe, next_probe, note_outcomes, open_partners
 from integrations.delivery.mail import write_mail
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import PartnerError, reach
+from integrations.outbound.http_client import PartnerError, check_reachable
 from integrations.partners.calls import call_of
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -459,7 +459,7 @@ def _may_send_probe(partner: str) -> bool:
     if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
         return True
     try:
-        reach(call_of("bpm.start").url, timeout=min(PROBE_FOR, settings.PARTNER_TIMEOUT_SECONDS))
+        check_reachable(call_of("bpm.start").url, timeout=min(PROBE_FOR, settings.PARTNER_TIMEOUT_SECONDS))
     except PartnerError:
         return False
     return True

@@ -20,7 +20,7 @@ NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "big
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class CallStatus:
     """One call. `proofs`: by the kinds of step that ask it for proof, what proved them; None: nothing yet. `held`: the
     hold that keeps these kinds back; `paused`: a person's pause. The last attempts of the call that were accepted,
     refused and in doubt."""
@@ -34,7 +34,7 @@ class Standing:
     doubtful: Attempt | None
 
 
-def standings() -> list[Standing]:
+def call_statuses() -> list[CallStatus]:
     """Returns the current status of all calls."""
     proofs = proofs_in_force() if asks_proof() else {}
     held = {row.partner: row for row in holds_in_force()}
@@ -46,7 +46,7 @@ def standings() -> list[Standing]:
         kinds = {kind: proof for kind, proof in proofs.items() if CALLS[kind] == name}
         partner = name.partition(".")[0]
         found.append(
-            Standing(
+            CallStatus(
                 name=name,
                 proofs=kinds,
                 held=held.get(partner) if kinds else None,
@@ -87,7 +87,7 @@ def doubtful_answers() -> QuerySet:
     return rows.filter(Q(read=NOT_UNDERSTOOD) | Q(incident__isnull=False)).order_by("-pk")
 
 
-def lines_of_standing(row: Standing) -> Iterator[str]:
+def lines_of_status(row: CallStatus) -> Iterator[str]:
     """Yields a call's status in lines, for engineers."""
     proofs = [f"{kind}: {_proven(proof)}" for kind, proof in row.proofs.items()]
     yield f"  proven   {'; '.join(proofs) or 'not asked'}"

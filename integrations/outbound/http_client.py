@@ -43,7 +43,7 @@ NO_PARAMS = {"code": "cause_says_all"}
 ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
 
 
-listeners: list[Callable[[Call, int, str, bytes], None]] = []
+answer_listeners: list[Callable[[Call, int, str, bytes], None]] = []
 """They hear each answer as it came: its call, HTTP status, charset and bytes (`partners try`)."""
 
 
@@ -143,7 +143,7 @@ def post(
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     named = named_charset(headers.get("Content-Type"))
     charset = named or call.charset
-    for listen in listeners:  # before any refusal: `partners try` shows refused answers too
+    for listen in answer_listeners:  # before any refusal: `partners try` shows refused answers too
         listen(call, status, charset, raw)
     text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace").removeprefix(MARK)[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
@@ -165,13 +165,13 @@ def post(
     return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, named)
 
 
-def reach(url: str, *, timeout: float) -> int:
+def check_reachable(url: str, *, timeout: float) -> int:
     """The status of any answer to a HEAD of this URL: it says that the partner can be reached. Raises PartnerError."""
     request = requests.Request("HEAD", url, headers={"User-Agent": "ibs-order-desk"}).prepare()
     return _exchange(request, timeout, 0)[0]
 
 
-def ask(
+def request_json(
     url: str,
     *,
     timeout: float,

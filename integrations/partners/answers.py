@@ -70,12 +70,12 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
     name = name or next(iter([*wrapped, *order]), "")
     if not name:
         return "", ""
-    told = read_rule({name: [plain[name]]}).told
+    told = read_rule({name: [plain[name]]}).as_toml
     line = "{}.answer.{} = [{}]"
-    success = line.format(partner, "success", ", ".join([*(rule.told for rule in how.success), told]))
+    success = line.format(partner, "success", ", ".join([*(rule.as_toml for rule in how.success), told]))
     if name in wrapped:
         success = line.format(partner, "unwrap", ", ".join(map(toml, [*how.unwrap, name])))
-    return success, line.format(partner, "refused", ", ".join([*(rule.told for rule in how.refused), told]))
+    return success, line.format(partner, "refused", ", ".join([*(rule.as_toml for rule in how.refused), told]))
 
 
 def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:

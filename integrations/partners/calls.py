@@ -73,7 +73,7 @@ def lines_of(call: str, status: int, raw: bytes, charset: str) -> tuple[str, str
 @functools.lru_cache(64)
 def _hash(call: Call) -> str:
     how = call.answer
-    rules = [[rule.told for rule in part] for part in (how.repeated, how.success, how.later, how.refused)]
+    rules = [[rule.as_toml for rule in part] for part in (how.repeated, how.success, how.later, how.refused)]
     return hashlib.sha256(json.dumps([call.name, call.url, how.unwrap, rules]).encode()).hexdigest()
 
 

@@ -24,10 +24,10 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """Members by their paths, and for each the accepted values. `told`: the rule as TOML."""
+    """Members by their paths, and for each the accepted values. `as_toml`: the rule as TOML."""
 
     members: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...]
-    told: str
+    as_toml: str
     names_status: bool = False
 
     def holds(self, data: object, *, status: int, empty: bool = False) -> bool:

@@ -98,7 +98,7 @@ def lines_of_callback(callback: ShownCall) -> Iterator[str]:
 
 
 def _values_words(values: tuple[Any, ...]) -> str:
-    return f"[{', '.join(one.told if isinstance(one, Rule) else toml(one) for one in values)}]"
+    return f"[{', '.join(one.as_toml if isinstance(one, Rule) else toml(one) for one in values)}]"
 
 
 def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, charset: str = "") -> Iterator[str]:
@@ -123,7 +123,7 @@ def _meaning(how: Any, name: str, read: Reading, status: int) -> tuple[str, str]
     if read.data is not None and str(read.data.get("code")) == "409":
         return Meaning.REPEATED, "code 409 is judged as HTTP 409 is"
     if none := next((rule for rule in getattr(how, "none", ()) if rule.holds(read.data, status=status)), None):
-        return "nothing there", f"{none.told}  ([{name}] none)"
+        return "nothing there", f"{none.as_toml}  ([{name}] none)"
     if name not in LOOK_UPS or read.meaning != Meaning.SUCCESS:
         return read.meaning.replace("_", " "), ""
     rows = member(read.data, tuple(how.rows.split(".")))
@@ -135,4 +135,4 @@ def _meaning(how: Any, name: str, read: Reading, status: int) -> tuple[str, str]
 def _because(profile: Profile, name: str, read: Reading) -> str:
     if read.rule is None:
         return "it is no JSON object" if read.data is None else "no rule fits"
-    return f"{read.rule.told}  ({source_of(profile, name, read.meaning.value)})"
+    return f"{read.rule.as_toml}  ({source_of(profile, name, read.meaning.value)})"

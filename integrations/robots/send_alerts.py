@@ -17,7 +17,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from integrations.models import RobotAlert, RobotState, ToldIncident
-from integrations.outbound.http_client import PartnerError, ask
+from integrations.outbound.http_client import PartnerError, request_json
 from integrations.robots.alert_texts import RobotMessage, one_message, summary_message
 from integrations.robots.robot_protocols import ROBOT_KINDS, Robot, body_of, read_robots
 from integrations.worker.lease_lock import Lease
@@ -141,7 +141,7 @@ def _call_robot(robot: Robot, message: RobotMessage, at: datetime.datetime) -> s
     """Calls the robot. Returns a code for why it did not take the message, empty if it did. Asks no database."""
     url, facts = ROBOT_KINDS[robot.kind].request(robot, message, at)
     try:
-        status, answer = ask(url, body=body_of(facts), timeout=TIMEOUT)
+        status, answer = request_json(url, body=body_of(facts), timeout=TIMEOUT)
     except PartnerError as error:
         return error.code
     except Exception as error:  # nothing that only tells may stop a worker; its words may hold the address

@@ -1,8 +1,8 @@
 """Translates between the desk's messages under a profile and the sandbox's own names (contract 7.1; `sandbox --profile
 FILE`).
 
-`heard` takes what the desk sent into the words of this folder, and `spoken` an answer into theirs. What a partner of
-this profile would not take is refused, our own names and values too where it has others.
+`decoded_request` takes the desk's members into the names of this folder, `encoded_answer` an answer into theirs.
+What a partner of this profile would not take is refused, our own names and values too where it has others.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from integrations.bboss.sample_envelope import written
+from integrations.bboss.sample_envelope import time_as_text
 from integrations.partners.calls import ours, rename_paths, renamed
 from integrations.partners.member_rules import ABSENT, ANY, BOUND, NOT_THERE, Rule, member
 from integrations.partners.profile import CONSTANTS, Bpm, Callback, Profile
@@ -72,7 +72,7 @@ class Dialect:
             key = hashlib.sha256(path.encode() + body).hexdigest()
         return SandboxRequest(path, key, headers.get("X-Request-Id", ""), body, bool(how.key_header), wrong)
 
-    def heard(self, path: str, body: dict) -> dict:
+    def decoded_request(self, path: str, body: dict) -> dict:
         """The body in our words. Raises Refusal."""
         if path not in CALLS:
             return body
@@ -123,7 +123,7 @@ class Dialect:
                 raise Refusal(name, f"不是 {how.time_format} 格式的有效时间") from None
             holder[name] = moment.strftime(USUAL.time_format)
 
-    def spoken(self, path: str, answer: dict, *, status: int = 200, repeated: bool = False) -> SandboxResponse:
+    def encoded_answer(self, path: str, answer: dict, *, status: int = 200, repeated: bool = False) -> SandboxResponse:
         """An answer of this folder, `{"code", "message"[, "result"]}`, as this partner says it."""
         if path not in CALLS or (status != 200 and not self._call(path).answer.repeated):
             return json_response(answer, status)
@@ -187,7 +187,7 @@ def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tu
     finished = how.finished if said["finished"] else how.unfinished
     sent: dict[str, Any] = said | {
         "result": (*values[said["result"]], said["result"])[0],
-        "time": written(moment, how.time_formats[0]),
+        "time": time_as_text(moment, how.time_formats[0]),
         "finished": (*finished, said["finished"])[0],
     }
     if how.finished_absent is not None and how.finished_absent == said["finished"]:

@@ -71,7 +71,7 @@ class Watchdog:
             signal.signal(number, lambda *_: self.stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
         with database_deadline(CHECK_SECONDS):  # before the first cluster, which would take steps at once
-            differs = other_desk.enter(self.name, before=os.environ.get(other_desk.BEFORE, ""))
+            differs = other_desk.register_process(self.name, before=os.environ.get(other_desk.BEFORE, ""))
         if differs:
             self.hold(differs)
             self.incident_at = time.monotonic()
@@ -137,10 +137,10 @@ class Watchdog:
         try:
             with database_deadline(CHECK_SECONDS):
                 close_old_connections()
-                differs = other_desk.look(self.name)
+                differs = other_desk.differences_from_desk(self.name)
                 if differs and self.process is None and time.monotonic() >= self.incident_at:
                     self.incident_at = time.monotonic() + other_desk.SAYS_AGAIN
-                    other_desk.say(differs, now=timezone.now())
+                    other_desk.open_incident(differs, now=timezone.now())
         except Error as error:
             self.outage.began(error)
             return
@@ -235,7 +235,7 @@ class Watchdog:
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
             say_goodbye(self.name)
-            other_desk.leave(self.name)
+            other_desk.unregister_process(self.name)
 
     def end(self, *, orderly: bool) -> None:
         """Closes the link, waits if `orderly`, and kills the process group. Orphans would go on unseen."""

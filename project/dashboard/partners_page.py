@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.onboarding.call_status import LOOKED_AT, doubtful_answers, standings
+from integrations.onboarding.call_status import LOOKED_AT, call_statuses, doubtful_answers
 from integrations.partners.profile import NAMES
 from integrations.partners.profile_words import DEFAULT, ShownCall, show_call, show_callback, without_values
 from orders.lists.pauses_in_force import may_pause
@@ -29,12 +29,12 @@ CALLS: Mapping[str, str | Promise] = {
     "bpm.start": gettext_lazy("Start a BPM process"),
     CALLBACK: gettext_lazy("BPM's callbacks"),
 }
-KINDS = {
+STEP_KINDS = {
     "create": gettext_lazy("making"),
     "cancel": gettext_lazy("cancelling at once"),
     "start": gettext_lazy("starting"),
 }
-READ = {
+MEANINGS = {
     "refused": gettext_lazy("refusal"),
     "not_understood": gettext_lazy("not understood"),
 }
@@ -53,8 +53,8 @@ def partners_page(request: HttpRequest, site) -> HttpResponse:
     context = {
         "title": _("Partner connections"),
         "file": settings.PARTNERS_FILE,
-        "rows": [(CALLS[row.name], row, [(KINDS[kind], proof) for kind, proof in row.proofs.items()], _why(row))
-                 for row in standings()],
+        "rows": [(CALLS[row.name], row, [(STEP_KINDS[kind], proof) for kind, proof in row.proofs.items()], _why(row))
+                 for row in call_statuses()],
         "calls": [*calls, _call(show_callback(settings.PARTNERS))],
         "answers": [_answer(row) for row in rows[:SHOWN]],
         "looked_at": LOOKED_AT,
@@ -83,6 +83,6 @@ def _answer(row) -> dict:
         "incident": reverse("admin:orders_incident_change", args=[incident]) if incident else "",
         "incident_id": incident,
         "status": row.http_status,
-        "read": READ.get(row.read, row.read),
+        "read": MEANINGS.get(row.read, row.read),
         "said": mask_text_or_json(without_values(row.attempt.answer))[:LONGEST],
     }

@@ -19,16 +19,16 @@ from orders.models import Dispatch
 from orders.pauses.pauses import pauses_in_force
 from orders.rules.steps import Channel
 
-KEPT = 3700  # seconds
-SLOW = {"desk_inbound_seconds": ("source", "2.5"), "desk_call_seconds": ("partner", "10.0")}
+KEPT_SECONDS = 3700  # seconds
+SLOW_LIMITS = {"desk_inbound_seconds": ("source", "2.5"), "desk_call_seconds": ("partner", "10.0")}
 """Of a histogram: the label that counts, and the seconds above which a call is slow."""
-QUICK, ALL = "quick", "all"
-DUE, MANY = "due", 200
+QUICK_CALLS, ALL_CALLS = "quick", "all"
+DUE_STEPS, MANY_DUE = "due", 200
 
 
 def note_figures(*, now: datetime.datetime) -> None:
     """Adds a line to the file. A STATE_DIR that takes none is told by StateFolderBroken."""
-    rows = [row for row in _read() if now.timestamp() - KEPT < row[0] < now.timestamp()]
+    rows = [row for row in _read() if now.timestamp() - KEPT_SECONDS < row[0] < now.timestamp()]
     line = [now.timestamp(), _figures(now)]
     with contextlib.suppress(OSError):
         settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
@@ -52,10 +52,10 @@ def _figures(now: datetime.datetime) -> dict[str, float]:
     for family in CountedCollector().collect():
         for name, labels, value, *_ in family.samples:
             stem, _, end = name.rpartition("_")
-            if stem in SLOW:
-                label, limit = SLOW[stem]
+            if stem in SLOW_LIMITS:
+                label, limit = SLOW_LIMITS[stem]
                 if end == "count" or (end == "bucket" and labels["le"] == limit):
-                    found[f"{stem} {labels[label]} {ALL if end == 'count' else QUICK}"] += value
+                    found[f"{stem} {labels[label]} {ALL_CALLS if end == 'count' else QUICK_CALLS}"] += value
             elif name == "desk_calls_total":
                 found[f"{name} {labels['partner']} {labels['outcome']}"] += value
             elif name == "desk_inbound_total" and labels["source"] == "bpm":
@@ -64,7 +64,7 @@ def _figures(now: datetime.datetime) -> dict[str, float]:
                 found[f"{name} {labels['kind']}"] += value
     due = Counter(Dispatch.objects.due(now).order_by().values_list("channel", flat=True))
     due[Channel.MAIL] += Mail.objects.open().filter(next_try_at__lte=now).count()
-    return dict(found) | {f"{DUE} {channel}": number for channel, number in due.items()}
+    return dict(found) | {f"{DUE_STEPS} {channel}": number for channel, number in due.items()}
 
 
 class Rise(NamedTuple):
@@ -84,7 +84,7 @@ class Rise(NamedTuple):
 
 def rise(minutes: int, *, now: datetime.datetime) -> Rise | None:
     """Returns the increase within so many minutes up to the newest line. None without recent lines."""
-    rows = [row for row in _read() if 0 <= now.timestamp() - row[0] < KEPT]
+    rows = [row for row in _read() if 0 <= now.timestamp() - row[0] < KEPT_SECONDS]
     if len(rows) < 2 or now.timestamp() - rows[-1][0] > 180:
         return None
     began = rows[-1][0] - minutes * 60 - 30
@@ -128,9 +128,9 @@ def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> di
     rows, lately = long.of(name), short.of(name)
     for key, total in rows.items():
         who, _, kind = key.partition(" ")
-        slow = total - rows.get(f"{who} {QUICK}", 0.0)
-        still = lately[key] - lately.get(f"{who} {QUICK}", 0.0)
-        if kind == ALL and only in {"", who} and total >= 20 and slow > total / 100 and still > 0:
+        slow = total - rows.get(f"{who} {QUICK_CALLS}", 0.0)
+        still = lately[key] - lately.get(f"{who} {QUICK_CALLS}", 0.0)
+        if kind == ALL_CALLS and only in {"", who} and total >= 20 and slow > total / 100 and still > 0:
             return {"who": who, "number": int(slow), "total": int(total), "minutes": minutes}
     return None
 
@@ -155,8 +155,8 @@ def queue_growing(*, now: datetime.datetime) -> dict | None:
     found = rise(15, now=now)
     if found is None or found.seconds < 14 * 60 or pauses_in_force(now=now):
         return None
-    for channel, number in found.of(DUE).items():
-        due = int(found.now[f"{DUE} {channel}"])
-        if due - number > MANY and number > 0:
+    for channel, number in found.of(DUE_STEPS).items():
+        due = int(found.now[f"{DUE_STEPS} {channel}"])
+        if due - number > MANY_DUE and number > 0:
             return {"channel": channel, "due": due, "number": int(number), "minutes": 15}
     return None

@@ -35,16 +35,17 @@ log = logging.getLogger(__name__)
 BACKUP_WITHIN = datetime.timedelta(hours=30)
 LOST_IN_A_ROW = 2  # one may be a process that somebody killed
 LEAST_INODES = 1000
-MAX_NOT_STORED, STILL = 5, 120  # answers 20000 that call nobody, and for how many seconds the last one counts
-HERE, POSTGRESQL = {"127.0.0.1", "::1", "localhost"}, Path("/var/lib/postgresql")
+MAX_NOT_STORED, RECENT_SECONDS = 5, 120  # answers 20000 that call nobody, and for how many seconds the last one counts
+LOCAL_HOSTS, POSTGRESQL = {"127.0.0.1", "::1", "localhost"}, Path("/var/lib/postgresql")
 FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # of a disk, and bytes: with more of either it is not nearly full
 IDLE_FOR, OPEN_FOR = "60 seconds", "30 minutes"  # of a transaction: doing nothing, and at work
-OLDEST = """SELECT pid, usename, application_name, xact_start, state, upper(substring(query FROM '^\\s*([[:alpha:]]+)'))
+OLDEST_TRANSACTION = """
+SELECT pid, usename, application_name, xact_start, state, upper(substring(query FROM '^\\s*([[:alpha:]]+)'))
 FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
     AND application_name <> 'pg_dump' AND pid <> pg_backend_pid()
     AND xact_start < now() - CASE WHEN state LIKE 'idle in transaction%%' THEN %s ELSE %s END::interval
 ORDER BY xact_start LIMIT 1"""
-ARCHIVER = """SELECT last_failed_wal, last_failed_time, last_archived_time FROM pg_stat_archiver
+FAILING_ARCHIVER = """SELECT last_failed_wal, last_failed_time, last_archived_time FROM pg_stat_archiver
 WHERE last_failed_time > COALESCE(last_archived_time, '-infinity') AND current_setting('archive_mode') <> 'off'"""
 
 
@@ -101,7 +102,7 @@ def step_kills_worker(*, now: datetime.datetime) -> dict | None:
 def transaction_old(*, now: datetime.datetime) -> dict | None:
     """The oldest transaction that does nothing for long, or works for longer. Backups are left out. Needs
     pg_read_all_stats to see those of other roles."""
-    rows = _ask(OLDEST, [IDLE_FOR, OPEN_FOR])
+    rows = _ask(OLDEST_TRANSACTION, [IDLE_FOR, OPEN_FOR])
     if not rows:
         return None
     pid, user, application, since, state, verb = rows[0]
@@ -111,7 +112,7 @@ def transaction_old(*, now: datetime.datetime) -> dict | None:
 
 def archive_fails(*, now: datetime.datetime) -> dict | None:
     """The WAL file that archive_command could not take last, and since when none was taken."""
-    rows = _ask(ARCHIVER, [])
+    rows = _ask(FAILING_ARCHIVER, [])
     if not rows:
         return None
     file, failed, taken = rows[0]
@@ -140,7 +141,7 @@ def orders_not_stored(*, now: datetime.datetime) -> dict | None:
 
 def is_going_on(row: dict) -> bool:
     """Returns True if answers 20000 are more than a few, and go on. Past ones raise no alarm."""
-    return row["number"] > MAX_NOT_STORED and row["seconds_ago"] < STILL
+    return row["number"] > MAX_NOT_STORED and row["seconds_ago"] < RECENT_SECONDS
 
 
 def database_disk(*, now: datetime.datetime) -> dict | None:
@@ -149,7 +150,7 @@ def database_disk(*, now: datetime.datetime) -> dict | None:
     place = connection.settings_dict
     if connection.vendor == "sqlite":
         folder = Path(place["NAME"]).parent
-    elif not place["HOST"] or place["HOST"].startswith("/") or place["HOST"] in HERE:
+    elif not place["HOST"] or place["HOST"].startswith("/") or place["HOST"] in LOCAL_HOSTS:
         folder = POSTGRESQL
     else:
         return None

@@ -13,7 +13,7 @@ from django_q.models import OrmQ
 from integrations.base.database_deadline import database_deadline, error_line
 from integrations.base.old_secrets import old_secrets
 from integrations.base.orders_not_stored import orders_not_stored_lately
-from integrations.base.other_desk import NAMED, PROFILE, other_desks
+from integrations.base.other_desk import ANSWERS_NAMED, PROFILE, other_desks
 from integrations.bboss.clocks import wrong_clocks
 from integrations.robots.send_alerts import failing_robots
 from integrations.worker.broker import ALIKE, SHARED_KEYS
@@ -352,7 +352,7 @@ def _suspended_work(row: dict) -> str:
 def _read_otherwise(orders: list[str]) -> str:
     """Says how many answers the profile in force reads differently than they were read. Empty if none."""
     said = _number(len(orders), "answer would read otherwise now", "answers would read otherwise now")
-    named = ", ".join(orders[:NAMED]) + (", ..." if len(orders) > NAMED else "")
+    named = ", ".join(orders[:ANSWERS_NAMED]) + (", ..." if len(orders) > ANSWERS_NAMED else "")
     return f"{said}: `resume` or `resend` carries it out ({named})" if said else ""
 
 

@@ -284,7 +284,7 @@ def test_questions_are_not_asked(desk):
 def test_a_comparison_under_way_stops(desk, monkeypatch):
     for number in ("T1", "T2", "T3"):
         desk.play(trial(number, f"{number.lower()}.example.com"))
-    monkeypatch.setattr("integrations.bigdata.reconciliation.BATCH", 1)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.ORDERS_A_BATCH", 1)
     monkeypatch.setattr("integrations.bigdata.reconciliation.Comparison._add_counts", lambda run: pause())
     reconcile()
     row = Reconciliation.objects.get()

@@ -186,7 +186,7 @@ def archive(settings, folder) -> Iterator[str]:
     """What PostgreSQL says of a command that fails; its own row can't be made without a server of our own."""
     with pytest.MonkeyPatch.context() as patch:
         row = "SELECT '0000000100000000000000AB', now() - interval '1 minute', now() - interval '1 hour'"
-        patch.setattr(silent_failures, "ARCHIVER", row)
+        patch.setattr(silent_failures, "FAILING_ARCHIVER", row)
         yield "archive_command could not take 0000000100000000000000AB at "
 
 

@@ -21,10 +21,10 @@ from integrations.bpm.callback_reading import BadCallbackError, members_of, read
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.loop import drain
-from integrations.onboarding.call_status import lines_of_standing, standings
+from integrations.onboarding.call_status import call_statuses, lines_of_status
 from integrations.onboarding.samples import example_of, samples
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import PartnerError, listeners, named_charset, post
+from integrations.outbound.http_client import PartnerError, answer_listeners, named_charset, post
 from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import Call, call_of
 from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile
@@ -86,13 +86,13 @@ class Command(BaseCommand):
     def show(self, profile: Profile) -> Iterator[str]:
         yield f"profile: {settings.PARTNERS_FILE or 'none, so the defaults'}"
         try:
-            found = {row.name: row for row in standings()}
+            found = {row.name: row for row in call_statuses()}
         except Error as error:  # what is asked of the profile needs no database
             found = {}
             yield f"how each call stands is not known: {error_line(error)}"
         for name in NAMES:
             yield from ("", *lines_of_call(show_call(profile, name)))
-            yield from lines_of_standing(found[name]) if found else ()
+            yield from lines_of_status(found[name]) if found else ()
         yield from ("", *lines_of_callback(show_callback(profile)))
 
     def check_profile(self, file: str) -> Iterator[str]:
@@ -151,11 +151,11 @@ class Command(BaseCommand):
         def hear(*answer: Any) -> None:
             heard.append(answer)
 
-        listeners.append(hear)
+        answer_listeners.append(hear)
         try:
             return _send_step(step, partner) if step else _ask(call, body, key)
         finally:
-            listeners.remove(hear)
+            answer_listeners.remove(hear)
 
     def read(self, call: str, file: str, status: int) -> Iterator[str]:
         if call not in CALLS:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
-from integrations.outbound.http_client import PartnerError, ask
+from integrations.outbound.http_client import PartnerError, request_json
 from project.base.ip_addresses import is_loopback
 
 SECONDS = 5.0
@@ -90,7 +90,7 @@ def call(url: str, **how) -> tuple[int, dict | None]:
     if not _turns.acquire(timeout=1):
         raise ProviderError("others wait for the provider already")
     try:
-        return ask(url, timeout=SECONDS, **how)
+        return request_json(url, timeout=SECONDS, **how)
     except PartnerError as error:
         raise ProviderError(f"no answer from {urlsplit(url).hostname}: {error.code}") from error
     finally:

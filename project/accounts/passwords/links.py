@@ -48,7 +48,7 @@ def link(user: User, kind: str) -> str:
     return f"{settings.SITE_URL}{reverse('password_link')}?key={key}"
 
 
-def opened(key: str) -> tuple[User, str] | None:
+def user_of_link(key: str) -> tuple[User, str] | None:
     """The account that a link's key opens, and the link's kind. None if it is not ours, used, over, or of no use."""
     for kind, period in VALID.items():
         try:
@@ -84,7 +84,7 @@ def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str
 
 
 @transaction.atomic
-def ask(name: str, *, address: str, now: datetime.datetime) -> bool:
+def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
     """Sends a link if an account of this name has a password and a mail. Returns False, and sends nothing, after too
     many requests.
 

@@ -18,7 +18,7 @@ from orders.history.people import staff_actor
 from orders.history.trail import Code
 from project.accounts.login_throttle import address_of
 from project.accounts.login_trail import note_from
-from project.accounts.passwords.links import HOUR, ask, opened
+from project.accounts.passwords.links import HOUR, send_reset_link, user_of_link
 from project.base.logs import one_line
 from project.models import User
 
@@ -50,7 +50,7 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
     form = NameForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         name, address = one_line(form.cleaned_data["name"])[:150], address_of(request) or ""
-        if ask(name, address=address, now=timezone.now()):
+        if send_reset_link(name, address=address, now=timezone.now()):
             return redirect(f"{reverse('admin_password_reset')}?{SENT}=1")
         text = _("Too many links were asked for this name or from here. Try again in an hour, or ask an administrator.")
         answer = _page(request, title, text=text, status=429)
@@ -69,7 +69,7 @@ def set_by_link(request: HttpRequest) -> HttpResponse:
     here = reverse("password_link")
     if "key" in request.GET:
         answer = redirect(here)
-        if opened(request.GET["key"]):
+        if user_of_link(request.GET["key"]):
             answer.set_cookie(
                 KEY, request.GET["key"], path=here, secure=settings.HTTPS_ONLY, httponly=True, samesite="Lax"
             )
@@ -77,7 +77,7 @@ def set_by_link(request: HttpRequest) -> HttpResponse:
             answer.delete_cookie(KEY, path=here)
         return answer
     key = request.COOKIES.get(KEY, "")
-    found = opened(key)
+    found = user_of_link(key)
     if found is None:
         text = _("This link was used, is over, or is not whole. Ask for a new one, or ask an administrator.")
         return _page(request, _("Link not valid"), text=text, ask_anew=True, status=403)
@@ -86,7 +86,7 @@ def set_by_link(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             User.objects.select_for_update(no_key=True).get(pk=user.pk)
-            if opened(key) is None:  # used meanwhile
+            if user_of_link(key) is None:  # used meanwhile
                 return redirect(here)
             form.save()
             note_from(request, Code.PASSWORD_SET, by=staff_actor(user), about=user.username, way=kind)
