@@ -58,7 +58,7 @@ class Target(NamedTuple):
 
 
 def target_of(url: str) -> Target:
-    """Reads AUDIT_SYSLOG. Raises ValueError, whose text says what is wrong."""
+    """Reads AUDIT_SYSLOG. Raises ValueError with the fault."""
     parts = urlsplit(url)
     if parts.scheme not in {"udp", "tcp", "tls"} or not parts.hostname or not parts.port:
         raise ValueError("must be udp://host:port, tcp://host:port or tls://host:port")
@@ -87,7 +87,7 @@ def stuck_trail(*, now: datetime.datetime) -> dict | None:
 
 @unless_away
 def send_trail() -> str:
-    """Sends what no other process sends, for some seconds. What is left then goes out with the next task."""
+    """Sends the trail for some seconds, unless another process does. The next task sends the rest."""
     if not settings.AUDIT_SYSLOG:
         return "AUDIT_SYSLOG is empty"
     lease = Lease("audit_syslog", held_for=LEASE)

@@ -1,4 +1,5 @@
-"""Heartbeats of the clusters (contract 3.9, Alive)."""
+"""Heartbeats of the clusters (contract 3.9, Alive). A cluster that is silent for HEARTBEAT_LIMIT (integrations/models)
+counts as dead."""
 
 import datetime
 

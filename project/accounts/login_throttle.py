@@ -1,11 +1,11 @@
-"""Slows down password guessing at /admin/.
+"""Locks people out and slows down password guessing at /admin/.
 
-django-axes counts the failures. This module tells it who is calling, adds two rules to its own (five failures lock a
-name for an address), and answers callers who are locked out:
+django-axes counts the failures: AXES_FAILURE_LIMIT failures lock a name for an address, for AXES_COOLOFF_TIME
+(project/settings.py). This module identifies the caller, adds two rules, and answers callers who are locked out:
 
 - Many failures over several names lock an address for all names.
-- Very many failures of a name within an hour, from wherever, slow it: each try needs a ticket that is five seconds old.
-  No thread waits for that, and whoever has the right password gets in.
+- Very many failures of a name within an hour, from any address, slow it: each try needs a ticket that is five seconds
+  old. No thread waits for that, and a person with the right password gets in.
 """
 
 import datetime
@@ -57,7 +57,7 @@ def forget_failures(username: str, address: str | None) -> None:
 
 
 class LoginGuard(AxesDatabaseHandler):
-    """django-axes' handler (AXES_HANDLER) with our two rules, which count in its log of failures of the last hour."""
+    """django-axes' handler (AXES_HANDLER) with our two rules, which read its log of failures of the last hour."""
 
     def is_locked(self, request: HttpRequest, credentials: dict | None = None) -> bool:
         if super().is_locked(request, credentials):

@@ -1,6 +1,6 @@
 """Mails alarms to DEFAULT_CONTACT_MAIL, for sites without Prometheus: once, and once when it is over.
 
-It tells what `status` finds wrong. A dead worker mails nothing, and a restored desk neither: look at /readyz from
+The alarms are the reasons of `status`. A dead worker sends no mail, and a restored desk neither: check /readyz from
 another machine.
 """
 

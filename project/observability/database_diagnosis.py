@@ -1,6 +1,5 @@
-"""Names what keeps the database from its work as what it is: who holds a lock, which sequence is at its end, which
-constraint or trigger refuses. No row's values are told.
-"""
+"""Diagnoses why the database can't work: who holds a lock, which sequence is at its end, which constraint or trigger
+refuses. It shows no row's values."""
 
 import re
 from contextlib import suppress

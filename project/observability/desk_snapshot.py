@@ -254,7 +254,7 @@ class DeskSnapshot:
 
 
 def mails_given_up(now: datetime.datetime) -> QuerySet[Mail]:
-    """The mails to staff of the last days that did not go out and nobody has sent again. Older ones are history."""
+    """Returns the mails to staff that were given up in the last days and that nobody has sent again."""
     return Mail.objects.given_up().to_staff().filter(written_at__gte=now - TOLD_FOR)
 
 

@@ -59,14 +59,14 @@ def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
 
 
 def bboss_tokens() -> Iterator[Expiry]:
-    """All of them. One whose day can't be read is left out: `check` names it (desk.002)."""
+    """Returns all of our tokens for BBOSS. Leaves out one without a readable day: `check` reports it (desk.002)."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
         if ends := token_expiry(token):
             yield Expiry(BBOSS_TOKEN, str(place), ends)
 
 
 def api_tokens() -> Iterator[Expiry]:
-    """All that nobody has revoked, ended ones too. One query."""
+    """Returns all tokens that are not revoked, expired ones too. One query."""
     zone = timezone.get_current_timezone()
     for system, day in ApiToken.objects.filter(revoked_at=None).values_list("system", "valid_until"):
         yield Expiry(API_TOKEN, system, datetime.datetime.combine(day, datetime.time.max, zone))

@@ -1,6 +1,8 @@
-"""The figures of the last hour, a line a minute: what rose within some minutes, which `/metrics` can't tell by itself.
+"""The figures of the last hour, a line a minute, to find increases within some minutes, which `/metrics` alone can't
+show.
 
-A worker notes them in STATE_DIR. They are of this machine's processes, but what is due, which is of the whole desk.
+A worker writes them to STATE_DIR. They are of this machine's processes, except the number of due steps, which is of the
+whole desk.
 """
 
 import contextlib
@@ -27,7 +29,7 @@ DUE_STEPS, MANY_DUE = "due", 200
 
 
 def note_figures(*, now: datetime.datetime) -> None:
-    """Adds a line to the file. A STATE_DIR that takes none is told by StateFolderBroken."""
+    """Adds a line to the file. If STATE_DIR takes no file, StateFolderBroken reports it."""
     rows = [row for row in _read() if now.timestamp() - KEPT_SECONDS < row[0] < now.timestamp()]
     line = [now.timestamp(), _figures(now)]
     with contextlib.suppress(OSError):
@@ -76,7 +78,7 @@ class Rise(NamedTuple):
     before: dict[str, float]
 
     def of(self, name: str) -> dict[str, float]:
-        """By the labels behind the name, how much each rose."""
+        """Returns the increase of the counters of this name, by their labels."""
         begin = f"{name} "
         rows = {key.removeprefix(begin): key for key in self.now if key.startswith(begin)}
         return {labels: self.now[key] - self.before.get(key, 0.0) for labels, key in rows.items()}
@@ -116,7 +118,7 @@ def slow_intake(*, now: datetime.datetime) -> dict | None:
 
 
 def slow_partner(*, now: datetime.datetime) -> dict | None:
-    """The partner of whose calls one of a hundred, of at least 20, took longer than 10 s."""
+    """Returns the partner with slow calls: of at least 20 calls one of a hundred took longer than 10 s."""
     return _slow("desk_call_seconds", 15, now)
 
 

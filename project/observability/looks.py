@@ -1,4 +1,4 @@
-"""A worker's look at the desk itself, each minute: what has stopped, and which alarms are mailed at once.
+"""A worker's check of the desk itself, each minute: silent failures, and alarms that are mailed at once.
 
 It is a task of its own, so that no sweep waits for an address that does not answer.
 """
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @unless_away
 def look_around() -> str:
-    """One that fails does not stop the others. What was found is in incidents and mails."""
+    """Runs the checks. A failing one does not stop the others. The findings are incidents and mails."""
     beat()  # the others need not be told that a worker lives
     failed = None
     for look in (part.run for part in parts_of(DESK_CHECKS)):

@@ -57,7 +57,7 @@ def is_read_only() -> bool:
 
 
 class WriteTry:
-    """Tries whether orders can be stored. Each process does so at most once in 5 s, and remembers what came of it."""
+    """Rehearses the storing of an order. Each process does so at most once in 5 s, and keeps the result."""
 
     def __init__(self):
         self.tried_at, self.why, self.trying = float("-inf"), "", threading.Lock()

@@ -54,7 +54,7 @@ class RequestMiddleware(Middleware):
 
 
 def write_line(request: HttpRequest, response: HttpResponse, facts: dict, seconds: float) -> None:
-    """One line, accepted or not. `why`: what a refusal says to our own people."""
+    """Writes one line, for an accepted or refused call. `why`: a refusal's reason for our own people."""
     status, code = response.status_code, code_of(response) if request.path.startswith("/api/") else ""
     if status == 503:
         callers_outage.refuse()

@@ -50,8 +50,8 @@ WHERE last_failed_time > COALESCE(last_archived_time, '-infinity') AND current_s
 
 
 def intake_quiet(*, now: datetime.datetime) -> dict | None:
-    """For how many `minutes` no signed call of BBOSS has come, if that is more than INTAKE_QUIET_MINUTES. Nobody is
-    missed who never called; what could not be stored was a call."""
+    """Returns for how many `minutes` no signed call of BBOSS has come, if that is more than INTAKE_QUIET_MINUTES. None
+    if none ever came; calls that could not be stored count."""
     most = settings.INTAKE_QUIET_MINUTES
     newest = InboundMessage.objects.filter(signed=True).order_by("-pk").values_list("received_at", flat=True).first()
     if not most or newest is None or now - newest <= datetime.timedelta(minutes=most):
@@ -163,7 +163,8 @@ def database_disk(*, now: datetime.datetime) -> dict | None:
 
 
 class Stop(NamedTuple):
-    """`look` tells it at once; None: a worker asks, and its incident tells. `own`: it is of the machine that looks."""
+    """A silent failure. `look` finds it at once; None: a worker checks it and keeps its incident. `own`: it is of this
+    machine only."""
 
     alarm: str
     look: Callable[..., dict | None] | None = None
@@ -208,8 +209,8 @@ def stops(*, now: datetime.datetime) -> dict[str, dict]:
 
 
 def keep_stops(*, now: datetime.datetime) -> None:
-    """Opens or ends the incident of each that can be told at once. One that can't be told, as behind a lock, stops none
-    of the others; they have ten seconds together."""
+    """Opens or ends the incident of each failure that can be checked at once. A check that fails, as behind a lock,
+    stops none of the others; together they have ten seconds."""
     unknown, why = [], ""
     with database_deadline(2 * CHECK_SECONDS):
         for code, stop in STOPS.items():

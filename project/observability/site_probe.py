@@ -21,7 +21,7 @@ SOON = datetime.timedelta(days=14)
 
 
 def watch_site(*, now: datetime.datetime) -> None:
-    """Asks, and opens or ends the incidents of what it found. Nobody is asked without SITE_URL."""
+    """Probes SITE_URL, and opens or ends its incidents. Does nothing without SITE_URL."""
     silent, ends = probe_site() if settings.SITE_URL else (None, None)
     keep_own_incident(DESK_DOWN, silent, now=now)
     if ends or not silent:
@@ -45,8 +45,8 @@ def probe_site() -> tuple[dict | None, datetime.datetime | None]:
 
 
 def _ask(scheme: str, host: str, port: int | None, path: str) -> datetime.datetime | None:
-    """Asks once, on a connection of its own. Gives the end of the certificate, if there is one; any is taken, since its
-    CA need not be ours. Raises OSError or HTTPException, also where nobody behind nginx answers."""
+    """Makes one request, on a connection of its own. Returns the end of the certificate, if there is one; accepts any,
+    since its CA need not be ours. Raises OSError or HTTPException, also if nginx has nothing behind it."""
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     if scheme == "https":
         context = ssl.create_default_context()

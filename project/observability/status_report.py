@@ -1,4 +1,4 @@
-"""The state of the whole installation, for `status`, and what is wrong with it (contract section 5)."""
+"""The state of the whole installation for `status`, with the reasons for concern (contract section 5)."""
 
 import datetime
 from typing import NamedTuple
@@ -66,10 +66,10 @@ class Reason(NamedTuple):
 
 
 def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
-    """The whole state, JSON-able. `reasons` says what is wrong and is empty if all is well.
+    """Returns the whole state, JSON-able. `reasons` lists what is wrong and is empty if all is well.
 
-    With `reads_answers` kept answers are read again, for `read_otherwise`; no alarm depends on that.
-    A value is None if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
+    With `reads_answers` stored answers are read again, for `read_otherwise`; no alarm depends on that. A value is None
+    if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
@@ -170,7 +170,7 @@ def _expiring(facts: DeskSnapshot) -> list[dict]:
 
 
 def _restored(facts: DeskSnapshot) -> dict | None:
-    """Since when the database counts as restored, and what is known about it. None if it does not.
+    """Returns since when the database counts as restored, and the known facts of it. None if it does not.
 
     `entered_missing`: numbers that staff entered by hand and that it lacks; None if their file can't be read.
     """
@@ -202,7 +202,7 @@ def schedules(now: datetime.datetime) -> dict:
 
 
 def pauses(facts: DeskSnapshot) -> list[dict]:
-    """The partners whose calls staff hold back.
+    """Returns the partners whose calls staff hold back.
 
     For each: since when, until when (empty: until somebody resumes), by whom and why, how many steps wait, and the
     seconds that one worker process needs for them at PARTNER_RATE (None: no bound).
@@ -323,7 +323,8 @@ def reasons(found: dict) -> list[Reason]:
 
 
 def _refused_for_now(found: dict) -> tuple[str, str]:
-    """Alarm and words about answers 20000. A restored desk gives them on purpose, and what is over is no alarm."""
+    """Returns the alarm and words about answers 20000. A restored desk gives them on purpose, and past ones raise no
+    alarm."""
     row = found["not_stored"]
     if not row or found["restored"]:
         return "", ""

@@ -106,7 +106,7 @@ def _is_text(word: str) -> bool:
 
 
 def _no_usage(self: CommandParser, file: object = None) -> None:
-    """Prints nothing. argparse would print all options above the line that says what is wrong; --help shows them."""
+    """Prints nothing. argparse would print all options above the error; --help shows them."""
 
 
 def _line_each(argv: list[str], texts: list[str]) -> str:

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 
 def note_settings() -> None:
-    """Writes a row if a setting differs from this machine's newest row. A database that is away stops no start: the
-    next one tells of the same change."""
+    """Writes a row if a setting differs from this machine's newest row. If the database is away, the start goes on and
+    the next start writes the row."""
     try:
         if _changed(machine := socket.gethostname()[:200]):
             _note_changes(machine)
@@ -56,7 +56,7 @@ def _changed(machine: str) -> dict:
 
 
 def in_force() -> dict[str, str]:
-    """The settings that somebody has set, by name, as `manage.py settings` shows them."""
+    """Returns the settings that the site has set, by name, as `manage.py settings` shows them."""
     environment = settings.ENVIRONMENT
     found = {row.name: row.shown(given) for row in SETTINGS if (given := environment.given(row.name))}
     return found | {name: SET for name, given in environment.free().items() if given}

@@ -1,6 +1,6 @@
-"""The whole trail (contract 5, `audit`): its own rows, events of people, other systems and the company log-in, and
-Django's log entries. Each act stands in one of the three, and is read from there: by the page, the command and the way
-to AUDIT_SYSLOG."""
+"""Reads the whole trail (contract 5, `audit`): its own rows, events of people, other systems and the company log-in,
+and Django's log entries. Each act is in one of the three. The page, the command and the sender to AUDIT_SYSLOG read it
+here."""
 
 import datetime
 import heapq
@@ -48,7 +48,7 @@ class TrailPosition(NamedTuple):
 
 
 def parse_position(text: str) -> TrailPosition | None:
-    """The place that was written so. None if none was."""
+    """Returns the position of this text. None if it is none."""
     found = re.fullmatch(r"(\d{1,17})-(\d)-(\d{1,18})", text, re.ASCII)
     return TrailPosition(EPOCH + int(found[1]) * MICROSECOND, int(found[2]), int(found[3])) if found else None
 
@@ -135,7 +135,7 @@ class TrailFilter:
 
 
 def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
-    """The acts, the oldest first. Reads rows as they are asked for."""
+    """Yields the acts, the oldest first. Reads rows as they are needed."""
     parts = [
         map(SOURCES[source].read, _between(source, rows, asked).iterator(ROWS_A_READ)) for source, rows in _parts(asked)
     ]
@@ -143,7 +143,7 @@ def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
 
 
 def newest_acts(asked: TrailFilter, *, before: TrailPosition | None = None, number: int) -> list[Act]:
-    """The newest acts, or those that come next before a place. No row after them is read."""
+    """Returns the newest acts, or those before a position. Reads no row after them."""
     parts = [
         [*map(SOURCES[source].read, _before(source, _between(source, rows, asked), before)[:number])]
         for source, rows in _parts(asked)

@@ -1,4 +1,4 @@
-"""A row of the trail in words."""
+"""Words for a row of the trail."""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
