@@ -48,12 +48,12 @@ def job_query(job_id: str) -> dict[str, Any]:
 
 
 def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
-    """Creates or cancels billing records. `body` is made by `product_infos`, or by `posted_deletion`."""
+    """Creates or cancels billing records. `body` is made by `records_body`, or by `deletion_by_post_body`."""
     return _call("bigdata.post", body, key, request_id, seconds)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
-    """Deletes billing records (compensation). `body` is made by `deletion`."""
+    """Deletes billing records (compensation). `body` is made by `deletion_body`."""
     return _call("bigdata.delete", body, key, request_id, seconds)
 
 

@@ -357,7 +357,7 @@ class Comparison:
 
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:
-    """Splits the orders into lists with at most RECORDS records, or with one order."""
+    """Splits the orders into lists with at most RECORDS_A_BATCH records, or with one order."""
     rows = BillingRecord.objects.filter(order__in=[order.pk for order in orders]).order_by()
     counts = dict(rows.values_list("order").annotate(records=Count("*")))
     part, records = [], 0

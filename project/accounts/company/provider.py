@@ -100,7 +100,7 @@ def call(url: str, **how) -> tuple[int, dict | None]:
 def description(*, fresh: bool = False) -> dict:
     """The provider's own description (OpenID Connect Discovery), checked. Raises ProviderError.
 
-    `fresh`: it must have come within PAUSE, so the provider is there.
+    `fresh`: it must have come within RETRY_AFTER_SECONDS, so the provider is there.
     """
     with cache.reading():
         now = time.monotonic()
