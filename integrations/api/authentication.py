@@ -58,7 +58,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenThrottle(SimpleRateThrottle):
-    """Limits the calls of a token to each web process. They are counted in memory, without database writes."""
+    """Limits the calls of a token to each web process. Counts in memory, without database writes."""
 
     rate = RATE
     scope = "api"

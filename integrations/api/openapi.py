@@ -37,7 +37,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 
 class ReadSchema(AutoSchema):
-    """Adds to what follows from a view what all of them share."""
+    """Adds to a view's schema the parameters and errors that all views share."""
 
     def get_operation_id(self) -> str:
         return self.view.operation_id

@@ -96,7 +96,7 @@ def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
 
 @functools.lru_cache(maxsize=4096)
 def _labelled(metric, *labels: str):
-    """The metric of these labels, which the library looks up under a lock each time."""
+    """Returns the metric of these labels, which the library looks up under a lock each time."""
     return metric.labels(*labels)
 
 
@@ -134,7 +134,7 @@ def count_login(way: str, outcome: str) -> None:
 
 
 def _take_files() -> None:
-    """Locks the first pair of files that no process holds, and goes on counting in it."""
+    """Locks the first pair of files that no process holds, and continues its counts."""
     with _own.making:
         if _own.has_files:
             return

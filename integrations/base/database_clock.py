@@ -51,7 +51,7 @@ def is_to_measure() -> bool:
 
 
 def measure(server: psycopg.Connection) -> float:
-    """Asks the database for its time. Returns how many seconds this machine's clock is ahead. Raises psycopg.Error.
+    """Reads the database's time. Returns the seconds that this machine's clock is ahead. Raises psycopg.Error.
 
     The answer lies between two looks at the steady clock, so it bounds the offset. One that fits is kept: then times
     do not jump with each measurement, and where the clocks agree the machine's own is taken as it is.
@@ -67,7 +67,7 @@ def measure(server: psycopg.Connection) -> float:
 
 
 def _log(ahead: float) -> None:
-    """Says once that the machine's clock is wrong, and once that it is right again."""
+    """Logs once that the machine's clock is wrong, and once that it is right again."""
     is_wrong = abs(ahead) > settings.CLOCK_SKEW_SECONDS > 0
     if is_wrong and not _Measured.is_wrong:
         logger.warning("this machine's clock is %.0f s ahead of the database's, whose time counts", ahead)

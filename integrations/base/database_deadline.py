@@ -37,7 +37,7 @@ _limit = NEVER
 
 @contextlib.contextmanager
 def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[None]:
-    """All work with the database inside ends by then, or fails with django.db.OperationalError.
+    """Ends all work with the database inside by then, or makes it fail with django.db.OperationalError.
 
     No statement starts later, and none takes longer than `statement`. Within another one the earlier moment and the
     shorter statement count.
@@ -51,7 +51,7 @@ def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[N
 
 
 def limit_statements(seconds: float) -> None:
-    """The longest that a statement of this process and of those that it forks may take. Call it before the first."""
+    """Sets the longest time of a statement in this process and in those that it forks. Call it before the first."""
     global _limit
     _limit = seconds
 
@@ -73,7 +73,7 @@ def is_away(error: BaseException | None) -> bool:
 
 
 def away_error(error: BaseException | None) -> Error | None:
-    """The first error of the chain that says so."""
+    """Returns the first error of the chain that says that the database is away."""
     while error is not None:
         if isinstance(error, Error) and _says_away(error):
             return error
@@ -96,7 +96,7 @@ def error_line(error: BaseException | str) -> str:
 
 
 class Outage:
-    """Writes one line when the database goes away and one when it is back, however often a loop asks.
+    """Logs one line when the database goes away and one when it is back, however often a loop tries.
 
     The second line says how many calls were refused meanwhile (`refuse`).
     """

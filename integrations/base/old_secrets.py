@@ -66,12 +66,13 @@ SECRET_KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_K
 
 
 def matching_secret(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
-    """The right secret: the one in force, an old one, or None. Never an empty one: anybody could sign with it."""
+    """Returns the secret for which the check is right: the one in force, an old one, or None. Never an empty one:
+    anybody could sign with it."""
     return next((secret for secret in [kind.in_force(), *kind.old_ones()] if secret and is_right(secret)), None)
 
 
 def signing_key(signed: str, salt: str) -> str | None:
-    """The key that signed what Django's TimestampSigner made."""
+    """Returns the key that signed a text of Django's TimestampSigner."""
 
     def is_right(key: str) -> bool:
         try:
@@ -132,7 +133,7 @@ class OldSecret:
 
 
 def old_secrets() -> list[OldSecret]:
-    """All that are set. One query."""
+    """Returns all old secrets that are set. One query."""
     uses = dict(_uses().values_list("name", "used_at"))
     return [
         OldSecret(kind.old, getattr(settings, kind.old).index(secret) + 1, uses.get(_name(kind, secret)))

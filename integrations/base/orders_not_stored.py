@@ -14,7 +14,7 @@ WINDOW_SECONDS, FILE_SECONDS = 600, 10  # seconds: that count, and of a file
 
 
 def count_order_not_stored() -> None:
-    """Counts one, and removes files that are too old. What can't be written is not counted: calls come first."""
+    """Counts one, and removes old files. A failed write is not counted: the answer to the call comes first."""
     now = int(time.time())
     with contextlib.suppress(OSError):
         FOLDER.mkdir(parents=True, exist_ok=True)

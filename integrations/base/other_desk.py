@@ -74,7 +74,7 @@ def calls_of_this_process() -> dict[str, str]:
 
 
 def _address(url: str) -> str:
-    """The address without user and password: where it leads."""
+    """Returns the address without user and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}".lower()
 
@@ -84,12 +84,13 @@ def _fingerprint(key: str) -> str:
 
 
 def digest() -> str:
-    """`calls_of_this_process()` in a few characters, for a process that follows this one."""
+    """Returns a short hash of `calls_of_this_process()`, for a process that follows this one."""
     return hashlib.sha256(json.dumps(calls_of_this_process(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differing(theirs: dict[str, str]) -> list[str]:
-    """The settings in which this process differs from these. A key that it honours is no difference."""
+    """Returns the settings in which this process differs from these. An old key that is still valid is no
+    difference."""
     mine = calls_of_this_process()
     keys = {_fingerprint(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)}
     same = {name for name in mine if theirs.get(name, mine[name]) == mine[name]}
@@ -113,11 +114,11 @@ def _if_made(act: Callable[..., list]) -> Callable[..., list]:
 
 @_if_made
 def register_process(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
-    """Notes a process's start. Returns the settings in which it differs from the desk: then it must take no step.
+    """Stores a process's row at its start. Returns the settings that differ from the desk's: then it must take no step.
 
-    Its values become the desk's where there is none yet; after a reload that changed them (`before`: the digest of what
-    it called before; or `changed`); and where no other process with other values is alive, except in a restored
-    database. Of a web process (`works` is false) only its profile does, and of others' web processes only that counts.
+    Its values become the desk's in three cases: the desk has none yet; a reload changed them (`before`: the digest of
+    the values before; or `changed`); no other living process has other values, except in a restored database. Of a web
+    process (`works` is false) only the profile becomes the desk's, and of other web processes only the profile counts.
     """
     differs, taken = _enter(name, changed=changed or (bool(before) and before != digest()), works=works)
     if PROFILE in taken:
@@ -154,7 +155,7 @@ def _alive(now: datetime.datetime) -> QuerySet[DeskProcess]:
 
 
 def say_read_otherwise() -> None:
-    """Lists in the log what would read otherwise by a profile that has just come into force (contract 7.2)."""
+    """Logs the answers that a profile which has just come into force reads differently (contract 7.2)."""
     try:
         rows = read_otherwise()
     except Exception as error:  # whatever it is, the process starts
@@ -190,7 +191,7 @@ def _machine() -> str:
 
 @_if_made
 def differences_from_desk(name: str, *, works: bool = True) -> list[str]:
-    """The settings in which this process differs from the desk, which its row says too."""
+    """Returns the settings in which this process differs from the desk, and stores them in its row."""
     differs = differs_now()
     _note_process(name, differs, works=works, now=timezone.now())
     return differs
@@ -225,7 +226,7 @@ def unregister_process(name: str) -> None:
 
 
 def adopt(*, now: datetime.datetime) -> list[str]:
-    """Makes what this process would call that of the desk. Returns the settings that differed."""
+    """Makes this process's values the desk's. Returns the settings that differed."""
     differs = differs_now()
     DeskProcess.objects.update_or_create(name=IN_FORCE, defaults={"calls": calls_of_this_process(), "seen_at": now})
     if PROFILE in differs:
@@ -272,12 +273,12 @@ def _other_profile() -> list[str]:
 
 @_if_made
 def other_desks(*, now: datetime.datetime) -> list[DeskProcess]:
-    """The living processes that differ from the desk."""
+    """Returns the living processes that differ from the desk."""
     return [row for row in _alive(now).order_by("name") if row.differs]
 
 
 def open_incident(differs: list[str], *, now: datetime.datetime) -> None:
-    """Opens the incident, or brings it up to date."""
+    """Opens the incident, or updates it."""
     params = {"machine": _machine(), "settings": ", ".join(differs)}
     open_desk_incident(OTHER_DESK, params=params, now=now)
 
@@ -312,7 +313,7 @@ def watch_web() -> None:
 
 
 def leave_web() -> None:
-    """Says goodbye for a web process that ends. Never fails."""
+    """Deletes the row of a web process that ends. Never fails."""
     try:
         with database_deadline(LEAVE_WITHIN):
             unregister_process(_name_of_web())

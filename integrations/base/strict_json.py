@@ -1,6 +1,6 @@
-"""Reads the body of a call to one of our addresses as strict JSON.
+"""Reads the body of an inbound call as strict JSON.
 
-What two readers could understand differently is refused (contract 2.3, code 20105).
+Refuses texts that two readers could understand differently (contract 2.3, code 20105).
 """
 
 import functools
@@ -27,11 +27,11 @@ SIGNS = len("-.e-")  # a number's characters that are no digits
 
 
 class BodyBrokenError(Exception):
-    """The body did not come whole: the connection broke, or its chunks are none."""
+    """The body is incomplete: the connection broke, or its chunks are malformed."""
 
 
 class BodyTooLargeError(Exception):
-    """The body has more bytes than may be."""
+    """The body is larger than allowed."""
 
 
 class BadJsonError(ValueError):
@@ -61,7 +61,7 @@ def content_type_in(head: bytes) -> str:
 
 
 def discard_body(request: HttpRequest, *, endless: bool) -> None:
-    """Takes in a refused body: a caller that still writes would see a broken pipe instead of our answer."""
+    """Reads and drops a refused body: a caller that still writes would see a broken pipe instead of our answer."""
     left = MAX_DISCARDED
     with suppress(Exception):  # refused already: nothing to report
         while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):

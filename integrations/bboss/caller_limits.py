@@ -100,7 +100,8 @@ def check_rate(address: str) -> None:
 
 
 def check_unsigned_rate() -> None:
-    """Counts a message not rightly signed. All share a rate, so the disk can't fill. Raises Refused 20308 beyond it."""
+    """Counts a message without a right signature. All share a rate, so the disk can't fill. Raises Refused 20308 above
+    it."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not has_room("strangers"):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
@@ -173,7 +174,7 @@ strangers = Buckets()  # by kind; not among the callers, who could push them out
 
 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:
-    """Counts one more call. Returns False if the rate leaves no room for it. A fault of ours refuses nobody."""
+    """Counts one more call. Returns False if the rate leaves no room for it. True after a fault of ours."""
     try:
         return buckets.spend(caller, *rate)
     except Exception:

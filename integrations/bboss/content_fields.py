@@ -318,7 +318,7 @@ def read_withdrawal(content: dict) -> str:
 
 
 def read_order(content: dict) -> OrderContent:
-    """The order that the content describes. Whether its service type and attribution exist is left to the core.
+    """Returns the order that the content describes. The core checks that its service type and attribution exist.
 
     Raises Refused 20505.
     """
@@ -385,7 +385,7 @@ def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
 
 @functools.cache
 def _form(serializer: type[serializers.Serializer], *, by_hand: bool = False) -> serializers.Serializer:
-    """One form for all calls, since it copies its fields when it is made. To check a content leaves nothing in it."""
+    """Returns one form for all calls, since it copies its fields when it is made. A check leaves nothing in it."""
     return serializer(context={BY_HAND: by_hand})
 
 

@@ -1,4 +1,4 @@
-"""A message of BBOSS between the wire and the checks: its text, its members' names and their types (contract 7.1).
+"""Decodes a message of BBOSS before the checks: its text, its members' names and their types (contract 7.1).
 
 What it says is kept as it came (`Wire`). `ours` gives the envelope under our names, `content_in` the content.
 """

@@ -82,7 +82,7 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
 
 @dataclass
 class InboundCall:
-    """One call of BBOSS's address, as far as it is known. `members` is empty until the body has been read.
+    """The known facts of one call of BBOSS's address. `members` is empty until the body has been read.
 
     `members`: the envelope under our names; `wire`: under theirs, as it came.
     """

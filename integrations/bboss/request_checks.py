@@ -1,4 +1,5 @@
-"""The envelope of a request (contract 2.1 to 2.3): its checks, access token and signature, and what we may store of it.
+"""The checks of a request's envelope (contract 2.1 to 2.3): members, access token and signature; and its masking for
+storage.
 
 The checks have the order of the table in contract 2.3. The first that fails decides the answer. An access token is
 `<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature is the base service platform's.
@@ -114,7 +115,7 @@ def check_time_distance(members: dict[str, Any], now: datetime.datetime, wire: W
 
 
 def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20314: we do not know the caller."""
+    """20314: the caller is unknown."""
     _one_of(members, "userPartyID", settings.BBOSS_PARTY_IDS, Code.PARTY_UNKNOWN)
 
 
@@ -152,7 +153,7 @@ def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire)
 
 
 def check_route_type(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20501: the route type is not one that we take."""
+    """20501: the route type is not accepted."""
     _one_of(members, "routeType", ["00", "01"], Code.ROUTE_TYPE)
 
 

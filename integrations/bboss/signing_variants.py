@@ -1,4 +1,4 @@
-"""The ways in which partners are known to sign, tried on one message (contract 7.3, `verify_message`).
+"""The signing variants known of partners, tried on one message (contract 7.3, `verify_message`).
 
 A way is a `[bboss.sign]`. Ways that sign all members come first, then lists that leave some out. Digests of what many
 ways share are made once, so that a thousand ways take no second.

@@ -175,7 +175,7 @@ def _left(until: float) -> float:
 
 
 def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Asks what is there: the partner acted on this key with other bytes, or may have (contract 3.5; 3.9, 17)."""
+    """Looks up the records: the partner acted on this key with other bytes, or may have (contract 3.5; 3.9, 17)."""
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
@@ -188,7 +188,7 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Asks what is there after a refused cancel: one missing record lets none be cancelled (contract 3.9, 19)."""
+    """Looks up the records after a refused cancel: one missing record lets none be cancelled (contract 3.9, 19)."""
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:

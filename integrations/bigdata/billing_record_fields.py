@@ -42,7 +42,7 @@ class RecordFacts:
 
 
 def records_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
-    """The body that creates or cancels the records, in the given order. Each record needs both its times."""
+    """Returns the body that creates or cancels the records, in the given order. Each record needs both its times."""
     return body_in_their_names(record_members(record) for record in records)
 
 
@@ -51,8 +51,8 @@ def deletion_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 
 def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
-    """The body that deletes them at a partner without a delete: each is cancelled as of its creation. `now`: the
-    creation of one whose own is not known."""
+    """Returns the body that deletes them at a partner without a delete: each is cancelled as of its creation. `now`:
+    the creation of a record whose own is unknown."""
     return records_body(
         replace(one, create_time=one.create_time or now, cancel_time=one.create_time or now, cancelled=True)
         for one in records
@@ -60,7 +60,7 @@ def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime
 
 
 def without_deleted(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows, which have our names, without those that count as absent at a partner without a delete: cancelled as of
+    """Returns the rows, which have our names, without deleted ones: at a partner without a delete those cancelled as of
     their creation."""
     return iter(rows) if settings.PARTNERS.bigdata.delete.path else itertools.filterfalse(_is_deleted, rows)
 
@@ -71,18 +71,18 @@ def _is_deleted(row: Mapping[str, Any]) -> bool:
 
 
 def body_in_their_names(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The body of these records, which have our names."""
+    """Returns the body of these records, which have our names."""
     names = settings.PARTNERS.bigdata.rename
     return {"productInfos": [renamed(record, names) for record in records]}
 
 
 def in_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of a frozen body or of an answer, under our names."""
+    """Returns a record of a frozen body or of an answer under our names."""
     return ours(record, settings.PARTNERS.bigdata.rename)
 
 
 def record_members(record: RecordFacts) -> dict[str, Any]:
-    """A record as we would send it, under our names."""
+    """Returns the members of a record to send, under our names."""
     assert record.create_time
     assert record.cancel_time
     fields = {

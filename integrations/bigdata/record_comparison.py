@@ -52,7 +52,8 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
 
 
 def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
-    """Rows that a person saw, with our values of what was not looked at, so that it is no difference."""
+    """Returns the rows that a person saw, filled with our values of members that were not shown, so that these are no
+    difference."""
     known = {
         _key(row.facts.product_id, row.facts.domain): record_members(replace(row.facts, accepted={}))
         for row in ours
@@ -135,14 +136,14 @@ def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> boo
 
 
 def record_status(theirs: dict | None) -> str:
-    """The state that their row, or its absence, means: live, cancelled or missing."""
+    """Returns the state that the partner's row, or its absence, means: live, cancelled or missing."""
     if theirs is None:
         return MISSING
     return CANCELLED_THERE if str(theirs.get("cancelStatus")) == CANCELLED else LIVE_THERE
 
 
 def _other_fields(ours: Ours, theirs: dict) -> dict:
-    """The fields that are not as we would send them, without those that staff accepted."""
+    """Returns the fields that differ from our values, without those that staff accepted."""
     if not (ours.facts.create_time and ours.facts.cancel_time):
         return {}
     facts = replace(ours.facts, accepted={}) if ours.facts.accepted else ours.facts

@@ -94,7 +94,7 @@ def _decoded(file: Iterable[bytes]) -> Iterator[str]:
 
 
 def _columns(header: list[str]) -> list[Column]:
-    """The columns of a record's members, by our names or the partner's. Others are not looked at."""
+    """Returns the columns of a record's members, by our names or the partner's. Ignores others."""
     theirs = settings.PARTNERS.bigdata.rename
     ours = {their: our for our, their in theirs.items()}
     found: dict[str, Column] = {}
@@ -123,7 +123,7 @@ def _why_no_status(value: str) -> str:
 
 
 def _why_no_time(value: str) -> str:
-    """Without `strptime`, which takes fewer digits too, and most of the time of a large file."""
+    """Checks without `strptime`, which accepts fewer digits too and takes most of the time of a large file."""
     try:
         if len(value) == 14 and value.isascii() and value.isdigit():
             parts = [value[:4], *(value[place : place + 2] for place in range(4, 14, 2))]

@@ -15,7 +15,7 @@ from orders.rules.local_time import SHANGHAI
 
 
 def fetch_records(job_id: str) -> list[HeldRecord]:
-    """Asks now, once. Raises BooksSilentError."""
+    """Looks the records up now, once. Raises BooksSilentError."""
     refuse_other_desk()
     ours = BillingRecord.objects.filter(order__number=job_id).count()
     try:

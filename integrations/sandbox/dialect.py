@@ -159,7 +159,7 @@ def _fill(body: dict, rule: Rule, code: object) -> int:
     """Puts the values of a rule into a body. Returns the HTTP status that it names, else 200."""
     status = 200
     for path, values in rule.members:
-        value = _said(values[0], code)
+        value = _example_value(values[0], code)
         if path == ("status",):
             status = int(str(value))
         elif value != ABSENT and path != ("empty",):
@@ -167,7 +167,7 @@ def _fill(body: dict, rule: Rule, code: object) -> int:
     return status
 
 
-def _said(value: object, code: object) -> object:
+def _example_value(value: object, code: object) -> object:
     if value == ANY and isinstance(value, str):
         return code
     bound = BOUND.fullmatch(value) if isinstance(value, str) else None

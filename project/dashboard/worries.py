@@ -52,7 +52,7 @@ from project.observability.status_report import LATE, RETRIED_LATE
 DAY = datetime.timedelta(days=1)
 MAX_INCIDENTS = 8
 NOTHING = Waiting(0, None, "")
-ASKS = {
+KINDS_BY_RIGHT = {
     "orders.view_order": (WaitsFor.NEEDING, WaitsFor.AWAITING, WaitsFor.RETURNED),
     "orders.view_difference": (WaitsFor.DIFFERENCES, WaitsFor.UNBILLED),
     "orders.view_conflict": (WaitsFor.CONFLICTS,),
@@ -187,7 +187,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, and two for whoever may own something.
     """
     today = timezone.localdate(now)
-    facts = DeskSnapshot(now, user=user, asks=_asks(user))
+    facts = DeskSnapshot(now, user=user, kinds=_kinds(user))
     page = Dashboard(now)
     if is_restored():
         text = _("The database was restored: nothing is taken in or sent")
@@ -246,9 +246,9 @@ def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
     return Marks(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
 
 
-def _asks(user) -> list[str]:
-    asks = [what for right, names in ASKS.items() if user.has_perm(right) for what in names]
-    return [*asks, WaitsFor.NOTICES] if user.has_perm("notifications.view_notice") and is_unlimited(user) else asks
+def _kinds(user) -> list[str]:
+    kinds = [what for right, names in KINDS_BY_RIGHT.items() if user.has_perm(right) for what in names]
+    return [*kinds, WaitsFor.NOTICES] if user.has_perm("notifications.view_notice") and is_unlimited(user) else kinds
 
 
 def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
@@ -270,7 +270,7 @@ def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
             "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
         )
         page.unbilled = _number(text, number, orders_link(needs="unbilled", o="since"), "red")
-    if WaitsFor.NOTICES in facts.asks:
+    if WaitsFor.NOTICES in facts.kinds:
         number = facts.notices_given_up
         text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
         page.notices = _number(text, number, listing("notifications_mail", state="failed", kind="staff"), "amber")

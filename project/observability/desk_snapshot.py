@@ -52,7 +52,7 @@ class WaitingGroup(NamedTuple):
 
 
 class WaitingCalls(NamedTuple):
-    """Calls that wait: to a channel, or all to a partner; and since when the first one does."""
+    """Calls that wait: to a channel, or all to a partner; and the time of the first one."""
 
     what: str
     where: str
@@ -62,10 +62,11 @@ class WaitingCalls(NamedTuple):
 
 
 class DeskSnapshot:
-    """Each fact is one query, made when somebody first reads it. Raises django.db.Error if the database is away.
+    """The state of the desk at a moment. Each value is one query, made when it is first read. Raises django.db.Error if
+    the database is away.
 
-    `user`: only what this person's attributions show; rights are for the caller to look at. `asks`: what is counted of
-    what waits for people, in one query.
+    `user`: counts only rows of this person's attributions; the caller checks rights. `kinds`: the kinds of waiting work
+    that are counted, in one query.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class DeskSnapshot:
         now: datetime.datetime,
         *,
         user=None,
-        asks: Collection[str] = (
+        kinds: Collection[str] = (
             WaitsFor.NEEDING,
             WaitsFor.UNKNOWN,
             WaitsFor.DIFFERENCES,
@@ -81,7 +82,7 @@ class DeskSnapshot:
             WaitsFor.NOTICES,
         ),
     ):
-        self.now, self.user, self.asks = now, user, asks
+        self.now, self.user, self.kinds = now, user, kinds
 
     def _seen(self, rows: QuerySet, path: str = "order__attribution") -> QuerySet:
         return limit(rows, self.user, path) if self.user else rows
@@ -136,7 +137,7 @@ class DeskSnapshot:
 
     @cached_property
     def oldest_due(self) -> dict[str, float]:
-        """For each partner, for how many seconds its longest waiting step could have been claimed, or 0."""
+        """For each partner, the seconds since its longest waiting step could have been claimed, or 0."""
         since = {partner: self.backlog(partner)[1] for partner in Partner.values}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
@@ -167,7 +168,7 @@ class DeskSnapshot:
 
     @cached_property
     def clocks(self) -> dict[str, float | None]:
-        """By how many seconds this machine's clock is ahead of the database's and of BBOSS's. Two queries."""
+        """The seconds that this machine's clock is ahead of the database's and of BBOSS's. Two queries."""
         return clock_differences(now=self.now)
 
     @cached_property
@@ -191,7 +192,7 @@ class DeskSnapshot:
 
     @cached_property
     def waiting(self) -> list[WaitingGroup]:
-        """The items that wait for people, of the kinds in `asks`: a group for each state and reason of stuck orders,
+        """The items that wait for people, of these `kinds`: a group for each state and reason of stuck orders,
         and one for each other kind. Empty kinds have no group."""
         # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
         nobody, never = Value(""), Cast(Value(None), DateTimeField())
@@ -215,21 +216,21 @@ class DeskSnapshot:
             .values_list("what", "word", "why")
             .annotate(number=number, since=since)
             for what, part, state, because, number, since in parts
-            if what in self.asks
+            if what in self.kinds
         ]
         return [WaitingGroup(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
 
     def group(self, what: str) -> WaitingGroup:
         """Returns the group of this kind, empty if there is none. Raises LookupError for a kind that is not in
-        `asks`."""
-        if what not in self.asks:
+        `kinds`."""
+        if what not in self.kinds:
             raise LookupError(what)
         return next((row for row in self.waiting if row.what == what), WaitingGroup(what))
 
     @property
     def stuck(self) -> int:
         """The number of orders and unknown numbers that need somebody. The dashboard shows its reader's orders only."""
-        if WaitsFor.NEEDING not in self.asks:
+        if WaitsFor.NEEDING not in self.kinds:
             raise LookupError(WaitsFor.NEEDING)
         orders = sum(row.number for row in self.waiting if row.what == WaitsFor.NEEDING)
         return orders + self.group(WaitsFor.UNKNOWN).number
@@ -246,7 +247,7 @@ class DeskSnapshot:
 
     @property
     def difference_age(self) -> float:
-        """For how many seconds the oldest difference has been open. 0 if there is none."""
+        """The seconds that the oldest difference has been open. 0 if there is none."""
         return self._seconds_since(self.differences.since) or 0.0
 
     def _seconds_since(self, at: datetime.datetime | None) -> float | None:
