@@ -1,8 +1,8 @@
 """The table of the worker's periodic work, a row for each part, in the order of their runs.
 
 The tasks `sweep`, `look_at_files` and `tidy` (integrations/tasks.py) and `look_around` (project/observability/looks.py)
-run the parts, each by its schedule (`RECURRING` in integrations/worker/schedules.py, which also has the nightly tasks).
-They find this table by the setting PERIODIC.
+run the parts, each by its schedule (`RECURRING` in integrations/worker/recurring_schedules.py, which also has the
+nightly tasks). They find this table by the setting PERIODIC.
 """
 
 from django.conf import settings

@@ -6,9 +6,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from project.accounts.company import views as company
+from project.accounts.company import company_login_pages as company
 from project.accounts.emergency_accounts import emergency_link
-from project.accounts.passwords.views import ask_for_link, set_by_link
+from project.accounts.passwords.password_pages import ask_for_link, set_by_link
 from project.observability import health_pages
 
 handler400 = "project.error_views.bad_request"

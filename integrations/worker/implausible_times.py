@@ -9,7 +9,7 @@ from django.db.models import Model
 from django_q.models import OrmQ
 
 from integrations.models import Breaker, Heartbeat, LeaseLock
-from integrations.worker.schedules import put_schedules_back, were_made
+from integrations.worker.recurring_schedules import put_schedules_back, were_made
 from orders.history.order_writes import add_event
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export

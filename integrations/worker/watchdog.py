@@ -37,7 +37,7 @@ from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import last_seen, say_goodbye
 from integrations.worker.parent_link import STOP_WITHIN, guard_reported
-from integrations.worker.schedules import put_schedules_back
+from integrations.worker.recurring_schedules import put_schedules_back
 from orders.history.order_writes import add_event
 from orders.outbox.enqueue import wake
 

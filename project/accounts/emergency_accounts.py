@@ -110,7 +110,7 @@ def emergency_link(request: HttpRequest) -> HttpResponse:
     """Sets the password of an emergency account, once. The key leaves the address at once: others might see it there.
 
     Logs name no query of an address, ours and those of deploy/nginx.conf. Meanwhile the key lies in a cookie, as that
-    of passwords/views.py does: a session would be a row that a stranger leaves.
+    of passwords/password_pages.py does: a session would be a row that a stranger leaves.
     """
     now, here = timezone.now(), reverse("emergency_link")
     key = request.GET.get("key", request.COOKIES.get(KEY, ""))

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from orders.db.odd_values import is_id
 from orders.history.people import name_of, second_person_words, staff_actor
 from orders.history.trail import Code
-from project.accounts.company.views import ID_TOKEN
+from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.login_trail import note_from
 from project.accounts.session_expiry import times_of
 from project.accounts.session_revocation import ENTERED, end_sessions

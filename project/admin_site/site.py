@@ -22,7 +22,7 @@ from orders.lists.scope import why_blind
 from orders.office.digest.page import digest_page
 from orders.restore.restored_guard import is_restored
 from orders.search.page import find_page
-from project.accounts.company.views import end_address
+from project.accounts.company.company_login_pages import end_address
 from project.accounts.emergency_accounts import LoginForm
 from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from

@@ -17,7 +17,7 @@ from integrations.base.other_desk import ANSWERS_NAMED, PROFILE, other_desks
 from integrations.bboss.clocks import wrong_clocks
 from integrations.robots.send_alerts import failing_robots
 from integrations.worker.broker import ALIKE, SHARED_KEYS
-from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
+from integrations.worker.recurring_schedules import PUT_BACK, sleeping_schedules, were_made
 from orders.books.books import has_look_up
 from orders.incidents.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.management.bilingual import in_language

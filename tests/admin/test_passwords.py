@@ -16,7 +16,7 @@ from django.urls import reverse
 from integrations.delivery.mail import send_in_time
 from notifications.models import Mail
 from orders.models import OrderEvent, TrailEntry
-from project.accounts.company.views import ID_TOKEN
+from project.accounts.company.company_login_pages import ID_TOKEN
 from project.models import EmergencyAccount, UsedPassword, User
 from project.trail.trail_query import TrailFilter, acts_oldest_first
 from tests import factories as make

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_otp.oath import totp
 
 from orders.models import OrderEvent, TrailEntry
-from project.accounts.company.views import ID_TOKEN
+from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.second_factor import codes
 from project.accounts.second_factor.login_code_page import PENDING
 from project.checks import TAG

@@ -187,7 +187,7 @@ def test_states_lie_in_a_cookie_that_no_other_host_sets_and_no_script_reads(issu
 
 def test_a_state_of_long_ago_does_not_count(issuer, monkeypatch):
     client, asked = sent()
-    monkeypatch.setattr("project.accounts.company.views.STATE_SECONDS", 0)
+    monkeypatch.setattr("project.accounts.company.company_login_pages.STATE_SECONDS", 0)
     assert client.get(CALLBACK, {"code": issuer.code_for(asked), "state": asked["state"]}).status_code == 400
 
 

@@ -10,7 +10,7 @@ from django_q.models import OrmQ, Schedule
 
 from integrations import tasks
 from integrations.bigdata.reconciliation import Comparison, Scope
-from integrations.worker.schedules import make_schedules
+from integrations.worker.recurring_schedules import make_schedules
 from orders.incidents.incidents import open_incident
 from orders.models import BillingRecord, Difference, Dispatch, Incident, OrderEvent, Reconciliation
 from orders.outbox.release import release

@@ -17,7 +17,7 @@ from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker import watchdog
 from integrations.worker.heartbeat import beat, last_seen
 from integrations.worker.implausible_times import correct_times
-from integrations.worker.schedules import RECURRING, make_schedules, put_schedules_back, sleeping_schedules
+from integrations.worker.recurring_schedules import RECURRING, make_schedules, put_schedules_back, sleeping_schedules
 from integrations.worker.watchdog import Watchdog
 from notifications.models import Mail
 from orders.models import Dispatch, OrderEvent

@@ -20,7 +20,7 @@ from integrations.worker import broker as queue
 from integrations.worker.broker import APART_KEY, DeskBroker
 from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
 from integrations.worker.lease_lock import Lease
-from integrations.worker.schedules import RECURRING, make_schedules
+from integrations.worker.recurring_schedules import RECURRING, make_schedules
 from notifications.models import Mail
 from orders.outbox.enqueue import WAKE_KEY, wake
 from tests.factories import HeartbeatFactory, MailFactory

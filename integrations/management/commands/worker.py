@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations.worker.implausible_times import correct_times
 from integrations.worker.parent_link import hold
-from integrations.worker.schedules import make_schedules
+from integrations.worker.recurring_schedules import make_schedules
 from integrations.worker.watchdog import ANSWER_WITHIN, PING_EVERY, Watchdog
 
 logger = logging.getLogger(__name__)
