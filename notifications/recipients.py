@@ -128,8 +128,7 @@ def fits(rule: MailRule, letters: str, event: str, order_kind: str) -> bool:
 
 def overlap(one: MailRule, other: MailRule) -> bool:
     """Returns True if there are mails that both rules cover."""
-    pairs = zip(one.scope, other.scope, strict=True)
-    return all(not left or not right or left == right for left, right in pairs)
+    return all(not left or not right or left == right for left, right in zip(one.scope, other.scope, strict=True))
 
 
 def chosen_as(how: str, of: str, instead: bool) -> str:

@@ -155,5 +155,4 @@ def _trouble(error: Exception) -> str:
 
 
 def _clean_text(error: Exception) -> str:
-    said = f"{type(error).__name__} {error}"[:300]
-    return said.encode("utf-8", "replace").decode().replace("\0", "?")
+    return f"{type(error).__name__} {error}"[:300].encode("utf-8", "replace").decode().replace("\0", "?")

@@ -143,8 +143,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
     # --- making one
 
     def has_add_permission(self, request):
-        may = request.user.has_perm("integrations.add_apitoken")
-        return may and is_unlimited(request.user)
+        return request.user.has_perm("integrations.add_apitoken") and is_unlimited(request.user)
 
     def get_fields(self, request, obj=None):
         if obj is not None:

@@ -196,8 +196,7 @@ def parse_time(text: str) -> datetime.datetime | None:
 
 def read_moment(text: str, formats: Iterable[str]) -> datetime.datetime | None:
     """A moment in the first of the forms that fits. It is Asia/Shanghai's unless the text says otherwise."""
-    found = (_in_form(text, form) for form in formats)
-    return next((moment for moment in found if moment), None)
+    return next(filter(None, (_in_form(text, form) for form in formats)), None)
 
 
 def _in_form(text: str, form: str) -> datetime.datetime | None:

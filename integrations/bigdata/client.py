@@ -38,8 +38,7 @@ RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
     """Returns the body of a query for one trial's traffic. `job_id` is the trial's number, `product_id` its service
     type."""
-    asked = {"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}
-    return body_in_their_names([asked])
+    return body_in_their_names([{"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}])
 
 
 def job_query(job_id: str) -> dict[str, Any]:

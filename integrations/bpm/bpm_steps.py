@@ -38,8 +38,7 @@ def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dic
         file_names=[order.info_security, order.busi_info],
         contacts=() if order.first else contacts_for(order.attribution_id),
     )
-    body = first_activation(facts) if order.first else subsequent_activation(facts)
-    return encode(body)
+    return encode(first_activation(facts) if order.first else subsequent_activation(facts))
 
 
 def start_flow(body: bytes, *, key: str, request_id: str) -> str:

@@ -238,8 +238,7 @@ def waiting_time(header: str | None) -> float | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
-    seconds = (moment - timezone.now()).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return min(max((moment - timezone.now()).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
 
 class _Refusal:

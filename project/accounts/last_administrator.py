@@ -13,8 +13,8 @@ STANDING = frozenset({"is_active", "is_staff", "is_superuser", "limited", "attri
 
 
 def administrators() -> QuerySet[User]:
-    able = User.objects.with_perm("project.change_user", backend=ACCOUNTS)  # also says that they are active
-    return able.filter(is_staff=True, limited=False)
+    # `with_perm` leaves out inactive accounts
+    return User.objects.with_perm("project.change_user", backend=ACCOUNTS).filter(is_staff=True, limited=False)
 
 
 @transaction.atomic

@@ -61,8 +61,7 @@ def end_revoked_session(request: HttpRequest) -> None:
 
 def end_sessions(users: Iterable[int], which: Q | None = None) -> int:
     """Ends sessions of these accounts, for all web processes at once. Returns how many."""
-    found = Session.objects.filter(which or Q(), of__user__in=users)
-    return found.delete()[1].get(Session._meta.label, 0)
+    return Session.objects.filter(which or Q(), of__user__in=users).delete()[1].get(Session._meta.label, 0)
 
 
 def forget_sessions(*, now: datetime.datetime) -> None:

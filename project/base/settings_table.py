@@ -347,8 +347,7 @@ class Environment:
 
     def free(self) -> dict[str, str]:
         """The settings that begin with FREE_PREFIX, by full name."""
-        names = {*self.own, *self.file}
-        return {name: self.given(name) for name in sorted(names) if name.startswith(FREE_PREFIX)}
+        return {name: self.given(name) for name in sorted({*self.own, *self.file}) if name.startswith(FREE_PREFIX)}
 
     def wrong_lines(self) -> list[str]:
         """Returns a text for each line of the file that is neither NAME=value nor a remark: its reader would skip

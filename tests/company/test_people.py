@@ -292,7 +292,7 @@ def test_accounts_with_all_rights_and_for_an_emergency_stay_apart(browser, manag
 
 def test_a_person_who_was_faster_keeps_the_account_that_they_got(manager, account, settings, monkeypatch):
     theirs = CompanyAccount.objects.create(user=factories.UserFactory(), issuer=settings.OIDC_ISSUER, subject="u-1")
-    monkeypatch.setattr("project.accounts.account_admin.why_not_to_be_joined", lambda *_user, **_asked: None)
+    monkeypatch.setattr("project.accounts.account_admin.why_link_refused", lambda *_user, **_asked: None)
     assert "此人刚刚已有账号" in manager.get(join(manager, account, company_subject="u-1")["Location"]).text
     assert list(CompanyAccount.objects.all()) == [theirs]
 

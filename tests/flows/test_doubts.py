@@ -558,6 +558,6 @@ def test_a_start_is_no_probe_until_bpm_can_be_reached(desk, ask, monkeypatch):
             raise answer
         return answer
 
-    monkeypatch.setattr(loop, "reach", reach)
+    monkeypatch.setattr(loop, "check_reachable", reach)
     assert [loop._may_send_probe("bpm") for _ in range(2)] == [False, True]
     assert loop._may_send_probe("bigdata")

@@ -175,7 +175,7 @@ def test_a_start_puts_them_back_too(monkeypatch, how):
 
 def test_no_fault_of_ours_keeps_a_worker_from_starting(monkeypatch, caplog):
     monkeypatch.setattr(Watchdog, "run", run := Mock())
-    monkeypatch.setattr("integrations.management.commands.worker.put_right", Mock(side_effect=ValueError("ours")))
+    monkeypatch.setattr("integrations.management.commands.worker.correct_times", Mock(side_effect=ValueError("ours")))
     call_command("worker")
     assert run.called
     assert "were not put right" in caplog.text
