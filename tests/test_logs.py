@@ -178,7 +178,7 @@ def test_an_outage_is_two_lines_and_the_second_says_how_many_calls_were_refused(
         patch.setattr("integrations.bboss.views.request_checks.check_envelope", refuse)
         assert [post() for _ in range(3)] == ["20000"] * 3
     post()
-    told = [line["message"] for line in lines()[before:] if not line["logger"].endswith("requests")]
+    told = [line["message"] for line in lines()[before:] if not line["logger"].endswith("request_log")]
     assert told[0] == "the database does not answer callers: connection refused"
     assert re.fullmatch(r"the database answers callers again after \d+ s; 3 calls were refused meanwhile", told[1])
     assert len(told) == 2
