@@ -44,7 +44,7 @@ PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those th
 
 
 class Part(NamedTuple):
-    """Something that the worker does by itself: a row of PARTS (project/periodic.py), which is called with `now`."""
+    """A part of the worker's periodic work: a row of PARTS (project/periodic.py), which is called with `now`."""
 
     every: str
     run: Callable
@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 def unless_away(task: Callable) -> Callable:
-    """For tasks that run again anyway: if the database is away, they log one line and do not fail."""
+    """Decorates tasks that run again anyway: if the database is away, they log one line and do not fail."""
 
     @functools.wraps(task)
     def run(*args, **kwargs):

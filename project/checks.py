@@ -182,7 +182,7 @@ def company_login() -> Iterator[CheckMessage]:
 
 
 def company_roles() -> Iterator[CheckMessage]:
-    """Names roles and attributions that nobody knows. Those that a site has added stand in the database."""
+    """Reports unknown roles and attributions. Those that a site has added are in the database."""
     roles = {grant.role for grant in settings.OIDC_ROLES} - set(Role)
     letters = frozenset().union(*(grant.letters for grant in settings.OIDC_ROLES))
     if not (roles or letters) or not database_exists():
@@ -210,7 +210,7 @@ def emergency_accounts() -> Iterator[CheckMessage]:
 
 
 def one_administrator() -> Iterator[CheckMessage]:
-    """Says what it means where people must confirm what others ask for, and one account is behind all of them."""
+    """Warns if acts need a second person and a single account manages all accounts."""
     if not acts_asked() or not database_exists():
         return
     try:

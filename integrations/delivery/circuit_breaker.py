@@ -49,7 +49,7 @@ class Tally:
 
 
 def open_partners() -> set[str]:
-    """The partners whose breaker is open now."""
+    """Returns the partners whose breaker is open now."""
     return set(OPEN_BREAKERS())
 
 

@@ -86,7 +86,7 @@ def _detail(about: dict, code: str) -> str:
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
-    """The facts of a comparison's mail: what was compared, what differed, what happens now. It is about no order."""
+    """Returns the facts of a comparison's mail: its scope, its differences, what happens now. It is about no order."""
     with override(LANGUAGE):
         if not about["differences"]:
             do = gettext("Nothing needs to be done.")

@@ -94,7 +94,7 @@ def _at(text: str) -> datetime.datetime:
 
 
 def _message(profile: Profile) -> str:
-    """The message's text, its token and signature masked: they are right in this moment alone."""
+    """Returns the message's text with token and signature masked: they are valid at this moment only."""
     how = profile.bboss
     try:
         members = signed_envelope(CONTENT, now=timezone.now(), trans_ido="675cf2df623c47e69e523c0fd2b6f7b9", how=how)

@@ -94,7 +94,7 @@ class PartnerError(Exception):
 
     @property
     def answered(self) -> dict:
-        """The fields of an Outcome that say what came back, and why it does not do."""
+        """Returns the fields of an Outcome about the answer and its fault."""
         return {
             "code": self.code,
             "message": self.message,
@@ -122,7 +122,8 @@ class PartnerResponse:
 
 
 def clean(text: str) -> str:
-    """The text without what a database refuses: U+0000 and halves of surrogate pairs become question marks."""
+    """Returns the text without characters that a database refuses: U+0000 and halves of surrogate pairs become question
+    marks."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
@@ -228,7 +229,7 @@ def named_charset(content_type: str | None) -> str:
 
 
 def waiting_time(header: str | None) -> float | None:
-    """The seconds that a Retry-After header (seconds or an HTTP date) asks for; None if absent or not understood."""
+    """Returns the seconds that a Retry-After header (seconds or an HTTP date) asks for; None if absent or malformed."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_RETRY_AFTER)
@@ -334,7 +335,7 @@ def _unreached(error: Exception) -> str:
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
-    """The TLS library's error behind another one; none for a connection that just ended."""
+    """Returns the TLS library's error among an error's causes; None for a connection that just ended."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
     if error is None or isinstance(error, ssl.SSLError):
@@ -343,7 +344,7 @@ def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _number(code: object) -> int | None:
-    """200 and "200" as 200; None for what is no whole number."""
+    """Returns 200 and "200" as 200; None for any value that is no whole number."""
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= 9:
         return int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) else None

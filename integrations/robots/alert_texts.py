@@ -22,7 +22,7 @@ HAPPENED = {
 
 @dataclass(frozen=True)
 class RobotMessage:
-    """One message: what happened to an incident, or to several of them (`incident` is None then, `lines` name them).
+    """One message about an incident, or about several (`incident` is None then, and `lines` name them).
 
     `orders`: how many orders it stopped when that was seen. `partner` and `code`: empty if several have not the same.
     """
@@ -54,7 +54,7 @@ def one_message(alert: RobotAlert) -> RobotMessage:
 
 
 def summary_message(alerts: Sequence[RobotAlert]) -> RobotMessage:
-    """One message for many alerts: of each incident only what happened last."""
+    """Returns one message for many alerts: of each incident the last one."""
     last = list({alert.incident_id: alert for alert in alerts}.values())
     events = [event for event in RobotAlert.Event if event in {alert.event for alert in last}]
     partners, codes = ({getattr(alert.incident, name) for alert in last} for name in ("partner", "code"))

@@ -103,7 +103,7 @@ ROBOT_KINDS = {"wecom": WeCom, "feishu": Feishu, "dingtalk": DingTalk, "json": J
 
 
 def read_robots(entries: Iterable[str]) -> list[Robot]:
-    """Reads ALERT_WEBHOOKS. Raises ValueError, whose text names an entry by its place and repeats nothing of it."""
+    """Reads ALERT_WEBHOOKS. Raises ValueError, which names an entry by its position and repeats nothing of it."""
     found: list[Robot] = []
     for place, entry in enumerate(entries, 1):
         kind, _plus, address = entry.partition("+")

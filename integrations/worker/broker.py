@@ -64,7 +64,7 @@ def signed_anew(payload: str) -> str:
 
 
 class DeskBroker(ORM):
-    """Takes its own cluster's pings first, then what is alike and the common queue, oldest first.
+    """Takes its own cluster's pings first, then the keys of ALIKE and the common queue, oldest first.
 
     It waits until a database error is over. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
     monitor would die at once.

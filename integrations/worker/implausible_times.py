@@ -19,7 +19,7 @@ from orders.sending.far_moments import A_MOMENT, BY_ITSELF
 
 
 def correct_times(*, now: datetime.datetime) -> int:
-    """Puts right the moments of steps, mails, schedules, and of what belongs to no order. Returns how many."""
+    """Corrects the times of steps, mails and schedules, and of rows without an order. Returns how many."""
     back = put_schedules_back(now=now) if were_made() else []
     return far_moments.put_right(now=now) + _of_the_desk(now) + len(back)
 

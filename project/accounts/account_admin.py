@@ -155,7 +155,7 @@ class StaffForm(GivesRoles, UserChangeForm):
         self.initial["company_mail"] = bool(joined and not joined.subject)
 
     def clean(self):
-        """Refuses attributions without the limit: the user would see all orders, which nobody meant."""
+        """Refuses attributions without the limit: the user would see all orders."""
         found = super().clean()
         self.refuse_rights_together(found)
         if found.get("attributions") and not found.get("limited"):
@@ -182,7 +182,7 @@ def _makers(users: list[int]) -> dict[int, str]:
 
 class RoleForm(NamesForm):
     def clean_permissions(self):
-        """Refuses to add a right to a role that nobody could have then."""
+        """Refuses to add a right by which nobody could hold the role any more."""
         chosen = self.cleaned_data["permissions"]
         if set(chosen) - set(self.initial.get("permissions", ())) and (why := why_not_to_hold([], chosen)):
             raise forms.ValidationError(why)
@@ -411,7 +411,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
 
 
 class DeskGroupAdmin(PermissionWords, DeskAdmin, GroupAdmin):
-    """Only superusers decide what a role may do."""
+    """Only superusers change the rights of a role."""
 
     form = RoleForm
     search_help_text = _("name: any part")

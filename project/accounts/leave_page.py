@@ -61,7 +61,8 @@ def _colleagues():
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the leave of an account, or one's own, and asks. POST by `act`: enters it, ends it, hands all over."""
+    """GET shows the leave of an account, or one's own, and its form. POST by `act`: enters it, ends it, hands all
+    over."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
@@ -138,7 +139,7 @@ def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, no
 
 
 def _some(rows: list[Model], reader: User) -> str:
-    """The first few by name, as far as the reader may see them, and how many there are besides."""
+    """Returns the first few by name, as far as the reader may see them, and the number of the others."""
     seen = (row for row in rows if reader.has_perm(right_to_view(type(row))) and sees_it(row, reader))
     titles = [kind_of(row).title(row) for row in itertools.islice(seen, SHOWN)]
     more = len(rows) - len(titles)

@@ -52,7 +52,7 @@ def guessing_addresses(now: datetime.datetime) -> QuerySet:
 
 
 def forget_failures(username: str, address: str | None) -> None:
-    """Ends what this name's and this address's failures have locked or slowed, apart from django-axes' own rule."""
+    """Ends the locks and slow-downs by this name's and this address's failures, apart from django-axes' own rule."""
     AccessFailureLog.objects.filter(Q(username=username) | Q(ip_address=address)).delete()
 
 

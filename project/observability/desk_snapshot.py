@@ -157,7 +157,7 @@ class DeskSnapshot:
 
     @cached_property
     def failed_tasks(self) -> dict | None:
-        """The newest error of ours in delivery, with how many there were. Two queries where there is one."""
+        """The newest error of ours in delivery, and the number of errors. Two queries if there is one."""
         return failed_tasks(now=self.now)
 
     @cached_property

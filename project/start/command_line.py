@@ -41,7 +41,8 @@ NOTE = "project.trail.command_trail.note_command"  # by its name: it needs the m
 
 class DeskUtility(ManagementUtility):
     def fetch_command(self, subcommand):
-        """Notes the command. Django asks for it once its settings and models are loaded, just before it runs."""
+        """Notes the command. Django calls this once its settings and models are loaded, just before the command
+        runs."""
         command = super().fetch_command(subcommand)
         gc.freeze()
         gc.enable()

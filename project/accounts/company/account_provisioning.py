@@ -151,7 +151,7 @@ def _name_of(claims: dict) -> str:
 
 
 def _give(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
-    """Makes roles and limit those of these grants, and tells what changed. The account is locked.
+    """Sets roles and limit by these grants, and writes an event if anything changed. The account is locked.
 
     Without a grant the limit stays: it must not be gone if somebody gives a role by hand later.
     """

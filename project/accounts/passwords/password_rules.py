@@ -49,7 +49,8 @@ def _digits(text: str) -> str:
 
 
 def _phone(user: User) -> str:
-    """The last digits of the phone, in whatever form both were typed; what no digits are like if there is none."""
+    """Returns the last digits of the phone, however both were typed; if there is no phone, a text that equals no
+    digits."""
     digits = _digits(_plain(user.phone))
     return digits[-PHONE_COMPARED:] if len(digits) >= SHORTEST_PHONE else "-"
 
