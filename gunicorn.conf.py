@@ -88,7 +88,7 @@ def post_fork(server, worker):
     os.chdir(release)
 
 
-COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/base/environment.py: a worker does not read the file itself
+COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/base/settings_table.py: a worker does not read the file itself
 PROFILE = "DESK_PARTNERS_PROFILE"  # ... nor that of PARTNERS_FILE: this is its text
 LOADED_WITHIN = 30  # seconds; without an answer by then gunicorn goes on as it does without these hooks
 

@@ -126,7 +126,7 @@ STATEMENTS = [
 
 
 class Editor:
-    """What the indexes' migration needs from a schema editor."""
+    """The part of a schema editor that the indexes' migration needs."""
 
     connection, atomic_migration = connection, True
 

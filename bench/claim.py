@@ -27,7 +27,7 @@ TIMES = 30
 MOST_MS = 10
 CLAIM = "claim of 1, with its payload and attempt"
 SWEEP = "sweep: held, start days, ends of trials, waiting steps"
-BATCH = "32 claims at once, with their payloads and attempts"
+CLAIMS_TOGETHER = "32 claims at once, with their payloads and attempts"
 LEASE = datetime.timedelta(seconds=60)
 
 
@@ -113,14 +113,14 @@ def _next() -> object:
 PARTS: dict[str, Callable[[], object]] = {
     "claim, nothing due for that partner": _claim_nothing,
     CLAIM: lambda: _claim(1),
-    BATCH: lambda: _claim(32),
+    CLAIMS_TOGETHER: lambda: _claim(32),
     SWEEP: _sweep,
     "when is the next one due": _next,
 }
 
 
 def _report(timed: dict[str, tuple[float, float]], rows: int) -> list[str]:
-    reached = "reached" if max(timed[name][0] for name in timed.keys() - {BATCH}) < MOST_MS else "not reached"
+    reached = "reached" if max(timed[name][0] for name in timed.keys() - {CLAIMS_TOGETHER}) < MOST_MS else "not reached"
     return [
         f"{rows} finished dispatches of {rows // STEPS} orders, {DUE} due; medians of {TIMES}.",
         "",

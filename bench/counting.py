@@ -1,5 +1,5 @@
-"""What counting and log lines cost: CPU of an order and of a step without and with them, by turns: the median of the
-differences between neighbours.
+"""Measures the cost of counting and of log lines: CPU of an order and of a step without and with them, in turns, as the
+median of the differences between neighbours.
 
 Run `python -m bench.counting [ROUNDS]`, with LOG_FORMAT=json for that form. Everything is in one process: the endpoint
 by Django's test client, the delivery to a sandbox that is reached without a connection. Lines go into memory.
@@ -17,7 +17,7 @@ from statistics import median
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 ORDERS, CALLS = 50, 20_000
 WAYS = ("neither", "counted", "counted, with a line")
-LOGGERS = ("project.observability.requests", "integrations.delivery.loop")
+LOGGERS = ("project.observability.request_log", "integrations.delivery.loop")
 
 
 def main(rounds: int) -> None:
@@ -29,7 +29,7 @@ def main(rounds: int) -> None:
     from django.test.utils import setup_test_environment
     from django.utils import timezone
 
-    from integrations.base import counting
+    from integrations.base import counters
     from integrations.bboss.sample_envelope import signed_envelope
     from integrations.delivery.loop import drain
     from tests.conftest import point_at
@@ -40,7 +40,7 @@ def main(rounds: int) -> None:
     setup_test_environment()
     console = next(one for one in logging.getLogger().handlers if isinstance(one, logging.StreamHandler))
     console.setStream(io.StringIO())
-    real = {name: getattr(counting, name) for name in ("INBOUND", "INBOUND_SECONDS", "CALLS", "CALL_SECONDS")}
+    real = {name: getattr(counters, name) for name in ("INBOUND", "INBOUND_SECONDS", "CALLS", "CALL_SECONDS")}
     client, number = Client(), iter(range(10**6))
 
     def bodies() -> list[bytes]:
@@ -65,7 +65,7 @@ def main(rounds: int) -> None:
         for turn in range(rounds):
             for way in WAYS[:: -1 if turn % 2 else 1]:
                 for name, metric in real.items():
-                    setattr(counting, name, _Nothing() if way == "neither" else metric)
+                    setattr(counters, name, _Nothing() if way == "neither" else metric)
                 for name in LOGGERS:
                     logging.getLogger(name).setLevel(logging.INFO if "line" in way else logging.WARNING)
                 found[way].append(spent())
@@ -77,10 +77,10 @@ def main(rounds: int) -> None:
             more.append(f"{way} {median(differences) * 1000:+.0f} µs ({median(differences) / median(usual):+.2%})")
         print(f"{what}: {median(usual):.3f} ms of CPU, {', '.join(more)}")
     for name, metric in real.items():
-        setattr(counting, name, metric)
+        setattr(counters, name, metric)
     began = time.process_time()
     for _ in range(CALLS):
-        counting.count_call("bpm", "start_bpm", "done", 0.1)
+        counters.count_call("bpm", "start_bpm", "done", 0.1)
     print(f"a count: {(time.process_time() - began) * 1e6 / CALLS:.1f} µs")
 
 

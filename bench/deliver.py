@@ -67,7 +67,7 @@ class Bench:
         return (_calls() - calls) / seconds
 
     def bare_pool(self, steps: list[int]) -> float:
-        """What any program has to do: eight threads call, and one thread keeps a row of each answer."""
+        """The minimum of any program: eight threads call, and one thread stores a row of each answer."""
         own, place, made = local(), urlsplit(self.partner), bodies(steps)
         order = Order.objects.earliest("pk")
 

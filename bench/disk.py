@@ -1,4 +1,4 @@
-"""How much disk an order takes: `python -m bench.disk [--orders 3000]`.
+"""Measures the disk space of an order: `python -m bench.disk [--orders 3000]`.
 
 On PostgreSQL. Trials and their first activations, each pair of a customer of its own, are posted, carried out, told by
 mail and indexed for the search, in this process. What the second half adds counts: the database by table, a backup, and

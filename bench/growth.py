@@ -17,7 +17,7 @@ from django.test import Client, override_settings
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.admin import ask, fill_one, sign_in
-from bench.claim import BATCH, CLAIM, PARTS, SWEEP, run_and_undo
+from bench.claim import CLAIM, CLAIMS_TOGETHER, PARTS, SWEEP, run_and_undo
 from bench.deliver import MILLISECONDS
 from bench.desk import Desk, copied_database, switch
 from bench.orders import clear_queue, make_trials, post_activations
@@ -77,7 +77,7 @@ class Place:
 WORK: dict[str, Callable[[Place], float]] = {
     f"intake, an activation of {POSTED}": Place.intake,
     CLAIM: lambda place: run_and_undo(PARTS[CLAIM])[1],
-    BATCH: lambda place: run_and_undo(PARTS[BATCH])[1],
+    CLAIMS_TOGETHER: lambda place: run_and_undo(PARTS[CLAIMS_TOGETHER])[1],
     SWEEP: lambda place: run_and_undo(PARTS[SWEEP])[1],
     "drain, a step of these activations": Place.drain,
     "order page": lambda place: ask(place.client, place.pages["order"]),

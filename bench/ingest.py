@@ -25,7 +25,7 @@ SYNC = "-w 4 --worker-class sync --threads 1"
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: a web server of the desk, by its name. `burst`: the trials' own steps are still open."""
+    """A measured web server of the desk, by its name. `burst`: the trials' own steps are still open."""
 
     server: str
     burst: bool = False
@@ -53,7 +53,7 @@ def main() -> None:
         desk.start_web("sync", "project.wsgi", workers=SYNC, **RATE)
         desk.start_web("bare", "bench.bare.wsgi", workers=f"{WORKERS} --config /dev/null", **BARE)
         rounds = take_rounds(desk, CASES, options)
-        append("ingest", _report(rounds, options.seconds), _kept(rounds))
+        append("ingest", _report(rounds, options.seconds), _ratios(rounds))
 
 
 def read_options() -> argparse.Namespace:
@@ -123,8 +123,8 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
     return lines
 
 
-def _kept(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
-    """For the history: each case's speed in that of the bare view."""
+def _ratios(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
+    """Returns for the history the speed of each case relative to the bare view."""
     return {
         f"{name}, {clients} clients / bare view": median(_to_bare(rounds, name, clients))
         for name, clients in rounds

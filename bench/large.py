@@ -19,7 +19,7 @@ from bench.environment import SERVER
 from bench.options import read_options
 from bench.orders import activation, post
 from bench.results import append
-from integrations.base.database_deadline import INTAKE, INTAKE_STATEMENT, NEVER, PAGE, WORKER
+from integrations.base.database_deadline import INTAKE_SECONDS, INTAKE_STATEMENT, NEVER, PAGE_SECONDS, WORKER_SECONDS
 from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import BillingRecord, Order
 
@@ -96,8 +96,10 @@ def _acts(count: int) -> list[str]:
     """The table act x size of the slowest of each kind, on both databases."""
     sizes = [count // 10, count]
     runs = {(name, size): _play(url, size) for name, url in DATABASES.items() for size in sizes}
-    bounds = dict.fromkeys(OF_PARTNERS, (INTAKE, INTAKE_STATEMENT)) | dict.fromkeys(OF_STAFF, (PAGE, PAGE))
-    bounds |= dict.fromkeys(OF_WORKERS, (NEVER, WORKER))
+    bounds = dict.fromkeys(OF_PARTNERS, (INTAKE_SECONDS, INTAKE_STATEMENT)) | dict.fromkeys(
+        OF_STAFF, (PAGE_SECONDS, PAGE_SECONDS)
+    )
+    bounds |= dict.fromkeys(OF_WORKERS, (NEVER, WORKER_SECONDS))
     heads = [f"{name}, {size}" for name, size in runs]
     lines, late = [], []
     for name, (most, longest) in sorted(bounds.items(), key=lambda row: (row[1], row[0])):

@@ -1,4 +1,4 @@
-"""What open pages cost while nothing happens: `python -m bench.open_pages [--pages 100] [--seconds 60]`.
+"""Measures the cost of open pages while nothing happens: `python -m bench.open_pages [--pages 100] [--seconds 60]`.
 
 On PostgreSQL, behind gunicorn. Each page belongs to a person of their own, limited or not: dashboards, lists, orders
 and incidents in equal parts. They are opened, then poll every 15 seconds as browsers do. What counts is the CPU time of

@@ -15,7 +15,7 @@ from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialShap
 from orders.outbox.enqueue import build_step
 from tests.bboss_messages import accepted, post_order
 
-BATCH = 2000
+ORDERS_A_BATCH = 2000
 
 
 def clear_queue() -> None:
@@ -24,8 +24,8 @@ def clear_queue() -> None:
 
 def make_trials(first: int, count: int) -> None:
     """Makes trials T<number> as delivery leaves them: one domain, its record live, their one step done."""
-    for start in range(first, first + count, BATCH):
-        _make_batch(range(start, min(start + BATCH, first + count)))
+    for start in range(first, first + count, ORDERS_A_BATCH):
+        _make_batch(range(start, min(start + ORDERS_A_BATCH, first + count)))
 
 
 def make_due_trials(first: int, count: int) -> list[int]:

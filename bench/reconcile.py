@@ -15,12 +15,12 @@ from bench.desk import Desk
 from bench.options import read_options
 from bench.orders import live_record
 from bench.results import append, spread
-from integrations.bigdata.client import product_infos
-from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.bigdata_steps import record_facts
+from integrations.bigdata.billing_record_fields import records_body
 from integrations.sandbox.store import Store
 from orders.models import BillingRecord, Order
 
-BATCH = 2000
+RECORDS_A_BATCH = 2000
 MISSING_EVERY = 10_000
 MOST_SECONDS, MOST_MIB = 60, 200
 
@@ -40,8 +40,8 @@ def main() -> None:
 def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
     """Makes active orders with live records, the same at the big-data side except a few; gives how many are missing."""
     store, missing = Store(str(state)), 0
-    for first in range(0, orders, BATCH):
-        records = _make(range(first, min(first + BATCH, orders)), domains)
+    for first in range(0, orders, RECORDS_A_BATCH):
+        records = _make(range(first, min(first + RECORDS_A_BATCH, orders)), domains)
         kept = [record for record in records if record.pk % MISSING_EVERY]
         missing += len(records) - len(kept)
         put_there(store, kept)
@@ -53,14 +53,14 @@ def put_there(store: Store, records: Iterable[BillingRecord]) -> None:
     """The big-data side of the sandbox gets these records."""
     facts = (record_facts(record, cancelled=False) for record in records)
     with store.transaction():
-        for record in product_infos(facts)["productInfos"]:
+        for record in records_body(facts)["productInfos"]:
             store.put_record(record)
 
 
 def _make(numbers: range, domains: int) -> list[BillingRecord]:
     orders = Order.objects.bulk_create(_order(number) for number in numbers)
     records = [_record(order, domain) for order in orders for domain in range(domains)]
-    return BillingRecord.objects.bulk_create(records, batch_size=BATCH)
+    return BillingRecord.objects.bulk_create(records, batch_size=RECORDS_A_BATCH)
 
 
 def _order(number: int) -> Order:

@@ -80,7 +80,7 @@ def _collect_static_files(content: Path) -> None:
 
 
 def _target(python: str | None, platforms: list[str]) -> str:
-    """What the wheels are for, such as `cp313-linux_x86_64`."""
+    """Returns the platform of the wheels, such as `cp313-linux_x86_64`."""
     version = (python or f"{sys.version_info.major}.{sys.version_info.minor}").replace(".", "")
     return f"cp{version}-{platforms[0] if platforms else f'{sys.platform}_{os.uname().machine}'}"
 

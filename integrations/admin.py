@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations.api.token_pages import ApiTokenAdmin
-from integrations.bpm.kept import without_operators
+from integrations.bpm.kept_callbacks import without_operators
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
 from notifications.masks import mask_text
 from orders.admin.inbound import InboundList, order_named

@@ -9,13 +9,13 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self):
-        """Gives the core what it asks of the partners."""
+        """Registers with the core the functions that it needs from the partners' side."""
         from integrations.base.other_desk import machines_with_another_profile
-        from integrations.bboss.content import read_trial, trial_members
+        from integrations.bboss.content_fields import read_trial, trial_members
         from integrations.bigdata import reconciliation
-        from integrations.bigdata.books import fetch_records, held_records
-        from integrations.bigdata.client import present
+        from integrations.bigdata.billing_record_fields import without_deleted
         from integrations.bigdata.record_file import rows_of
+        from integrations.bigdata.record_lookup import fetch_records, held_records
         from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books.books import client
         from orders.office.trials.columns import rules
@@ -23,7 +23,7 @@ class IntegrationsConfig(AppConfig):
 
         # Comparing is asked for deep in the core, on pages and in commands: no caller from here is there to pass it on.
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
-        client.held, client.present, client.read_file = held_records, present, rows_of
+        client.held, client.present, client.read_file = held_records, without_deleted, rows_of
         # A trial that people enter follows the rules of BBOSS's messages, whose words the core does not know.
         rules.members, rules.read = trial_members, read_trial
         # The core decides what a claim may take by the profile's rules, which lie here; claims, records and pages ask.

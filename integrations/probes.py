@@ -12,21 +12,21 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.bboss.clocks import clock_differences, wrong_clocks
 from integrations.bigdata.client import query_product_infos
-from integrations.outbound.deadline import TLSSocket, connected, deadline
-from integrations.outbound.http import PartnerError, reach
+from integrations.outbound.http_client import PartnerError, check_reachable
+from integrations.outbound.total_timeout import TLSSocket, connected, deadline
 from integrations.partners.calls import call_of
 from notifications.sending import MailError, greet
 from orders.books.books import has_look_up
 
 FOLDER, FAILED, TIMEOUT = "folder", "failed", "timeout"
-NOBODYS = "DESK-PROBE"  # a number that no order has: the answer is an empty list
+UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has: the answer is an empty list
 
 
 class Probe(NamedTuple):
-    """What was asked, how many seconds that took, and what was wrong, for engineers and as a code; empty if nothing."""
+    """A test call: its target, its seconds, and its fault for engineers and as a code; empty if it succeeded."""
 
     what: str
     seconds: float
@@ -35,20 +35,20 @@ class Probe(NamedTuple):
 
 
 def probe_all() -> list[Probe]:
-    """Asks all. Nothing is stored, and no partner acts: the big-data side is asked for a number that nobody has, BPM
-    only answers an HTTP request, the mail server is greeted."""
+    """Makes all test calls. Nothing is stored and no partner acts: the big-data side is queried for a number that no
+    order has, BPM only answers an HTTP request, the mail server is greeted."""
     return [_timed(what, ask) for what, ask in PROBES.items()]
 
 
 def probe_together(*, within: float) -> list[Probe]:
-    """The same, within so many seconds: whoever has not answered by then counts as timed out.
+    """Makes all test calls within so many seconds: those without an answer by then count as timed out.
 
-    What needs no database is asked in threads. One that is still waiting then ends by its own time-out.
+    Calls that need no database run in threads. One that still waits then ends by its own time-out.
     """
     end = time.monotonic() + within
     threads = ThreadPoolExecutor(len(IN_THREADS), thread_name_prefix="probe")
     asked = {what: threads.submit(_timed, what, PROBES[what]) for what in IN_THREADS}
-    with database_deadline(min(LOOK, within)):
+    with database_deadline(min(CHECK_SECONDS, within)):
         found = {what: _timed(what, ask) for what, ask in PROBES.items() if what not in asked}
     wait(asked.values(), timeout=max(end - time.monotonic(), 0))
     threads.shutdown(wait=False)
@@ -75,13 +75,13 @@ def _ask_database() -> None:
 
 def _look_up() -> None:
     if not has_look_up():
-        reach(call_of("bigdata.post").url, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+        check_reachable(call_of("bigdata.post").url, timeout=settings.PARTNER_TIMEOUT_SECONDS)
         return
-    query_product_infos(NOBODYS, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
+    query_product_infos(UNKNOWN_NUMBER, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
 
 
 def _reach_bpm() -> None:
-    reach(settings.BPM_BASE_URL, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    check_reachable(settings.BPM_BASE_URL, timeout=settings.PARTNER_TIMEOUT_SECONDS)
 
 
 def _greet_mail_server() -> None:

@@ -19,7 +19,7 @@ from integrations.base.other_desk import why_other_desk
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.loop import drain as run_drain
 from integrations.delivery.loop import has_come_due
-from integrations.robots import tell
+from integrations.robots import send_alerts
 from integrations.worker.broker import APART_KEY, cluster_id
 from integrations.worker.heartbeat import beat
 from integrations.worker.lease_lock import Lease
@@ -35,7 +35,7 @@ from orders.search.index import index_orders
 from orders.sending.usage import ask_for_usage
 
 logger = logging.getLogger(__name__)
-MINUTE, FIVE_MINUTES, HOUR, LOOKS = "minute", "five minutes", "hour", "minute, in a task of its own"
+MINUTE, FIVE_MINUTES, HOUR, DESK_CHECKS = "minute", "five minutes", "hour", "minute, in a task of its own"
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
@@ -44,7 +44,7 @@ PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those th
 
 
 class Part(NamedTuple):
-    """Something that the worker does by itself: a row of PARTS (project/periodic.py), which is called with `now`."""
+    """A part of the worker's periodic work: a row of PARTS (project/periodic.py), which is called with `now`."""
 
     every: str
     run: Callable
@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 def unless_away(task: Callable) -> Callable:
-    """For tasks that run again anyway: if the database is away, they log one line and do not fail."""
+    """Decorates tasks that run again anyway: if the database is away, they log one line and do not fail."""
 
     @functools.wraps(task)
     def run(*args, **kwargs):
@@ -147,8 +147,8 @@ class _Office:
 
 
 def may_office_run(began: datetime.datetime) -> bool:
-    """The condition of what people wait for, and no partner: while steps are due it is left to a later sweep, for
-    OFFICE_WAITS at most."""
+    """Returns True if parts for people, which call no partner, may run: while steps are due they are left to a later
+    sweep, for OFFICE_WAITS at most."""
     _Office.late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
     if not _Office.late and has_come_due(since=began):
         _Office.put_off = _Office.put_off or time.monotonic()
@@ -162,14 +162,14 @@ def index_behind_sweep(*, now: datetime.datetime) -> int:
 
 
 def parts_of(every: str) -> list[Part]:
-    """The rows of the table that run so often, in their order. It lies above, and these tasks' paths stand in rows."""
+    """Returns the parts of this interval, in their order. The table is in a higher layer, while these tasks' paths are
+    stored in rows."""
     return [part for part in import_string(settings.PERIODIC) if part.every == every]
 
 
 def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
-    """What each part of a task answers. A part that fails must not stop the others: their errors are raised at the end,
-    all of them.
-    """
+    """Runs a task's parts and returns their answers. A failing part does not stop the others: all errors are raised at
+    the end."""
     now, answers, faults = timezone.now(), {}, []
     may_run = functools.cache(lambda when: when(now))  # a condition holds for all its parts of this run
     for part in parts_of(every):
@@ -207,7 +207,7 @@ def look_at_files() -> str:
 
 
 def nightly_usage() -> str:
-    """Runs each night: asks the big-data side for the traffic of all running trials (contract section 5)."""
+    """Runs each night: queries the traffic of all running trials (contract section 5)."""
     return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"
 
 
@@ -242,7 +242,7 @@ def export(pk: int) -> str:
 
 @unless_away
 def tell_robots() -> str:
-    return tell.run()
+    return send_alerts.note_and_send()
 
 
 @unless_away

@@ -1,4 +1,4 @@
-"""What mails say, and who has got them. They are rows of the outbox (orders/mails/mails.py)."""
+"""The texts of mails, and their recipients in words. Mails are rows of the outbox (orders/mails/mails.py)."""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,23 +75,23 @@ def _on_lines(value: object) -> str | list[str]:
 
 
 def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
-    """Gives an unwritten mail its recipients, why it has them, and its text, unsaved. All read one text, so it names
-    everything as which somebody was chosen."""
+    """Sets recipients, their reason and the text of an unwritten mail, unsaved. All recipients get one text, so it
+    names every role by which somebody was chosen."""
     why = _why(one.is_a for one in chosen.people)
     mail.subject, mail.body = render(mail.kind, facts.for_template() | {"why": why})
     mail.recipients, mail.chosen = [one.mail.strip() for one in chosen.people], chosen.kept()
 
 
 def _why(rules: Iterable[str | Promise]) -> str:
-    """Why a mail comes to its recipients, as one sentence. Empty if it has none."""
+    """Returns the reason why a mail comes to its recipients, as one sentence. Empty if it has none."""
     with translation.override(LANGUAGE):
         words = _(" or ").join(dict.fromkeys(map(str, rules)))
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
 def mail_payload(mail: Mail) -> dict:
-    """What is sent: the mail, who has yet to get it (`to`), and who `got` it or `refused` it before. `off`: a rule
-    sends it to nobody, so it is over without a call."""
+    """Returns the payload: the mail, its open recipients (`to`), and those who `got` it or `refused` it before. `off`:
+    a rule sends it to nobody, so it is over without a call."""
     fate = mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
     off = {"off": True} if (mail.chosen or {}).get("off") else {}

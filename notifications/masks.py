@@ -81,7 +81,8 @@ FIRST_OLD_YEAR = 1924
 
 
 def _is_identity(number: str) -> bool:
-    """Whether these 15 or 18 characters are an identity number: a province, a birth date, a right check digit."""
+    """Returns True if these 15 or 18 characters are an identity number: a province, a birth date, a right check
+    digit."""
     if not REGIONS.match(number):
         return False
     if len(number) == 15:
@@ -115,7 +116,7 @@ _RUNS_ON = re.compile(rf".*[{_CHINESE}](?=[^{_CHINESE}._%+-])", re.DOTALL)
 
 
 def _mail(found: re.Match) -> str | None:
-    """What stands for the part before the @. Chinese has no blanks: an address in Latin letters begins after it."""
+    """Returns the masked part before the @. Chinese has no blanks: an address in Latin letters begins after it."""
     if found[1] is None or MESSAGE_ID.search(found[1]):
         return None
     text = _RUNS_ON.match(found[1])

@@ -41,7 +41,7 @@ class Contact(models.Model):
 
 
 class MailRule(models.Model):
-    """Who gets a mail, in place of the SA contacts and copies of its attribution (`notifications/recipients.py`).
+    """A rule for recipients, in place of the SA contacts and copies of an attribution (`notifications/recipients.py`).
 
     An empty `attribution`, `event` or `order_kind` stands for all. `event` is a mail's kind, `order_kind` an order's.
     A rule that names nobody switches the mail off.
@@ -91,12 +91,12 @@ class MailRule(models.Model):
 
     @property
     def scope(self) -> tuple[str, str, str]:
-        """Which mails it is for: attribution, event, kind of order; empty for all."""
+        """The mails that the rule covers: attribution, event, kind of order; empty for all."""
         return self.attribution_id or "", self.event, self.order_kind
 
     @property
     def weight(self) -> tuple[bool, ...]:
-        """How much it says: of two rules that fit a mail the heavier one decides."""
+        """The rule's priority: of two rules that cover a mail the one with the higher value decides."""
         return tuple(map(bool, self.scope))
 
     @property
@@ -111,27 +111,28 @@ HAS_FAILED = models.Func(
 
 class MailQuerySet(models.QuerySet):
     def open(self) -> "MailQuerySet":
-        """What may be sent, now or later."""
+        """The mails that may be sent, now or later."""
         return self.filter(next_try_at__isnull=False)
 
     def due(self, now) -> "MailQuerySet":
-        """What may be sent now; what a sender left behind too, once its lease has run out."""
+        """The mails that may be sent now, also those whose sender's lease has run out."""
         return self.filter(next_try_at__lte=now)
 
     def given_up(self) -> "MailQuerySet":
-        """What did not go out, and nobody has sent again."""
+        """The mails that were given up and that nobody has sent again."""
         return self.filter(HAS_FAILED)
 
     def without_history(self, now) -> "MailQuerySet":
-        """Leaves out what versions before 1.8.0 wrote to staff, and gave up over TOLD_FOR ago: it has no cause."""
+        """Leaves out mails to staff that versions before 1.8.0 wrote and gave up over TOLD_FOR ago: they have no
+        cause."""
         return self.exclude(order=None, cause="", written_at__lt=now - TOLD_FOR)
 
     def to_staff(self) -> "MailQuerySet":
-        """What is about no order: to members of staff, or to the default contact."""
+        """The mails about no order: to members of staff, or to the default contact."""
         return self.filter(order=None)
 
     def beside_steps(self) -> "MailQuerySet":
-        """The mails that stand beside an order's steps: not those to staff, copies, and what was closed."""
+        """The mails of an order's page: without those to staff, copies, and closed ones."""
         return self.filter(order__isnull=False, addressee="").exclude(cause="")
 
 
@@ -202,7 +203,7 @@ class Mail(models.Model):
         ]
 
     def __str__(self):
-        """Titles and logs show this text. Older subjects hold what somebody wrote, so it is masked."""
+        """The text for titles and logs. Older subjects hold free text, so it is masked."""
         return mask_text(self.subject)
 
     # what reports name of a step

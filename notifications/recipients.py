@@ -1,4 +1,4 @@
-"""Who is responsible for an attribution, who gets which mail about it, and by which rule.
+"""Chooses the recipients of a mail, by attribution and rules. Says who is responsible for an attribution.
 
 Events and kinds of orders are plain words here: the templates' names, and what `orders` calls its kinds.
 """
@@ -66,7 +66,8 @@ class ContactFacts:
 
 @dataclass(frozen=True)
 class Choice:
-    """Who gets a mail. `rule`: the rule of the table that chose; None where none applies. `off`: it sends nothing."""
+    """The recipients of a mail. `rule`: the rule of the table that decided; None where none applies. `off`: it sends
+    nothing."""
 
     people: tuple[ContactFacts, ...]
     rule: MailRule | None = None
@@ -96,11 +97,11 @@ def contacts_for(letters: str) -> list[ContactFacts]:
 
 
 def choose(letters: str, event: str, order_kind: str = "") -> Choice:
-    """Who gets a mail of this kind about an order of this attribution: each address once, SAs first.
+    """Returns the recipients of a mail of this kind about an order of this attribution: each address once, SAs first.
 
-    The rule of the table that says most about it decides. Without one the SA contacts get it, or the default contact
-    where none is set, and those who get copies. Nobody does if the rule names nobody, or all whom it names are gone;
-    but a mail of MUST_REACH then goes to the default contact, and so does any whose rule names somebody.
+    The covering rule with the highest weight decides. Without one the SA contacts get the mail, or the default contact
+    where no SA is set, and also those who get copies. Nobody gets it if the rule names nobody, or if all whom it names
+    are gone. But a mail of MUST_REACH then goes to the default contact, and so does any mail whose rule names somebody.
     """
     rule = applying(_reads.get().rules(), letters, event, order_kind)
     if rule is None:
@@ -126,13 +127,12 @@ def fits(rule: MailRule, letters: str, event: str, order_kind: str) -> bool:
 
 
 def overlap(one: MailRule, other: MailRule) -> bool:
-    """Whether there are mails that both rules fit."""
-    pairs = zip(one.scope, other.scope, strict=True)
-    return all(not left or not right or left == right for left, right in pairs)
+    """Returns True if there are mails that both rules cover."""
+    return all(not left or not right or left == right for left, right in zip(one.scope, other.scope, strict=True))
 
 
 def chosen_as(how: str, of: str, instead: bool) -> str:
-    """How somebody was chosen, in words for staff; a stand-in is named as such."""
+    """Returns the reason for choosing a recipient, in words for staff; a stand-in is named as such."""
     if how not in CHOSEN_AS:
         return ""
     words = str(CHOSEN_AS[how]).format(of=of)
@@ -167,7 +167,7 @@ def _each_once(people: Iterable[ContactFacts]) -> tuple[ContactFacts, ...]:
 
 @dataclass(frozen=True)
 class _Reads:
-    """What is read to choose recipients."""
+    """The rows that are read to choose recipients."""
 
     rules: Callable[[], list[MailRule]]
     contacts: Callable[[str, str], list[tuple[str, str, str, str]]]
@@ -215,7 +215,7 @@ def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    """Those of an attribution, or else those of the one that stands in for it."""
+    """Returns the contacts of an attribution, or else those of the one that stands in for it."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]

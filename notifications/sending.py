@@ -36,7 +36,7 @@ class MailError(Exception):
 
     @property
     def is_outage(self) -> bool:
-        """Whether the next mail would meet the same: the server was not reached, or does not answer."""
+        """Returns True if the next mail would fail too: the server was not reached, or does not answer."""
         return self.code in OUTAGES
 
 
@@ -155,5 +155,4 @@ def _trouble(error: Exception) -> str:
 
 
 def _clean_text(error: Exception) -> str:
-    said = f"{type(error).__name__} {error}"[:300]
-    return said.encode("utf-8", "replace").decode().replace("\0", "?")
+    return f"{type(error).__name__} {error}"[:300].encode("utf-8", "replace").decode().replace("\0", "?")

@@ -34,7 +34,7 @@ class WatchedBackend(EmailBackend):
 
 
 class _Watched:
-    """What happens when smtplib connects: the socket is ours, and it greets as always."""
+    """An SMTP client whose connection the caller opens."""
 
     def __init__(self, *args, connect: Connect, **kwargs):
         self._connect = connect

@@ -9,10 +9,10 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from orders.lists.guard import DeskAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly
-from project.accounts import failed_logins, staff
-from project.admin_site import journal
+from project.accounts import account_admin, lockout_pages
+from project.admin_site import admin_log
 
-__all__ = ["failed_logins", "journal", "staff"]  # importing them registers the accounts' pages
+__all__ = ["account_admin", "admin_log", "lockout_pages"]  # importing them registers the accounts' pages
 
 
 class OnlyShows(UnlimitedOnly, DeskAdmin):

@@ -14,7 +14,7 @@ class ProjectConfig(AppConfig):
     def ready(self):
         from notifications.mail_texts import ENDINGS
         from orders.office.digest.service import DIGEST, RED, nothing_more
-        from project import checks, deployment  # noqa: F401  registers them, once the apps are ready
+        from project import checks, deploy_checks  # noqa: F401  registers them, once the apps are ready
         from project.accounts import login_trail  # noqa: F401  its signals
         from project.accounts.passwords.links import VALID, line_of_link
 
@@ -36,11 +36,11 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.accounts.trail_page import may_see_trail, trail_page
         from project.admin_site.menu import MenuPage
         from project.admin_site.site import Parts
-        from project.dashboard.all_is_well import dashboard, dashboard_marks
         from project.dashboard.calls_page import calls_page, may_see_calls
         from project.dashboard.partners_page import may_see_partners, partners_page
         from project.dashboard.probes_page import may_probe, probes_page
         from project.dashboard.restored_page import restored_page
+        from project.dashboard.worries import dashboard, dashboard_marks
 
         pages = [
             MenuPage(Section.SENT, 70, _("Calls of a day"), "calls", may_see_calls, calls_page, TRACES),

@@ -19,10 +19,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.utils import timezone
 
-from integrations.bboss.envelope import token_expiry
-from integrations.bboss.rate_limit import parse_rate
-from integrations.partners.start_conditions import settings_that_open_a_door
-from integrations.robots.kinds import read_robots
+from integrations.bboss.caller_limits import parse_rate
+from integrations.bboss.request_checks import token_expiry
+from integrations.partners.profile_requirements import settings_that_open_a_door
+from integrations.robots.robot_protocols import read_robots
 from notifications.recipients import is_address
 from orders.history.people import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
@@ -31,15 +31,15 @@ from orders.restore.high_water_mark import unwritable
 from orders.rules.four_eyes import acts_asked
 from orders.texts.bpm_task import wrong_placeholders
 from project import production
-from project.accounts.administrators import administrators
 from project.accounts.company.provider import is_safe
-from project.accounts.emergency import EMERGENCY, usable_accounts
-from project.accounts.second_factor.codes import ADMINISTRATORS, EVERYBODY, NOBODY
-from project.base.addresses import parse_network
+from project.accounts.emergency_accounts import EMERGENCY, usable_accounts
+from project.accounts.last_administrator import administrators
+from project.accounts.second_factor.mfa_required import ADMINISTRATORS, EVERYBODY, NOBODY
 from project.base.certificates import bundle_problem, client_problem
-from project.base.environment import SANDBOX
+from project.base.ip_addresses import parse_network
+from project.base.settings_table import SANDBOX
 from project.database import encryption
-from project.database.made import is_made
+from project.database.database_exists import database_exists
 from project.production import NO_EMERGENCY, ONE_ADMINISTRATOR
 from project.trail_syslog import target_of
 
@@ -182,10 +182,10 @@ def company_login() -> Iterator[CheckMessage]:
 
 
 def company_roles() -> Iterator[CheckMessage]:
-    """Names roles and attributions that nobody knows. Those that a site has added stand in the database."""
+    """Reports unknown roles and attributions. Those that a site has added are in the database."""
     roles = {grant.role for grant in settings.OIDC_ROLES} - set(Role)
     letters = frozenset().union(*(grant.letters for grant in settings.OIDC_ROLES))
-    if not (roles or letters) or not is_made():
+    if not (roles or letters) or not database_exists():
         return
     try:
         roles -= set(Group.objects.values_list("name", flat=True))
@@ -198,7 +198,7 @@ def company_roles() -> Iterator[CheckMessage]:
 
 
 def emergency_accounts() -> Iterator[CheckMessage]:
-    if settings.PASSWORD_LOGIN != EMERGENCY or not is_made():
+    if settings.PASSWORD_LOGIN != EMERGENCY or not database_exists():
         return
     try:
         found = usable_accounts(now=timezone.now())
@@ -210,8 +210,8 @@ def emergency_accounts() -> Iterator[CheckMessage]:
 
 
 def one_administrator() -> Iterator[CheckMessage]:
-    """Says what it means where people must confirm what others ask for, and one account is behind all of them."""
-    if not acts_asked() or not is_made():
+    """Warns if acts need a second person and a single account manages all accounts."""
+    if not acts_asked() or not database_exists():
         return
     try:
         names = list(administrators().values_list("username", flat=True)[:2])
@@ -321,7 +321,7 @@ def folders() -> Iterator[CheckMessage]:
 
 
 def _not_writable(name: str) -> str:
-    """Why nothing can be stored in this folder. Empty for a file, which `folders` names."""
+    """Returns the reason why nothing can be stored in this folder. Empty for a file, which `folders` reports."""
     why = unwritable(getattr(settings, name))
     return "" if why.endswith(" is no folder") else why
 
@@ -339,12 +339,13 @@ def export_dir() -> Iterator[CheckMessage]:
 
 
 def backup_recipient() -> Iterator[CheckMessage]:
-    if settings.BACKUP_RECIPIENT and (why := encryption.problem()):
+    if settings.BACKUP_RECIPIENT and (why := encryption.why_not_encryptable()):
         yield Error(f"BACKUP_RECIPIENT: {why}: no backup can be made.", id="desk.022")
 
 
 def production_settings() -> Iterator[CheckMessage]:
-    """What keeps production from starting. `project.start.command_line` says which commands run anyway."""
+    """Reports the settings that keep production from starting. `project.start.command_line` has the commands that run
+    anyway."""
     for text in production.missing_settings():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 

@@ -8,9 +8,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views import defaults
 
-from integrations.api.answers import AWAY
+from integrations.api.errors_and_etags import AWAY
 from integrations.base.database_deadline import is_away
-from integrations.bboss.responses import Code, InboundCall, reply
+from integrations.bboss.reply_codes import Code, InboundCall, reply
 from project.base.logs import present_id
 
 READ_API = ("/api/orders/", "/api/customers/")

@@ -1,20 +1,20 @@
-"""What the worker does by itself, a row a part, in the order in which the parts of a task run.
+"""The table of the worker's periodic work, a row for each part, in the order of their runs.
 
 The tasks `sweep`, `look_at_files` and `tidy` (integrations/tasks.py) and `look_around` (project/observability/looks.py)
-run them, each by its schedule (`RECURRING` in integrations/worker/schedules.py, where the tasks of the night stand
-too). They find this table by the setting PERIODIC.
+run the parts, each by its schedule (`RECURRING` in integrations/worker/recurring_schedules.py, which also has the
+nightly tasks). They find this table by the setting PERIODIC.
 """
 
 from django.conf import settings
 
 from integrations.base.other_desk import watch_other_desks
 from integrations.bboss.clocks import watch_clocks
-from integrations.bpm.kept import apply_kept
-from integrations.robots.tell import forget_alerts
+from integrations.bpm.kept_callbacks import apply_kept
+from integrations.robots.send_alerts import forget_alerts
 from integrations.tasks import (
+    DESK_CHECKS,
     FIVE_MINUTES,
     HOUR,
-    LOOKS,
     MINUTE,
     Part,
     deliver,
@@ -23,8 +23,8 @@ from integrations.tasks import (
     may_office_run,
     tell_robots,
 )
-from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import forget_dead
+from integrations.worker.implausible_times import correct_times
 from orders.attachments.files import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
 from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
@@ -46,17 +46,17 @@ from orders.sending.pausing import end_pauses, remind_of_pauses
 from orders.start_day.start_day import activate
 from orders.undoing.start import close_abandoned
 from orders.undoing.trials import end_trials
-from project.accounts.sessions import forget_sessions
+from project.accounts.session_revocation import forget_sessions
 from project.observability.alarm_mails import watch_alarms, watch_at_once
-from project.observability.history import note_figures
+from project.observability.last_hour import note_figures
 from project.observability.looks import look_around
-from project.observability.site import watch_site
-from project.observability.stops import keep_stops
+from project.observability.silent_failures import keep_stops
+from project.observability.site_probe import watch_site
 from project.trail_syslog import send_trail, watch_trail
 
 PARTS: tuple[Part, ...] = (
     # what a lost wake-up, schedule or worker left behind
-    Part(MINUTE, put_right),
+    Part(MINUTE, correct_times),
     Part(MINUTE, end_pauses),
     Part(MINUTE, settle_arrived),
     Part(MINUTE, apply_kept),
@@ -91,10 +91,10 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, let_go_owners, when=may_office_run),
     Part(MINUTE, index_behind_sweep, when=may_office_run),
     # a look at the desk itself
-    Part(LOOKS, note_figures),
-    Part(LOOKS, keep_stops),
-    Part(LOOKS, watch_site),
-    Part(LOOKS, watch_at_once),
+    Part(DESK_CHECKS, note_figures),
+    Part(DESK_CHECKS, keep_stops),
+    Part(DESK_CHECKS, watch_site),
+    Part(DESK_CHECKS, watch_at_once),
     Part(FIVE_MINUTES, watch_alarms, only_logged=True),
     Part(FIVE_MINUTES, forget_sessions, only_logged=True),
     Part(FIVE_MINUTES, recheck_files),

@@ -1,8 +1,9 @@
-"""What production (BBOSS_ENV_FLAG=1) needs. A deployment without it does not start. Uses no models.
+"""Checks the settings that production (BBOSS_ENV_FLAG=1) needs. A deployment without them does not start. Uses no
+models.
 
 `python -m project.production [reload] [--print-file]` prints a line for each missing setting and ends with 1.
-gunicorn.conf.py runs it. `reload`: tries all that a process needs which is to replace one that works. `--print-file`:
-prints the values of `.env` as JSON, secrets too, and the text of the profile of partners.
+gunicorn.conf.py runs it. `reload`: also tries all that a new process needs before it replaces a working one.
+`--print-file`: prints the values of `.env` as JSON, secrets too, and the text of the profile of partners.
 """
 
 import gc
@@ -17,9 +18,9 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
-from integrations.base.database_deadline import WORKER, limit_statements
-from project.base.environment import SANDBOX
-from project.database.made import is_made
+from integrations.base.database_deadline import WORKER_SECONDS, limit_statements
+from project.base.settings_table import SANDBOX
+from project.database.database_exists import database_exists
 
 CHECK = "desk.010"
 NO_EMERGENCY = "desk.019"  # PASSWORD_LOGIN=emergency without an account that can log in
@@ -46,15 +47,16 @@ def _sends_mail() -> bool:
 
 
 def why_not_now() -> Iterator[str]:
-    """What speaks against these settings beside what is missing: the file, a check, a database that does not answer."""
+    """Yields the reasons against these settings besides missing ones: the file, a check, a database that does not
+    answer."""
     yield from settings.ENVIRONMENT.wrong_lines()
-    limit_statements(WORKER)  # who waits for this answers nobody meanwhile
+    limit_statements(WORKER_SECONDS)  # who waits for this answers nobody meanwhile
     django.setup()
     for message in run_checks():
         if message.is_serious() and not message.is_silenced():
             yield str(message)
     try:
-        if not is_made():
+        if not database_exists():
             yield f"DATABASE_URL: {connection.settings_dict['NAME']} does not exist yet"
             return
         connection.ensure_connection()

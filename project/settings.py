@@ -1,7 +1,7 @@
 """All settings, read from the environment (contract section 4). A `.env` beside manage.py is read too.
 
-`project.base.environment` has the table of the settings that a site may set. Those of which nothing else here is made
-are taken at the end of this file. A missing or wrong value stops the process at its start and is named: there, and by
+`project.base.settings_table` has the table of the settings that a site may set. The end of this file takes those that
+nothing else here uses. A missing or wrong value stops the process at its start and is named: there, and by
 `project.checks`.
 """
 
@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.base.database_clock import stand_in_for_djangos
 from integrations.partners.profile import ProfileError, named_profile, profile_text
-from integrations.partners.start_conditions import why_no_start
+from integrations.partners.profile_requirements import why_no_start
 from project import __version__
-from project.base.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
-from project.database.options import database_entry
+from project.base.settings_table import BASE_DIR, FREE_PREFIX, TABLE, Environment
+from project.database.database_settings import database_entry
 
 ENVIRONMENT = Environment(BASE_DIR / ".env")
 value = ENVIRONMENT.value
@@ -53,7 +53,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "project.base.middleware.PartnerPathMiddleware",
-    "project.observability.requests.RequestMiddleware",
+    "project.observability.request_log.RequestMiddleware",
     "project.base.middleware.DatabaseDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -65,8 +65,8 @@ MIDDLEWARE = [
     "project.base.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "project.accounts.session_ends.SessionEndMiddleware",
-    "project.accounts.passwords.age.PasswordAgeMiddleware",
+    "project.accounts.session_expiry.SessionEndMiddleware",
+    "project.accounts.passwords.max_age.PasswordAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "project.base.middleware.PeopleMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation says: replaces a log-in's response
@@ -94,33 +94,33 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "project.accounts.passwords.rules.PersonValidator"},
-    {"NAME": "project.accounts.passwords.rules.UsedPasswordValidator"},
+    {"NAME": "project.accounts.passwords.password_rules.PersonValidator"},
+    {"NAME": "project.accounts.passwords.password_rules.UsedPasswordValidator"},
 ]
 
-# --- Log-ins: five wrong passwords lock an account for an address; project.accounts.login_guard has two rules more.
+# --- Log-ins: five wrong passwords lock an account for an address; project.accounts.login_throttle has two rules more.
 # The database counts, so all web processes agree.
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "project.accounts.emergency.PasswordLoginGuard",  # refuses before the next one looks at a password
+    "project.accounts.emergency_accounts.PasswordLoginGuard",  # refuses before the next one looks at a password
     "django.contrib.auth.backends.ModelBackend",
     "project.accounts.second_factor.codes.CodeBackend",
 ]
-AXES_HANDLER = "project.accounts.login_guard.LoginGuard"
+AXES_HANDLER = "project.accounts.login_throttle.LoginGuard"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
-AXES_USERNAME_CALLABLE = "project.accounts.login_guard.login_name"
-AXES_CLIENT_IP_CALLABLE = "project.accounts.login_guard.address_of"  # never a header that we do not trust
+AXES_USERNAME_CALLABLE = "project.accounts.login_throttle.login_name"
+AXES_CLIENT_IP_CALLABLE = "project.accounts.login_throttle.address_of"  # never a header that we do not trust
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # otherwise anybody could lock a colleague out for good
-AXES_LOCKOUT_CALLABLE = "project.accounts.login_guard.answer_locked"
+AXES_LOCKOUT_CALLABLE = "project.accounts.login_throttle.answer_locked"
 # Log lines name account and address; passwords, keys and codes are never written.
 AXES_SENSITIVE_PARAMETERS = ["code", "new_code"]
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
-AXES_ENABLE_ACCESS_FAILURE_LOG = True  # of the last hour: login_guard counts in it
-AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has our page
+AXES_ENABLE_ACCESS_FAILURE_LOG = True  # of the last hour: login_throttle counts in it
+AXES_ENABLE_ADMIN = False  # project.accounts.lockout_pages has our page
 
 # --- The company log-in by OpenID Connect. Without OIDC_ISSUER there is none.
 

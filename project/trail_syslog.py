@@ -33,11 +33,11 @@ from orders.history.people import names_read_once
 from orders.incidents.desk_incidents import keep_desk_incident
 from orders.models import TrailSending
 from project.base.logs import one_line
-from project.trail.trail import SOURCES, Act
+from project.trail.trail_query import SOURCES, Act
 
 AUDIT_STUCK = "audit_stuck"
 STUCK_AFTER = datetime.timedelta(minutes=10)
-BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
+ACTS_A_BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
 BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: of a run, of a batch, of its connection
 LEASE = datetime.timedelta(seconds=60)
 LONGEST = 8000  # bytes of a message; rsyslog takes 8 KiB
@@ -58,7 +58,7 @@ class Target(NamedTuple):
 
 
 def target_of(url: str) -> Target:
-    """Reads AUDIT_SYSLOG. Raises ValueError, whose text says what is wrong."""
+    """Reads AUDIT_SYSLOG. Raises ValueError with the fault."""
     parts = urlsplit(url)
     if parts.scheme not in {"udp", "tcp", "tls"} or not parts.hostname or not parts.port:
         raise ValueError("must be udp://host:port, tcp://host:port or tls://host:port")
@@ -73,8 +73,8 @@ def watch_trail(*, now: datetime.datetime) -> None:
 
 
 def stuck_trail(*, now: datetime.datetime) -> dict | None:
-    """How many acts wait (`number`), for how many `minutes` nothing was taken, and the last `error`. None if all is
-    well, or AUDIT_SYSLOG is empty."""
+    """Returns the `number` of waiting acts, for how many `minutes` nothing was taken, and the last `error`. None if all
+    is well, or AUDIT_SYSLOG is empty."""
     row = TrailSending.objects.filter(failing_since__lt=now - STUCK_AFTER).first() if settings.AUDIT_SYSLOG else None
     if row is None:
         return None
@@ -87,7 +87,7 @@ def stuck_trail(*, now: datetime.datetime) -> dict | None:
 
 @unless_away
 def send_trail() -> str:
-    """Sends what no other process sends, for some seconds. What is left then goes out with the next task."""
+    """Sends the trail for some seconds, unless another process does. The next task sends the rest."""
     if not settings.AUDIT_SYSLOG:
         return "AUDIT_SYSLOG is empty"
     lease = Lease("audit_syslog", held_for=LEASE)
@@ -110,7 +110,7 @@ def send_trail() -> str:
 def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
     """Sends batches while there is time. Returns how many acts, and whether some are left. Raises OSError."""
     until, sent, ends = time.monotonic() + BEGIN_FOR, 0, _settled()
-    number = FIRST_AFTER_FAILURE if row.failing_since else BATCH
+    number = FIRST_AFTER_FAILURE if row.failing_since else ACTS_A_BATCH
     while not ending.is_set() and time.monotonic() < until and lease.acquire():
         acts, marks = _next(row, ends, number)
         if acts:
@@ -120,7 +120,7 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
         sent += len(acts)
         if tuple(marks) == tuple(ends):
             return sent, False
-        number = BATCH
+        number = ACTS_A_BATCH
     return sent, True
 
 
@@ -194,14 +194,14 @@ def deliver(target: Target, messages: Sequence[bytes]) -> None:
     with contextlib.ExitStack() as held:
         sock = held.enter_context(_connect(target, until))
         if target.scheme == "tls":
-            sock.settimeout(min(CONNECT, _left(until)))
+            sock.settimeout(min(CONNECT, _seconds_left(until)))
             context = ssl.create_default_context(cafile=settings.PARTNER_CA_BUNDLE or None)
             sock = held.enter_context(context.wrap_socket(sock, server_hostname=target.host))
         while data:
-            sock.settimeout(_left(until))
+            sock.settimeout(_seconds_left(until))
             data = data[sock.send(data) :]
         if isinstance(sock, ssl.SSLSocket):
-            sock.settimeout(_left(until))
+            sock.settimeout(_seconds_left(until))
             _end_tls(sock)
         sock.shutdown(socket.SHUT_WR)
         _wait_for_end(sock, until)
@@ -212,14 +212,14 @@ def _connect(target: Target, until: float) -> socket.socket:
     refused = OSError("the log server has no address")
     for *_kind, address in socket.getaddrinfo(*target[1:], type=socket.SOCK_STREAM):
         try:
-            return socket.create_connection(address[:2], timeout=min(CONNECT, _left(until)))
+            return socket.create_connection(address[:2], timeout=min(CONNECT, _seconds_left(until)))
         except OSError as error:
             refused = error
     raise refused
 
 
-def _left(until: float) -> float:
-    """How many seconds are left. Raises TimeoutError if none are."""
+def _seconds_left(until: float) -> float:
+    """Returns the seconds left. Raises TimeoutError if none are."""
     if (left := until - time.monotonic()) > 0:
         return left
     raise TimeoutError("the log server is too slow")

@@ -6,10 +6,10 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from project.accounts.company import views as company
-from project.accounts.emergency import emergency_link
-from project.accounts.passwords.views import ask_for_link, set_by_link
-from project.observability import health
+from project.accounts.company import company_login_pages as company
+from project.accounts.emergency_accounts import emergency_link
+from project.accounts.passwords.password_pages import ask_for_link, set_by_link
+from project.observability import health_pages
 
 handler400 = "project.error_views.bad_request"
 handler404 = "project.error_views.not_found"
@@ -21,9 +21,9 @@ urlpatterns = [
     path("accounts/emergency/", emergency_link, name="emergency_link"),
     path("accounts/password_reset/", ask_for_link, name="admin_password_reset"),  # the log-in page looks for this name
     path("accounts/password_reset/set/", set_by_link, name="password_link"),
-    path("livez", health.livez),
-    path("readyz", health.readyz),
-    path("metrics", health.metrics),
+    path("livez", health_pages.livez),
+    path("readyz", health_pages.readyz),
+    path("metrics", health_pages.metrics),
     path("api/", include("integrations.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(), name="docs"),

@@ -8,7 +8,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
-from integrations.base.database_deadline import PAGE, limit_statements
+from integrations.base.database_deadline import PAGE_SECONDS, limit_statements
 from project import __version__
 from project.call_stack import with_room
 
@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 NOT_LOADED = 4  # gunicorn stops at this code instead of starting worker after worker
 logger = logging.getLogger("project")
 
-limit_statements(PAGE)
+limit_statements(PAGE_SECONDS)
 gc.disable()  # until all is loaded, as in project/start/command_line.py
 
 try:

@@ -1,6 +1,6 @@
 """Approvals as BPM calls them back, for the tests that speak to our endpoint."""
 
-from integrations.bpm.signature import sign
+from integrations.bpm.callback_signature import sign
 
 URL = "/api/bpm/approvals"
 DECISION = {

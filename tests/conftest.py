@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 
-from integrations.base import not_stored, old_secrets
+from integrations.base import old_secrets, orders_not_stored
 from orders.attachments import check, preview
 from orders.office.trials import workbook
-from project.base.environment import SANDBOX
 from project.base.logs import AwayFilter, JsonFormatter, MaskFilter
+from project.base.settings_table import SANDBOX
 from project.call_stack import with_room
 from project.observability.readiness import write_try
 from tests.fakes import RunningSandbox, reached_directly
@@ -70,7 +70,7 @@ def a_busy_machine_reads_files():
 def each_test_tries_to_store():
     """A process remembers for 5 s whether orders can be stored, and a machine for 10 minutes that some were not."""
     write_try.tried_at = float("-inf")
-    shutil.rmtree(not_stored.FOLDER, ignore_errors=True)
+    shutil.rmtree(orders_not_stored.FOLDER, ignore_errors=True)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def clock():
 @pytest.fixture
 def fresh_gauges(monkeypatch):
     """/metrics reads its gauges each time, not every 15 s."""
-    monkeypatch.setattr("project.observability.metrics.KEPT_FOR", 0.0)
+    monkeypatch.setattr("project.observability.gauges.KEPT_FOR", 0.0)
 
 
 @pytest.fixture

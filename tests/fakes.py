@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
-from integrations.outbound import http
-from integrations.outbound.deadline import TimedCall
+from integrations.outbound import http_client
+from integrations.outbound.total_timeout import TimedCall
 from integrations.partners.profile import Profile
 from integrations.sandbox.faults import parse_fault
 from integrations.sandbox.partners import PATHS, Partners
@@ -59,7 +59,7 @@ class Sandbox:
 @contextlib.contextmanager
 def reached_directly() -> Iterator[Sandbox]:
     """A sandbox that answers calls to its address in the caller's thread; calls to other addresses go out."""
-    sandbox, by_http = Sandbox(NOWHERE, Partners()), http._exchange
+    sandbox, by_http = Sandbox(NOWHERE, Partners()), http_client._exchange
 
     def exchange(request: PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
         if not request.url.startswith(NOWHERE):
@@ -68,10 +68,10 @@ def reached_directly() -> Iterator[Sandbox]:
         call.sent = True
         answer = sandbox.partners.receive(urlsplit(request.url).path, request.headers, request.body)
         if answer.manner == "reset" or call.overdue:
-            raise http._broken(call, ConnectionResetError("reset by the partner"))
+            raise http_client._broken(call, ConnectionResetError("reset by the partner"))
         return answer.status, CaseInsensitiveDict(answer.headers), answer.body[: most + 1]
 
-    with mock.patch.object(http, "_exchange", exchange):
+    with mock.patch.object(http_client, "_exchange", exchange):
         yield sandbox
     sandbox.partners.close()
 

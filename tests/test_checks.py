@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser, SystemCheckError
 from django.db import connection
 
-from project.base.environment import Environment
+from project.base.settings_table import Environment
 from project.checks import TAG, require_database_directory, stop_on_errors
 from project.start.command_line import run
 from tests import factories

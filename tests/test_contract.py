@@ -11,8 +11,8 @@ import tokenize
 import pytest
 from django.core.management import get_commands
 
-from project.base.environment import FREE_PREFIX, TABLE
-from project.observability.metrics import exposition
+from project.base.settings_table import FREE_PREFIX, TABLE
+from project.observability.gauges import exposition
 from tests.sources import ROOT
 
 CONTRACT = ROOT / "docs" / "contract.md"

@@ -18,10 +18,10 @@ from django.db import connection
 from django.utils import timezone
 
 from project import production
-from project.base.environment import SETTINGS, TABLE, Environment, certificate_files, grants
+from project.base.settings_table import SETTINGS, TABLE, Environment, certificate_files, grants
 from project.checks import TAG
-from project.database.options import database_entry
-from project.deployment import database_in_clear, open_settings_file
+from project.database.database_settings import database_entry
+from project.deploy_checks import database_in_clear, open_settings_file
 from tests import factories
 from tests.partners.certificates import Authority
 from tests.template import copy_file

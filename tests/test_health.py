@@ -154,7 +154,7 @@ def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(client, beat
         patch.setattr(connection, "cursor", refuse)
         assert [client.get("/readyz").status_code for _ in range(3)] == [503, 503, 503]
     assert [client.get("/readyz").status_code for _ in range(2)] == [200, 200]
-    said = [record.message for record in caplog.records if record.name == "project.observability.health"]
+    said = [record.message for record in caplog.records if record.name == "project.observability.health_pages"]
     assert said == [
         "the database does not answer /readyz: connection refused",
         "the database answers /readyz again after 0 s",

@@ -16,7 +16,7 @@ from django.utils import timezone
 from gunicorn.config import Config
 
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.outbound.formats import trace_of
+from integrations.outbound.wire_formats import trace_of
 from orders.history.log_facts import log_facts
 from project.base.logs import LineFormatter, MaskFilter
 from tests.bboss_messages import post_order
@@ -174,11 +174,11 @@ def test_an_outage_is_two_lines_and_the_second_says_how_many_calls_were_refused(
     post()  # another test may have left the outage on
     before = len(lines())
     with monkeypatch.context() as patch:
-        patch.setattr("integrations.bboss.views.envelope.is_signed", refuse)
-        patch.setattr("integrations.bboss.views.envelope.check_envelope", refuse)
+        patch.setattr("integrations.bboss.views.request_checks.is_signed", refuse)
+        patch.setattr("integrations.bboss.views.request_checks.check_envelope", refuse)
         assert [post() for _ in range(3)] == ["20000"] * 3
     post()
-    told = [line["message"] for line in lines()[before:] if not line["logger"].endswith("requests")]
+    told = [line["message"] for line in lines()[before:] if not line["logger"].endswith("request_log")]
     assert told[0] == "the database does not answer callers: connection refused"
     assert re.fullmatch(r"the database answers callers again after \d+ s; 3 calls were refused meanwhile", told[1])
     assert len(told) == 2

@@ -15,10 +15,10 @@ from django.db import connection
 from django.urls import get_resolver
 from django.utils import timezone
 
-from integrations.base import counting
+from integrations.base import counters
 from orders.models import Dispatch, Incident, Order
 from orders.rules.steps import Step
-from project.observability import metrics
+from project.observability import gauges
 from tests import factories
 from tests.bboss_messages import post_order
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("fresh_gauges")
 
 def figures() -> dict[str, float]:
     """Each sample of /metrics, as it is written."""
-    text = metrics.exposition().decode()
+    text = gauges.exposition().decode()
     lines = [line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#"]
     return {name: float(value) for name, value in lines}
 
@@ -44,7 +44,7 @@ def counted():
 def own_folder(monkeypatch, tmp_path):
     """A machine of its own, where nobody has counted yet."""
     for name, path in {"FOLDER": tmp_path, "DEAD": tmp_path / "dead.json"}.items():
-        monkeypatch.setattr(counting, name, path)
+        monkeypatch.setattr(counters, name, path)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     monkeypatch.setattr(os, "getuid", lambda: 4242)  # files of another name: the library opens them anew
     return tmp_path
@@ -111,13 +111,13 @@ def test_errors_of_the_database_and_gauges_without_one(client, db, monkeypatch):
 
 
 def test_the_database_is_asked_every_15_seconds_however_many_scrape(db, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(metrics, "KEPT_FOR", 15.0)
-    metrics.KEPT.unlink(missing_ok=True)
+    monkeypatch.setattr(gauges, "KEPT_FOR", 15.0)
+    gauges.KEPT.unlink(missing_ok=True)
     factories.OrderFactory(state=Order.State.ACTIVE)
     assert figures()['desk_orders{state="active"}'] == 1
     with django_assert_num_queries(0):
         assert [figures()['desk_orders{state="active"}'] for _ in range(3)] == [1, 1, 1]
-    metrics.KEPT.unlink()
+    gauges.KEPT.unlink()
 
 
 def test_the_files_have_room_for_every_page(own_folder):
@@ -132,12 +132,12 @@ def test_the_files_have_room_for_every_page(own_folder):
 
     def count():
         for name in {*names(get_resolver())}:
-            counting.count_page(name, 0.1)
+            counters.count_page(name, 0.1)
         for step in Step:
-            counting.count_call("bigdata", step, "unknown", 0.1)
+            counters.count_call("bigdata", step, "unknown", 0.1)
 
     in_a_process(count)
-    assert {file.name.split("_")[0]: file.stat().st_size for file in own_folder.glob("*.db")} == counting.SIZES
+    assert {file.name.split("_")[0]: file.stat().st_size for file in own_folder.glob("*.db")} == counters.SIZES
     assert len([name for name in figures() if name.startswith("desk_pages_seconds_sum")]) > 200
 
 
@@ -147,7 +147,7 @@ def test_the_files_have_room_for_every_page(own_folder):
 def test_what_a_killed_process_counted_stays(own_folder):
     def count():
         for _ in range(3):
-            counting.count_call("bpm", "start_bpm", "done", 0.2)
+            counters.count_call("bpm", "start_bpm", "done", 0.2)
 
     for _ in range(2):
         in_a_process(count)
@@ -163,10 +163,10 @@ def test_a_living_process_is_not_taken_for_dead(own_folder):
     """It goes on counting where it was read."""
     begun, go_on = os.pipe(), os.pipe()
     if (child := os.fork()) == 0:
-        counting.count_login("password", "let_in")
+        counters.count_login("password", "let_in")
         os.write(begun[1], b".")
         os.read(go_on[0], 1)
-        counting.count_login("password", "let_in")
+        counters.count_login("password", "let_in")
         os._exit(0)
     os.read(begun[0], 1)
     name = 'desk_logins_total{outcome="let_in",way="password"}'
@@ -181,13 +181,13 @@ def test_a_child_that_outlives_its_parent_adds_to_what_that_counted(own_folder):
 
     def count():
         alive = os.pipe()
-        counting.count_login("password", "let_in")
+        counters.count_login("password", "let_in")
         if os.fork():
-            counting.count_login("password", "let_in")
+            counters.count_login("password", "let_in")
             return
         os.close(alive[1])
         os.read(alive[0], 1)  # until the parent has ended
-        counting.count_login("password", "let_in")
+        counters.count_login("password", "let_in")
         os.write(told[1], b".")
         os._exit(0)
 
@@ -209,7 +209,7 @@ DEAD_BEFORE = {
 
 def test_what_the_version_before_kept_of_dead_processes_stays(own_folder, monkeypatch):
     """Nor does it count twice if whoever takes it over is killed before the end."""
-    in_a_process(lambda: counting.count_login("password", "let_in"))
+    in_a_process(lambda: counters.count_login("password", "let_in"))
     left = sorted(file.name for file in own_folder.glob("*.db"))  # in the sums already
     (own_folder / "dead.json").write_text(json.dumps(DEAD_BEFORE | {"files": left}))
     rename = Path.rename
@@ -234,16 +234,16 @@ def test_what_the_version_before_kept_of_dead_processes_stays(own_folder, monkey
 @pytest.mark.parametrize("rubbish", [b"", b"x", b"\xff" * 64, b"\x40\0\0\0\0\0\0\0\x10\0\0\0" + b"a" * 90])
 def test_a_broken_file_stops_nothing(own_folder, rubbish):
     (own_folder / "counter_1-1.db").write_bytes(rubbish)
-    in_a_process(lambda: counting.count_login("password", "let_in"))
+    in_a_process(lambda: counters.count_login("password", "let_in"))
     assert figures()['desk_logins_total{outcome="let_in",way="password"}'] == 1
 
 
 def test_a_full_disk_refuses_nothing_and_is_one_line(client, clock, db, monkeypatch, caplog, own_folder):
-    monkeypatch.setattr(counting, "_own", counting._Own())
+    monkeypatch.setattr(counters, "_own", counters._Own())
     monkeypatch.setattr(os, "posix_fallocate", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     for _ in range(3):
         post_order(client, {"OrderNum": "100A1"})
-    said = [record.getMessage() for record in caplog.records if record.name == "integrations.base.counting"]
+    said = [record.getMessage() for record in caplog.records if record.name == "integrations.base.counters"]
     assert said == [
         "STATE_DIR: this process can't count for /metrics; all else goes on: [Errno 28] No space left on device"
     ]

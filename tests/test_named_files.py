@@ -173,7 +173,7 @@ def test_the_readmes_tree_names_each_folder_at_the_root_and_no_other(page):
 
 
 GONE = ["orders/outbox/claim.py", "outbox/claim.py", "orders/nowhere", "nowhere/", "orders.outbox.claim"]
-HERE = ["claim.py", "sending/claim.py", "integrations/base/counting", "bboss/", "orders.activation.run_job"]
+HERE = ["claim.py", "sending/claim.py", "integrations/base/counters", "bboss/", "orders.activation.run_job"]
 
 
 @pytest.mark.parametrize("word", [*GONE, "orders.activation.gone"])

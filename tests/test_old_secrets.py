@@ -20,12 +20,12 @@ from django_q.tasks import async_task
 
 from integrations.base import old_secrets
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.signature import sign
+from integrations.bpm.callback_signature import sign
 from integrations.models import SecretUse
 from orders.models import Order
 from project.accounts.passwords.links import INVITATION, link
 from project.accounts.second_factor.codes import use_code
-from project.base.environment import TABLE
+from project.base.settings_table import TABLE
 from project.models import AuthenticatorApp, User
 from tests import factories
 from tests.admin.orders import staff

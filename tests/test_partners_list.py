@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from integrations.partners.profile import NO_KEYS, SPELT, Answer, Profile
-from project.base.environment import TABLE
+from project.base.settings_table import TABLE
 from tests.sources import source
 from tests.test_contract import SECTIONS
 

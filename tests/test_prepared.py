@@ -6,7 +6,7 @@ from django.utils import timezone
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import DeskSnapshot
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -107,4 +107,4 @@ def test_related_rows_come_with_it_and_what_is_deferred_comes_later(django_asser
 
 def test_what_waits_can_be_asked_by_a_process_that_lives_long():
     """psycopg has the server prepare a statement at its sixth run: places of a UNION then have no type but a cast's."""
-    assert [Facts(timezone.now()).stuck for _ in range(8)] == [0] * 8
+    assert [DeskSnapshot(timezone.now()).stuck for _ in range(8)] == [0] * 8

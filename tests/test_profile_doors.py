@@ -8,8 +8,8 @@ import pytest
 from django.core.checks import run_checks
 
 from integrations.partners.profile import read_profile
-from project.base.environment import BASE_DIR
 from project.base.logs import redact
+from project.base.settings_table import BASE_DIR
 
 NONE = '[bboss.token]\ncheck = "none"'
 ADDRESSES = '[bpm.callback]\ncheck = "addresses"'

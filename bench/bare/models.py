@@ -12,7 +12,7 @@ class Message(models.Model):
 
 
 class Order(models.Model):
-    """What was ordered."""
+    """An order."""
 
     message = models.ForeignKey(Message, models.PROTECT)
     number = models.CharField(max_length=64, unique=True)
@@ -27,7 +27,7 @@ class Order(models.Model):
 
 
 class Step(models.Model):
-    """What is to be done."""
+    """A step of an order."""
 
     order = models.ForeignKey(Order, models.PROTECT)
     name = models.CharField(max_length=32)
@@ -36,7 +36,7 @@ class Step(models.Model):
 
 
 class Event(models.Model):
-    """What happened."""
+    """An event of an order."""
 
     order = models.ForeignKey(Order, models.PROTECT)
     at = models.DateTimeField(auto_now_add=True)

@@ -22,7 +22,7 @@ class ContentSerializer(serializers.Serializer):
 
 
 class EnvelopeSerializer(serializers.Serializer):
-    """What is around it."""
+    """The envelope around an order."""
 
     transIDO = serializers.CharField(max_length=64)
     content = ContentSerializer()

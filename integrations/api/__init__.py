@@ -1,1 +1,1 @@
-"""What other systems of the operator read: orders, and what a customer is billed. Nothing is written through it."""
+"""The read API for other systems of the operator: orders, and the billing of customers. It writes nothing."""

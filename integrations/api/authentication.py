@@ -7,7 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Th
 from rest_framework.throttling import SimpleRateThrottle
 
 from integrations.api.tokens import find_token, note_used
-from integrations.bboss.rate_limit import Buckets, caller_address, caller_of
+from integrations.bboss.caller_limits import Buckets, caller_address, caller_of
 from integrations.models import ApiToken
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 
@@ -58,7 +58,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenThrottle(SimpleRateThrottle):
-    """Limits the calls of a token to each web process. They are counted in memory, without database writes."""
+    """Limits the calls of a token to each web process. Counts in memory, without database writes."""
 
     rate = RATE
     scope = "api"

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.filters import BaseFilterBackend
 
-from integrations.api.answers import TWICE, UNKNOWN, BadParameterError
+from integrations.api.errors_and_etags import TWICE, UNKNOWN, BadParameterError
 from integrations.api.pagination import CURSOR, LIMIT
 from orders.admin import order_list
 from orders.history.owners import OWN, staff_with
@@ -63,9 +63,10 @@ class ServiceFilter(SimpleListFilter):
 
 
 class OwnedFilter(SimpleListFilter):
-    """Filters by the owner's user name. `nobody` stands for orders that need somebody and are nobody's.
+    """Filters by the owner's user name. `nobody` stands for orders that need somebody and have no owner.
 
-    Only who may own an order that the token sees is known, and nobody else's name can be told from one that is none.
+    Accepts only people who may own an order that the token sees. Other people's names and unknown names get the same
+    answer.
     """
 
     title, parameter_name = OwnerFilter.title, OwnerFilter.parameter_name
@@ -117,7 +118,7 @@ def _documented(name: str, one: type[SimpleListFilter]) -> OpenApiParameter:
 
 
 class OrderFilters(BaseFilterBackend):
-    """Refuses an unknown parameter or value. If it ignored one, the answer would hold orders that nobody asked for."""
+    """Refuses an unknown parameter or value. If it ignored one, the answer would hold unwanted orders."""
 
     def filter_queryset(self, request, queryset, view):
         found, rows = set(), queryset.alias(service_now=SERVICE_NOW)

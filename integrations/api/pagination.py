@@ -1,6 +1,6 @@
-"""Pages of the read API: `limit` rows behind the row that `cursor` names by its keys.
+"""Pages of the read API: `limit` rows after the row whose keys `cursor` holds.
 
-So no row comes twice or is left out while others arrive. DRF's CursorPagination counts rows with an equal first key by
+So no row comes twice or is left out while rows are added. DRF's CursorPagination counts rows with an equal first key by
 an offset: an order may have 20,000 records, and some of them may end meanwhile.
 """
 
@@ -8,7 +8,7 @@ import re
 
 from rest_framework.pagination import BasePagination
 
-from integrations.api.answers import BadParameterError
+from integrations.api.errors_and_etags import BadParameterError
 from orders.db.odd_values import NONSENSE
 
 MAX, USUAL = 200, 50  # rows of a page
@@ -19,7 +19,7 @@ class KeysetPagination(BasePagination):
     """`next` is the address of the next page. The view has its `ordering`, and `behind(rows, *keys)`."""
 
     def read(self, request, ordering: list[str]) -> None:
-        """Reads which page is asked for. Raises BadParameterError."""
+        """Reads the parameters of the page. Raises BadParameterError."""
         limit, cursor = request.GET.get(LIMIT) or str(USUAL), request.GET.get(CURSOR)
         if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX:
             raise BadParameterError(LIMIT, f"must be a number from 1 to {MAX}")

@@ -1,4 +1,4 @@
-"""What the read API answers, field by field. /api/schema follows from it.
+"""The answers of the read API, field by field. /api/schema follows from them.
 
 A code is a plain text there: new ones may come with a new version, so callers should not refuse others.
 """
@@ -65,7 +65,7 @@ class Seconds(serializers.IntegerField):
 
 
 class Masked(Text):
-    """People's data, or words of others that may hold some. The serializer's context says whether they are `shown`."""
+    """Personal data, or free text that may hold some. The serializer's context says whether they are `shown`."""
 
     def __init__(self, about: str = "", *, mask: Callable[[str], str] = mask_text_or_json, **more):
         super().__init__(about, **more)
@@ -83,14 +83,14 @@ class Opinion(Masked):
 
 
 class Address(serializers.CharField):
-    """Where an order is read. DRF's own takes twice as long."""
+    """The address of an order in the read API. DRF's own field takes twice as long."""
 
     def get_attribute(self, instance):
         return self.context["request"].build_absolute_uri(reverse("api-order", args=[instance.number]))
 
 
 class ErrorSerializer(serializers.Serializer):
-    """Why a call was refused."""
+    """The reason of a refused call."""
 
     error = serializers.CharField(help_text="what is wrong")
     field = serializers.CharField(required=False, allow_blank=True, help_text="the parameter that is wrong")
@@ -112,7 +112,7 @@ def _doubt(order: Order) -> str | None:
 
 
 class SummarySerializer(serializers.Serializer):
-    """What an order is, and its state. Labels are Chinese, as on the desk's pages."""
+    """An order and its state. Labels are Chinese, as on the desk's pages."""
 
     order = serializers.CharField(source="number", help_text="OrderNum")
     kind = Code(Order.Kind)
@@ -162,7 +162,7 @@ class OrdersPageSerializer(serializers.Serializer):
 
 
 class StandsSerializer(serializers.Serializer):
-    """Where an order stands."""
+    """The state of an order."""
 
     at = Text("the stage", source="title")
     result = Text()
@@ -236,7 +236,7 @@ class OperatorSerializer(serializers.Serializer):
 
 
 class OrderFactsSerializer(SummarySerializer):
-    """All that is told about an order."""
+    """All facts of an order."""
 
     first = serializers.BooleanField(allow_null=True, help_text="whether it is its trial's first activation")
     trial = Text("its trial's number, as the order names it", null=True, of=lambda order: order.trial_number or None)
@@ -257,7 +257,7 @@ class OrderFactsSerializer(SummarySerializer):
 
 
 class BilledSerializer(serializers.Serializer):
-    """How many records of a kind a customer has."""
+    """The number of a customer's records of a kind."""
 
     info_type = Code(BillingRecord.Type)
     label = Text(source="info_type.label")
@@ -268,7 +268,7 @@ class BilledSerializer(serializers.Serializer):
 
 
 class TheirsSerializer(serializers.Serializer):
-    """What the big-data side last said of a record."""
+    """The big-data side's last answer about a record."""
 
     said = Text(source="word")
     at = Time(null=True)
@@ -292,7 +292,7 @@ class RecordSerializer(serializers.Serializer):
 
 
 class BillingPageSerializer(serializers.Serializer):
-    """What a customer is billed now: counts of all records on the first page, and a page of them."""
+    """A customer's current billing: counts of all records on the first page, and a page of records."""
 
     customer = CustomerSerializer()
     billed = BilledSerializer(many=True, allow_null=True, help_text="of all records; null behind the first page")

@@ -62,7 +62,7 @@ class TokenForm(forms.ModelForm):
         return system
 
     def clean(self):
-        """Refuses attributions without the limit, and a limit to nothing: nobody means that."""
+        """Refuses attributions without the limit, and a limit without attributions."""
         found = super().clean()
         if bool(found.get("attributions")) != found.get("limited"):
             self.add_error("limited", _("Tick the limit and choose attributions, or neither: then it reads all."))
@@ -74,7 +74,7 @@ class RevokeForm(forms.Form):
 
 
 class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
-    """People who are limited to attributions neither see tokens nor make any: one might read more than they do."""
+    """People who are limited to attributions can neither see nor make tokens: one might read more than they do."""
 
     form = TokenForm
     change_form_template = "admin/integrations/apitoken/token.html"
@@ -143,8 +143,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
     # --- making one
 
     def has_add_permission(self, request):
-        may = request.user.has_perm("integrations.add_apitoken")
-        return may and is_unlimited(request.user)
+        return request.user.has_perm("integrations.add_apitoken") and is_unlimited(request.user)
 
     def get_fields(self, request, obj=None):
         if obj is not None:

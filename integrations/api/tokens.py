@@ -1,4 +1,5 @@
-"""Tokens by which other systems read: staff make and revoke them, each call looks its own up. Only a hash is kept."""
+"""Tokens of other systems for the read API: staff make and revoke them, each call looks up its token. Only a hash is
+kept."""
 
 import datetime
 import hashlib
@@ -38,7 +39,7 @@ def make_token(
     by: str,
     now: datetime.datetime,
 ) -> tuple[ApiToken, str]:
-    """Makes a token and returns it with its text, which nobody can learn later.
+    """Makes a token and returns it with its text, which is stored nowhere.
 
     `letters`: the attributions whose orders the token reads; None: all. An expired token of the system is revoked. If
     `export_personal` needs a second person (orders/rules/four_eyes.py), people's data stay masked until
@@ -142,7 +143,7 @@ def _revoke(row: ApiToken, *, reason: str, by: str, now: datetime.datetime) -> N
 
 
 def find_token(text: str) -> ApiToken | None:
-    """The token with this text, in force or not. One query."""
+    """Returns the token with this text, valid or not. One query."""
     return ApiToken.objects.filter(digest=_digest(text)).first() if len(text) <= LONGEST else None
 
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.response import Response
 
-from integrations.api.answers import BadParameterError, PersonalResponse, ReadView
+from integrations.api.errors_and_etags import BadParameterError, PersonalResponse, ReadView
 from integrations.api.filters import OrderFilters, documented
+from integrations.api.openapi import ReadSchema
 from integrations.api.pagination import CURSOR, LIMIT, KeysetPagination
-from integrations.api.schema import ReadSchema
 from integrations.api.serializers import BillingPageSerializer, OrderFactsSerializer, OrdersPageSerializer
 from integrations.base.database_deadline import database_deadline, is_away
 from orders.admin.order_list import set_service_now
@@ -98,9 +98,9 @@ class OrderView(ReadView):
         return order
 
     def _shows_people(self, order: Order) -> bool:
-        """Whether people's data are shown: to a token that may see them, where the call asks for them.
+        """Returns True if personal data are shown: the token may see them, and the call asks for them.
 
-        Each showing is noted, that of a HEAD too; where that can't be written soon, they stay masked.
+        Each disclosure is noted, that of a HEAD request too. If it can't be written in time, the data stay masked.
         """
         asked, reader = self.request.GET.get(PERSONAL), self.request.user
         if asked not in {None, "1"}:

@@ -26,7 +26,7 @@ own_now = timezone.now  # Django's, or what a test has put there
 
 
 class _Measured:
-    """What this process, or the one that forked it, knows."""
+    """The last measurement of this process, or of the one that forked it."""
 
     offset: float | None = None  # the database's time less the steady clock's; None: not measured yet
     at = -math.inf  # when it was measured last, by the steady clock
@@ -35,7 +35,8 @@ class _Measured:
 
 @functools.wraps(own_now)  # so that migrations still name Django's
 def now() -> datetime.datetime:
-    """The database's time. The machine's before the first look at a database, on SQLite, and if the check is off."""
+    """Returns the database's time. Returns the machine's before the first measurement, on SQLite, and if the check is
+    off."""
     if _Measured.offset is None or not settings.CLOCK_SKEW_SECONDS:
         return own_now()
     return datetime.datetime.fromtimestamp(_Measured.offset + steady(), datetime.UTC)
@@ -50,7 +51,7 @@ def is_to_measure() -> bool:
 
 
 def measure(server: psycopg.Connection) -> float:
-    """Asks the database for its time. Returns how many seconds this machine's clock is ahead. Raises psycopg.Error.
+    """Reads the database's time. Returns the seconds that this machine's clock is ahead. Raises psycopg.Error.
 
     The answer lies between two looks at the steady clock, so it bounds the offset. One that fits is kept: then times
     do not jump with each measurement, and where the clocks agree the machine's own is taken as it is.
@@ -66,7 +67,7 @@ def measure(server: psycopg.Connection) -> float:
 
 
 def _log(ahead: float) -> None:
-    """Says once that the machine's clock is wrong, and once that it is right again."""
+    """Logs once that the machine's clock is wrong, and once that it is right again."""
     is_wrong = abs(ahead) > settings.CLOCK_SKEW_SECONDS > 0
     if is_wrong and not _Measured.is_wrong:
         logger.warning("this machine's clock is %.0f s ahead of the database's, whose time counts", ahead)

@@ -1,4 +1,4 @@
-"""How long the database may take, and what a process thinks of one that does not answer.
+"""Time limits of database work, and the classification of errors of a database that does not answer.
 
 Two bounds; the earlier one counts (docs/mechanisms/database-deadline.md):
 
@@ -17,13 +17,13 @@ from collections.abc import Iterator
 
 from django.db import Error, InterfaceError, OperationalError
 
-INTAKE = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
+INTAKE_SECONDS = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
 INTAKE_STATEMENT = 7.0  # one statement of it: who waited for its thread meanwhile is to be answered within 10 as well
-PAGE = 30.0  # a page of staff
-WORKER = 20.0  # a statement of the worker's processes
-COMMAND = 300.0  # a statement of a command that a person runs
+PAGE_SECONDS = 30.0  # a page of staff
+WORKER_SECONDS = 20.0  # a statement of the worker's processes
+COMMAND_SECONDS = 300.0  # a statement of a command that a person runs
 NEVER = math.inf
-LOOK = 5.0  # a look from outside: the watchdog's, /readyz, `status`
+CHECK_SECONDS = 5.0  # a look from outside: the watchdog's, /readyz, `status`
 
 # PostgreSQL's codes: connection, resources (full disk, too many connections), the operator's act, the system;
 # then: read only, a lock not had in time, a transaction that was idle for too long.
@@ -37,7 +37,7 @@ _limit = NEVER
 
 @contextlib.contextmanager
 def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[None]:
-    """All work with the database inside ends by then, or fails with django.db.OperationalError.
+    """Ends all work with the database inside by then, or makes it fail with django.db.OperationalError.
 
     No statement starts later, and none takes longer than `statement`. Within another one the earlier moment and the
     shorter statement count.
@@ -51,7 +51,7 @@ def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[N
 
 
 def limit_statements(seconds: float) -> None:
-    """The longest that a statement of this process and of those that it forks may take. Call it before the first."""
+    """Sets the longest time of a statement in this process and in those that it forks. Call it before the first."""
     global _limit
     _limit = seconds
 
@@ -61,18 +61,19 @@ def statement_limit() -> float:
 
 
 def time_left() -> float:
-    """How long a statement that begins now may take; 0 or less: none may begin; NEVER: as long as it likes."""
+    """Returns the seconds that a statement may take from now on. 0 or less: none may begin; NEVER: no limit."""
     moment, longest = _deadline.get()
     return min(moment - time.monotonic(), longest, _limit)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether an error, or what led to it, says that the database can't be used now, and not that our code is wrong."""
+    """Returns True if an error, or its cause, says that the database can't be used now. False for a fault of our
+    code."""
     return away_error(error) is not None
 
 
 def away_error(error: BaseException | None) -> Error | None:
-    """The first error of the chain that says so."""
+    """Returns the first error of the chain that says that the database is away."""
     while error is not None:
         if isinstance(error, Error) and _says_away(error):
             return error
@@ -95,7 +96,7 @@ def error_line(error: BaseException | str) -> str:
 
 
 class Outage:
-    """Writes one line when the database goes away and one when it is back, however often a loop asks.
+    """Logs one line when the database goes away and one when it is back, however often a loop tries.
 
     The second line says how many calls were refused meanwhile (`refuse`).
     """

@@ -20,7 +20,7 @@ from django.db import Error, connections
 from django.db.models import Manager
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 
 logger = logging.getLogger(__name__)
 NOTED_EVERY = 60.0  # seconds
@@ -62,16 +62,17 @@ APP_SECRET = Kind("BBOSS_APP_SECRET", "BBOSS_APP_SECRETS_OLD")
 ACCESS_TOKEN = Tokens("BBOSS_ACCESS_TOKENS", "BBOSS_ACCESS_TOKENS")
 CALLBACK_SECRET = Kind("BPM_CALLBACK_SECRET", "BPM_CALLBACK_SECRETS_OLD")
 FACTOR_KEY = Kind("MFA_KEY", "MFA_KEYS_OLD")
-KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_KEY)
+SECRET_KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_KEY)
 
 
-def which(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
-    """The right secret: the one in force, an old one, or None. Never an empty one: anybody could sign with it."""
+def matching_secret(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
+    """Returns the secret for which the check is right: the one in force, an old one, or None. Never an empty one:
+    anybody could sign with it."""
     return next((secret for secret in [kind.in_force(), *kind.old_ones()] if secret and is_right(secret)), None)
 
 
 def signing_key(signed: str, salt: str) -> str | None:
-    """The key that signed what Django's TimestampSigner made."""
+    """Returns the key that signed a text of Django's TimestampSigner."""
 
     def is_right(key: str) -> bool:
         try:
@@ -80,7 +81,7 @@ def signing_key(signed: str, salt: str) -> str | None:
             return False
         return True
 
-    return which(SIGNING_KEY, is_right)
+    return matching_secret(SIGNING_KEY, is_right)
 
 
 def note_use(kind: Kind, secret: str) -> None:
@@ -99,7 +100,7 @@ def begin(work: Callable[..., None], *args: object) -> None:
 
 def _write(name: str, now: datetime.datetime) -> None:
     try:
-        with database_deadline(LOOK):
+        with database_deadline(CHECK_SECONDS):
             uses = _uses()
             uses.bulk_create(
                 [uses.model(name=name, used_at=now)],
@@ -132,10 +133,10 @@ class OldSecret:
 
 
 def old_secrets() -> list[OldSecret]:
-    """All that are set. One query."""
+    """Returns all old secrets that are set. One query."""
     uses = dict(_uses().values_list("name", "used_at"))
     return [
         OldSecret(kind.old, getattr(settings, kind.old).index(secret) + 1, uses.get(_name(kind, secret)))
-        for kind in KINDS
+        for kind in SECRET_KINDS
         for secret in kind.old_ones()
     ]

@@ -1,11 +1,11 @@
-"""Another desk on the same database: what each process would call is compared through it (contract 3.9, 11).
+"""Protects a database against a second desk: compares the calls of all its processes (contract 3.9, 11).
 
-A desk for tests whose DATABASE_URL leads to production would take half of all steps and send them to its own sandbox.
-So the database keeps what its desk calls (the row IN_FORCE). A process with other values sends nothing, and a row of
-its own says which values differ. The watchdog looks each 15 s, so no step pays for it.
+A test desk whose DATABASE_URL leads to production would take half of all steps and send them to its own sandbox. So the
+database keeps its desk's calls (the row IN_FORCE). A process with other values sends nothing, and its row lists the
+values that differ. The watchdog checks every 15 s, so no step pays for it.
 
-A web process has a row too. It is judged by the profile of the partners alone: with another one it takes no order,
-since it would read BBOSS's messages otherwise. It looks at most once in 5 s.
+A web process has a row too. Only its profile of the partners counts: with another one it takes no order, since it would
+read BBOSS's messages differently. It checks at most once in 5 s.
 """
 
 import datetime
@@ -25,7 +25,7 @@ from django.db import OperationalError, ProgrammingError, connections, transacti
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.models import HEARTBEAT_LIMIT, DeskProcess
 from orders.books.books import BooksSilentError
 from orders.incidents.desk_incidents import close_desk_incident, open_desk_incident
@@ -43,13 +43,13 @@ FRESH = 5.0  # seconds for which a web process does not look again whether its p
 RELOAD_LASTS = datetime.timedelta(seconds=15)  # that old web processes go on while new ones load
 LEAVE_WITHIN = 2.0  # seconds that the database may take at the end of a web process
 FORGOTTEN_AFTER = datetime.timedelta(days=1)
-NAMED = 10  # answers that a line of the log names
+ANSWERS_NAMED = 10  # answers that a line of the log names
 
 
 @dataclass
 class _Web:
-    """What this web process knows of its profile. `changed`: a reload changed it, and it is not in force yet; `fitted`:
-    it was in force once; `fine_at`: when it looked last and might take orders (monotonic time)."""
+    """This web process's state of its profile. `changed`: a reload changed it, and it is not in force yet. `fitted`: it
+    was in force once. `fine_at`: the last check with a good result (monotonic time)."""
 
     changed: bool = False
     fitted: bool = False
@@ -59,8 +59,9 @@ class _Web:
 web = _Web()
 
 
-def calls() -> dict[str, str]:
-    """What this process would call, and as whom, by setting. No secret: of SECRET_KEY 32 bits of its hash."""
+def calls_of_this_process() -> dict[str, str]:
+    """Returns the addresses and identities of this process's calls, by setting. No secret: of SECRET_KEY 32 bits of its
+    hash."""
     return {
         "BPM_BASE_URL": _address(settings.BPM_BASE_URL),
         "BIGDATA_BASE_URL": _address(settings.BIGDATA_BASE_URL),
@@ -73,7 +74,7 @@ def calls() -> dict[str, str]:
 
 
 def _address(url: str) -> str:
-    """The address without user and password: where it leads."""
+    """Returns the address without user and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}".lower()
 
@@ -83,13 +84,14 @@ def _fingerprint(key: str) -> str:
 
 
 def digest() -> str:
-    """`calls()` in a few characters, for a process that follows this one."""
-    return hashlib.sha256(json.dumps(calls(), sort_keys=True).encode()).hexdigest()[:16]
+    """Returns a short hash of `calls_of_this_process()`, for a process that follows this one."""
+    return hashlib.sha256(json.dumps(calls_of_this_process(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differing(theirs: dict[str, str]) -> list[str]:
-    """The settings in which this process differs from these. A key that it honours is no difference."""
-    mine = calls()
+    """Returns the settings in which this process differs from these. An old key that is still valid is no
+    difference."""
+    mine = calls_of_this_process()
     keys = {_fingerprint(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)}
     same = {name for name in mine if theirs.get(name, mine[name]) == mine[name]}
     return [name for name in mine if name not in same and not (name == "SECRET_KEY" and theirs[name] in keys)]
@@ -111,12 +113,12 @@ def _if_made(act: Callable[..., list]) -> Callable[..., list]:
 
 
 @_if_made
-def enter(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
-    """Notes a process's start. Returns the settings in which it differs from the desk: then it must take no step.
+def register_process(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
+    """Stores a process's row at its start. Returns the settings that differ from the desk's: then it must take no step.
 
-    Its values become the desk's where there is none yet; after a reload that changed them (`before`: the digest of what
-    it called before; or `changed`); and where no other process with other values is alive, except in a restored
-    database. Of a web process (`works` is false) only its profile does, and of others' web processes only that counts.
+    Its values become the desk's in three cases: the desk has none yet; a reload changed them (`before`: the digest of
+    the values before; or `changed`); no other living process has other values, except in a restored database. Of a web
+    process (`works` is false) only the profile becomes the desk's, and of other web processes only the profile counts.
     """
     differs, taken = _enter(name, changed=changed or (bool(before) and before != digest()), works=works)
     if PROFILE in taken:
@@ -126,7 +128,7 @@ def enter(name: str, *, before: str = "", changed: bool = False, works: bool = T
 
 @transaction.atomic
 def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[str]]:
-    now, mine = timezone.now(), calls() if works else {PROFILE: calls()[PROFILE]}
+    now, mine = timezone.now(), calls_of_this_process() if works else {PROFILE: calls_of_this_process()[PROFILE]}
     DeskProcess.objects.get_or_create(name=IN_FORCE, defaults={"calls": mine, "seen_at": now})
     row = DeskProcess.objects.select_for_update(no_key=True).get(name=IN_FORCE)
     differs, taken = differing(row.calls), []
@@ -136,13 +138,13 @@ def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[st
         differs, taken = [key for key in differs if key not in mine], own
     if not set(differs) & mine.keys() and row.calls | mine != row.calls:
         DeskProcess.objects.filter(name=IN_FORCE).update(calls=row.calls | mine, seen_at=now)
-    _note(name, differs, works=works, now=now)
+    _note_process(name, differs, works=works, now=now)
     return differs, taken
 
 
 def _others(name: str, mine: dict[str, str], now: datetime.datetime) -> bool:
-    """Whether another process that differs in these values is alive. A web process makes no calls: of its values only
-    the profile counts."""
+    """Returns True if another living process differs in these values. Of a web process only the profile counts, as it
+    makes no calls."""
     alive = _alive(now).exclude(name=name)
     counts = {True: mine.keys(), False: {PROFILE}}
     return any(counts[row.works] & set(differing(row.calls)) and not _was_killed_here(row) for row in alive)
@@ -153,15 +155,15 @@ def _alive(now: datetime.datetime) -> QuerySet[DeskProcess]:
 
 
 def say_read_otherwise() -> None:
-    """Lists in the log what would read otherwise by a profile that has just come into force (contract 7.2)."""
+    """Logs the answers that a profile which has just come into force reads differently (contract 7.2)."""
     try:
         rows = read_otherwise()
     except Exception as error:  # whatever it is, the process starts
         logger.warning("what answers mean by the profile in force now is not known: %s", error)
         return
     if rows:
-        named = ", ".join(f"{row.order} {row.call} {row.was} -> {row.now}" for row in rows[:NAMED])
-        more = ", ..." if len(rows) > NAMED else ""
+        named = ", ".join(f"{row.order} {row.call} {row.was} -> {row.now}" for row in rows[:ANSWERS_NAMED])
+        more = ", ..." if len(rows) > ANSWERS_NAMED else ""
         logger.warning(
             "by the profile in force now %s answers would read otherwise; `resume` and `resend` carry it out: %s%s",
             len(rows),
@@ -171,7 +173,7 @@ def say_read_otherwise() -> None:
 
 
 def _was_killed_here(row: DeskProcess) -> bool:
-    """Whether it ran on this machine, and its process is gone though it never said goodbye."""
+    """Returns True if the process ran on this machine and is gone without having deleted its row."""
     if row.machine != _machine():
         return False
     try:
@@ -188,10 +190,10 @@ def _machine() -> str:
 
 
 @_if_made
-def look(name: str, *, works: bool = True) -> list[str]:
-    """The settings in which this process differs from the desk, which its row says too."""
+def differences_from_desk(name: str, *, works: bool = True) -> list[str]:
+    """Returns the settings in which this process differs from the desk, and stores them in its row."""
     differs = differs_now()
-    _note(name, differs, works=works, now=timezone.now())
+    _note_process(name, differs, works=works, now=timezone.now())
     return differs
 
 
@@ -202,31 +204,31 @@ def differs_now() -> list[str]:
 
 
 def why_other_desk() -> str:
-    """Why this process asks no partner, for English logs. Empty if it may."""
+    """Returns the reason why this process must not call partners, for English logs. Empty if it may."""
     differs = differs_now()
     return f"the desk of this database calls others, by {', '.join(differs)}" if differs else ""
 
 
 def refuse_other_desk() -> None:
-    """Raises BooksSilentError where this process would ask another big-data side than the desk's."""
+    """Raises BooksSilentError if this process would call another big-data side than the desk's."""
     if why := why_other_desk():
         raise BooksSilentError(why, code=OTHER_DESK)
 
 
-def _note(name: str, differs: list[str], *, works: bool, now: datetime.datetime) -> None:
-    said = {"calls": calls(), "differs": differs, "works": works, "seen_at": now}
+def _note_process(name: str, differs: list[str], *, works: bool, now: datetime.datetime) -> None:
+    said = {"calls": calls_of_this_process(), "differs": differs, "works": works, "seen_at": now}
     said |= {"machine": _machine(), "pid": os.getpid()}
     DeskProcess.objects.update_or_create(name=name, defaults=said)
 
 
-def leave(name: str) -> None:
+def unregister_process(name: str) -> None:
     DeskProcess.objects.filter(name=name).delete()
 
 
 def adopt(*, now: datetime.datetime) -> list[str]:
-    """Makes what this process would call that of the desk. Returns the settings that differed."""
+    """Makes this process's values the desk's. Returns the settings that differed."""
     differs = differs_now()
-    DeskProcess.objects.update_or_create(name=IN_FORCE, defaults={"calls": calls(), "seen_at": now})
+    DeskProcess.objects.update_or_create(name=IN_FORCE, defaults={"calls": calls_of_this_process(), "seen_at": now})
     if PROFILE in differs:
         say_read_otherwise()
     return differs
@@ -236,7 +238,7 @@ def adopt(*, now: datetime.datetime) -> list[str]:
 def machines_with_another_profile() -> list[str]:
     """The living processes, with their machines, whose profile of the partners is not that of this process, and the
     desk itself if its profile is another. `resume` reads answers by it, so all must have the same."""
-    mine = calls()[PROFILE]
+    mine = calls_of_this_process()[PROFILE]
     rows = DeskProcess.objects.filter(Q(name=IN_FORCE) | Q(seen_at__gt=timezone.now() - HEARTBEAT_LIMIT))
     others = [row for row in rows.order_by("name") if row.calls.get(PROFILE, mine) != mine]
     return [
@@ -247,10 +249,10 @@ def machines_with_another_profile() -> list[str]:
 
 
 def has_other_profile() -> bool:
-    """Whether this web process has another profile than the desk, so that it must take no order (contract 7.1).
+    """Returns True if this web process's profile is not the desk's, so that it must take no order (contract 7.1).
 
-    It does not look again for FRESH once all was well. While a reload replaces the web processes, the old ones go on:
-    each order is read by one profile or the other.
+    A good result is kept for FRESH. While a reload replaces the web processes, the old ones go on: each order is read
+    by one profile or the other.
     """
     if web.changed or time.monotonic() - web.fine_at < FRESH:
         return False
@@ -261,7 +263,7 @@ def has_other_profile() -> bool:
 
 @_if_made
 def _other_profile() -> list[str]:
-    mine = calls()[PROFILE]
+    mine = calls_of_this_process()[PROFILE]
     row = DeskProcess.objects.filter(name=IN_FORCE).first()
     if row is None or row.calls.get(PROFILE, mine) == mine:
         web.fitted = True
@@ -271,12 +273,12 @@ def _other_profile() -> list[str]:
 
 @_if_made
 def other_desks(*, now: datetime.datetime) -> list[DeskProcess]:
-    """The living processes that differ from the desk."""
+    """Returns the living processes that differ from the desk."""
     return [row for row in _alive(now).order_by("name") if row.differs]
 
 
-def say(differs: list[str], *, now: datetime.datetime) -> None:
-    """Opens the incident, or brings it up to date."""
+def open_incident(differs: list[str], *, now: datetime.datetime) -> None:
+    """Opens the incident, or updates it."""
     params = {"machine": _machine(), "settings": ", ".join(differs)}
     open_desk_incident(OTHER_DESK, params=params, now=now)
 
@@ -295,14 +297,14 @@ def watch_web() -> None:
     name, entered = _name_of_web(), False
     while True:
         try:
-            with database_deadline(LOOK):
+            with database_deadline(CHECK_SECONDS):
                 if not entered:
-                    differs = enter(name, changed=web.changed, works=False)
+                    differs = register_process(name, changed=web.changed, works=False)
                     entered, web.changed = True, False
                     if differs:
                         logger.error("this process differs from the desk of this database, by %s", ", ".join(differs))
-                elif differs := look(name, works=False):
-                    say(differs, now=timezone.now())
+                elif differs := differences_from_desk(name, works=False):
+                    open_incident(differs, now=timezone.now())
         except Exception as error:  # whatever it is, the next look follows
             logger.warning("whether this process calls whom the desk calls is not known: %s", error)
         finally:
@@ -311,10 +313,10 @@ def watch_web() -> None:
 
 
 def leave_web() -> None:
-    """Says goodbye for a web process that ends. Never fails."""
+    """Deletes the row of a web process that ends. Never fails."""
     try:
         with database_deadline(LEAVE_WITHIN):
-            leave(_name_of_web())
+            unregister_process(_name_of_web())
     except Exception as error:  # whatever it is, it ends
         logger.warning("the end of this process is not noted: %s", error)
     finally:

@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.models.functions import Length
 
 from integrations.base.database_clock import measure
-from integrations.bboss.envelope import parse_time
-from integrations.bboss.responses import Refused
-from integrations.bboss.wire import ours
+from integrations.bboss.message_decoding import ours
+from integrations.bboss.reply_codes import Refused
+from integrations.bboss.request_checks import parse_time
 from orders.incidents.desk_incidents import DESK, keep_desk_incident
 from orders.models import InboundMessage, Incident
 
@@ -27,12 +27,12 @@ LONGEST = 16_384  # characters of a message that is worth reading for its time
 
 
 def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
-    """How many seconds our clock is ahead of each of the two. None: not known, or the check is switched off."""
+    """Returns the seconds that our clock is ahead of each of the two. None: not known, or the check is switched off."""
     return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
 
 
 def wrong_clocks(differences: dict[str, float | None]) -> dict[str, dict]:
-    """What to say, by code, of the clocks that differ by too much."""
+    """Returns the figures of each clock that differs by too much, by the incident's code."""
     most = {DATABASE_CLOCK: settings.CLOCK_SKEW_SECONDS, BBOSS_CLOCK: settings.BBOSS_TIMESTAMP_SKEW_SECONDS / 2}
     return {
         code: {"machine": socket.gethostname()[:64], "seconds": round(seconds)}
@@ -46,7 +46,7 @@ def watch_clocks(*, now: datetime.datetime) -> None:
     differences = clock_differences(now=now)
     wrong = wrong_clocks(differences)
     for code in differences:
-        if code in wrong or (differences[code] is not None and not _is_anothers(code)):
+        if code in wrong or (differences[code] is not None and not _is_of_another_machine(code)):
             keep_desk_incident(code, wrong.get(code), now=now)
 
 
@@ -56,8 +56,8 @@ def watch_database_clock(*, now: datetime.datetime) -> None:
         keep_desk_incident(DATABASE_CLOCK, wrong[DATABASE_CLOCK], now=now)
 
 
-def _is_anothers(code: str) -> bool:
-    """Whether the open incident is about another machine's clock. Only that machine's sweep may end it."""
+def _is_of_another_machine(code: str) -> bool:
+    """Returns True if the open incident is about another machine's clock. Only that machine's sweep may end it."""
     if code == BBOSS_CLOCK:
         return False  # the machines that took the calls noted their times, whoever looks
     details = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
@@ -73,7 +73,8 @@ def _ahead_of_database() -> float | None:
 
 
 def _ahead_of_bboss(now: datetime.datetime) -> float | None:
-    """How far ahead of BBOSS's clock ours is, by the times in its newest signed messages, refused ones too."""
+    """Returns the seconds that our clock is ahead of BBOSS's, by the times in its newest signed messages, refused ones
+    too."""
     rows = InboundMessage.objects.annotate(size=Length("body"))
     rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
     found = [

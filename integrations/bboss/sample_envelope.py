@@ -13,11 +13,11 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from integrations.base.request_body import BadJsonError, parse_bytes
-from integrations.bboss.envelope import LIST, parse_digits, token_expiry
+from integrations.base.strict_json import BadJsonError, parse_bytes
+from integrations.bboss.message_decoding import FORM, Wire
+from integrations.bboss.request_checks import TOKEN_LIST, parse_digits, token_expiry
 from integrations.bboss.signing import sign
-from integrations.bboss.wire import FORM, Wire
-from integrations.outbound.formats import encode, wire_time
+from integrations.outbound.wire_formats import encode, wire_time
 from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
 from integrations.partners.renames import copied, paths_of, rename_in, turned
 from orders.rules.local_time import SHANGHAI
@@ -45,7 +45,7 @@ def signed_envelope(
     members = {
         "accessToken": _token(now, how),
         "busType": "BBSS",
-        "content": spoken(content, how) if isinstance(content, dict) else content,
+        "content": content_on_the_wire(content, how) if isinstance(content, dict) else content,
         "cutOffDay": wire_time(now)[:8],
         "domain": settings.BBOSS_DOMAIN,
         "envFlag": settings.BBOSS_ENV_FLAG,
@@ -53,7 +53,7 @@ def signed_envelope(
         "routeValue": settings.BBOSS_ROUTE_VALUE,
         "sessionID": number,
         "signMethod": how.sign.methods[0],
-        "timeStamp": written(now.astimezone(SHANGHAI), how.time_formats[0]),
+        "timeStamp": time_as_text(now.astimezone(SHANGHAI), how.time_formats[0]),
         "transIDO": number,
         "userPartyID": _first(settings.BBOSS_PARTY_IDS, "BBOSS_PARTY_IDS"),
         "version": "1.0.0",
@@ -66,7 +66,7 @@ def signed_envelope(
     return {name: sign(Wire(members, encode(members), how.charsets[0]), secret, how)} | members
 
 
-def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
+def content_on_the_wire(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
     """A content that is written our way, with the profile's values and forms of days."""
     said: dict[str, Any] = copied(content) if how.rename else dict(content)
     values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
@@ -77,12 +77,12 @@ def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
     for name in ("BizStart", "BizEnd"):
         form = how.day_formats[0]
         if form != DAY and isinstance(said.get(name), str) and (moment := parse_digits(said[name] + "000000")):
-            said[name] = written(moment, form)
+            said[name] = time_as_text(moment, form)
     return said
 
 
-def written(moment: datetime.datetime, form: str) -> str:
-    """A moment in a form of the profile."""
+def time_as_text(moment: datetime.datetime, form: str) -> str:
+    """Returns a time in one of the profile's forms."""
     return str(int(moment.timestamp() * EPOCHS[form])) if form in EPOCHS else moment.strftime(form)
 
 
@@ -108,7 +108,7 @@ def current_token(now: datetime.datetime) -> str:
 
 def _token(now: datetime.datetime, how: Bboss) -> str:
     """Returns `current_token`; one of its form where none is listed, and the profile does not look for it there."""
-    if how.token.check == LIST or any(settings.BBOSS_ACCESS_TOKENS):
+    if how.token.check == TOKEN_LIST or any(settings.BBOSS_ACCESS_TOKENS):
         return current_token(now)
     return f"{wire_time(now + A_MONTH)}{uuid.uuid4().hex}-0000-{now.timestamp():.0f}"
 

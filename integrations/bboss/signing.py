@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 from django.conf import settings
 
-from integrations.bboss.wire import Wire
+from integrations.bboss.message_decoding import Wire
 from integrations.partners.profile import KEY, VALUE, Bboss
 from orders.rules.content import canonical_json
 
@@ -58,7 +58,7 @@ def pairs_of(wire: Wire, how: Bboss) -> Iterator[tuple[str, str]]:
 
 
 def put(template: str, **values: str) -> str:
-    """Returns a text of the profile with its places filled. What is put in is not looked at again."""
+    """Returns a text of the profile with its placeholders filled. Placeholders in the values are not replaced."""
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
 
 
@@ -86,7 +86,7 @@ def sign(message: Message, secret: str, how: Bboss | None = None) -> str:
 
 
 def verify(message: Message, given: str, secret: str, how: Bboss | None = None) -> bool:
-    """Whether `given` is the message's signature; hex in any letter case. Compares in constant time."""
+    """Returns True if `given` is the message's signature; hex in any letter case. Compares in constant time."""
     how = how or settings.PARTNERS.bboss
     try:
         right = sign(message, secret, how)

@@ -17,10 +17,10 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations.base import request_body
+from integrations.base import strict_json
 from integrations.base.other_desk import has_other_profile
-from integrations.bboss import envelope, rate_limit
-from integrations.bboss.content import (
+from integrations.bboss import caller_limits, request_checks
+from integrations.bboss.content_fields import (
     bad,
     content_of,
     is_withdrawal,
@@ -29,10 +29,10 @@ from integrations.bboss.content import (
     read_order,
     read_withdrawal,
 )
-from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_of
-from integrations.bboss.schema import documented
-from integrations.bboss.wire import Wire, brief_content, check_type, content_in, ours, parsed, text_in
-from integrations.outbound.formats import encode
+from integrations.bboss.message_decoding import Wire, brief_content, check_type, content_in, ours, parsed, text_in
+from integrations.bboss.openapi import documented
+from integrations.bboss.reply_codes import BizCode, Code, InboundCall, Refused, Reply, reply, result_of
+from integrations.outbound.wire_formats import encode
 from orders.history.log_facts import note
 from orders.intake.receive import keep_message, receive_order
 from orders.models import InboundMessage
@@ -111,12 +111,12 @@ def answer(request: HttpRequest) -> Reply:
 def refuse(code: Code, meta: dict) -> Reply:
     """Answers a call that did not get as far as `answer`. It counts towards its caller's rate too."""
     call = _call(meta)
-    rate_limit.count_refused(call.address)
+    caller_limits.count_refused(call.address)
     return reply(call, code)
 
 
 def _call(meta: dict) -> InboundCall:
-    return InboundCall(now=timezone.now(), address=rate_limit.caller_address(meta), trans_idh=uuid.uuid4().hex)
+    return InboundCall(now=timezone.now(), address=caller_limits.caller_address(meta), trans_idh=uuid.uuid4().hex)
 
 
 def _answer(call: InboundCall, request: HttpRequest) -> Reply:
@@ -127,12 +127,12 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     call.wire = call.members = wire.members
     try:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
-        envelope.check_envelope(call.members, call.now, wire)
+        request_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not envelope.is_signed(wire):
+        if not request_checks.is_signed(wire):  # whatever was wrong: a stranger's message is not stored whole
             return _stranger(call, refusal)
-        return _keep_refused(call, _message(call, envelope.masked_body(call.wire)), refusal)
-    message = _message(call, envelope.masked_body(call.wire))
+        return _keep_refused(call, _message(call, request_checks.masked_body(call.wire)), refusal)
+    message = _message(call, request_checks.masked_body(call.wire))
     try:
         return _accept(call, message)
     except Refused as refusal:
@@ -145,27 +145,27 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
     try:
         check_type(header, settings.PARTNERS.bboss)
         length = _content_length(request)
-        rate_limit.check_address(address)
+        caller_limits.check_address(address)
     except Refused:
-        rate_limit.count_refused(address)
+        caller_limits.count_refused(address)
         raise
-    rate_limit.check_rate(address)
+    caller_limits.check_rate(address)  # before the body is read, which may be large and slow
     body = _read(request, length)
     try:
         return _parse(*text_in(body, header, settings.PARTNERS.bboss)), body
-    except request_body.BadJsonError as error:
+    except strict_json.BadJsonError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
 
 
 def _parse(text: str, charset: str) -> Wire:
     """The message. One without a token of ours may hold fewer values. Only a signed one may hold long numbers."""
-    how, known = settings.PARTNERS.bboss, envelope.may_be_a_callers(text)
-    bounds = request_body.OF_UNSIGNED if known else request_body.OF_STRANGERS
+    how, known = settings.PARTNERS.bboss, request_checks.may_be_from_bboss(text)
+    bounds = strict_json.OF_UNSIGNED if known else strict_json.OF_STRANGERS
     try:
         return Wire(parsed(text, bounds, how), text, charset)
-    except request_body.OutOfBoundsError:
-        wire = Wire(parsed(text, request_body.OF_ALL, how) if known else {}, text, charset)
-        if not envelope.is_signed(wire):
+    except strict_json.OutOfBoundsError:
+        wire = Wire(parsed(text, strict_json.OF_ALL, how) if known else {}, text, charset)
+        if not request_checks.is_signed(wire):
             raise
         return wire
 
@@ -179,18 +179,18 @@ def _content_length(request: HttpRequest) -> int | None:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-    if length > request_body.MAX_BODY_BYTES:
-        request_body.discard_body(request, endless=False)
+    if length > strict_json.MAX_BODY_BYTES:
+        strict_json.discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
 
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = request_body.read_body(request, endless=length is None)
-    except request_body.BodyBrokenError as error:
+        body = strict_json.read_body(request, endless=length is None)
+    except strict_json.BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
-    except request_body.BodyTooLargeError:
+    except strict_json.BodyTooLargeError:
         raise Refused(Code.TOO_LARGE, hint="a chunked body") from None
     if length is not None and len(body) != length:
         raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")
@@ -210,9 +210,12 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     content = content_in(call.wire, raw, how)
     message.order_number = order_number_of(content)
     note(order=message.order_number)
+    # before the core, which saves the message in the order's transaction
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
-        receipt = _to_core(content, raw, trans_ido=envelope.stored_trans_ido(call.members["transIDO"]), message=message)
+        receipt = _to_core(
+            content, raw, trans_ido=request_checks.stored_trans_ido(call.members["transIDO"]), message=message
+        )
     except errors.OrderError as error:
         raise _refusal(error) from error
     call.trans_idh = receipt.trans_idh
@@ -252,7 +255,7 @@ def _message(call: InboundCall, body: str) -> InboundMessage:
     """The unsaved row of a request that was read, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
     named = {
-        "trans_ido": envelope.stored_trans_ido(given) if isinstance(given, str) else "",
+        "trans_ido": request_checks.stored_trans_ido(given) if isinstance(given, str) else "",
         "order_number": order_number_of(brief_content(call.wire, call.members, settings.PARTNERS.bboss)),
     }
     note(trans_ido=named["trans_ido"], order=named["order_number"])
@@ -279,10 +282,10 @@ def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
 def _stranger(call: InboundCall, refusal: Refused) -> Reply:
     """Refuses a message whose token or signature is not right. Stores its head, unless too many such messages came."""
     try:
-        rate_limit.check_unsigned_rate()
+        caller_limits.check_unsigned_rate()
     except Refused as too_many:
         return _not_kept(call, too_many)
-    message = _message(call, envelope.masked_head(call.wire))
+    message = _message(call, request_checks.masked_head(call.wire))
     message.signed = False
     message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
     return _keep_refused(call, message, refusal)
@@ -290,7 +293,7 @@ def _stranger(call: InboundCall, refusal: Refused) -> Reply:
 
 def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
-    message.hint = envelope.storable_hint(refusal.hint, signed=message.signed)
+    message.hint = request_checks.storable_hint(refusal.hint, signed=message.signed)
     message.order_number = message.order_number or order_number_in(message.body)  # by which people look for it
     # The core may have saved the message in a transaction that was rolled back, and so have set its id.
     message.pk, message.trans_idh = None, call.trans_idh

@@ -20,13 +20,13 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from integrations.base.other_desk import refuse_other_desk, why_other_desk
-from integrations.bigdata.books import held_records
+from integrations.bigdata.bigdata_steps import record_facts
 from integrations.bigdata.client import query_product_infos
-from integrations.bigdata.comparison import Ours, compare_records, filled_in, unreadable_answer
-from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.record_comparison import Ours, compare_records, filled_in, unreadable_answer
 from integrations.bigdata.record_file import RecordFile
-from integrations.outbound import rate
-from integrations.outbound.http import PartnerError
+from integrations.bigdata.record_lookup import held_records
+from integrations.outbound import partner_rate
+from integrations.outbound.http_client import PartnerError
 from orders.books.books import BooksSilentError, Discrepancy, Look, OrderComparison
 from orders.books.differences import troubled
 from orders.books.fixes import Left, obstacles
@@ -43,7 +43,10 @@ from orders.rules.local_time import midnight
 
 logger = logging.getLogger(__name__)
 THREADS = 12
-BATCH, RECORDS = 200, 20_000  # orders that are compared together, and how many of the partner's records they may have
+ORDERS_A_BATCH, RECORDS_A_BATCH = (
+    200,
+    20_000,
+)  # orders that are compared together, and how many of the partner's records they may have
 SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
 Keys = Collection[tuple[str, str]]  # records by productId and domain's key
 GIVE_UP_AFTER = 20  # this many orders in a row without an answer
@@ -63,7 +66,7 @@ NEEDED = [
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Which orders to compare: these numbers or all, received on `since` (a day in Asia/Shanghai) or later."""
+    """The orders to compare: these numbers or all, received on `since` (a day in Asia/Shanghai) or later."""
 
     numbers: tuple[str, ...] = ()
     since: datetime.date | None = None
@@ -87,7 +90,7 @@ class Scope:
 
 
 @dataclass
-class Asked:
+class QueriedOrder:
     """An order that we asked about. `ours` and `seen` are our records from before.
 
     `troubled`: something must be written even if both books agree (see `differences`, and `meant`). `left`: records
@@ -104,7 +107,8 @@ class Asked:
 
 @dataclass
 class Tally:
-    """How far a run is. `skipped`: orders with steps under way; `silent`: without an answer, `in_a_row` at the end.
+    """The progress of a run. `skipped`: orders with steps under way; `silent`: without an answer, `in_a_row` at the
+    end.
 
     `error` is the last one. `counts` are still to be added to the run's row.
     """
@@ -186,8 +190,8 @@ class Comparison:
             self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers
         )
 
-    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
-        """Yields each batch with its last id. A batch is asked about while the one before it is compared."""
+    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[QueriedOrder], int]]:
+        """Yields each batch with its last id. While one batch is compared, the next one is queried."""
         before = None
         for orders in self._batches():
             asked = self._ask(orders, pool), orders[-1].pk
@@ -199,22 +203,22 @@ class Comparison:
 
     def _batches(self) -> Iterator[list[Order]]:
         """Batches whose records fit into memory. A batch has at least one order."""
-        last, size = self.after or 0, min(BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or BATCH)
+        last, size = self.after or 0, min(ORDERS_A_BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or ORDERS_A_BATCH)
         while orders := list(self.scope.orders().filter(pk__gt=last)[:size]):
             yield from _parts(orders)
             last = orders[-1].pk
 
-    def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[Asked]:
-        """Reads our records, then asks for theirs. Leaves out orders with a billing step under way."""
+    def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[QueriedOrder]:
+        """Reads our records, then queries theirs. Leaves out orders with a billing step under way."""
         orders = self._to_compare(orders)
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
             records[record.order_id].append(record)
-        again = self._again
+        again = self._fixes_accepted
         to_end = troubled(orders) | not_meant(orders, records, now=timezone.now(), accepted=again).keys()
         left = self._left_out(orders, records)
         return [
-            Asked(
+            QueriedOrder(
                 order,
                 ours := _our_records(order, records[order.pk], again=again),
                 results.snapshot(records[order.pk]),
@@ -226,7 +230,7 @@ class Comparison:
         ]
 
     def _answer(self, pool: ThreadPoolExecutor, number: str, ours: Collection[Ours] = ()) -> Future:
-        """What is there of an order: asked in a thread, or read from the file, which is one thread's alone."""
+        """Returns the big-data side's records of an order: asked in a thread, or read from the file in this thread."""
         if not self.file:
             return pool.submit(_query, number, len(ours))
         answer: Future = Future()
@@ -243,12 +247,13 @@ class Comparison:
         return found
 
     @property
-    def _again(self) -> bool:
-        """Whether what staff accepted before is put right too: somebody names the orders and says why."""
+    def _fixes_accepted(self) -> bool:
+        """Returns True if the run also fixes differences that staff accepted: somebody names the orders and gives a
+        reason."""
         return self.fix and bool(self.reason)
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
-        """The orders whose records do not change now. Reports the others, and those that can't be fixed."""
+        """Returns the orders whose records do not change now. Reports the others, and those that can't be fixed."""
         found = obstacles(orders, now=timezone.now())
         for order in orders:
             if order.pk in found:
@@ -259,7 +264,7 @@ class Comparison:
         self.tally.skipped += not compared
         self.on_left(order.number, left, compared)
 
-    def _compare(self, batch: list[Asked], last: int) -> None:
+    def _compare(self, batch: list[QueriedOrder], last: int) -> None:
         for asked in batch:
             answer = asked.answer.result()
             if isinstance(answer, PartnerError) and answer.code != "bad_result":
@@ -280,7 +285,7 @@ class Comparison:
         self.tally.in_a_row += 1
         self.tally.error = f"{number}: {error.code}: {error.message}"
 
-    def _compare_safely(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
+    def _compare_safely(self, asked: QueriedOrder, theirs: list[dict] | PartnerError) -> None:
         """Compares an order. An error counts as a missing answer, so that the other orders are still compared."""
         try:
             self._compare_one(asked, theirs)
@@ -291,7 +296,7 @@ class Comparison:
             self.tally.silent += 1
             self.tally.error = f"{asked.order.number}: internal: {error!r}"
 
-    def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
+    def _compare_one(self, asked: QueriedOrder, theirs: list[dict] | PartnerError) -> None:
         self.tally.in_a_row = 0
         found, theirs = _compare_records(asked.ours, theirs)
         found = [one for one in found if (one.product_id, domain_key(one.domain)) not in asked.left]
@@ -335,7 +340,7 @@ class Comparison:
             self.tally.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
 
-    def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
+    def _save_discrepancies(self, asked: QueriedOrder, found: list[Discrepancy]) -> list[Difference] | None:
         return results.keep_discrepancies(
             self.row,
             asked.order.pk,
@@ -344,7 +349,7 @@ class Comparison:
             but=asked.left,
             fix=self.fix,
             reason=self.reason,
-            again=self._again,
+            again=self._fixes_accepted,
             by=self.by,
             now=timezone.now(),
             mail=not self.scope.numbers,
@@ -352,13 +357,13 @@ class Comparison:
 
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:
-    """Splits the orders into lists with at most RECORDS records, or with one order."""
+    """Splits the orders into lists with at most RECORDS_A_BATCH records, or with one order."""
     rows = BillingRecord.objects.filter(order__in=[order.pk for order in orders]).order_by()
     counts = dict(rows.values_list("order").annotate(records=Count("*")))
     part, records = [], 0
     for order in orders:
         records += counts.get(order.pk, 0)
-        if part and records > RECORDS:
+        if part and records > RECORDS_A_BATCH:
             yield part
             part, records = [], counts.get(order.pk, 0)
         part.append(order)
@@ -408,7 +413,7 @@ def _our_records(order: Order, records: Collection[BillingRecord], *, again: boo
 
 
 def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
-    """What the big-data side holds for an order. Asks a second time if there is no answer.
+    """Returns the big-data side's records of an order. Asks a second time if there is no answer.
 
     Runs in threads, so it must not use the database. `expected` is how many records we expect. The partner may hold
     many more than we know of. If its answer was too large for so few, the second question allows as many records as an
@@ -416,7 +421,7 @@ def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
     """
     error = None
     for _ in range(2):
-        rate.wait_for_slot("bigdata")
+        partner_rate.wait_for_slot("bigdata")
         try:
             return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
         except PartnerError as trouble:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from integrations.bigdata.books import is_name
-from integrations.bigdata.client import CANCELLED, LIVE, present
-from integrations.bigdata.comparison import MEMBERS
+from integrations.bigdata.billing_record_fields import CANCELLED, LIVE, without_deleted
+from integrations.bigdata.record_comparison import MEMBERS
+from integrations.bigdata.record_lookup import is_name
 from orders.books.books import RecordFileError
 
 NAMES = ("jobId", "productId", "domain", "enterpriseId", "infoType")
@@ -24,14 +24,14 @@ Column = tuple[int, str, str, Callable[[str], str]]  # place, our name, the name
 
 
 class RecordFile:
-    """What is there by a whole file, by jobId. It lies on disk, so that memory does not grow with its lines. Of one
-    thread alone."""
+    """The big-data side's records in a whole file, by jobId. They lie on disk, so that memory does not grow with the
+    lines. For one thread only."""
 
     def __init__(self, path: Path):
         """Reads and checks all of it. Raises RecordFileError."""
         self._rows = sqlite3.connect("")  # a file without a name, which ends with the connection
         self._rows.execute("CREATE TABLE held (job, row)")
-        lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in present(read_rows(path)))
+        lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in without_deleted(read_rows(path)))
         self.lines = self._rows.executemany("INSERT INTO held VALUES (?, ?)", lines).rowcount
         self._rows.execute("CREATE INDEX of_job ON held (job)")
 
@@ -94,7 +94,7 @@ def _decoded(file: Iterable[bytes]) -> Iterator[str]:
 
 
 def _columns(header: list[str]) -> list[Column]:
-    """The columns of a record's members, by our names or the partner's. Others are not looked at."""
+    """Returns the columns of a record's members, by our names or the partner's. Ignores others."""
     theirs = settings.PARTNERS.bigdata.rename
     ours = {their: our for our, their in theirs.items()}
     found: dict[str, Column] = {}
@@ -123,7 +123,7 @@ def _why_no_status(value: str) -> str:
 
 
 def _why_no_time(value: str) -> str:
-    """Without `strptime`, which takes fewer digits too, and most of the time of a large file."""
+    """Checks without `strptime`, which accepts fewer digits too and takes most of the time of a large file."""
     try:
         if len(value) == 14 and value.isascii() and value.isdigit():
             parts = [value[:4], *(value[place : place + 2] for place in range(4, 14, 2))]

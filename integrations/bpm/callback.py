@@ -15,13 +15,13 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations.base import request_body
-from integrations.base.old_secrets import CALLBACK_SECRET, note_use, which
-from integrations.bboss.rate_limit import caller_address, is_among
-from integrations.bpm.kept import Call, keep_refused, keep_until_known
-from integrations.bpm.reading import Approval, BadCallbackError, members_of, read_approval
-from integrations.bpm.schema import MEANINGS, documented
-from integrations.bpm.signature import is_signed
+from integrations.base import strict_json
+from integrations.base.old_secrets import CALLBACK_SECRET, matching_secret, note_use
+from integrations.bboss.caller_limits import caller_address, is_among
+from integrations.bpm.callback_openapi import STATUS_MEANINGS, documented
+from integrations.bpm.callback_reading import Approval, BadCallbackError, members_of, read_approval
+from integrations.bpm.callback_signature import is_signed
+from integrations.bpm.kept_callbacks import Call, keep_refused, keep_until_known
 from orders.bpm.approvals import receive_approval
 from orders.history.log_facts import note
 from orders.reports.processes import order_of_process
@@ -35,10 +35,10 @@ LONGEST_MESSAGE = 500  # characters; a message may quote what was sent
 
 
 class RefusedError(Exception):
-    """The call is refused; `status` is one of MEANINGS."""
+    """The call is refused; `status` is one of STATUS_MEANINGS."""
 
     def __init__(self, status: int, message: str = ""):
-        super().__init__(message or MEANINGS[status])
+        super().__init__(message or STATUS_MEANINGS[status])
         self.status = status
 
 
@@ -66,9 +66,9 @@ class ApprovalsView(APIView):
                 keep_refused(self.call, exc.status, str(exc)[:LONGEST_MESSAGE])
             return _answer(exc.status, str(exc))
         if isinstance(exc, MethodNotAllowed):
-            return _answer(405, MEANINGS[405], {"Allow": "POST"})
+            return _answer(405, STATUS_MEANINGS[405], {"Allow": "POST"})
         logger.error("an approval could not be received", exc_info=exc)
-        return _answer(503, MEANINGS[503])
+        return _answer(503, STATUS_MEANINGS[503])
 
 
 def receive(request: HttpRequest, call: Call) -> None:
@@ -92,13 +92,13 @@ def receive(request: HttpRequest, call: Call) -> None:
 
 
 def _check_caller(request: HttpRequest, call: Call) -> None:
-    """Raises RefusedError unless the caller is BPM, as far as the profile's check can tell."""
+    """Raises RefusedError unless the profile's check accepts the caller as BPM."""
     how = settings.PARTNERS.bpm.callback
     if (settings.BPM_ALLOWED_IPS or how.check == ADDRESSES) and not is_among(call.address, settings.BPM_ALLOWED_IPS):
         raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")
     if how.check != ADDRESSES:
         given = request.headers.get(how.header, "")
-        secret = which(CALLBACK_SECRET, lambda one: _is_right(how.check, call.body, given, one))
+        secret = matching_secret(CALLBACK_SECRET, lambda one: _is_right(how.check, call.body, given, one))
         if secret is None:
             raise RefusedError(401, "wrong token" if how.check == TOKEN else "")
         note_use(CALLBACK_SECRET, secret)
@@ -131,20 +131,20 @@ def _body(request: HttpRequest) -> bytes:
     """Reads the raw body, at most 2 MiB. Without a Content-Length, the server must mark its end."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
-        request_body.discard_body(request, endless=False)
+        strict_json.discard_body(request, endless=False)
         raise RefusedError(413)
     endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        return request_body.read_body(request, endless=endless)
-    except request_body.BodyBrokenError as error:
+        return strict_json.read_body(request, endless=endless)
+    except strict_json.BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
-    except request_body.BodyTooLargeError:
+    except strict_json.BodyTooLargeError:
         raise RefusedError(413) from None
 
 
 def _is_too_long(announced: str) -> bool:
-    """Whether this Content-Length is more than we take. If it is not a number, the body counts as empty."""
+    """Returns True if this Content-Length is above the limit. If it is not a number, the body counts as empty."""
     try:
-        return int(announced or 0) > request_body.MAX_BODY_BYTES
+        return int(announced or 0) > strict_json.MAX_BODY_BYTES
     except ValueError:
         return False

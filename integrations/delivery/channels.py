@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from django.conf import settings
 from django.db.models import prefetch_related_objects
 
+from integrations.bigdata.bigdata_steps import build_billing, build_usage, send_billing, send_usage
 from integrations.bigdata.client import look_up_seconds
-from integrations.bigdata.delivery import build_billing, build_usage, send_billing, send_usage
-from integrations.bpm.delivery import build_bpm, send_bpm
+from integrations.bpm.bpm_steps import build_bpm, send_bpm
 from integrations.delivery.mail import send_mail
-from integrations.outbound.formats import encode
-from integrations.outbound.http import NO_MORE, PartnerError, clean
+from integrations.outbound.http_client import NO_PARAMS, PartnerError, clean
+from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import rules_hash
 from notifications.recipients import contacts_read_once
 from notifications.sending import MailError
@@ -30,7 +30,6 @@ from orders.outbox.retry_schedule import WAITS
 from orders.rules.steps import STEPS, Channel, call_name
 
 logger = logging.getLogger(__name__)
-Result = Attempt.Outcome
 LEASE_RESERVE = 5.0  # seconds that must be left of a lease after the longest possible call
 LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within 20 s (contract 3.9, Alive)
 
@@ -66,7 +65,7 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
 
 
 def _give_shapes(rows: list[Dispatch]) -> None:
-    """Sets `shape` on the trials of which the traffic is asked for."""
+    """Sets `shape` on the trials whose traffic is queried."""
     if trials := [row.order.trial or row.order for row in rows if row.channel == Channel.USAGE]:
         prefetch_related_objects(trials, "shape")
 
@@ -86,7 +85,11 @@ def send_step(work: Work) -> Outcome:
     """Makes the call. Every failure becomes an outcome, never an exception."""
     if not work.payload:
         return Outcome.of(
-            work, Result.REFUSED, code="payload", message="the payload could not be built; see the log", params=NO_MORE
+            work,
+            Attempt.Outcome.REFUSED,
+            code="payload",
+            message="the payload could not be built; see the log",
+            params=NO_PARAMS,
         )
     send = send_mail if work.channel == Channel.MAIL else CHANNELS[work.channel].send
     try:
@@ -94,14 +97,14 @@ def send_step(work: Work) -> Outcome:
     except PartnerError as error:
         return Outcome.of(
             work,
-            Result.REFUSED if error.permanent else Result.RETRY,
+            Attempt.Outcome.REFUSED if error.permanent else Attempt.Outcome.RETRY,
             **error.answered,
             unknown=error.unknown,
             transport=error.transport,
             retry_after=error.retry_after,
         )
     except MailError as error:
-        result = Result.REFUSED if error.permanent else Result.RETRY
+        result = Attempt.Outcome.REFUSED if error.permanent else Attempt.Outcome.RETRY
         return Outcome.of(
             work,
             result,
@@ -114,7 +117,7 @@ def send_step(work: Work) -> Outcome:
         )
     except Exception as error:  # a bug must not stop the other calls
         logger.exception("dispatch %s", work.dispatch_id)
-        return Outcome.of(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
+        return Outcome.of(work, Attempt.Outcome.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
 
 
 def _rules(work: Work) -> str:
@@ -141,13 +144,13 @@ def _send_files(work: Work, until: float) -> dict:
         found = check_files(**json.loads(work.payload))
     except ProbeError as error:  # nobody is to blame for it but us: it costs no attempt, and is tried again
         said = {"code": UNCHECKED, "message": str(error)}
-        return {"result": Result.RETRY, "free": True, "retry_after": WAITS["unchecked_files"][0], **said}
+        return {"result": Attempt.Outcome.RETRY, "free": True, "retry_after": WAITS["unchecked_files"][0], **said}
     if not found:
-        return {"result": Result.OK}
+        return {"result": Attempt.Outcome.OK}
     found.sort(key=lambda one: (not one.never_cured, not one.code))  # first the findings that no new file can fix
     wrong = [one for one in found if one.code]
     return {
-        "result": Result.HELD,
+        "result": Attempt.Outcome.HELD,
         "code": found[0].code,
         "message": "; ".join(f"{one.file}: {one.message}" for one in wrong),
         "params": {"parts": [one.why | {"file": one.file} for one in wrong]},
@@ -157,7 +160,7 @@ def _send_files(work: Work, until: float) -> dict:
 
 @dataclass(frozen=True)
 class Carrier:
-    """How a channel's steps are carried out. Mails are no steps: their text stands in their rows.
+    """The functions that carry out a channel's steps. Mails are no steps: their rows hold the text.
 
     `build` gets a dispatch, the time, records by id, and domains by order id, and returns the payload. Domains are
     loaded only if `names_domains`. `send` makes the call, in a thread. It gets the work and a deadline (a value of

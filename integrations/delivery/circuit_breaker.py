@@ -4,7 +4,7 @@ It opens after BREAKER_FAILURES transport failures in a row, or as soon as such 
 over at least three dispatches: a single one may itself be what the partner can't cope with, and keeps its schedule.
 While it is open, only one probe (half-open) is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure
 costs no attempt. So an open breaker slows calls down, and never drops them. The first answer that is not a transport
-failure closes it. The settings' defaults stand in `project/base/environment.py`.
+failure closes it. The settings' defaults stand in `project/base/settings_table.py`.
 """
 
 import datetime
@@ -29,13 +29,15 @@ LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
 SILENT_FOR = datetime.timedelta(minutes=5)  # without an answer, in which calls were tried
 READ_EVERY = 1.0
-OPEN = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
-TROUBLED = Prepared(lambda: Breaker.objects.filter(OneOf("partner", "partners"), failures__gt=0).values_list("partner"))
+OPEN_BREAKERS = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
+FAILING_PARTNERS = Prepared(
+    lambda: Breaker.objects.filter(OneOf("partner", "partners"), failures__gt=0).values_list("partner")
+)
 
 
 @dataclass
 class Tally:
-    """What a batch of outcomes says about one partner.
+    """The outcomes of a batch for one partner.
 
     `failed`: ids of dispatches, and of mails below zero. `answered`: it has answered something.
     """
@@ -47,23 +49,23 @@ class Tally:
 
 
 def open_partners() -> set[str]:
-    """The partners whose breaker is open now."""
-    return set(OPEN())
+    """Returns the partners whose breaker is open now."""
+    return set(OPEN_BREAKERS())
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
-    """Whether this worker may send the next probe. One of all workers may, once every BREAKER_PROBE_SECONDS."""
+    """Returns True if this worker may send the next probe. Of all workers one may, once every BREAKER_PROBE_SECONDS."""
     again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
 
 
 def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
-    """When the next probe may go out, or None if no breaker is open."""
+    """Returns the time of the next probe, or None if no breaker is open."""
     rows = Breaker.objects.filter(opened_at__isnull=False, probe_at__gt=after).order_by("probe_at")
     return rows.values_list("probe_at", flat=True).first()
 
 
-class Recent:
+class PartnerCache:
     """A set of partners from the database (with an open breaker, or paused). It is read at most once a second."""
 
     def __init__(self, read: Callable[[], set[str]]):
@@ -91,10 +93,10 @@ def note_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime) -> boo
     if not tallies:
         return False
     written = False
-    troubled = set(TROUBLED(partners=tallies))
+    troubled = set(FAILING_PARTNERS(partners=tallies))
     for partner, tally in tallies.items():
         if tally.failed or partner in troubled:
-            _note(partner, tally, now)
+            _save_tally(partner, tally, now)
             written = True
     return written
 
@@ -114,7 +116,7 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
     return tallies
 
 
-def _note(partner: str, tally: Tally, now: datetime.datetime) -> None:
+def _save_tally(partner: str, tally: Tally, now: datetime.datetime) -> None:
     """Writes a warning for an opening and one for a closing: of all processes the one that commits it, so once."""
     with transaction.atomic():
         Breaker.objects.get_or_create(partner=partner)
@@ -151,7 +153,7 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
 
 
 def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
-    """When the first of the failures in a row was tried. Each is an attempt of a dispatch that the row names.
+    """Returns the time of the first of the failures in a row. Each is an attempt of a dispatch that the row names.
 
     A mail has no rows of its attempts: then it is when the first failure was counted.
     """

@@ -22,14 +22,14 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 from django.db.models import DateTimeField
 from django.utils import timezone
 
-from integrations.base.counting import count_call
+from integrations.base.counters import count_call
 from integrations.base.database_deadline import Outage, error_line, is_away
-from integrations.bpm.kept import apply_learned
+from integrations.bpm.kept_callbacks import apply_learned
 from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send_step
-from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
+from integrations.delivery.circuit_breaker import PartnerCache, may_probe, next_probe, note_outcomes, open_partners
 from integrations.delivery.mail import write_mail
-from integrations.outbound import rate
-from integrations.outbound.http import PartnerError, reach
+from integrations.outbound import partner_rate
+from integrations.outbound.http_client import PartnerError, check_reachable
 from integrations.partners.calls import call_of
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -51,17 +51,17 @@ from orders.start_day.start_day import activate
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
-QUICK = 0.25  # seconds; calls are claimed ahead only for a partner that answers within this time
-MORE_COMES = 0.03  # seconds to wait for more results while calls wait for a thread, so that one transaction takes many
-LOOK_AGAIN = 0.2  # seconds until a partner for which nothing was due is asked about again while calls run
+QUICK_SECONDS = 0.25  # seconds; calls are claimed ahead only for a partner that answers within this time
+BATCH_WAIT = 0.03  # seconds to wait for more results while calls wait for a thread, so that one transaction takes many
+RECHECK_AFTER = 0.2  # seconds until a partner for which nothing was due is asked about again while calls run
 RECORDS_IN_FLIGHT = 40_000  # to one partner; then no more is claimed for it, since the bodies fill the memory
-ALONE_FOR = 4.0  # seconds at the start of a drain in which steps that lost their worker go first, one at a time
+ISOLATED_FOR = 4.0  # seconds at the start of a drain in which steps that lost their worker go first, one at a time
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more; with the time-out of 10 s it ends within 20 s
-LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
-LOOK_EVERY = 0.5
+LINGER_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
+LINGER_POLL = 0.5
 WORKER = socket.gethostname()[:48]
-DUE = Prepared(lambda: Dispatch.objects.due(Slot("now", DateTimeField())).order_by().values_list("pk")[:1])
-CAME_DUE = Prepared(
+DUE_STEPS = Prepared(lambda: Dispatch.objects.due(Slot("now", DateTimeField())).order_by().values_list("pk")[:1])
+NEWLY_DUE_STEPS = Prepared(
     lambda: (
         Dispatch.objects.due(Slot("now", DateTimeField()))
         .filter(OneOf("channel", "channels"), next_try_at__gt=Slot("since", DateTimeField()))
@@ -82,7 +82,7 @@ class UnrecordedError(Exception):
 
 @dataclass
 class PartnerPool:
-    """A partner's threads. `last_took`: how long its last call took. `look_at`: when to look again if none was due."""
+    """A partner's threads. `last_took`: seconds of its last call. `recheck_at`: its next claim if nothing was due."""
 
     partner: str
     executor: ThreadPoolExecutor
@@ -91,19 +91,19 @@ class PartnerPool:
     unsent: int = 0  # the calls in flight that wait for a thread, or for their turn within PARTNER_RATE
     records: int = 0  # the records or domains of the calls in flight
     last_took: float = 1.0
-    look_at: float = 0.0
+    recheck_at: float = 0.0
 
-    def room(self) -> int:
-        """How many more calls may be claimed for the partner."""
+    def free_calls(self) -> int:
+        """Returns the number of calls that may still be claimed for the partner."""
         if self.records >= RECORDS_IN_FLIGHT:
             return 0
-        ahead = CLAIMED_AHEAD if self.last_took < QUICK else 0
+        ahead = CLAIMED_AHEAD if self.last_took < QUICK_SECONDS else 0
         room = self.threads + ahead - self.in_flight
-        return min(room, settings.PARTNER_RATE - self.unsent) if self.is_bounded else room
+        return min(room, settings.PARTNER_RATE - self.unsent) if self.is_rate_limited else room
 
     @property
-    def is_bounded(self) -> bool:
-        """Whether PARTNER_RATE bounds its calls.
+    def is_rate_limited(self) -> bool:
+        """Returns True if PARTNER_RATE limits its calls.
 
         If so, at most the calls of one second are claimed ahead. A claimed call must be sent within its lease, and a
         drain that ends hands back the calls it has not sent.
@@ -122,14 +122,14 @@ class ClaimedCall:
     took: float = 0.0
 
     @property
-    def latest(self) -> float:
-        """When it may begin at the latest. Its lease must outlast the longest call (contract 3.9, Leases)."""
+    def start_before(self) -> float:
+        """The latest start of the call. Its lease must outlast the longest call (contract 3.9, Leases)."""
         return self.until - longest(self.work) - LEASE_RESERVE
 
 
 @dataclass
 class DrainReport:
-    """What a drain did. `done` counts accepted steps, `failed` those that failed for good, `tried` all results.
+    """The results of a drain. `done` counts accepted steps, `failed` those that failed for good, `tried` all results.
 
     `fault`: what could not be recorded.
     """
@@ -159,10 +159,10 @@ class Drain:
         """Delivers, then waits for what is due soon if no other worker waits for it."""
         self.began = time.monotonic()
         self.calls: dict[Future, ClaimedCall] = {}
-        self.breakers = Recent(open_partners)
-        self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
-        self.taken = False
-        self.alone = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
+        self.breakers = PartnerCache(open_partners)
+        self.pauses = PartnerCache(lambda: paused_partners(now=timezone.now()))
+        self.has_claimed = False
+        self.isolated = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
         threads = {name: AT_ONCE if name == Partner.FILES else self.threads for name in Partner.values}
         self.pools = {
             name: PartnerPool(name, ThreadPoolExecutor(number, f"to-{name}"), number)
@@ -202,16 +202,17 @@ class Drain:
 
     def _fill(self) -> int:
         """Claims as much as the partners have room for, and starts the calls."""
-        if (self.alone and self.calls) or (self.only and self.taken):
+        if (self.isolated and self.calls) or (self.only and self.has_claimed):
             return 0
+        # the clock is read before the claim, so that no call begins after its lease has ended
         until, now = time.monotonic() + settings.DISPATCH_LEASE_SECONDS, timezone.now()
-        if not self.calls and not is_due(now=now):
+        if not self.calls and not is_due(now=now):  # takes no lock; `claim` does
             return 0
-        rooms = self._rooms()
+        rooms = self._free_calls_by_partner()
         if not rooms:
             return 0
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-        lost_first = time.monotonic() - self.began < ALONE_FOR
+        lost_first = time.monotonic() - self.began < ISOLATED_FOR
         work = claim(
             build=build_payloads,
             rooms={partner: room for partner, room in rooms.items() if partner != Partner.MAIL},
@@ -223,10 +224,10 @@ class Drain:
             down=self.breakers.partners(),
             only=self.only.pk if self.only else 0,
         )
-        self.taken = bool(work)
+        self.has_claimed = bool(work)
         if not self.only:
             work += self._claim_mails(rooms, work, now=now, lease=lease, lost_first=lost_first)
-        self.alone = any(item.alone for item in work)
+        self.isolated = any(item.alone for item in work)
         for item in work:
             pool = self.pools[PARTNERS[item.channel]]
             if item.after_loss and pool.partner in OUTSIDE:
@@ -236,19 +237,19 @@ class Drain:
             pool.in_flight += 1
             pool.records += item.size
             rooms[pool.partner] -= 1
-        for partner, room in rooms.items() if not self.alone else ():
-            self.pools[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
+        for partner, room in rooms.items() if not self.isolated else ():
+            self.pools[partner].recheck_at = time.monotonic() + RECHECK_AFTER if room else 0.0
         return len(work)
 
     def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
-        """Claims mails beside these steps. Nothing that fails there holds up a step that is claimed already."""
+        """Claims mails along with these steps. A failure here does not delay the claimed steps."""
         if any(item.alone for item in work):
             return []
         try:
             room, idle = rooms.get(Partner.MAIL, 0), not self.calls and not work
             return claim_mails(write=write_mail, room=room, idle=idle, **how)
         except Exception as error:
-            if not _passes(error):
+            if not _is_temporary(error):
                 logger.exception("mails can't be claimed")
             elif not work:
                 raise
@@ -256,24 +257,25 @@ class Drain:
                 logger.warning("mails can't be claimed now: %s", error_line(error))
             return []
 
-    def _rooms(self) -> dict[str, int]:
-        """How many calls may be claimed for each partner. An open breaker allows one probe, when it is time for one.
+    def _free_calls_by_partner(self) -> dict[str, int]:
+        """Returns the number of calls that may be claimed for each partner. An open breaker allows one probe when it is
+        due.
 
-        A busy partner gets more calls only if it has room for over half of CLAIMED_AHEAD: so claims come in batches.
-        While calls run, a partner for which nothing was due is left out for a moment. A paused partner is left out
-        completely, so no probe goes to it either.
+        A busy partner gets more calls only if over half of CLAIMED_AHEAD is free: so claims come in batches. While
+        calls run, a partner without due steps is left out for RECHECK_AFTER. A paused partner is left out completely
+        and gets no probe.
         """
         rooms, paused = {}, self.pauses.partners()
         for pool in self.pools.values():
             if pool.partner in paused or (self.only and pool.partner != PARTNERS[self.only.channel]):
                 continue
-            if pool.is_bounded:
+            if pool.is_rate_limited:
                 pool.unsent = sum(call.pool is pool and not call.sent for call in self.calls.values())
             enough = CLAIMED_AHEAD // 2 if pool.in_flight > self.threads else 0
-            if pool.room() > enough and not (self.calls and time.monotonic() < pool.look_at):
-                rooms[pool.partner] = pool.room()
+            if pool.free_calls() > enough and not (self.calls and time.monotonic() < pool.recheck_at):
+                rooms[pool.partner] = pool.free_calls()
         for partner in self.breakers.partners() & rooms.keys():
-            rooms[partner] = 1 if may_probe(partner, now=timezone.now()) and _may_send_one(partner) else 0
+            rooms[partner] = 1 if may_probe(partner, now=timezone.now()) and _may_send_probe(partner) else 0
         return {partner: room for partner, room in rooms.items() if room}
 
     def _hand_back(self, *, to: Collection[str] | None = None) -> None:
@@ -296,7 +298,7 @@ class Drain:
         """Waits for a result, then takes all that are there and records them together."""
         wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
         if any(pool.in_flight > pool.threads for pool in self.pools.values()):
-            time.sleep(MORE_COMES)
+            time.sleep(BATCH_WAIT)
         finished = [future for future in self.calls if future.done()]
         outcomes = []
         for future in finished:
@@ -304,11 +306,12 @@ class Drain:
             call.pool.last_took = call.took if call.sent else call.pool.last_took
             outcomes.append(future.result())
         if outcomes:
-            if self._record(patiently(lambda: self._guarded(outcomes))):
+            # breakers first: a failure costs no attempt while the partner's breaker is open
+            if self._record(retry_database(lambda: self._report_to_breakers(outcomes))):  # steps have become due
                 for pool in self.pools.values():
-                    pool.look_at = 0.0
+                    pool.recheck_at = 0.0
             if processes := [outcome.data["process"] for outcome in outcomes if outcome.data.get("process")]:
-                apply_learned(processes)
+                apply_learned(processes)  # after the record, by which a callback's process finds its order
             self._count(outcomes)
 
     def _record(self, outcomes: list[Outcome]) -> int:
@@ -319,8 +322,8 @@ class Drain:
             self.report.fault = error
             return 0
 
-    def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Tells the breakers of the outcomes. Failures of a partner whose breaker is now open cost no attempt."""
+    def _report_to_breakers(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Updates the breakers by the outcomes. Failures of a partner whose breaker is now open cost no attempt."""
         if note_outcomes(outcomes, now=timezone.now()):
             self.breakers.forget()
         shut = self.breakers.partners()
@@ -337,10 +340,10 @@ class Drain:
 
     def _wait_for_next(self, lingering: Lease) -> bool:
         """Sleeps until something is due, if that is soon and no other worker waits for it."""
-        if not lingering.is_free():
+        if not lingering.is_free():  # before the queries below, since most workers end here
             return False
         now = timezone.now()
-        until = now + LOOK_AHEAD
+        until = now + LINGER_AHEAD
         moments = (
             next_due(after=now, until=until),
             next_mail_due(after=now, until=until),
@@ -351,7 +354,7 @@ class Drain:
         if soon is None or not lingering.acquire():
             return False
         left = CLAIM_FOR - (time.monotonic() - self.began)
-        time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LOOK_EVERY, left)))
+        time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LINGER_POLL, left)))
         activate(numbers=None, by="worker", now=timezone.now())
         release(now=timezone.now(), dated=True)
         if end_pauses(now=timezone.now()):
@@ -372,9 +375,9 @@ def record_safely(outcomes: list[Outcome]) -> int:
     if mails and len(mails) < len(outcomes):  # each of the two is one transaction
         return record_safely(mails) + record_safely([outcome for outcome in outcomes if not outcome.mail])
     try:
-        return patiently(lambda: _write_down(outcomes))
+        return retry_database(lambda: _record_together(outcomes))
     except Exception as error:
-        if _passes(error):
+        if _is_temporary(error):
             raise
         logger.exception("%s outcomes can't be recorded together", len(outcomes))
         found = [_record_alone(outcome) for outcome in outcomes]
@@ -385,7 +388,7 @@ def record_safely(outcomes: list[Outcome]) -> int:
         return sum(due)
 
 
-def _write_down(outcomes: list[Outcome]) -> int:
+def _record_together(outcomes: list[Outcome]) -> int:
     """Records outcomes, all of steps or all of mails. Returns how many steps became due."""
     if not outcomes or not outcomes[0].mail:
         return record_outcomes(outcomes, now=timezone.now())
@@ -411,15 +414,15 @@ def _record_alone(outcome: Outcome) -> int | None:
     )
     for attempt in (outcome, bare):
         try:
-            return patiently(lambda: _write_down([attempt]))  # noqa: B023  called at once
+            return retry_database(lambda: _record_together([attempt]))  # noqa: B023  called at once
         except Exception as error:
-            if _passes(error):
+            if _is_temporary(error):
                 raise
             logger.exception("the outcome of dispatch %s can't be recorded", outcome.dispatch_id)
     return None
 
 
-def patiently(act: Callable[[], Given]) -> Given:
+def retry_database(act: Callable[[], Given]) -> Given:
     """Calls `act`, and calls it again while the database is away or locked, or has cancelled it to break a deadlock.
 
     Raises after some seconds. `act` must be one transaction, or harmless when done twice.
@@ -428,7 +431,7 @@ def patiently(act: Callable[[], Given]) -> Given:
         try:
             done = act()
         except Error as error:
-            if not _passes(error):
+            if not _is_temporary(error):
                 raise
             if is_away(error):
                 outage.began(error)
@@ -444,43 +447,44 @@ def patiently(act: Callable[[], Given]) -> Given:
     return done
 
 
-def _passes(error: Exception) -> bool:
-    """Whether the error may pass: a deadlock, a lock, or a database that is away or read-only for a while."""
+def _is_temporary(error: Exception) -> bool:
+    """Returns True for an error that may pass: a deadlock, a lock, or a database that is away or read-only for a
+    while."""
     return isinstance(error, OperationalError | InterfaceError) or is_away(error)
 
 
-def _may_send_one(partner: str) -> bool:
-    """Whether a call may serve as the probe. A start that is never repeated may not, before BPM can be reached: its own
-    answer closes the breaker."""
+def _may_send_probe(partner: str) -> bool:
+    """Returns True if a call may serve as the probe. A start that is never repeated must not go out before BPM can be
+    reached: its own answer would close the breaker."""
     if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
         return True
     try:
-        reach(call_of("bpm.start").url, timeout=min(PROBE_FOR, settings.PARTNER_TIMEOUT_SECONDS))
+        check_reachable(call_of("bpm.start").url, timeout=min(PROBE_FOR, settings.PARTNER_TIMEOUT_SECONDS))
     except PartnerError:
         return False
     return True
 
 
 def is_due(*, now: datetime.datetime) -> bool:
-    """Whether there may be something to claim. It takes no lock, and most drains find that another has done it all."""
-    return bool(DUE(now=now)) or is_mail_due(now=now)
+    """Returns True if there may be something to claim. It takes no lock, and in most drains another has claimed all."""
+    return bool(DUE_STEPS(now=now)) or is_mail_due(now=now)
 
 
 def has_come_due(*, since: datetime.datetime) -> bool:
-    """Whether a step or mail has come due since then that is not taken yet, and whose partner takes calls now."""
+    """Returns True if a step or mail came due since then, is not claimed yet, and its partner takes calls now."""
     now = timezone.now()
     partners = set(Partner.values) - paused_partners(now=now) - set(open_partners())
     channels = [channel for partner in partners for channel in channels_of(partner)]
-    if CAME_DUE(now=now, since=since, channels=channels):
+    if NEWLY_DUE_STEPS(now=now, since=since, channels=channels):
         return True
     return Partner.MAIL in partners and next_mail_due(after=since, until=now) is not None
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
     """Makes one call, in a thread, within PARTNER_RATE, or hands it back if it would begin too late."""
-    late = time.monotonic() > call.latest
-    if not late and call.pool.is_bounded:
-        late = not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at()))
+    late = time.monotonic() > call.start_before  # checked in the thread, as the call may have waited for it
+    if not late and call.pool.is_rate_limited:
+        late = not partner_rate.wait_for_slot(call.pool.partner, latest=min(call.start_before, ends_at()))
     if late:
         return Outcome.of(call.work, Attempt.Outcome.HANDED_BACK)
     call.sent, began, work = True, time.monotonic(), call.work
@@ -489,13 +493,13 @@ def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
         outcome = send_step(work)
         call.took = time.monotonic() - began
         if call.pool.partner in OUTSIDE:
-            _note(call, outcome)
+            _count_and_log(call, outcome)
     return outcome
 
 
-def _note(call: ClaimedCall, outcome: Outcome) -> None:
+def _count_and_log(call: ClaimedCall, outcome: Outcome) -> None:
     """Counts the call and writes a line about it."""
-    word, partner, work = _word_of(outcome), call.pool.partner, call.work
+    word, partner, work = _outcome_word(outcome), call.pool.partner, call.work
     count_call(partner, work.step, word, call.took)
     logger.info(
         "%s %s of %s: %s in %.3f s%s",
@@ -504,7 +508,7 @@ def _note(call: ClaimedCall, outcome: Outcome) -> None:
     )
 
 
-def _word_of(outcome: Outcome) -> str:
+def _outcome_word(outcome: Outcome) -> str:
     """An outcome's word in /metrics and in the log (contract 6)."""
     if outcome.result == Attempt.Outcome.RETRY:
         return "unknown" if outcome.unknown else "retried"

@@ -6,8 +6,8 @@ import json
 from django.conf import settings
 from django.utils.translation import gettext, gettext_noop, ngettext, override
 
-from integrations.outbound.deadline import TLSSocket, connected, deadline
-from integrations.outbound.formats import encode
+from integrations.outbound.total_timeout import TLSSocket, connected, deadline
+from integrations.outbound.wire_formats import encode
 from notifications.mail_texts import MailFacts, write_text
 from notifications.models import Mail
 from notifications.recipients import choose
@@ -60,8 +60,8 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """What became of the orders of an incident that is over, in the mail's attribution; empty if all of them go on
-    and nobody ended it with a reason, as things are."""
+    """Returns the current states of the orders of an ended incident, in the mail's attribution. Empty if all of them go
+    on and nobody ended it with a reason."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOES_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
@@ -80,13 +80,13 @@ def _counted(parts: list[tuple[str, int]]) -> str:
 
 
 def _detail(about: dict, code: str) -> str:
-    """What stands beside the cause, in words: a sentence of ours, or what a person wrote. Never the English of logs."""
+    """Returns the detail of a cause in words: a sentence of ours, or a person's text. Never the English of logs."""
     params, written = about.get("params") or {}, not code or code in SAID_BY_STAFF
     return detail_text(about.get("detail", ""), params) if params or written else ""
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
-    """The facts of a comparison's mail: what was compared, what differed, what happens now. It is about no order."""
+    """Returns the facts of a comparison's mail: its scope, its differences, what happens now. It is about no order."""
     with override(LANGUAGE):
         if not about["differences"]:
             do = gettext("Nothing needs to be done.")
@@ -122,7 +122,7 @@ def write_mail(mail: Mail, domains: list[str]) -> None:
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail. Its payload then tells who got it, where that is not everybody at once."""
+    """Sends a mail. Stores in its payload who got it, unless all got it at once."""
     payload = json.loads(work.payload)
     after = send_in_time(payload)
     data = {"payload": encode(after)} if after["refused"] or "got" in payload else {}

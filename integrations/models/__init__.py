@@ -1,5 +1,5 @@
-"""Heartbeats, what processes would call, leases, breakers, uses of old secrets, what robots heard, and tokens of
-systems that read orders."""
+"""Heartbeats, processes and their calls, leases, breakers, uses of old secrets, states of robots, and tokens of systems
+that read orders."""
 
 import datetime
 
@@ -13,7 +13,7 @@ HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)  # a cluster that has been silen
 
 
 class Heartbeat(models.Model):
-    """When a cluster last carried out a task. The watchdog and /readyz read it (contract 3.9, Alive)."""
+    """The time of a cluster's last task. The watchdog and /readyz read it (contract 3.9, Alive)."""
 
     cluster = models.CharField(_("cluster"), max_length=64, primary_key=True)
     started_at = models.DateTimeField(_("started at"))
@@ -30,12 +30,13 @@ class Heartbeat(models.Model):
 
     @property
     def has_ended(self) -> bool:
-        """Whether a silent one said goodbye: it ended in order (integrations/worker/heartbeat.py)."""
+        """Returns True if a silent cluster ended in order (`say_goodbye` in integrations/worker/heartbeat.py)."""
         return self.started_at == self.seen_at
 
 
 class DeskProcess(models.Model):
-    """What a process would call, and as whom (integrations/base/other_desk.py). One row is what the desk calls.
+    """A process, with the addresses and identities of its calls (integrations/base/other_desk.py). One row has the
+    desk's.
 
     Each living worker has a row (`works`), and each web process. `differs`: the settings that do.
     """
@@ -71,7 +72,7 @@ class LeaseLock(models.Model):
 
 
 class Breaker(models.Model):
-    """What all workers together know about a partner's health (contract 3.5)."""
+    """The state of a partner's circuit breaker, shared by all workers (contract 3.5)."""
 
     partner = models.CharField(_("partner"), max_length=16, primary_key=True)
     failures = models.PositiveIntegerField(_("transport failures in a row"), default=0)
@@ -125,7 +126,7 @@ class BpmCallback(models.Model):
 
 
 class SecretUse(models.Model):
-    """When a secret that is to go was last used (integrations/base/old_secrets.py).
+    """The last use of an old secret (integrations/base/old_secrets.py).
 
     `name`: its setting and fingerprint.
     """
@@ -154,7 +155,7 @@ class ToldIncident(models.Model):
 
 
 class RobotAlert(models.Model):
-    """What happened to an incident, for robots (integrations/robots/tell.py)."""
+    """A change of an incident, for robots (integrations/robots/send_alerts.py)."""
 
     class Event(models.TextChoices):
         """The worst first."""
@@ -177,9 +178,10 @@ class RobotAlert(models.Model):
 
 
 class RobotState(models.Model):
-    """How far a robot has heard, and how its last calls went. `key`: a hash of its address, which is a secret.
+    """The last alert sent to a robot, and the results of its last calls. `key`: a hash of its address, which is a
+    secret.
 
-    `heard`: the newest alert that it was told. `calls`: when it was called within the last minute (seconds).
+    `heard`: the id of that alert. `calls`: the times of the calls within the last minute (seconds).
     """
 
     key = models.CharField(max_length=64, primary_key=True)
@@ -198,7 +200,7 @@ class RobotState(models.Model):
 
 
 class ApiToken(models.Model):
-    """What lets another system read orders (integrations/api). Of the token itself only a hash is kept.
+    """A token by which another system reads orders (integrations/api). Of the token itself only a hash is kept.
 
     `begins` is its beginning, by which people recognise it. A limited token sees the orders of its attributions.
     `maker_id` and `judge_id` are the ids of the accounts that made it, and agreed to one that shows personal data.
@@ -240,9 +242,9 @@ class ApiToken(models.Model):
 
     @property
     def waits(self) -> bool:
-        """Whether it reads people's data only once a second person has agreed."""
+        """Returns True if the token asks for personal data and no second person has agreed yet."""
         return self.personal and self.judged_at is None and is_asked(EXPORT)
 
     def is_valid(self, today: datetime.date) -> bool:
-        """Whether it still works: neither revoked nor past its last day."""
+        """Returns True if the token is neither revoked nor past its last day."""
         return self.revoked_at is None and today <= self.valid_until

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from integrations.bboss.sample_envelope import SigningError, body_of, signed_envelope
 from integrations.bboss.signing import MASK
-from integrations.bigdata.client import RecordFacts, deletion, product_infos
-from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
+from integrations.bigdata.billing_record_fields import RecordFacts, deletion_body, records_body
+from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
 from integrations.partners.profile import Profile
 from notifications.recipients import ContactFacts
 from orders.rules.local_time import SHANGHAI
@@ -40,7 +40,7 @@ def example_of(name: str) -> dict[str, Any]:
     """Returns a body of `bigdata.post`, `bigdata.delete` or `bpm.start`, from the first case, under the profile in
     force."""
     if name == "bigdata.delete":
-        return deletion([_record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **ONE)])
+        return deletion_body([_record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **ONE)])
     return next(body for label, body in _payloads() if label.startswith(f"case 1, {name}"))
 
 
@@ -56,9 +56,9 @@ def _in_force(profile: Profile) -> Iterator[None]:
 def _payloads() -> Iterator[tuple[str, dict[str, Any]]]:
     cancelled = {"job_id": "100A230920170122001", "product_id": "1", "info_type": "1", "cancelled": True}
     trial = _record("20230920183230", "20230920185436", "pull.api-eas-3.li.com", **cancelled)
-    yield "case 1, bigdata.post, the trial ends", product_infos([trial])
+    yield "case 1, bigdata.post, the trial ends", records_body([trial])
     first = _record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **ONE)
-    yield "case 1, bigdata.post, billing begins", product_infos([first])
+    yield "case 1, bigdata.post, billing begins", records_body([first])
     flow = _flow("100A230920170126001", "20230920185436", ["pull.api-eas-3.li.com"])
     yield "case 1, bpm.start", first_activation(flow)
     files = [f"100A230920170127001_{code}_20230920191212.xlsx" for code in ("50004020027", "50004020030")]
@@ -67,11 +67,11 @@ def _payloads() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "case 2, bpm.start", subsequent_activation(flow)
     two = {"job_id": "100A230920170127001", "product_id": "61000616305"}
     billed = _record("20230920191917", "20330920191917", "pull.api-easss-3.li.com", **two)
-    yield "case 2, bigdata.post, after the approval", product_infos([billed])
+    yield "case 2, bigdata.post, after the approval", records_body([billed])
     domains = ["pull.api-eassss-3.li.com", "pull.api-aeassss-3.li.com"]
     three = {"job_id": "100A230920170130001", "product_id": "61000616307", "business_type": "4"}
     later = [_record("20230930000000", "20330920194051", domain, **three) for domain in domains]
-    yield "case 3, bigdata.post, from a later day", product_infos(later)
+    yield "case 3, bigdata.post, from a later day", records_body(later)
     live: dict[str, Any] = {"cdn_type": "liveStream", "plains": ["-1"], "start": _at("20230930000000")}
     flow = _flow("100A230920170130001", "20230920194051", domains, **live)
     yield "case 3, bpm.start", first_activation(flow)
@@ -94,7 +94,7 @@ def _at(text: str) -> datetime.datetime:
 
 
 def _message(profile: Profile) -> str:
-    """The message's text, its token and signature masked: they are right in this moment alone."""
+    """Returns the message's text with token and signature masked: they are valid at this moment only."""
     how = profile.bboss
     try:
         members = signed_envelope(CONTENT, now=timezone.now(), trans_ido="675cf2df623c47e69e523c0fd2b6f7b9", how=how)

@@ -1,1 +1,1 @@
-"""How the real partners speak: the profile, and its rules of answers (contract 7)."""
+"""The formats and rules of the real partners: the profile, and its rules of answers (contract 7)."""

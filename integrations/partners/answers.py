@@ -1,7 +1,7 @@
-"""How a partner's answer is read: success, repeated, later, refused, or not understood (contract 7.1). Pure.
+"""Classifies a partner's answer: success, repeated, later, refused, or not understood (contract 7.1). Pure.
 
 What the transport says (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no answer) is judged before, by
-`integrations.outbound.http`.
+`integrations.outbound.http_client`.
 """
 
 import json
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from integrations.partners.member_rules import ANY, NOT_THERE, STATUS, Rule, member, read_rule, toml
 from integrations.partners.profile import Answer
-from integrations.partners.rules import ANY, NOT_THERE, STATUS, Rule, member, read_rule, toml
 
 LONGEST_WORDS = 300
 TELLING = ("code", "success", "status", "result", "ret", "retCode", "resultCode", "respCode", "rspCode", "errcode")
@@ -31,7 +31,7 @@ IN_ORDER = (Meaning.REPEATED, Meaning.SUCCESS, Meaning.LATER, Meaning.REFUSED)
 
 @dataclass(frozen=True)
 class Reading:
-    """What an answer means, by which rule, and what it holds.
+    """The meaning of an answer, the rule that decided, and the answer's contents.
 
     `data`: the object inside all wrappings; None if the answer is no JSON object. `code`: the values that the rule
     matched, which tell one refusal from another. `words`: the partner's. `process`: BPM's own number, or "".
@@ -70,12 +70,12 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
     name = name or next(iter([*wrapped, *order]), "")
     if not name:
         return "", ""
-    told = read_rule({name: [plain[name]]}).told
+    told = read_rule({name: [plain[name]]}).as_toml
     line = "{}.answer.{} = [{}]"
-    success = line.format(partner, "success", ", ".join([*(rule.told for rule in how.success), told]))
+    success = line.format(partner, "success", ", ".join([*(rule.as_toml for rule in how.success), told]))
     if name in wrapped:
         success = line.format(partner, "unwrap", ", ".join(map(toml, [*how.unwrap, name])))
-    return success, line.format(partner, "refused", ", ".join([*(rule.told for rule in how.refused), told]))
+    return success, line.format(partner, "refused", ", ".join([*(rule.as_toml for rule in how.refused), told]))
 
 
 def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -98,7 +98,7 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
 
 
 def _says_nothing(rule: Rule, data: dict | None) -> bool:
-    """Whether a rule for any `code` met one that is no number and no text: null is no refusal."""
+    """Returns True if a rule for any `code` met a value that is neither number nor text: null is no refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
 
 

@@ -1,4 +1,4 @@
-"""Where and how each call goes out, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
+"""The call of each step, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
 
 import functools
 import hashlib
@@ -11,7 +11,7 @@ from django.conf import settings
 
 from integrations.partners.answers import lines_for, read_answer
 from integrations.partners.profile import Answer, Profile
-from integrations.partners.start_conditions import filled
+from integrations.partners.profile_requirements import filled
 from orders.models import KeptAnswer
 
 
@@ -73,7 +73,7 @@ def lines_of(call: str, status: int, raw: bytes, charset: str) -> tuple[str, str
 @functools.lru_cache(64)
 def _hash(call: Call) -> str:
     how = call.answer
-    rules = [[rule.told for rule in part] for part in (how.repeated, how.success, how.later, how.refused)]
+    rules = [[rule.as_toml for rule in part] for part in (how.repeated, how.success, how.later, how.refused)]
     return hashlib.sha256(json.dumps([call.name, call.url, how.unwrap, rules]).encode()).hexdigest()
 
 

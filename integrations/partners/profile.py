@@ -21,7 +21,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-from integrations.partners.rules import Rule, RuleError, equals, read_rule
+from integrations.partners.member_rules import Rule, RuleError, equals, read_rule
 
 KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
 SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")
@@ -51,7 +51,7 @@ def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str]
 
 
 def is_charset(name: str) -> bool:
-    """Whether this names a charset. Of Python's codecs some are none (`hex`), or do not take odd bytes (`idna`)."""
+    """Returns True if this names a charset. Some of Python's codecs are none (`hex`), or reject odd bytes (`idna`)."""
     try:
         return "".encode(name) is not None and b"\xff".decode(name, "replace") is not None
     except (LookupError, ValueError):
@@ -140,7 +140,7 @@ class BbossReply:
 
 @dataclass(frozen=True, kw_only=True)
 class Sign:
-    """How a message is signed. `order`: `sorted`, or a list of the members that alone enter, in this order."""
+    """The signature of a message. `order`: `sorted`, or a list of the only signed members, in this order."""
 
     methods: Names = key(("md5",), check=_some)
     order: str | Names = key("sorted", check=_order)
@@ -167,7 +167,7 @@ class Domains:
 
 @dataclass(frozen=True, kw_only=True)
 class Bboss:
-    """How BBOSS's messages are read."""
+    """The format of BBOSS's messages."""
 
     paths: Names = key((), check=_paths)
     content_types: Names = key(("application/json",), check=_some)
@@ -198,7 +198,7 @@ class Bboss:
 
     @functools.cached_property
     def secret_names(self) -> frozenset[str]:
-        """How members are called that must not be shown, in lower case: ours and theirs."""
+        """The names of members that must not be shown, in lower case: ours and theirs."""
         theirs = {theirs.rpartition(".")[2] for theirs, ours in self.rename.items() if ours in SECRET_MEMBERS}
         return frozenset(name.lower() for name in {*SECRET_MEMBERS, *theirs})
 
@@ -210,7 +210,8 @@ class Files:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """How an answer is read (`integrations.partners.answers`). Paths lead into what the members of `unwrap` hold."""
+    """The rules of an answer (`integrations.partners.answers`). Paths lead into the contents of the members of
+    `unwrap`."""
 
     unwrap: Names = key(())
     repeated: tuple[Rule, ...] = key(())
@@ -280,7 +281,7 @@ CONSTANTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Callback:
-    """How BPM's callbacks are read."""
+    """The format of BPM's callbacks."""
 
     paths: Names = key((), check=_paths)
     check: str = key("hmac", one_of=("hmac", "token", "addresses"))
@@ -300,7 +301,7 @@ class Callback:
 
     @functools.cached_property
     def without_finished(self) -> bool | None:
-        """What a callback without `finished` is; None if it is refused, as where the file has no [bpm.callback]."""
+        """The value of a callback without `finished`. None if such a callback is refused, as without [bpm.callback]."""
         return self.finished_absent if self.finished_absent is not None else None if self == Callback() else False
 
     @functools.cached_property
@@ -331,8 +332,8 @@ class Bpm:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What is in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs. `given`: what the
-    file says, by which people are told where a value comes from."""
+    """The profile in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs. `given`: the
+    keys of the file, to show people a value's origin."""
 
     bboss: Bboss = key(Bboss)
     files: Files = key(Files)
@@ -466,7 +467,7 @@ def _rules(given: Any, path: str) -> tuple[Rule, ...]:
 
 
 def _check_whole(profile: Profile) -> None:
-    """What several keys say together must make sense. Raises ProfileError."""
+    """Checks rules between several keys. Raises ProfileError."""
     sign = profile.bboss.sign
     for method in sign.methods:
         if method.lower() not in SIGN_METHODS:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from integrations.partners.rules import NOT_THERE, member
+from integrations.partners.member_rules import NOT_THERE, member
 
 Path = tuple[str, ...]
 

@@ -1,1 +1,1 @@
-"""Robots of chat groups, and other systems, that are told of incidents (contract 4, ALERT_WEBHOOKS)."""
+"""Sends alerts of incidents to robots of chat groups and to other systems (contract 4, ALERT_WEBHOOKS)."""

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 import requests
 from django.template import Context, Engine
 
-from integrations.sandbox.approve import approve
-from integrations.sandbox.faults import KINDS, parse_fault
+from integrations.sandbox.faults import FAULT_KINDS, parse_fault
 from integrations.sandbox.http_messages import SandboxResponse, compact, json_response
 from integrations.sandbox.partners import PATHS, Partners
+from integrations.sandbox.send_callback import approve
 from integrations.sandbox.store import KEPT_CALLS
 from integrations.sandbox.validation import Refusal, parse_body
 
@@ -104,7 +104,7 @@ def show_page(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
         "notice": notice,
         "callback": partners.callback,
         "paths": PATHS,
-        "kinds": [(kind, _fault_name(kind)) for kind in KINDS],
+        "kinds": [(kind, _fault_name(kind)) for kind in FAULT_KINDS],
         "results": RESULTS,
         "counts": state["counts"],
         "records": state["records"][: -SHOWN - 1 : -1],
@@ -141,7 +141,7 @@ NUMBERS = ("count", "seconds")
 
 
 def submit(partners: Partners, path: str, body: bytes) -> SandboxResponse:
-    """Does what a form of the page asks for, then leads back to the page (303) with a notice."""
+    """Carries out a form of the page, then redirects to the page (303) with a notice."""
     act, done = FORMS[path]
     form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
     form |= {name: int(form[name]) for name in NUMBERS if re.fullmatch(r"\d{1,9}", form.get(name, ""), re.ASCII)}

@@ -1,7 +1,8 @@
-"""How the partners speak by a profile, seen from their side (contract 7.1; `sandbox --profile FILE`).
+"""Translates between the desk's messages under a profile and the sandbox's own names (contract 7.1; `sandbox --profile
+FILE`).
 
-`heard` takes what the desk sent into the words of this folder, and `spoken` an answer into theirs. What a partner of
-this profile would not take is refused, our own names and values too where it has others.
+`decoded_request` takes the desk's members into the names of this folder, `encoded_answer` an answer into theirs.
+What a partner of this profile would not take is refused, our own names and values too where it has others.
 """
 
 import hashlib
@@ -13,11 +14,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from integrations.bboss.sample_envelope import written
+from integrations.bboss.sample_envelope import time_as_text
 from integrations.partners.calls import ours, rename_paths, renamed
+from integrations.partners.member_rules import ABSENT, ANY, BOUND, NOT_THERE, Rule, member
 from integrations.partners.profile import CONSTANTS, Bpm, Callback, Profile
-from integrations.partners.rules import ABSENT, ANY, BOUND, NOT_THERE, Rule, member
-from integrations.partners.start_conditions import filled
+from integrations.partners.profile_requirements import filled
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact, json_response
 from integrations.sandbox.validation import Refusal, choice_of
 
@@ -61,7 +62,7 @@ class Dialect:
         return self._addresses.get(address, "" if address in CALLS else address)
 
     def request(self, path: str, headers: Mapping[str, str], body: bytes) -> SandboxRequest:
-        """The call as it came. A partner that knows no key may tell repeats by their bytes."""
+        """Returns the call as it came. A partner without keys may recognise repeats by their bytes."""
         how, key = getattr(self.profile, self._partner(path), USUAL), ""
         wanted = self._headers.get(self._partner(path), {})
         wrong = next((name for name, value in wanted.items() if headers.get(name) != value), "")
@@ -71,7 +72,7 @@ class Dialect:
             key = hashlib.sha256(path.encode() + body).hexdigest()
         return SandboxRequest(path, key, headers.get("X-Request-Id", ""), body, bool(how.key_header), wrong)
 
-    def heard(self, path: str, body: dict) -> dict:
+    def decoded_request(self, path: str, body: dict) -> dict:
         """The body in our words. Raises Refusal."""
         if path not in CALLS:
             return body
@@ -122,7 +123,7 @@ class Dialect:
                 raise Refusal(name, f"不是 {how.time_format} 格式的有效时间") from None
             holder[name] = moment.strftime(USUAL.time_format)
 
-    def spoken(self, path: str, answer: dict, *, status: int = 200, repeated: bool = False) -> SandboxResponse:
+    def encoded_answer(self, path: str, answer: dict, *, status: int = 200, repeated: bool = False) -> SandboxResponse:
         """An answer of this folder, `{"code", "message"[, "result"]}`, as this partner says it."""
         if path not in CALLS or (status != 200 and not self._call(path).answer.repeated):
             return json_response(answer, status)
@@ -158,7 +159,7 @@ def _fill(body: dict, rule: Rule, code: object) -> int:
     """Puts the values of a rule into a body. Returns the HTTP status that it names, else 200."""
     status = 200
     for path, values in rule.members:
-        value = _said(values[0], code)
+        value = _example_value(values[0], code)
         if path == ("status",):
             status = int(str(value))
         elif value != ABSENT and path != ("empty",):
@@ -166,7 +167,7 @@ def _fill(body: dict, rule: Rule, code: object) -> int:
     return status
 
 
-def _said(value: object, code: object) -> object:
+def _example_value(value: object, code: object) -> object:
     if value == ANY and isinstance(value, str):
         return code
     bound = BOUND.fullmatch(value) if isinstance(value, str) else None
@@ -186,7 +187,7 @@ def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tu
     finished = how.finished if said["finished"] else how.unfinished
     sent: dict[str, Any] = said | {
         "result": (*values[said["result"]], said["result"])[0],
-        "time": written(moment, how.time_formats[0]),
+        "time": time_as_text(moment, how.time_formats[0]),
         "finished": (*finished, said["finished"])[0],
     }
     if how.finished_absent is not None and how.finished_absent == said["finished"]:
@@ -204,5 +205,5 @@ def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tu
 
 
 def address_of(site: str, how: Callback) -> str:
-    """Where this BPM posts its callbacks to a desk at `site`."""
+    """Returns the address at which this BPM posts callbacks to a desk at `site`."""
     return site + (*how.paths, "/api/bpm/approvals")[0]

@@ -7,9 +7,9 @@ from math import isfinite
 from integrations.sandbox.validation import Refusal
 
 HTTP_ERRORS = ("500", "503", "429", "409")
-WAITING = ("slow", "slow_drip")
-KINDS = (*HTTP_ERRORS, *WAITING, "reset", "reset_after", "garbage", "refusal")
-ACTED = ("slow", "slow_drip", "reset_after")
+SLOW_KINDS = ("slow", "slow_drip")
+FAULT_KINDS = (*HTTP_ERRORS, *SLOW_KINDS, "reset", "reset_after", "garbage", "refusal")
+KINDS_THAT_ACT = ("slow", "slow_drip", "reset_after")
 """A call with a fault of these kinds is still carried out. With other kinds it is not."""
 LONGEST_SECONDS = 3600
 
@@ -28,7 +28,7 @@ class Fault:
 
     @property
     def acts(self) -> bool:
-        return self.kind in ACTED
+        return self.kind in KINDS_THAT_ACT
 
 
 class Faults:
@@ -72,8 +72,8 @@ def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
     if asked.get("path") not in (*paths, "*"):
         raise Refusal("path", f"must be one of {', '.join(paths)} or *")
     kind = asked.get("kind")
-    if kind not in KINDS:
-        raise Refusal("kind", f"must be one of {', '.join(KINDS)}")
+    if kind not in FAULT_KINDS:
+        raise Refusal("kind", f"must be one of {', '.join(FAULT_KINDS)}")
     _check_whole(asked, "count", 1, 1_000_000)
     _check_whole(asked, "code", 0, 99_999)
     if asked.get("retry_after") is not None:

@@ -88,7 +88,7 @@ class Partners:
     def _act_once(self, call: SandboxRequest) -> SandboxResponse:
         """Carries the call out once, then repeats the answer; other bytes get 409 if anything was carried out. A
         partner that has words for it says instead that it acted before."""
-        effect, say = self._effect(call), functools.partial(self.dialect.spoken, call.path)
+        effect, say = self._effect(call), functools.partial(self.dialect.encoded_answer, call.path)
         if known := self.store.answer_under(call.key):
             digest, answer = known
             acted = answer.get("code", 200) == 200
@@ -111,7 +111,7 @@ class Partners:
 
     def _carry_out(self, effect: Effect, call: SandboxRequest) -> dict:
         try:
-            answer = effect(self.store, call, self.dialect.heard(call.path, parse_body(call.body)))
+            answer = effect(self.store, call, self.dialect.decoded_request(call.path, parse_body(call.body)))
         except Refusal as refusal:
             answer = {"code": 400, "message": str(refusal)}
         if call.key:
@@ -139,4 +139,4 @@ class Partners:
             return RESET
         if fault.kind == "garbage":
             return SandboxResponse(200, '<html>网关错误 {"code": 200'.encode(), content_type="text/html; charset=utf-8")
-        return self.dialect.spoken(call.path, {"code": fault.code, "message": fault.message})
+        return self.dialect.encoded_answer(call.path, {"code": fault.code, "message": fault.message})

@@ -53,7 +53,8 @@ class SandboxServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection: reads requests, asks the partners or the control addresses, and writes whole answers at once."""
+    """One connection: reads requests, passes them to the partners or the control addresses, and writes whole answers at
+    once."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

@@ -66,7 +66,7 @@ def choice_of(*allowed: str) -> Check:
     return check
 
 
-def _moment(pattern: str, form: str) -> Check:
+def _time_check(pattern: str, form: str) -> Check:
     def check(path: str, value: object) -> None:
         string(path, value)
         found = re.fullmatch(pattern, value, re.ASCII)
@@ -78,8 +78,8 @@ def _moment(pattern: str, form: str) -> Check:
     return check
 
 
-billing_time = _moment(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", "YYYYMMDDHHMMSS")
-bpm_time = _moment(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", "YYYY-MM-DD HH:MM:SS")
+billing_time = _time_check(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", "YYYYMMDDHHMMSS")
+bpm_time = _time_check(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", "YYYY-MM-DD HH:MM:SS")
 
 
 def list_of(check_one: Check, *, least: int = 0) -> Check:

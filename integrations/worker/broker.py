@@ -33,11 +33,11 @@ from orders.db.expressions import OneOf
 from orders.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 
 logger = logging.getLogger(__name__)
-AWAY = 1.0  # seconds between two tries while the database does not answer
+RETRY_SECONDS = 1.0  # seconds between two tries while the database does not answer
 AT_ONCE = 1000
 APART_KEY = "apart"  # of periodic parts with a task of their own
 ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are all alike: one does the work of all
-SHARED = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # any cluster takes these
+SHARED_KEYS = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # any cluster takes these
 CANDIDATES = Prepared(  # asked at each look at the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
@@ -64,7 +64,7 @@ def signed_anew(payload: str) -> str:
 
 
 class DeskBroker(ORM):
-    """Takes its own cluster's pings first, then what is alike and the common queue, oldest first.
+    """Takes its own cluster's pings first, then the keys of ALIKE and the common queue, oldest first.
 
     It waits until a database error is over. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
     monitor would die at once.
@@ -80,7 +80,7 @@ class DeskBroker(ORM):
         except Error as error:
             self.outage.began(error)
             connection.close()
-            sleep(AWAY)
+            sleep(RETRY_SECONDS)
             return None
         if not taken:
             sleep(settings.Q_CLUSTER["poll"])
@@ -89,7 +89,7 @@ class DeskBroker(ORM):
     def _dequeue_rows(self) -> list[tuple[int, str]]:
         """Takes one task by compare-and-set on its lock, so that only one taker gets it."""
         taken, own = [], cluster_id()
-        queues = [key for key in (own, *SHARED) if key]
+        queues = [key for key in (own, *SHARED_KEYS) if key]
         for task in CANDIDATES(own=own, queues=queues, now=timezone.now()):
             mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
             if mine.update(lock=self.timeout(task)):

@@ -1,4 +1,5 @@
-"""Heartbeats of the clusters (contract 3.9, Alive)."""
+"""Heartbeats of the clusters (contract 3.9, Alive). A cluster that is silent for HEARTBEAT_LIMIT (integrations/models)
+counts as dead."""
 
 import datetime
 
@@ -7,16 +8,16 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from integrations.worker.broker import SHARED, cluster_id
+from integrations.worker.broker import SHARED_KEYS, cluster_id
 
-PLAIN = "qcluster"  # a cluster without a watchdog
+PLAIN_CLUSTER = "qcluster"  # a cluster without a watchdog
 OFTEN_ENOUGH = datetime.timedelta(seconds=5)
 FORGOTTEN_AFTER = datetime.timedelta(days=1)
 
 
 def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
     """Notes that a cluster has carried out a task, at most every five seconds, since every drain calls it."""
-    name = cluster or cluster_id() or PLAIN
+    name = cluster or cluster_id() or PLAIN_CLUSTER
     seen, now = last_seen(name), timezone.now()
     if seen is None:
         Heartbeat.objects.get_or_create(cluster=name, defaults={"started_at": now, "seen_at": now})
@@ -42,6 +43,6 @@ def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN
     as alive no more, and unanswered pings. Returns how many heartbeats."""
     ended = Q(started_at=F("seen_at"), seen_at__lt=now - HEARTBEAT_LIMIT)
     dead, _ = Heartbeat.objects.filter(ended | Q(seen_at__lt=now - after)).delete()
-    ours = [*SHARED, *Heartbeat.objects.values_list("cluster", flat=True)]
+    ours = [*SHARED_KEYS, *Heartbeat.objects.values_list("cluster", flat=True)]
     OrmQ.objects.filter(lock__lt=now - after).exclude(key__in=ours).delete()
     return dead

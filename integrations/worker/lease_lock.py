@@ -23,7 +23,7 @@ class Lease:
         self.renew_at: datetime.datetime | None = None
 
     def is_free(self) -> bool:
-        """Whether `acquire()` is worth a try. Reading costs less than a write."""
+        """Returns True if `acquire()` may succeed. Reading costs less than a write."""
         if self.mine:
             return True
         row = LeaseLock.objects.filter(name=self.name).first()

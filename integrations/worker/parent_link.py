@@ -35,8 +35,8 @@ def report_alive() -> None:
             _held.send(b".", socket.MSG_DONTWAIT)
 
 
-def heard(tie: socket.socket) -> bool:
-    """Whether the guard has sent anything since the last call."""
+def guard_reported(tie: socket.socket) -> bool:
+    """Returns True if the guard has sent anything since the last call."""
     try:
         return bool(tie.recv(4096, socket.MSG_DONTWAIT))
     except OSError:
@@ -48,7 +48,7 @@ def _watch(tie: socket.socket) -> None:
 
 
 def _wait_for_end(tie: socket.socket) -> None:
-    """Ends the cluster in order: its main process asks the others to end. After STOP_WITHIN the rest is killed."""
+    """Ends the cluster in order, by SIGTERM to its main process. Kills the rest after STOP_WITHIN."""
     with contextlib.suppress(OSError):
         tie.recv(1)
     ending.set()

@@ -31,21 +31,21 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from integrations.base import other_desk
-from integrations.base.database_deadline import LOOK, Outage, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, Outage, database_deadline
 from integrations.bboss.clocks import watch_database_clock
 from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import last_seen, say_goodbye
-from integrations.worker.parent_link import STOP_WITHIN, heard
-from integrations.worker.schedules import put_schedules_back
+from integrations.worker.parent_link import STOP_WITHIN, guard_reported
+from integrations.worker.recurring_schedules import put_schedules_back
 from orders.history.order_writes import add_event
 from orders.outbox.enqueue import wake
 
 logger = logging.getLogger(__name__)
 PING_EVERY = 15.0
-PATIENCE = 60.0
-LOOK_EVERY = 0.5
-HELD_LOOKS_EVERY = 2.0
+ANSWER_WITHIN = 60.0
+LOOP_SECONDS = 0.5
+HELD_LOOP_SECONDS = 2.0
 LONGEST_BACK_OFF = 60.0  # seconds between two starts, if the cluster never answers
 STOP_DATABASE_SECONDS = 2.0  # seconds that the database may take at the end
 MAX_UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
@@ -54,15 +54,15 @@ MAX_UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but 
 class Watchdog:
     """Starts a cluster, pings it and replaces it. `run()` returns when the process is told to stop."""
 
-    def __init__(self, *, ping_every: float = PING_EVERY, patience: float = PATIENCE):
+    def __init__(self, *, ping_every: float = PING_EVERY, patience: float = ANSWER_WITHIN):
         self.name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
         self.ping_every, self.patience = ping_every, patience
         self.stopping, self.reload_asked = threading.Event(), threading.Event()
         self.process: subprocess.Popen | None = None
-        self.seen = None
+        self.heartbeat_seen = None
         self.unanswered = self.unguarded = 0  # pings since workers, and the guard, were last heard
         self.failed_starts = 0
-        self.compare_at = self.say_at = 0.0  # when to compare, and to open the incident, while there is no cluster
+        self.compare_at = self.incident_at = 0.0  # when to compare, and to open the incident, while there is no cluster
         self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
@@ -70,17 +70,17 @@ class Watchdog:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
-        with database_deadline(LOOK):
-            differs = other_desk.enter(self.name, before=os.environ.get(other_desk.BEFORE, ""))
+        with database_deadline(CHECK_SECONDS):  # before the first cluster, which would take steps at once
+            differs = other_desk.register_process(self.name, before=os.environ.get(other_desk.BEFORE, ""))
         if differs:
             self.hold(differs)
-            self.say_at = time.monotonic()
+            self.incident_at = time.monotonic()
         else:
             self.start()
         sd_notify("READY=1")
         try:
-            while not self.stopping.wait(LOOK_EVERY):
-                self.look()
+            while not self.stopping.wait(LOOP_SECONDS):
+                self.check()
                 sd_notify("WATCHDOG=1")
                 if self.reload_asked.is_set():
                     self.reload()
@@ -95,6 +95,7 @@ class Watchdog:
         """
         self.reload_asked.clear()
         own = settings.ENVIRONMENT.own
+        # before the stop: what could not start must not replace a worker that works
         if subprocess.run([sys.executable, "-m", "project.production", "reload"], check=False, env=own).returncode:
             logger.error("the worker goes on as it is: it could not start anew, for the reasons above")
             return
@@ -105,41 +106,41 @@ class Watchdog:
 
     def start(self) -> None:
         """Starts a cluster in a session of its own, linked to us by a socket. The first ping is due at once."""
-        self.tie, theirs = socket.socketpair()
+        self.guard_link, theirs = socket.socketpair()
         command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs.fileno())]
         environment = settings.ENVIRONMENT.for_children() | {"DESK_CLUSTER": self.name}
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
         theirs.close()
-        self.asked_at, self.unanswered, self.unguarded = float("-inf"), 0, 0
-        with contextlib.suppress(Error), database_deadline(LOOK):
+        self.pinged_at, self.unanswered, self.unguarded = float("-inf"), 0, 0
+        with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
             wake()  # for steps that were left
 
-    def look(self) -> None:
+    def check(self) -> None:
         if self.process is None:
-            self.compare()
+            self.compare_with_desk()
             return
         self.note_guard()
         if self.process.poll() is not None:
             self.replace(f"it ended with code {self.process.returncode}")
-        elif time.monotonic() - self.asked_at >= self.ping_every:
-            self.asked_at = time.monotonic()
-            if why := self.ask():
+        elif time.monotonic() - self.pinged_at >= self.ping_every:
+            self.pinged_at = time.monotonic()
+            if why := self.ping_in_time():
                 self.replace(why)
             else:
-                self.compare()
+                self.compare_with_desk()
 
-    def compare(self) -> None:
-        """Ends the cluster where this machine would call others than the desk, and starts it once that is over."""
+    def compare_with_desk(self) -> None:
+        """Ends the cluster if this machine would call others than the desk, and starts it once that is over."""
         if self.process is None and time.monotonic() < self.compare_at:
             return
-        self.compare_at = time.monotonic() + HELD_LOOKS_EVERY
+        self.compare_at = time.monotonic() + HELD_LOOP_SECONDS
         try:
-            with database_deadline(LOOK):
+            with database_deadline(CHECK_SECONDS):
                 close_old_connections()
-                differs = other_desk.look(self.name)
-                if differs and self.process is None and time.monotonic() >= self.say_at:
-                    self.say_at = time.monotonic() + other_desk.SAYS_AGAIN
-                    other_desk.say(differs, now=timezone.now())
+                differs = other_desk.differences_from_desk(self.name)
+                if differs and self.process is None and time.monotonic() >= self.incident_at:
+                    self.incident_at = time.monotonic() + other_desk.SAYS_AGAIN
+                    other_desk.open_incident(differs, now=timezone.now())
         except Error as error:
             self.outage.began(error)
             return
@@ -150,25 +151,26 @@ class Watchdog:
             self.start()
 
     def hold(self, differs: list[str]) -> None:
-        """Takes no step and no task. One that took some says so a minute later: it may be about to be reloaded too."""
+        """Ends the cluster, if one runs: no step and no task is taken. The incident is opened a minute later, if it
+        still differs then: a reload may be about to come."""
         logger.error(
             "this worker takes no step: it would call others than the desk of this database, by %s. Stop it, or make"
             " its settings the desk's: manage.py settings --adopt",
             ", ".join(differs),
         )
-        self.say_at = time.monotonic() + other_desk.SAYS_AGAIN
+        self.incident_at = time.monotonic() + other_desk.SAYS_AGAIN
         if self.process:
             self.end(orderly=True)
 
-    def ask(self) -> str:
+    def ping_in_time(self) -> str:
         """Sends a ping. Returns why the cluster must be replaced, if too many pings stayed without an answer.
 
         It counts pings and not seconds. A watchdog that was stopped for a while then does not blame the cluster. While
         the database is away nobody could answer, so the count starts again.
         """
         try:
-            with database_deadline(LOOK):
-                answer = self._ask()
+            with database_deadline(CHECK_SECONDS):
+                answer = self._ping_in_time()
         except Error as error:
             self.outage.began(error)
             self.unanswered = self.unguarded = 0
@@ -176,9 +178,9 @@ class Watchdog:
         self.outage.over()
         return answer
 
-    def _ask(self) -> str:
+    def _ping_in_time(self) -> str:
         close_old_connections()
-        self.note_sign()
+        self.note_heartbeat()  # before the counts are judged: any task since the last ping is an answer
         if self.unanswered * self.ping_every >= self.patience:
             return f"no answer for {self.patience:g} s"
         if self.unguarded * self.ping_every >= self.patience:
@@ -189,14 +191,14 @@ class Watchdog:
         return self.ping()
 
     def note_guard(self) -> None:
-        if heard(self.tie):
+        if guard_reported(self.guard_link):
             self.unguarded = 0
 
-    def note_sign(self) -> None:
+    def note_heartbeat(self) -> None:
         """Notes that the cluster is alive, if it has carried out any task since the last ping."""
         seen = last_seen(self.name)
-        if seen != self.seen:
-            self.seen, self.unanswered, self.failed_starts = seen, 0, 0
+        if seen != self.heartbeat_seen:
+            self.heartbeat_seen, self.unanswered, self.failed_starts = seen, 0, 0
 
     def ping(self) -> str:
         """Puts a ping under the cluster's own key, unless one waits. They pile up if it notes no more results."""
@@ -211,8 +213,8 @@ class Watchdog:
     def replace(self, why: str) -> None:
         """Kills the cluster, starts another and writes an event. While none answers, each start waits longer."""
         logger.error("cluster %s is replaced: %s", self.name, why)
-        self.end(orderly=False)
-        with contextlib.suppress(Error), database_deadline(LOOK):
+        self.end(orderly=False)  # before the event: it needs no database, which may be away
+        with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
             self.note_replaced(why)
         back_off = min(2.0**self.failed_starts, LONGEST_BACK_OFF)
         self.failed_starts += 1
@@ -228,16 +230,16 @@ class Watchdog:
 
     def stop(self) -> None:
         if self.process:
-            self.end(orderly=True)
+            self.end(orderly=True)  # before the goodbye: the cluster's last tasks still write its heartbeat
         with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
             say_goodbye(self.name)
-            other_desk.leave(self.name)
+            other_desk.unregister_process(self.name)
 
     def end(self, *, orderly: bool) -> None:
         """Closes the link, waits if `orderly`, and kills the process group. Orphans would go on unseen."""
-        self.tie.close()
+        self.guard_link.close()
         if orderly:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_WITHIN)
@@ -248,7 +250,8 @@ class Watchdog:
 
 
 def sd_notify(state: str) -> None:
-    """Tells systemd the state: one datagram to the socket that the unit (Type=notify) names. Never waits or fails."""
+    """Sends the state to systemd: one datagram to the socket that the unit (Type=notify) names. Never waits or
+    fails."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

@@ -1,5 +1,5 @@
-"""The database itself refuses to change a row of the trail's three tables (project/trail/trail.py), and to delete one
-that is still to be kept (contract 4, AUDIT_DAYS).
+"""The database itself refuses to change a row of the trail's three tables (project/trail/trail_query.py), and to delete
+one that is still to be kept (contract 4, AUDIT_DAYS).
 
 No row goes before it is 180 days old. One of TrailEntry stays until its `keep_until` as well; events and log entries
 know no such day, and nothing of ours removes them. As with the approval history (approvals/append_only.py), a migration

@@ -4,8 +4,8 @@ A poll is a GET with the header `Desk-Poll` and `seen=VERSION` in the address. T
 the page shows, the person with their rights and limits, and the address. So a lost right or limit is another version.
 Whoever can name the version of a page was shown it, since nobody else can make one.
 
-A poll is no use of the session (project/accounts/session_ends.py) and never opens people's data: an address that would
-shows them masked. project/static/desk/moving.js asks; docs/architecture.md says how another page moves.
+A poll is no use of the session (project/accounts/session_expiry.py) and never opens people's data: an address that
+would shows them masked. project/static/desk/moving.js asks; docs/architecture.md says how another page moves.
 """
 
 import datetime

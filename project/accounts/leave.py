@@ -1,4 +1,4 @@
-"""Being away: from when to when, and who stands in.
+"""Leave of a person: its days and its deputy.
 
 The desk hands nothing over by itself: the deputy is told, and reads on the dashboard what the absent person has. A
 deputy sees and does what their own account may, and no more.
@@ -23,7 +23,7 @@ from project.models import User
 def enter_leave(
     *, user: User, first: datetime.date, last: datetime.date, deputy: User | None, by: str, now: datetime.datetime
 ) -> list[Model]:
-    """Notes that the person is away on these days, the last one included, and tells the deputy.
+    """Stores the person's leave, the last day included, and notifies the deputy.
 
     Returns what the person has and the deputy can't see or act on: it is left to the team. Raises
     NotAllowedError (the days are over or the wrong way round; the deputy is the person, is away too, can't log in or
@@ -52,7 +52,7 @@ def enter_leave(
 def why_not_away(
     user: User, *, first: datetime.date, last: datetime.date, deputy: User | None, now: datetime.datetime
 ) -> NotAllowedError | None:
-    """Why this is no leave; None if it is one."""
+    """Returns the reason why a leave is not valid; None if it is."""
     if last < first:
         return NotAllowedError("leave_backwards")
     if last < timezone.localdate(now):

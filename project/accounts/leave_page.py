@@ -1,4 +1,4 @@
-"""The page 离岗: one's own leave, and the same page of a colleague's account for whoever may change that.
+"""The page 离岗: one's own leave, and the same page of a colleague's account for people who may change that.
 
 Whoever leaves for good hands all over here.
 """
@@ -61,7 +61,8 @@ def _colleagues():
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the leave of an account, or one's own, and asks. POST by `act`: enters it, ends it, hands all over."""
+    """GET shows the leave of an account, or one's own, and its form. POST by `act`: enters it, ends it, hands all
+    over."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
@@ -85,7 +86,7 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
 
 
 def _done(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
-    """Whether the act was done; else its form says why not."""
+    """Returns True if the act was done; else its form has the errors."""
     by, now = staff_actor(request.user), timezone.now()
     form = leave if act == ENTER else over
     try:
@@ -138,7 +139,7 @@ def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, no
 
 
 def _some(rows: list[Model], reader: User) -> str:
-    """The first few by name, as far as the reader may see them, and how many there are besides."""
+    """Returns the first few by name, as far as the reader may see them, and the number of the others."""
     seen = (row for row in rows if reader.has_perm(right_to_view(type(row))) and sees_it(row, reader))
     titles = [kind_of(row).title(row) for row in itertools.islice(seen, SHOWN)]
     more = len(rows) - len(titles)

@@ -9,8 +9,8 @@ from django.utils import timezone
 from orders.history.people import staff_actor
 from orders.history.trail import Code, note_act
 from orders.models import TrailEntry
-from project.accounts.company.admission import COMPANY, NotLetInError
-from project.accounts.login_guard import address_of, login_name
+from project.accounts.company.account_provisioning import COMPANY, NotLetInError
+from project.accounts.login_throttle import address_of, login_name
 from project.base.logs import one_line
 
 WAYS = {"company_callback": COMPANY, "login_code": "code"}
@@ -62,6 +62,6 @@ def note_company_failure(request: HttpRequest, why: str) -> None:
 
 
 def note_from(request: HttpRequest | None, code: Code, *, by: str = "", **about) -> None:
-    """Writes a row of what somebody did on a page, and from where."""
+    """Writes a row about an act on a page, with the address it came from."""
     address = address_of(request) if request is not None else None
     note_act(code, by=by, now=timezone.now(), address=address or "", **about)

@@ -1,11 +1,11 @@
-"""A new account in one form: who it is, what the person may do, and which orders they see."""
+"""The form of a new account: the person, their roles, and the orders they see."""
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.names import NamesForm
-from project.accounts.separation import JUDGES, rights_of, why_not_to_hold
+from project.accounts.separation_of_duties import JUDGES, rights_of, why_not_to_hold
 
 ALL, SOME = "all", "some"
 
@@ -54,7 +54,7 @@ class NewStaffForm(GivesRoles):
                 self.fields[name].help_text = ""
 
     def clean(self):
-        """Refuses a choice of attributions that contradicts what the account is to see."""
+        """Refuses a choice of attributions that contradicts the limit."""
         found = super().clean()
         self.refuse_rights_together(found)
         chosen = bool(found.get("attributions"))

@@ -1,4 +1,4 @@
-"""The names of permissions. Django and the migrations store them in English, as data that nobody translates."""
+"""The names of permissions for people. Django and the migrations store them in English, as untranslated data."""
 
 from django.contrib.auth.models import Permission
 from django.utils.translation import gettext as _

@@ -1,4 +1,4 @@
-"""The five roles and their permissions: what each may do, and to view each list of which it is a reader.
+"""The five roles and their permissions: the acts of each, and to view each list of which it is a reader.
 
 A list names its readers where it is registered. A site may extend a role or add others. Migrations only add missing
 permissions; but all that acts on orders was taken from those who manage accounts (管理员).

@@ -1,4 +1,4 @@
-"""The page 我的会话, and the same page of a colleague's account for whoever may change that."""
+"""The page 我的会话, and the same page of a colleague's account for people who may change that."""
 
 import datetime
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from orders.db.odd_values import is_id
 from orders.history.people import name_of, second_person_words, staff_actor
 from orders.history.trail import Code
-from project.accounts.company.views import ID_TOKEN
+from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.login_trail import note_from
-from project.accounts.session_ends import times_of
-from project.accounts.sessions import ENTERED, end_sessions
+from project.accounts.session_expiry import times_of
+from project.accounts.session_revocation import ENTERED, end_sessions
 from project.models import AccountSession, User
 from project.trail.trail_words import WAYS
 

@@ -28,7 +28,7 @@ from orders.models import Customer, Order
 from orders.office.exports.lists import PERMISSION
 from orders.rules.local_time import midnight
 from project.accounts.login_trail import note_from
-from project.trail.trail import KINDS, Act, Asked, Place, newest, place_in
+from project.trail.trail_query import ACT_KINDS, Act, TrailFilter, TrailPosition, newest_acts, parse_position
 
 SEE = "orders.view_trailentry"
 FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
@@ -68,7 +68,7 @@ class TrailForm(forms.Form):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [("", _("All")), *((key, kind.label) for key, kind in KINDS.items())]
+        self.fields["kind"].choices = [("", _("All")), *((key, kind.label) for key, kind in ACT_KINDS.items())]
 
     def clean_order(self) -> Order | None:
         number = self.cleaned_data["order"]
@@ -84,11 +84,11 @@ class TrailForm(forms.Form):
             raise forms.ValidationError(_("There is no such customer."))
         return found.pk if given and found else ""
 
-    def clean_before(self) -> Place | None:
+    def clean_before(self) -> TrailPosition | None:
         given = self.cleaned_data["before"]
-        if given and place_in(given) is None:
+        if given and parse_position(given) is None:
             raise forms.ValidationError(_("This page of the list is not known."))
-        return place_in(given)
+        return parse_position(given)
 
     def clean(self):
         given = super().clean()
@@ -98,9 +98,9 @@ class TrailForm(forms.Form):
         return given
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> TrailFilter:
         given = self.cleaned_data
-        return Asked(
+        return TrailFilter(
             since=given["since"] and midnight(given["since"]),
             until=given["until"] and midnight(given["until"] + DAY),
             user=given["user"],
@@ -114,7 +114,7 @@ class TrailForm(forms.Form):
     def filters(self) -> list[tuple[str, str]]:
         """The filter in words, masked."""
         said = {name: self.data.get(name, "") for name in self.fields if name != "before"}
-        if kind := KINDS.get(said["kind"]):
+        if kind := ACT_KINDS.get(said["kind"]):
             said["kind"] = str(kind.label)
         return [(str(self.fields[name].label), mask_text(text)) for name, text in said.items() if text]
 
@@ -133,7 +133,7 @@ def trail_page(request: HttpRequest, site) -> HttpResponseBase:
     valid = form.is_valid()
     if request.method == "POST" and valid:
         return _answer_file(request, form)
-    acts = newest(form.asked, before=form.cleaned_data["before"], number=SHOWN + 1) if valid else []
+    acts = newest_acts(form.asked, before=form.cleaned_data["before"], number=SHOWN + 1) if valid else []
     context = {
         **site.each_context(request),
         "title": pgettext_lazy("menu", "Audit"),
@@ -148,7 +148,7 @@ def trail_page(request: HttpRequest, site) -> HttpResponseBase:
     return TemplateResponse(request, "admin/trail.html", context, status=200 if valid else 400)
 
 
-def _address(request: HttpRequest, before: Place | None) -> str:
+def _address(request: HttpRequest, before: TrailPosition | None) -> str:
     query = request.GET.copy()
     query.pop("before", None)
     for name in [name for name, value in query.items() if not value]:
@@ -160,10 +160,10 @@ def _address(request: HttpRequest, before: Place | None) -> str:
 
 def _row(act: Act) -> dict:
     url = reverse("admin:orders_order_change", args=[act.order]) if act.order else ""
-    return {"act": act, "moment": ago(act.at), "who": _who(act), "more": cut(act.more), "url": url}
+    return {"act": act, "moment": ago(act.at), "who": _actor_words(act), "more": cut(act.more), "url": url}
 
 
-def _who(act: Act) -> str:
+def _actor_words(act: Act) -> str:
     return str(actor_of(act.who, act.account_id, act.at)[0]) or "-"
 
 
@@ -173,17 +173,17 @@ def _answer_file(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse
     now = timezone.now()
     note_from(request, Code.TRAIL_EXPORT, by=staff_actor(request.user), filter=in_a_line(form.filters))
     name = f"{_('Audit trail')}-{timezone.localtime(now):%Y%m%d-%H%M%S}.csv"
-    answer = StreamingHttpResponse(_lines(form.asked, Place(now, 0, 0)), content_type="text/csv; charset=utf-8")
+    answer = StreamingHttpResponse(_lines(form.asked, TrailPosition(now, 0, 0)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = content_disposition_header(True, name)
     return answer
 
 
-def _lines(asked: Asked, before: Place) -> Iterator[str]:
+def _lines(asked: TrailFilter, before: TrailPosition) -> Iterator[str]:
     """The file, a part at a time: no cursor stays open while the browser reads."""
     line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
     yield "\ufeff" + line([str(column) for column in COLUMNS])
     acts: list[Act] = []
-    while acts := newest(asked, before=acts[-1].place if acts else before, number=READ_AT_ONCE):
+    while acts := newest_acts(asked, before=acts[-1].place if acts else before, number=READ_AT_ONCE):
         with names_read_once():
             lines = [line([csv_cell(value) for value in _cells(act)]) for act in acts]
         yield "".join(lines)
@@ -191,4 +191,4 @@ def _lines(asked: Asked, before: Place) -> Iterator[str]:
 
 def _cells(act: Act) -> list:
     at = timezone.localtime(act.at).replace(tzinfo=None)
-    return [at, _who(act), act.address, act.words, act.about, act.more]
+    return [at, _actor_words(act), act.address, act.words, act.about, act.more]

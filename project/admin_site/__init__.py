@@ -1,1 +1,1 @@
-"""The staff's site: its menu, and what all its lists share."""
+"""The staff's site: its menu, and the base of all its lists."""

@@ -1,4 +1,4 @@
-"""The menu: what a person's roles need of what they may open. All that they may open stands below the home page."""
+"""The menu: the pages that a person's roles need. All pages that they may open are listed on the home page."""
 
 import functools
 from collections.abc import Callable, Iterable, Set
@@ -43,7 +43,7 @@ class MenuPage:
 
 @dataclass(frozen=True)
 class MenuLink:
-    """A link to a page that stands elsewhere too: to a list under a filter, to the home page."""
+    """A link to a page that is reached otherwise too: a filtered list, the home page."""
 
     place: int
     title: str | Promise

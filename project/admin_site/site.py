@@ -22,15 +22,15 @@ from orders.lists.scope import why_blind
 from orders.office.digest.page import digest_page
 from orders.restore.restored_guard import is_restored
 from orders.search.page import find_page
-from project.accounts.company.views import end_address
-from project.accounts.emergency import LoginForm
+from project.accounts.company.company_login_pages import end_address
+from project.accounts.emergency_accounts import LoginForm
 from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from
-from project.accounts.passwords.age import is_too_old
-from project.accounts.second_factor.codes import needs_factor
-from project.accounts.second_factor.door import FactorNeededError, ask_for_code, login_code
+from project.accounts.passwords.max_age import is_too_old
+from project.accounts.second_factor.login_code_page import FactorNeededError, ask_for_code, login_code
+from project.accounts.second_factor.mfa_required import needs_factor
 from project.accounts.second_factor.own_page import own_page
-from project.accounts.session_ends import seconds_left
+from project.accounts.session_expiry import seconds_left
 from project.accounts.sessions_page import sessions_page
 from project.admin_site.menu import MenuPage, short_menu, whole_menu
 from project.manual.pages import manual_page
@@ -104,7 +104,7 @@ class DeskAdminSite(AdminSite):
         ]
 
     def login(self, request, extra_context=None):
-        """The one door: the company log-in, and passwords of all accounts or of those for an emergency."""
+        """The only log-in: the company's, and passwords of all accounts or of those for an emergency."""
         company = {"company": bool(settings.OIDC_ISSUER), "company_name": settings.OIDC_NAME}
         about = company | {"password_login": settings.PASSWORD_LOGIN} | (extra_context or {})
         try:

@@ -8,12 +8,12 @@ from cryptography import x509
 
 
 def bundle_problem(file: str) -> str:
-    """Why no CA can be read from the file. Empty if all is well."""
+    """Returns the reason why no CA can be read from the file. Empty if all is well."""
     return _problem(lambda context: context.load_verify_locations(cafile=file), "no PEM file of certificates")
 
 
 def client_problem(certificate: str, key: str) -> str:
-    """Why they can't be used as a client's certificate and key. Empty if all is well."""
+    """Returns the reason why the files can't be used as a client's certificate and key. Empty if all is well."""
     wrong = "no PEM certificate with its key, without a password"
     # An empty password: without one OpenSSL would ask at the terminal.
     return _problem(lambda context: context.load_cert_chain(certificate, key, password=lambda: ""), wrong)
@@ -30,7 +30,7 @@ def _problem(load, wrong: str) -> str:
 
 
 def certificate_expiry(file: str) -> datetime.datetime:
-    """When the first certificate of a PEM file ends. Raises ValueError or OSError if it can't be read."""
+    """Returns the end of the first certificate of a PEM file. Raises ValueError or OSError if it can't be read."""
     try:
         return x509.load_pem_x509_certificate(Path(file).read_bytes()).not_valid_after_utc
     except x509.InvalidVersion as error:

@@ -50,7 +50,7 @@ def cut(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with what nobody sees written out: its author could forge an event or hide a part of one with it."""
+    """Escapes invisible characters of a text: with them its author could forge a log line or hide a part of one."""
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
@@ -113,7 +113,7 @@ def _second(second: int) -> tuple[str, str]:
 
 
 def present_id() -> str:
-    """The id of the request, or of the call to a partner, that is under way."""
+    """Returns the id of the current request or partner call."""
     return known_facts().get("request") or "-"
 
 

@@ -6,8 +6,14 @@ from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 from django.urls import resolve
 
-from integrations.base.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
-from integrations.base.request_body import MAX_BODY_BYTES
+from integrations.base.database_deadline import (
+    CHECK_SECONDS,
+    INTAKE_SECONDS,
+    INTAKE_STATEMENT,
+    PAGE_SECONDS,
+    database_deadline,
+)
+from integrations.base.strict_json import MAX_BODY_BYTES
 from orders.history.people import names_read_once
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
@@ -39,9 +45,9 @@ class DatabaseDeadlineMiddleware(Middleware):
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
-            bound = database_deadline(INTAKE + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
+            bound = database_deadline(INTAKE_SECONDS + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
         else:
-            bound = database_deadline(LOOK if request.path == "/readyz" else PAGE)
+            bound = database_deadline(CHECK_SECONDS if request.path == "/readyz" else PAGE_SECONDS)
         with bound:
             return self.get_response(request)
 
@@ -59,15 +65,15 @@ def _length(meta: dict) -> int | None:
 
 
 class HostMiddleware(CommonMiddleware):
-    """Django's, which refuses a Host header outside ALLOWED_HOSTS: but a probe comes by the address of its container,
-    which nobody knows beforehand. What these two answer holds no link."""
+    """Django's, which refuses a Host header outside ALLOWED_HOSTS. Probes are let through: they use the address of a
+    container, which is not known beforehand, and their answers hold no links."""
 
     def process_request(self, request):
         return None if request.path in PROBES else super().process_request(request)
 
 
 class PartnerCallMiddleware(Middleware):
-    """Carries out a partner's call. It needs no session, account or message, so it passes none of what follows."""
+    """Carries out a partner's call. It needs no session, account or message, so it skips all later middleware."""
 
     def __call__(self, request):
         if not request.path.startswith(PARTNERS):

@@ -18,7 +18,7 @@ from orders.models.inbound import ACCEPTED
 from orders.reports.calls_of_day import DAY, StepCalls, calls_by_step, messages_by_answer
 from orders.rules.steps import Partner
 from orders.texts.refusal_hints import why_refused
-from project.dashboard.numbers import listing
+from project.dashboard.number_tiles import listing
 
 SEE, SEE_MESSAGES = "orders.view_attempt", "orders.view_inboundmessage"
 FIRST = datetime.date(2000, 1, 1)
@@ -69,7 +69,7 @@ def _figures(request: HttpRequest, day: datetime.date) -> dict:
 
 
 def _row(calls: StepCalls, day: datetime.date) -> dict:
-    """A step, with the addresses of the attempts behind its numbers."""
+    """Returns a step's row, with links from its numbers to the attempts."""
     here = {"step": calls.step.value, "started": day}
     outcomes = {name: listing("orders_attempt", **here, outcome__exact=outcome) for name, outcome in OUTCOMES.items()}
     return {"calls": calls, "url": listing("orders_attempt", **here), **outcomes}

@@ -1,4 +1,4 @@
-"""Partners and workers: what waits for which partner, and whether a worker is alive. Pure."""
+"""Partners and workers: the waiting steps by partner, and whether a worker is alive. Pure."""
 
 import datetime
 from collections.abc import Collection
@@ -9,13 +9,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from orders.rules.steps import OUTSIDE, Partner
-from project.dashboard.numbers import listing
-from project.observability.facts import Facts, is_alive
+from project.dashboard.number_tiles import listing
+from project.observability.desk_snapshot import DeskSnapshot, is_alive
 
 
 @dataclass(frozen=True)
 class PartnerHealth:
-    """What waits for one partner, and since when its oldest step is due.
+    """The waiting steps of one partner, and since when the oldest is due.
 
     `shut`: its circuit breaker is open, so its calls wait. `paused`: staff hold its calls back. `act_url` is the page
     that pauses or resumes it, or empty if it can't be paused.
@@ -32,7 +32,7 @@ class PartnerHealth:
     act_url: str = ""
 
 
-def partners_of(facts: Facts, paused: Collection[str]) -> list[PartnerHealth]:
+def partners_of(facts: DeskSnapshot, paused: Collection[str]) -> list[PartnerHealth]:
     shut = {row.partner for row in facts.breakers}
     return [_partner(name, *facts.backlog(name), shut=name in shut, paused=name in paused) for name in Partner.values]
 
@@ -63,7 +63,7 @@ class Worker:
         return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")
 
 
-def worker_of(facts: Facts) -> Worker:
+def worker_of(facts: DeskSnapshot) -> Worker:
     last = facts.heartbeats[0] if facts.heartbeats else None
     url = listing("integrations_heartbeat")
     return Worker(last and last.seen_at, is_alive(facts.heartbeat_age), last.replaced if last else 0, url)

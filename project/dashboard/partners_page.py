@@ -1,4 +1,4 @@
-"""The page of partners' calls: how each is made, read and stands, and the last answers in doubt (contract 7.3)."""
+"""The page of partners' calls: how each is made and read, its status, and the last answers in doubt (contract 7.3)."""
 
 from collections.abc import Mapping
 
@@ -11,9 +11,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.onboarding.standing import LOOKED_AT, doubtful_answers, standings
+from integrations.onboarding.call_status import LOOKED_AT, call_statuses, doubtful_answers
 from integrations.partners.profile import NAMES
-from integrations.partners.shown import DEFAULT, ShownCall, show_call, show_callback, without_values
+from integrations.partners.profile_words import DEFAULT, ShownCall, show_call, show_callback, without_values
 from orders.lists.pauses_in_force import may_pause
 from orders.lists.personal_data import mask_text_or_json
 from orders.texts.incident_causes import cause_of
@@ -29,19 +29,19 @@ CALLS: Mapping[str, str | Promise] = {
     "bpm.start": gettext_lazy("Start a BPM process"),
     CALLBACK: gettext_lazy("BPM's callbacks"),
 }
-KINDS = {
+STEP_KINDS = {
     "create": gettext_lazy("making"),
     "cancel": gettext_lazy("cancelling at once"),
     "start": gettext_lazy("starting"),
 }
-READ = {
+MEANINGS = {
     "refused": gettext_lazy("refusal"),
     "not_understood": gettext_lazy("not understood"),
 }
 
 
 def may_see_partners(user) -> bool:
-    """Who may pause a partner: the page names orders of all attributions, and the parts are for engineers."""
+    """Returns True if the user may pause a partner: the page shows orders of all attributions, and is for engineers."""
     return may_pause(user)
 
 
@@ -53,8 +53,8 @@ def partners_page(request: HttpRequest, site) -> HttpResponse:
     context = {
         "title": _("Partner connections"),
         "file": settings.PARTNERS_FILE,
-        "rows": [(CALLS[row.name], row, [(KINDS[kind], proof) for kind, proof in row.proofs.items()], _why(row))
-                 for row in standings()],
+        "rows": [(CALLS[row.name], row, [(STEP_KINDS[kind], proof) for kind, proof in row.proofs.items()], _why(row))
+                 for row in call_statuses()],
         "calls": [*calls, _call(show_callback(settings.PARTNERS))],
         "answers": [_answer(row) for row in rows[:SHOWN]],
         "looked_at": LOOKED_AT,
@@ -83,6 +83,6 @@ def _answer(row) -> dict:
         "incident": reverse("admin:orders_incident_change", args=[incident]) if incident else "",
         "incident_id": incident,
         "status": row.http_status,
-        "read": READ.get(row.read, row.read),
+        "read": MEANINGS.get(row.read, row.read),
         "said": mask_text_or_json(without_values(row.attempt.answer))[:LONGEST],
     }

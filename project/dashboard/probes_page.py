@@ -1,4 +1,4 @@
-"""The page of test calls: an administrator asks by a button what `status --probe` asks (contract section 5)."""
+"""The page of test calls: an administrator makes those of `status --probe` by a button (contract section 5)."""
 
 import datetime
 
@@ -43,7 +43,7 @@ def may_probe(user) -> bool:
 
 
 def probes_page(request: HttpRequest, site) -> HttpResponse:
-    """GET says what is asked. POST asks it, once in 30 seconds whoever asks, and shows a row for each answer.
+    """GET lists the test calls. POST makes them, once in 30 seconds for all users, and shows a row for each answer.
 
     POST with `mail` sends a test mail in its place, once in 30 seconds too.
     """
@@ -58,7 +58,8 @@ def probes_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _probe(request: HttpRequest) -> list[Probe]:
-    """Notes who asks, and asks. Nothing if somebody did so a moment ago: a run ends before the next one may begin."""
+    """Notes the user and makes the test calls. Does nothing if another run began a moment ago, so runs never
+    overlap."""
     patience = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
     wait = max(COOL_DOWN, patience)
     if not Lease("probes", held_for=datetime.timedelta(seconds=wait)).acquire():
@@ -86,7 +87,7 @@ def _send_test_mail(request: HttpRequest) -> None:
 
 
 def _row(probe: Probe) -> dict:
-    """An answer in words. A partner's troubles are told by their cause: their texts may hold addresses of ours."""
+    """Returns an answer in words. A partner's fault is shown by its cause: its text may hold our addresses."""
     row = {"what": NAMES[probe.what], "seconds": probe.seconds, "ok": not probe.code}
     if probe.code:
         cause = cause_of(probe.code)

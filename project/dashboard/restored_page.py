@@ -23,7 +23,7 @@ from orders.pauses.restores import numbers_compared_since, open_restore, release
 from orders.restore.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import NotAllowedError
-from project.dashboard.numbers import listing
+from project.dashboard.number_tiles import listing
 
 SEE, SEE_TIMELINES, PERMISSION = "orders.view_order", "orders.view_timeline", "orders.release_restored"
 SHOWN = 50
@@ -34,7 +34,7 @@ class ReleaseForm(forms.Form):
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the situation to whoever may see orders. POST lets the desk send again."""
+    """GET shows the situation to people who may see orders. POST lets the desk send again."""
     if not request.user.has_perm(SEE):
         raise PermissionDenied
     form, may_release = ReleaseForm(request.POST or None), _may_release(request)
@@ -70,7 +70,7 @@ def _release(request: HttpRequest, reason: str) -> None:
 
 
 def _history(request: HttpRequest) -> dict:
-    """Who released the desk before, the latest first, for those who see the list of timelines."""
+    """Returns the earlier releases of the desk, the latest first, for those who see the list of timelines."""
     sees = request.user.has_perm(SEE_TIMELINES) and is_unlimited(request.user)
     return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN] if sees else []}
 

@@ -21,8 +21,8 @@ from orders.db.applied import applied_migrations
 from orders.history.order_writes import add_event
 from orders.models import OrderEvent
 from orders.pauses.restores import present_timeline
-from project.database import encryption, manifest, postgres
-from project.database.programs import CHUNK, BackupError
+from project.database import backup_manifest, encryption, postgres_programs
+from project.database.run_program import CHUNK, BackupError
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
@@ -42,7 +42,7 @@ def backup(
     """
     _check(folder)
     recipient = settings.BACKUP_RECIPIENT
-    if recipient and (why := encryption.problem()):
+    if recipient and (why := encryption.why_not_encryptable()):
         raise BackupError(f"BACKUP_RECIPIENT: {why}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
@@ -52,11 +52,11 @@ def backup(
     copied = _copy_sqlite(folder) if connection.vendor == "sqlite" else _copy_postgres(folder)
     if recipient:
         number = _encrypt_attachments(folder, on_progress)
-        files = {name: manifest.measure(folder / name) for name in (copied["file"], ARCHIVE)}
+        files = {name: backup_manifest.size_and_hash(folder / name) for name in (copied["file"], ARCHIVE)}
     else:
-        files = {name: manifest.copy_file(file, folder / name) for name, file in _attachments(on_progress)}
+        files = {name: backup_manifest.copy_file(file, folder / name) for name, file in _attachments(on_progress)}
         number = len(files)
-        files[copied["file"]] = manifest.measure(folder / copied["file"])
+        files[copied["file"]] = backup_manifest.size_and_hash(folder / copied["file"])
     facts = {
         "made_at": timezone.localtime(now).isoformat(timespec="seconds"),
         "machine": socket.gethostname(),
@@ -69,7 +69,7 @@ def backup(
         "files": files | _copy_profile(folder),
         **({"recipient": recipient} if recipient else {}),
     }
-    manifest.write(folder, facts)
+    backup_manifest.write(folder, facts)
     add_event(None, "backed_up", by=by, now=now, **backup_facts(folder, facts))
     return facts
 
@@ -176,18 +176,18 @@ def _copy_postgres(folder: Path) -> dict:
         if settings.BACKUP_RECIPIENT:
             name = POSTGRES + encryption.SUFFIX
             with encryption.encrypted(folder / name) as target:
-                found = postgres.dump_into(target, snapshot=snapshot)
+                found = postgres_programs.dump_into(target, snapshot=snapshot)
         else:
             name = POSTGRES
-            postgres.dump(folder / name, snapshot=snapshot)
+            postgres_programs.dump(folder / name, snapshot=snapshot)
     if not settings.BACKUP_RECIPIENT:
-        found = postgres.count_rows(folder / name)
+        found = postgres_programs.count_rows(folder / name)
         _sync(folder / name)
     if wrong := sorted(name for name in counts if found.get(name) != counts[name]):
         raise BackupError(f"the dump does not hold what the database does: {', '.join(wrong)[:300]}")
     return {
         "vendor": "postgresql",
-        "server": postgres.server_major(),
+        "server": postgres_programs.server_major(),
         "file": name,
         "newest_event": newest,
         "counts": counts,
@@ -217,11 +217,11 @@ def _copy_profile(folder: Path) -> dict[str, dict]:
         return {}
     with open(settings.PARTNERS_FILE, "rb") as file:
         if not settings.BACKUP_RECIPIENT:
-            return {PROFILE: manifest.copy_file(file, folder / PROFILE)}
+            return {PROFILE: backup_manifest.copy_file(file, folder / PROFILE)}
         name = PROFILE + encryption.SUFFIX
         with encryption.encrypted(folder / name) as target:
             shutil.copyfileobj(file, target, CHUNK)
-    return {name: manifest.measure(folder / name)}
+    return {name: backup_manifest.size_and_hash(folder / name)}
 
 
 def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, IO[bytes]]]:

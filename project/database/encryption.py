@@ -13,13 +13,13 @@ from typing import IO
 
 from django.conf import settings
 
-from project.database.programs import CHUNK, BackupError, running
+from project.database.run_program import CHUNK, BackupError, running
 
 SUFFIX = ".age"
 
 
-def problem() -> str:
-    """Why nothing can be encrypted to BACKUP_RECIPIENT. Empty if it can. Encrypts nothing, to see."""
+def why_not_encryptable() -> str:
+    """Returns the reason why BACKUP_RECIPIENT can't be used. Empty if it can. Tries it without data."""
     try:
         with running(*_encrypt(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
             return ""
@@ -39,7 +39,8 @@ def encrypted(file: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def decrypted(file: Path, *, identity: Path, recipient: str) -> Iterator[IO[bytes]]:
-    """A stream of what was encrypted to `recipient`. `identity`: a file with its private key. Raises BackupError."""
+    """Opens a stream of data that was encrypted to `recipient`. `identity`: a file with its private key. Raises
+    BackupError."""
     command = (_program(), "--decrypt", "--identity", str(identity.absolute()), str(file.absolute()))
     about = f" ({file.name} is encrypted to {recipient})"
     with running(*command, about=about, stdout=subprocess.PIPE) as program:

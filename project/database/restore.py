@@ -23,7 +23,7 @@ from orders.models import OrderEvent
 from orders.restore.entered_numbers import merge_numbers, numbers_file
 from orders.restore.high_water_mark import raise_mark
 from orders.restore.restored_guard import note_restored
-from project.database import encryption, manifest, postgres
+from project.database import backup_manifest, encryption, postgres_programs
 from project.database.backup import (
     ARCHIVE,
     ATTACHMENTS,
@@ -33,13 +33,13 @@ from project.database.backup import (
     profile_of,
     unnamed_sqlite,
 )
-from project.database.programs import CHUNK, BackupError
+from project.database.run_program import CHUNK, BackupError
 
 
 @dataclass
 class Restored:
-    """What was restored. `kept`: existing files with other content, which are newer than the backup's. `profile`: where
-    the backup's profile of partners lies now, if PARTNERS_FILE holds another one or is empty."""
+    """The restored parts. `kept`: existing files with other content, which are newer than the backup's. `profile`: the
+    place of the backup's profile of partners, if PARTNERS_FILE holds another one or is empty."""
 
     facts: dict
     files: int = 0
@@ -81,7 +81,7 @@ def restore(
     The database counts as restored before anybody can use it. For this, the mark of this machine is raised first, and
     the row is written last. `identity`: the file with the private key, which an encrypted backup needs.
     """
-    facts = manifest.read(folder)
+    facts = backup_manifest.read(folder)
     _check(facts)
     if "recipient" in facts and not identity:
         raise BackupError(f"it is encrypted to {facts['recipient']}: name the file of its private key by --identity")
@@ -97,7 +97,7 @@ def restore(
     else:
         connection.close()
         with source.opened(facts["file"]) as dump:
-            postgres.put_back(dump)
+            postgres_programs.restore_dump(dump)
     connection.close()
     if wrong := [name for name, number in facts["counts"].items() if _count(name, facts["newest_event"]) != number]:
         raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
@@ -110,8 +110,10 @@ def restore(
 def _check(facts: dict) -> None:
     if facts["vendor"] != connection.vendor:
         raise BackupError(f"the backup is of {facts['vendor']}, DATABASE_URL names {connection.vendor}")
-    if connection.vendor == "postgresql" and postgres.server_major() < facts["server"]:
-        raise BackupError(f"the backup is of PostgreSQL {facts['server']}, the server is {postgres.server_major()}")
+    if connection.vendor == "postgresql" and postgres_programs.server_major() < facts["server"]:
+        raise BackupError(
+            f"the backup is of PostgreSQL {facts['server']}, the server is {postgres_programs.server_major()}"
+        )
     if tables := connection.introspection.table_names():
         raise BackupError(f"the database is not empty: it has {len(tables)} tables; restore into a new one")
 
@@ -131,7 +133,7 @@ def _put_attachments_back(source: Source, done: Restored, on_progress: Callable[
     if ARCHIVE in files:
         with source.opened(ARCHIVE) as archive, tarfile.open(fileobj=archive, mode="r|") as members:
             for member in members:
-                manifest.refuse_outside(member.name)
+                backup_manifest.refuse_outside(member.name)
                 if content := members.extractfile(member):
                     put(member.name, content)
 
@@ -145,10 +147,10 @@ def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
         done.files += bool(merge_numbers(file.read()))
     elif not target.exists():
         part = target.with_name(f".{target.name}.part")
-        manifest.copy_file(file, part)
+        backup_manifest.copy_file(file, part)
         os.replace(part, target)
         done.files += 1
-    elif manifest.measure(target)["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
+    elif backup_manifest.size_and_hash(target)["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
         done.kept.append(target.name)
 
 
@@ -165,7 +167,7 @@ def _put_profile_back(source: Source, done: Restored) -> None:
     if target.exists() and target.read_bytes() != content:
         done.kept.append(target.name)
         return
-    manifest.copy_file(io.BytesIO(content), target)
+    backup_manifest.copy_file(io.BytesIO(content), target)
     done.profile = target
 
 
@@ -185,7 +187,7 @@ def _put_sqlite_back(source: Source) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Counts rows. Leaves out events written since by whoever noticed the restore."""
+    """Counts rows. Leaves out the events that noticing the restore has written."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")

@@ -1,1 +1,1 @@
-"""How dates and times are written: short, and in an order that sorts."""
+"""The formats of dates and times: short, and in an order that sorts."""

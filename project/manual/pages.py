@@ -105,7 +105,7 @@ class Meaning(NamedTuple):
 
 
 def meanings() -> Iterator[tuple[Words, Iterable[Meaning]]]:
-    """The page of states: by what they are states of, each with its anchor."""
+    """Yields the content of the page of states: a group of words, and each word with its anchor."""
     for words in WORDS:
         yield words, [Meaning(f"{words.prefix}-{state}", state, text) for state, text in MEANINGS[words.states].items()]
 

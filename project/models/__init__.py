@@ -143,9 +143,9 @@ class UsedPassword(models.Model):
 
 
 class CompanyAccount(models.Model):
-    """Which person of the company log-in an account belongs to: `iss` and `sub` of the ID token, and nothing else.
+    """The link of an account to a person of the company log-in: `iss` and `sub` of the ID token, and nothing else.
 
-    Without a subject an administrator lets a person join the account: once, until this moment, by a verified mail.
+    Without a subject an administrator allows a person to be linked: once, until this time, by a verified mail.
     """
 
     user = models.OneToOneField(User, models.CASCADE, related_name="company")
@@ -185,10 +185,10 @@ class EmergencyAccount(models.Model):
 
 
 class AccountSession(models.Model):
-    """Whose a session is, since Django's table can't be asked for that: an index beside it, and nothing more.
+    """An index of sessions by user, as Django's table can't be queried for that.
 
-    Django's table stays as it is, so the version before goes on with the sessions in it. What it deletes leaves a row
-    here without a session (`db_constraint`), which the worker removes.
+    Django's table stays unchanged, so the version before goes on with its sessions. A session that Django deletes
+    leaves a row here (`db_constraint`), which the worker removes.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -249,7 +249,7 @@ class FailedLogin(AccessAttempt):
 
 
 class OpenAlarm(models.Model):
-    """An alarm that stands (project/observability/alarms.py). The row goes when it is over."""
+    """An open alarm (project/observability/alarm_texts.py). The row is deleted when it is over."""
 
     name = models.CharField(max_length=32)
     about = models.CharField(max_length=128, blank=True)

@@ -1,6 +1,6 @@
 """Mails alarms to DEFAULT_CONTACT_MAIL, for sites without Prometheus: once, and once when it is over.
 
-It tells what `status` finds wrong. A dead worker mails nothing, and a restored desk neither: look at /readyz from
+The alarms are the reasons of `status`. A dead worker sends no mail, and a restored desk neither: check /readyz from
 another machine.
 """
 
@@ -22,9 +22,9 @@ from orders.incidents.desk_incidents import DESK
 from orders.incidents.incidents import lock_incidents
 from orders.mails.mails import write_notices
 from project.models import OpenAlarm
-from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL
+from project.observability.alarm_texts import ALARMS, BY_INCIDENT, CRITICAL
+from project.observability.silent_failures import LASTING, STOPS
 from project.observability.status_report import Reason, desk_status, reasons
-from project.observability.stops import LASTING, STOPS
 
 BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # they stand at each start after a stop, and are over in a moment
 CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}
@@ -50,24 +50,24 @@ def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> 
     if not is_whole and not seen:
         return
     try:
-        _note(seen, names, is_whole, _write, now)
+        _update_open_alarms(seen, names, is_whole, _write, now)
     except Error as error:
         if is_whole or not is_away(error):
             raise
         unsent: list[dict] = []  # a lock that keeps orders out keeps mails out of the outbox as well
-        _note(seen, names, is_whole, lambda *notice: unsent.append(_payload(*notice)), now)
+        _update_open_alarms(seen, names, is_whole, lambda *notice: unsent.append(_payload(*notice)), now)
         for payload in unsent:
             send(payload)
 
 
-def _note(
+def _update_open_alarms(
     seen: dict[tuple[str, str], Reason],
     names: Collection[str],
     is_whole: bool,
     mail: Callable[[str, OpenAlarm, str, datetime.datetime], None],
     now: datetime.datetime,
 ) -> None:
-    """Stores which alarms stand now, and mails what is new or over. Where the look was not whole, none is over."""
+    """Stores the open alarms, and mails new and ended ones. If the status could not be read completely, none ends."""
     with transaction.atomic():
         lock_incidents([(DESK, "")])  # two looks at a time would open the same alarm
         rows = OpenAlarm.objects.filter(name__in=names).select_for_update()
@@ -86,8 +86,8 @@ def _note(
 
 
 def _alarming(found: dict) -> list[Reason]:
-    """What is wrong and has an alarm, by an incident of the desk too. Where the look failed, what it said all the
-    same."""
+    """Returns the reasons that have an alarm, also those of open incidents of the desk. If the status can't be read,
+    the parts that could."""
     if not found["queue"]:
         return [Reason(row["name"], row["text"], row["about"]) for row in found["alarms"]]
     incidents = [Reason(BY_INCIDENT[code], "") for code in found["incidents"]["by_code"] if code in BY_INCIDENT]

@@ -1,4 +1,4 @@
-"""A worker's look at the desk itself, each minute: what has stopped, and which alarms are mailed at once.
+"""A worker's check of the desk itself, each minute: silent failures, and alarms that are mailed at once.
 
 It is a task of its own, so that no sweep waits for an address that does not answer.
 """
@@ -7,8 +7,8 @@ import logging
 
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline, is_away
-from integrations.tasks import LOOKS, parts_of, unless_away
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline, is_away
+from integrations.tasks import DESK_CHECKS, parts_of, unless_away
 from integrations.worker.heartbeat import beat
 
 log = logging.getLogger(__name__)
@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 
 @unless_away
 def look_around() -> str:
-    """One that fails does not stop the others. What was found is in incidents and mails."""
+    """Runs the checks. A failing one does not stop the others. The findings are incidents and mails."""
     beat()  # the others need not be told that a worker lives
     failed = None
-    for look in (part.run for part in parts_of(LOOKS)):
+    for look in (part.run for part in parts_of(DESK_CHECKS)):
         try:
-            with database_deadline(4 * LOOK):
+            with database_deadline(4 * CHECK_SECONDS):
                 look(now=timezone.now())
         except Exception as error:
             if not is_away(error):

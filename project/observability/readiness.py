@@ -1,4 +1,4 @@
-"""Whether this installation can do its work: database, migrations, a living worker."""
+"""The answer of /readyz: the database, its migrations and a living worker."""
 
 import datetime
 import logging
@@ -11,9 +11,9 @@ from django.db import Error, connection
 from integrations.base.database_deadline import database_deadline, is_away
 from integrations.base.other_desk import has_other_profile
 from orders.intake.rehearsal import rehearse
-from project.database import migrated
-from project.observability.facts import Facts, is_alive
-from project.observability.hindrances import lock_holder, named
+from project.database import applied_migrations
+from project.observability.database_diagnosis import diagnosed, lock_holder
+from project.observability.desk_snapshot import DeskSnapshot, is_alive
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = "the database does not answer"
@@ -44,11 +44,11 @@ def why_unknown(error: Exception) -> str:
 
 def missing_migrations() -> list[str]:
     """The migrations that the code has and the database lacks."""
-    return migrated.missing(connection)
+    return applied_migrations.missing_names(connection)
 
 
 def is_read_only() -> bool:
-    """Whether PostgreSQL refuses writes, by its operator's choice or as a standby. Queries still work then."""
+    """Returns True if PostgreSQL refuses writes, by its operator's choice or as a standby. Queries still work then."""
     if connection.vendor != "postgresql":
         return False
     with connection.cursor() as cursor:
@@ -57,13 +57,14 @@ def is_read_only() -> bool:
 
 
 class WriteTry:
-    """Tries whether orders can be stored. Each process does so at most once in 5 s, and remembers what came of it."""
+    """Rehearses the storing of an order. Each process does so at most once in 5 s, and keeps the result."""
 
     def __init__(self):
         self.tried_at, self.why, self.trying = float("-inf"), "", threading.Lock()
 
     def why_not(self, now: datetime.datetime) -> str:
-        """Why no order can be stored, and what hinders. Empty if it can be. Who asks during a try waits for it."""
+        """Returns the reason why no order can be stored. Empty if it can be. Callers during a try wait for its
+        result."""
         with self.trying:
             if time.monotonic() - self.tried_at >= TRY_EVERY:
                 self.why = self._try(now)
@@ -77,7 +78,7 @@ class WriteTry:
         except Exception as error:
             if not isinstance(error, Error):
                 log.error("an order can't be stored by an error of ours", exc_info=error)
-            return f"{UNWRITABLE}: {named(error)}"
+            return f"{UNWRITABLE}: {diagnosed(error)}"
         return ""
 
 
@@ -103,7 +104,7 @@ def _readiness(now: datetime.datetime, intake: bool) -> dict:
         return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
     if why := write_try.why_not(now):
         return {"database": "no writes", "migrations": [], "reasons": [why]}
-    facts = Facts(now)
+    facts = DeskSnapshot(now)
     database = {"database": "restored" if facts.restored else "ok", "migrations": []}
     reasons = [RESTORED] if facts.restored else [OTHER_PROFILE] if has_other_profile() else []
     if intake:

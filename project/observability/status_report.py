@@ -1,4 +1,4 @@
-"""The state of the whole installation, for `status`, and what is wrong with it (contract section 5)."""
+"""The state of the whole installation for `status`, with the reasons for concern (contract section 5)."""
 
 import datetime
 from typing import NamedTuple
@@ -11,13 +11,13 @@ from django.utils.translation import override
 from django_q.models import OrmQ
 
 from integrations.base.database_deadline import database_deadline, error_line
-from integrations.base.not_stored import not_stored
 from integrations.base.old_secrets import old_secrets
-from integrations.base.other_desk import NAMED, PROFILE, other_desks
+from integrations.base.orders_not_stored import orders_not_stored_lately
+from integrations.base.other_desk import ANSWERS_NAMED, PROFILE, other_desks
 from integrations.bboss.clocks import wrong_clocks
-from integrations.robots.tell import troubled_robots
-from integrations.worker.broker import ALIKE, SHARED
-from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
+from integrations.robots.send_alerts import failing_robots
+from integrations.worker.broker import ALIKE, SHARED_KEYS
+from integrations.worker.recurring_schedules import PUT_BACK, sleeping_schedules, were_made
 from orders.books.books import has_look_up
 from orders.incidents.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.management.bilingual import in_language
@@ -30,8 +30,8 @@ from orders.sending.read_again import read_otherwise
 from orders.texts.error_messages import say_in_english
 from orders.texts.incident_causes import cause_of
 from project.database.backup import last_backup
-from project.observability.expiry import API_TOKEN
-from project.observability.facts import Facts, is_alive
+from project.observability.desk_snapshot import DeskSnapshot, is_alive
+from project.observability.expiring_soon import API_TOKEN
 from project.observability.readiness import (
     LOOK_FAILED,
     LOOK_FOR,
@@ -42,7 +42,7 @@ from project.observability.readiness import (
     why_unknown,
     write_try,
 )
-from project.observability.stops import STOPS, is_now, state_folder_broken, stops
+from project.observability.silent_failures import STOPS, is_going_on, state_folder_broken, stops
 from project.trail_syslog import AUDIT_STUCK
 
 LATE = 120.0
@@ -56,8 +56,8 @@ PUT_BACK_WITHIN = datetime.timedelta(hours=1)
 
 
 class Reason(NamedTuple):
-    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), `about` which partner,
-    token or certificate it is, and since when where that is known."""
+    """Something that is wrong, in English for engineers. `alarm`: its alarm (alarm_texts.py), empty if it has none.
+    `about`: the partner, token or certificate. `since`: when it began, if that is known."""
 
     alarm: str
     text: str
@@ -66,10 +66,10 @@ class Reason(NamedTuple):
 
 
 def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
-    """The whole state, JSON-able. `reasons` says what is wrong and is empty if all is well.
+    """Returns the whole state, JSON-able. `reasons` lists what is wrong and is empty if all is well.
 
-    With `reads_answers` kept answers are read again, for `read_otherwise`; no alarm depends on that.
-    A value is None if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
+    With `reads_answers` stored answers are read again, for `read_otherwise`; no alarm depends on that. A value is None
+    if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
@@ -78,7 +78,8 @@ def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
         "restored": None, "state_dir": (state_folder_broken(now=now) or {}).get("error", ""), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
-        "robots": None, "schedules": None, "other_desks": None, "not_stored": not_stored(), "stops": None, "alarms": [],
+        "robots": None, "schedules": None, "other_desks": None, "not_stored": orders_not_stored_lately(),
+        "stops": None, "alarms": [],
         "holds": None, "comparison": None, "read_otherwise": None, "way_back": None,
     }  # fmt: skip
     try:
@@ -86,7 +87,7 @@ def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
             database["missing_migrations"] = missing_migrations()
             if not database["missing_migrations"]:
                 found["unwritable"] = write_try.why_not(now)
-                found |= _known(Facts(now))
+                found |= _known(DeskSnapshot(now))
                 if reads_answers:
                     found["read_otherwise"] = [row.order for row in read_otherwise()]
     except Exception as error:
@@ -100,13 +101,13 @@ def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
 
 
 def _reasons_of_away(found: dict, error: Exception) -> list[Reason]:
-    """What is wrong where the look at the database failed."""
+    """Returns the reasons to report when the database could not be read."""
     why = found["unwritable"] or why_unknown(error)
     alarm = "OrdersNotStored" if found["unwritable"] else "" if why == LOOK_FAILED else "DatabaseAway"
     return [reason for reason in (Reason(alarm, why), Reason(*_refused_for_now(found))) if reason.text]
 
 
-def _known(facts: Facts) -> dict:
+def _known(facts: DeskSnapshot) -> dict:
     books = facts.differences
     return {
         "restored": _restored(facts),
@@ -114,13 +115,14 @@ def _known(facts: Facts) -> dict:
         "queue": queue(facts.now),
         "worker": {"heartbeat_age_seconds": facts.heartbeat_age},
         "breakers": [
-            {"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in facts.breakers
+            {"partner": row.partner, "since": _local_time(row.opened_at), "error": row.last_error}
+            for row in facts.breakers
         ],
         "pauses": pauses(facts),
         "holds": [
             {
                 "partner": row.partner,
-                "since": _moment(row.since),
+                "since": _local_time(row.since),
                 "call": row.call,
                 "order": row.order,
                 "code": row.code,
@@ -142,7 +144,11 @@ def _known(facts: Facts) -> dict:
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
         "old_secrets": [
-            {"setting": row.setting, "number": row.number, "last_used": _moment(row.used_at) if row.used_at else None}
+            {
+                "setting": row.setting,
+                "number": row.number,
+                "last_used": _local_time(row.used_at) if row.used_at else None,
+            }
             for row in old_secrets()
         ],
         "other_desks": [
@@ -150,21 +156,21 @@ def _known(facts: Facts) -> dict:
         ],
         "way_back": _before_the_way_back(),
         "robots": [
-            row | {"given_up_at": row["given_up_at"] and _moment(row["given_up_at"])} for row in troubled_robots()
+            row | {"given_up_at": row["given_up_at"] and _local_time(row["given_up_at"])} for row in failing_robots()
         ],
     }
 
 
-def _expiring(facts: Facts) -> list[dict]:
+def _expiring(facts: DeskSnapshot) -> list[dict]:
     with override("en"):
         return [
-            {"what": row.what, "name": row.name, "ends": _moment(row.ends), "words": row.words}
+            {"what": row.what, "name": row.name, "ends": _local_time(row.ends), "words": row.words}
             for row in facts.expiring
         ]
 
 
-def _restored(facts: Facts) -> dict | None:
-    """Since when the database counts as restored, and what is known about it. None if it does not.
+def _restored(facts: DeskSnapshot) -> dict | None:
+    """Returns since when the database counts as restored, and the known facts of it. None if it does not.
 
     `entered_missing`: numbers that staff entered by hand and that it lacks; None if their file can't be read.
     """
@@ -173,15 +179,16 @@ def _restored(facts: Facts) -> dict | None:
         return None
     lost = lost_entries()
     missing = None if lost.error else [one.number for one in lost.rows]
-    return {"since": _moment(row.restored_at), **row.restored, "entered_missing": missing}
+    return {"since": _local_time(row.restored_at), **row.restored, "entered_missing": missing}
 
 
 def queue(now: datetime.datetime) -> dict:
-    """What waits in django-q2's table. Until somebody takes a task, its lock is the time at which it was queued.
+    """Returns the figures of django-q2's table. Until a task is taken, its lock is the time at which it was queued.
 
-    Pings of clusters that are gone wait for nobody. Wake-ups are only hints: what they are about is late by itself.
+    Pings of clusters that are gone do not count. Wake-ups are only hints: steps that they announce are reported as
+    late.
     """
-    tasks = OrmQ.objects.filter(key__in=SHARED)
+    tasks = OrmQ.objects.filter(key__in=SHARED_KEYS)
     oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
     return {"length": tasks.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
 
@@ -190,12 +197,12 @@ def schedules(now: datetime.datetime) -> dict:
     """The names of those of the queue that are missing or asleep, and which ones a worker put back within the hour."""
     asleep = sleeping_schedules(now=now)
     rows = OrderEvent.objects.filter(order=None, kind=PUT_BACK, at__gt=now - PUT_BACK_WITHIN).order_by("-pk")
-    back = [{"at": _moment(row.at), "names": row.data["names"]} for row in rows]
+    back = [{"at": _local_time(row.at), "names": row.data["names"]} for row in rows]
     return {"asleep": asleep if asleep and were_made() else [], "put_back": back}
 
 
-def pauses(facts: Facts) -> list[dict]:
-    """The partners whose calls staff hold back.
+def pauses(facts: DeskSnapshot) -> list[dict]:
+    """Returns the partners whose calls staff hold back.
 
     For each: since when, until when (empty: until somebody resumes), by whom and why, how many steps wait, and the
     seconds that one worker process needs for them at PARTNER_RATE (None: no bound).
@@ -203,8 +210,8 @@ def pauses(facts: Facts) -> list[dict]:
     return [
         {
             "partner": row.pause.partner,
-            "since": _moment(row.pause.since),
-            "until": _moment(row.pause.until) if row.pause.until else "",
+            "since": _local_time(row.pause.since),
+            "until": _local_time(row.pause.until) if row.pause.until else "",
             "by": row.pause.paused_by,
             "reason": row.pause.reason,
             "waiting": row.waiting,
@@ -214,11 +221,11 @@ def pauses(facts: Facts) -> list[dict]:
     ]
 
 
-def _moment(at: datetime.datetime) -> str:
+def _local_time(at: datetime.datetime) -> str:
     return timezone.localtime(at).isoformat(timespec="seconds")
 
 
-def _incidents(facts: Facts) -> dict:
+def _incidents(facts: DeskSnapshot) -> dict:
     stopped = AffectedOrder.objects.unresolved().filter(incident__state__in=UNRESOLVED, accepted_by="").order_by()
     counts = dict(stopped.values_list("incident__code").annotate(number=Count("order", distinct=True)))
     codes = sorted({row.code for row in facts.incidents})
@@ -226,7 +233,7 @@ def _incidents(facts: Facts) -> dict:
 
 
 def reasons(found: dict) -> list[Reason]:
-    """What is wrong, worst first."""
+    """Returns what is wrong, worst first."""
     if found["database"]["missing_migrations"]:
         return [Reason("", MIGRATIONS_MISSING)]
     down = {row["partner"]: row for row in found["breakers"]}
@@ -248,21 +255,24 @@ def reasons(found: dict) -> list[Reason]:
             "UnbilledOrders",
             _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         ),
-        Reason("CallsRefused", _said(INTAKE_REFUSED, found["refused_calls"])),
-        Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
-        *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
+        Reason("CallsRefused", _incident_words(INTAKE_REFUSED, found["refused_calls"])),
+        Reason("DeliveryFails", _incident_words(DELIVERY_FAILED, found["failed_tasks"])),
+        *(
+            Reason("ClockOff", _incident_words(code, why), code)
+            for code, why in wrong_clocks(found["clocks_ahead"]).items()
+        ),
         *(
             Reason(
                 "OtherDesk",
                 f"{row['process']} would call others than the desk of this database, by {', '.join(row['settings'])}:"
-                f" {_what_it_leaves(row)}. Stop or reload it, or make its settings the desk's: manage.py settings"
+                f" {_suspended_work(row)}. Stop or reload it, or make its settings the desk's: manage.py settings"
                 " --adopt",
                 row["process"],
             )
             for row in found["other_desks"]
         ),
         *(
-            Reason(STOPS[code].alarm, _said(code, params))
+            Reason(STOPS[code].alarm, _incident_words(code, params))
             for code, params in found["stops"].items()
             if code not in {"orders_not_stored", "state_folder_broken"}  # above, also without a database
         ),
@@ -303,7 +313,7 @@ def reasons(found: dict) -> list[Reason]:
         Reason("", _number(incidents["open"], "incident is open", "incidents are open")),
         Reason("BooksDiffer", _number(found["differences"]["open"], "difference is open", "differences are open")),
         Reason("OrdersStuck", _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)")),
-        Reason("AuditStuck", _said(AUDIT_STUCK, found["stuck_trail"])),
+        Reason("AuditStuck", _incident_words(AUDIT_STUCK, found["stuck_trail"])),
         Reason(
             "MailGivenUp",
             _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),
@@ -313,36 +323,37 @@ def reasons(found: dict) -> list[Reason]:
 
 
 def _refused_for_now(found: dict) -> tuple[str, str]:
-    """Alarm and words about answers 20000. A restored desk gives them on purpose, and what is over is no alarm."""
+    """Returns the alarm and words about answers 20000. A restored desk gives them on purpose, and past ones raise no
+    alarm."""
     row = found["not_stored"]
     if not row or found["restored"]:
         return "", ""
     calls = _number(row["number"], "call", "calls")
-    return "OrdersNotStored" if is_now(row) and not found["unwritable"] else "", (
+    return "OrdersNotStored" if is_going_on(row) and not found["unwritable"] else "", (
         f"{calls} of BBOSS got 20000 within {row['minutes']} minutes, the last one {row['seconds_ago']} s ago: nothing "
         "was stored of them, and BBOSS sends them again; the web's log says why"
     )
 
 
 def _before_the_way_back() -> list[str]:
-    """What must be done before the release before is put back in place (deploy/README.md). Empty if nothing must."""
+    """Returns what must be done before going back to the release before (deploy/README.md). Empty if nothing must."""
     found = [f"resume {row.partner}, which the desk holds" for row in holds_in_force()]
     found += ["take PARTNERS_FILE out of the settings"] if settings.PARTNERS_FILE else []
     unknown = Dispatch.objects.current().open().filter(step=Dispatch.Step.MOVE_ATTRIBUTION)  # there nothing is claimed
     return found + ["let move_attribution_billing end"] * unknown.exists()
 
 
-def _what_it_leaves(row: dict) -> str:
-    """What a process that differs does not do."""
+def _suspended_work(row: dict) -> str:
+    """Returns the work that a differing process leaves undone."""
     if row["works"]:
         return "it takes no step"
     return "it answers BBOSS 20000" if PROFILE in row["settings"] else "it asks the big-data side nothing"
 
 
 def _read_otherwise(orders: list[str]) -> str:
-    """Which answers the profile in force reads otherwise than they were read; empty if none."""
+    """Says how many answers the profile in force reads differently than they were read. Empty if none."""
     said = _number(len(orders), "answer would read otherwise now", "answers would read otherwise now")
-    named = ", ".join(orders[:NAMED]) + (", ..." if len(orders) > NAMED else "")
+    named = ", ".join(orders[:ANSWERS_NAMED]) + (", ..." if len(orders) > ANSWERS_NAMED else "")
     return f"{said}: `resume` or `resend` carries it out ({named})" if said else ""
 
 
@@ -352,8 +363,8 @@ def _expiry_alarm(row: dict) -> str:
     return "Expired" if ended else "ExpiresSoon"
 
 
-def _said(code: str, params: dict | None) -> str:
-    """What an incident of the desk says, and what to do. Empty without `params`."""
+def _incident_words(code: str, params: dict | None) -> str:
+    """Returns an incident's cause and what to do. Empty without `params`."""
     return f"{say_in_english(code, params)}. {in_language('en', cause_of(code).next)}" if params else ""
 
 

@@ -11,7 +11,14 @@ from django.core.management.base import CommandParser
 from django.db import Error, OperationalError
 from django.utils.module_loading import import_string
 
-from integrations.base.database_deadline import COMMAND, NEVER, WORKER, error_line, is_away, limit_statements
+from integrations.base.database_deadline import (
+    COMMAND_SECONDS,
+    NEVER,
+    WORKER_SECONDS,
+    error_line,
+    is_away,
+    limit_statements,
+)
 from project import production
 from project.management.commands import version
 
@@ -19,7 +26,14 @@ from project.management.commands import version
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
 MAKE_AN_EMERGENCY_ACCOUNT = {"emergency_account", "createsuperuser", "changepassword"}
 # How long a statement may take. Copying or migrating a large database takes hours.
-LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
+LIMITS = {
+    "worker": WORKER_SECONDS,
+    "qcluster": WORKER_SECONDS,
+    "deliver": WORKER_SECONDS,
+    "migrate": NEVER,
+    "backup": NEVER,
+    "restore": NEVER,
+}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
 
 NOTE = "project.trail.command_trail.note_command"  # by its name: it needs the models, which are not loaded yet
@@ -27,11 +41,12 @@ NOTE = "project.trail.command_trail.note_command"  # by its name: it needs the m
 
 class DeskUtility(ManagementUtility):
     def fetch_command(self, subcommand):
-        """Notes the command. Django asks for it once its settings and models are loaded, just before it runs."""
+        """Notes the command. Django calls this once its settings and models are loaded, just before the command
+        runs."""
         command = super().fetch_command(subcommand)
         gc.freeze()
         gc.enable()
-        _note(self.argv, done=False)
+        _note_command(self.argv, done=False)
         return command
 
 
@@ -44,12 +59,12 @@ def run(argv: list[str]) -> None:
     if argv[1:2] in (["version"], ["--version"]):  # Django would answer these two itself, with its own version
         return version.Command().run_from_argv([argv[0], "version", *argv[2:]])
     command = next((word for word in argv[1:] if not word.startswith("-")), "help")
-    limit_statements(LIMITS.get(command, COMMAND))
+    limit_statements(LIMITS.get(command, COMMAND_SECONDS))
     gc.disable()  # until all is loaded: that stays, and looking through it takes two fifths of the start
     try:
         _stop_where_production_lacks(command, argv)
         DeskUtility(argv).execute()
-        _note(argv, done=True)
+        _note_command(argv, done=True)
     except ImproperlyConfigured as error:  # a missing or wrong setting: its name is enough
         sys.exit(_line_each(argv, str(error).splitlines()))
     except Error as error:
@@ -75,14 +90,15 @@ def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.NO_EMERGENCY]
 
 
-def _note(argv: list[str], *, done: bool) -> None:
+def _note_command(argv: list[str], *, done: bool) -> None:
     """Notes the command in the trail. Without settings there are no apps, and `help` runs all the same."""
     if apps.ready:
         import_string(NOTE)(argv, done=done)
 
 
 def _is_text(word: str) -> bool:
-    """Whether a word is text: bytes that are not UTF-8 arrive as halves of surrogate pairs, which nothing takes."""
+    """Returns True if a word is text. Bytes that are not UTF-8 arrive as halves of surrogate pairs, which nothing
+    accepts."""
     try:
         word.encode()
     except UnicodeEncodeError:
@@ -91,7 +107,7 @@ def _is_text(word: str) -> bool:
 
 
 def _no_usage(self: CommandParser, file: object = None) -> None:
-    """Prints nothing. argparse would print all options above the line that says what is wrong; --help shows them."""
+    """Prints nothing. argparse would print all options above the error; --help shows them."""
 
 
 def _line_each(argv: list[str], texts: list[str]) -> str:

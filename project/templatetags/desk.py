@@ -19,7 +19,7 @@ from orders.order_words import pause_words
 from orders.order_words.history import PARTNER_NAMES
 from project.dashboard.partners_and_worker import worker_of
 from project.manual.pages import STATES, page_about
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import DeskSnapshot
 
 register = template.Library()
 register.simple_tag(ago, name="ago")
@@ -34,7 +34,7 @@ def help_address(context) -> str:
 
 @register.simple_tag
 def state_help(order) -> str:
-    """Where the manual says what this order's state means: of a held one, what it waits for."""
+    """Returns the manual's address for this order's state; for a held order, for what it waits for."""
     anchor = f"held-{order.held_because}" if order.held_because else f"order-{order.state}"
     return f"{reverse('admin:manual', args=[STATES])}#{anchor}"
 
@@ -58,7 +58,7 @@ def exported_rows(count: int) -> str:
 
 @register.simple_tag(takes_context=True)
 def export_address(context, changelist) -> str:
-    """Where the list under its filter is exported. Empty if it can't be, or not by this user."""
+    """Returns the address that exports the filtered list. Empty if it can't be exported, or not by this user."""
     name, user = list_of(changelist.model), context["request"].user
     if name is None or not may_export(user, changelist.model_admin):
         return ""
@@ -72,7 +72,7 @@ def list_views(context, changelist) -> dict | None:
 
 @register.simple_tag(takes_context=True)
 def bulk_acts(context, changelist) -> dict:
-    """What the user may do to many rows of the list, and its filter as hidden fields."""
+    """Returns the user's acts on many rows of the list, and its filter as hidden fields."""
     request = context["request"]
     pairs = ((name, value) for name, values in request.GET.lists() for value in values)
     return {
@@ -83,13 +83,14 @@ def bulk_acts(context, changelist) -> dict:
 
 @register.simple_tag
 def worker_silence() -> str:
-    """That no worker lives, for the page of what waits for one; empty if one does."""
-    return worker_of(Facts(timezone.now())).silence
+    """Returns a warning that no worker lives, for pages of work that waits for one; empty if one does."""
+    return worker_of(DeskSnapshot(timezone.now())).silence
 
 
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
-    """Why the user sees no row. A limited user is not told that there is none, since others may see some."""
+    """Returns the text of an empty list. A limited user is not told that there are no rows, since others may see
+    some."""
     user, listed = context["request"].user, LISTS[changelist.model]
     if is_unlimited(user) or listed.same_for_all:
         return str(listed.empty) or _("Nothing here yet.")

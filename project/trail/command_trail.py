@@ -8,7 +8,7 @@ import socket
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from orders.history.trail import Code, note_act
 from orders.management.arguments import actor, os_user
 from orders.texts.secrets_in_text import command_words
@@ -42,7 +42,7 @@ def note_command(argv: list[str], *, done: bool) -> None:
     command, words = (argv[1:2] or [""])[0], argv[2:]
     acts = command in NOTED or any(command == name and word in words for name, word in NOTED_WITH)
     if (acts or command in READ_THE_CLOCK) and command not in INTO_NOTHING and not done:
-        with contextlib.suppress(Error), database_deadline(LOOK):
+        with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
             connection.ensure_connection()  # from here on the database's time is known
     if command in START and not done:
         note_settings()

@@ -12,24 +12,24 @@ from django.utils import timezone
 
 from orders.history.trail import Code, note_act
 from orders.models import Timeline, TrailEntry
-from project.base.environment import SETTINGS
+from project.base.settings_table import SETTINGS
 
 SET = "***"
 logger = logging.getLogger(__name__)
 
 
 def note_settings() -> None:
-    """Writes a row if a setting differs from this machine's newest row. A database that is away stops no start: the
-    next one tells of the same change."""
+    """Writes a row if a setting differs from this machine's newest row. If the database is away, the start goes on and
+    the next start writes the row."""
     try:
         if _changed(machine := socket.gethostname()[:200]):
-            _note(machine)
+            _note_changes(machine)
     except Error as error:
         logger.warning("the settings of this start are not in the trail: %s", error)
 
 
 @transaction.atomic
-def _note(machine: str) -> None:
+def _note_changes(machine: str) -> None:
     list(Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1])  # those that start together take turns
     if change := _changed(machine):
         note_act(Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)
@@ -56,7 +56,7 @@ def _changed(machine: str) -> dict:
 
 
 def in_force() -> dict[str, str]:
-    """The settings that somebody has set, by name, as `manage.py settings` shows them."""
+    """Returns the settings that the site has set, by name, as `manage.py settings` shows them."""
     environment = settings.ENVIRONMENT
     found = {row.name: row.shown(given) for row in SETTINGS if (given := environment.given(row.name))}
     return found | {name: SET for name, given in environment.free().items() if given}

@@ -1,4 +1,4 @@
-"""A row of the trail in words."""
+"""Words for a row of the trail."""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,29 +33,29 @@ WHY_NOT_IN = {
 
 
 def more_words(row: TrailEntry) -> str:
-    """What the row's data say, masked: the way of a log-in, how many sessions, a command's words, the settings
-    from what to what, which export or filter."""
-    data, code = row.data, TrailEntry.Code
-    if row.code == code.LOGIN:
+    """Returns the row's data in words, masked: the way of a log-in, the number of sessions, a command's words, the
+    settings before and after, the export or filter."""
+    data = row.data
+    if row.code == TrailEntry.Code.LOGIN:
         return str(WAYS.get(data.get("way"), ""))
-    if row.code == code.LOGIN_FAILED:
+    if row.code == TrailEntry.Code.LOGIN_FAILED:
         return str(WHY_FAILED.get(data.get("why"), ""))
-    if row.code == code.LOGIN_REFUSED:
+    if row.code == TrailEntry.Code.LOGIN_REFUSED:
         return str(WHY_NOT_IN.get(data.get("why"), ""))
-    if row.code in {code.PASSWORD_INVITED, code.PASSWORD_SET}:
+    if row.code in {TrailEntry.Code.PASSWORD_INVITED, TrailEntry.Code.PASSWORD_SET}:
         return str(LINKS.get(data.get("way"), ""))
-    if row.code == code.SECRETS_CUT:
+    if row.code == TrailEntry.Code.SECRETS_CUT:
         return _("rows: %(n)s") % {"n": data.get("count", "")}
-    if row.code == code.SESSIONS_ENDED:
+    if row.code == TrailEntry.Code.SESSIONS_ENDED:
         return _("%(n)s of them") % {"n": data.get("count", "")}
-    if row.code == code.COMMAND:
+    if row.code == TrailEntry.Code.COMMAND:
         return mask_text(kept_words(str(data.get("words", ""))))  # a worker of 1.10.0 may still write them whole
-    if row.code == code.SETTINGS:
+    if row.code == TrailEntry.Code.SETTINGS:
         old, new = data.get("from", {}), data.get("to", {})
         return mask_text(
             _("; ").join(f"{name}{_(': ')}{_shown(old.get(name))} → {_shown(new.get(name))}" for name in {**old, **new})
         )
-    if row.code in (code.EXPORT, code.EXPORT_JUDGED, code.EXPORT_FETCHED):
+    if row.code in (TrailEntry.Code.EXPORT, TrailEntry.Code.EXPORT_JUDGED, TrailEntry.Code.EXPORT_FETCHED):
         return _of_export(data)
     return mask_text(str(data.get("filter", "")))
 

@@ -19,7 +19,7 @@ from tests.template import CACHE, copy_file, state_of_migrations
 FILES = Path(__file__).parent / "partner"
 PLACES = {
     "client.py": "integrations/licence/client.py",
-    "delivery.py": "integrations/licence/delivery.py",
+    "licence_steps.py": "integrations/licence/licence_steps.py",
     "sandbox.py": "integrations/sandbox/licence.py",
     "flow.py": "tests/flows/test_licence.py",
 }
@@ -44,11 +44,11 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
     (
         CHANNELS,
         "from integrations.delivery.mail import send_mail\n",
-        "from integrations.licence.delivery import build_licence, send_licence\n",
+        "from integrations.licence.licence_steps import build_licence, send_licence\n",
     ),
     (SANDBOX, '    "/bpm/flows/start": bpm.start,\n', '    "/licence/licences": licence.give,\n'),
     (
-        "project/base/environment.py",
+        "project/base/settings_table.py",
         '"big data; the default is the sandbox"),\n',
         '    Setting("LICENCE_BASE_URL", plain, "http://127.0.0.1:8090/licence", "licences"),\n',
     ),

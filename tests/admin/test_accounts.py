@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from orders.admin.journal_values import entry_words
 from orders.models import Order
-from project.accounts.staff import StaffForm
+from project.accounts.account_admin import StaffForm
 from project.models import CompanyAccount, EmergencyAccount, User
 from tests import factories
 

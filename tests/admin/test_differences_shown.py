@@ -9,7 +9,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from orders.models import Difference
-from project.observability.metrics import exposition
+from project.observability.gauges import exposition
 from tests import factories
 from tests.admin.orders import DAY, billed, deciding, filled, page, staff, unbilled
 from tests.admin.walking import text_of

@@ -28,7 +28,7 @@ def test_a_refused_message_tells_why_and_what_to_do(member, code):
 
 
 def test_every_code_of_a_kept_message_is_explained():
-    from integrations.bboss.responses import Code
+    from integrations.bboss.reply_codes import Code
 
     never_kept = {"11002", "20007", "20215", "20303", "20308", "20105", "20000"}
     kept = {code.value.number for code in Code} - never_kept - {"30000"}

@@ -265,7 +265,7 @@ def test_an_unlocking_that_breaks_off_leaves_no_entry_that_says_it_was_done(memb
 
     lock()
     admin, rows = member("管理员"), [row.pk for row in FailedLogin.objects.all()]
-    monkeypatch.setattr("project.accounts.failed_logins.forget_failures", gone)
+    monkeypatch.setattr("project.accounts.lockout_pages.forget_failures", gone)
     admin.raise_request_exception = False
     assert admin.post(LIST, {"action": "unlock", "_selected_action": rows}).status_code >= 500
     assert not LogEntry.objects.exists()

@@ -17,7 +17,7 @@ from orders.models import Incident
 from orders.people.asked_acts import carried_out_in_emergency
 from orders.people.ownership import hand_over_all, set_owner, why_not_owner
 from orders.texts.errors import NotAllowedError
-from project.accounts.emergency import tell_of_login
+from project.accounts.emergency_accounts import notify_of_login
 from tests import factories as make
 from tests.admin.test_incident_acts import act, keys
 
@@ -44,7 +44,7 @@ def happened(code: str, by) -> Incident:
     """The incident after this person acted alone."""
     now = timezone.now()
     if code == "emergency_login":
-        tell_of_login(by, now=now)
+        notify_of_login(by, now=now)
     else:
         about = {"act": "waive", "right": "orders.waive_finding", "order": make.OrderFactory(), "subject": "100A1"}
         carried_out_in_emergency(**about, by=f"command:{by.username}", reason="x", now=now)

@@ -16,9 +16,9 @@ from django.urls import reverse
 from integrations.delivery.mail import send_in_time
 from notifications.models import Mail
 from orders.models import OrderEvent, TrailEntry
-from project.accounts.company.views import ID_TOKEN
+from project.accounts.company.company_login_pages import ID_TOKEN
 from project.models import EmergencyAccount, UsedPassword, User
-from project.trail.trail import Asked, trail
+from project.trail.trail_query import TrailFilter, acts_oldest_first
 from tests import factories as make
 from tests.admin.walking import is_in
 from tests.mails import send_mails
@@ -156,7 +156,7 @@ def test_the_link_stands_in_the_mail_alone(wang, lines, member):
     assert "链接（只写在这封邮件中）" in shown
     kept = [list(model.objects.values()) for model in (Mail, TrailEntry, OrderEvent, User)]
     kept += [row.get_decoded() for row in Session.objects.all()]
-    for place in (shown, str(kept), str(lines()), str(list(trail(Asked())))):
+    for place in (shown, str(kept), str(lines()), str(list(acts_oldest_first(TrailFilter())))):
         assert key not in place
     assert lines()
 
@@ -295,7 +295,7 @@ def test_a_new_account_s_person_sets_the_password(member):
         ("password_invited", f"staff:{manager.person.username}", "li", "mail"),
         ("password_set", "staff:li", "li", "notice_invitation"),
     ]
-    told = [act.details for act in trail(Asked()) if act.what.startswith("password")]
+    told = [act.details for act in acts_oldest_first(TrailFilter()) if act.what.startswith("password")]
     assert told == ["发出设置密码的链接；已发送邮件", "通过链接设置密码；管理员发出的链接"]
 
 

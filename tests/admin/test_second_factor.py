@@ -18,9 +18,9 @@ from django.utils import timezone
 from django_otp.oath import totp
 
 from orders.models import OrderEvent, TrailEntry
-from project.accounts.company.views import ID_TOKEN
+from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.second_factor import codes
-from project.accounts.second_factor.door import PENDING
+from project.accounts.second_factor.login_code_page import PENDING
 from project.checks import TAG
 from project.models import AccountSession, AuthenticatorApp, FailedLogin, RecoveryCode, User
 from tests import factories
@@ -409,7 +409,7 @@ def test_the_company_log_in_asks_for_what_it_needs_itself(wang):
 
 def test_a_log_in_is_counted_once_when_it_is_over(wang, monkeypatch, clock):
     counted = []
-    for place in ("project.observability.requests", "project.accounts.second_factor.door"):
+    for place in ("project.observability.request_log", "project.accounts.second_factor.login_code_page"):
         monkeypatch.setattr(f"{place}.count_login", lambda *outcome: counted.append(outcome))
     _client, phone, _codes = set_up()
     clock.shift(60)

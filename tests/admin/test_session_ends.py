@@ -8,8 +8,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from project.accounts.session_ends import BEGAN, USED
-from project.base.environment import TABLE
+from project.accounts.session_expiry import BEGAN, USED
+from project.base.settings_table import TABLE
 from project.models import User
 from tests.admin.walking import is_in
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations.tasks import look_at_files
 from orders.models import Province, TrailEntry
-from project.accounts.company.views import ID_TOKEN
+from project.accounts.company.company_login_pages import ID_TOKEN
 from project.models import AccountSession, User
 from tests.admin.walking import is_in
 

@@ -10,7 +10,7 @@ from django.urls import include, path
 
 from approvals.models import ApprovalRecord
 from integrations.bpm import callback
-from integrations.bpm.signature import is_signed, sign
+from integrations.bpm.callback_signature import is_signed, sign
 from orders.texts.errors import OrderUnknownError, RecordConflictError
 from tests.bpm_messages import approval
 from tests.conftest import shanghai

@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from integrations.bpm.kept import apply_kept
-from integrations.bpm.signature import sign
+from integrations.bpm.callback_signature import sign
+from integrations.bpm.kept_callbacks import apply_kept
 from integrations.models import BpmCallback
 from integrations.partners.profile import ProfileError, read_profile
 from orders.models import Attempt, Dispatch, SearchPiece

@@ -10,8 +10,8 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from integrations.bboss import rate_limit
-from integrations.bpm.signature import sign
+from integrations.bboss import caller_limits
+from integrations.bpm.callback_signature import sign
 from integrations.models import BpmCallback
 from integrations.partners.profile import read_profile
 from orders.history.pruning import prune
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_strangers_yet():
-    rate_limit.strangers.clear()
+    caller_limits.strangers.clear()
 
 
 def call(body=RECORD, secret=SECRET, **extra):

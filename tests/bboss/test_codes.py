@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.bboss.responses import Code
+from integrations.bboss.reply_codes import Code
 from integrations.bboss.signing import sign
 from tests.bboss.conftest import envelope
 

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from integrations.bboss.content import TrialSerializer, is_withdrawal, read_order, read_withdrawal
-from integrations.bboss.responses import Code, Refused
+from integrations.bboss.content_fields import TrialSerializer, is_withdrawal, read_order, read_withdrawal
+from integrations.bboss.reply_codes import Code, Refused
 from orders.intake.entered import COMPARED
 from orders.intake.write import COPIED
 from orders.models import Order, ServiceType

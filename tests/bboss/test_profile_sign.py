@@ -12,13 +12,13 @@ from django.conf import settings as in_force
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations.base.request_body import OF_ALL
-from integrations.bboss.known_ways import FORMS, TEXTS
+from integrations.base.strict_json import OF_ALL
+from integrations.bboss.message_decoding import Wire, parsed
 from integrations.bboss.sample_envelope import body_of, signed_envelope
 from integrations.bboss.signing import verify
-from integrations.bboss.wire import Wire, parsed
+from integrations.bboss.signing_variants import FORMS, TEXTS
+from integrations.partners.member_rules import toml
 from integrations.partners.profile import SIGN_METHODS, read_profile
-from integrations.partners.rules import toml
 from tests.bboss.conftest import TRIAL
 
 OLD = "an-old-secret-of-bboss"

@@ -6,8 +6,8 @@ import time
 import pytest
 from django.conf import settings
 
-from integrations.base.request_body import OF_STRANGERS
-from integrations.bboss.envelope import masked_body, masked_head, storable_hint
+from integrations.base.strict_json import OF_STRANGERS
+from integrations.bboss.request_checks import masked_body, masked_head, storable_hint
 from tests.bboss.conftest import PATH, TRIAL, envelope
 
 SIZE = 2 * 1024 * 1024 - 100

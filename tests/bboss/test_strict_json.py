@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from integrations.base.request_body import BadJsonError, parse_bytes, parse_text
+from integrations.base.strict_json import BadJsonError, parse_bytes, parse_text
 
 BAD = {
     "nothing": b"",

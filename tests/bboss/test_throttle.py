@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from integrations.bboss import rate_limit
-from integrations.bboss.rate_limit import Buckets, caller_address, check_rate, parse_networks, parse_rate
-from integrations.bboss.responses import Refused
+from integrations.bboss import caller_limits
+from integrations.bboss.caller_limits import Buckets, caller_address, check_rate, parse_networks, parse_rate
+from integrations.bboss.reply_codes import Refused
 from tests.bboss.conftest import PATH, answered, envelope
 from tests.races.conftest import at_once
 
@@ -20,9 +20,9 @@ def envelope_bytes():
 @pytest.fixture(autouse=True)
 def nobody_has_called(monkeypatch):
     """Nobody has called yet, and the tests' clock moves the time of the counts too."""
-    monkeypatch.setattr(rate_limit, "monotonic", time.time)
-    rate_limit.callers.clear()
-    rate_limit.strangers.clear()
+    monkeypatch.setattr(caller_limits, "monotonic", time.time)
+    caller_limits.callers.clear()
+    caller_limits.strangers.clear()
 
 
 RATES = [("600/min", (600, 60)), ("10/s", (10, 1)), ("1000/hour", (1000, 3600)), (" 5 / Day ", (5, 86400)), ("", None)]
@@ -134,7 +134,7 @@ def test_counting_asks_the_database_nothing(settings, django_assert_num_queries,
     settings.BBOSS_RATE = settings.BBOSS_UNSIGNED_RATE = "2/min"
     with django_assert_num_queries(0):
         assert passes(3) == 2
-        rate_limit.check_unsigned_rate()
+        caller_limits.check_unsigned_rate()
 
 
 def passes(count: int, address: str = "10.0.0.7") -> int:
@@ -170,7 +170,7 @@ def test_a_rate_is_exact_and_comes_back_evenly(settings, clock):
 
 
 def test_of_too_many_callers_the_one_that_has_not_called_for_longest_is_forgotten(monkeypatch, clock):
-    monkeypatch.setattr(rate_limit, "MAX_CALLERS", 3)
+    monkeypatch.setattr(caller_limits, "MAX_CALLERS", 3)
     buckets = Buckets()
     assert [buckets.spend(name, 1, 60) for name in "abc"] == [True] * 3
     assert not buckets.spend("a", 1, 60)  # a has just called, so b is the oldest
@@ -180,17 +180,17 @@ def test_of_too_many_callers_the_one_that_has_not_called_for_longest_is_forgotte
 
 
 def test_strangers_from_everywhere_do_not_get_a_new_rate(settings, monkeypatch, clock):
-    monkeypatch.setattr(rate_limit, "MAX_CALLERS", 3)
+    monkeypatch.setattr(caller_limits, "MAX_CALLERS", 3)
     settings.BBOSS_RATE, settings.BBOSS_UNSIGNED_RATE = "1/min", "1/min"
-    rate_limit.check_unsigned_rate()
+    caller_limits.check_unsigned_rate()
     assert [passes(1, f"10.0.0.{number}") for number in range(9)] == [1] * 9
     with pytest.raises(Refused):
-        rate_limit.check_unsigned_rate()
+        caller_limits.check_unsigned_rate()
 
 
 def test_threads_that_call_at_once_get_as_many_through_as_may(settings, monkeypatch):
     settings.BBOSS_RATE = "1000/hour"
-    monkeypatch.setattr(rate_limit, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(caller_limits, "monotonic", lambda: 0.0)
     assert sum(at_once(*[lambda: passes(200)] * 8)) == 1000
 
 

@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from integrations.onboarding.samples import samples
+from integrations.partners.member_rules import toml
 from integrations.partners.profile import read_profile
-from integrations.partners.rules import toml
 from tests.bpm_messages import approval
 
 OURS = """
@@ -95,7 +95,7 @@ def test_without_a_database_it_still_shows_the_profile(capsys, monkeypatch):
     def away():
         raise OperationalError("the server is away")
 
-    monkeypatch.setattr("integrations.management.commands.partners.standings", away)
+    monkeypatch.setattr("integrations.management.commands.partners.call_statuses", away)
     lines = told(capsys)
     assert lines[1] == "how each call stands is not known: the server is away"
     assert part(lines, "bpm.start")[-1].endswith('process  ["result.processId"]  (default)')

@@ -16,7 +16,7 @@ from orders.db.trail_guard import entries
 from orders.models import Incident, OrderEvent, Pause, TrailEntry
 from orders.texts.secrets_in_text import kept_words
 from project.trail.command_trail import note_command
-from project.trail.trail import Asked, newest
+from project.trail.trail_query import TrailFilter, newest_acts
 from project.trail_syslog import message
 from tests import factories as make
 from tests.sources import APPS
@@ -212,7 +212,7 @@ def test_the_guard_comes_back_after_an_error():
 
 def test_what_an_older_worker_still_writes_is_neither_shown_nor_sent(capsys):
     whole(["shell", "-c", f"create_superuser(**{{'password': '{PASSWORD}'}})"])
-    [act] = newest(Asked(), number=9)
+    [act] = newest_acts(TrailFilter(), number=9)
     assert PASSWORD not in act.details
     assert PASSWORD not in message(act).decode()
     call_command("audit", json=True)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from project.accounts.company import provider
-from project.base.environment import grants
+from project.base.settings_table import grants
 from project.urls import urlpatterns as without_company
 from tests.admin.conftest import member  # noqa: F401  people in their roles
 from tests.company.issuer import CLIENT, SECRET, Issuer
@@ -24,7 +24,7 @@ def with_company(settings, url: str) -> None:
     settings.OIDC_ROLES = grants("OIDC_ROLES", ROLES)
     settings.SITE_URL = "http://testserver"
     settings.ROOT_URLCONF = "tests.company.urls"
-    provider.kept.forget()
+    provider.cache.forget()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def issuer(settings):
     with Issuer() as issuer:
         with_company(settings, issuer.url)
         yield issuer
-    provider.kept.forget()
+    provider.cache.forget()
 
 
 def goes_on_to(answer) -> str:

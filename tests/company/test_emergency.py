@@ -16,7 +16,7 @@ from django.utils import timezone
 from notifications.models import Mail
 from orders.admin.journal_values import entry_words
 from orders.models import Incident, OrderEvent
-from project.base.environment import Grant, WrongError, grants
+from project.base.settings_table import Grant, WrongError, grants
 from project.checks import TAG
 from project.models import CompanyAccount, EmergencyAccount, User
 from tests.admin.test_accounts import form, page
@@ -83,7 +83,7 @@ def test_nobody_is_let_in_untold(keeper, monkeypatch):
     def broken(*_args, **_more):
         raise RuntimeError
 
-    monkeypatch.setattr("project.accounts.emergency.open_desk_incident", broken)
+    monkeypatch.setattr("project.accounts.emergency_accounts.open_desk_incident", broken)
     client = Client(raise_request_exception=False)
     assert client.post(LOGIN, {"username": "keeper", "password": "right"}).status_code == 500
     assert "_auth_user_id" not in client.session

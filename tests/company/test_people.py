@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import OrderEvent, TrailEntry
-from project.accounts.company.admission import MAIL_COUNTS
-from project.base.environment import grants
+from project.accounts.company.account_provisioning import MAIL_LINK_VALID_FOR
+from project.base.settings_table import grants
 from project.models import CompanyAccount, EmergencyAccount, User
-from project.trail.trail import Asked, newest
+from project.trail.trail_query import TrailFilter, newest_acts
 from tests import factories
 from tests.admin.test_accounts import form, page
 from tests.company.conftest import CALLBACK, sent
@@ -77,7 +77,7 @@ def test_what_was_given_by_hand_is_not_kept_and_the_trail_says_from_what_to_what
     user_of(browser(groups=["ibs-bj"]))
     assert may(user) == ({"业务人员"}, True, {"BJ", "TJ"})
     assert (user.is_superuser, user.user_permissions.exists()) == (False, False)
-    [act, *_before] = newest(Asked(kind="accounts"), number=2)
+    [act, *_before] = newest_acts(TrailFilter(kind="accounts"), number=2)
     taken = "订单管理 · 导出记录：同意他人导出个人信息"
     assert act.words == f"按公司账号登录调整 li.ming 的角色：− 管理员；归属：* → BJ+TJ；收回：超级用户、{taken}"
 
@@ -253,7 +253,7 @@ def test_a_mail_that_waited_too_long_joins_nobody(browser, manager, account):
     join(manager, account, company_mail="on")
     CompanyAccount.objects.update(until=timezone.now() - datetime.timedelta(seconds=1))
     assert user_of(browser(**MAIL)) != account
-    assert datetime.timedelta(days=7) == MAIL_COUNTS
+    assert datetime.timedelta(days=7) == MAIL_LINK_VALID_FOR
 
 
 def test_two_accounts_with_one_mail_are_never_joined_by_it(browser, manager, account):
@@ -292,7 +292,7 @@ def test_accounts_with_all_rights_and_for_an_emergency_stay_apart(browser, manag
 
 def test_a_person_who_was_faster_keeps_the_account_that_they_got(manager, account, settings, monkeypatch):
     theirs = CompanyAccount.objects.create(user=factories.UserFactory(), issuer=settings.OIDC_ISSUER, subject="u-1")
-    monkeypatch.setattr("project.accounts.staff.why_not_to_be_joined", lambda *_user, **_asked: None)
+    monkeypatch.setattr("project.accounts.account_admin.why_link_refused", lambda *_user, **_asked: None)
     assert "此人刚刚已有账号" in manager.get(join(manager, account, company_subject="u-1")["Location"]).text
     assert list(CompanyAccount.objects.all()) == [theirs]
 
@@ -365,7 +365,7 @@ def test_failures_of_the_company_log_in_are_noted_and_a_flood_of_them_fills_noth
         ("login_failed", "", "", "wrong", "10.0.0.9"),
         ("login_failed", "", "", "away", "127.0.0.1"),
     ]
-    acts = newest(Asked(kind="login_failed"), number=3)
+    acts = newest_acts(TrailFilter(kind="login_failed"), number=3)
     assert [act.more for act in acts] == [
         "公司账号登录：账号系统没有响应",
         "公司账号登录：账号系统的答复无效",

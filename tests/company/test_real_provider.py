@@ -28,13 +28,13 @@ pytestmark = [pytest.mark.django_db, needs_provider]
 
 @pytest.fixture
 def real(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(provider, "PAUSE", 0.0)
+    monkeypatch.setattr(provider, "RETRY_AFTER_SECONDS", 0.0)
     with Children(tmp_path) as children:
         found = RealProvider(children, SITE)
         found.start()
         with_company(settings, found.url)
         yield found
-    provider.kept.forget()
+    provider.cache.forget()
 
 
 class Live(requests.Session):

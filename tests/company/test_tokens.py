@@ -125,10 +125,10 @@ def test_a_wrong_signature_lets_nobody_in(issuer, how):
 def test_keys_that_change_are_read_again_once(browser, issuer, monkeypatch):
     assert is_in(browser())
     issuer.key, issuer.number, issuer.keys = OTHER_KEY, "k2", [public(OTHER_KEY, "k2")]
-    monkeypatch.setattr(provider, "PAUSE", 0.0)
+    monkeypatch.setattr(provider, "RETRY_AFTER_SECONDS", 0.0)
     assert is_in(browser())
     assert issuer.asked.count("/keys") == 2
-    monkeypatch.setattr(provider, "PAUSE", 10.0)
+    monkeypatch.setattr(provider, "RETRY_AFTER_SECONDS", 10.0)
     issuer.number = "made up"
     for _ in range(3):
         assert not is_in(browser())
@@ -138,7 +138,7 @@ def test_keys_that_change_are_read_again_once(browser, issuer, monkeypatch):
 def test_a_key_that_is_gone_counts_no_more_after_an_hour(browser, issuer, monkeypatch):
     assert is_in(browser())
     issuer.keys = [public(KEY, "k1", use="enc")]
-    provider.kept.keys_at -= provider.KEPT_SECONDS
+    provider.cache.keys_at -= provider.CACHE_SECONDS
     assert not is_in(browser())
 
 
@@ -187,7 +187,7 @@ def test_states_lie_in_a_cookie_that_no_other_host_sets_and_no_script_reads(issu
 
 def test_a_state_of_long_ago_does_not_count(issuer, monkeypatch):
     client, asked = sent()
-    monkeypatch.setattr("project.accounts.company.views.STATE_SECONDS", 0)
+    monkeypatch.setattr("project.accounts.company.company_login_pages.STATE_SECONDS", 0)
     assert client.get(CALLBACK, {"code": issuer.code_for(asked), "state": asked["state"]}).status_code == 400
 
 
@@ -238,7 +238,7 @@ def test_while_the_provider_is_away_the_door_says_so_and_sessions_go_on(browser,
     User.objects.create_user("wang", password="right", is_staff=True)
     settings.PASSWORD_LOGIN = passwords
     issuer.status = 500
-    provider.kept.forget()
+    provider.cache.forget()
     answer = outside.get(START)
     assert answer.status_code == 503
     assert "公司账号登录没有响应" in answer.content.decode()
@@ -252,10 +252,10 @@ def test_the_door_does_not_lead_to_a_provider_that_went_away_since_its_last_answ
     assert is_in(browser())
     issuer.status = 500
     assert Client().get(START).status_code == 302  # it answered a moment ago
-    provider.kept.read_at -= provider.PAUSE
+    provider.cache.read_at -= provider.RETRY_AFTER_SECONDS
     assert Client().get(START).status_code == 503
     issuer.status = 200
-    provider.kept.failed_at -= provider.PAUSE
+    provider.cache.failed_at -= provider.RETRY_AFTER_SECONDS
     assert is_in(browser())
     assert issuer.asked.count("/keys") == 1
 
@@ -324,7 +324,7 @@ def test_a_log_out_ends_both_sessions(browser, issuer):
 @pytest.mark.parametrize("away", [True, False])
 def test_a_log_out_works_without_the_provider(browser, issuer, away):
     client = browser().browser
-    provider.kept.forget()
+    provider.cache.forget()
     issuer.status, issuer.description = (500, {}) if away else (200, {"end_session_endpoint": None})
     answer = client.post("/admin/logout/")
     assert (answer.status_code, goes_on_to(answer)) == (200, "")

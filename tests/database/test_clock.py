@@ -16,7 +16,7 @@ from integrations.base.database_clock import MEASURE_EVERY, _Measured, measure
 from integrations.delivery.channels import build_payloads
 from integrations.models import Heartbeat
 from integrations.worker.lease_lock import Lease
-from integrations.worker.schedules import make_schedules
+from integrations.worker.recurring_schedules import make_schedules
 from orders.models import Attempt, Dispatch
 from orders.outbox.enqueue import wake
 from orders.sending.claim import claim

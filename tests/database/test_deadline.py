@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
 from integrations.base.database_deadline import database_deadline, is_away, limit_statements
-from project.database.options import database_entry
+from project.database.database_settings import database_entry
 from project.database.postgresql.base import AWAY_TIMEOUT, HEALTH_CHECK, gate
 from tests.harness.relay import Relay
 from tests.processes.conftest import postgres  # noqa: F401  the server's address

@@ -4,8 +4,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from integrations.base.database_deadline import NEVER
-from project.base.environment import WrongError, database
-from project.database.options import database_entry, session_limits
+from project.base.settings_table import WrongError, database
+from project.database.database_settings import database_entry, session_limits
 
 
 def options(url: str, **more) -> dict:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from integrations.base import not_stored
+from integrations.base import orders_not_stored
 from notifications.models import Mail
 from orders.intake.rehearsal import rehearse
 from orders.models import BillingRecord, Dispatch, InboundMessage, Order
@@ -297,8 +297,8 @@ def test_status_counts_the_answers_20000_of_ten_minutes(client, clock, monkeypat
     assert [one.alarm for one in reasons(desk_status(timezone.now())) if "20000" in one.text] == [""]
     clock.shift(430)
     assert said() == (None, [])
-    not_stored.note()
-    assert len(list(not_stored.FOLDER.iterdir())) == 1
+    orders_not_stored.count_order_not_stored()
+    assert len(list(orders_not_stored.FOLDER.iterdir())) == 1
 
 
 def all_rows() -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from project.base.environment import SETTINGS
+from project.base.settings_table import SETTINGS
 from tests.harness.children import ROOT
 from tests.harness.desk import SECRETS, ProcessDesk
 

@@ -14,8 +14,8 @@ from django.utils.translation import override
 from orders.texts.error_messages import MESSAGES
 from orders.texts.incident_causes import CAUSES
 from project.observability.alarm_mails import EACH_MINUTE
-from project.observability.alarms import ALARMS, BY_INCIDENT
-from project.observability.stops import STOPS
+from project.observability.alarm_texts import ALARMS, BY_INCIDENT
+from project.observability.silent_failures import STOPS
 from tests.deploy.prometheus import PANELS, RULES_FILE, SELECTOR
 from tests.deploy.quiet_week import quiet_week
 from tests.deploy.record import RECORDED, STEP

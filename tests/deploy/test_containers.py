@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from project.base.environment import TABLE
+from project.base.settings_table import TABLE
 from tests.first_start.lines import ROOT
 
 DEPLOY = ROOT / "deploy"

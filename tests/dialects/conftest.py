@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations.bboss.sample_envelope import body_of, signed_envelope
 from integrations.partners.profile import Profile, load_profile, read_profile
-from integrations.sandbox.approve import callback_for
+from integrations.sandbox.send_callback import callback_for
 from notifications.models import Contact
 from orders.activation import run_job
 from orders.models import AffectedOrder, Dispatch, OrderEvent, PartnerHold, TrialUsage

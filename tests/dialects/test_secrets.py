@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from integrations.bboss import rate_limit
+from integrations.bboss import caller_limits
 from project.models import User
 from project.trail.settings_trail import note_settings
 from tests.harness.ports import free_port
@@ -52,7 +52,7 @@ OURS_TO_PRINT = {"sign_message"}  # whose envelope carries the token
 @pytest.fixture
 def played(desk_of, monkeypatch, settings, tmp_path):
     """A desk on which all went wrong that can, and then right."""
-    rate_limit.strangers.clear()
+    caller_limits.strangers.clear()
     for name, secret in SECRETS.items():
         monkeypatch.setenv(name, secret)
         if hasattr(settings, name):

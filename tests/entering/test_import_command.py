@@ -7,8 +7,8 @@ import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations.bboss.content import read_order
-from integrations.bboss.responses import Refused
+from integrations.bboss.content_fields import read_order
+from integrations.bboss.reply_codes import Refused
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order, OrderEvent
 from tests.bboss_messages import post_order
 from tests.conftest import shanghai

@@ -11,10 +11,10 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.base.other_desk import enter
+from integrations.base.other_desk import register_process
 from integrations.delivery import loop
-from integrations.onboarding.standing import doubtful_answers, standings
-from integrations.outbound.http import PartnerError
+from integrations.onboarding.call_status import call_statuses, doubtful_answers
+from integrations.outbound.http_client import PartnerError
 from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
 from notifications.models import Mail
@@ -245,7 +245,7 @@ def test_how_calls_stand(desk, prove, capsys, admin_client):
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"), trial("T2", "b.example.com"), activation("A2", of="T2"))
-    calls = {row.name: row for row in standings()}
+    calls = {row.name: row for row in call_statuses()}
     post, start = calls["bigdata.post"], calls["bpm.start"]
     assert (post.proofs["create"].order, post.held, post.accepted.dispatch.order.number) == ("T1", None, "A2")
     assert (start.proofs, start.held.order, start.refused.dispatch.order.number) == ({"start": None}, "A1", "A1")
@@ -367,10 +367,10 @@ def test_a_changed_profile_lists_what_would_read_otherwise(desk, prove, caplog):
     desk.sandbox.fault(path=BPM, kind="refusal", count=3)
     play_more(desk, "1", "2", "3")
     assert [desk.state(f"A{n}") for n in "123"] == ["failed"] * 3
-    enter("worker")
+    register_process("worker")
     assert desk_status(timezone.now())["read_otherwise"] == []
     prove.PARTNERS = read_profile(OTHERWISE)
-    enter("worker, reloaded", changed=True)
+    register_process("worker, reloaded", changed=True)
     assert "3 answers would read otherwise; `resume` and `resend` carry it out: A3 bpm.start refused" in caplog.text
     assert [desk.step("A3", "start_bpm").state, desk.step("A2", "start_bpm").may_have_acted] == ["failed", False]
     found = desk_status(timezone.now())
@@ -558,6 +558,6 @@ def test_a_start_is_no_probe_until_bpm_can_be_reached(desk, ask, monkeypatch):
             raise answer
         return answer
 
-    monkeypatch.setattr(loop, "reach", reach)
-    assert [loop._may_send_one("bpm") for _ in range(2)] == [False, True]
-    assert loop._may_send_one("bigdata")
+    monkeypatch.setattr(loop, "check_reachable", reach)
+    assert [loop._may_send_probe("bpm") for _ in range(2)] == [False, True]
+    assert loop._may_send_probe("bigdata")

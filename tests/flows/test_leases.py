@@ -71,10 +71,12 @@ def test_what_is_in_flight_to_a_partner_is_bounded_too(desk, monkeypatch):
     """Bodies in flight fill the memory as well: nothing more is claimed for a partner with so much in flight."""
     monkeypatch.setattr(leases, "RECORDS_A_CLAIM", 2)
     monkeypatch.setattr(loop, "RECORDS_IN_FLIGHT", 4)
-    monkeypatch.setattr(loop, "LOOK_AGAIN", 0)
+    monkeypatch.setattr(loop, "RECHECK_AFTER", 0)
     seen = []
-    really = loop.Drain._rooms
-    monkeypatch.setattr(loop.Drain, "_rooms", lambda drain: seen.append(in_flight(drain)) or really(drain))
+    really = loop.Drain._free_calls_by_partner
+    monkeypatch.setattr(
+        loop.Drain, "_free_calls_by_partner", lambda drain: seen.append(in_flight(drain)) or really(drain)
+    )
     for number in range(4):
         desk.post(trial(f"T{number}", *TWO))
     desk.sandbox.delay(0.8)

@@ -181,7 +181,7 @@ def test_a_drain_sends_it_alone_and_first(desk, watched):
 
 def test_a_drain_does_not_keep_others_waiting_for_long(desk, watched, monkeypatch):
     """After a while steps that never lost a worker go first; the rest follow when nothing else is due."""
-    monkeypatch.setattr(loop, "ALONE_FOR", -1.0)
+    monkeypatch.setattr(loop, "ISOLATED_FOR", -1.0)
     desk.post(trial("L0"))
     lose(desk, *desk.claim())
     desk.play(trial("T0"))

@@ -7,7 +7,7 @@ from django.db import ProgrammingError, connection
 from django.utils import timezone
 
 from integrations import tasks
-from integrations.bboss import rate_limit
+from integrations.bboss import caller_limits
 from integrations.worker import heartbeat
 from orders.models import Dispatch, Order, OrderEvent
 from orders.restore import high_water_mark, restored_guard
@@ -42,7 +42,7 @@ def test_tables_that_only_note(desk, what):
 
 def test_the_rate(desk, settings, monkeypatch, caplog):
     settings.BBOSS_RATE = settings.BBOSS_UNSIGNED_RATE = "1/min"
-    monkeypatch.setattr(rate_limit.Buckets, "spend", broken)
+    monkeypatch.setattr(caller_limits.Buckets, "spend", broken)
     post_some(desk)
     assert "was not counted" in caplog.text
 

@@ -14,7 +14,7 @@ from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconcil
 from orders.sending.pausing import end_pauses, pause_partner, resume_partner
 from orders.sending.resend import Selection, judge_selection
 from orders.texts.errors import NotAllowedError
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import DeskSnapshot
 from tests.conftest import shanghai
 from tests.flows.conftest import BILLING, BPM, code_of
 from tests.flows.contents import activation, trial
@@ -183,12 +183,12 @@ def test_what_waits_is_not_overdue(desk, client):
     pause()
     desk.post(trial("T1", "t1.example.com"))
     desk.clock.shift(7200)
-    assert Facts(timezone.now()).oldest_due["bigdata"] == 0
+    assert DeskSnapshot(timezone.now()).oldest_due["bigdata"] == 0
     assert client.get("/readyz").json()["oldest_due_seconds"] == 0
     assert 'desk_oldest_due_seconds{partner="bigdata"} 0.0' in client.get("/metrics").content.decode().splitlines()
     resume()
     desk.clock.shift(7)
-    assert Facts(timezone.now()).oldest_due["bigdata"] == 7
+    assert DeskSnapshot(timezone.now()).oldest_due["bigdata"] == 7
 
 
 def test_the_one_that_goes_on_may_be_late_meanwhile(desk):
@@ -204,7 +204,7 @@ def test_the_one_that_goes_on_may_be_late_meanwhile(desk):
         created_at=timezone.now(),
     )
     desk.clock.shift(300)
-    assert Facts(timezone.now()).oldest_due == {"bigdata": 0.0, "bpm": 300.0, "mail": 0.0, "files": 0.0}
+    assert DeskSnapshot(timezone.now()).oldest_due == {"bigdata": 0.0, "bpm": 300.0, "mail": 0.0, "files": 0.0}
 
 
 def incident():
@@ -284,7 +284,7 @@ def test_questions_are_not_asked(desk):
 def test_a_comparison_under_way_stops(desk, monkeypatch):
     for number in ("T1", "T2", "T3"):
         desk.play(trial(number, f"{number.lower()}.example.com"))
-    monkeypatch.setattr("integrations.bigdata.reconciliation.BATCH", 1)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.ORDERS_A_BATCH", 1)
     monkeypatch.setattr("integrations.bigdata.reconciliation.Comparison._add_counts", lambda run: pause())
     reconcile()
     row = Reconciliation.objects.get()

@@ -9,7 +9,7 @@ from django.utils import timezone
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery import loop
 from integrations.delivery.loop import Drain
-from integrations.outbound import rate
+from integrations.outbound import partner_rate
 from notifications.models import Mail
 from orders.mails.mails import queue_mail
 from orders.models import Attempt, Dispatch
@@ -23,7 +23,7 @@ EARLY = 0.05  # seconds by which threads and the wire may bring two calls closer
 
 @pytest.fixture(autouse=True)
 def forget():
-    rate._forget()
+    partner_rate._forget()
 
 
 @pytest.fixture
@@ -131,11 +131,11 @@ def test_a_question_counts_as_well(desk, arrivals, settings):
 
 def test_the_second_call_of_a_step_goes_first(settings):
     settings.PARTNER_RATE = 5
-    assert rate.wait_for_slot("bigdata")
+    assert partner_rate.wait_for_slot("bigdata")
     told = []
 
     def ask(name, urgent):
-        rate.wait_for_slot("bigdata", urgent=urgent)
+        partner_rate.wait_for_slot("bigdata", urgent=urgent)
         told.append(name)
 
     threads = [threading.Thread(target=ask, args=(place, False)) for place in range(3)]
@@ -149,14 +149,14 @@ def test_the_second_call_of_a_step_goes_first(settings):
 
 def test_who_would_be_too_late_has_no_turn(settings):
     settings.PARTNER_RATE = 0.05
-    assert rate.wait_for_slot("bpm")
+    assert partner_rate.wait_for_slot("bpm")
     began = time.monotonic()
-    assert not rate.wait_for_slot("bpm", latest=began + 10)
+    assert not partner_rate.wait_for_slot("bpm", latest=began + 10)
     assert time.monotonic() - began < 10, "told at once, not when it is too late"
-    assert rate.wait_for_slot("bigdata", latest=began + 10), "each partner has its own"
+    assert partner_rate.wait_for_slot("bigdata", latest=began + 10), "each partner has its own"
 
 
 def test_no_bound(settings):
     settings.PARTNER_RATE = 0
     began = time.monotonic()
-    assert all(rate.wait_for_slot("bpm", latest=began) for _ in range(1000))
+    assert all(partner_rate.wait_for_slot("bpm", latest=began) for _ in range(1000))

@@ -10,7 +10,7 @@ from django_q.models import OrmQ, Schedule
 
 from integrations import tasks
 from integrations.bigdata.reconciliation import Comparison, Scope
-from integrations.worker.schedules import make_schedules
+from integrations.worker.recurring_schedules import make_schedules
 from orders.incidents.incidents import open_incident
 from orders.models import BillingRecord, Difference, Dispatch, Incident, OrderEvent, Reconciliation
 from orders.outbox.release import release
@@ -297,7 +297,7 @@ def test_each_night_in_parts(desk, store, monkeypatch):
     schedule = Schedule.objects.get(name="desk-reconcile")
     assert timezone.localtime(schedule.next_run).strftime("%H:%M") == "03:10"
     assert schedule.func == "integrations.tasks.reconcile"
-    monkeypatch.setattr("integrations.bigdata.reconciliation.BATCH", 1)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.ORDERS_A_BATCH", 1)
     monkeypatch.setattr(tasks, "PART_SECONDS", 0)
     OrmQ.objects.all().delete()
     assert tasks.reconcile() == "1 orders, 0 differences"
@@ -318,7 +318,7 @@ def test_without_any_order(desk, capsys):
 
 def test_no_more_records_are_compared_together_than_fit_into_memory(desk, capsys, monkeypatch):
     """An order with more records is compared alone."""
-    monkeypatch.setattr("integrations.bigdata.reconciliation.RECORDS", 3)
+    monkeypatch.setattr("integrations.bigdata.reconciliation.RECORDS_A_BATCH", 3)
     sizes = []
     asked = Comparison._ask
     monkeypatch.setattr(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from orders.incidents.incident_desk import ignore_incident, resolve_incident
 from orders.incidents.stuck import needs_somebody, stuck
 from orders.models import AffectedOrder, Difference, Incident, Order
-from project.observability.facts import Facts
+from project.observability.desk_snapshot import DeskSnapshot
 from tests import factories
 from tests.flows import contents
 from tests.flows.conftest import BILLING, DELETE, code_of
@@ -33,7 +33,7 @@ def numbers() -> list[str]:
     """Gives the orders of the list and checks that they are those of the query."""
     found = [row.number for row in stuck() if row.state != "unknown"]
     assert sorted(found) == sorted(needs_somebody().values_list("number", flat=True))
-    assert Facts(timezone.now()).stuck == len(stuck())
+    assert DeskSnapshot(timezone.now()).stuck == len(stuck())
     return found
 
 

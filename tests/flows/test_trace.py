@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.outbound import http
+from integrations.outbound import http_client
 from orders.models import Attempt, Order
 from tests.flows.conftest import BILLING
 from tests.processes.orders import trial
@@ -19,13 +19,13 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 @pytest.fixture
 def headers(monkeypatch):
     """The headers of each call to a partner."""
-    sent, exchange = [], http._exchange
+    sent, exchange = [], http_client._exchange
 
     def note(request, *more):
         sent.append(request.headers)
         return exchange(request, *more)
 
-    monkeypatch.setattr(http, "_exchange", note)
+    monkeypatch.setattr(http_client, "_exchange", note)
     return sent
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 
 from approvals.models import ApprovalRecord
-from integrations.bboss.responses import Code
+from integrations.bboss.reply_codes import Code
 from orders.models import InboundMessage, Order
 from tests.hostile.mutations import BBOSS
 from tests.hostile.wire import Request

@@ -11,9 +11,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core import NotSet
 from schemathesis.specs.openapi import checks
 
-from integrations.bboss.responses import Code
+from integrations.bboss.reply_codes import Code
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.signature import sign
+from integrations.bpm.callback_signature import sign
 from project.wsgi import application
 from tests.hostile import valid
 from tests.hostile.desk import connection_stays_open

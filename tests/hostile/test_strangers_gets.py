@@ -27,7 +27,7 @@ def company(request, settings):
         issuer.status = 200 if request.param == "there" else 500
         Client().get("/readyz", {"for": "intake"})  # tries whether an order can be stored, with one row for good
         yield
-    provider.kept.forget()
+    provider.cache.forget()
 
 
 def addresses(*values: str) -> list[str]:
@@ -111,4 +111,4 @@ def test_the_company_log_in_s_start_is_no_row_however_often(settings):
         assert risen(before) == {}
         assert sum(len(cookie.value) for cookie in client.cookies.values()) < 4000  # what browsers keep of one
         assert len(set(states)) == 60
-    provider.kept.forget()
+    provider.cache.forget()

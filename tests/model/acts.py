@@ -5,7 +5,7 @@ import inspect
 import re
 from dataclasses import dataclass, field
 
-from integrations.bboss.responses import Refused
+from integrations.bboss.reply_codes import Refused
 from orders.texts.errors import OrderError
 
 WRITES = ("INSERT", "UPDATE", "DELETE")

@@ -19,7 +19,7 @@ from django.test import override_settings
 
 from integrations.bigdata import reconciliation
 from integrations.delivery import channels
-from integrations.outbound import http
+from integrations.outbound import http_client
 from integrations.partners.profile import read_profile
 from notifications.sending import MailError
 from orders.restore import restored_guard
@@ -82,7 +82,7 @@ class Stage:
     def __enter__(self) -> "Stage":
         self.stack = contextlib.ExitStack()
         for patch in (
-            mock.patch.object(http, "_exchange", self._exchange),
+            mock.patch.object(http_client, "_exchange", self._exchange),
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
             mock.patch.object(channels, "check_files", lambda **named: self.desk.look_at_files(**named)),
             mock.patch.object(channels, "send_mail", self._mail),

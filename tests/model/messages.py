@@ -7,8 +7,8 @@ import uuid
 
 from django.utils import timezone
 
-from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
-from integrations.bboss.responses import Refused
+from integrations.bboss.content_fields import is_withdrawal, read_order, read_withdrawal
+from integrations.bboss.reply_codes import Refused
 from orders.bpm.approvals import receive_approval
 from orders.intake.receive import keep_message, receive_order
 from orders.models import InboundMessage, Order

@@ -1,6 +1,6 @@
 """The partners at the other end of the wire: the sandbox's rules, called directly, and faults on the way.
 
-`Wire.exchange` replaces `integrations.outbound.http._exchange`; everything above it is real.
+`Wire.exchange` replaces `integrations.outbound.http_client._exchange`; everything above it is real.
 """
 
 import dataclasses
@@ -10,9 +10,9 @@ import re
 from collections import deque
 from urllib.parse import urlsplit
 
-from integrations.outbound.formats import WIRE_FORMAT, encode
-from integrations.outbound.http import PartnerError
-from integrations.sandbox.faults import KINDS, Fault
+from integrations.outbound.http_client import PartnerError
+from integrations.outbound.wire_formats import WIRE_FORMAT, encode
+from integrations.sandbox.faults import FAULT_KINDS, Fault
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import Partners
 from orders.rules.local_time import SHANGHAI
@@ -137,7 +137,7 @@ class Wire:
             raise PartnerError("no complete answer in time", code="timeout", unknown=True, transport=True)
         if fate == "ok" and self.refused & what_it_does(call):
             fate = "refuse"
-        if fate == "409" and "409" not in KINDS:
+        if fate == "409" and "409" not in FAULT_KINDS:
             return json_response({"code": 409, "message": "沙箱故障"}, 409)
         if fate in SAID:
             return self.say(call, fate)

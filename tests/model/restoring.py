@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from integrations.bboss.responses import Refused
+from integrations.bboss.reply_codes import Refused
 from orders.models import Order, OrderEvent, Pause
 from orders.office.bulk.service import stop_runs
 from orders.outbox.effects import bpm_acts

@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from integrations.bigdata.client import product_infos
-from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.bigdata_steps import record_facts
+from integrations.bigdata.billing_record_fields import records_body
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.circuit_breaker import open_partners
 from orders.actions.accept import ask_to_accept
@@ -255,7 +255,7 @@ class Staff:
         if not rows:
             found = BillingRecord.objects.filter(order__number=number, domain_key=key, cancel_time__isnull=False)
             facts = [record_facts(row, cancelled=False) for row in found.select_related("order__attribution")]
-            rows = product_infos(facts)["productInfos"]
+            rows = records_body(facts)["productInfos"]
         if not rows:
             return "no such record"
         self.wire.meddle(rows[-1], what, "" if to is None else day(to) + MOMENTS[what])

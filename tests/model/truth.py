@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations.bigdata.client import product_infos
-from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.bigdata_steps import record_facts
+from integrations.bigdata.billing_record_fields import records_body
 from integrations.sandbox.store import Store
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
@@ -346,7 +346,7 @@ def difference(record: BillingRecord, there: dict | None) -> str:
         return f"ours {record.state}, theirs {_status(there)}"
     facts = record_facts(record, cancelled=record.state == R.CANCELLED)
     try:
-        ours = product_infos([facts])["productInfos"][0]
+        ours = records_body([facts])["productInfos"][0]
     except AttributeError:
         return f"ours {record.state} without its times"
     accepted = record.accepted  # accepted, until a step of ours says otherwise

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from integrations.delivery.channels import build_payloads, send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
-from integrations.delivery.loop import LEASE_RESERVE, _may_send_one, record_safely
+from integrations.delivery.loop import LEASE_RESERVE, _may_send_probe, record_safely
 from integrations.models import Breaker
 from notifications.models import Mail
 from orders.attachments.check import FileProblem
@@ -220,7 +220,7 @@ class Worker:
             return []
         rooms = dict.fromkeys(partners or ALL, room)
         for shut in set(SHUT()) & rooms.keys():
-            rooms[shut] = int(may_probe(shut, now=now) and _may_send_one(shut))
+            rooms[shut] = int(may_probe(shut, now=now) and _may_send_probe(shut))
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         work = (
             claim(build=build_payloads, rooms=rooms, now=now, lease=lease, worker="model", down=SHUT())

@@ -6,9 +6,9 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.bigdata.client import deletion, product_infos
+from integrations.bigdata.billing_record_fields import deletion_body, records_body
 from integrations.delivery.channels import send_step
-from integrations.outbound import formats
+from integrations.outbound import wire_formats
 from orders.models import Attempt
 from orders.outbox.outcome import Work
 from tests.partners.test_comparison import facts
@@ -16,17 +16,17 @@ from tests.partners.test_comparison import facts
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"
 BPM, USAGE = "/bpm/flows/start", "/bigdata/trialFlow/query"
 Result = Attempt.Outcome
-RECORD = product_infos([facts()])["productInfos"][0]
+RECORD = records_body([facts()])["productInfos"][0]
 
 
 def work(step: str, payload: dict, channel: str = "billing") -> Work:
     ids = {"dispatch_id": 1, "attempt_id": 1, "token": uuid.uuid4(), "key": str(uuid.uuid4()), "request_id": "r"}
-    body = formats.encode(payload)
+    body = wire_formats.encode(payload)
     return Work(**ids, channel=channel, step=step, payload=body, lease_until=timezone.now())
 
 
-CREATE = work("create_trial_billing", product_infos([facts()]))
-DELETION = work("delete_billing", deletion([facts()]))
+CREATE = work("create_trial_billing", records_body([facts()]))
+DELETION = work("delete_billing", deletion_body([facts()]))
 START = work("start_bpm", {"flowKey": "tyywrwlc"}, "bpm")
 
 
@@ -51,8 +51,8 @@ def test_a_billing_step_asks_what_the_partner_holds(sandbox, fault, step, path):
 def test_by_the_sandboxs_own_rule(sandbox):
     """After a restore from a backup, the desk sends other bytes under a key that has acted."""
     assert send_step(CREATE).result == Result.OK
-    again = product_infos([facts(enterprise_name="北京示例二")])
-    outcome = send_step(dataclasses.replace(CREATE, payload=formats.encode(again)))
+    again = records_body([facts(enterprise_name="北京示例二")])
+    outcome = send_step(dataclasses.replace(CREATE, payload=wire_formats.encode(again)))
     assert outcome.result == Result.ACTED_BEFORE
     assert [record.fields["enterpriseName"] for record in outcome.data["held"]] == ["北京示例"]
 
@@ -92,7 +92,7 @@ def test_bpm_has_nothing_to_be_asked(sandbox):
     [
         (work("fetch_usage", {"productInfos": []}, "usage"), USAGE),
         (work("ask_billing", {"jobId": "100T1"}), QUERY),
-        (work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])}), QUERY),
+        (work("verify_deleted", {"jobId": "100T1", "delete": deletion_body([facts()])}), QUERY),
     ],
 )
 def test_a_look_up_is_refused(sandbox, step, path):
@@ -110,7 +110,7 @@ def test_asking_gives_what_is_held(sandbox):
 
 def test_the_second_delete_after_a_question_has_a_key_of_its_own(sandbox):
     """Its bytes repeat: the partner would answer a known key without acting."""
-    verify = work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])})
+    verify = work("verify_deleted", {"jobId": "100T1", "delete": deletion_body([facts()])})
     for _ in range(2):
         sandbox.partners.store.put_record(RECORD)
         assert send_step(verify).result == Result.OK
@@ -121,7 +121,7 @@ def test_the_second_delete_after_a_question_has_a_key_of_its_own(sandbox):
 def test_a_second_delete_that_meets_409_is_tried_again(sandbox):
     sandbox.partners.store.put_record(RECORD)
     sandbox.fault(DELETE, "409")
-    outcome = send_step(work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])}))
+    outcome = send_step(work("verify_deleted", {"jobId": "100T1", "delete": deletion_body([facts()])}))
     assert (outcome.result, outcome.code, outcome.unknown) == (Result.RETRY, "acted_before", True)
 
 
@@ -129,7 +129,7 @@ def test_both_calls_of_a_verification_share_one_time_out(sandbox, settings):
     settings.PARTNER_TIMEOUT_SECONDS = 1.5  # for both: 2 s
     sandbox.partners.store.put_record(RECORD)
     sandbox.delay(1)
-    outcome = send_step(work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])}))
+    outcome = send_step(work("verify_deleted", {"jobId": "100T1", "delete": deletion_body([facts()])}))
     assert (outcome.result, outcome.code) == (Result.RETRY, "timeout")
 
 
@@ -150,7 +150,7 @@ def test_an_empty_list_is_done_without_a_call(sandbox, step, payload):
 def test_records_of_several_orders_are_all_asked_for(sandbox):
     other = facts(job_id="100T2")
     for one in (facts(), other):
-        sandbox.partners.store.put_record(product_infos([one])["productInfos"][0])
+        sandbox.partners.store.put_record(records_body([one])["productInfos"][0])
     sandbox.fault(BILLING, "409")
-    outcome = send_step(work("fix_create_billing", product_infos([facts(), other, facts("b.example.com")])))
+    outcome = send_step(work("fix_create_billing", records_body([facts(), other, facts("b.example.com")])))
     assert [record.fields["jobId"] for record in outcome.data["held"]] == ["100T1", "100T2"]

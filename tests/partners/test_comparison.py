@@ -2,8 +2,8 @@
 
 import pytest
 
-from integrations.bigdata.client import RecordFacts, deletion, product_infos
-from integrations.bigdata.comparison import Ours, compare_records
+from integrations.bigdata.billing_record_fields import RecordFacts, deletion_body, records_body
+from integrations.bigdata.record_comparison import Ours, compare_records
 from tests.conftest import shanghai
 from tests.partners.test_payloads import record
 
@@ -15,7 +15,7 @@ def facts(domain: str = "A.example.com", **changes) -> RecordFacts:
 
 
 def there(one: RecordFacts, **changes) -> dict:
-    return product_infos([one])["productInfos"][0] | changes
+    return records_body([one])["productInfos"][0] | changes
 
 
 LIVE, GONE = {}, {"cancelStatus": "2"}
@@ -108,8 +108,8 @@ def test_what_staff_live_with_is_no_difference():
 
 def test_what_staff_live_with_is_sent_as_it_is():
     kept = facts(accepted={"province": "200", "enterpriseId": "E9", "cancelStatus": "2", "more": "x"})
-    assert product_infos([kept])["productInfos"] == [there(facts(), province="200", enterpriseId="E9")]
-    assert deletion([kept])["productInfos"][0]["enterpriseId"] == "E9"
+    assert records_body([kept])["productInfos"] == [there(facts(), province="200", enterpriseId="E9")]
+    assert deletion_body([kept])["productInfos"][0]["enterpriseId"] == "E9"
 
 
 @pytest.mark.parametrize(

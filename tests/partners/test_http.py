@@ -17,10 +17,10 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 from werkzeug import Response
 
 from integrations.bigdata import client as bigdata
-from integrations.bpm import delivery as bpm
+from integrations.bpm import bpm_steps as bpm
 from integrations.delivery.channels import longest
-from integrations.outbound import http
-from integrations.outbound.http import PartnerError, check_success, post, waiting_time
+from integrations.outbound import http_client
+from integrations.outbound.http_client import PartnerError, check_success, post, waiting_time
 from integrations.partners.calls import call_of
 from integrations.partners.profile import read_profile
 
@@ -164,7 +164,9 @@ def test_a_long_answer_is_kept_cut(httpserver, letter):
 
 
 def test_a_huge_answer_is_not_read_to_its_end(httpserver):
-    error = refusal(answering(httpserver, b'{"code": 200, "a": "' + b"x" * http.ANSWER_BYTES + b'"}'), timeout=10)
+    error = refusal(
+        answering(httpserver, b'{"code": 200, "a": "' + b"x" * http_client.ANSWER_BYTES + b'"}'), timeout=10
+    )
     assert (error.code, error.permanent, error.unknown) == ("answer_too_large", False, True)
 
 
@@ -206,7 +208,7 @@ def test_retry_after_is_bounded_and_nonsense_is_ignored(header, seconds):
     ],
 )
 def test_an_answer_names_its_charset_or_none(header, charset):
-    assert http.named_charset(header) == charset
+    assert http_client.named_charset(header) == charset
 
 
 def test_an_odd_charset_is_no_fault_of_ours(httpserver):

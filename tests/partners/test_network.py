@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from integrations.outbound.http import PartnerError, check_success, post
+from integrations.outbound.http_client import PartnerError, check_success, post
 from integrations.partners.calls import call_of
-from project.base.environment import certificate_files
+from project.base.settings_table import certificate_files
 from tests.fakes import RunningSandbox
 from tests.partners.certificates import PAST, Authority, halves
 from tests.partners.proxy import Proxy

@@ -6,11 +6,12 @@ import pathlib
 
 import pytest
 
+from integrations.bigdata import billing_record_fields as fields
 from integrations.bigdata import client as bigdata
-from integrations.bigdata.client import RecordFacts
-from integrations.bpm import payloads as bpm
-from integrations.bpm.payloads import FlowFacts
-from integrations.outbound import formats
+from integrations.bigdata.billing_record_fields import RecordFacts
+from integrations.bpm import start_payload as bpm
+from integrations.bpm.start_payload import FlowFacts
+from integrations.outbound import wire_formats
 from notifications.recipients import ContactFacts
 from tests.conftest import shanghai
 
@@ -50,8 +51,8 @@ def flow(**changes) -> FlowFacts:
 
 def test_case_1_cancels_the_trial_and_bills(case):
     cancel, create = case(1)["expect"]["billing"]
-    assert same(bigdata.product_infos([trial_record()]), {"productInfos": cancel})
-    assert same(bigdata.product_infos([record()]), {"productInfos": create})
+    assert same(fields.records_body([trial_record()]), {"productInfos": cancel})
+    assert same(fields.records_body([record()]), {"productInfos": create})
 
 
 def test_case_1_starts_the_first_flow(case):
@@ -76,7 +77,7 @@ def test_case_2_starts_the_subsequent_flow_and_bills(case):
         cancel_time=shanghai("2033-09-20 19:19:17"),
     )
     assert same(bpm.subsequent_activation(facts), given["expect"]["bpm"][0])
-    assert same(bigdata.product_infos([billed]), {"productInfos": given["expect"]["billing_after_approval"][0]})
+    assert same(fields.records_body([billed]), {"productInfos": given["expect"]["billing_after_approval"][0]})
 
 
 def test_case_3_bills_from_a_later_day(case):
@@ -101,15 +102,15 @@ def test_case_3_bills_from_a_later_day(case):
         at=shanghai("2023-09-20 19:40:51"),
         start=shanghai("2023-09-30 00:00:00"),
     )
-    assert same(bigdata.product_infos(records), {"productInfos": expect["billing"][0]})
+    assert same(fields.records_body(records), {"productInfos": expect["billing"][0]})
     assert same(bpm.first_activation(facts), expect["bpm"][0])
 
 
 @pytest.mark.parametrize(
     "name, built",
     [
-        ("trial_live", lambda: bigdata.product_infos([trial_record(cancelled=False), trial_record(domain="中.cn")])),
-        ("deletion", lambda: bigdata.deletion([record(create_time=None, cancel_time=None), trial_record()])),
+        ("trial_live", lambda: fields.records_body([trial_record(cancelled=False), trial_record(domain="中.cn")])),
+        ("deletion", lambda: fields.deletion_body([record(create_time=None, cancel_time=None), trial_record()])),
         ("trial_flow", lambda: bigdata.trial_flow_query(enterprise_id="100A1", product_id="1", job_id="T1")),
         (
             "subsequent_bare",
@@ -129,8 +130,8 @@ def test_no_key_carries_a_space():
     for built in (
         bpm.first_activation(facts),
         bpm.subsequent_activation(facts),
-        bigdata.product_infos([record()]),
-        bigdata.deletion([record()]),
+        fields.records_body([record()]),
+        fields.deletion_body([record()]),
     ):
         assert all(key == key.strip() for key in keys(built))
 
@@ -143,9 +144,9 @@ def keys(value) -> list[str]:
 
 def test_times_are_written_in_shanghai_wherever_they_were_read():
     moment = datetime.datetime(2023, 9, 29, 16, 0, 0, 999_999, tzinfo=datetime.UTC)
-    assert formats.wire_time(moment) == "20230930000000"
+    assert wire_formats.wire_time(moment) == "20230930000000"
     assert bpm.bpm_time(moment) == "2023-09-30 00:00:00"
 
 
 def test_json_is_compact_and_readable():
-    assert formats.encode({"b": "中", "a": [1, {"c": ""}]}) == '{"b":"中","a":[1,{"c":""}]}'
+    assert wire_formats.encode({"b": "中", "a": [1, {"c": ""}]}) == '{"b":"中","a":[1,{"c":""}]}'

@@ -6,15 +6,16 @@ import json
 import pytest
 from requests.structures import CaseInsensitiveDict
 
+from integrations.bigdata import billing_record_fields as fields
 from integrations.bigdata import client as bigdata
-from integrations.bpm.delivery import start_flow
-from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
-from integrations.outbound import http
-from integrations.outbound.http import PartnerError
+from integrations.bpm.bpm_steps import start_flow
+from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
+from integrations.outbound import http_client
+from integrations.outbound.http_client import PartnerError
 from integrations.partners.answers import lines_for
 from integrations.partners.calls import call_of, rename_paths
 from integrations.partners.profile import Answer, ProfileError, read_profile
-from integrations.partners.start_conditions import check_secrets
+from integrations.partners.profile_requirements import check_secrets
 from tests.factories import NOW
 
 FACTS = {
@@ -39,7 +40,7 @@ def wire(monkeypatch):
         status, headers, body = wire.answer
         return status, CaseInsensitiveDict(headers), body
 
-    monkeypatch.setattr(http, "_exchange", exchange)
+    monkeypatch.setattr(http_client, "_exchange", exchange)
     return wire
 
 
@@ -108,8 +109,8 @@ def test_a_call_is_made_once_for_a_profile(settings):
 
 def test_members_of_records_have_the_partners_names_and_are_read_back(wire, settings):
     speak(settings, '[bigdata]\nrename = { enterpriseId = "custId", jobId = "orderNo" }')
-    record = bigdata.RecordFacts(job_id="T1", product_id="1", domain="a.cn", info_type="1", enterprise_id="E1")
-    assert bigdata.deletion([record])["productInfos"] == [
+    record = fields.RecordFacts(job_id="T1", product_id="1", domain="a.cn", info_type="1", enterprise_id="E1")
+    assert fields.deletion_body([record])["productInfos"] == [
         {"orderNo": "T1", "productId": "1", "domain": "a.cn", "custId": "E1", "infoType": "1"}
     ]
     wire.answer = (

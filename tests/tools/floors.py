@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.sources import MODULES, nodes
 
-ROOTS = ("admin", "apps", "checks", "deployment", "periodic", "settings", "tasks", "urls", "wsgi")
+ROOTS = ("admin", "apps", "checks", "deploy_checks", "periodic", "settings", "tasks", "urls", "wsgi")
 """Files at the root of an app that put its parts together. Nobody imports them."""
 FLOORS: tuple[dict[str, str], ...] = (
     {
@@ -104,7 +104,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "project.manual": "the staff's manual",
         "project.models": "accounts, sessions, alarms",
     },
-    {"project.base": "the environment's table, addresses, certificates, middleware, logs"},
+    {"project.base": "the table of settings, addresses, certificates, middleware, logs"},
     {"project.trail": "the trail: its rows and words"},
     {
         "project, at its root": "what production needs, error pages, the trail's way to a log server",

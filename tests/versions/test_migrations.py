@@ -18,7 +18,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
-from project.database.migrated import graph_and_plan, rows_of
+from project.database.applied_migrations import graph_and_plan, rows_of
 from project.management.commands import migrate as migrate_command
 from tests.harness.desk import ProcessDesk
 from tests.versions.locks import findings

@@ -182,7 +182,7 @@ def test_a_release_that_cannot_start_replaces_nothing(desk):
 
 def test_a_process_takes_nothing_of_another_release(desk):
     """Until the reload the old processes still serve, whatever they load for the first time now."""
-    with broken(desk.releases[EXPANDED] / "project" / "accounts" / "login_guard.py"):  # loaded by the first log-in
+    with broken(desk.releases[EXPANDED] / "project" / "accounts" / "login_throttle.py"):  # loaded by the first log-in
         desk.lead_to(EXPANDED)
         answers = [log_in(requests.Session(), desk.web_url, f"nobody{number}", "wrong") for number in range(12)]
     assert {answer.status_code for answer in answers} == {200}

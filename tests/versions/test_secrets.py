@@ -21,9 +21,9 @@ import requests
 
 from integrations.bboss import signing
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.signature import sign
+from integrations.bpm.callback_signature import sign
 from project import __version__
-from project.base.environment import TABLE
+from project.base.settings_table import TABLE
 from tests.bboss_messages import accepted
 from tests.bpm_messages import approval
 from tests.harness.children import ROOT

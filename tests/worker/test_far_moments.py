@@ -15,15 +15,15 @@ from django_q.tasks import async_task
 from integrations import tasks
 from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker import watchdog
-from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, last_seen
-from integrations.worker.schedules import RECURRING, make_schedules, put_schedules_back, sleeping_schedules
+from integrations.worker.implausible_times import correct_times
+from integrations.worker.recurring_schedules import RECURRING, make_schedules, put_schedules_back, sleeping_schedules
 from integrations.worker.watchdog import Watchdog
 from notifications.models import Mail
 from orders.models import Dispatch, OrderEvent
 from orders.outbox.retry_schedule import longest_wait
 from orders.sending.far_moments import DUE_AHEAD
-from project.observability.facts import Facts, is_alive
+from project.observability.desk_snapshot import DeskSnapshot, is_alive
 from tests import factories as make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -53,12 +53,12 @@ def test_what_lies_too_far_ahead_is_put_right_and_nothing_else(state, allowed, b
     right = {"now": SECOND * 0, "a lease": lease()}[becomes]
     far = [step(state, allowed + 61 * SECOND), make.MailFactory(state=state, next_try_at=timezone.now() + AHEAD * 3)]
     near = step(state, allowed + 59 * SECOND)
-    assert put_right(now=timezone.now()) == 2
+    assert correct_times(now=timezone.now()) == 2
     assert [ahead_of(row) for row in far] == [right, right]
     assert ahead_of(near) == allowed + 59 * SECOND
     events = OrderEvent.objects.filter(kind="moment_put_right", actor="system").order_by("pk")
     assert {row.order_id for row in events} == {row.order_id for row in far}
-    assert put_right(now=timezone.now()) == 0
+    assert correct_times(now=timezone.now()) == 0
 
 
 @pytest.mark.parametrize("name", ["frozen_at", "unanswered_at"])
@@ -66,7 +66,7 @@ def test_a_try_behind_a_call_of_the_future_is_put_right(name):
     """Its wait is none that is too long: the call was noted by a clock that stood ahead, so the wait begins there."""
     row = step("retrying", AHEAD + 30 * SECOND, **{name: timezone.now() + AHEAD})
     usual = step("retrying", AHEAD, **{name: timezone.now()})
-    assert put_right(now=timezone.now()) == 1
+    assert correct_times(now=timezone.now()) == 1
     assert ahead_of(row) == SECOND * 0
     assert row.unanswered_at in {None, timezone.now()}
     assert ahead_of(usual) == AHEAD
@@ -78,7 +78,7 @@ def test_a_look_waits_ten_minutes_and_a_start_day_as_long_as_it_takes():
         make.DispatchFactory(step="verify_deleted", **far),
         make.DispatchFactory(step="cancel_trial_billing", **far),
     )
-    assert put_right(now=timezone.now()) == 1
+    assert correct_times(now=timezone.now()) == 1
     for row, waits in ((look, 10 * MINUTE), (day, AHEAD)):
         row.refresh_from_db()
         assert row.not_before - timezone.now() == waits
@@ -94,7 +94,7 @@ def test_what_belongs_to_no_order_is_put_right_with_one_event():
     async_task("integrations.tasks.sweep")
     OrmQ.objects.update(lock=far)
     make_schedules()
-    assert put_right(now=timezone.now()) == 5
+    assert correct_times(now=timezone.now()) == 5
     assert last_seen("ahead") == timezone.now()
     assert last_seen("right") == timezone.now() + 59 * SECOND
     export.refresh_from_db()
@@ -113,9 +113,9 @@ def test_a_sweep_puts_right_what_it_then_delivers(sandbox):
 
 def test_a_heartbeat_of_the_future_is_no_sign_of_life_and_the_next_beat_replaces_it():
     make.HeartbeatFactory(cluster="mine", seen_at=timezone.now() + AHEAD)
-    assert not is_alive(Facts(timezone.now()).heartbeat_age)
+    assert not is_alive(DeskSnapshot(timezone.now()).heartbeat_age)
     make.HeartbeatFactory(cluster="other", seen_at=timezone.now() - 7 * SECOND)
-    assert Facts(timezone.now()).heartbeat_age == 7
+    assert DeskSnapshot(timezone.now()).heartbeat_age == 7
     beat("mine")
     assert last_seen("mine") == timezone.now()
 
@@ -143,11 +143,11 @@ def test_the_watchdog_puts_schedules_back_and_status_says_so(monkeypatch, capsys
     monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
     make_schedules()
     dog = Watchdog()
-    assert dog.ask() == ""
+    assert dog.ping_in_time() == ""
     assert not OrderEvent.objects.filter(kind="schedules_put_back").exists()
     spoil(how)
     assert "the queue lacks schedules, or they sleep: desk-sweep" in "\n".join(status(capsys)["reasons"])
-    assert dog.ask() == ""
+    assert dog.ping_in_time() == ""
     row = Schedule.objects.get(name="desk-sweep")
     assert (row.func, row.minutes, row.repeats, row.cluster) == ("integrations.tasks.sweep", 1, -1, None)
     assert row.next_run == timezone.now()
@@ -175,7 +175,7 @@ def test_a_start_puts_them_back_too(monkeypatch, how):
 
 def test_no_fault_of_ours_keeps_a_worker_from_starting(monkeypatch, caplog):
     monkeypatch.setattr(Watchdog, "run", run := Mock())
-    monkeypatch.setattr("integrations.management.commands.worker.put_right", Mock(side_effect=ValueError("ours")))
+    monkeypatch.setattr("integrations.management.commands.worker.correct_times", Mock(side_effect=ValueError("ours")))
     call_command("worker")
     assert run.called
     assert "were not put right" in caplog.text
@@ -207,6 +207,6 @@ def test_only_rows_that_stand_are_left():
     step("done", AHEAD)
     step("due", AHEAD, superseded=True)
     make.MailFactory(state=Mail.State.DONE, next_try_at=None)
-    assert put_right(now=timezone.now()) == 0
+    assert correct_times(now=timezone.now()) == 0
     assert Dispatch.objects.count() == 2
     assert not Heartbeat.objects.exists()

@@ -11,7 +11,14 @@ from django.utils import timezone
 
 from integrations import tasks
 from integrations.base import other_desk
-from integrations.base.other_desk import digest, enter, leave, look, other_desks, watch_other_desks
+from integrations.base.other_desk import (
+    differences_from_desk,
+    digest,
+    other_desks,
+    register_process,
+    unregister_process,
+    watch_other_desks,
+)
 from integrations.models import DeskProcess
 from integrations.partners.profile import read_profile
 from integrations.worker import watchdog
@@ -46,23 +53,23 @@ def codes() -> list[str]:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_newer_one_that_would_call_others_takes_no_step(settings, name):
-    assert enter("ours") == []
+    assert register_process("ours") == []
     become(settings, **{name: OTHERS[name]})
-    assert enter("theirs") == [name]
-    assert look("theirs") == [name]
+    assert register_process("theirs") == [name]
+    assert differences_from_desk("theirs") == [name]
     assert [(row.name, row.differs) for row in other_desks(now=timezone.now())] == [("theirs", [name])]
 
 
 def test_equal_ones_work_beside_each_other(settings):
-    assert enter("ours") == []
+    assert register_process("ours") == []
     become(settings, BPM_BASE_URL=settings.BPM_BASE_URL + "/", SECRET_KEY_FALLBACKS=["k"])
-    assert [enter("second"), look("second"), look("ours")] == [[], [], []]
+    assert [register_process("second"), differences_from_desk("second"), differences_from_desk("ours")] == [[], [], []]
     assert other_desks(now=timezone.now()) == []
 
 
 def test_no_secret_is_kept(settings):
     become(settings, SECRET_KEY="a secret of ours", BPM_BASE_URL="https://desk:geheim@bpm.example.com/bpm")
-    enter("ours")
+    register_process("ours")
     kept = str(list(DeskProcess.objects.values()))
     assert "bpm.example.com/bpm" in kept
     assert "geheim" not in kept
@@ -71,66 +78,66 @@ def test_no_secret_is_kept(settings):
 
 def test_a_key_that_is_honoured_is_no_difference(settings):
     """During a change of SECRET_KEY, machine by machine (operations.md)."""
-    enter("ours")
+    register_process("ours")
     old = settings.SECRET_KEY
     become(settings, SECRET_KEY="new", SECRET_KEY_FALLBACKS=[old])
-    assert enter("second") == []
+    assert register_process("second") == []
     become(settings, SECRET_KEY=old, SECRET_KEY_FALLBACKS=["new"])
-    assert look("ours") == []
+    assert differences_from_desk("ours") == []
 
 
 def test_the_only_worker_changes_what_it_calls_at_its_start(settings):
     """By a stop in order, and after one that was killed two minutes ago."""
-    enter("first")
-    leave("first")
+    register_process("first")
+    unregister_process("first")
     become(settings, **OTHERS)
-    assert enter("second") == []
-    assert DeskProcess.objects.get(name="in force").calls == other_desk.calls()
+    assert register_process("second") == []
+    assert DeskProcess.objects.get(name="in force").calls == other_desk.calls_of_this_process()
 
 
 def test_a_killed_worker_is_waited_for_as_long_as_it_counts_as_alive(settings, clock):
-    enter("killed")
+    register_process("killed")
     become(settings, **OTHERS)
     clock.shift(119)
-    assert enter("second") == list(OTHERS)
+    assert register_process("second") == list(OTHERS)
     clock.shift(2)
-    assert enter("third") == []
+    assert register_process("third") == []
 
 
 def test_one_that_was_killed_on_this_machine_is_not_waited_for(settings):
     """Its process is gone, though it never said goodbye."""
-    enter("killed")
+    register_process("killed")
     gone = subprocess.Popen(["true"])
     gone.wait()
     DeskProcess.objects.filter(name="killed").update(pid=gone.pid)
     become(settings, **OTHERS)
     DeskProcess.objects.filter(name="killed").update(machine="another")
-    assert enter("second") == list(OTHERS)
+    assert register_process("second") == list(OTHERS)
     DeskProcess.objects.filter(name="killed").update(machine=socket.gethostname()[:64])
-    assert enter("third") == []
+    assert register_process("third") == []
 
 
 def test_a_reload_changes_it_for_all_machines(settings):
     """The others wait until they are reloaded too, which changes nothing again."""
-    enter("one"), enter("two")
+    register_process("one"), register_process("two")
     before = {name: getattr(settings, name) for name in OTHERS}
     first = digest()
-    leave("one")
+    unregister_process("one")
     become(settings, **OTHERS)
-    assert enter("one, reloaded", before=first) == []
+    assert register_process("one, reloaded", before=first) == []
     become(settings, **before)
-    assert look("two") == list(OTHERS)
-    leave("two")
-    assert enter("two, reloaded as it was", before=digest()) == list(OTHERS)
-    leave("two, reloaded as it was")
+    assert differences_from_desk("two") == list(OTHERS)
+    unregister_process("two")
+    assert register_process("two, reloaded as it was", before=digest()) == list(OTHERS)
+    unregister_process("two, reloaded as it was")
     become(settings, **OTHERS)
-    assert enter("two, reloaded", before=first) == []
+    assert register_process("two, reloaded", before=first) == []
 
 
 def test_a_start_on_a_restored_database_never_changes_it(settings, restored):
-    DeskProcess.objects.create(name="in force", calls=other_desk.calls(), seen_at=timezone.now())
+    DeskProcess.objects.create(name="in force", calls=other_desk.calls_of_this_process(), seen_at=timezone.now())
     become(settings, BPM_BASE_URL=OTHERS["BPM_BASE_URL"])
-    assert enter("rehearsal") == ["BPM_BASE_URL"]
+    assert register_process("rehearsal") == ["BPM_BASE_URL"]
 
 
 @pytest.fixture
@@ -139,10 +146,10 @@ def restored(monkeypatch):
 
 
 def test_adopting_ends_it(settings, capsys):
-    enter("ours")
+    register_process("ours")
     become(settings, **OTHERS)
-    enter("theirs")
-    other_desk.say(list(OTHERS), now=timezone.now())
+    register_process("theirs")
+    other_desk.open_incident(list(OTHERS), now=timezone.now())
     assert codes() == ["other_desk"]
     with pytest.raises(CommandError):
         call_command("status")
@@ -153,7 +160,7 @@ def test_adopting_ends_it(settings, capsys):
     assert codes() == ["other_desk"]
     call_command("settings", "--adopt")
     assert f"adopted: {', '.join(OTHERS)};" in capsys.readouterr().out
-    assert look("theirs") == []
+    assert differences_from_desk("theirs") == []
     watch_other_desks(now=timezone.now())
     assert codes() == []
     call_command("settings", "--adopt")
@@ -167,10 +174,10 @@ def test_who_adopted_stands_in_the_trail(words, noted):
 
 
 def test_one_that_is_gone_is_named_no_longer(settings, clock):
-    enter("ours")
+    register_process("ours")
     become(settings, **OTHERS)
-    enter("theirs")
-    other_desk.say(["SECRET_KEY"], now=timezone.now())
+    register_process("theirs")
+    other_desk.open_incident(["SECRET_KEY"], now=timezone.now())
     clock.shift(121)
     watch_other_desks(now=timezone.now())
     assert codes() == []
@@ -178,7 +185,7 @@ def test_one_that_is_gone_is_named_no_longer(settings, clock):
 
 def test_other_processes_ask_the_partner_nothing(settings, monkeypatch):
     """Whoever takes the partner's word would take that of another partner."""
-    enter("ours")
+    register_process("ours")
     become(settings, BIGDATA_BASE_URL=OTHERS["BIGDATA_BASE_URL"])
     with pytest.raises(other_desk.BooksSilentError, match="by BIGDATA_BASE_URL"):
         other_desk.refuse_other_desk()
@@ -209,9 +216,9 @@ def refused(client, web) -> bool:
 
 
 def test_a_web_process_with_another_profile_takes_no_order(settings, client, web, clock, capsys):
-    enter("worker")
+    register_process("worker")
     settings.PARTNERS = THEIRS
-    assert enter("web", works=False) == ["PARTNERS_FILE"]
+    assert register_process("web", works=False) == ["PARTNERS_FILE"]
     assert refused(client, web)
     assert not Order.objects.exists()
     assert "other profile" in readiness(timezone.now(), intake=True)["reasons"][0].replace("another", "other")
@@ -226,23 +233,23 @@ def test_a_web_process_with_another_profile_takes_no_order(settings, client, web
 
 def test_a_reload_of_the_web_brings_its_profile_into_force(settings, client, web):
     """The worker waits until it is reloaded too. What else it would call stays."""
-    enter("worker")
+    register_process("worker")
     old, domain = settings.PARTNERS, settings.BBOSS_DOMAIN
     become(settings, PARTNERS=THEIRS, BBOSS_DOMAIN="CDNT")
     web.changed = True
     assert not refused(client, web)  # it has not noted its start yet
-    assert enter("web", works=False, changed=True) == ["BBOSS_DOMAIN"]
+    assert register_process("web", works=False, changed=True) == ["BBOSS_DOMAIN"]
     web.changed = False
     assert not refused(client, web)
     become(settings, PARTNERS=old, BBOSS_DOMAIN=domain)
-    assert look("worker") == ["PARTNERS_FILE"]
+    assert differences_from_desk("worker") == ["PARTNERS_FILE"]
 
 
 def test_old_web_processes_go_on_while_a_reload_replaces_them(settings, client, web, clock):
-    enter("web", works=False)
+    register_process("web", works=False)
     assert not refused(client, web)
     old, settings.PARTNERS = settings.PARTNERS, THEIRS
-    enter("web, reloaded", works=False, changed=True)
+    register_process("web, reloaded", works=False, changed=True)
     settings.PARTNERS = old
     assert not refused(client, web)
     clock.shift(16)
@@ -252,50 +259,52 @@ def test_old_web_processes_go_on_while_a_reload_replaces_them(settings, client, 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_start_sets_the_profile_where_no_other_heartbeat_is_alive(settings, works):
     """A web process's heartbeat counts too, for a worker as well."""
-    enter("first", works=works)
+    register_process("first", works=works)
     old, settings.PARTNERS = settings.PARTNERS, THEIRS
-    assert [enter("second", works=works), enter("third", works=not works)] == [["PARTNERS_FILE"]] * 2
-    leave("first")
-    assert [enter("fourth", works=False), enter("fifth")] == [[], []]
-    leave("fourth"), leave("fifth"), leave("second"), leave("third")
+    assert [register_process("second", works=works), register_process("third", works=not works)] == [
+        ["PARTNERS_FILE"]
+    ] * 2
+    unregister_process("first")
+    assert [register_process("fourth", works=False), register_process("fifth")] == [[], []]
+    unregister_process("fourth"), unregister_process("fifth"), unregister_process("second"), unregister_process("third")
     settings.PARTNERS = old
-    assert enter("sixth", works=False) == []
+    assert register_process("sixth", works=False) == []
 
 
 def test_a_web_process_never_sets_it_on_a_restored_database(settings, restored):
-    DeskProcess.objects.create(name="in force", calls=other_desk.calls(), seen_at=timezone.now())
+    DeskProcess.objects.create(name="in force", calls=other_desk.calls_of_this_process(), seen_at=timezone.now())
     settings.PARTNERS = THEIRS
-    assert enter("rehearsal", works=False) == ["PARTNERS_FILE"]
+    assert register_process("rehearsal", works=False) == ["PARTNERS_FILE"]
 
 
 def test_a_process_of_the_release_before_is_no_other_one(settings, client, web):
     """It knows no profile."""
-    calls = {name: value for name, value in other_desk.calls().items() if name != "PARTNERS_FILE"}
+    calls = {name: value for name, value in other_desk.calls_of_this_process().items() if name != "PARTNERS_FILE"}
     about = {"seen_at": timezone.now(), "calls": calls}
     DeskProcess.objects.create(name="in force", **about)
     DeskProcess.objects.create(name="1.10.0", works=True, machine="desk1", **about)
     settings.PARTNERS = THEIRS
     assert not refused(client, web)
     assert other_desk.machines_with_another_profile() == []
-    assert enter("second") == []
+    assert register_process("second") == []
 
 
 def test_resume_waits_until_all_have_the_same_profile(settings, web, clock):
-    enter("worker"), enter("web", works=False)
+    register_process("worker"), register_process("web", works=False)
     pause_partner(partner="bpm", reason="x", by="command:root", now=timezone.now())
     settings.PARTNERS = THEIRS
-    enter("web, reloaded", works=False, changed=True)
+    register_process("web, reloaded", works=False, changed=True)
     here = socket.gethostname()
     with pytest.raises(CommandError, match=rf"another profile .*: web \({here}\), worker \({here}\). Reload them"):
         call_command("resume", "bpm")
-    leave("worker"), leave("web")
-    enter("worker, reloaded")
+    unregister_process("worker"), unregister_process("web")
+    register_process("worker, reloaded")
     call_command("resume", "bpm")
 
 
 def test_a_page_does_not_resume_either(settings, web, admin_client):
     pause_partner(partner="bpm", reason="x", by="command:root", now=timezone.now())
-    enter("worker")
+    register_process("worker")
     settings.PARTNERS = THEIRS
     page = admin_client.post("/admin/orders/pause/bpm/resume/", follow=True).content.decode()
     assert "未做任何操作" in page
@@ -304,11 +313,11 @@ def test_a_page_does_not_resume_either(settings, web, admin_client):
 
 
 def test_before_the_migration_nothing_is_compared(settings):
-    enter("ours")
+    register_process("ours")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE integrations_deskprocess RENAME TO gone")
     become(settings, **OTHERS)
-    assert enter("theirs") == []
+    assert register_process("theirs") == []
 
 
 @pytest.fixture
@@ -322,26 +331,28 @@ def dog(monkeypatch):
 
 
 def test_the_watchdog_ends_its_cluster_and_starts_it_again(dog, settings, caplog):
-    enter(dog.name)
+    register_process(dog.name)
     dog.start()
-    dog.compare()
+    dog.compare_with_desk()
     assert dog.process
-    DeskProcess.objects.filter(name="in force").update(calls=other_desk.calls() | {"BBOSS_DOMAIN": "CDNT"})
-    dog.compare()
+    DeskProcess.objects.filter(name="in force").update(
+        calls=other_desk.calls_of_this_process() | {"BBOSS_DOMAIN": "CDNT"}
+    )
+    dog.compare_with_desk()
     assert dog.process is None
     assert "this worker takes no step: it would call others" in caplog.text
     assert codes() == []  # a reload of all machines takes a moment
-    dog.compare_at = dog.say_at = 0.0
-    dog.look()
+    dog.compare_at = dog.incident_at = 0.0
+    dog.check()
     assert (dog.process, codes()) == (None, ["other_desk"])
     call_command("settings", "--adopt")
     dog.compare_at = 0.0
-    dog.look()
+    dog.check()
     assert dog.process
 
 
 def test_web_processes_say_it_after_a_minute(settings, monkeypatch):
-    enter("ours")
+    register_process("ours")
     waits = []
 
     def sleep(seconds):

@@ -20,7 +20,7 @@ from integrations.worker import broker as queue
 from integrations.worker.broker import APART_KEY, DeskBroker
 from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
 from integrations.worker.lease_lock import Lease
-from integrations.worker.schedules import RECURRING, make_schedules
+from integrations.worker.recurring_schedules import RECURRING, make_schedules
 from notifications.models import Mail
 from orders.outbox.enqueue import WAKE_KEY, wake
 from tests.factories import HeartbeatFactory, MailFactory
@@ -82,7 +82,7 @@ def test_a_taken_task_is_acknowledged_by_its_receipt(broker):
 
 def test_a_database_that_is_away_is_noted_once_and_waited_for(broker, monkeypatch, caplog):
     away = Mock(side_effect=OperationalError("gone"))
-    monkeypatch.setattr(queue, "AWAY", 0)
+    monkeypatch.setattr(queue, "RETRY_SECONDS", 0)
     monkeypatch.setattr(queue, "connection", SimpleNamespace(close=lambda: None))
     wake()
     with monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import RobotState
-from integrations.robots import tell
+from integrations.robots import send_alerts
 from integrations.tasks import sweep, tell_robots
 from orders.models import Incident, Timeline
 from tests import factories as make
@@ -161,7 +161,7 @@ def digest(key: str, text: str) -> bytes:
     ids=lambda value: str(value),
 )
 def test_a_robot_in_trouble_is_tried_again_and_holds_up_no_other(settings, desk, trouble, why, monkeypatch, capsys):
-    monkeypatch.setattr(tell, "TIMEOUT", 0.2)
+    monkeypatch.setattr(send_alerts, "TIMEOUT", 0.2)
     with RobotServer() as bad, RobotServer() as good:
         settings.ALERT_WEBHOOKS = [f"wecom+{bad.url}/send?key=K-hidden", f"json+{good.url}/desk"]
         vars(bad).update(trouble)
@@ -178,7 +178,7 @@ def test_a_robot_in_trouble_is_tried_again_and_holds_up_no_other(settings, desk,
         desk.shift(61)
         vars(bad).update(status=200, hangs=0.0, answer={"errcode": 0})
         assert tell_robots() == "1 told"
-        assert tell.troubled_robots() == []
+        assert send_alerts.failing_robots() == []
 
 
 def test_a_clock_that_stood_ahead_keeps_no_robot_waiting(robot, desk):
@@ -240,7 +240,7 @@ def test_a_kill_repeats_one_message_at_most(robot, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tell, "_record", killed)
+        patch.setattr(send_alerts, "_record", killed)
         with pytest.raises(KeyboardInterrupt):
             tell_robots()
     tell_robots()
@@ -286,6 +286,6 @@ def test_no_address_is_kept_or_logged(settings, caplog):
     caplog.set_level("DEBUG")
     opened()
     tell_robots()
-    kept = [*RobotState.objects.values_list("key", "error"), *tell.troubled_robots()]
+    kept = [*RobotState.objects.values_list("key", "error"), *send_alerts.failing_robots()]
     assert "hidden" not in caplog.text + str(kept)
-    assert {row["error"] for row in tell.troubled_robots()} == {"refused"}
+    assert {row["error"] for row in send_alerts.failing_robots()} == {"refused"}

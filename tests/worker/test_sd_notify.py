@@ -32,7 +32,7 @@ def heard(sock: socket.socket) -> list[str]:
 @pytest.mark.django_db
 def test_the_loop_tells_of_each_round(systemd, monkeypatch):
     monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
-    monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(watchdog, "LOOP_SECONDS", 0.01)
     monkeypatch.setattr(sys, "executable", "/bin/true")
     monkeypatch.setattr(watchdog.signal, "signal", lambda *_: None)
     dog, told = Watchdog(), []
@@ -42,7 +42,7 @@ def test_the_loop_tells_of_each_round(systemd, monkeypatch):
         if len(told) == 4:
             dog.stopping.set()
 
-    monkeypatch.setattr(dog, "look", look)
+    monkeypatch.setattr(dog, "check", look)
     dog.run()
     assert told == [["READY=1"], ["WATCHDOG=1"], ["WATCHDOG=1"], ["WATCHDOG=1"]]
     assert heard(systemd) == ["WATCHDOG=1", "STOPPING=1"]

@@ -17,14 +17,14 @@ from django.db import connection
 from django.utils import timezone
 
 from integrations import tasks
-from integrations.base import counting, not_stored
+from integrations.base import counters, orders_not_stored
 from integrations.models import ToldIncident
-from integrations.robots.tell import note_alerts
+from integrations.robots.send_alerts import note_alerts
 from integrations.worker.heartbeat import beat
 from notifications.models import Mail
 from orders.incidents.incident_desk import ignore_incident
 from orders.models import Incident, OrderEvent, Timeline
-from project.observability import history, stops
+from project.observability import last_hour, silent_failures
 from project.observability.alarm_mails import AT_ONCE
 from project.observability.looks import look_around
 from project.observability.readiness import write_try
@@ -162,7 +162,7 @@ def no_inode(settings, folder) -> Iterator[str]:
         raise OSError(28, "No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("project.observability.stops.tempfile.NamedTemporaryFile", refuse)
+        patch.setattr("project.observability.silent_failures.tempfile.NamedTemporaryFile", refuse)
         yield "No space left on device: a restore would go unnoticed"
 
 
@@ -176,7 +176,7 @@ def poisoned(settings, folder) -> Iterator[str]:
 @contextlib.contextmanager
 def idle_transaction(settings, folder) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch, psycopg.connect(**connection.get_connection_params() | PSQL) as other:
-        patch.setattr(stops, "IDLE_FOR", "0 seconds")
+        patch.setattr(silent_failures, "IDLE_FOR", "0 seconds")
         other.execute("SELECT 1")
         yield "(user root, psql) has had a transaction open since "
 
@@ -186,7 +186,7 @@ def archive(settings, folder) -> Iterator[str]:
     """What PostgreSQL says of a command that fails; its own row can't be made without a server of our own."""
     with pytest.MonkeyPatch.context() as patch:
         row = "SELECT '0000000100000000000000AB', now() - interval '1 minute', now() - interval '1 hour'"
-        patch.setattr(stops, "ARCHIVER", row)
+        patch.setattr(silent_failures, "FAILING_ARCHIVER", row)
         yield "archive_command could not take 0000000100000000000000AB at "
 
 
@@ -194,9 +194,9 @@ def archive(settings, folder) -> Iterator[str]:
 def full_database_disk(settings, folder) -> Iterator[str]:
     settings.EXPORT_MIN_FREE_MB = 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stops, "FREE_SHARE", 1.0)
-        patch.setattr(stops, "MOST_FREE", 2**60)
-        patch.setattr(stops, "POSTGRESQL", folder)
+        patch.setattr(silent_failures, "FREE_SHARE", 1.0)
+        patch.setattr(silent_failures, "MOST_FREE", 2**60)
+        patch.setattr(silent_failures, "POSTGRESQL", folder)
         yield "% of the disk of "
     settings.EXPORT_MIN_FREE_MB = 0
 
@@ -224,9 +224,9 @@ def lock(table: str) -> Iterator[None]:
 @contextlib.contextmanager
 def refused_for_now(settings, folder) -> Iterator[str]:
     for _ in range(7):
-        not_stored.note()
+        orders_not_stored.count_order_not_stored()
     yield "7 calls of BBOSS got 20000 within 10 minutes, the last one "
-    for file in not_stored.FOLDER.iterdir():
+    for file in orders_not_stored.FOLDER.iterdir():
         file.unlink()
 
 
@@ -238,11 +238,11 @@ def figures(**rises: int):
         before = timezone.now() - datetime.timedelta(minutes=1)
         with pytest.MonkeyPatch.context() as patch:
             replace_parts(patch, note_figures=lambda *, now: None)
-            patch.setattr(history, "_figures", lambda now: dict.fromkeys(rises, 0))
-            history.note_figures(now=before - datetime.timedelta(minutes=14))
-            history.note_figures(now=before)
-            patch.setattr(history, "_figures", lambda now: rises)
-            history.note_figures(now=timezone.now())
+            patch.setattr(last_hour, "_figures", lambda now: dict.fromkeys(rises, 0))
+            last_hour.note_figures(now=before - datetime.timedelta(minutes=14))
+            last_hour.note_figures(now=before)
+            patch.setattr(last_hour, "_figures", lambda now: rises)
+            last_hour.note_figures(now=timezone.now())
             yield ""
             (settings.STATE_DIR / "figures.json").unlink()
 
@@ -254,8 +254,8 @@ def growing(settings, folder) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         replace_parts(patch, note_figures=lambda *, now: None)
         for minutes, due in ((15, 300), (0, 400)):
-            patch.setattr(history, "_figures", lambda now, due=due: {"due bpm": due})
-            history.note_figures(now=timezone.now() - datetime.timedelta(minutes=minutes))
+            patch.setattr(last_hour, "_figures", lambda now, due=due: {"due bpm": due})
+            last_hour.note_figures(now=timezone.now() - datetime.timedelta(minutes=minutes))
         yield "400 steps to bpm are due, 100 more than 15 minutes ago"
         (settings.STATE_DIR / "figures.json").unlink()
 
@@ -307,7 +307,7 @@ def test_each_stop_is_heard_and_is_over(settings, tmp_path, play):
     alarm, way = (PLAYS | ON_POSTGRESQL)[play]
     beat("one")
     Timeline.objects.update(begun_at=timezone.now())
-    (code,) = {code for code, stop in stops.STOPS.items() if stop.alarm == alarm}
+    (code,) = {code for code, stop in silent_failures.STOPS.items() if stop.alarm == alarm}
     look_around()
     assert (status()["reasons"], Incident.objects.count(), mailed()) == ([], 0, [])
     with way(settings, tmp_path) as words:
@@ -366,30 +366,30 @@ def test_only_the_machine_that_saw_it_ends_it(settings, tmp_path, monkeypatch):
     [
         lambda settings: setattr(settings, "INTAKE_QUIET_MINUTES", 0),
         lambda settings: Timeline.objects.update(restored_at=timezone.now()),
-        lambda settings: not_stored.note(),
+        lambda settings: orders_not_stored.count_order_not_stored(),
         lambda settings: factories.InboundMessageFactory(received_at=timezone.now()),
     ],
     ids=["switched off", "restored", "20000", "a call"],
 )
 def test_quiet_is_only_told_where_calls_are_missed(settings, arrange):
     settings.INTAKE_QUIET_MINUTES = 10
-    assert stops.intake_quiet(now=timezone.now()) is None  # nobody ever called
+    assert silent_failures.intake_quiet(now=timezone.now()) is None  # nobody ever called
     factories.InboundMessageFactory(received_at=timezone.now() - datetime.timedelta(minutes=11))
     factories.InboundMessageFactory(received_at=timezone.now(), signed=False)  # a stranger is not BBOSS
-    assert stops.intake_quiet(now=timezone.now())["minutes"] == 11
+    assert silent_failures.intake_quiet(now=timezone.now())["minutes"] == 11
     arrange(settings)
-    assert stops.intake_quiet(now=timezone.now()) is None
+    assert silent_failures.intake_quiet(now=timezone.now()) is None
 
 
 def test_figures_are_those_of_the_counters(settings):
-    before = history._figures(timezone.now())
-    counting.count_call("bpm", "start_bpm", "refused", 11.0)
-    counting.count_call("bpm", "start_bpm", "done", 1.0)
-    counting.count_inbound("bboss", "00000", 3.0)
-    counting.count_inbound("bpm", "401", 0.1)
-    counting.count_database_error("other")
+    before = last_hour._figures(timezone.now())
+    counters.count_call("bpm", "start_bpm", "refused", 11.0)
+    counters.count_call("bpm", "start_bpm", "done", 1.0)
+    counters.count_inbound("bboss", "00000", 3.0)
+    counters.count_inbound("bpm", "401", 0.1)
+    counters.count_database_error("other")
     factories.DispatchFactory(channel="bpm", next_try_at=timezone.now() - datetime.timedelta(seconds=1))
-    after = history._figures(timezone.now())
+    after = last_hour._figures(timezone.now())
     rose = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
     assert rose == {
         "desk_calls_total bpm refused": 1,
@@ -408,9 +408,9 @@ def test_figures_are_those_of_the_counters(settings):
 def test_an_outage_that_is_over_is_not_slow_any_more(settings, monkeypatch):
     slow, still = {"desk_inbound_seconds bboss all": 90, "desk_inbound_seconds bboss quick": 60}, timezone.now()
     for minutes, figures_then in ((6, dict.fromkeys(slow, 0)), (5, slow), (3, slow), (0, slow)):
-        monkeypatch.setattr(history, "_figures", lambda now, found=figures_then: found)
-        history.note_figures(now=still - datetime.timedelta(minutes=minutes))
-        found = history.slow_intake(now=still - datetime.timedelta(minutes=minutes))
+        monkeypatch.setattr(last_hour, "_figures", lambda now, found=figures_then: found)
+        last_hour.note_figures(now=still - datetime.timedelta(minutes=minutes))
+        found = last_hour.slow_intake(now=still - datetime.timedelta(minutes=minutes))
         assert bool(found) == (minutes == 5)
 
 

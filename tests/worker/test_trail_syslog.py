@@ -212,7 +212,7 @@ def test_a_slow_server_gets_all_of_it_in_parts(server):
 
 
 def test_a_day_of_acts_goes_out_in_bounded_batches(server, monkeypatch):
-    monkeypatch.setattr(trail_syslog, "BATCH", 20)
+    monkeypatch.setattr(trail_syslog, "ACTS_A_BATCH", 20)
     monkeypatch.setattr(trail_syslog, "FIRST_AFTER_FAILURE", 3)
     add(*(f"t{number:03d}" for number in range(90)))
     for number in range(30):
@@ -229,7 +229,7 @@ def test_a_day_of_acts_goes_out_in_bounded_batches(server, monkeypatch):
 
 
 def test_a_run_that_ends_leaves_the_rest_to_the_next(server, monkeypatch):
-    monkeypatch.setattr(trail_syslog, "BATCH", 2)
+    monkeypatch.setattr(trail_syslog, "ACTS_A_BATCH", 2)
     monkeypatch.setattr(trail_syslog, "BEGIN_FOR", 0.0)
     add("one", "two", "three")
     send_trail()

@@ -30,9 +30,9 @@ def one_transaction(monkeypatch):
 def dog(clock):
     """15 s and 60 s, as in production, on a clock that stands still between the pings."""
     found = Watchdog()
-    found.tie, found.clusters_end = socket.socketpair()
+    found.guard_link, found.clusters_end = socket.socketpair()
     yield found
-    found.tie.close()
+    found.guard_link.close()
     found.clusters_end.close()
 
 
@@ -49,7 +49,7 @@ def take_pings(dog) -> None:
 
 def test_a_cluster_that_answers_is_asked_for_ever(dog, clock):
     for _ in range(20):
-        assert dog.ask() == ""
+        assert dog.ping_in_time() == ""
         clock.shift(15)
         OrmQ.objects.all().delete()
         beat(dog.name)
@@ -59,7 +59,7 @@ def test_a_cluster_that_answers_is_asked_for_ever(dog, clock):
 def test_a_guard_that_stands_still_is_noticed_though_a_worker_answers(dog, clock):
     said = []
     for _ in range(5):
-        said.append(dog.ask())
+        said.append(dog.ping_in_time())
         clock.shift(15)
         OrmQ.objects.all().delete()
         beat(dog.name)
@@ -68,30 +68,30 @@ def test_a_guard_that_stands_still_is_noticed_though_a_worker_answers(dog, clock
 
 
 def test_one_that_does_not_is_replaced_after_a_minute(dog):
-    assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
+    assert [dog.ping_in_time() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
     assert OrmQ.objects.filter(key=dog.name).count() == 1  # one ping that nobody took is enough
 
 
 def test_any_task_carried_out_is_a_sign(dog, clock):
     for _ in range(3):
-        dog.ask()
+        dog.ping_in_time()
     clock.shift(45)
     beat(dog.name)
     guard(dog)
-    assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
+    assert [dog.ping_in_time() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
 
 
 def test_a_ping_that_was_taken_and_lost_is_sent_again(dog):
-    dog.ask()
+    dog.ping_in_time()
     take_pings(dog)
-    dog.ask()
+    dog.ping_in_time()
     assert OrmQ.objects.filter(key=dog.name).count() == 2
 
 
 def test_signs_of_life_without_results_are_not_believed_for_ever(dog, clock):
     answers = []
     for _ in range(13):
-        answers.append(dog.ask())
+        answers.append(dog.ping_in_time())
         take_pings(dog)
         clock.shift(15)
         beat(dog.name)
@@ -103,11 +103,11 @@ def test_signs_of_life_without_results_are_not_believed_for_ever(dog, clock):
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_database_that_is_away_is_nobodys_fault(dog, monkeypatch, error):
     for _ in range(4):
-        dog.ask()
+        dog.ping_in_time()
     with monkeypatch.context() as patch:
         patch.setattr(watchdog, "last_seen", Mock(side_effect=error("gone")))
-        assert dog.ask() == ""
-    assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
+        assert dog.ping_in_time() == ""
+    assert [dog.ping_in_time() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
 
 
 def test_one_that_ends_again_and_again_is_started_ever_more_seldom(monkeypatch):
@@ -118,7 +118,7 @@ def test_one_that_ends_again_and_again_is_started_ever_more_seldom(monkeypatch):
     dog.start()
     for _ in range(8):
         dog.process.wait()
-        dog.look()
+        dog.check()
     dog.stop()
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     events = OrderEvent.objects.filter(kind="cluster_replaced", actor="watchdog")
@@ -150,6 +150,6 @@ def test_a_stop_while_it_waits_starts_nothing(monkeypatch):
     dog.start()
     dog.process.wait()
     dog.stopping.set()
-    dog.look()
+    dog.check()
     assert dog.process is None
     dog.stop()

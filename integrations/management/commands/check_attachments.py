@@ -51,7 +51,7 @@ class Command(BaseCommand):
         return list(rows.select_related("order").order_by("pk"))
 
     def finding(self, row: Dispatch) -> str | None:
-        """What is wrong, or None. The payload is the same one that the worker checks."""
+        """Returns the fault of the files, or None. Checks the same payload as the worker."""
         try:
             found = check_files(**json.loads(row.payload))
         except ProbeError as error:

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.bigdata.client import query_trial_flow, trial_flow_query
-from integrations.outbound import rate
-from integrations.outbound.http import PartnerError
+from integrations.outbound import partner_rate
+from integrations.outbound.http_client import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
 from orders.pauses.pauses import why_paused
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=shape_of(trial).service, job_id=trial.number
         )
-        rate.wait_for_slot("bigdata")
+        partner_rate.wait_for_slot("bigdata")
         try:
             rows = query_trial_flow(json.dumps(body).encode(), key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
         except PartnerError as error:

@@ -15,20 +15,21 @@ from django.utils import timezone
 
 from integrations.base.database_deadline import error_line
 from integrations.base.other_desk import why_other_desk
-from integrations.base.request_body import content_type_in
+from integrations.base.strict_json import content_type_in
 from integrations.bigdata.client import job_query, trial_flow_query
-from integrations.bpm.reading import BadCallbackError, members_of, read_approval
+from integrations.bpm.callback_reading import BadCallbackError, members_of, read_approval
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.loop import drain
+from integrations.onboarding.call_status import call_statuses, lines_of_status
 from integrations.onboarding.samples import example_of, samples
-from integrations.onboarding.standing import lines_of_standing, standings
-from integrations.outbound import rate
-from integrations.outbound.formats import encode
-from integrations.outbound.http import PartnerError, listeners, named_charset, post
+from integrations.outbound import partner_rate
+from integrations.outbound.http_client import PartnerError, answer_listeners, named_charset, post
+from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import Call, call_of
 from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile
-from integrations.partners.shown import (
+from integrations.partners.profile_requirements import why_no_start
+from integrations.partners.profile_words import (
     LOOK_UPS,
     lines_of_answer,
     lines_of_call,
@@ -37,8 +38,7 @@ from integrations.partners.shown import (
     show_callback,
     without_values,
 )
-from integrations.partners.start_conditions import why_no_start
-from integrations.probes import NOBODYS
+from integrations.probes import UNKNOWN_NUMBER
 from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
 from orders.order_page.calls import curl_line, headers_with
@@ -86,13 +86,13 @@ class Command(BaseCommand):
     def show(self, profile: Profile) -> Iterator[str]:
         yield f"profile: {settings.PARTNERS_FILE or 'none, so the defaults'}"
         try:
-            found = {row.name: row for row in standings()}
+            found = {row.name: row for row in call_statuses()}
         except Error as error:  # what is asked of the profile needs no database
             found = {}
             yield f"how each call stands is not known: {error_line(error)}"
         for name in NAMES:
             yield from ("", *lines_of_call(show_call(profile, name)))
-            yield from lines_of_standing(found[name]) if found else ()
+            yield from lines_of_status(found[name]) if found else ()
         yield from ("", *lines_of_callback(show_callback(profile)))
 
     def check_profile(self, file: str) -> Iterator[str]:
@@ -151,11 +151,11 @@ class Command(BaseCommand):
         def hear(*answer: Any) -> None:
             heard.append(answer)
 
-        listeners.append(hear)
+        answer_listeners.append(hear)
         try:
             return _send_step(step, partner) if step else _ask(call, body, key)
         finally:
-            listeners.remove(hear)
+            answer_listeners.remove(hear)
 
     def read(self, call: str, file: str, status: int) -> Iterator[str]:
         if call not in CALLS:
@@ -211,16 +211,16 @@ def _body_of(step: Dispatch) -> str:
 
 def _question(name: str, order: Order | None) -> str:
     if name == "bigdata.query":
-        return encode(job_query(order.number if order else NOBODYS))
+        return encode(job_query(order.number if order else UNKNOWN_NUMBER))
     if order is None:
-        return encode(trial_flow_query(enterprise_id=NOBODYS, product_id="1", job_id=NOBODYS))
+        return encode(trial_flow_query(enterprise_id=UNKNOWN_NUMBER, product_id="1", job_id=UNKNOWN_NUMBER))
     trial = order.trial or order
     service = shape_of(trial).service
     return encode(trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
 
 
 def _ask(call: Call, body: str, key: str) -> str:
-    rate.wait_for_slot(call.name.partition(".")[0])
+    partner_rate.wait_for_slot(call.name.partition(".")[0])
     try:
         post(call, body.encode(), key=key, request_id=uuid.uuid4().hex, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     except PartnerError as error:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import override
 
-from integrations.bboss.content import NUMBER
+from integrations.bboss.content_fields import ORDER_NUMBER
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bigdata.record_file import RecordFile
 from orders.actions.carrying_out import needs_second
@@ -186,7 +186,7 @@ def read_numbers(path: str) -> list[str]:
     numbers: dict[str, None] = {}
     for place, line in enumerate(lines, start=1):
         number = line.strip()
-        if number and not NUMBER.fullmatch(number):
+        if number and not ORDER_NUMBER.fullmatch(number):
             raise CommandError(f"{path}: line {place} is no order number: {number[:80]!r}")
         if number:
             numbers[number] = None

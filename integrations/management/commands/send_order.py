@@ -6,7 +6,7 @@ import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.bboss.responses import Code
+from integrations.bboss.reply_codes import Code
 from integrations.bboss.sample_envelope import add_arguments, message_of
 
 TIMEOUT_SECONDS = 10

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from integrations.models import HEARTBEAT_LIMIT
 from integrations.worker.heartbeat import forget_dead
-from integrations.worker.schedules import RECURRING, make_schedules
+from integrations.worker.recurring_schedules import RECURRING, make_schedules
 
 
 class Command(BaseCommand):

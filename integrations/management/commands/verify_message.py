@@ -1,6 +1,6 @@
-"""`manage.py verify_message FILE`: looks at a raw message of BBOSS as the desk would (contract 7.3).
+"""`manage.py verify_message FILE`: checks a raw message of BBOSS as the desk would (contract 7.3).
 
-The desk keeps bodies masked, so that nobody can do this afterwards on a page: the file is a colleague's, or nginx's.
+The desk keeps bodies masked, so no page can do this afterwards: the file comes from a colleague or from nginx.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.base.old_secrets import APP_SECRET
-from integrations.base.request_body import MAX_BODY_BYTES, OF_ALL, BadJsonError, content_type_in
-from integrations.bboss import envelope
-from integrations.bboss.content import content_of, is_withdrawal, read_order, read_withdrawal
-from integrations.bboss.known_ways import Found, digest_of, find_way
-from integrations.bboss.responses import Code, Refused
+from integrations.base.strict_json import MAX_BODY_BYTES, OF_ALL, BadJsonError, content_type_in
+from integrations.bboss import request_checks
+from integrations.bboss.content_fields import content_of, is_withdrawal, read_order, read_withdrawal
+from integrations.bboss.message_decoding import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
+from integrations.bboss.reply_codes import Code, Refused
 from integrations.bboss.signing import SORTED, masked_text_to_sign, verify
-from integrations.bboss.wire import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
+from integrations.bboss.signing_variants import Found, digest_of, find_variant
 from integrations.partners.profile import Bboss
 
 HEAD = re.compile(rb"\A(?:[A-Z]+ \S+ HTTP/[\d.]+\r?\n)?((?:[A-Za-z0-9-]+:[^\n]*\n)*)\r?\n")
@@ -54,8 +54,8 @@ class Command(BaseCommand):
         """Prints a line without any of our secrets and tokens."""
         for secret in [*_secrets().values(), *settings.BBOSS_ACCESS_TOKENS]:
             if len(secret) >= LEAST:
-                line = line.replace(secret, envelope.MASK)
-        self.stdout.write(envelope.TOKEN.sub(envelope.MASK, line))
+                line = line.replace(secret, request_checks.MASK)
+        self.stdout.write(request_checks.TOKEN_PATTERN.sub(request_checks.MASK, line))
 
     def say(self, what: str, check: Callable[[], Any]) -> bool:
         """Prints what a check makes of it. Returns whether it is right."""
@@ -91,9 +91,9 @@ class Command(BaseCommand):
         except Refused as refusal:
             self.print(f"names: {refusal.code.value.number} {refusal.desc}")
         signed = True
-        for check in envelope.CHECKS:
+        for check in request_checks.CHECKS:
             name = check.__name__.removeprefix("check_").replace("_", " ")
-            if check is envelope.check_signature:
+            if check is request_checks.check_signature:
                 signed = self.say(name, lambda: self.signature(members, wire, how))
                 continue
             self.say(name, lambda check=check: _tried(lambda: check(members, now, wire)))
@@ -107,7 +107,7 @@ class Command(BaseCommand):
             for name, secret in secrets.items():
                 if verify(wire, given, secret, how):
                     return f"ok, by {name}"
-        text = masked_text_to_sign(wire, how)[: envelope.LONGEST_HINT]
+        text = masked_text_to_sign(wire, how)[: request_checks.LONGEST_HINT]
         raise Refused(Code.SIGNATURE, hint=f"the text that we signed is: {text}")
 
     def tell_way(self, members: dict, wire: Wire, how: Bboss) -> None:
@@ -117,7 +117,7 @@ class Command(BaseCommand):
             return
         method = members.get("signMethod")
         declared = method.lower() if isinstance(method, str) else ""
-        found = find_way(wire, given, list(secrets.values()), how, declared) if secrets else None
+        found = find_variant(wire, given, list(secrets.values()), how, declared) if secrets else None
         if found is None:
             names = ", ".join(secrets) or "no secret: BBOSS_APP_SECRET is empty"
             self.print(f"no known way makes the sign right with {names}: ask for the text that they sign")

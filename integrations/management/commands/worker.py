@@ -10,10 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils import timezone
 
-from integrations.worker.far_moments import put_right
+from integrations.worker.implausible_times import correct_times
 from integrations.worker.parent_link import hold
-from integrations.worker.schedules import make_schedules
-from integrations.worker.watchdog import PATIENCE, PING_EVERY, Watchdog
+from integrations.worker.recurring_schedules import make_schedules
+from integrations.worker.watchdog import ANSWER_WITHIN, PING_EVERY, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         hidden = argparse.SUPPRESS
         parser.add_argument("--tied-to", type=int, help=hidden)  # for the watchdog itself: the socket to hold
         parser.add_argument("--ping-every", type=float, default=PING_EVERY, help=hidden)  # for tests, like the next one
-        parser.add_argument("--patience", type=float, default=PATIENCE, help=hidden)
+        parser.add_argument("--patience", type=float, default=ANSWER_WITHIN, help=hidden)
 
     def handle(self, *args, tied_to, ping_every, patience, **options):
         if tied_to is not None:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         for message in found:
             logger.warning("%s", message)
         try:
-            self.put_right()
+            self.correct_times()
             make_schedules()
         except Error as error:
             raise CommandError(f"the database does not answer, or lacks its migrations: {error}") from error
@@ -50,10 +50,11 @@ class Command(BaseCommand):
         Watchdog(ping_every=ping_every, patience=patience).run()
         logger.info("worker has stopped")
 
-    def put_right(self) -> None:
-        """What goes wrong here keeps no worker from its work: the sweep does the same, and its faults are told."""
+    def correct_times(self) -> None:
+        """Corrects times at the start. A fault is logged and does not stop the worker: the sweep does the same and
+        reports it."""
         try:
-            put_right(now=timezone.now())
+            correct_times(now=timezone.now())
         except Error:
             raise
         except Exception:

@@ -1,4 +1,4 @@
-"""The company's OpenID provider: what it says of itself, and its keys. Each process keeps both for an hour.
+"""The company's OpenID provider: its description and its keys. Each process caches both for an hour.
 
 All calls go through the seam for HTTP, so each ends within SECONDS, follows no redirect, and takes proxy and CA from
 our settings. At most two threads of a web process wait for the provider at a time: the others stay free for orders.
@@ -15,12 +15,12 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
-from integrations.outbound.http import PartnerError, ask
-from project.base.addresses import is_loopback
+from integrations.outbound.http_client import PartnerError, request_json
+from project.base.ip_addresses import is_loopback
 
 SECONDS = 5.0
-KEPT_SECONDS = 3600.0
-PAUSE = 10.0
+CACHE_SECONDS = 3600.0
+RETRY_AFTER_SECONDS = 10.0
 """So long nobody asks anew: for the description after a failure, and where a log-in starts; and for keys that the
 provider did not name."""
 ALGORITHMS = {
@@ -42,8 +42,8 @@ class ProviderError(Exception):
     """The provider gave no usable answer. The text is for the log, and holds no code and no token."""
 
 
-class Kept:
-    """What this process has read from the provider."""
+class ProviderCache:
+    """The provider's description and keys, as this process has read them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -65,7 +65,7 @@ class Kept:
             self.lock.release()
 
 
-kept = Kept()
+cache = ProviderCache()
 
 
 def callback_address() -> str:
@@ -73,7 +73,7 @@ def callback_address() -> str:
 
 
 def is_safe(url: object) -> bool:
-    """Whether nobody reads along: https, or plain http to this machine."""
+    """Returns True if nobody can listen: https, or plain http to this machine."""
     if not isinstance(url, str):
         return False
     try:
@@ -90,7 +90,7 @@ def call(url: str, **how) -> tuple[int, dict | None]:
     if not _turns.acquire(timeout=1):
         raise ProviderError("others wait for the provider already")
     try:
-        return ask(url, timeout=SECONDS, **how)
+        return request_json(url, timeout=SECONDS, **how)
     except PartnerError as error:
         raise ProviderError(f"no answer from {urlsplit(url).hostname}: {error.code}") from error
     finally:
@@ -100,22 +100,22 @@ def call(url: str, **how) -> tuple[int, dict | None]:
 def description(*, fresh: bool = False) -> dict:
     """The provider's own description (OpenID Connect Discovery), checked. Raises ProviderError.
 
-    `fresh`: it must have come within PAUSE, so the provider is there.
+    `fresh`: it must have come within RETRY_AFTER_SECONDS, so the provider is there.
     """
-    with kept.reading():
+    with cache.reading():
         now = time.monotonic()
-        if now - kept.read_at < (PAUSE if fresh else KEPT_SECONDS):
-            return kept.description
-        if now - kept.failed_at < PAUSE:
+        if now - cache.read_at < (RETRY_AFTER_SECONDS if fresh else CACHE_SECONDS):
+            return cache.description
+        if now - cache.failed_at < RETRY_AFTER_SECONDS:
             raise ProviderError("the provider did not answer a moment ago")
         try:
             found = _read_description()
         except ProviderError:
-            kept.failed_at = time.monotonic()
+            cache.failed_at = time.monotonic()
             raise
-        if found["jwks_uri"] != kept.description.get("jwks_uri"):
-            kept.keys_at = float("-inf")
-        kept.description, kept.read_at = found, time.monotonic()
+        if found["jwks_uri"] != cache.description.get("jwks_uri"):
+            cache.keys_at = float("-inf")
+        cache.description, cache.read_at = found, time.monotonic()
         return found
 
 
@@ -142,14 +142,14 @@ def key_of(token: str) -> tuple[jwt.PyJWK, str]:
     if algorithm not in ALGORITHMS:
         raise jwt.InvalidAlgorithmError("the token's algorithm is not allowed")
     address = description()["jwks_uri"]
-    with kept.reading():
+    with cache.reading():
         found = _fitting(algorithm, number)
-        if not found and time.monotonic() - kept.keys_at >= PAUSE:
+        if not found and time.monotonic() - cache.keys_at >= RETRY_AFTER_SECONDS:
             status, answer = call(address)
             keys = (answer or {}).get("keys")
             if status != 200 or not isinstance(keys, list):
                 raise ProviderError(f"the keys were answered with {status} or are none")
-            kept.keys, kept.keys_at = [key for key in keys if isinstance(key, dict)], time.monotonic()
+            cache.keys, cache.keys_at = [key for key in keys if isinstance(key, dict)], time.monotonic()
             found = _fitting(algorithm, number)
     if len(found) != 1:
         raise jwt.InvalidKeyError(f"{len(found)} of the provider's keys fit the token")
@@ -160,7 +160,7 @@ def _fitting(algorithm: str, number: str | None) -> list[dict]:
     """The kept keys of a token. One without `kid` may be signed by the only key of its type."""
     return [
         key
-        for key in (kept.keys if time.monotonic() - kept.keys_at < KEPT_SECONDS else ())
+        for key in (cache.keys if time.monotonic() - cache.keys_at < CACHE_SECONDS else ())
         if key.get("kty") == ALGORITHMS[algorithm]
         and key.get("use", "sig") == "sig"
         and key.get("alg", algorithm) == algorithm
@@ -169,7 +169,8 @@ def _fitting(algorithm: str, number: str | None) -> list[dict]:
 
 
 def scopes() -> str:
-    """What is asked for. The claim of groups is a scope of its own at some providers, which then say so."""
+    """Returns the requested scopes. At some providers the claim of groups is a scope of its own, which their
+    description lists."""
     supported = description().get("scopes_supported")
     more = [settings.OIDC_CLAIM] if isinstance(supported, list) and settings.OIDC_CLAIM in supported else []
     return " ".join(["openid", "profile", "email", *more])
@@ -180,10 +181,10 @@ def library_setting(name: str, *default):
     if name in ENDPOINTS:
         return description()[ENDPOINTS[name]]
     known = {
-        "OIDC_OP_USER_ENDPOINT": "",  # asked in login.py, which compares its `sub`
+        "OIDC_OP_USER_ENDPOINT": "",  # asked in id_token.py, which compares its `sub`
         "OIDC_RP_CLIENT_ID": settings.OIDC_CLIENT_ID,
         "OIDC_RP_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
-        "OIDC_RP_SIGN_ALGO": "RS256",  # one with the provider's keys; login.py allows ALGORITHMS
+        "OIDC_RP_SIGN_ALGO": "RS256",  # one with the provider's keys; id_token.py allows ALGORITHMS
         "OIDC_USE_PKCE": True,
         "OIDC_AUTHENTICATION_CALLBACK_URL": "company_callback",
     }

@@ -1,1 +1,1 @@
-"""Passwords: what one must be, how it is set by a link, and when it is too old."""
+"""Passwords: their rules, links that set them, and their greatest age."""

@@ -1,4 +1,4 @@
-"""Links by which a person sets their password, once: an invitation, or what they asked for as they forgot it.
+"""Links by which a person sets their password, once: an invitation, or the reset of a forgotten one.
 
 A link is made as it is sent, from the account's id, and kept nowhere: notices stand on pages, in exports and in
 backups. Django's token binds it to the account's password, last log-in and mail, so it ends with any of them.
@@ -22,7 +22,7 @@ from orders.history.people import staff_actor
 from orders.history.trail import Code, note_act
 from orders.mails.mails import write_notices
 from orders.models import TrailEntry
-from project.accounts.emergency import is_emergency_only
+from project.accounts.emergency_accounts import is_emergency_only
 from project.models import User
 
 INVITATION, RESET = "notice_invitation", "notice_password_reset"
@@ -35,7 +35,7 @@ NOBODY = "nobody@localhost"
 
 
 def why_no_password(user: User) -> str | Promise | None:
-    """Why an account may have no password, for people. None if it may."""
+    """Returns the reason why an account may have no password, for people. None if it may."""
     if not user.is_active:
         return gettext_lazy("The account is disabled.")
     if is_emergency_only() and not hasattr(user, "emergency"):
@@ -48,7 +48,7 @@ def link(user: User, kind: str) -> str:
     return f"{settings.SITE_URL}{reverse('password_link')}?key={key}"
 
 
-def opened(key: str) -> tuple[User, str] | None:
+def user_of_link(key: str) -> tuple[User, str] | None:
     """The account that a link's key opens, and the link's kind. None if it is not ours, used, over, or of no use."""
     for kind, period in VALID.items():
         try:
@@ -84,8 +84,9 @@ def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str
 
 
 @transaction.atomic
-def ask(name: str, *, address: str, now: datetime.datetime) -> bool:
-    """Sends a link if an account of this name has a password and a mail. False, and nothing, if asked too often.
+def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
+    """Sends a link if an account of this name has a password and a mail. Returns False, and sends nothing, after too
+    many requests.
 
     Takes as long for a name that gets none: what is written for it is taken back. The account is locked, so that many
     who ask at once get no more mails.

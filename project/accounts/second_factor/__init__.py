@@ -1,1 +1,1 @@
-"""The second factor beside a password (contract 4, MFA_REQUIRED): an authenticator app (TOTP), and recovery codes."""
+"""The second factor after a password (contract 4, MFA_REQUIRED): an authenticator app (TOTP), and recovery codes."""

@@ -1,4 +1,4 @@
-"""Who needs a second factor, and its codes: made, checked once, made anew, reset.
+"""The second factor's app secret and codes: set up, checked once, renewed, reset. mfa_required.py says who needs one.
 
 Secrets are encrypted by MFA_KEY; MFA_KEYS_OLD still read them until their next use, which encrypts them anew.
 """
@@ -15,43 +15,22 @@ from urllib.parse import quote, urlencode
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django_otp.oath import TOTP
 
-from integrations.base.old_secrets import FACTOR_KEY, note_use, which
+from integrations.base.old_secrets import FACTOR_KEY, matching_secret, note_use
 from orders.history.order_writes import add_event
-from orders.history.people import ACCOUNTS, staff_actor
-from project.accounts.roles import MANAGE_ACCOUNTS
-from project.accounts.sessions import end_sessions
+from orders.history.people import staff_actor
+from project.accounts.session_revocation import end_sessions
 from project.models import AuthenticatorApp, RecoveryCode, User
 
-NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
 ISSUER = "IBS Order Desk"  # what the app calls us
 SECRET_BYTES, RECOVERY_BYTES = 20, 10
 RECOVERY_CODES = 10
 TOLERANCE = 1  # time steps of 30 seconds, for phones whose clock is off
 APP_CODE, RECOVERY_CODE = re.compile("[0-9]{6}", re.ASCII), re.compile("[a-z2-7]{16}")
 logger = logging.getLogger(__name__)
-
-
-def needs_factor(user: User) -> bool:
-    """Whether this account's password log-in asks for a second factor. `administrators` are all who may manage
-    accounts, whatever their role is called; `with_managers` has asked that of many accounts at once."""
-    if settings.MFA_REQUIRED == NOBODY or not user.has_usable_password():
-        return False
-    if settings.MFA_REQUIRED == EVERYBODY:
-        return True
-    return user.manages if hasattr(user, "manages") else any(user.has_perm(right) for right in MANAGE_ACCOUNTS)
-
-
-def with_managers(users: QuerySet) -> QuerySet:
-    """The accounts, with `manages` where the setting asks it: whether they may manage accounts."""
-    if settings.MFA_REQUIRED != ADMINISTRATORS:
-        return users
-    able = (User.objects.with_perm(right, backend=ACCOUNTS).filter(pk=OuterRef("pk")) for right in MANAGE_ACCOUNTS)
-    return users.annotate(manages=Q.create([Exists(rows) for rows in able], connector=Q.OR))
 
 
 # --- Secrets
@@ -86,13 +65,15 @@ def key_words(secret: str) -> str:
 
 
 def app_address(secret: str, user: User, host: str) -> str:
-    """What the QR code holds (Google Authenticator's Key URI Format). Names the host: apps keep one entry a name."""
+    """Returns the content of the QR code (Google Authenticator's Key URI Format). Names the host: apps keep one entry a
+    name."""
     asked = {"secret": key_words(secret).replace(" ", ""), "issuer": ISSUER}
     return f"otpauth://totp/{quote(f'{ISSUER}:{user.get_username()}@{host}')}?{urlencode(asked, quote_via=quote)}"
 
 
 def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) -> int | None:
-    """The time step behind `after` whose code this is: this step's, or a neighbour's. None if there is none."""
+    """Returns the time step after `after` to which this code belongs: this step or a neighbour. None if there is
+    none."""
     if not APP_CODE.fullmatch(code):
         return None
     try:
@@ -107,8 +88,8 @@ def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) 
 # --- Codes
 
 
-def bare(code: str) -> str:
-    """A code as typed, without what only helps to read it."""
+def normalized_code(code: str) -> str:
+    """Returns a code as typed, without spaces and hyphens, in lower case."""
     return re.sub(r"[\s-]", "", code).lower()
 
 
@@ -119,17 +100,17 @@ def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
 
 
 class CodeBackend:
-    """Takes a code from somebody whose password was right. One of AUTHENTICATION_BACKENDS, so that django-axes and
-    login_guard count wrong codes with wrong passwords, and nobody who is locked out is heard."""
+    """Authenticates by a code after the right password. One of AUTHENTICATION_BACKENDS, so that django-axes and
+    login_throttle count wrong codes with wrong passwords, and refuse people who are locked out."""
 
     def authenticate(self, request: HttpRequest, *, username: str, token: str) -> User | None:
         user = User.objects.get(username=username)
-        return user if use_code(user, bare(token), now=timezone.now()) else None
+        return user if use_code(user, normalized_code(token), now=timezone.now()) else None
 
 
 @transaction.atomic
 def use_code(user: User, code: str, *, now: datetime.datetime) -> bool:
-    """Whether the code counts. It never does again: of two at once one gets in."""
+    """Returns True if the code is right, and uses it up: of two log-ins at once with one code a single one succeeds."""
     app = AuthenticatorApp.objects.select_for_update(no_key=True).filter(user=user).first()
     if app is None or seconds_to_wait(app, now=now):
         return False
@@ -146,7 +127,7 @@ def _use_step(app: AuthenticatorApp, code: str, *, now: datetime.datetime) -> bo
     step = step_of(app.secret, code, now=now, after=app.last_step)
     if step is None:
         return False
-    if key := which(FACTOR_KEY, lambda key: _reads(key, app.secret)):
+    if key := matching_secret(FACTOR_KEY, lambda key: _reads(key, app.secret)):
         note_use(FACTOR_KEY, key)
     secret = fernet().rotate(app.secret).decode()
     return AuthenticatorApp.objects.filter(pk=app.pk, last_step__lt=step).update(last_step=step, secret=secret) == 1
@@ -195,7 +176,7 @@ def _new_codes(user: User) -> list[str]:
 
 
 @transaction.atomic
-def reset(user: User, *, by: str, now: datetime.datetime) -> bool:
+def reset_second_factor(user: User, *, by: str, now: datetime.datetime) -> bool:
     """Takes app and codes from an account, so that its next log-in sets them up, and ends its sessions. False if it
     has none."""
     gone, _rows = AuthenticatorApp.objects.filter(user=user).delete()

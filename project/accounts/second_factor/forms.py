@@ -9,7 +9,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from project.accounts.second_factor.codes import APP_CODE, app_address, bare, key_words, seconds_to_wait, step_of
+from project.accounts.second_factor.codes import (
+    APP_CODE,
+    app_address,
+    key_words,
+    normalized_code,
+    seconds_to_wait,
+    step_of,
+)
 from project.models import AuthenticatorApp, User
 
 LONGEST = 40
@@ -30,7 +37,7 @@ class AppForm(forms.Form):
         self.secret = secret
 
     def clean_new_code(self):
-        self.step = step_of(self.secret, bare(self.cleaned_data["new_code"]), now=timezone.now())
+        self.step = step_of(self.secret, normalized_code(self.cleaned_data["new_code"]), now=timezone.now())
         if self.step is None:
             raise ValidationError(
                 _("These are not the app's digits of now. Scan the picture again; check the phone's clock.")
@@ -63,7 +70,7 @@ class CodeForm(forms.Form):
 
     @property
     def was_recovery_code(self) -> bool:
-        return not APP_CODE.fullmatch(bare(self.data["code"]))
+        return not APP_CODE.fullmatch(normalized_code(self.data["code"]))
 
 
 class NewAppForm(AppForm, CodeForm):

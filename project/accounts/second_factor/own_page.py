@@ -7,9 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from project.accounts.second_factor.codes import make_recovery_codes, needs_factor, secret_in, set_up
-from project.accounts.second_factor.door import PROVED, show_recovery_codes
+from project.accounts.second_factor.codes import make_recovery_codes, secret_in, set_up
 from project.accounts.second_factor.forms import CodeForm, NewAppForm, app_context
+from project.accounts.second_factor.login_code_page import PROVED, show_recovery_codes
+from project.accounts.second_factor.mfa_required import needs_factor
 from project.models import AuthenticatorApp
 
 SECRET = "second_factor_secret"  # of an app that is being set up, encrypted

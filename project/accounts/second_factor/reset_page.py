@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.history.people import staff_actor
-from project.accounts.enabling import colleague
-from project.accounts.second_factor.codes import reset
+from project.accounts.enable_account import colleague
+from project.accounts.second_factor.codes import reset_second_factor
 
 
 def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
@@ -21,7 +21,7 @@ def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpRe
     if request.method == "POST":
         now = timezone.now()
         with transaction.atomic():
-            if reset(user, by=staff_actor(request.user), now=now):
+            if reset_second_factor(user, by=staff_actor(request.user), now=now):
                 user.note_given(request.user, now=now)
         messages.success(request, _("The next log-in of %(name)s sets up a second factor.") % {"name": user})
         return redirect("admin:project_user_change", user.pk)

@@ -23,8 +23,8 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from integrations.base.database_clock import is_to_measure, measure
 from integrations.base.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from orders.restore.newest_server import is_behind
-from project.database.errors import CountedErrors
-from project.database.options import session_limits
+from project.database.database_settings import session_limits
+from project.database.error_counter import CountedErrors
 
 logger = logging.getLogger(__name__)
 CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg
@@ -112,7 +112,8 @@ class DeadlineConnection(psycopg.Connection):
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
     def is_fresh(self) -> bool:
-        """Whether it answered a moment ago and the server has not closed it since, which would make it readable."""
+        """Returns True if it answered a moment ago and the server has not closed it since. A closed socket is
+        readable."""
         if time.monotonic() - self.answered_at > FRESH or self.pgconn.status != ConnStatus.OK:
             return False
         looked = select.poll()
@@ -161,7 +162,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return found
 
     def _newer(self, found: psycopg.Connection, conn_params: dict) -> psycopg.Connection:
-        """A connection to another of the servers that is not behind. The given one if there is none."""
+        """Returns a connection to another server that is not behind. The given one if there is none."""
         hosts = conn_params["host"].split(",")
         ports = str(conn_params.get("port", "")).split(",")
         for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):
@@ -184,7 +185,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return True
 
     def ensure_connection(self):
-        """Measures the database's clock too, each ten seconds: whoever decides what is due comes here before."""
+        """Also measures the database's clock, every ten seconds: all code that decides what is due connects before."""
         self._drop_closed()
         super().ensure_connection()
         if is_to_measure() and self._may_be_asked():
@@ -192,7 +193,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 measure(self.connection)
 
     def _may_be_asked(self) -> bool:
-        """Whether a statement of ours meets a connection that lives, begins no transaction and meets no broken one."""
+        """Returns True if a statement of ours finds a living connection, begins no transaction and meets no broken
+        one."""
         if self.health_check_enabled and not self.health_check_done:
             return False
         status = self.connection.info.transaction_status

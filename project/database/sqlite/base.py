@@ -4,8 +4,8 @@ from django.db.backends.sqlite3 import base
 from django.utils.functional import cached_property
 
 from integrations.base.database_deadline import time_left
-from project.database.errors import CountedErrors
-from project.database.options import SQLITE_PATIENCE
+from project.database.database_settings import SQLITE_PATIENCE
+from project.database.error_counter import CountedErrors
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

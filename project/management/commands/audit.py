@@ -10,7 +10,7 @@ from orders.management.arguments import day
 from orders.models import Order
 from orders.rules.local_time import midnight
 from project.base.logs import one_line
-from project.trail.trail import Act, Asked, trail
+from project.trail.trail_query import Act, TrailFilter, acts_oldest_first
 
 DAY = datetime.timedelta(days=1)
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if order and found is None:
             raise CommandError(f"no order {order}")
         first, end = since and midnight(since), until and _end_of(until)
-        acts = trail(Asked(since=first, until=end, user=user.strip(), order=found))
+        acts = acts_oldest_first(TrailFilter(since=first, until=end, user=user.strip(), order=found))
         if options["json"]:
             self.write_json(acts)
             return
@@ -56,6 +56,6 @@ def _end_of(until: datetime.date) -> datetime.datetime:
 
 
 def line(act: Act) -> str:
-    """One act in one line: nobody's words can forge another."""
+    """Returns an act as one line: free text can't forge another."""
     parts = (act.who, act.address, act.what, act.about, act.details)
     return one_line("  ".join([f"{timezone.localtime(act.at):%Y-%m-%d %H:%M:%S}", *(part or "-" for part in parts)]))

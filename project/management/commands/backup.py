@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
 from project.database.backup import backup, profile_of
-from project.database.programs import BackupError
+from project.database.run_program import BackupError
 
 
 class Command(BaseCommand):

@@ -5,12 +5,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
-from project.accounts.emergency import LINK_IS_VALID, mark
+from project.accounts.emergency_accounts import LINK_IS_VALID, mark_emergency_account
 from project.models import User
 
 
 class Command(BaseCommand):
-    """The link is printed here alone, and kept nowhere: whoever sees this terminal can set the password."""
+    """Prints the link here only and stores it nowhere: anyone who sees this terminal can set the password."""
 
     help = "Marks an account that may use a password with PASSWORD_LOGIN=emergency; prints how to log in once."
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError(f"{name} belongs to a person of the company log-in: take an account of its own")
         now = timezone.now()
         with transaction.atomic():
-            address = mark(user, by=actor(by), now=now)
+            address = mark_emergency_account(user, by=actor(by), now=now)
             for giver in {None, User.objects.filter(username=(by or "").strip()).first()}:
                 user.note_given(giver, now=now)  # whoever sits here marks any account, and names any
         minutes = int(LINK_IS_VALID.total_seconds() // 60)

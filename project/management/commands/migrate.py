@@ -21,7 +21,7 @@ from django.core.management.commands import migrate
 from django.db import DatabaseError, Error, OperationalError, connections
 
 from orders.db.applied import applied_migrations
-from project.database.migrated import graph_and_plan, rows_of
+from project.database.applied_migrations import graph_and_plan, rows_of
 
 LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile
 PATIENCE, PAUSE = 20, 2  # seconds
@@ -48,10 +48,11 @@ class Command(migrate.Command):
             return
         tell = self.stdout.write if options["verbosity"] else lambda line: None
         with alone(connection, tell), short_lock_waits(connection):
-            self._insist(tell, *args, **options)
+            self._run_with_lock_waits(tell, *args, **options)
 
-    def _insist(self, tell: Callable[[str], object], *args, **options) -> None:
-        """What can't be rolled back (`atomic = False`) can be run again: tests/test_migrations.py."""
+    def _run_with_lock_waits(self, tell: Callable[[str], object], *args, **options) -> None:
+        """Runs Django's command, and again while a lock stands in its way. A migration that can't be rolled back
+        (`atomic = False`) can be run again: tests/test_migrations.py."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -83,7 +84,7 @@ ADD_THE_ROWS = "add what is missing again (app, name, applied), or take the tabl
 
 
 def why_not(connection) -> str:
-    """What in django_migrations speaks against a run, in one line; empty if nothing does.
+    """Returns the reason in django_migrations against a run, in one line; empty if there is none.
 
     A first run that was broken off may go on: it has applied the first migrations of all, and no others.
     """

@@ -11,8 +11,8 @@ from django.utils import timezone
 from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.management.progress import Progress
-from project.database.programs import BackupError
 from project.database.restore import restore
+from project.database.run_program import BackupError
 from project.observability.readiness import missing_migrations
 
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from integrations.base.other_desk import adopt as adopt_calls
-from project.base.environment import FREE_PREFIX, MASK, SETTINGS, Setting
+from project.base.settings_table import FREE_PREFIX, MASK, SETTINGS, Setting
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 from django.utils import timezone
 
-from integrations.base.database_deadline import LOOK, database_deadline
+from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.probes import probe_all
 from orders.history.people import spoken
 from orders.management.lost_entries import lines_of_lost_entries
@@ -18,7 +18,7 @@ from project.trail.settings_trail import changed_since_start
 
 
 class Command(BaseCommand):
-    """Says what is wrong first, then how things are. Exits with 1 if anything is wrong."""
+    """Prints what is wrong first, then the state. Exits with 1 if anything is wrong."""
 
     help = (
         "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, notices, "
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, **options):
-        with database_deadline(LOOK):
+        with database_deadline(CHECK_SECONDS):
             with contextlib.suppress(Error):  # which the look finds as well
                 connection.ensure_connection()  # from here on the database's time is known
             found = desk_status(timezone.now())

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.outbound.http import check_success, post
+from integrations.outbound.http_client import check_success, post
 from integrations.partners.calls import Call
 
 

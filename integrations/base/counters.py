@@ -1,0 +1,226 @@
+"""The counters and histograms of /metrics (contract 6), of all processes of this machine.
+
+Each process counts in files of its own in STATE_DIR, mapped into its memory (prometheus-client's multiprocess mode).
+So a count asks nobody, and outlives a process that is killed. A process locks its files as long as it lives; the next
+one goes on counting in those of a dead one. So there are as many as processes lived at once, and whoever reads merges
+all of them.
+
+Nothing here refuses anything: a count that fails is a line in the log.
+"""
+
+import contextlib
+import fcntl
+import functools
+import itertools
+import json
+import logging
+import os
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+from django.conf import settings
+from prometheus_client import Counter, Histogram, Metric, values
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.values import MultiProcessValue
+
+from orders.db.disk import locked
+
+logger = logging.getLogger(__name__)
+FOLDER = settings.STATE_DIR.absolute() / "counters"
+DEAD = FOLDER / "dead.json"  # 1.11's {"sums": {key: value}, "files": those that are in the sums already}
+SIZES = {"counter": 1 << 18, "histogram": 1 << 20}  # bytes of a process's files: far more than our bounded labels need
+RETRY_SECONDS = 60.0  # seconds until a process that could not make its files tries again
+NEVER = float("-inf")
+OTHER = "other"
+QUICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+PARTNER_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
+PAGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class _Own:
+    """This process's part of its files' names, as long as it holds them."""
+
+    def __init__(self) -> None:
+        self.pid, self.name = os.getpid(), ""
+        self.making, self.has_files, self.failed_at = threading.Lock(), False, NEVER
+
+
+def _name() -> str:
+    """A child that was forked counts in files of its own."""
+    global _own
+    if _own.pid != os.getpid():
+        _own = _Own()
+    return _own.name
+
+
+_own = _Own()
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(FOLDER)
+values.ValueClass = MultiProcessValue(_name)
+INBOUND = Counter("desk_inbound_total", "Calls of others, by answer", ["source", "code"], registry=None)
+INBOUND_SECONDS = Histogram(
+    "desk_inbound_seconds", "How long calls of others took", ["source"], registry=None, buckets=QUICK_BUCKETS
+)
+CALLS = Counter("desk_calls_total", "Calls to partners", ["partner", "step", "outcome"], registry=None)
+CALL_SECONDS = Histogram(
+    "desk_call_seconds", "How long calls to partners took", ["partner", "step"], registry=None, buckets=PARTNER_BUCKETS
+)
+PAGES = Histogram("desk_pages_seconds", "How long staff's pages took", ["page"], registry=None, buckets=PAGE_BUCKETS)
+DATABASE_ERRORS = Counter("desk_database_errors_total", "Errors of the database", ["kind"], registry=None)
+LOGINS = Counter("desk_logins_total", "Log-ins", ["way", "outcome"], registry=None)
+COUNTED = (INBOUND, INBOUND_SECONDS, CALLS, CALL_SECONDS, PAGES, DATABASE_ERRORS, LOGINS)
+
+
+def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
+    """Logs a fault once, and never raises it. A process without files tries again each minute, without a new line."""
+
+    @functools.wraps(count)
+    def safe(*args) -> None:
+        try:
+            _name()
+            if not _own.has_files:
+                if time.monotonic() - _own.failed_at < RETRY_SECONDS:
+                    return
+                _take_files()
+            count(*args)
+            _own.failed_at = NEVER
+        except Exception as error:
+            if _own.failed_at == NEVER:
+                logger.error("STATE_DIR: this process can't count for /metrics; all else goes on: %s", error)
+            _own.failed_at = time.monotonic()
+
+    return safe
+
+
+@functools.lru_cache(maxsize=4096)
+def _labelled(metric, *labels: str):
+    """Returns the metric of these labels, which the library looks up under a lock each time."""
+    return metric.labels(*labels)
+
+
+@_only_counts
+def count_inbound(source: str, code: str, seconds: float) -> None:
+    """A call of `bboss`, `bpm` or `api`. `code`: the rspCode or HTTP status of its answer."""
+    _labelled(INBOUND, source, code).inc()
+    _labelled(INBOUND_SECONDS, source).observe(seconds)
+
+
+@_only_counts
+def count_call(partner: str, step: str, outcome: str, seconds: float | None) -> None:
+    """A call to a partner. `seconds` is None if nobody knows how long it took, since its worker died."""
+    _labelled(CALLS, partner, step, outcome).inc()
+    if seconds is not None:
+        _labelled(CALL_SECONDS, partner, step).observe(seconds)
+
+
+@_only_counts
+def count_page(page: str, seconds: float) -> None:
+    """A page of staff, by its view's name."""
+    PAGES.labels(page).observe(seconds)
+
+
+@_only_counts
+def count_database_error(kind: str) -> None:
+    """`kind`: `away`, `deadline` or `other`."""
+    DATABASE_ERRORS.labels(kind).inc()
+
+
+@_only_counts
+def count_login(way: str, outcome: str) -> None:
+    """`way`: `company` or `password`. `outcome`: `let_in`, `refused` or `locked`."""
+    LOGINS.labels(way, outcome).inc()
+
+
+def _take_files() -> None:
+    """Locks the first pair of files that no process holds, and continues its counts."""
+    with _own.making:
+        if _own.has_files:
+            return
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        with locked(FOLDER):
+            _take_over_sums()
+            names = (f"{os.getuid()}-{number}" for number in itertools.count())
+            _own.name = next(name for name in names if _lock(name))
+        _own.has_files = True
+
+
+def _lock(name: str) -> bool:
+    """Returns True if this process holds the pair of files from now on. Allocates all their blocks: on a full disk a
+    write into a hole kills the process."""
+    with contextlib.ExitStack() as pair:
+        for kind, size in SIZES.items():
+            file = f"{FOLDER}/{kind}_{name}.db"
+            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+            pair.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            os.posix_fallocate(handle, 0, size)
+            if not _is_sound(file):
+                return False
+        pair.pop_all()  # never closed, by a child neither, whose library still knows the values of these files
+    return True
+
+
+class CountedCollector:
+    """The sums of all processes, as Prometheus' metrics. No counter ever falls, not even at a restart of all
+    processes."""
+
+    def collect(self) -> Iterator[Metric]:
+        found = {family.name: family for metric in COUNTED for family in metric.describe()}
+        for family in _merged():
+            if family.name in found:
+                found[family.name].samples = family.samples
+        yield from found.values()
+
+
+def _merged() -> Iterable[Metric]:
+    """Returns the counts of all processes of this machine, living and dead. Empty if none could count."""
+    if not FOLDER.is_dir():
+        return ()
+    try:
+        with locked(FOLDER):
+            _take_over_sums()
+            files = [str(file) for file in FOLDER.glob("*.db") if file.stat().st_size]
+            try:
+                return MultiProcessCollector.merge(files)
+            except Exception:
+                return MultiProcessCollector.merge(list(filter(_is_sound, files)))
+    except (OSError, ValueError) as error:
+        logger.error("STATE_DIR: what the processes counted can't be read: %s", error)
+        return ()
+
+
+def _is_sound(file: str) -> bool:
+    """Returns True if the library can read the file. Moves away a file that a power cut broke."""
+    try:
+        MultiProcessCollector.merge([file])
+    except Exception as error:
+        logger.error("STATE_DIR: %s can't be read: %s", file, error)
+        os.rename(file, f"{file}.broken")
+        return False
+    return True
+
+
+def _take_over_sums() -> None:
+    """Turns what 1.11 kept of dead processes into a pair of files; after a crash again, into the same."""
+    if not DEAD.exists():
+        return
+    text = DEAD.read_text()
+    kept, name = json.loads(text), zlib.crc32(text.encode())
+    for counted in kept["files"]:
+        (FOLDER / counted).unlink(missing_ok=True)
+    for kind, size in SIZES.items():
+        part = FOLDER / f"{kind}_{name}.part"
+        with part.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+        values = MmapedDict(str(part))
+        for key, value in kept["sums"].items():
+            if (kind == "histogram") == ("_seconds" in key):
+                values.write_value(json.dumps([*json.loads(key), ""]), value, 0.0)
+        values.close()
+        part.rename(part.with_suffix(".db"))
+    DEAD.unlink()

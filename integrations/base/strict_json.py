@@ -1,0 +1,193 @@
+"""Reads the body of an inbound call as strict JSON.
+
+Refuses texts that two readers could understand differently (contract 2.3, code 20105).
+"""
+
+import functools
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+
+from django.http import HttpRequest
+
+from orders.texts.untrusted_text import MAX_VALUES
+
+MAX_BODY_BYTES = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
+MAX_DISCARDED = 16 * 1024 * 1024
+CONTENT_TYPE = re.compile(rb"^content-type:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+AT_ONCE = 64 * 1024
+DEEPEST = 32
+TOO_DEEP = f"nested deeper than {DEEPEST} levels"
+HOLDERS = {dict, list}
+SIGNS = len("-.e-")  # a number's characters that are no digits
+
+
+class BodyBrokenError(Exception):
+    """The body is incomplete: the connection broke, or its chunks are malformed."""
+
+
+class BodyTooLargeError(Exception):
+    """The body is larger than allowed."""
+
+
+class BadJsonError(ValueError):
+    """The text is not JSON as we accept it; the message says why, in words for the sender's engineer."""
+
+
+class OutOfBoundsError(BadJsonError):
+    """The text has more values, or a number has more digits, than its sender may send."""
+
+
+def read_body(request: HttpRequest, *, endless: bool) -> bytes:
+    """The body. `endless`: it has no length. Raises BodyBrokenError, or BodyTooLargeError with the rest discarded."""
+    try:
+        body = _stream(request, endless=endless).read(MAX_BODY_BYTES + 1)
+    except Exception as error:  # Django's, the socket's, and the server's own for bad chunks: no common base
+        raise BodyBrokenError(f"the body could not be read: {type(error.__cause__ or error).__name__}") from error
+    if len(body) > MAX_BODY_BYTES:
+        discard_body(request, endless=endless)
+        raise BodyTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
+    return body
+
+
+def content_type_in(head: bytes) -> str:
+    """The Content-Type among the lines of a message's head, as a file holds them; empty if there is none."""
+    found = CONTENT_TYPE.search(head)
+    return found[1].decode("latin-1").strip() if found else ""
+
+
+def discard_body(request: HttpRequest, *, endless: bool) -> None:
+    """Reads and drops a refused body: a caller that still writes would see a broken pipe instead of our answer."""
+    left = MAX_DISCARDED
+    with suppress(Exception):  # refused already: nothing to report
+        while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):
+            left -= len(taken)
+
+
+def _stream(request: HttpRequest, *, endless: bool):
+    # Django reads nothing without a Content-Length, so such a body is taken from the server's own stream.
+    return request.META["wsgi.input"] if endless else request
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The limits of a message: its values (brackets and commas), and the digits of a number."""
+
+    values: int = MAX_VALUES
+    digits: int | None = None  # None: as many as Python reads
+
+
+OF_ALL = Bounds()
+OF_UNSIGNED = Bounds(digits=40)
+OF_STRANGERS = Bounds(values=16_000, digits=40)
+"""Without a token of ours, 2 MiB of anything must cost less than twice as much as 2 MiB of letters."""
+
+
+def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
+    """The object in a UTF-8 body. Raises BadJsonError."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadJsonError(f"not UTF-8 (byte {error.start})") from None
+    return parse_text(text, bounds)
+
+
+def parse_text(text: str, bounds: Bounds = OF_ALL, *, written: bool = False) -> dict:
+    """The object in a text. Refused are: another type than an object, a key twice in one object, NaN, Infinity, a
+    number that overflows, more than 32 levels, half of a surrogate pair, and what is beyond the bounds.
+    `written`: decimals keep their text.
+
+    Raises BadJsonError; its subclass OutOfBoundsError where only the bounds are in the way.
+    """
+    brackets = text.count("[") + text.count("{")
+    if brackets + text.count(",") > bounds.values:
+        raise OutOfBoundsError(f"more than {bounds.values} values")
+    value = _parse(text, bounds.digits, Written if written else float)
+    if not isinstance(value, dict):
+        raise BadJsonError("the outermost value is not an object")
+    if brackets > DEEPEST:
+        _check_depth(value)
+    if "\\ud" in text or "\\uD" in text:  # only an escape can bring one in, UTF-8 can't
+        _check_surrogates(value)
+    return value
+
+
+def _parse(text: str, digits: int | None, decimal: type[float]):
+    numbers = {} if digits is None else {"parse_int": _short(int, digits)}
+    of_text = functools.partial(_float, decimal)
+    read_float = of_text if digits is None else _short(of_text, digits)
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=read_float, **numbers)
+    except BadJsonError:
+        raise
+    except json.JSONDecodeError as error:
+        raise BadJsonError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise BadJsonError(TOO_DEEP) from None
+    except ValueError:  # Python's limit on the digits of a whole number
+        raise BadJsonError("a number has too many digits") from None
+
+
+def _short(read: Callable, digits: int) -> Callable:
+    def read_short(text: str):
+        if len(text) > digits and (len(text) > digits + SIGNS or sum(map(str.isdigit, text)) > digits):
+            raise OutOfBoundsError(f"a number has more than {digits} digits")
+        return read(text)
+
+    return read_short
+
+
+def _levels(value: dict) -> Iterator[list]:
+    """Yields the contents of a value level by level: keys, values and items."""
+    level: list = [value]
+    while level:
+        parts = (chain.from_iterable(one.items()) if type(one) is dict else one for one in level)
+        inside = list(chain.from_iterable(parts))
+        yield inside
+        level = [one for one in inside if type(one) in HOLDERS]
+
+
+def _check_depth(value: dict) -> None:
+    if any(number > DEEPEST for number, _ in enumerate(_levels(value), start=1)):
+        raise BadJsonError(TOO_DEEP)
+
+
+def _object(pairs: list[tuple]) -> dict:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise BadJsonError(f"the key {ascii(twice)[:80]} is there twice in one object")
+    return value
+
+
+def _constant(name: str):
+    raise BadJsonError(f"{name} is not JSON")
+
+
+class Written(float):
+    """A number with a decimal point or an exponent, and its text."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+
+def _float(decimal: type[float], text: str) -> float:
+    value = decimal(text)
+    if not math.isfinite(value):
+        raise BadJsonError(f"the number {text[:40]} is too large")
+    return value
+
+
+def _check_surrogates(value: dict) -> None:
+    texts = (one for inside in _levels(value) for one in inside if type(one) is str)
+    try:
+        for text in texts:
+            if not text.isascii():
+                text.encode()
+    except UnicodeEncodeError:
+        raise BadJsonError("a string holds half of a surrogate pair") from None

@@ -1,0 +1,313 @@
+"""The checks of a request's envelope (contract 2.1 to 2.3): members, access token and signature; and its masking for
+storage.
+
+The checks have the order of the table in contract 2.3. The first that fails decides the answer. An access token is
+`<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature is the base service platform's.
+"""
+
+import datetime
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+
+from integrations.base.old_secrets import ACCESS_TOKEN, APP_SECRET, matching_secret, note_use
+from integrations.bboss.message_decoding import Wire, ours
+from integrations.bboss.reply_codes import Code, Refused
+from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked, masked_text_to_sign, method_of, verify
+from integrations.outbound.wire_formats import encode, wire_time
+from integrations.partners.profile import EPOCHS
+from notifications.masks import head
+from orders.rules.content import shown
+from orders.rules.local_time import SHANGHAI
+
+REQUIRED_MEMBERS = (
+    "accessToken",
+    "content",
+    "domain",
+    "envFlag",
+    "routeType",
+    "routeValue",
+    "sign",
+    "signMethod",
+    "timeStamp",
+    "userPartyID",
+)
+LONGEST_HINT = 20_000
+LONGEST_TRANS_IDO = 64
+MAX_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
+LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
+TOKEN_LIST, NO_TOKENS = "list", "none"  # how tokens are checked; else by their form
+FIRST_PLACES = 3  # of a body that is not parsed yet, at which a token is looked for
+TIME_FORMAT = "%Y%m%d%H%M%S"
+LONGEST_TIME = 40
+TOKEN_PATTERN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})")
+
+
+def check_envelope(members: dict[str, Any], now: datetime.datetime, wire: Wire | None = None) -> None:
+    """Raises Refused for the first check that fails. `members`: the envelope under our names; its values may have any
+    type. `wire`: the message as it came, if that is something else."""
+    wire = wire or Wire(members)
+    for check in CHECKS:
+        check(members, now, wire)
+
+
+def is_signed(message: Message) -> bool:
+    """Returns True if the message has a right signature and, where tokens are listed, one of ours. Other faults do not
+    count."""
+    wire, how = as_wire(message), settings.PARTNERS.bboss
+    try:
+        members = ours(wire.members, how)
+    except Refused:  # a member is there twice; ours is the name that is theirs
+        members = {name: wire.members.get(how.named(name, wire.members)) for name in ("accessToken", "sign")}
+    token, given = members.get("accessToken"), members.get("sign")
+    if not isinstance(given, str):
+        return False
+    if how.token.check == TOKEN_LIST and not (isinstance(token, str) and is_known(token, settings.BBOSS_ACCESS_TOKENS)):
+        return False
+    return matching_secret(APP_SECRET, lambda secret: verify(wire, given, secret)) is not None
+
+
+def check_trans_ido(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20402: the caller's transaction number is missing, empty, blank or not a string."""
+    given = members.get("transIDO")
+    if not isinstance(given, str) or not given.strip():
+        raise Refused(Code.NO_TRANS_IDO, hint="transIDO: must be a string that is not empty")
+
+
+def check_required(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20101: another required member is missing or empty. The answer names the first one in alphabetical order."""
+    needed = [
+        name for name in REQUIRED_MEMBERS if name != "accessToken" or settings.PARTNERS.bboss.token.check != NO_TOKENS
+    ]
+    missing = [name for name in needed if members.get(name) in EMPTY]
+    if missing:
+        raise Refused(Code.MISSING, missing[0], hint=f"missing or empty: {', '.join(missing)}")
+
+
+def check_sign_method(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20207: the sign method is none of the profile's."""
+    given, known = members["signMethod"], settings.PARTNERS.bboss.sign.methods
+    if not isinstance(given, str) or given.lower() not in [one.lower() for one in known]:
+        raise Refused(Code.SIGN_METHOD, hint=f"signMethod: {shown(given)} is not one of {', '.join(known)}")
+
+
+def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20209: timeStamp is not an existing time YYYYMMDDHHMMSS, or as the profile says."""
+    given, formats = members["timeStamp"], settings.PARTNERS.bboss.time_formats
+    if not isinstance(given, str) or parse_time(given) is None:
+        forms = " or ".join(formats).replace(TIME_FORMAT, "YYYYMMDDHHMMSS")
+        raise Refused(Code.TIME_FORM, hint=f"timeStamp: {shown(given)} is not a time {forms}")
+
+
+def check_time_distance(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20210: timeStamp is further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS. 0 switches the check off."""
+    allowed = settings.BBOSS_TIMESTAMP_SKEW_SECONDS
+    moment = parse_time(members["timeStamp"])
+    if allowed and moment and abs((moment - now).total_seconds()) > allowed:
+        ours = f"our clock is {wire_time(now)} (Asia/Shanghai)"
+        raise Refused(Code.TIME_DISTANCE, hint=f"timeStamp: {members['timeStamp']}, {ours}, {allowed} s are allowed")
+
+
+def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20314: the caller is unknown."""
+    _one_of(members, "userPartyID", settings.BBOSS_PARTY_IDS, Code.PARTY_UNKNOWN)
+
+
+def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20305: the token is malformed or unknown. 20311: it has expired. A gateway may check it in our place."""
+    check = settings.PARTNERS.bboss.token.check
+    if check == NO_TOKENS:
+        return
+    token = members["accessToken"]
+    ends = token_expiry(token) if isinstance(token, str) else None
+    if ends is None:
+        raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: not of the form <expiry><32 hex>-<4 digits>-<epoch>")
+    if check == TOKEN_LIST and not is_known(token, settings.BBOSS_ACCESS_TOKENS):
+        raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: right in form, but none of the tokens set here")
+    if now > ends:
+        raise Refused(Code.TOKEN_EXPIRED, hint=f"accessToken: ended {wire_time(ends)}, our clock is {wire_time(now)}")
+
+
+def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20208: the signature is wrong. Without a secret every one is wrong, since an empty secret lets anybody sign."""
+    given = members["sign"]
+    if not settings.BBOSS_APP_SECRET:
+        raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
+    if not isinstance(given, str):
+        raise Refused(Code.SIGNATURE, hint="sign: must be a string")
+    secret = matching_secret(APP_SECRET, lambda one: verify(wire, given, one))
+    if secret is None:
+        text, method = masked_text_to_sign(wire)[:LONGEST_HINT], method_of(wire.members, settings.PARTNERS.bboss)
+        raise Refused(
+            Code.SIGNATURE, hint=f"sign: is not the {method.upper()} of the text that we signed, which is: {text}"
+        )
+    note_use(APP_SECRET, secret)
+    if settings.PARTNERS.bboss.token.check == TOKEN_LIST:
+        note_use(ACCESS_TOKEN, members["accessToken"])
+
+
+def check_route_type(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20501: the route type is not accepted."""
+    _one_of(members, "routeType", ["00", "01"], Code.ROUTE_TYPE)
+
+
+def check_route_value(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20502: the domain or exchange node is not ours."""
+    _one_of(members, "domain", [settings.BBOSS_DOMAIN], Code.ROUTE_VALUE)
+    _one_of(members, "routeValue", [settings.BBOSS_ROUTE_VALUE], Code.ROUTE_VALUE)
+
+
+def check_env_flag(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """21000: test data came to a production site, or the other way round."""
+    _one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
+
+
+def _one_of(members: dict[str, Any], name: str, allowed: list[str], code: Code) -> None:
+    given = members[name]
+    if not isinstance(given, str) or given not in allowed:
+        raise Refused(code, hint=f"{name}: {shown(given)} is not one of {', '.join(allowed)}")
+
+
+CHECKS = (
+    check_trans_ido,
+    check_required,
+    check_sign_method,
+    check_time_form,
+    check_time_distance,
+    check_party,
+    check_token,
+    check_signature,
+    check_route_type,
+    check_route_value,
+    check_env_flag,
+)
+
+
+def parse_time(text: str) -> datetime.datetime | None:
+    """A message's timeStamp as an aware time, or None if it has none of the profile's forms."""
+    return read_moment(text, settings.PARTNERS.bboss.time_formats)
+
+
+def read_moment(text: str, formats: Iterable[str]) -> datetime.datetime | None:
+    """A moment in the first of the forms that fits. It is Asia/Shanghai's unless the text says otherwise."""
+    return next(filter(None, (_in_form(text, form) for form in formats)), None)
+
+
+def _in_form(text: str, form: str) -> datetime.datetime | None:
+    if form == TIME_FORMAT:
+        return parse_digits(text)
+    if len(text) > LONGEST_TIME or not text.isascii():
+        return None
+    try:
+        if form in EPOCHS:
+            return datetime.datetime.fromtimestamp(int(text) / EPOCHS[form], SHANGHAI) if text.isdecimal() else None
+        moment = datetime.datetime.strptime(text, form)
+        return moment.astimezone(SHANGHAI) if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def parse_digits(text: str) -> datetime.datetime | None:
+    """`20230920185339` as an aware time in Asia/Shanghai, or None if it is not such a time."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
+    try:
+        return datetime.datetime(year, month, day, hour, minute, second, tzinfo=SHANGHAI)
+    except ValueError:
+        return None
+
+
+def token_expiry(token: str) -> datetime.datetime | None:
+    """Returns the time at which the token ends (Asia/Shanghai). None if it does not have a token's form."""
+    match = TOKEN_PATTERN.fullmatch(token)
+    return match and parse_digits(match.group(1))
+
+
+def may_be_from_bboss(text: str) -> bool:
+    """Returns True if an unparsed message may be BBOSS's: its accessToken, at one of the first places, is one of our
+    tokens, or has a token's form where the profile asks for no more."""
+    how = settings.PARTNERS.bboss
+    if how.token.check == NO_TOKENS:
+        return True
+    for name in {"accessToken", how.theirs.get("accessToken", "accessToken")}:
+        for behind in text.split(f'"{name}"', FIRST_PLACES)[1:]:
+            given = behind[: 2 * LONGEST_TOKEN].partition('"')[2].partition('"')[0]
+            if how.token.check != TOKEN_LIST and token_expiry(given):
+                return True
+            if how.token.check == TOKEN_LIST and is_known(given, settings.BBOSS_ACCESS_TOKENS):
+                return True
+    return False
+
+
+def is_known(token: str, known: Iterable[str]) -> bool:
+    """Compares with all known tokens, each in constant time, so that the time reveals nothing about a near miss."""
+    return any([hmac.compare_digest(token.encode(), one.encode()) for one in known])  # noqa: C419
+
+
+def stored_trans_ido(given: str) -> str:
+    """The caller's number for our columns: a digest if it is too long, or holds a token or control characters."""
+    if len(given) <= LONGEST_TRANS_IDO and not CONTROL_CHARACTERS.search(given) and not TOKEN_PATTERN.search(given):
+        return given
+    return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
+
+
+def masked_body(members: dict[str, Any]) -> str:
+    """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
+    return TOKEN_PATTERN.sub(MASK, encode(masked(members, settings.PARTNERS.bboss.secret_names)))
+
+
+def masked_head(members: dict[str, Any]) -> str:
+    """Returns the beginning of a stranger's `masked_body`. It does not parse the rest, so 2 MiB cost little."""
+    return _masked_tokens_of_head(encode(_Beginning(MAX_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
+
+
+def storable_hint(hint: str, *, signed: bool) -> str:
+    """The hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
+    masked = TOKEN_PATTERN.sub(MASK, hint) if signed else _masked_tokens_of_head(hint)
+    masked = masked.replace("\0", "\\u0000")
+    return masked if signed else head(masked, MAX_OF_A_STRANGER)[0]
+
+
+def _masked_tokens_of_head(text: str) -> str:
+    """Cuts a text before masking, so that a long one costs nothing, and after, so that no half of a token is left."""
+    masked = TOKEN_PATTERN.sub(MASK, text[: MAX_OF_A_STRANGER + LONGEST_TOKEN])
+    if len(text) > MAX_OF_A_STRANGER + LONGEST_TOKEN:
+        masked = masked[:-LONGEST_TOKEN]
+    return head(masked, MAX_OF_A_STRANGER)[0]
+
+
+class _Beginning:
+    """Copies the beginning of a JSON value, secrets masked: what makes the first `most` characters of its text."""
+
+    def __init__(self, most: int):
+        self.left, self.secret_names = most, settings.PARTNERS.bboss.secret_names
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._member(key, inner) for key, inner in self._first(value.items())}
+        if isinstance(value, list):
+            return [self.of(inner) for inner in self._first(value)]
+        if isinstance(value, str):
+            value = value[: max(self.left, 0)]
+            self.left -= len(value)
+        return value
+
+    def _member(self, key: str, value: Any) -> Any:
+        self.left -= len(key)
+        return MASK if key.lower() in self.secret_names else self.of(value)
+
+    def _first(self, values: Iterable[Any]) -> Iterator[Any]:
+        """The values until there is enough. Each has a character of its own at least."""
+        for value in values:
+            if self.left <= 0:
+                return
+            self.left -= 1
+            yield value

@@ -1,0 +1,120 @@
+"""The fields of billing records in calls to the big-data side (contract 3.3), and the bodies made of them.
+
+Pure: facts in, a dict out. Every value is a string.
+"""
+
+import datetime
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.conf import settings
+
+from integrations.outbound.wire_formats import wire_time
+from integrations.partners.calls import ours, renamed
+
+LIVE, CANCELLED = "1", "2"  # values of cancelStatus
+OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFacts:
+    """One billing record (话单) as it must be at the big-data side.
+
+    `cancel_time` is when it ends: the agreed end of a live record, the moment T of a cancelled one. A deletion needs
+    no times. `accepted` are fields that stay as the big-data side has them, because staff accepted them.
+    """
+
+    job_id: str
+    product_id: str
+    domain: str
+    info_type: str
+    enterprise_id: str
+    enterprise_name: str = ""
+    province_code: str = ""
+    business_type: str = ""
+    billing_method: str = ""
+    create_time: datetime.datetime | None = None
+    cancel_time: datetime.datetime | None = None
+    cancelled: bool = False
+    accepted: Mapping[str, str] = field(default_factory=dict)
+
+
+def records_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
+    """Returns the body that creates or cancels the records, in the given order. Each record needs both its times."""
+    return body_in_their_names(record_members(record) for record in records)
+
+
+def deletion_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
+    return body_in_their_names(_identity(record) for record in records)
+
+
+def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
+    """Returns the body that deletes them at a partner without a delete: each is cancelled as of its creation. `now`:
+    the creation of a record whose own is unknown."""
+    return records_body(
+        replace(one, create_time=one.create_time or now, cancel_time=one.create_time or now, cancelled=True)
+        for one in records
+    )
+
+
+def without_deleted(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Returns the rows, which have our names, without deleted ones: at a partner without a delete those cancelled as of
+    their creation."""
+    return iter(rows) if settings.PARTNERS.bigdata.delete.path else itertools.filterfalse(_is_deleted, rows)
+
+
+def _is_deleted(row: Mapping[str, Any]) -> bool:
+    created, ended = row.get("createTime"), row.get("cancelTime")
+    return str(row.get("cancelStatus")) == CANCELLED and created is not None and str(created) == str(ended)
+
+
+def body_in_their_names(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the body of these records, which have our names."""
+    names = settings.PARTNERS.bigdata.rename
+    return {"productInfos": [renamed(record, names) for record in records]}
+
+
+def in_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a record of a frozen body or of an answer under our names."""
+    return ours(record, settings.PARTNERS.bigdata.rename)
+
+
+def record_members(record: RecordFacts) -> dict[str, Any]:
+    """Returns the members of a record to send, under our names."""
+    assert record.create_time
+    assert record.cancel_time
+    fields = {
+        "billingMethod": record.billing_method,
+        "businessType": record.business_type,
+        "cancelStatus": CANCELLED if record.cancelled else LIVE,
+        "cancelTime": wire_time(record.cancel_time),
+        "createTime": wire_time(record.create_time),
+        "domain": record.domain,
+        "enterpriseId": record.enterprise_id,
+        "enterpriseName": record.enterprise_name,
+        "infoType": record.info_type,
+        "jobId": record.job_id,
+        "productId": record.product_id,
+        "province": record.province_code,
+    }
+    return _as_accepted(fields, record)
+
+
+def _identity(record: RecordFacts) -> dict[str, Any]:
+    fields = {
+        "jobId": record.job_id,
+        "productId": record.product_id,
+        "domain": record.domain,
+        "enterpriseId": record.enterprise_id,
+        "infoType": record.info_type,
+    }
+    return _as_accepted(fields, record)
+
+
+def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
+    if not record.accepted:
+        return fields
+    kept = fields.keys() & record.accepted.keys() - OURS_TO_SAY
+    return fields | {name: record.accepted[name] for name in kept}

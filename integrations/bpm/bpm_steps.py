@@ -1,0 +1,62 @@
+"""Carries out the outbox's BPM steps: the payload is built from the database, the call runs in a thread.
+
+`send_bpm` returns fields of an `Outcome`. It may raise PartnerError.
+"""
+
+import datetime
+
+from django.conf import settings
+
+from integrations.bpm.callback_reading import LONGEST_PROCESS
+from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
+from integrations.outbound.http_client import PartnerError, check_success, clean, post
+from integrations.outbound.wire_formats import encode
+from integrations.partners.calls import call_of
+from notifications.recipients import contacts_for
+from orders.models import Attempt, Dispatch
+from orders.outbox.outcome import ACTED_BEFORE, Work
+
+
+def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
+    """The body of the flow that an activation starts: as the first of its trial, or as a subsequent one."""
+    order = row.order
+    facts = FlowFacts(
+        number=order.number,
+        domains=domains[order.pk],
+        cdn_type=order.service_type.cdn_type,
+        plains=order.service_type.plains,
+        enterprise_name=order.enterprise_name,
+        oper_user=order.oper_user,
+        oper_tel=order.oper_tel,
+        oper_mail=order.oper_mail,
+        prod_type=order.prod_type,
+        province_letters=order.attribution_id,
+        at=now,
+        start=order.start_at or now,
+        user_id=order.user_id,
+        cp_id=order.cp_id,
+        file_names=[order.info_security, order.busi_info],
+        contacts=() if order.first else contacts_for(order.attribution_id),
+    )
+    return encode(first_activation(facts) if order.first else subsequent_activation(facts))
+
+
+def start_flow(body: bytes, *, key: str, request_id: str) -> str:
+    """Starts a flow with `body` (JSON, UTF-8; see start_payload.py). Returns BPM's process id, or "" if it names none.
+
+    `key` is the dispatch's key, the same for every attempt. Raises PartnerError unless BPM accepts.
+    """
+    answer = post(call_of("bpm.start"), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    check_success(answer)
+    return clean(answer.reading.process)[:LONGEST_PROCESS]
+
+
+def send_bpm(work: Work, until: float) -> dict:
+    """Starts the process. If BPM started it before, that is an outcome too, not an error."""
+    try:
+        process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
+    except PartnerError as error:
+        if error.acted_before:
+            return error.answered | {"result": Attempt.Outcome.ACTED_BEFORE, "code": ACTED_BEFORE}
+        raise
+    return {"result": Attempt.Outcome.OK, "answer": process, "data": {"process": process}, "read": "success"}

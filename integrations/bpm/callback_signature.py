@@ -1,0 +1,15 @@
+"""The signature of BPM's callbacks: HMAC-SHA256 over the raw body, in hex (contract 3.6)."""
+
+import hashlib
+import hmac
+
+
+def sign(body: bytes, secret: str) -> str:
+    """The value of X-Signature for this body."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def is_signed(body: bytes, given: str, secret: str) -> bool:
+    """Returns True if `given` is the signature, in any letter case. Compares in constant time. False without a
+    secret."""
+    return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())

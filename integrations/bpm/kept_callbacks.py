@@ -1,0 +1,166 @@
+"""Callbacks that are kept: refused ones, with the reason, and those that wait until their process is known (contract
+3.6, 7.2)."""
+
+import datetime
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import Error, transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from integrations.base.old_secrets import CALLBACK_SECRET
+from integrations.base.strict_json import OF_STRANGERS, BadJsonError, parse_bytes
+from integrations.bboss.caller_limits import has_room
+from integrations.bboss.signing import MASK
+from integrations.bpm.callback_reading import CODE, PROCESS, Approval
+from integrations.models import BpmCallback
+from integrations.partners.answers import parse_object
+from integrations.partners.profile import TELLING
+from notifications.masks import head, mask_name
+from orders.bpm.approvals import receive_approval
+from orders.reports.processes import order_of_process
+from orders.restore.restored_guard import is_restored
+from orders.texts.errors import RecordConflictError
+
+logger = logging.getLogger(__name__)
+OPERATOR = "operator"
+SIGNATURES = {"sign", "signature", "x-signature"}
+MAX_UNSIGNED_BYTES, MAX_SIGNED_BYTES = 4096, 65_536  # bytes that are kept of a refused body
+LONGEST_NUMBER = 64
+ROWS_AT_ONCE = 500
+
+
+@dataclass
+class Call:
+    """A callback on its way in: what is known of it so far."""
+
+    address: str = ""
+    body: bytes = b""
+    signed: bool = False
+    members: dict[str, Any] = field(default_factory=dict)
+
+
+def keep_refused(call: Call, status: int, why: str) -> None:
+    """Stores a refused callback, unless too many of its kind came. Never raises for the database's sake: the answer
+    does not depend on it."""
+    if not has_room("callbacks" if call.signed else "strangers' callbacks"):
+        return
+    number = call.members.get(CODE)
+    try:
+        with transaction.atomic():
+            _row(call, status, why, order_number=number if isinstance(number, str) else "").save()
+    except Error as error:
+        logger.warning("a refused callback was not kept: %s", error)
+
+
+def keep_until_known(call: Call, said: Approval) -> None:
+    """Stores a callback whose process no order has yet. Raises RecordConflictError."""
+    record = said.record | {"time": said.record["time"].isoformat(), "body_hash": said.body_hash}
+    for waiting in BpmCallback.objects.filter(process=said.process, record__isnull=False).values_list(
+        "record", flat=True
+    ):
+        if waiting["record_id"] == record["record_id"]:
+            if waiting["body_hash"] != record["body_hash"]:
+                raise RecordConflictError("record_conflict", record=record["record_id"])
+            return
+    _row(call, 200, "no order has this process yet", process=said.process, record=record).save()
+
+
+def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None) -> int:
+    """Hands on what waits for processes that are known now; for these alone, if some are named. Returns how many."""
+    if settings.PARTNERS.bpm.callback.identifies != PROCESS or is_restored():
+        return 0
+    waiting = BpmCallback.objects.filter(record__isnull=False)
+    if processes is not None:
+        waiting = waiting.filter(process__in=list(processes))
+    applied = 0
+    for row in waiting.order_by("-pk")[:ROWS_AT_ONCE][::-1]:
+        if order := order_of_process(row.process, now=now):
+            _apply(row, order.number, now)
+            applied += 1
+    return applied
+
+
+def apply_learned(processes: Iterable[str]) -> None:
+    """The same for processes that were just learned. What fails is done by the next sweep."""
+    try:
+        apply_kept(now=timezone.now(), processes=processes)
+    except Exception:
+        logger.exception("kept callbacks can't be applied now")
+
+
+def _apply(row: BpmCallback, number: str, now: datetime.datetime) -> None:
+    record = row.record | {"time": parse_datetime(row.record["time"])}
+    row.why, row.order_number, row.applied_at, row.record = "", number, now, None
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                receive_approval(number=number, **record)
+        except RecordConflictError as error:
+            row.http_status, row.why = 409, str(error)
+        row.save(update_fields=["why", "order_number", "applied_at", "record", "http_status"])
+
+
+def _row(call: Call, status: int, why: str, *, order_number: str = "", process: str = "", **more: Any) -> BpmCallback:
+    return BpmCallback(
+        received_at=timezone.now(),
+        remote_address=call.address,
+        http_status=status,
+        why=_storable(why),
+        order_number=_storable(order_number)[:LONGEST_NUMBER],
+        process=process,
+        signed=call.signed,
+        body=masked(call),
+        length=len(call.body),
+        sha256=hashlib.sha256(call.body).hexdigest(),
+        **more,
+    )
+
+
+def masked(call: Call) -> str:
+    """Returns what is kept of a body: its beginning, without secrets."""
+    most = MAX_SIGNED_BYTES if call.signed else MAX_UNSIGNED_BYTES
+    try:
+        members = call.members or parse_bytes(call.body, OF_STRANGERS)
+        names = {*SIGNATURES, settings.PARTNERS.bpm.callback.header.lower(), *settings.PARTNERS.bboss.secret_names}
+        text = json.dumps(_masked(members, names), ensure_ascii=False)
+    except BadJsonError:
+        text = call.body[: 2 * most].decode("utf-8", "replace")
+    for secret in filter(None, [CALLBACK_SECRET.in_force(), *CALLBACK_SECRET.old_ones()]):
+        text = text.replace(secret, MASK)
+    return head(_storable(text), most)[0]
+
+
+def _masked(value: Any, names: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: MASK if name.lower() in names or TELLING.search(name) else _masked(inner, names)
+            for name, inner in value.items()
+        }
+    return [_masked(one, names) for one in value] if isinstance(value, list) else value
+
+
+def without_operators(body: str) -> str:
+    """Returns a kept body with the people who decided masked, whose member may have BPM's name."""
+    theirs = {path[-1] for path, name in settings.PARTNERS.bpm.callback.paths_of_ours if name == OPERATOR}
+    members = parse_object(body)
+    return body if members is None else json.dumps(_without(members, {OPERATOR, *theirs}), ensure_ascii=False)
+
+
+def _without(value: Any, names: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: mask_name(inner) if name in names and isinstance(inner, str) else _without(inner, names)
+            for name, inner in value.items()
+        }
+    return [_without(one, names) for one in value] if isinstance(value, list) else value
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "\\u0000")

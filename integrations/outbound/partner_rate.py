@@ -1,0 +1,67 @@
+"""PARTNER_RATE: the number of calls a second from this process to each partner (contract section 4).
+
+Calls are spaced evenly. Each begins at the earliest a `PARTNER_RATE`th of a second after the one before it. So there is
+never a burst, not even after a pause. It is thread-safe.
+"""
+
+import os
+import threading
+import time
+
+from django.conf import settings
+
+
+class Limit:
+    """The calls to one partner. An `urgent` call (the second one of a step under way) goes before all others."""
+
+    def __init__(self):
+        self._next = 0.0  # when the next call may begin
+        self._urgent = 0
+        self._changed = threading.Condition()
+
+    def acquire(self, *, latest: float | None = None, urgent: bool = False) -> bool:
+        """Waits until a call may begin. Returns False if that would be later than `latest` (by time.monotonic)."""
+        with self._changed:
+            self._urgent += urgent
+            try:
+                return self._wait(latest, urgent)
+            finally:
+                self._urgent -= urgent
+                self._changed.notify_all()
+
+    def _wait(self, latest: float | None, urgent: bool) -> bool:
+        while settings.PARTNER_RATE:
+            now = time.monotonic()
+            if latest is not None and max(now, self._next) > latest:
+                return False
+            if now < self._next:
+                self._changed.wait(self._next - now)
+            elif self._urgent and not urgent:
+                self._changed.wait()
+            else:
+                self._next = now + 1 / settings.PARTNER_RATE
+                return True
+        return True
+
+
+_limits: dict[str, Limit] = {}
+_lock = threading.Lock()
+
+
+def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = False) -> bool:
+    """Waits until a call to this partner may begin; see Limit. Does not wait if PARTNER_RATE is 0."""
+    if not settings.PARTNER_RATE:
+        return True
+    with _lock:
+        limit = _limits.setdefault(partner, Limit())
+    return limit.acquire(latest=latest, urgent=urgent)
+
+
+def _forget() -> None:
+    """Starts anew in a forked child, which counts its own calls and has none of the parent's threads."""
+    global _lock
+    _lock = threading.Lock()
+    _limits.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

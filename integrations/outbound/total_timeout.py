@@ -1,0 +1,176 @@
+"""A total time-out for partner calls and mails (contract 3.5), which the other side can't extend.
+
+Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here every
+read and write of a connection gets the time that is left of its thread's call. Connecting through a proxy and the TLS
+handshake are part of the call. Only the look-up of a host's name is outside: the system's resolver has its own
+time-out.
+"""
+
+import contextlib
+import functools
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.ssl_ import create_urllib3_context
+
+POOL_SIZE = 32  # connections kept for each host: one for each thread that calls at the same time
+
+_current = threading.local()
+
+
+class TimedCall:
+    """One call in progress: its deadline, and how far it came."""
+
+    def __init__(self, timeout: float):
+        self.deadline = time.monotonic() + timeout
+        self.sent = False  # a connection stood and the request began to go out
+        self.at_proxy = False  # the proxy is asked for a connection, and has not given it yet
+
+    @property
+    def overdue(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def hurry(self, sock: socket.socket) -> None:
+        """Limits the socket's next action to the time left. Raises TimeoutError if none is left."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("time is up")
+        sock.settimeout(left)
+
+
+@contextlib.contextmanager
+def deadline(timeout: float) -> Iterator[TimedCall]:
+    """`with deadline(seconds) as call:` all sending and reading of this thread inside ends by then."""
+    _current.call = call = TimedCall(timeout)
+    yield call
+
+
+class _Timed:
+    """A socket whose reads and writes are those of the current call."""
+
+    def recv_into(self, *args):
+        _current.call.hurry(self)
+        return super().recv_into(*args)
+
+    def sendall(self, *args):
+        _current.call.hurry(self)
+        return super().sendall(*args)
+
+
+class _PlainSocket(_Timed, socket.socket):
+    pass
+
+
+class TLSSocket(_Timed, ssl.SSLSocket):
+    """Give it to a context as its `sslsocket_class`."""
+
+    def do_handshake(self, *args):
+        _current.call.hurry(self)
+        super().do_handshake(*args)
+
+    def send(self, *args):  # `sendall` calls it for each part
+        _current.call.hurry(self)
+        return super().send(*args)
+
+
+def connected(host: str, port: int) -> socket.socket:
+    """A connection to the first of the host's addresses that takes one, all tries within the call's deadline."""
+    problem = OSError("the host has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = _PlainSocket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _current.call.hurry(sock)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            problem = error
+    raise problem
+
+
+class _Watched:
+    """A connection that records the progress of the current call."""
+
+    def _new_conn(self):
+        _current.call.at_proxy = bool(self.proxy)
+        try:
+            return connected(self.host, self.port)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no connection to {self.host}:{self.port} in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"no connection to {self.host}:{self.port}: {error}") from error
+
+    def request(self, *args, **kwargs):
+        if self.sock is None:
+            self.connect()
+        _current.call.at_proxy = False
+        _current.call.sent = True
+        return super().request(*args, **kwargs)
+
+
+class _PlainConnection(_Watched, HTTPConnection):
+    pass
+
+
+class _TLSConnection(_Watched, HTTPSConnection):
+    def connect(self):
+        self.ssl_context = create_urllib3_context()
+        self.ssl_context.sslsocket_class = TLSSocket
+        super().connect()
+
+    def request(self, *args, **kwargs):
+        try:
+            super().request(*args, **kwargs)
+        except OSError:
+            if _current.call.sent and self.sock is not None:
+                self.sock.recv_into(bytearray(1))  # raises the partner's alert, where it said why it hung up
+            raise
+
+    def _tunnel(self):
+        super()._tunnel()
+        _current.call.at_proxy = False  # from here on it is the partner that we speak with
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+POOLS = {"http": _PlainPool, "https": _TLSPool}
+
+
+class _Adapter(HTTPAdapter):
+    """requests' own sender over these connections. It retries nothing and follows nothing: the outbox has the plan."""
+
+    def __init__(self):
+        super().__init__(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, *args, **kwargs):
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+
+@functools.cache
+def adapter() -> _Adapter:
+    """The adapter of this process. A forked child makes its own: connections survive no fork."""
+    return _Adapter()
+
+
+os.register_at_fork(after_in_child=adapter.cache_clear)

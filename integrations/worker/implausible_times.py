@@ -1,0 +1,50 @@
+"""Corrects times that lie further ahead than any rule could have set them: at a start and in each sweep (contract 3.9,
+10)."""
+
+import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model
+from django_q.models import OrmQ
+
+from integrations.models import Breaker, Heartbeat, LeaseLock
+from integrations.worker.recurring_schedules import put_schedules_back, were_made
+from orders.history.order_writes import add_event
+from orders.office.bulk.models import BulkRun
+from orders.office.exports.models import Export
+from orders.office.exports.service import PACKING_LEASE
+from orders.sending import far_moments
+from orders.sending.far_moments import A_MOMENT, BY_ITSELF
+
+
+def correct_times(*, now: datetime.datetime) -> int:
+    """Corrects the times of steps, mails and schedules, and of rows without an order. Returns how many."""
+    back = put_schedules_back(now=now) if were_made() else []
+    return far_moments.put_right(now=now) + _of_the_desk(now) + len(back)
+
+
+@transaction.atomic
+def _of_the_desk(now: datetime.datetime) -> int:
+    """Moves them to now, with one event that says how many of which."""
+    found = {
+        model._meta.model_name: model._default_manager.filter(**{f"{name}__gt": now + most}).update(**{name: now})
+        for model, name, most in _moments()
+    }
+    if moments := ", ".join(f"{name}: {number}" for name, number in found.items() if number):
+        add_event(None, "moments_put_right", by=BY_ITSELF, now=now, moments=moments)
+    return sum(found.values())
+
+
+def _moments() -> list[tuple[type[Model], str, datetime.timedelta]]:
+    """Each with the field and how far ahead it may lie: twice a lease (the longest, where several kinds are in one
+    table), and not at all what has happened."""
+    probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
+    return [
+        (Heartbeat, "seen_at", A_MOMENT),
+        (Breaker, "probe_at", 2 * probe + A_MOMENT),
+        (LeaseLock, "until", 2 * PACKING_LEASE),
+        (Export, "leased_until", 2 * PACKING_LEASE),
+        (BulkRun, "leased_until", 2 * PACKING_LEASE),
+        (OrmQ, "lock", 2 * datetime.timedelta(seconds=settings.Q_CLUSTER["retry"])),
+    ]

@@ -1,0 +1,187 @@
+"""Provides the account of a person of the company log-in, with its roles and its limit, at each log-in.
+
+A person is `iss` and `sub`. The provider's groups decide roles and limit at each log-in (contract 4, OIDC_ROLES): what
+was given by hand is taken, and neither superuser nor a single permission is ever given or kept.
+"""
+
+import datetime
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.history.order_writes import add_event
+from orders.history.people import staff_actor
+from orders.models import Province
+from orders.texts.readable import why_not_a_name
+from project.accounts.permission_words import permission_words
+from project.accounts.separation_of_duties import rights_of, why_not_together
+from project.base.settings_table import Grant
+from project.models import CompanyAccount, UsedName, User
+
+ODD = re.compile(r"[^\w.@+-]+")  # as Django's UnicodeUsernameValidator
+LONGEST_NAME, LONGEST_MAIL = 100, 254
+MAIL_LINK_VALID_FOR = datetime.timedelta(days=7)
+COMPANY = "company"
+
+
+class NotLetInError(Exception):
+    """The provider knows this person, and the desk does not let them in.
+
+    `code`: `no_group`, `roles_apart` or `disabled`. `person`: the account's user name, else the provider's `sub`.
+    """
+
+    def __init__(self, code: str, person: str):
+        super().__init__(code)
+        self.code, self.person = code, person
+
+
+def let_in(claims: dict) -> User:
+    """Returns the person's account with its present roles and limit. Raises NotLetInError, after lost roles are
+    removed."""
+    now = timezone.now()
+    given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
+    if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
+        given, why = [], "roles_apart"
+    with transaction.atomic():
+        user = _account_of(claims, now=now)
+        if user is None and given:
+            user = _new_account(claims, now=now)
+        if user is not None:
+            user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            _give(user, given, now=now)
+    if user is not None and not (user.is_active and user.is_staff):
+        raise NotLetInError("disabled", user.get_username())
+    if user is None or not given:
+        raise NotLetInError(why, user.get_username() if user else claims["sub"])
+    return user
+
+
+def grants_of(claim: object) -> list[Grant]:
+    """Returns the grants of a claim's groups, for roles that exist. The claim is a list of names, or one name."""
+    groups = set(filter(lambda name: isinstance(name, str), claim if isinstance(claim, list) else [claim]))
+    found = [grant for grant in settings.OIDC_ROLES if grant.group in groups]
+    there = set(Group.objects.filter(name__in={grant.role for grant in found}).values_list("name", flat=True))
+    return [grant for grant in found if grant.role in there]
+
+
+def verified_mail(claims: dict) -> str:
+    """The mail address that the provider vouches for. Empty if it does not."""
+    mail = claims.get("email")
+    if claims.get("email_verified") is not True or not isinstance(mail, str) or len(mail) > LONGEST_MAIL:
+        return ""
+    try:
+        validate_email(mail)
+    except ValidationError:
+        return ""
+    return mail
+
+
+def _account_of(claims: dict, *, now: datetime.datetime) -> User | None:
+    rows = CompanyAccount.objects.select_related("user")
+    row = rows.filter(issuer=settings.OIDC_ISSUER, subject=claims["sub"]).first()
+    if row is None and (row := _waiting(claims, now=now)):
+        row.subject, row.until = claims["sub"], None
+        row.save(update_fields=["subject", "until"])
+        add_event(None, "account_joined", by=staff_actor(row.user), now=now, account=row.user.get_username())
+    return row and row.user
+
+
+def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
+    """The one account that an administrator lets this verified mail join. None if two accounts have the mail."""
+    mail = verified_mail(claims)
+    if not mail or User.objects.filter(email__iexact=mail).count() > 1:
+        return None
+    rows = CompanyAccount.objects.select_for_update().filter(issuer=settings.OIDC_ISSUER, subject="", until__gt=now)
+    found = list(rows.filter(mail__iexact=mail)[:2])
+    return found[0] if len(found) == 1 and why_not_linkable(found[0].user) is None else None
+
+
+def why_not_linkable(user: User) -> Promise | None:
+    """Returns the reason why no person may be linked to an account, for people. None if one may."""
+    if user.is_superuser:
+        return _("An account with all rights stays apart: each company log-in would take its rights.")
+    if hasattr(user, "emergency"):
+        return _("An account for an emergency stays apart from the company log-in.")
+    return None
+
+
+def _new_account(claims: dict, *, now: datetime.datetime) -> User:
+    """Raises SuspiciousOperation if the same person logs in for the first time somewhere else at this moment."""
+    user = User(email=verified_mail(claims), display_name=_name_of(claims), is_staff=True)
+    user.given_by = {COMPANY: now.isoformat()}
+    user.set_unusable_password()
+    for user.username in free_names(claims.get("preferred_username"), claims["sub"]):
+        try:
+            user.save()
+            break
+        except ValidationError:  # taken meanwhile
+            continue
+    try:
+        with transaction.atomic():
+            CompanyAccount.objects.create(user=user, issuer=settings.OIDC_ISSUER, subject=claims["sub"])
+    except IntegrityError as error:
+        raise SuspiciousOperation("the person logs in twice for the first time") from error
+    add_event(None, "account_made", by=COMPANY, now=now, account=user.username)
+    return user
+
+
+def free_names(*wanted: object) -> Iterable[str]:
+    """Yields user names that no account has or had, in any letter case: first the readable one, then numbered ones."""
+    texts = (unicodedata.normalize("NFKC", text) for text in wanted if isinstance(text, str))
+    name = next(filter(None, (ODD.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
+    for number in itertools.count(1):
+        numbered = name if number == 1 else f"{name}-{number}"
+        if not UsedName.objects.filter(name__iexact=numbered).exists():
+            yield numbered
+
+
+def _name_of(claims: dict) -> str:
+    name = claims.get("name")
+    return name if isinstance(name, str) and len(name) <= 64 and not why_not_a_name(name) else ""
+
+
+def _give(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
+    """Sets roles and limit by these grants, and writes an event if anything changed. The account is locked.
+
+    Without a grant the limit stays: it must not be gone if somebody gives a role by hand later.
+    """
+    letters = frozenset().union(*(grant.letters for grant in given))
+    roles = {grant.role for grant in given}
+    had = set(user.groups.values_list("name", flat=True))
+    provinces = set(user.attributions.values_list("letters", flat=True))
+    limited = bool(letters)
+    if not given:
+        limited, letters = user.limited, frozenset(provinces)
+    changed = {
+        "added": sorted(roles - had),
+        "removed": sorted(had - roles),
+        "limit": (limited, letters) != (user.limited, provinces),
+        "permissions": sorted(map(permission_words, user.user_permissions.select_related("content_type"))),
+        "superuser": user.is_superuser,
+    }
+    if not any(changed.values()):
+        return
+    before = _limit_words(user.limited, provinces)
+    user.limited, user.is_superuser = limited, False
+    user.save(update_fields=["limited", "is_superuser"])
+    user.groups.set(Group.objects.filter(name__in=roles))
+    user.attributions.set(Province.objects.filter(letters__in=letters))
+    user.user_permissions.set([])
+    what = [f"+ {name}" for name in changed["added"]] + [f"− {name}" for name in changed["removed"]]
+    about = {"account": user.get_username(), "roles": " ".join(what), "limit_before": before}
+    taken = {name: changed[name] for name in ("superuser", "permissions") if changed[name]}
+    add_event(None, "account_roles", by=COMPANY, now=now, **about, limit=_limit_words(limited, letters), **taken)
+
+
+def _limit_words(limited: bool, letters: Iterable[str]) -> str:
+    return ("+".join(sorted(letters)) or "-") if limited else "*"

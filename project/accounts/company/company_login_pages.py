@@ -1,0 +1,154 @@
+"""The addresses of the company log-in: where it starts, where the provider sends people back, and the log-out."""
+
+import copy
+import logging
+import time
+from urllib.parse import urlencode
+
+import jwt
+from django.conf import settings
+from django.contrib import auth
+from django.core import signing
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+from mozilla_django_oidc.views import OIDCAuthenticationRequestView
+
+from integrations.base.counters import count_login
+from orders.history.people import ACCOUNTS
+from project.accounts.company.account_provisioning import NotLetInError
+from project.accounts.company.id_token import CompanyLogIn
+from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
+from project.accounts.login_trail import note_company_failure, note_not_let_in
+from project.trail.trail_words import COMPANY_FAILED
+
+STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session
+COOKIE = "company_states"
+STATE_SECONDS = 600  # how long somebody may take at the provider
+MOST_STATES, LONGEST_NEXT = 5, 1000  # of a browser: its cookie has room for 4096 characters
+STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "roles_apart": 403, "disabled": 403}
+logger = logging.getLogger(__name__)
+
+
+class Start(OIDCAuthenticationRequestView):
+    """Sends the browser to the provider. Where it was going is kept only if that is an address of ours."""
+
+    get_settings = staticmethod(library_setting)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The library keeps states in a session, which would be a row that a stranger leaves: here in a cookie."""
+        given = copy.copy(request)
+        given.session = kept = _pending_logins(request)
+        answer = super().get(given)
+        _keep(answer, kept)
+        return answer
+
+    def get_extra_params(self, request: HttpRequest) -> dict:
+        return {"redirect_uri": callback_address()}  # by SITE_URL: the provider knows no other
+
+
+@never_cache
+@require_GET
+def start(request: HttpRequest) -> HttpResponse:
+    """Redirects to the provider. Calls it first, so that nobody is sent to one that is away."""
+    try:
+        description(fresh=True)
+        return Start.as_view()(request)
+    except ProviderError as error:
+        return _refused(request, "away", str(error), noted=False)
+
+
+@never_cache
+@require_GET
+def callback(request: HttpRequest) -> HttpResponse:
+    """The provider's answer. Its state is valid once, for ten minutes, in the browser that started.
+
+    Only what came of such a state is noted in the trail: anybody may call this address.
+    """
+    kept = _pending_logins(request)
+    given = kept[STATES].pop(request.GET.get("state", ""), None)
+    if given is None or time.time() - given["added_on"] >= STATE_SECONDS:
+        why = "the state is not one of this browser's, or is too old"
+        return _refused(request, "wrong", why, noted=False)
+    answer = _answer_to(request, given, kept[NEXT] or reverse("admin:index"))
+    _keep(answer, kept)
+    return answer
+
+
+def _answer_to(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse:
+    if "error" in request.GET or not request.GET.get("code"):
+        return _refused(request, "denied", f"the provider said {request.GET.get('error', 'nothing')[:64]}")
+    try:
+        if request.GET.get("iss", description()["issuer"]) != description()["issuer"]:  # RFC 9207
+            return _refused(request, "wrong", "the answer is of another issuer")
+        log_in = CompanyLogIn()
+        user = log_in.authenticate(request, nonce=given["nonce"], code_verifier=given["code_verifier"])
+    except ProviderError as error:
+        return _refused(request, "away", str(error))
+    except NotLetInError as error:
+        note_not_let_in(request, error)
+        return _refused(request, error.code, error.code)
+    except (SuspiciousOperation, jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+        return _refused(request, "wrong", f"{type(error).__name__}: {error}")
+    if user is None:
+        return _refused(request, "wrong", "nobody was let in")
+    auth.login(request, user, backend=ACCOUNTS)
+    request.session[ID_TOKEN] = log_in.id_token
+    count_login("company", "let_in")
+    return HttpResponseRedirect(leads_to)
+
+
+def _cookie() -> str:
+    """Its name: with https one that no other host can set, as the session's."""
+    return f"__Host-{COOKIE}" if settings.HTTPS_ONLY else COOKIE
+
+
+def _pending_logins(request: HttpRequest) -> dict:
+    """Returns the log-ins in this browser's cookie, under the library's names."""
+    try:
+        return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)
+    except signing.BadSignature:
+        return {STATES: {}, NEXT: ""}
+
+
+def _keep(answer: HttpResponse, kept: dict) -> None:
+    """Keeps the newest states in the browser, as much as a cookie has room for."""
+    states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
+    leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
+    value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)
+    about = {"secure": settings.HTTPS_ONLY, "httponly": True, "samesite": "Lax"}
+    answer.set_cookie(_cookie(), value, max_age=STATE_SECONDS, **about)
+
+
+def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
+    """A page in words. `why` is for the log: never a code or a token. `noted`: in the trail too."""
+    logger.warning("company log-in: %s", why)
+    count_login("company", "refused")
+    if noted and code in COMPANY_FAILED:
+        note_company_failure(request, code)
+    context = {
+        "code": code,
+        "passwords": settings.PASSWORD_LOGIN == "all",
+        "name": settings.DEFAULT_CONTACT_NAME,
+        "mail": settings.DEFAULT_CONTACT_MAIL,
+    }
+    return render(request, "admin/company_refused.html", context, status=STATUS[code])
+
+
+def end_address(request: HttpRequest) -> str:
+    """Returns the address at which the provider ends its session. Empty if this was no company log-in, or the provider
+    has none."""
+    token = request.session.get(ID_TOKEN)
+    if not token or not settings.OIDC_ISSUER:
+        return ""
+    try:
+        address = description().get("end_session_endpoint")
+    except ProviderError as error:
+        logger.warning("company log-out: %s", error)
+        return ""
+    back = settings.SITE_URL + reverse("admin:login")
+    asked = {"id_token_hint": token, "post_logout_redirect_uri": back, "client_id": settings.OIDC_CLIENT_ID}
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}" if address else ""

@@ -1,0 +1,31 @@
+"""Keeps at least one administrator of accounts (contract 3.11)."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.history.people import ACCOUNTS
+from project.models import User
+
+STANDING = frozenset({"is_active", "is_staff", "is_superuser", "limited", "attributions", "groups", "user_permissions"})
+"""What an account may do at all. Nobody changes their own."""
+
+
+def administrators() -> QuerySet[User]:
+    # `with_perm` leaves out inactive accounts
+    return User.objects.with_perm("project.change_user", backend=ACCOUNTS).filter(is_staff=True, limited=False)
+
+
+@transaction.atomic
+def why_not_lowered(user: User) -> str | Promise | None:
+    """Returns the reason why nobody may disable the account or take its rights: nobody else manages accounts. None if
+    somebody may.
+
+    A person who acts on a colleague manages accounts too, unless the colleague has just taken that right from them. So
+    this locks all administrators until the caller's transaction ends.
+    """
+    list(User.objects.select_for_update(no_key=True).filter(pk__in=administrators().values("pk")).order_by("pk"))
+    if {one.pk for one in administrators()} != {user.pk}:
+        return None
+    return _("Nobody else can manage accounts: give somebody else the role first.")

@@ -1,0 +1,137 @@
+"""Locks people out and slows down password guessing at /admin/.
+
+django-axes counts the failures: AXES_FAILURE_LIMIT failures lock a name for an address, for AXES_COOLOFF_TIME
+(project/settings.py). This module identifies the caller, adds two rules, and answers callers who are locked out:
+
+- Many failures over several names lock an address for all names.
+- Very many failures of a name within an hour, from any address, slow it: each try needs a ticket that is five seconds
+  old. No thread waits for that, and a person with the right password gets in.
+"""
+
+import datetime
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessFailureLog
+from django.conf import settings
+from django.contrib import admin
+from django.core import signing
+from django.db import IntegrityError
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from integrations.bboss.caller_limits import caller_address, caller_of
+
+LONGEST_NAME = 255  # django-axes' column
+ADDRESS_FAILURES, ADDRESS_NAMES = 50, 5
+NAME_FAILURES, NAME_PERIOD = 100, datetime.timedelta(hours=1)
+WAIT, TICKET_IS_VALID = datetime.timedelta(seconds=5), datetime.timedelta(minutes=5)
+TICKET = "login_ticket"
+ADDRESS, SLOW = "address", "slow"
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """The caller's address, by the same rule as BBOSS's (TRUSTED_PROXY_COUNT). None if there is none.
+
+    Of an IPv6 address the network's (/64), as one caller has all of that: 2001:db8::.
+    """
+    return caller_of(caller_address(request.META)).partition("/")[0] or None
+
+
+def login_name(request: HttpRequest, credentials: dict | None) -> str:
+    """The name that was typed, cut to the column's length. No account's name is longer, but typed names may be."""
+    return str((credentials or request.POST).get("username", ""))[:LONGEST_NAME]
+
+
+def guessing_addresses(now: datetime.datetime) -> QuerySet:
+    """The addresses that are locked for all names, each as {"ip_address": …}."""
+    lately = AccessFailureLog.objects.filter(attempt_time__gt=now - settings.AXES_COOLOFF_TIME).order_by()
+    counted = lately.values("ip_address").annotate(failures=Count("pk"), names=Count("username", distinct=True))
+    return counted.filter(failures__gte=ADDRESS_FAILURES, names__gte=ADDRESS_NAMES).values("ip_address")
+
+
+def forget_failures(username: str, address: str | None) -> None:
+    """Ends the locks and slow-downs by this name's and this address's failures, apart from django-axes' own rule."""
+    AccessFailureLog.objects.filter(Q(username=username) | Q(ip_address=address)).delete()
+
+
+class LoginGuard(AxesDatabaseHandler):
+    """django-axes' handler (AXES_HANDLER) with our two rules, which read its log of failures of the last hour."""
+
+    def is_locked(self, request: HttpRequest, credentials: dict | None = None) -> bool:
+        if super().is_locked(request, credentials):
+            return True
+        now, address = request.axes_attempt_time, request.axes_ip_address
+        if guessing_addresses(now).filter(ip_address=address).exists():
+            request.login_lock = ADDRESS
+            return True
+        failures = AccessFailureLog.objects.filter(username=login_name(request, credentials))
+        if failures.filter(attempt_time__gt=now - NAME_PERIOD).count() < NAME_FAILURES:
+            return False
+        last = failures.filter(ip_address=address).values_list("attempt_time", flat=True).first()
+        ticket = _ticket_time(request, login_name(request, credentials))
+        if ticket and (last is None or ticket > last):
+            if ticket + WAIT <= now:
+                return False
+            request.login_ticket_kept = True  # whoever is too early does not wait anew
+        request.login_lock = SLOW
+        return True
+
+    def user_login_failed(self, sender, credentials, request=None, **kwargs):
+        """Records the failure. A log-in at the same moment may delete the row between two queries of the library."""
+        try:
+            super().user_login_failed(sender, credentials, request, **kwargs)
+        except IntegrityError:
+            super().user_login_failed(sender, credentials, request, **kwargs)
+        if request is not None:
+            AccessFailureLog.objects.filter(attempt_time__lte=request.axes_attempt_time - NAME_PERIOD).delete()
+
+    def reset_attempts(self, *, ip_address=None, username=None, ip_or_username=False):
+        """The commands `axes_reset…` end our rules too."""
+        given = {"ip_address": ip_address, "username": username}
+        which = [Q(**{name: value}) for name, value in given.items() if value]
+        rows = AccessFailureLog.objects.all()
+        if which and ip_or_username:
+            rows = rows.filter(Q.create(which, connector=Q.OR))
+        elif which:
+            rows = rows.filter(*which)
+        rows.delete()
+        return super().reset_attempts(ip_address=ip_address, username=username, ip_or_username=ip_or_username)
+
+
+def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
+    """Returns the time of the browser's ticket for this name and address. None if it has none, or an old one."""
+    try:
+        ticket = signing.loads(request.COOKIES.get(TICKET, ""), salt=TICKET)
+        at = datetime.datetime.fromtimestamp(ticket["at"], datetime.UTC)
+    except (signing.BadSignature, KeyError, TypeError, ValueError):
+        return None
+    ours = (ticket["name"], ticket["address"]) == (name, request.axes_ip_address)
+    return at if ours and request.axes_attempt_time - TICKET_IS_VALID < at <= request.axes_attempt_time else None
+
+
+def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:
+    """Answers 429 in words, the same for unknown accounts, so that it does not reveal which exist."""
+    lock = getattr(request, "login_lock", None)
+    wait = WAIT if lock == SLOW else settings.AXES_COOLOFF_TIME
+    seconds = int(wait.total_seconds())
+    context = {**admin.site.each_context(request), "minutes": seconds // 60, "seconds": seconds, "lock": lock}
+    answer = render(request, "admin/login_locked.html", context, status=settings.AXES_HTTP_RESPONSE_CODE)
+    answer["Retry-After"] = str(seconds)
+    if lock == SLOW and not getattr(request, "login_ticket_kept", False):
+        ticket = {
+            "name": login_name(request, credentials),
+            "address": request.axes_ip_address,
+            "at": request.axes_attempt_time.timestamp(),
+        }
+        answer.set_cookie(
+            TICKET,
+            signing.dumps(ticket, salt=TICKET),
+            max_age=TICKET_IS_VALID,
+            path=reverse("admin:index"),  # for the page of the second factor too
+            secure=settings.HTTPS_ONLY,
+            httponly=True,
+            samesite="Lax",
+        )
+    return answer

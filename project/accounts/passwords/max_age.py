@@ -1,0 +1,33 @@
+"""A password that is older than PASSWORD_MAX_DAYS (contract 4) leads to the page that changes it."""
+
+import datetime
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from project.accounts.company.company_login_pages import ID_TOKEN
+from project.accounts.session_expiry import PAGES
+from project.base.middleware import Middleware
+
+ALLOWED_PAGES = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last holds words alone
+
+
+def is_too_old(request: HttpRequest) -> bool:
+    """Returns True if this session began with a password that is too old by now. False for the company log-in."""
+    days, session = settings.PASSWORD_MAX_DAYS, request.session
+    if not days or SESSION_KEY not in session or ID_TOKEN in session or not request.user.is_authenticated:
+        return False
+    return timezone.now() - request.user.password_set_at >= datetime.timedelta(days=days)
+
+
+class PasswordAgeMiddleware(Middleware):
+    """Redirects people whose password is too old to the page that changes it. It follows the middleware that ends
+    sessions, for staff."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, ALLOWED_PAGES):
+            return HttpResponseRedirect(reverse("admin:password_change"))
+        return self.get_response(request)

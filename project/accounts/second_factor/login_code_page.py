@@ -1,0 +1,126 @@
+"""The log-in's second step, after the right password: asks for a code, or sets the second factor up at the first
+log-in.
+
+In between, an anonymous session under a new key holds the user for ten minutes.
+"""
+
+import datetime
+import hmac
+
+from django.contrib import auth, messages
+from django.contrib.auth.views import LoginView
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+
+from integrations.base.counters import count_login
+from orders.history.people import ACCOUNTS
+from project.accounts.company.company_login_pages import ID_TOKEN
+from project.accounts.second_factor.codes import secret_in, set_up
+from project.accounts.second_factor.forms import AppForm, CodeForm, app_context
+from project.accounts.second_factor.mfa_required import needs_factor
+from project.models import AuthenticatorApp, User
+
+PENDING, PROVED = "second_factor_pending", "second_factor"
+VALID_FOR = datetime.timedelta(minutes=10)
+
+
+class FactorNeededError(Exception):
+    """The password of `user` was right, and a code is needed too."""
+
+    def __init__(self, user: User):
+        super().__init__(user.pk)
+        self.user = user
+
+
+def lacks_factor(request: HttpRequest) -> bool:
+    """Returns True if this session needs a second factor that it has not proved, or whose app was changed since. Costs
+    a query where one is needed. The company log-in has its own second factor."""
+    if ID_TOKEN in request.session or not needs_factor(request.user):
+        return False
+    return not AuthenticatorApp.objects.filter(user=request.user, pk=request.session.get(PROVED)).exists()
+
+
+def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
+    """Ends the present session and redirects to the page that asks for the code."""
+    view = LoginView()
+    view.setup(request)
+    leads_to = view.get_success_url()  # `next`, if it is an address of ours
+    request.session.flush()
+    at, proof = timezone.now().timestamp(), user.get_session_auth_hash()
+    request.session[PENDING] = {"user": user.pk, "at": at, "proof": proof, "next": leads_to}
+    return redirect("admin:login_code")
+
+
+def _pending_user(request: HttpRequest) -> User | None:
+    """Returns the user with the right password, if it is recent and has not been changed since."""
+    kept = request.session.get(PENDING)
+    if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < VALID_FOR.total_seconds():
+        return None
+    user = User.objects.filter(pk=kept["user"], is_active=True, is_staff=True).first()
+    return user if user and hmac.compare_digest(kept["proof"], user.get_session_auth_hash()) else None
+
+
+@never_cache
+def login_code(request: HttpRequest, site) -> HttpResponse:
+    user = _pending_user(request)
+    if user is None:
+        late = request.session.pop(PENDING, None)
+        return redirect(reverse("admin:login", query={"ended": "code", "next": late["next"]} if late else None))
+    app = AuthenticatorApp.objects.filter(user=user).first()
+    return _ask(request, app, site=site) if app else _set_up(request, user, site=site)
+
+
+def _ask(request: HttpRequest, app: AuthenticatorApp, *, site) -> HttpResponse:
+    form = CodeForm(request.POST or None, request=request, app=app)
+    if not form.is_valid():
+        return _page(request, form, site=site)
+    leads_to, left = _let_in(request, app), app.user.recovery_codes.count()
+    if form.was_recovery_code:
+        words = ngettext("One recovery code is left.", "%(left)d recovery codes are left.", left) % {"left": left}
+        messages.warning(request, words)
+    return redirect(leads_to)
+
+
+def _set_up(request: HttpRequest, user: User, *, site) -> HttpResponse:
+    kept = request.session[PENDING]
+    secret = secret_in(kept, "secret")
+    request.session[PENDING] = kept  # so that it is saved
+    form = AppForm(request.POST or None, secret=secret)
+    if not form.is_valid():
+        return _page(request, form, site=site, **app_context(request, secret, user))
+    try:
+        codes = set_up(user, secret=secret, step=form.step, now=timezone.now())
+    except IntegrityError:  # another browser was faster, and its app's code is asked for
+        return redirect("admin:login_code")
+    leads_to = _let_in(request, user.authenticator)
+    return show_recovery_codes(request, codes, leads_to, site=site)
+
+
+def _let_in(request: HttpRequest, app: AuthenticatorApp) -> str:
+    """Begins the session, under a new key. Returns where it leads."""
+    leads_to = request.session.pop(PENDING)["next"]
+    auth.login(request, app.user, backend=ACCOUNTS)
+    request.session[PROVED] = app.pk
+    count_login("password", "let_in")
+    return leads_to
+
+
+def _page(request: HttpRequest, form: CodeForm | AppForm, *, site, **more) -> HttpResponse:
+    if form.is_bound:
+        count_login("password", "refused")
+    title = _("Set up the second factor") if more else _("Second factor")
+    context = {**site.each_context(request), "title": title, "form": form, **more}
+    return TemplateResponse(request, "admin/second_factor/login_code.html", context)
+
+
+def show_recovery_codes(request: HttpRequest, codes: list[str], leads_to: str, *, site) -> HttpResponse:
+    """The one page that shows them. It is an answer to a POST, which no browser keeps."""
+    context = {**site.each_context(request), "title": _("Recovery codes"), "codes": codes, "leads_to": leads_to}
+    return TemplateResponse(request, "admin/second_factor/recovery_codes.html", context)

@@ -1,0 +1,28 @@
+"""Decides which accounts need a second factor (contract 4, MFA_REQUIRED)."""
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from orders.history.people import ACCOUNTS
+from project.accounts.roles import MANAGE_ACCOUNTS
+from project.models import User
+
+NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
+
+
+def needs_factor(user: User) -> bool:
+    """Returns True if this account's password log-in asks for a second factor. `administrators` are all who may manage
+    accounts, whatever their role. `with_managers` reads that for many accounts in one query."""
+    if settings.MFA_REQUIRED == NOBODY or not user.has_usable_password():
+        return False
+    if settings.MFA_REQUIRED == EVERYBODY:
+        return True
+    return user.manages if hasattr(user, "manages") else any(user.has_perm(right) for right in MANAGE_ACCOUNTS)
+
+
+def with_managers(users: QuerySet) -> QuerySet:
+    """Annotates the accounts with `manages`, the right to manage accounts, if the setting depends on it."""
+    if settings.MFA_REQUIRED != ADMINISTRATORS:
+        return users
+    able = (User.objects.with_perm(right, backend=ACCOUNTS).filter(pk=OuterRef("pk")) for right in MANAGE_ACCOUNTS)
+    return users.annotate(manages=Q.create([Exists(rows) for rows in able], connector=Q.OR))

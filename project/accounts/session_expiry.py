@@ -1,0 +1,136 @@
+"""Ends sessions of staff after SESSION_IDLE_MINUTES without use and after SESSION_MAX_HOURS (contract 4; 0: never).
+
+Both times lie in the session itself, as seconds since 1970: when it began, and when it was last used. So a page needs
+no query more, and a session is written at most once a minute.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, logout, user_logged_in
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.lists.open_pages import is_poll
+from project.accounts.second_factor.login_code_page import lacks_factor
+from project.accounts.session_revocation import add_missing_session_row, end_revoked_session
+from project.base.middleware import Middleware
+
+BEGAN, USED = "desk_began", "desk_used"
+IDLE, HOURS, FACTOR = "idle", "hours", "factor"
+WRITTEN_EVERY = 60.0
+"""So a session may end a minute early. Where it ends after few minutes, its use is written a little more often."""
+STEP = 120.0
+"""A clock that is further behind the last use was put back. Less is how far the clocks of two machines may differ."""
+PAGES = "/admin/"
+RELOADS = "watch"
+LOGIN_PAGES = ("admin:login", "admin:password_change")
+
+
+def counts_as_use(request: HttpRequest) -> bool:
+    """Returns True if the request is a use of the session. Polls of open pages are none. A page without scripts that
+    reloads itself has `watch` in its address."""
+    return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
+
+
+@dataclass(frozen=True)
+class Times:
+    began: float
+    used: float
+
+    def at(self, now: float) -> "Times":
+        """Returns these times under a clock that was put back: expired stays expired, and no session gets longer."""
+        back = self.used - now
+        return Times(self.began - back, now) if back > STEP else self
+
+    def why_over(self, now: float) -> str | None:
+        """`idle` or `hours` if the session is over, else None."""
+        if settings.SESSION_MAX_HOURS and now - self.began >= settings.SESSION_MAX_HOURS * 3600:
+            return HOURS
+        if settings.SESSION_IDLE_MINUTES and now - self.used >= settings.SESSION_IDLE_MINUTES * 60:
+            return IDLE
+        return None
+
+
+def begin_session(sender, request: HttpRequest, **kwargs) -> None:
+    """Starts the times at a log-in, also at one over an open session of the same account."""
+    _keep(request, Times(*[timezone.now().timestamp()] * 2))
+
+
+user_logged_in.connect(begin_session, dispatch_uid="session_begins")
+
+
+def _keep(request: HttpRequest, times: Times) -> None:
+    request.session[BEGAN], request.session[USED] = times.began, times.used
+
+
+def times_of(session: Mapping[str, Any], now: float) -> Times:
+    """The session's times. One that was open before the desk knew any begins now."""
+    return Times(session.get(BEGAN, now), session.get(USED, now))
+
+
+class SessionEndMiddleware(Middleware):
+    """Ends expired sessions, records the use of the others, and their users. It follows Django's log-in, for staff."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._answer(request)
+        return _hint(response) if is_poll(request) and response.status_code == 302 else response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(PAGES) and SESSION_KEY in request.session:
+            now = timezone.now().timestamp()
+            kept = times_of(request.session, now)
+            times = kept.at(now)
+            if why := times.why_over(now) or (lacks_factor(request) and FACTOR):
+                logout(request)
+                return _to_login_page(request, why)
+            if counts_as_use(request) and now - times.used >= _written_every():
+                times = Times(times.began, now)
+            if times != kept or BEGAN not in request.session:
+                _keep(request, times)
+            add_missing_session_row(request)
+        response = self.get_response(request)
+        end_revoked_session(request)
+        return response
+
+
+def _written_every() -> float:
+    return min(WRITTEN_EVERY, settings.SESSION_IDLE_MINUTES * 6) if settings.SESSION_IDLE_MINUTES else WRITTEN_EVERY
+
+
+def seconds_left(request: HttpRequest) -> dict[str, int]:
+    """In how many seconds the session ends, for the page to say so: `idle` without use, `hours` whatever is done.
+
+    `period`: how long it lasts without use. Without what never ends it, and empty where nobody is logged in, or where
+    a request was answered before its session was looked for.
+    """
+    if SESSION_KEY not in getattr(request, "session", {}):
+        return {}
+    now = timezone.now().timestamp()
+    times = times_of(request.session, now)
+    ends = {
+        IDLE: (settings.SESSION_IDLE_MINUTES * 60, times.used),
+        HOURS: (settings.SESSION_MAX_HOURS * 3600, times.began),
+    }
+    left = {name: max(0, int(since + period - now)) for name, (period, since) in ends.items() if period}
+    return left | {"period": settings.SESSION_IDLE_MINUTES * 60}
+
+
+def _hint(response: HttpResponse) -> HttpResponse:
+    """Answers a poll of an open page with the log-in's address in place of a redirect."""
+    leads_to = response.headers["Location"]
+    if leads_to.split("?")[0] not in map(reverse, LOGIN_PAGES):
+        return response
+    return HttpResponse(status=401, headers={"Desk-Door": leads_to, "Cache-Control": "no-store"})
+
+
+def _to_login_page(request: HttpRequest, why: str) -> HttpResponse:
+    """Redirects to the log-in, which shows the reason and leads back, and says that a sent form was not carried out."""
+    door = reverse("admin:login")
+    leads_to = reverse("admin:index") if request.path in {door, reverse("admin:logout")} else request.get_full_path()
+    query = {"next": leads_to, "ended": why} | ({"sent": 1} if request.method == "POST" else {})
+    return HttpResponseRedirect(f"{door}?{urlencode(query)}")

@@ -1,0 +1,278 @@
+"""The dashboard of a user: today's problems at its top, then blocks of those lists that the user may see."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.models import Breaker, Heartbeat
+from orders.admin.incident import asleep_words, sleeps
+from orders.history.owners import OWN
+from orders.incidents.desk_incidents import DESK
+from orders.incidents.incidents import BREAKER_OPEN
+from orders.lists.moments import span
+from orders.lists.page_marks import Counted, Figures, Marks, newest
+from orders.lists.pauses_in_force import may_pause, slept_through_for
+from orders.lists.scope import attributions_of, is_unlimited
+from orders.mails.places_without_sa import places_without_sa
+from orders.models import Incident, Order
+from orders.order_words.history import PARTNER_NAMES
+from orders.order_words.pause_words import slept_words
+from orders.pauses.pauses import PauseInForce
+from orders.people.asked_acts import waiting_for
+from orders.restore.restored_guard import is_restored
+from orders.rules.four_eyes import acts_asked
+from orders.texts.incident_causes import cause_of, title_of
+from project.dashboard import dashboard_queries
+from project.dashboard.calls_page import may_see_calls
+from project.dashboard.chart_and_calendar import DAYS, Calendar, Column, calendar_of, columns_of
+from project.dashboard.my_work import PersonsWork, work_of
+from project.dashboard.number_tiles import (
+    KindRow,
+    Late,
+    Number,
+    Waiting,
+    kind_rows,
+    late_of,
+    listing,
+    needing_rows,
+    orders_link,
+    waiting_of,
+)
+from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
+from project.dashboard.probes_page import may_probe
+from project.observability.desk_snapshot import DeskSnapshot, WaitsFor, is_alive
+from project.observability.expiring_soon import Expiry, expiring_here
+from project.observability.status_report import LATE, RETRIED_LATE
+
+DAY = datetime.timedelta(days=1)
+MAX_INCIDENTS = 8
+NOTHING = Waiting(0, None, "")
+KINDS_BY_RIGHT = {
+    "orders.view_order": (WaitsFor.NEEDING, WaitsFor.AWAITING, WaitsFor.RETURNED),
+    "orders.view_difference": (WaitsFor.DIFFERENCES, WaitsFor.UNBILLED),
+    "orders.view_conflict": (WaitsFor.CONFLICTS,),
+}
+"""What is counted for those who have the right."""
+
+
+@dataclass
+class Dashboard:
+    """The blocks. A block that is None is not for this user."""
+
+    now: datetime.datetime
+    kinds: list[KindRow] | None = None
+    needing: list[Number] | None = None
+    differences: Waiting | None = None
+    unbilled: Number | None = None
+    approvals: Waiting | None = None
+    returned: Number | None = None
+    conflicts: Waiting | None = None
+    over_time: Late | None = None
+    notices: Number | None = None
+    asked: Number | None = None
+    chart: list[Column] | None = None
+    calendar: Calendar | None = None
+    incidents: list[Incident] | None = None
+    partners: list[PartnerHealth] | None = None
+    worker: Worker | None = None
+    expiring: list[Expiry] = field(default_factory=list)
+    late: dict[str, float] = field(default_factory=dict)
+    tried: dict[str, float] = field(default_factory=dict)
+    may_pause: bool = False
+    may_probe: bool = False
+    may_see_calls: bool = False
+    slept: list[str] = field(default_factory=list)
+    restored: Number | None = None
+    mine: list[PersonsWork] = field(default_factory=list)
+    without_sa: list[str] = field(default_factory=list)
+
+    @property
+    def shown_incidents(self) -> list[Incident]:
+        return (self.incidents or [])[:MAX_INCIDENTS]
+
+    @property
+    def incidents_url(self) -> str:
+        return listing("orders_incident", open="yes")
+
+    @property
+    def chart_is_empty(self) -> bool:
+        return not any(column.received.number or column.stopped.number for column in self.chart or [])
+
+    @property
+    def breaker_next(self) -> str:
+        return cause_of(BREAKER_OPEN).next if any(row.shut for row in self.partners or []) else ""
+
+    @property
+    def worries(self) -> list[Number]:
+        """Returns today's problems, worst first."""
+        found = [self.restored, self.unbilled, *self._engine_worries(), *self._order_worries()]
+        return [worry for worry in found if worry and worry.number]
+
+    def _engine_worries(self) -> list[Number]:
+        found = [
+            Number(f"{incident.what} {cause_of(incident.code).next}", 1, incident.page, "red")
+            for incident in self.incidents or []
+            if incident.partner == DESK
+        ]
+        if self.worker and not self.worker.alive:
+            found.append(Number(self.worker.silence, 1, self.worker.url, "red"))
+        for partner in self.partners or []:
+            if partner.shut:
+                text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}
+                found.append(Number(text, 1, partner.breaker_url, "red"))
+                continue
+            late, tried = self.late.get(partner.key), self.tried.get(partner.key)
+            if late:
+                text = _("%(partner)s: the oldest step has been due for %(span)s")
+                words = {"partner": partner.name, "span": span(int(late))}
+                found.append(Number(text % words, partner.number, partner.url, "red"))
+            if tried:
+                text = _("%(partner)s: a step has been tried for %(span)s without success")
+                words = {"partner": partner.name, "span": span(int(tried))}
+                found.append(Number(text % words, 1, partner.url, "red"))
+        return found
+
+    def _order_worries(self) -> list[Number | None]:
+        waiting = sum(row.number for row in self.needing or [])
+        late = self.calendar.overdue if self.calendar else 0
+        number = len(self.incidents or [])
+        late_url = self.calendar.overdue_url if self.calendar else ""
+        incidents = ngettext("%(n)d open incident", "%(n)d open incidents", number)
+        missed = ngettext("%(n)d start day missed", "%(n)d start days missed", late)
+        books, conflicts = self.differences or NOTHING, self.conflicts or NOTHING
+        differing = ngettext(
+            "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
+        )
+        unseen = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
+        needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting)
+        without_sa = ngettext(
+            "%(n)d attribution has no SA: its mails go to the default contact",
+            "%(n)d attributions have no SA: their mails go to the default contact",
+            len(self.without_sa),
+        )
+        return [
+            _number(differing, books.number, books.url, "red"),
+            _number(incidents, number, self.incidents_url, "red"),
+            _number(missed, late, late_url, "red"),
+            _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
+            *self._late(),
+            *(Number(row.words, 1, "", "amber") for row in self.expiring),
+            self.asked,
+            _number(unseen, conflicts.number, conflicts.url, "amber"),
+            self.notices,
+            _number(without_sa, len(self.without_sa), reverse("admin:notifications_contact_changelist"), "amber"),
+        ]
+
+    def _late(self) -> list[Number]:
+        if self.over_time is None:
+            return []
+        number, tone = self.over_time.number, "red" if self.over_time.very else "amber"
+        text = ngettext("%(n)d order over time", "%(n)d orders over time", number)
+        return [_number(text, number, self.over_time.url, tone)]
+
+
+def _number(text: str, number: int, url: str, tone: str) -> Number:
+    return Number(text % {"n": number}, number, url, tone)
+
+
+def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
+    """Makes the dashboard for a user.
+
+    It takes at most nine queries, besides those for the user's rights and scope, one more for each paused partner, one
+    where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, and two for whoever may own something.
+    """
+    today = timezone.localdate(now)
+    facts = DeskSnapshot(now, user=user, kinds=_kinds(user))
+    page = Dashboard(now)
+    if is_restored():
+        text = _("The database was restored: nothing is taken in or sent")
+        url = reverse("admin:restored") if user.has_perm("orders.view_order") else ""
+        page.restored = Number(text, 1, url, "red")
+    if user.has_perm("orders.view_order"):
+        rows = dashboard_queries.per_day(user, first=today - (DAYS - 1) * DAY)
+        page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
+        page.calendar = calendar_of(dashboard_queries.starts(user, first=today, last=today + (DAYS - 1) * DAY), today)
+        page.over_time = late_of(dashboard_queries.late(user, now=now))
+    if user.has_perm(OWN):
+        page.mine = work_of(user, now=now)
+    _fill_waiting(page, user, facts)
+    if acts_asked() and user.has_perm("orders.view_askedact"):
+        page.asked = _asked_of(user, now)
+    if user.has_perm("orders.view_incident"):
+        page.incidents = sorted(facts.incidents, key=sleeps)  # those that sleep come last, and count all the same
+        for incident in page.incidents:
+            incident.what = title_of(incident.code, incident.words)
+            incident.asleep = asleep_words(incident) if sleeps(incident) else ""
+            incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
+            incident.page = reverse("admin:orders_incident_change", args=[incident.pk])
+            incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
+    if user.has_perm("orders.view_dispatch"):
+        page.partners = partners_of(facts, {row.pause.partner for row in pauses})
+        if not page.restored:
+            page.late = {name: age for name, age in facts.oldest_due.items() if age > LATE}
+            page.tried = {name: age for name, age in facts.oldest_retrying.items() if age > RETRIED_LATE}
+        page.may_pause, page.may_probe, page.may_see_calls = may_pause(user), may_probe(user), may_see_calls(user)
+    if user.has_perm("orders.view_order"):
+        page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
+    if user.has_perm("integrations.view_heartbeat"):
+        page.worker = worker_of(facts)
+        page.expiring = expiring_here(now=now)
+    if user.has_perm("notifications.add_contact"):
+        page.without_sa = places_without_sa(attributions_of(user))
+    return page
+
+
+def _asked_of(user, now: datetime.datetime) -> Number | None:
+    """Returns the number of colleagues' acts that this person may confirm. None if there are none."""
+    number = waiting_for(user, now=now).count()
+    text = ngettext("%(n)d act waits for your confirmation", "%(n)d acts wait for your confirmation", number)
+    if not number:
+        return None
+    return _number(text, number, listing("orders_askedact", state__exact="asked", mine="confirm"), "amber")
+
+
+BOARD = Figures(lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))])
+
+
+def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
+    """Returns the figures whose change reloads the dashboard: the desk's work, open breakers, and the worker's life."""
+    marks = BOARD(user_id)
+    seen_at, shut = marks.own
+    return Marks(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
+
+
+def _kinds(user) -> list[str]:
+    kinds = [what for right, names in KINDS_BY_RIGHT.items() if user.has_perm(right) for what in names]
+    return [*kinds, WaitsFor.NOTICES] if user.has_perm("notifications.view_notice") and is_unlimited(user) else kinds
+
+
+def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
+    """Fills in the work that waits for people, with two queries. They are skipped if the user may see none of it."""
+    named = dashboard_queries.waiting_orders(user)
+    if user.has_perm("orders.view_order"):
+        page.needing = needing_rows([row[1:4] for row in facts.waiting if row.what == WaitsFor.NEEDING])
+        page.approvals = waiting_of(
+            facts.group(WaitsFor.AWAITING), named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
+        )
+        number = facts.group(WaitsFor.RETURNED).number
+        page.returned = Number(_("Returned by BPM"), number, orders_link(needs="returned", o="since"), "amber")
+    if user.has_perm("orders.view_difference"):
+        page.differences = waiting_of(
+            facts.group(WaitsFor.DIFFERENCES), named, listing("orders_difference", state__exact="open")
+        )
+        number = facts.differences.unbilled
+        text = ngettext(
+            "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
+        )
+        page.unbilled = _number(text, number, orders_link(needs="unbilled", o="since"), "red")
+    if WaitsFor.NOTICES in facts.kinds:
+        number = facts.notices_given_up
+        text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
+        page.notices = _number(text, number, listing("notifications_mail", state="failed", kind="staff"), "amber")
+    if user.has_perm("orders.view_conflict"):
+        page.conflicts = waiting_of(facts.group(WaitsFor.CONFLICTS), [], listing("orders_conflict", seen="no"))

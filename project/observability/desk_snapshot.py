@@ -1,0 +1,263 @@
+"""The state of the desk at a moment, for /readyz, /metrics, `status` and the dashboard."""
+
+import datetime
+from collections.abc import Collection
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+
+from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast
+
+from integrations.bboss.clocks import clock_differences
+from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
+from notifications.models import TOLD_FOR, Mail
+from orders.incidents.awaiting_approval import asked_at, returned
+from orders.incidents.desk_incidents import failed_tasks, refused_calls
+from orders.incidents.doubts import UNBILLED, Open, open_differences
+from orders.incidents.stuck import is_stuck
+from orders.lists.scope import attributions_of, by_number, limit
+from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.models.proxies import open_conflicts
+from orders.pauses.pauses import PauseInForce, pauses_in_force, seconds_due
+from orders.restore.restored_guard import read_restore_state
+from orders.rules.steps import OUTSIDE, PARTNERS, Channel, Partner
+from project.observability.expiring_soon import Expiry, expiring
+from project.trail_syslog import stuck_trail
+
+CALLS_DUE, CALLS_RETRIED, BREAKERS_OPEN = "due", "tried", "shut"
+COUNT_ALL = Count("*")
+
+
+class WaitsFor(StrEnum):
+    NEEDING = "needing"
+    UNKNOWN = "unknown"  # numbers that differ and have no order
+    AWAITING = "awaiting"
+    RETURNED = "returned"
+    DIFFERENCES = "differences"
+    UNBILLED = "unbilled"
+    CONFLICTS = "conflicts"
+    NOTICES = "notices"
+
+
+class WaitingGroup(NamedTuple):
+    """The number of items that wait for people, and the oldest one's time. Only stuck orders have `state` and
+    `held`."""
+
+    what: str
+    state: str = ""
+    held: str = ""
+    number: int = 0
+    since: datetime.datetime | None = None
+
+
+class WaitingCalls(NamedTuple):
+    """Calls that wait: to a channel, or all to a partner; and the time of the first one."""
+
+    what: str
+    where: str
+    number: int
+    since: datetime.datetime | None
+    error: str
+
+
+class DeskSnapshot:
+    """The state of the desk at a moment. Each value is one query, made when it is first read. Raises django.db.Error if
+    the database is away.
+
+    `user`: counts only rows of this person's attributions; the caller checks rights. `kinds`: the kinds of waiting work
+    that are counted, in one query.
+    """
+
+    def __init__(
+        self,
+        now: datetime.datetime,
+        *,
+        user=None,
+        kinds: Collection[str] = (
+            WaitsFor.NEEDING,
+            WaitsFor.UNKNOWN,
+            WaitsFor.DIFFERENCES,
+            WaitsFor.UNBILLED,
+            WaitsFor.NOTICES,
+        ),
+    ):
+        self.now, self.user, self.kinds = now, user, kinds
+
+    def _seen(self, rows: QuerySet, path: str = "order__attribution") -> QuerySet:
+        return limit(rows, self.user, path) if self.user else rows
+
+    @cached_property
+    def restored(self) -> bool:
+        """True if the database counts as restored now. Pages ask `is_restored`, which mostly makes no query."""
+        return read_restore_state().restored
+
+    @cached_property
+    def heartbeats(self) -> list[Heartbeat]:
+        return list(Heartbeat.objects.order_by("-seen_at"))
+
+    @property
+    def heartbeat_age(self) -> float | None:
+        """Seconds since a cluster was last seen, or until a moment that a wrong clock wrote. None if there is none."""
+        return min((abs((self.now - row.seen_at).total_seconds()) for row in self.heartbeats), default=None)
+
+    @cached_property
+    def _calls(self) -> list[WaitingCalls]:
+        """Returns unsent calls (CALLS_DUE) and retried ones (CALLS_RETRIED) by channel; open breakers by partner."""
+        fine, steps = Value("", TextField()), self._seen(Dispatch.objects.open())
+        due = Min("next_try_at", filter=Q(next_try_at__lte=self.now))
+        tried = steps.filter(superseded=False, tries_left__isnull=False)
+        shut = Breaker.objects.filter(opened_at__isnull=False)
+        mail, mails = Value(Channel.MAIL), self._seen(Mail.objects.open())
+        parts = [
+            (CALLS_DUE, F("channel"), steps, due, fine),
+            (CALLS_RETRIED, F("channel"), tried, Min("frozen_at"), fine),
+            (CALLS_DUE, mail, mails, due, fine),
+            (CALLS_RETRIED, mail, mails.filter(tries_left__isnull=False), Min("frozen_at"), fine),
+            (BREAKERS_OPEN, F("partner"), shut, Min("opened_at"), F("last_error")),
+        ]
+        rows = [
+            part.order_by()
+            .annotate(what=Value(what), where=where)
+            .values_list("what", "where")
+            .annotate(number=COUNT_ALL, since=since, told=told)
+            for what, where, part, since, told in parts
+        ]
+        return [WaitingCalls(*row) for row in rows[0].union(*rows[1:], all=True)]
+
+    @property
+    def breakers(self) -> list[Breaker]:
+        shut = sorted((row for row in self._calls if row.what == BREAKERS_OPEN), key=lambda row: row.where)
+        return [Breaker(partner=row.where, opened_at=row.since, last_error=row.error) for row in shut]
+
+    def backlog(self, partner: str, what: str = CALLS_DUE) -> tuple[int, datetime.datetime | None]:
+        """Returns the number of a partner's unsent steps, and since when the oldest is due; None if none is due yet."""
+        rows = [row for row in self._calls if row.what == what and PARTNERS[row.where] == partner]
+        return sum(row.number for row in rows), min((row.since for row in rows if row.since), default=None)
+
+    @cached_property
+    def oldest_due(self) -> dict[str, float]:
+        """For each partner, the seconds since its longest waiting step could have been claimed, or 0."""
+        since = {partner: self.backlog(partner)[1] for partner in Partner.values}
+        return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
+
+    @cached_property
+    def oldest_retrying(self) -> dict[str, float]:
+        """For each partner outside, for how many seconds its longest retried step has been tried without success, or 0.
+
+        It counts from the step's or mail's first attempt, also while the next one runs, and not during a pause.
+        """
+        since = {partner: self.backlog(partner, CALLS_RETRIED)[1] for partner in OUTSIDE}
+        return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
+
+    @cached_property
+    def refused_calls(self) -> dict | None:
+        """The code by which most of BBOSS's calls are refused now, with figures. Two queries."""
+        return refused_calls(now=self.now)
+
+    @cached_property
+    def failed_tasks(self) -> dict | None:
+        """The newest error of ours in delivery, and the number of errors. Two queries if there is one."""
+        return failed_tasks(now=self.now)
+
+    @cached_property
+    def stuck_trail(self) -> dict | None:
+        """The number of acts that wait for AUDIT_SYSLOG, if it has taken nothing for long. One query, four if there are
+        any."""
+        return stuck_trail(now=self.now)
+
+    @cached_property
+    def clocks(self) -> dict[str, float | None]:
+        """The seconds that this machine's clock is ahead of the database's and of BBOSS's. Two queries."""
+        return clock_differences(now=self.now)
+
+    @cached_property
+    def pauses(self) -> list[PauseInForce]:
+        """The pauses in force. Pages have them by `pauses_for`. Two queries where there is one."""
+        return pauses_in_force(now=self.now)
+
+    @cached_property
+    def expiring(self) -> list[Expiry]:
+        return expiring(now=self.now)
+
+    @cached_property
+    def incidents(self) -> list[Incident]:
+        """The incidents that are not over, with the number of orders that each still stops. The largest come first."""
+        rows, still = Incident.objects.unresolved(), Q(affected__closed_at=None)
+        letters = attributions_of(self.user) if self.user else None
+        if letters is not None:  # as the list of incidents shows them
+            still &= Q(affected__order__attribution__in=letters)
+            rows = rows.filter(pk__in=self._seen(AffectedOrder.objects.all()).values("incident"))
+        return list(rows.annotate(still=Count("affected", filter=still)).order_by("-still", "-pk"))
+
+    @cached_property
+    def waiting(self) -> list[WaitingGroup]:
+        """The items that wait for people, of these `kinds`: a group for each state and reason of stuck orders,
+        and one for each other kind. Empty kinds have no group."""
+        # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
+        nobody, never = Value(""), Cast(Value(None), DateTimeField())
+        orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
+        approval = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
+        conflicts = by_number(open_conflicts(), self.user) if self.user else open_conflicts()
+        served = differences.filter(UNBILLED)
+        parts = [
+            (WaitsFor.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), COUNT_ALL, never),
+            (WaitsFor.UNKNOWN, differences.filter(order=None), nobody, nobody, Count("job_id", distinct=True), never),
+            (WaitsFor.AWAITING, approval, nobody, nobody, COUNT_ALL, Min("asked")),
+            (WaitsFor.RETURNED, self._seen(returned()), nobody, nobody, COUNT_ALL, Min("received_at")),
+            (WaitsFor.DIFFERENCES, differences, nobody, nobody, COUNT_ALL, Min("found_at")),
+            (WaitsFor.UNBILLED, served, nobody, nobody, Count("order", distinct=True), Min("found_at")),
+            (WaitsFor.CONFLICTS, conflicts, nobody, nobody, COUNT_ALL, Min("received_at")),
+            (WaitsFor.NOTICES, mails_given_up(self.now), nobody, nobody, COUNT_ALL, Min("written_at")),
+        ]
+        rows = [
+            part.order_by()
+            .annotate(what=Value(what), word=state, why=because)
+            .values_list("what", "word", "why")
+            .annotate(number=number, since=since)
+            for what, part, state, because, number, since in parts
+            if what in self.kinds
+        ]
+        return [WaitingGroup(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
+
+    def group(self, what: str) -> WaitingGroup:
+        """Returns the group of this kind, empty if there is none. Raises LookupError for a kind that is not in
+        `kinds`."""
+        if what not in self.kinds:
+            raise LookupError(what)
+        return next((row for row in self.waiting if row.what == what), WaitingGroup(what))
+
+    @property
+    def stuck(self) -> int:
+        """The number of orders and unknown numbers that need somebody. The dashboard shows its reader's orders only."""
+        if WaitsFor.NEEDING not in self.kinds:
+            raise LookupError(WaitsFor.NEEDING)
+        orders = sum(row.number for row in self.waiting if row.what == WaitsFor.NEEDING)
+        return orders + self.group(WaitsFor.UNKNOWN).number
+
+    @property
+    def differences(self) -> Open:
+        """The open differences with the big-data side, and the orders that have service and no record there."""
+        found = self.group(WaitsFor.DIFFERENCES)
+        return Open(number=found.number, unbilled=self.group(WaitsFor.UNBILLED).number, since=found.since)
+
+    @property
+    def notices_given_up(self) -> int:
+        return self.group(WaitsFor.NOTICES).number
+
+    @property
+    def difference_age(self) -> float:
+        """The seconds that the oldest difference has been open. 0 if there is none."""
+        return self._seconds_since(self.differences.since) or 0.0
+
+    def _seconds_since(self, at: datetime.datetime | None) -> float | None:
+        return None if at is None else (self.now - at).total_seconds()
+
+
+def mails_given_up(now: datetime.datetime) -> QuerySet[Mail]:
+    """Returns the mails to staff that were given up in the last days and that nobody has sent again."""
+    return Mail.objects.given_up().to_staff().filter(written_at__gte=now - TOLD_FOR)
+
+
+def is_alive(heartbeat_age: float | None) -> bool:
+    return heartbeat_age is not None and heartbeat_age < HEARTBEAT_LIMIT.total_seconds()

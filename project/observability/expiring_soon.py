@@ -1,0 +1,79 @@
+"""Finds credentials that expire soon: BBOSS's tokens, tokens of the read API, our certificate towards partners."""
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from integrations.bboss.request_checks import token_expiry
+from integrations.models import ApiToken
+from project.base.certificates import certificate_expiry
+
+SOON = datetime.timedelta(days=14)
+BBOSS_TOKEN, API_TOKEN, CERTIFICATE = "bboss_token", "api_token", "client_certificate"
+WORDS = {
+    BBOSS_TOKEN: _(
+        "BBOSS's token %(name)s is valid until %(day)s. Have a new one entered beside it, and BBOSS change to it."
+    ),
+    API_TOKEN: _("The token by which %(name)s reads our orders is valid until %(day)s. Issue a new one."),
+    CERTIFICATE: _("Our certificate towards partners is valid until %(day)s. Have a new one put in place."),
+}
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """`name`: a BBOSS token's position (it is a secret), a token's system, or the certificate's setting."""
+
+    what: str
+    name: str
+    ends: datetime.datetime
+
+    @property
+    def words(self) -> str:
+        """Says that it expires, and what to do, in the reader's language."""
+        return str(WORDS[self.what]) % {"name": self.name, "day": f"{timezone.localtime(self.ends):%Y-%m-%d}"}
+
+
+def expiring(*, now: datetime.datetime) -> list[Expiry]:
+    """Returns what expires within 14 days, the soonest first. One query.
+
+    An expired token of the read API counts for 14 days: then its system does without.
+    """
+    today = timezone.localdate(now)
+    systems = [one for one in api_tokens() if abs(timezone.localdate(one.ends) - today) <= SOON]
+    return sorted([*expiring_here(now=now), *systems], key=lambda one: one.ends)
+
+
+def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
+    """The same of settings and files alone, without a query. The dashboard shows these to all, and tokens of the read
+    API are not for all who see it.
+
+    An ended token of BBOSS's counts only if none is valid.
+    """
+    tokens = [found for found in bboss_tokens() if found.ends > now] or list(bboss_tokens())
+    return [one for one in [*tokens, *client_certificate()] if one.ends < now + SOON]
+
+
+def bboss_tokens() -> Iterator[Expiry]:
+    """Returns all of our tokens for BBOSS. Leaves out one without a readable day: `check` reports it (desk.002)."""
+    for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
+        if ends := token_expiry(token):
+            yield Expiry(BBOSS_TOKEN, str(place), ends)
+
+
+def api_tokens() -> Iterator[Expiry]:
+    """Returns all tokens that are not revoked, expired ones too. One query."""
+    zone = timezone.get_current_timezone()
+    for system, day in ApiToken.objects.filter(revoked_at=None).values_list("system", "valid_until"):
+        yield Expiry(API_TOKEN, system, datetime.datetime.combine(day, datetime.time.max, zone))
+
+
+def client_certificate() -> Iterator[Expiry]:
+    """Ours towards partners, if there is one. `check` names a file that can't be read (desk.011)."""
+    if settings.PARTNER_CLIENT_CERT:
+        with contextlib.suppress(OSError, ValueError):
+            yield Expiry(CERTIFICATE, "PARTNER_CLIENT_CERT", certificate_expiry(settings.PARTNER_CLIENT_CERT[0]))
