@@ -283,7 +283,7 @@ def test_only_enqueue_makes_outbox_rows():
     assert places(makes_dispatch, "orders/outbox/enqueue.py") == []
 
 
-PURE = ("orders/intake/decide.py", "orders/rules/shape.py")
+PURE = ("orders/intake/planning.py", "orders/rules/shape.py")
 NOT_PURE = ("django", "orders.db", *(folder[:-1].replace("/", ".") for folder in SERVICES), "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order

@@ -28,7 +28,7 @@ from orders.incidents.awaiting_approval import is_returned
 from orders.incidents.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.incidents.incidents import PARTNER_PAUSED
 from orders.incidents.stuck import is_stuck
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
 from orders.limits.late_orders import is_late, mark_overtime
 from orders.lists.cells import column, cut, cut_column
 from orders.lists.change_list import DeskChangeList

@@ -3,7 +3,7 @@
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
 from orders.models import Order, OrderEvent
 
 

@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Q, QuerySet
 
 from orders.db.compiled_sql import FreeIds, Prepared, Slot, ask_together
 from orders.db.expressions import RowsOf
-from orders.intake.decide import ClaimFacts, Facts, RecordFacts
+from orders.intake.planning import ClaimFacts, Facts, RecordFacts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
 from orders.outbox.release import NOT_FINISHED, WAITED_FOR
 from orders.rules.content import OrderContent, shown

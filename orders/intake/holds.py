@@ -8,8 +8,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from orders.history.order_writes import add_event, lock_order, refresh_states
 from orders.incidents.incidents import close_troubles
-from orders.intake.decide import decide, is_withdrawn
 from orders.intake.facts import WAITS_FOR_TRIAL, content_of, given_domains, read_again, waiting_for
+from orders.intake.planning import is_withdrawn, plan_order
 from orders.intake.write import write_plan
 from orders.models import Order, Province
 from orders.outbox.enqueue import wake
@@ -36,7 +36,7 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
     was = order.held_because
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)
-    plan = decide(content, facts, now=now)
+    plan = plan_order(content, facts, now=now)
     if plan.held != was:  # before the events of the plan, which waits for no lock
         close_troubles(order, code=was, now=now, by=by)
     write_plan(order, plan, facts, now=now, by=by)

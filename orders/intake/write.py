@@ -13,8 +13,8 @@ from orders.history.log_facts import known_facts
 from orders.history.order_writes import event, refresh_states
 from orders.history.states import set_held, set_state
 from orders.incidents.incidents import open_incident
-from orders.intake.decide import Facts, Plan, PlannedStep
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
+from orders.intake.planning import Facts, Plan, PlannedStep
 from orders.mails.mails import build_mail, save_mails
 from orders.models import (
     AcceptedCall,

@@ -13,8 +13,8 @@ from orders.bpm.approvals import apply_decisions, decision_in_force, settle_proc
 from orders.history.order_writes import add_event, refresh_states
 from orders.history.states import set_decision, set_undo_mark
 from orders.incidents.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, end_settled, open_incident
-from orders.intake.decide import decide, is_closed
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
+from orders.intake.planning import is_closed, plan_order
 from orders.intake.write import claim_trial, write_plan
 from orders.mails.mails import tell_accepted
 from orders.models import NOTES, Dispatch, Order, TrialClaim
@@ -108,7 +108,7 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     old = list(rows.order_by("pk").select_for_update(no_key=True))
     content = content_of(order, domains=given_domains(order))
     facts = read_again(order, content)
-    plan = decide(content, facts, now=now)
+    plan = plan_order(content, facts, now=now)
     kept = _kept(order, old, held=bool(plan.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
     not_sent = [State.WAITING, State.DUE, State.RETRYING]

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from orders.intake.customer_names import name_of
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
 from orders.models import Customer, DomainText, Order, OrderDomain, OrderEvent, OrderText, TextProgress
 from orders.rules.content import unicode_form
 from orders.rules.pieces import folded

@@ -1,4 +1,4 @@
-"""Plans the steps that undo an order, as orders.intake.decide does those of an order (contract 3.9, Compensation's
+"""Plans the steps that undo an order, as orders.intake.planning does those of an order (contract 3.9, Compensation's
 order and Unknown).
 
 A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.freeze).

@@ -48,14 +48,14 @@ def sentences() -> dict[str, Mend]:
 
 
 def _of_the_fold() -> dict[str, Mend]:
-    from orders.intake import decide, facts, holds, receive
+    from orders.intake import facts, holds, planning, receive
     from orders.models import Order, TrialEnd
     from orders.replanning import giving_up, reopening
     from orders.rules import shape as folding
     from orders.trials import shape as keeping
     from orders.trials import shapes
 
-    said, entries_of, listed, plan_of = shapes._said, shapes.entries_of, folding._listed, decide.decide
+    said, entries_of, listed, plan_of = shapes._said, shapes.entries_of, folding._listed, planning.plan_order
     readers, content_of = (shapes, keeping, giving_up), facts.content_of
 
     def says_all(row, domains):
@@ -109,12 +109,12 @@ def _of_the_fold() -> dict[str, Mend]:
         # The fold keeps withdrawn changes.
         "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shapes)),
         # A held change is in effect.
-        "19 a held one has no number": Mend(put("decide", held_counts, receive, holds, reopening)),
+        "19 a held one has no number": Mend(put("plan_order", held_counts, receive, holds, reopening)),
     }
 
 
 def _of_endings() -> dict[str, Mend]:
-    from orders.intake import decide
+    from orders.intake import planning
     from orders.models import TrialEnd
     from orders.replanning import giving_up
     from orders.rules import shape as folding
@@ -149,7 +149,7 @@ def _of_endings() -> dict[str, Mend]:
         # The fold leaves endings out.
         "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
         # Any change with a higher number ends an ending.
-        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, decide)),
+        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, planning)),
         # A revival removes the ending.
         "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping)),
         # The fold leaves taken ends out.

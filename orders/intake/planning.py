@@ -108,7 +108,7 @@ class Plan:
     shape: Shape | None = None
 
 
-def decide(content: OrderContent, facts: Facts, *, now: datetime.datetime) -> Plan:
+def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -> Plan:
     """Decides about an order that is new or was held, or that is planned anew.
 
     Raises ContentError for a new activation that turns out to be a subsequent one without ProvContent.
