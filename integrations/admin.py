@@ -22,7 +22,7 @@ from orders.lists.scope import ScopedByNumber
 from orders.order_words.error_details import code_of
 from orders.order_words.history import PARTNER_NAMES
 from orders.search.order_search import order_anchor
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 CallbackFilter = word_filter(
     "answer",

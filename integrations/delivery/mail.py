@@ -13,12 +13,12 @@ from notifications.models import Mail
 from notifications.recipients import choose
 from notifications.sending import MailError, send
 from orders.incidents.incidents import SAID_BY_STAFF
-from orders.incidents.standing import GOES_ON, what_became
+from orders.incidents.stopped_orders import GOES_ON, what_became
 from orders.models import Attempt, Order
 from orders.order_words.error_details import detail_text
 from orders.outbox.outcome import Work
 from orders.rules.steps import Step
-from orders.texts.incident_causes import cause_of, title_of
+from orders.texts.incident_texts import cause_of, title_of
 
 LANGUAGE = "zh-hans"
 COMPARED = gettext_noop(

@@ -20,7 +20,7 @@ from orders.reconciliation.results import compare_order
 from orders.start_day.moving import why_unresolved
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 START, FAILED = Dispatch.Step.START_BPM, Dispatch.State.FAILED
 

@@ -13,8 +13,8 @@ from orders.actions.take import is_about_start, open_record_differences, stopped
 from orders.books.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.books.differences import BY_NAME, is_over, name_needed
 from orders.books.fixes import FixPlan, obstacles
-from orders.incidents.doubts import accepted_of
 from orders.incidents.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
+from orders.incidents.order_warnings import accepted_of
 from orders.intake.facts import open_claim
 from orders.intake.holds import province_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
@@ -30,7 +30,7 @@ from orders.start_day.attribution import family_of, records_to_post, why_not_mov
 from orders.start_day.moving import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from orders.trials.shapes import begun_shape, shape_of
 from orders.undoing.late import is_late
 from orders.undoing.plan import plan_undo

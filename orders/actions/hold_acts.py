@@ -28,7 +28,7 @@ from orders.rules.four_eyes import is_asked
 from orders.start_day.attribution import move_attribution, why_not_move_attribution
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 
 def _waiving(facts: Facts) -> list[str]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.actions.action import Action
 from orders.actions.note_acts import with_mentions
-from orders.incidents.incident_desk import (
+from orders.incidents.incident_handling import (
     ignore_incident,
     is_of_mails,
     note_incident,

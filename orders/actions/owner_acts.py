@@ -25,7 +25,7 @@ from orders.models.querysets import UNRESOLVED
 from orders.people.mine import may_have_owner, set_owners
 from orders.people.ownership import KINDS, Kind, set_owner
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
 
 class OptionalNoteForm(BulkForm):

@@ -32,7 +32,7 @@ from orders.office.exports.asked import AskedExport
 from orders.people.asked_acts import may_confirm, waiting_for, why_not_confirm
 from orders.rules.four_eyes import BULK, EXPORT
 from orders.texts.errors import OrderError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 State = AskedAct.State
 KINDS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}

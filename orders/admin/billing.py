@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.incidents.doubts import mark_records
+from orders.incidents.order_warnings import mark_records
 from orders.lists.cells import column, row_link
 from orders.lists.chips import ChipParts, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter

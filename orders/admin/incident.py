@@ -31,7 +31,7 @@ from orders.order_words.history import PARTNER_NAMES as PARTNERS
 from orders.people.mine import set_owners
 from orders.rules.steps import STEPS as KINDS
 from orders.search.order_search import OrderSearch
-from orders.texts.incident_causes import cause_of, title_of
+from orders.texts.incident_texts import cause_of, title_of
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}

@@ -14,10 +14,10 @@ from django.utils import timezone
 from orders.actions.action import Action
 from orders.actions.incident_acts import INCIDENT_ACTS, OPEN, PARTLY, PERMISSION, IncidentFacts
 from orders.history.people import staff_actor
-from orders.incidents.doubts import mark_orders
-from orders.incidents.incident_desk import parts_but, why_not_theirs
+from orders.incidents.incident_handling import parts_but, why_not_theirs
 from orders.incidents.incidents import BOOKS_ONLY
-from orders.incidents.standing import still_standing
+from orders.incidents.order_warnings import mark_orders
+from orders.incidents.stopped_orders import still_stopped
 from orders.lists.notes import notes_within
 from orders.lists.owning import owner_line
 from orders.lists.scope import attributions_of, limit
@@ -25,7 +25,7 @@ from orders.models import AffectedOrder, Dispatch, Incident
 from orders.rules.steps import OUTSIDE, Partner, channels_of
 from orders.texts.error_messages import say
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
 SHOWN = 20
 
@@ -107,7 +107,7 @@ class IncidentPages:
     def ask(self, request, facts: IncidentFacts, act: Action, form):
         incident, found, why = facts.incident, {}, None
         if act.asks:
-            rows = still_standing(incident)
+            rows = still_stopped(incident)
             standing = rows.count()
             facts = replace(facts, going=parts_but(incident, rows).number, standing=standing)
             why = act.why_not(facts)

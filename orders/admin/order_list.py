@@ -25,8 +25,8 @@ from notifications.models import Mail
 from orders.db.expressions import Among
 from orders.db.odd_values import is_id
 from orders.incidents.awaiting_approval import is_returned
-from orders.incidents.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.order_warnings import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.incidents.stuck import is_stuck
 from orders.intake.manual_trials import ENTERED
 from orders.limits.late_orders import is_late, mark_overtime
@@ -62,7 +62,7 @@ from orders.order_page.views import answer_page, order_pages
 from orders.pauses.pauses import to_paused, waits_for_paused
 from orders.people.mine import set_owners
 from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from orders.trials.shapes import is_ending, shape_row
 
 S, State = Order.State, Dispatch.State

@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from orders.attachments.check import KINDS, UNCHECKED, is_named_right
 from orders.attachments.xlsx import ProbeError, ask
 from orders.models import Dispatch, Order
-from orders.texts.incident_causes import Cause, cause_of
+from orders.texts.incident_texts import Cause, cause_of
 
 SECONDS = 8
 PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"

@@ -16,7 +16,7 @@ from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, TROUBLES, Ask, open_tab, tabs_for
 from orders.customer_page.tabs import RECORDS as SEE_RECORDS
 from orders.history.people import staff_actor
-from orders.incidents.doubts import count_open, open_troubles
+from orders.incidents.order_warnings import count_open, open_troubles
 from orders.intake.customer_names import name_of
 from orders.lists.cells import clipped, column, cut_column
 from orders.lists.change_list import DeskChangeList

@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.recipients import contacts_for
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of, set_theirs
-from orders.incidents.doubts import mark_orders
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.personal_data import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_words.differences import lines_of as difference_lines
 from orders.order_words.family import Family, Member
 from orders.order_words.history import FILTERS, describe
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 PAGE, TREES, LINES = 50, 10, 20
 MAX_MEMBERS, MAX_DIFFERENCES = 60, 20

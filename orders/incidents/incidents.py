@@ -21,7 +21,7 @@ from orders.models.querysets import STOPPED_BY
 from orders.outbox.outcome import DOUBTS
 from orders.rules.steps import STEPS, steps_of_call
 from orders.texts.error_messages import say_why_in_english
-from orders.texts.incident_causes import OTHERS
+from orders.texts.incident_texts import OTHERS
 
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"

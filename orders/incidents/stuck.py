@@ -1,5 +1,5 @@
-"""Which orders need somebody, and why (contract section 5, `stuck`): what doubts.py finds, and what waits for staff.
-The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
+"""Which orders need somebody, and why (contract section 5, `stuck`): what order_warnings.py finds, and what waits for
+staff. The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
 
 import datetime
 from collections import defaultdict
@@ -10,9 +10,9 @@ from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from orders.history.owners import counts
-from orders.incidents.doubts import SERVED, failed_mails, failed_steps, open_differences, open_troubles
 from orders.incidents.incidents import BILLED_NOT_ACTIVE
 from orders.incidents.incidents import DIFFERENCE as DIFFERS
+from orders.incidents.order_warnings import SERVED, failed_mails, failed_steps, open_differences, open_troubles
 from orders.models import Attempt, Difference, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
 from orders.outbox.release import behind_what_stopped, stopped_before, stopped_in_line

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
 from orders.history.people import actor_of
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import pretty, with_rest
 
 MAX_BYTES = 4096  # bytes; a list of fifty rows stays small enough for a page

@@ -30,7 +30,7 @@ from orders.order_words.order_facts import facts_of, last_event
 from orders.outbox.outcome import LOOK_UP
 from orders.reconciliation.asking import why_silent
 from orders.texts.errors import OrderError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):

@@ -16,7 +16,7 @@ from notifications.masks import mask_name
 from notifications.models import Mail
 from orders.attachments.files import why_not_waive
 from orders.attachments.preview import RIGHT, files_of, first_rows
-from orders.incidents.doubts import mark_records
+from orders.incidents.order_warnings import mark_records
 from orders.lists.personal_data import PersonalAccess
 from orders.mails.mail_reasons import Reasons, reasons_of, upcoming_mails
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain

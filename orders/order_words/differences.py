@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.history.people import actor_of
-from orders.incidents.doubts import SERVED
+from orders.incidents.order_warnings import SERVED
 from orders.models import Difference, Dispatch, Order
 from orders.order_words.glossary import WORDS as GLOSSARY
 from orders.texts.error_messages import say_why

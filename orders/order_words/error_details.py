@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from notifications.masks import mask_text
 from orders.models import AffectedOrder, Attempt, Dispatch, Incident
 from orders.texts.error_messages import say, say_why
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 from orders.texts.untrusted_text import load
 
 HAN = re.compile(r"[\u4e00-\u9fff]")

@@ -16,7 +16,7 @@ from orders.order_words.error_details import detail_text
 from orders.rules.four_eyes import ACTS
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
 ERRORS = Q(kind__in=["incident", "held", "step_failed", "step_retrying", "undo_mark", "late_answer"])

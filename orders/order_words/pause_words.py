@@ -11,7 +11,7 @@ from orders.lists.moments import span
 from orders.models import PartnerHold
 from orders.order_words.history import PARTNER_NAMES
 from orders.pauses.pauses import PauseInForce, work_off_seconds
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 MAX_NAMED = 20
 

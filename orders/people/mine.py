@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Exists, Model, OuterRef, Q
 
 from orders.history.owners import Absent, counts
-from orders.incidents.doubts import failed_steps, open_differences, open_troubles
+from orders.incidents.order_warnings import failed_steps, open_differences, open_troubles
 from orders.incidents.stuck import STOPPED, is_stuck, is_undone_late
 from orders.models import Difference, Incident, Order
 from orders.models.querysets import UNRESOLVED

@@ -17,13 +17,13 @@ from django.utils import timezone
 from orders.history.order_writes import add_event, lock_orders
 from orders.history.owners import OWN, counts, sees_it
 from orders.history.people import account_id_of, actor_of, name_of, staff_actor
-from orders.incidents.incident_desk import keep_note, lock_incident, why_not_theirs
+from orders.incidents.incident_handling import keep_note, lock_incident, why_not_theirs
 from orders.incidents.incidents import reference_of
 from orders.mails.notices import notify_staff
 from orders.models import Difference, Incident, Order
 from orders.people.mine import may_have_owner
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
 BATCH = 200
 DONE_AFTER = datetime.timedelta(days=1)

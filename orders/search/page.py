@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.history.owners import OWN, staff_with
 from orders.history.people import person_words, staff_actor
-from orders.incidents.doubts import mark_orders
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of, toned_chip
 from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA

@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import InboundMessage
-from orders.texts.incident_causes import Cause
+from orders.texts.incident_texts import Cause
 
 CLOCK = _(
     "Compare both clocks (NTP). The time is Asia/Shanghai, YYYYMMDDHHMMSS; some minutes of difference are allowed. "

@@ -26,7 +26,7 @@ from orders.pauses.pauses import PauseInForce
 from orders.people.asked_acts import waiting_for
 from orders.restore.restored_guard import is_restored
 from orders.rules.four_eyes import acts_asked
-from orders.texts.incident_causes import cause_of, title_of
+from orders.texts.incident_texts import cause_of, title_of
 from project.dashboard import figures
 from project.dashboard.calls_page import may_see_calls
 from project.dashboard.mine import Mine, mine_of

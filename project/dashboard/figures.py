@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from orders.admin.order_list import overdue
 from orders.incidents.awaiting_approval import asked_at, returned
-from orders.incidents.doubts import UNBILLED, differs, open_differences
 from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.order_warnings import UNBILLED, differs, open_differences
 from orders.limits.late_orders import LateCount, count_late, time_limits
 from orders.lists.filters import DAY
 from orders.lists.scope import by_number, limit

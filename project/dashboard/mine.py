@@ -12,7 +12,7 @@ from orders.history.owners import counts, seen_by
 from orders.history.people import person_words, stands_in_for
 from orders.models import Difference, Incident, Order
 from orders.people.mine import may_have_owner
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 from project.dashboard.numbers import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200

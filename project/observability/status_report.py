@@ -28,7 +28,7 @@ from orders.pauses.restores import open_restore
 from orders.restore.after_restore import lost_entries
 from orders.sending.read_again import read_otherwise
 from orders.texts.error_messages import say_in_english
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from project.database.backup import last_backup
 from project.observability.expiry import API_TOKEN
 from project.observability.facts import Facts, is_alive

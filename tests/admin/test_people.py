@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from orders.history.people import actor_of
-from orders.incidents.incident_desk import note_incident
+from orders.incidents.incident_handling import note_incident
 from orders.lists import page_marks
 from orders.models import Order, OrderEvent
 from orders.sending.pausing import pause_partner

@@ -101,7 +101,7 @@ def known_defects() -> dict[str, Mend]:
     from orders.actions import accept, take
     from orders.books import fixes
     from orders.bpm import approvals
-    from orders.incidents import doubts, incident_desk, incidents
+    from orders.incidents import incident_handling, incidents, order_warnings
     from orders.models import Dispatch, OrderDomain
     from orders.outbox import effects
     from orders.reconciliation import results
@@ -128,7 +128,7 @@ def known_defects() -> dict[str, Mend]:
     def without_accepted(order, codes):
         return replace(marks_of(order, codes), accepted="")
 
-    not_meant, marks_of = results.not_meant, doubts._marks_of
+    not_meant, marks_of = results.not_meant, order_warnings._marks_of
 
     def free_and_running(claim, order, *, ends="", now, by):
         release_claim(claim, order, now=now, by=by)
@@ -137,7 +137,7 @@ def known_defects() -> dict[str, Mend]:
 
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
-        "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_desk)),
+        "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_handling)),
         "1 a filter opens": Mend(put("by_number", mock.PropertyMock(return_value=True), resend.Selection)),
         "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
@@ -159,7 +159,7 @@ def known_defects() -> dict[str, Mend]:
         "14 what was not shown is taken": Mend(put("check_as_shown", lambda order, answer: None, accept, take)),
         "14 a create is accepted that is not there": Mend(put("_check_made", lambda row, held: None, accept)),
         "14 a loss needs no name": Mend(put("_check_named", lambda order, codes: None, accept)),
-        "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, doubts)),
+        "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, order_warnings)),
         "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
         "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),
         "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_answers)),

@@ -9,7 +9,7 @@ from django.utils.translation import override
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from orders.history.people import name_of
-from orders.incidents.doubts import open_differences
+from orders.incidents.order_warnings import open_differences
 from orders.limits.late_orders import mark_overtime
 from orders.lists.overtime_marks import limit_words, overtime_words
 from orders.mails.mail_reasons import EVENTS, Reasons, reasons_of, upcoming_mails
@@ -20,7 +20,7 @@ from orders.reports.order_status import order_status, owner_of
 from orders.reports.times import placed, times_of
 from orders.rules.steps import PARTNERS
 from orders.sending.blockers import waits_for
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from orders.trials.shapes import shape_of
 
 MAX_RECORDS = 20

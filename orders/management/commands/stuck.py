@@ -12,7 +12,7 @@ from orders.management.arguments import day
 from orders.management.bilingual import in_language, with_code
 from orders.models import Difference, Dispatch, Order
 from orders.pauses.pauses import pauses_in_force, say_paused, steps
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 MAX_REASONS = 3
 NOT_BILLED = gettext_lazy("the customer has service, and the big-data side has no record")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orders.incidents.doubts import mark_orders
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.scope import limit
 from orders.models import Dispatch, Order
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.order_words.error_details import of_step
-from orders.texts.incident_causes import Cause, cause_of
+from orders.texts.incident_texts import Cause, cause_of
 
 State = Dispatch.State
 BUSY = [State.DUE, State.SENDING, State.RETRYING]

@@ -26,7 +26,7 @@ from orders.models import Conflict, Difference, Incident, Order, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.people.mine import is_nobodys, is_of
 from orders.rules.local_time import SHANGHAI
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
 NAMED = 5
 GRACE = datetime.timedelta(minutes=2)

@@ -26,7 +26,7 @@ from orders.outbox.moves import differs, unresolved
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
 from orders.start_day.moving import may_send_again, start_of
-from orders.texts.incident_causes import Cause, cause_of
+from orders.texts.incident_texts import Cause, cause_of
 from orders.texts.meanings import ACCEPTED
 from orders.trials.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 
@@ -251,7 +251,7 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
 
 
 def not_fine(rung: Rung, facts: Facts) -> Rung:
-    """A rung of an order that is not fine (orders.incidents.doubts), where no rung says so by itself."""
+    """A rung of an order that is not fine (orders.incidents.order_warnings), where no rung says so by itself."""
     failed, doubt = facts.order.state == State.FAILED, facts.marks.doubt
     troubles = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
     trouble = troubles[0] if troubles else None

@@ -6,7 +6,7 @@ Order and steps in, rungs out. Exactly one rung is the current one: where the or
 from dataclasses import replace
 from functools import partial
 
-from orders.incidents.doubts import SAYS_SO
+from orders.incidents.order_warnings import SAYS_SO
 from orders.models import Order
 from orders.order_words.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
 from orders.order_words.ladder.step_rungs import (

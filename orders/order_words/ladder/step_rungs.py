@@ -9,14 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
 from orders.history.people import actor_of
-from orders.incidents.doubts import Marks, Open
 from orders.incidents.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
+from orders.incidents.order_warnings import Marks, Open
 from orders.models import Dispatch, Order, OrderEvent, Pause
 from orders.order_words.error_details import detail_text, of_finding, of_step, of_trouble
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP
 from orders.rules.shape import Shape
 from orders.rules.steps import OF_COMPARISONS, PARTNERS, Channel
-from orders.texts.incident_causes import CAUSES, Cause, cause_of
+from orders.texts.incident_texts import CAUSES, Cause, cause_of
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise
@@ -63,10 +63,10 @@ class Facts:
     (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
     of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
     with its number and other content that nobody has seen to, the newest first. `marks`: whether the order is fine
-    (orders.incidents.doubts). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an incident
-    stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step of the
-    order, or in its trial's line, is under way. `pushed`: the event of today by which staff asked for the approval.
-    `mails`: those about the order that have failed or are tried again."""
+    (orders.incidents.order_warnings). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an
+    incident stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step
+    of the order, or in its trial's line, is under way. `pushed`: the event of today by which staff asked for the
+    approval. `mails`: those about the order that have failed or are tried again."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -278,7 +278,9 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
-    matters = not over or row.undo or facts.order.undo_since is None  # as `still_matters` of orders.incidents.doubts
+    matters = (
+        not over or row.undo or facts.order.undo_since is None
+    )  # as `still_matters` of orders.incidents.order_warnings
     return Rung(
         **base,
         tone="red" if matters else "grey",

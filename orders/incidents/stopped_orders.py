@@ -1,11 +1,11 @@
-"""Which orders still stand because of an incident, and what became of all that it named."""
+"""Selects the orders that an incident still stops, and counts what became of all that it named."""
 
 from collections import Counter
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.incidents.doubts import ASIDE, still_matters
 from orders.incidents.incidents import PARTNERS_OWN
+from orders.incidents.order_warnings import ASIDE, still_matters
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import STOPPED_BY
@@ -18,7 +18,7 @@ STOPPED = [S.FAILED, S.COMPENSATING]
 APPROVAL = "approval"  # the `step` of incidents about what BPM decided; no order stands because of them
 
 
-def still_standing(incident: Incident) -> QuerySet[AffectedOrder]:
+def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
     """The rows of orders that have not gone on: held for it, failed, or with its step failed or still to be done.
 
     None for mails, traffic and decisions, since no order waits for them. An order that waits for a partner that is down

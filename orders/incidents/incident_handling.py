@@ -13,14 +13,14 @@ from orders.db.expressions import IsInTrail
 from orders.history.order_writes import add_event
 from orders.history.people import COMMAND, STAFF, account_id_of, limits_of
 from orders.incidents.incidents import BOOKS_ONLY, PARTNERS_OWN, end_incidents, lock_incidents, reference_of, shared_by
-from orders.incidents.standing import still_standing
+from orders.incidents.stopped_orders import still_stopped
 from orders.mails.mentions import Mentions, tell_mentioned
 from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.outbox.enqueue import wake
 from orders.rules.steps import Partner
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
 State = Incident.State
 NOT_OVER = [*UNRESOLVED, State.IGNORED]
@@ -54,7 +54,7 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
     """
     check_reason(reason, "resolving an incident")
     incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True, by=by)
-    standing = still_standing(incident)
+    standing = still_stopped(incident)
     if number := standing.count():
         left = close_but(incident, standing, now=now)
         if not left:
