@@ -10,7 +10,7 @@ from integrations.bpm.kept import without_operators
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
 from notifications.masks import mask_text
 from orders.admin.inbound import InboundList, order_named
-from orders.incidents.incidents import BREAKER_OPEN
+from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter

@@ -9,7 +9,7 @@ import pytest
 from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
-from orders.incidents.incidents import BOOKS_ONLY
+from orders.incidents.incident_codes import BOOKS_ONLY
 from orders.models import BillingRecord, Difference, Dispatch, Incident, Order
 from orders.texts.incident_texts import CAUSES
 from tests.sources import ROOT, source

@@ -14,7 +14,7 @@ from approvals.models import ApprovalRecord
 from notifications.masks import head, mask_mail, mask_name, mask_phone
 from orders.admin.order_list import mark_words
 from orders.history.people import user_name
-from orders.incidents.incidents import SAID_BY_STAFF
+from orders.incidents.incident_codes import SAID_BY_STAFF
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.service_names import service_name
 from orders.models import BillingRecord, Dispatch, Order

@@ -12,7 +12,7 @@ from notifications.mail_texts import MailFacts, write_text
 from notifications.models import Mail
 from notifications.recipients import choose
 from notifications.sending import MailError, send
-from orders.incidents.incidents import SAID_BY_STAFF
+from orders.incidents.incident_codes import SAID_BY_STAFF
 from orders.incidents.stopped_orders import GOES_ON, what_became
 from orders.models import Attempt, Order
 from orders.order_words.error_details import detail_text

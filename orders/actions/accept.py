@@ -24,12 +24,8 @@ from orders.books.differences import (
 from orders.books.held_records import as_meant
 from orders.books.meant import end_beside
 from orders.history.order_writes import add_event, find_order, load_records, lock_order
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, BUILT_UPON, DIFFERENCE, LATE_UNDO
 from orders.incidents.incidents import (
-    BILLED_NOT_ACTIVE,
-    BOOKS_ONLY,
-    BUILT_UPON,
-    DIFFERENCE,
-    LATE_UNDO,
     close_parts,
     end_built_upon,
     end_incidents,

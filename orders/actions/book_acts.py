@@ -10,7 +10,7 @@ from orders.actions.action import Action, ReasonForm, StepForm, offer
 from orders.actions.take import ask_all, is_about_start, stopped, take, why_not_quiet, why_not_take, why_not_take_move
 from orders.books.books import OrderComparison, compare_now, has_look_up
 from orders.books.differences import is_over
-from orders.incidents.incidents import BILLED_NOT_ACTIVE
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE
 from orders.models import Difference, Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.effects import starts_in_doubt

@@ -13,7 +13,7 @@ from orders.actions.take import is_about_start, open_record_differences, stopped
 from orders.books.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.books.differences import BY_NAME, is_over, name_needed
 from orders.books.fixes import FixPlan, obstacles
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.incidents.order_warnings import accepted_of
 from orders.intake.facts import open_claim
 from orders.intake.holds import province_of

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.actions.action import Action
 from orders.actions.note_acts import with_mentions
+from orders.incidents.incident_codes import BOOKS_ONLY
 from orders.incidents.incident_handling import (
     ignore_incident,
     is_of_mails,
@@ -20,7 +21,6 @@ from orders.incidents.incident_handling import (
     resolve_incident,
     why_not_end,
 )
-from orders.incidents.incidents import BOOKS_ONLY
 from orders.incidents.sleeping import put_to_sleep, wake_incident
 from orders.lists.reason import reason_field
 from orders.models import Incident

@@ -25,7 +25,7 @@ from notifications.models import Mail
 from orders.db.expressions import Among
 from orders.db.odd_values import is_id
 from orders.incidents.awaiting_approval import is_returned
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.incidents.order_warnings import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.incidents.stuck import is_stuck
 from orders.intake.manual_trials import ENTERED

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.outbox.outcome import LOOK_UP
 from orders.pauses.pauses import why_paused
 from orders.rules.content import domain_key

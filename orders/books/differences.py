@@ -10,7 +10,8 @@ from django.db.models import Q, QuerySet
 
 from orders.books.books import Discrepancy
 from orders.history.states import ENDED_ORDERS, STANDS
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DIFFERENCE
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.models.querysets import STOPPED_BY
 from orders.rules.content import canonical_json

@@ -12,7 +12,8 @@ from django.db.models import Q
 
 from orders.books.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.books.differences import close_differences, is_over, open_found, update_incident
-from orders.incidents.incidents import DIFFERENCE, close_troubles, open_incident
+from orders.incidents.incident_codes import DIFFERENCE
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain
 from orders.outbox.freeze import LEFT
 from orders.outbox.release import NOT_FINISHED, WAITED_FOR

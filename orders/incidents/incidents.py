@@ -15,6 +15,13 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from notifications.models import Mail
 from orders.history.order_writes import add_event
+from orders.incidents.incident_codes import (
+    BUILT_UPON,
+    MOVE_FAILED,
+    NEVER_END_BY_THEMSELVES,
+    ORDER,
+    PARTNERS_OWN,
+)
 from orders.mails.mails import queue_mail
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import STOPPED_BY
@@ -23,41 +30,12 @@ from orders.rules.steps import STEPS, steps_of_call
 from orders.texts.error_messages import say_why_in_english
 from orders.texts.incident_texts import OTHERS
 
-BREAKER_OPEN = "breaker_open"
-PARTNER_PAUSED = "partner_paused"
-PARTNERS_OWN = frozenset({BREAKER_OPEN, PARTNER_PAUSED})
-"""Incidents about a partner. No order counts as stuck because of them, and they do not end when an order goes on."""
-COMPENSATED = "compensated"  # by staff; if a failure compensated the order, it has that failure's incident
-SAID_BY_STAFF = frozenset({PARTNER_PAUSED, COMPENSATED})
-"""Incidents whose detail is a reason that staff gave, which only staff read."""
-LATE_UNDO = "late_undo"
-BILLED_NOT_ACTIVE = "billed_not_active"
-PROCESS_DIFFERS = "process_differs"
-BUILT_UPON = "change_built_upon"
-ENTERED_DIFFERS = "entered_differs"
-DIFFERENCE = "difference"
-MOVE_FAILED = "move_failed"
-# Only the books or `accept` end these (contract 3.9, 14).
-BOOKS_ONLY = frozenset(
-    {
-        "unknown_record",
-        DIFFERENCE,
-        "acted_before",
-        BILLED_NOT_ACTIVE,
-        PROCESS_DIFFERS,
-        LATE_UNDO,
-        ENTERED_DIFFERS,
-        BUILT_UPON,
-        MOVE_FAILED,
-    }
-)
-LASTING = (BOOKS_ONLY | PARTNERS_OWN) - {MOVE_FAILED}  # no incident of a step that is over ends alone, with these codes
-SETTLED = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]  # what a given-up one did is asked first
+ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
+# Not GIVEN_UP: what such a step did is asked first.
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 A_MOMENT = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""
-ORDER = "order"
 MAX_GROUPS = 20  # incidents of a code; the next refusals are all in one, whose words are OTHERS
 SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
 
@@ -291,8 +269,8 @@ def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> 
     by_id = {order.pk: order for order in orders}
     left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("stopped_by"))
     rows = AffectedOrder.objects.unresolved().filter(order__in=list(by_id), incident__step__in=STEPS)
-    rows = rows.alias(stopped_by=STOPPED_BY).filter(~Exists(left.exclude(state__in=SETTLED)), ~Exists(in_doubt()))
-    rows = rows.exclude(incident__code__in=LASTING)
+    rows = rows.alias(stopped_by=STOPPED_BY).filter(~Exists(left.exclude(state__in=ENDED_STEPS)), ~Exists(in_doubt()))
+    rows = rows.exclude(incident__code__in=NEVER_END_BY_THEMSELVES)
     for pk, step, code in sorted(set(rows.values_list("order_id", STOPPED_BY, "incident__code"))):
         order = by_id[pk]
         if code != MOVE_FAILED or order.undo_since or order.state == Order.State.ACTIVE:

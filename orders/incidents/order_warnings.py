@@ -17,7 +17,7 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import Among, OneOf
 from orders.history.states import ENDED_ORDERS, STANDS
 from orders.incidents.awaiting_approval import returned
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS_OWN
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS_OWN
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED

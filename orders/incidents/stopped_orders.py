@@ -4,7 +4,7 @@ from collections import Counter
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.incidents.incidents import PARTNERS_OWN
+from orders.incidents.incident_codes import PARTNERS_OWN
 from orders.incidents.order_warnings import ASIDE, still_matters
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES

@@ -10,8 +10,8 @@ from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from orders.history.owners import counts
-from orders.incidents.incidents import BILLED_NOT_ACTIVE
-from orders.incidents.incidents import DIFFERENCE as DIFFERS
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE
+from orders.incidents.incident_codes import DIFFERENCE as DIFFERS
 from orders.incidents.order_warnings import SERVED, failed_mails, failed_steps, open_differences, open_troubles
 from orders.models import Attempt, Difference, Dispatch, Order
 from orders.models.querysets import STOPPED_BY

@@ -4,7 +4,8 @@ import datetime
 import os.path
 
 from notifications.masks import mask_mail, mask_name, mask_phone
-from orders.incidents.incidents import ENTERED_DIFFERS, open_incident
+from orders.incidents.incident_codes import ENTERED_DIFFERS
+from orders.incidents.incidents import open_incident
 from orders.models import AcceptedCall, Order
 from orders.rules.content import OrderContent, domain_key
 

@@ -6,7 +6,7 @@ from django.db.models import Subquery, Sum
 
 from orders.db.compiled_sql import Slot
 from orders.db.odd_values import is_id
-from orders.incidents.incidents import BREAKER_OPEN
+from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.page_marks import Counted, Figures, Marks, newest
 from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, OrderEvent, Pause
 from orders.order_words.history import NOT_NEWS, Told, describe

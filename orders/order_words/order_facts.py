@@ -11,7 +11,7 @@ from approvals.models import ApprovalRecord
 from notifications.models import Mail
 from orders.bpm.pushing import pushed_today
 from orders.history.people import actor_of
-from orders.incidents.incidents import BOOKS_ONLY
+from orders.incidents.incident_codes import BOOKS_ONLY
 from orders.incidents.order_warnings import Open, count_open, mark_orders
 from orders.incidents.stuck import blocker_of
 from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim

@@ -16,7 +16,8 @@ from orders.books.held_records import TAKEN, by_identity, identity, owner, take_
 from orders.books.meant import note_not_meant
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.history.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, end_settled, open_incident
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
+from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import open_claim
 from orders.intake.holds import settle_followers
 from orders.models import NOTES, PUTS_BACK, BillingRecord, Dispatch, Order, asks_about, question_about

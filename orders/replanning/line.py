@@ -6,7 +6,8 @@ What is taken back has its place behind all that has begun. What has sent nothin
 import datetime
 
 from orders.history.order_writes import add_event, refresh_states
-from orders.incidents.incidents import BUILT_UPON, open_incident
+from orders.incidents.incident_codes import BUILT_UPON
+from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order, TrialClaim
 from orders.outbox.effects import takes_back
 from orders.outbox.enqueue import build_replacement, enqueue

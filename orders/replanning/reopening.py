@@ -12,7 +12,8 @@ from django.conf import settings
 from orders.bpm.approvals import apply_decisions, decision_in_force, settle_process
 from orders.history.order_writes import add_event, refresh_states
 from orders.history.states import set_decision, set_undo_mark
-from orders.incidents.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, end_settled, open_incident
+from orders.incidents.incident_codes import COMPENSATED, PROCESS_DIFFERS
+from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
 from orders.intake.planning import is_closed, plan_order
 from orders.intake.write import claim_trial, write_plan

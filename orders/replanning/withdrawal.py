@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from orders.history.order_writes import add_event, lock_order
 from orders.history.states import set_undo_mark
-from orders.incidents.incidents import LATE_UNDO, close_troubles
+from orders.incidents.incident_codes import LATE_UNDO
+from orders.incidents.incidents import close_troubles
 from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
 from orders.intake.holds import settle_followers
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order

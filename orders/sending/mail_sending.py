@@ -24,8 +24,8 @@ from notifications.sending import NOT_WANTED, MailError, send
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.db.expressions import OneOf
 from orders.history.order_writes import add_event, add_events, event
+from orders.incidents.incident_codes import PARTNERS_OWN
 from orders.incidents.incidents import (
-    PARTNERS_OWN,
     close_parts,
     end_incidents,
     lock_incidents,

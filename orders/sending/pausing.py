@@ -16,7 +16,8 @@ from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot
 from orders.history.order_writes import add_event, add_events, event
 from orders.history.people import spoken
-from orders.incidents.incidents import PARTNER_PAUSED, end_incidents, lock_incidents, open_incident, reference_of
+from orders.incidents.incident_codes import PARTNER_PAUSED
+from orders.incidents.incidents import end_incidents, lock_incidents, open_incident, reference_of
 from orders.mails.mails import queue_mail
 from orders.models import Incident, Order, PartnerHold, Pause
 from orders.outbox.enqueue import wake

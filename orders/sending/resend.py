@@ -18,7 +18,8 @@ from orders.books.books import BooksSilentError, has_look_up
 from orders.books.held_records import as_meant
 from orders.bpm.approvals import decision_in_force
 from orders.history.order_writes import add_event, load_records, lock_order, refresh_states
-from orders.incidents.incidents import COMPENSATED, end_settled
+from orders.incidents.incident_codes import COMPENSATED
+from orders.incidents.incidents import end_settled
 from orders.mails.mail_resend import send_again
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES

@@ -11,7 +11,8 @@ from orders.books.differences import open_found
 from orders.books.held_records import TAKEN, by_identity, identity, take_record
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import load_records
-from orders.incidents.incidents import MOVE_FAILED, close_troubles, open_incident
+from orders.incidents.incident_codes import MOVE_FAILED
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import NOTES, BillingRecord, Difference, Dispatch, Order, question_about
 from orders.outbox.effects import late_calls, may_act_until
 from orders.outbox.enqueue import build_step, enqueue

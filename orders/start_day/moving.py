@@ -15,7 +15,8 @@ from django_q.models import Schedule
 
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import add_event, lock_order, refresh_states
-from orders.incidents.incidents import MOVE_FAILED, close_troubles
+from orders.incidents.incident_codes import MOVE_FAILED
+from orders.incidents.incidents import close_troubles
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.effects import ACTED, late_calls

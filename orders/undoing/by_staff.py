@@ -6,7 +6,8 @@ from django.db import transaction
 
 from orders.books.differences import is_over
 from orders.history.order_writes import add_event, lock_order
-from orders.incidents.incidents import COMPENSATED, open_incident
+from orders.incidents.incident_codes import COMPENSATED
+from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order
 from orders.outbox.effects import acts_of
 from orders.texts.errors import NotAllowedError, check_reason

@@ -8,7 +8,8 @@ import datetime
 from django.db.models import Q
 
 from orders.history.order_writes import add_event
-from orders.incidents.incidents import LATE_UNDO, close_troubles, open_incident
+from orders.incidents.incident_codes import LATE_UNDO
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import BillingRecord, Dispatch, Order
 from orders.outbox.freeze import moved_to
 

@@ -14,14 +14,8 @@ from django_q.models import Schedule
 
 from orders.history.order_writes import add_event
 from orders.history.states import set_held, set_state, set_undo_mark
-from orders.incidents.incidents import (
-    BILLED_NOT_ACTIVE,
-    BUILT_UPON,
-    DIFFERENCE,
-    close_troubles,
-    end_built_upon,
-    end_settled,
-)
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BUILT_UPON, DIFFERENCE
+from orders.incidents.incidents import close_troubles, end_built_upon, end_settled
 from orders.models import ASKS_START, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.enqueue import enqueue, schedule_name, wake
 from orders.outbox.release import release

@@ -13,7 +13,7 @@ from integrations.models import Breaker, Heartbeat
 from orders.admin.incident import asleep_words, sleeps
 from orders.history.owners import OWN
 from orders.incidents.desk_incidents import DESK
-from orders.incidents.incidents import BREAKER_OPEN
+from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.moments import span
 from orders.lists.page_marks import Counted, Figures, Marks, newest
 from orders.lists.pauses_in_force import may_pause, slept_through_for

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders.admin.order_list import overdue
 from orders.incidents.awaiting_approval import asked_at, returned
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.incidents.order_warnings import UNBILLED, differs, open_differences
 from orders.limits.late_orders import LateCount, count_late, time_limits
 from orders.lists.filters import DAY

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from notifications.models import Mail
 from orders.incidents import incidents
+from orders.incidents.incident_codes import BOOKS_ONLY
 from orders.incidents.incident_handling import ignore_incident, note_incident, resolve_incident
-from orders.incidents.incidents import BOOKS_ONLY, close_troubles, common_words, lock_incidents, open_incident
+from orders.incidents.incidents import close_troubles, common_words, lock_incidents, open_incident
 from orders.models import AffectedOrder, Incident, Order, OrderEvent
 from orders.people.ownership import set_owner
 from orders.texts.errors import NotAllowedError

@@ -101,7 +101,7 @@ def known_defects() -> dict[str, Mend]:
     from orders.actions import accept, take
     from orders.books import fixes
     from orders.bpm import approvals
-    from orders.incidents import incident_handling, incidents, order_warnings
+    from orders.incidents import incident_codes, incident_handling, incidents, order_warnings
     from orders.models import Dispatch, OrderDomain
     from orders.outbox import effects
     from orders.reconciliation import results
@@ -133,7 +133,7 @@ def known_defects() -> dict[str, Mend]:
     def free_and_running(claim, order, *, ends="", now, by):
         release_claim(claim, order, now=now, by=by)
 
-    all_that_last = incidents.BOOKS_ONLY | incidents.PARTNERS_OWN
+    all_that_last = incident_codes.BOOKS_ONLY | incident_codes.PARTNERS_OWN
 
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
@@ -163,8 +163,10 @@ def known_defects() -> dict[str, Mend]:
         "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
         "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),
         "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_answers)),
-        "14 an incident ends with what it was about": Mend(put("SETTLED", [], incidents)),
-        "14 a refused move's incident ends with its day": Mend(put("LASTING", all_that_last, incidents)),
+        "14 an incident ends with what it was about": Mend(put("ENDED_STEPS", [], incidents)),
+        "14 a refused move's incident ends with its day": Mend(
+            put("NEVER_END_BY_THEMSELVES", all_that_last, incidents)
+        ),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), step_incidents)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),

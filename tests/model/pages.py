@@ -21,7 +21,7 @@ from orders.actions.carrying_out import ChangedMeanwhileError, carry_out
 from orders.actions.table import DECISIONS, offered_decisions
 from orders.books.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of
-from orders.incidents.incidents import PARTNERS_OWN
+from orders.incidents.incident_codes import PARTNERS_OWN
 from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order

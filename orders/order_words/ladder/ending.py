@@ -6,7 +6,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from orders.incidents.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
+from orders.incidents.incident_codes import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
 from orders.models import Dispatch, Order
 from orders.order_words.error_details import of_trouble
 from orders.order_words.ladder.step_rungs import (

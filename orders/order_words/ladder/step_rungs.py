@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
 from orders.history.people import actor_of
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.incidents.order_warnings import Marks, Open
 from orders.models import Dispatch, Order, OrderEvent, Pause
 from orders.order_words.error_details import detail_text, of_finding, of_step, of_trouble
