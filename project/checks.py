@@ -24,7 +24,7 @@ from integrations.bboss.rate_limit import parse_rate
 from integrations.partners.start_conditions import settings_that_open_a_door
 from integrations.robots.kinds import read_robots
 from notifications.recipients import is_address
-from orders.history.people import SAME_PERSON_PERIOD
+from orders.history.second_person import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
 from orders.models import Province
 from orders.restore.high_water_mark import unwritable

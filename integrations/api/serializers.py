@@ -13,7 +13,7 @@ from rest_framework import serializers
 from approvals.models import ApprovalRecord
 from notifications.masks import head, mask_mail, mask_name, mask_phone
 from orders.admin.order_list import mark_words
-from orders.history.people import user_name
+from orders.history.actors import user_name
 from orders.incidents.incident_codes import SAID_BY_STAFF
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.service_names import service_name

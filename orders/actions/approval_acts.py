@@ -11,7 +11,7 @@ from approvals.models import ApprovalRecord
 from orders.actions import dry_run
 from orders.actions.action import Action, ReasonForm
 from orders.bpm.pushing import push_approval, push_text, why_not_push
-from orders.history.people import operator_of
+from orders.history.actors import operator_of
 from orders.models import Order
 from orders.replanning.deciding import decide, why_not_count, why_not_decide
 

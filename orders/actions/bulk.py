@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from orders.db.odd_values import MOST_ID
-from orders.history.people import actor_kept
+from orders.history.actors import actor_kept
 from orders.lists.reason import reason_field
 from orders.texts.error_messages import say_why
 

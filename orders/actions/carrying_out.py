@@ -16,8 +16,8 @@ from django.utils.translation import override
 from notifications.mail_texts import LANGUAGE
 from orders.actions.action import Action
 from orders.actions.table import DECISIONS
+from orders.history.actors import Actor, limits_of, staff_actor
 from orders.history.order_writes import lock_order
-from orders.history.people import Actor, limits_of, staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.order_words.history import news_since
 from orders.order_words.ladder.step_rungs import Facts

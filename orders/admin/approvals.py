@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.history.people import node_of, operator_of, spoken
+from orders.history.actors import node_of, operator_of, spoken
 from orders.lists.cells import clipped, column, cut_column
 from orders.lists.chips import chip_column, parts_of
 from orders.lists.filters import PlacesFilter, day_filter

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications.masks import BYTES_SHOWN
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.limits.late_orders import is_late_conflict, mark_late_conflicts
 from orders.lists.cells import column
 from orders.lists.filters import word_filter

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.db.expressions import IsOfStaff
-from orders.history.people import actors_named, rows_of
+from orders.history.actors import actors_named, rows_of
 from orders.lists.cells import actor_field, column, cut_column
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 from orders.admin.order_list import StuckFilter
 from orders.attachments.preview import findings_of
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.incidents.order_warnings import mark_orders
 from orders.lists.cells import cut
 from orders.lists.chips import chip_of, toned_chip

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from orders.actions.action import Action
 from orders.actions.incident_acts import INCIDENT_ACTS, OPEN, PARTLY, PERMISSION, IncidentFacts
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.incidents.incident_codes import BOOKS_ONLY
 from orders.incidents.incident_handling import parts_but, why_not_theirs
 from orders.incidents.order_warnings import mark_orders

@@ -21,7 +21,7 @@ from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import HAS_FAILED, Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.cells import CauseCells, clipped, column
 from orders.lists.chips import chip_column, chip_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter

@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.cells import actor_field
 from orders.lists.chips import toned_chip
 from orders.lists.moments import ago_field

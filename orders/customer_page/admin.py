@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, TROUBLES, Ask, open_tab, tabs_for
 from orders.customer_page.tabs import RECORDS as SEE_RECORDS
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.incidents.order_warnings import count_open, open_troubles
 from orders.intake.customer_names import name_of
 from orders.lists.cells import clipped, column, cut_column

@@ -14,8 +14,8 @@ from django.db.models import Case, QuerySet, When
 
 from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
+from orders.history.actors import STAFF, account_id_of
 from orders.history.log_facts import known_facts
-from orders.history.people import STAFF, account_id_of
 from orders.history.states import StepFacts, derive_state, set_state
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.restore.restored_guard import remember

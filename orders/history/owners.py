@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
-from orders.history.people import ACCOUNTS
+from orders.history.actors import ACCOUNTS
 from orders.models import Difference, Incident, Order
 
 OWN = "orders.own_order"

@@ -14,7 +14,7 @@ from itertools import product
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from orders.history.order_writes import add_event
-from orders.history.trail import prune_trail
+from orders.history.trail_writes import prune_trail
 from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Order
 
 BATCH = 1000

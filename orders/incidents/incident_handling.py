@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from orders.db.expressions import IsInTrail
+from orders.history.actors import COMMAND, STAFF, account_id_of, limits_of
 from orders.history.order_writes import add_event
-from orders.history.people import COMMAND, STAFF, account_id_of, limits_of
 from orders.incidents.incident_codes import BOOKS_ONLY, PARTNERS_OWN
 from orders.incidents.incidents import end_incidents, lock_incidents, reference_of, shared_by
 from orders.incidents.stopped_orders import still_stopped

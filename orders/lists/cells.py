@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import pretty, with_rest
 

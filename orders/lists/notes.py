@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import Order
 from orders.models.notes import StaffNote

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from orders.db.odd_values import is_id
+from orders.history.actors import name_of, person_words
 from orders.history.owners import OWN, staff_with
-from orders.history.people import name_of, person_words
 from orders.lists.cells import column
 from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.registration import address_of_list

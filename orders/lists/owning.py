@@ -13,8 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from orders.history.actors import person_words, staff_actor
 from orders.history.owners import OWN, possible_owners
-from orders.history.people import person_words, staff_actor
 from orders.lists.owners import PersonField
 from orders.lists.reason import reason_field
 from orders.people.mine import set_owners

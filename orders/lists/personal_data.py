@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from notifications.masks import head, mask_mail, mask_name, mask_phone, mask_text
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.cells import column, json_block
 from orders.models import Order
 from orders.people.staff_events import note_personal_data_seen

@@ -13,9 +13,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model
 
 from notifications.models import Mail
+from orders.history.actors import account_id_of, actor_of, name_of
 from orders.history.order_writes import add_event
 from orders.history.owners import sees_it
-from orders.history.people import account_id_of, actor_of, name_of
 from orders.mails.notices import notify_staff
 from orders.models import Order
 

@@ -13,7 +13,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
-from orders.history.people import is_of
+from orders.history.actors import is_of
 from orders.incidents.desk_incidents import check_free_space
 from orders.outbox.leases import RUNNING, WAITING, free_lost, take_job
 from orders.texts.errors import NotAllowedError

@@ -20,7 +20,7 @@ from orders.actions.carrying_out import (
 from orders.actions.table import DECISIONS
 from orders.attachments.files import look_again
 from orders.books.books import BooksSilentError
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.lists.neighbours import list_query
 from orders.lists.pauses_in_force import paused_for

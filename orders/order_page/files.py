@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from orders.attachments.check import KINDS
 from orders.attachments.files import take_upload
 from orders.attachments.preview import open_attachment, own_name
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_page.page_context import UPLOAD

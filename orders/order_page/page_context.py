@@ -18,7 +18,7 @@ from orders.actions.action import Action
 from orders.actions.table import DECISIONS, label_of
 from orders.attachments.files import can_be_cured
 from orders.bpm.pushing import days_waited, waits_since, whom_to_push
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.incidents.incident_codes import BREAKER_OPEN, PARTNER_PAUSED
 from orders.incidents.order_warnings import mark_orders
 from orders.limits.late_orders import mark_overtime

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.service_names import service_name
 from orders.models import Order, ServiceType
 from orders.trials.shape_parts import CHANGE, ENDING, TAKEN, Parts, Source, parts_of

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.incidents.order_warnings import SERVED
 from orders.models import Difference, Dispatch, Order
 from orders.order_words.glossary import WORDS as GLOSSARY

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.history.people import actor_of, name_of
+from orders.history.actors import actor_of, name_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_words.error_details import detail_text
 from orders.rules.four_eyes import ACTS

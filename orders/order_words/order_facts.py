@@ -10,7 +10,7 @@ from django.utils import timezone
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
 from orders.bpm.pushing import pushed_today
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.incidents.incident_codes import BOOKS_ONLY
 from orders.incidents.order_warnings import Open, count_open, mark_orders
 from orders.incidents.stuck import blocker_of

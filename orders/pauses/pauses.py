@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.history.people import spoken
+from orders.history.actors import spoken
 from orders.models import Dispatch, Order, PartnerHold, Pause
 from orders.rules.steps import OUTSIDE, PARTNERS, Partner, channels_of
 

@@ -16,21 +16,10 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from notifications.masks import mask_text
+from orders.history.actors import ACCOUNTS, Actor, account_id_of, account_of, actor_kept, actor_of, name_of, staff_actor
 from orders.history.log_facts import note
 from orders.history.order_writes import add_event
-from orders.history.people import (
-    ACCOUNTS,
-    Actor,
-    account_id_of,
-    account_of,
-    actor_kept,
-    actor_of,
-    givers_of_all,
-    name_of,
-    one_person_until,
-    staff_actor,
-    why_not_second,
-)
+from orders.history.second_person import givers_of_all, one_person_until, why_not_second
 from orders.incidents.desk_incidents import open_desk_incident
 from orders.limits.late_orders import working_days
 from orders.mails.notices import notify_staff

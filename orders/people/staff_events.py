@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.actors import account_id_of, limits_of
 from orders.history.order_writes import add_event, lock_order
-from orders.history.people import account_id_of, limits_of
 from orders.mails.mentions import Mentions, tell_mentioned
 from orders.models import Conflict, CustomerNote, Order, OrderEvent
 from orders.models.proxies import open_conflicts

@@ -19,8 +19,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.history.actors import person_words, staff_actor
 from orders.history.owners import OWN, staff_with
-from orders.history.people import person_words, staff_actor
 from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of, toned_chip
 from orders.lists.owners import OwnerFilter

@@ -6,7 +6,7 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 
-from orders.history.people import node_of, operator_of
+from orders.history.actors import node_of, operator_of
 from orders.lists import moments
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.neighbours import FROM_LIST, list_query

@@ -11,9 +11,9 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.actors import account_id_of, name_of
 from orders.history.order_writes import add_event
 from orders.history.owners import OWN, sees_it
-from orders.history.people import account_id_of, name_of
 from orders.mails.notices import notify_staff
 from orders.people.ownership import KINDS, owned_rows
 from orders.texts.errors import NotAllowedError

@@ -6,8 +6,8 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from orders.history.people import staff_actor
-from orders.history.trail import Code, note_act
+from orders.history.actors import staff_actor
+from orders.history.trail_writes import Code, note_act
 from orders.models import TrailEntry
 from project.accounts.company.admission import COMPANY, NotLetInError
 from project.accounts.login_guard import address_of, login_name

@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.odd_values import is_id
-from orders.history.people import name_of, second_person_words, staff_actor
-from orders.history.trail import Code
+from orders.history.actors import name_of, staff_actor
+from orders.history.second_person import second_person_words
+from orders.history.trail_writes import Code
 from project.accounts.company.views import ID_TOKEN
 from project.accounts.login_trail import note_from
 from project.accounts.session_ends import times_of

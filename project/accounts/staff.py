@@ -26,7 +26,8 @@ from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.db.odd_values import is_id
-from orders.history.people import ACTORS, name_of, person_words, second_person_words, staff_actor
+from orders.history.actors import ACTORS, name_of, person_words, staff_actor
+from orders.history.second_person import second_person_words
 from orders.lists.cells import column
 from orders.lists.chips import toned_chip
 from orders.lists.guard import DeskAdmin

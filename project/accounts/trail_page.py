@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from notifications.masks import mask_text
-from orders.history.people import actor_of, names_read_once, staff_actor
-from orders.history.trail import Code
+from orders.history.actors import actor_of, names_read_once, staff_actor
+from orders.history.trail_writes import Code
 from orders.lists.cells import cut
 from orders.lists.filters import DAY
 from orders.lists.list_query import in_a_line

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
-from orders.history.people import staff_actor
-from orders.history.trail import Code
+from orders.history.actors import staff_actor
+from orders.history.trail_writes import Code
 from orders.lists.open_pages import answer_moving
 from orders.lists.pauses_in_force import may_pause, pauses_for
 from orders.lists.scope import why_blind

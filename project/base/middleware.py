@@ -8,7 +8,7 @@ from django.urls import resolve
 
 from integrations.base.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
 from integrations.base.request_body import MAX_BODY_BYTES
-from orders.history.people import names_read_once
+from orders.history.actors import names_read_once
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
 BBOSS, BPM = "/api/bboss/orders", "/api/bpm/approvals"

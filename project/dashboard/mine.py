@@ -8,8 +8,8 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.actors import person_words, stands_in_for
 from orders.history.owners import counts, seen_by
-from orders.history.people import person_words, stands_in_for
 from orders.models import Difference, Incident, Order
 from orders.people.mine import may_have_owner
 from orders.texts.incident_texts import title_of

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.reason import WordsField
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.change_list import MAX_COUNTED
 from orders.lists.list_query import NOT_OF_THE_FILTER
 from orders.lists.moments import ago

@@ -9,7 +9,7 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from integrations.base.database_deadline import LOOK, database_deadline
-from orders.history.trail import Code, note_act
+from orders.history.trail_writes import Code, note_act
 from orders.management.arguments import actor, os_user
 from orders.texts.secrets_in_text import command_words
 from project.base.logs import safe

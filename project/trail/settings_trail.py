@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error, transaction
 from django.utils import timezone
 
-from orders.history.trail import Code, note_act
+from orders.history.trail_writes import Code, note_act
 from orders.models import Timeline, TrailEntry
 from project.base.environment import SETTINGS
 

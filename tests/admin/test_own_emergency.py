@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.incidents.incident_handling import TOLD_BY, ignore_incident, resolve_incident
 from orders.incidents.sleeping import put_to_sleep
 from orders.models import Incident

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.incidents.incident_handling import note_incident
 from orders.lists import page_marks
 from orders.models import Order, OrderEvent

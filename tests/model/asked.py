@@ -18,7 +18,7 @@ from orders.actions.carrying_out import (
 )
 from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.office.asked_ends import call_off
 from orders.order_words.order_facts import last_event

@@ -158,7 +158,7 @@ def known_defects() -> dict[str, Mend]:
         "9 the trial runs on": Mend(put("release_claim", free_and_running, finish)),
         "14 what was not shown is taken": Mend(put("check_as_shown", lambda order, answer: None, accept, take)),
         "14 a create is accepted that is not there": Mend(put("_check_made", lambda row, held: None, accept)),
-        "14 a loss needs no name": Mend(put("_check_named", lambda order, codes: None, accept)),
+        "14 a loss needs no name": Mend(put("check_named", lambda order, codes: None, accept)),
         "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, order_warnings)),
         "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
         "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orders.actions.carrying_out import ChangedMeanwhileError, ask_second, confirm_second, digest_of
 from orders.actions.table import DECISIONS
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.office.asked_ends import call_off, lapse_asked
 from orders.order_words.order_facts import last_event

@@ -8,7 +8,7 @@ from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.history.people import name_of
+from orders.history.actors import name_of
 from orders.incidents.order_warnings import open_differences
 from orders.limits.late_orders import mark_overtime
 from orders.lists.overtime_marks import limit_words, overtime_words

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import name_of, names_read_once
+from orders.history.actors import name_of, names_read_once
 from orders.incidents.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 from orders.management.arguments import day
 from orders.management.bilingual import in_language, with_code

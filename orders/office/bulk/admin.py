@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from orders.actions.table import BULK_ACTS
 from orders.db.odd_values import is_id
-from orders.history.people import rows_of, staff_actor
+from orders.history.actors import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link
 from orders.lists.chips import ChipParts, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter

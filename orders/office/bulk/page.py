@@ -17,7 +17,7 @@ from notifications.mail_texts import LANGUAGE
 from orders.actions.bulk import Bulk, BulkForm
 from orders.actions.table import BULK_ACTS
 from orders.db.odd_values import is_id
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import address_of, count_kinds, label_of

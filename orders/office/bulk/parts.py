@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.utils import timezone
 
 from orders.actions.table import BULK_ACTS
-from orders.history.people import account_of
+from orders.history.actors import account_of
 from orders.office.bulk.acts import rows_for
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.service import carry_out, claim_run, end_run, stop_run

@@ -15,8 +15,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
+from orders.history.actors import account_id_of
 from orders.history.order_writes import add_event, noted_in_events
-from orders.history.people import account_id_of
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import check_quota, claim, queue, resume

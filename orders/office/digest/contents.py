@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from orders.db.expressions import IsInTrail
+from orders.history.actors import person_words, stands_in_for
 from orders.history.owners import Absent, counts, seen_by
-from orders.history.people import person_words, stands_in_for
 from orders.limits.late_orders import became_late, is_late, is_late_conflict, mark_overtime
 from orders.limits.overtime import VERY_LATE, TimeLimits
 from orders.lists.overtime_marks import overtime_words

@@ -16,8 +16,8 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from notifications.sending import NO_MORE, NOT_WANTED, MailError
+from orders.history.actors import ACCOUNTS
 from orders.history.owners import Absent, absent_on
-from orders.history.people import ACCOUNTS
 from orders.limits.late_orders import time_limits
 from orders.lists.scope import attributions_of
 from orders.mails.notices import notify_staff

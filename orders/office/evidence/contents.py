@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from notifications.models import Mail
 from orders.attachments.check import KINDS
 from orders.attachments.preview import own_file
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.personal_data import mask_members, mask_text_or_json, may_open
 from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.history.people import COMMAND, STAFF, name_of, staff_actor
+from orders.history.actors import COMMAND, STAFF, name_of, staff_actor
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import personal_chip
 from orders.lists.columns import columns_of

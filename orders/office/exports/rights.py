@@ -3,7 +3,7 @@
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from orders.history.people import ACCOUNTS, rows_of
+from orders.history.actors import ACCOUNTS, rows_of
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import admin_of, exported_lists
 from orders.lists.scope import attributions_of, sees_all

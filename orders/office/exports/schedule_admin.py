@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from orders.history.people import name_of, staff_actor
+from orders.history.actors import name_of, staff_actor
 from orders.lists.cells import column
 from orders.lists.chips import personal_chip, toned_chip
 from orders.lists.filter_link import filter_link

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import name_of, staff_actor
+from orders.history.actors import name_of, staff_actor
 from orders.limits.working_days import WEEKDAYS
 from orders.lists.moments import short_moment
 from orders.lists.personal_data import may_open

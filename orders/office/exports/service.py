@@ -18,8 +18,9 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from orders.history.people import Actor, account_id_of, actor_kept, find_account, staff_actor, why_not_second
-from orders.history.trail import Code, note_act
+from orders.history.actors import Actor, account_id_of, actor_kept, find_account, staff_actor
+from orders.history.second_person import why_not_second
+from orders.history.trail_writes import Code, note_act
 from orders.incidents.desk_incidents import check_free_space
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.plain_cells import Cell

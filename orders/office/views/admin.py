@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.history.people import name_of, staff_actor
+from orders.history.actors import name_of, staff_actor
 from orders.lists.cells import column
 from orders.lists.columns import chosen, columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words

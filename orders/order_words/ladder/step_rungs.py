@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.incidents.order_warnings import Marks, Open
 from orders.models import Dispatch, Order, OrderEvent, Pause

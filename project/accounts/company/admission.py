@@ -19,8 +19,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
-from orders.history.people import staff_actor
 from orders.models import Province
 from orders.texts.readable import why_not_a_name
 from project.accounts.permission_words import permission_words

@@ -18,8 +18,8 @@ from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 from notifications.models import Mail
 from notifications.recipients import distinct
 from notifications.sending import NO_MORE, MailError
-from orders.history.people import staff_actor
-from orders.history.trail import Code, note_act
+from orders.history.actors import staff_actor
+from orders.history.trail_writes import Code, note_act
 from orders.mails.mails import write_notices
 from orders.models import TrailEntry
 from project.accounts.emergency import is_emergency_only

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from orders.history.people import staff_actor
-from orders.history.trail import Code
+from orders.history.actors import staff_actor
+from orders.history.trail_writes import Code
 from project.accounts.login_guard import address_of
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.links import HOUR, ask, opened

@@ -21,8 +21,8 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 
 from integrations.base.old_secrets import FACTOR_KEY, note_use, which
+from orders.history.actors import ACCOUNTS, staff_actor
 from orders.history.order_writes import add_event
-from orders.history.people import ACCOUNTS, staff_actor
 from project.accounts.roles import MANAGE_ACCOUNTS
 from project.accounts.sessions import end_sessions
 from project.models import AuthenticatorApp, RecoveryCode, User

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.base.database_deadline import LOOK, database_deadline
 from integrations.probes import probe_all
-from orders.history.people import spoken
+from orders.history.actors import spoken
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.pauses.pauses import steps
 from project.observability.readiness import why_unknown

@@ -4,7 +4,7 @@ import datetime
 
 from django.conf import settings
 
-from orders.history.people import account_id_of
+from orders.history.actors import account_id_of
 from orders.models import TrailEntry
 
 BATCH = 1000
