@@ -22,7 +22,7 @@ from bench.cpu import DatabaseCpu, cpu_of_group
 from bench.desk import Desk
 from bench.options import read_options
 from bench.results import append
-from orders.lists.open_pages import CALM
+from orders.lists.live_pages import CALM
 from orders.models import Incident, Order, Province
 
 LIMIT = 5.0

@@ -255,7 +255,7 @@ def test_the_core_knows_no_http():
 
 def test_the_list_engine_knows_no_list():
     """Of the models it knows orders and their attributions, by which it limits rows."""
-    names = ("notes", "owning", "page_marks", "pauses_in_force", "service_names")
+    names = ("notes", "assign_owner", "page_fingerprint", "pauses_in_force", "service_names")
     beside = tuple(f"orders/lists/{name}.py" for name in names)
     engine = [module for module in MODULES if module.startswith("orders/lists/") and not module.startswith(beside)]
     found = [node for module in engine for node in imports(module)]

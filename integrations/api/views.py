@@ -25,7 +25,7 @@ from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_words.ladder.ladder import build_ladder, current
 from orders.order_words.order_facts import facts_of
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.people.staff_events import note_personal_data_read
 from orders.reports.order_status import current_steps, order_status
 

@@ -1,4 +1,4 @@
-"""What staff do about an incident: note, resolve, ignore, let sleep, wake. Whose it is: owning.py.
+"""What staff do about an incident: note, resolve, ignore, let sleep, wake. The owner: assign_owner.py.
 
 Those that end it ask first: they say which orders still stand, and want a reason.
 """

@@ -17,12 +17,12 @@ from orders.actions.bulk import Bulk, BulkForm, Judged, each
 from orders.db.odd_values import is_id
 from orders.history.actors import actor_of, name_of, person_words
 from orders.history.owners import OWN
-from orders.lists.owners import PersonField
+from orders.lists.owner_column import PersonField
 from orders.lists.reason import reason_field
 from orders.mails.notices import notify_staff
 from orders.models import Incident, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.people.mine import may_have_owner, set_owners
+from orders.people.owned_work import may_have_owner, set_owners
 from orders.people.ownership import KINDS, Kind, set_owner
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import title_of

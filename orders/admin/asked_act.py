@@ -20,11 +20,11 @@ from orders.books.books import BooksSilentError
 from orders.db.odd_values import is_id
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.filters import day_filter
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import RefusedFirst, attributions_of
+from orders.lists.time_cells import ago_field
 from orders.models import AskedAct
 from orders.office.asked_ends import call_off
 from orders.office.bulk.asked import AskedRun

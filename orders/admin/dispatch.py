@@ -10,11 +10,11 @@ from notifications.models import Mail
 from orders.lists.cells import CauseCells, column, cut_column, row_link
 from orders.lists.chips import ChipParts, chip, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field, ahead, took
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped
+from orders.lists.time_cells import ago_field, ahead, took
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_words.error_details import of_attempt, of_step

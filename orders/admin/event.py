@@ -10,11 +10,11 @@ from orders.db.expressions import IsOfStaff
 from orders.history.actors import actors_named, rows_of
 from orders.lists.cells import actor_field, column, cut_column
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, sees_all
+from orders.lists.time_cells import ago_field
 from orders.models import OrderEvent
 from orders.office.exports.models import ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES

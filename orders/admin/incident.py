@@ -12,23 +12,23 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.incident_pages import IncidentPages
 from orders.incidents.incidents import shared_by
+from orders.lists.assign_owner import owned_pages
 from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.chips import chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field, short_moment
-from orders.lists.owners import OwnerFilter, owner_column
-from orders.lists.owning import owned_pages
-from orders.lists.page_marks import MovesBy
+from orders.lists.owner_column import OwnerFilter, owner_column
+from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, TRACES, Section, register_list
 from orders.lists.scope import Scoped, attributions_of
+from orders.lists.time_cells import ago_field, short_moment
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import TickedList
 from orders.order_words.error_details import of_trouble
 from orders.order_words.history import PARTNER_NAMES as PARTNERS
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.rules.steps import STEPS as KINDS
 from orders.search.order_search import OrderSearch
 from orders.texts.incident_texts import cause_of, title_of
@@ -113,7 +113,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         "asleep",
     ]
     list_display_links = ["cause"]
-    moves_by = MovesBy(["owner", "last_at", "count"])
+    change_fields = ChangeFields(["owner", "last_at", "count"])
     column_meanings = {
         "cause": _("what happened"),
         "state_chip": _("whether somebody sees to it"),

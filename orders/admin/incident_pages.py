@@ -18,8 +18,8 @@ from orders.incidents.incident_codes import BOOKS_ONLY
 from orders.incidents.incident_handling import parts_but, why_not_theirs
 from orders.incidents.order_warnings import mark_orders
 from orders.incidents.stopped_orders import still_stopped
+from orders.lists.assign_owner import owner_line
 from orders.lists.notes import notes_within
-from orders.lists.owning import owner_line
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.rules.steps import OUTSIDE, Partner, channels_of

@@ -15,7 +15,7 @@ from notifications.models import MailRule
 from notifications.recipients import MUST_REACH, fits, overlap
 from orders.admin.journal_values import NotesValues
 from orders.lists.cells import column
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.lists.personal_data import open_personal_data
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, is_unlimited, limit

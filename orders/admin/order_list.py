@@ -30,6 +30,7 @@ from orders.incidents.order_warnings import Marks, differs, failed_mails, is_unb
 from orders.incidents.stuck import is_stuck
 from orders.intake.manual_trials import ENTERED
 from orders.limits.late_orders import is_late, mark_overtime
+from orders.lists.assign_owner import owned_pages
 from orders.lists.cells import column, cut, cut_column
 from orders.lists.change_list import DeskChangeList
 from orders.lists.columns import LAST_DAY
@@ -43,15 +44,14 @@ from orders.lists.filters import (
     word_filter,
 )
 from orders.lists.list_query import COLUMNS, NUMBER, ORDER_VAR, VIEW, reads_of
-from orders.lists.moments import ago, ago_field, ahead
 from orders.lists.neighbours import FROM_LIST
 from orders.lists.overtime_marks import overtime_filter, overtime_mark, overtime_words
-from orders.lists.owners import OwnerFilter, owner_column
-from orders.lists.owning import owned_pages
+from orders.lists.owner_column import OwnerFilter, owner_column
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
 from orders.lists.service_names import ServicesInWords, service_name
+from orders.lists.time_cells import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.office.bulk.page import resend_pages
@@ -60,7 +60,7 @@ from orders.office.evidence.page import evidence_pages
 from orders.office.trials.pages import trial_pages
 from orders.order_page.views import answer_page, order_pages
 from orders.pauses.pauses import to_paused, waits_for_paused
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
 from orders.texts.incident_texts import cause_of
 from orders.trials.shapes import is_ending, shape_row

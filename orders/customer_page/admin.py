@@ -22,13 +22,13 @@ from orders.lists.cells import clipped, column, cut_column
 from orders.lists.change_list import DeskChangeList
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.moments import ago_field
 from orders.lists.notes import Notes, notes_within
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, limit, seen_orders
+from orders.lists.time_cells import ago_field
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
 from orders.people.staff_events import note_customer
 from orders.search.find import is_behind, which_fit

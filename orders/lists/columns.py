@@ -16,8 +16,8 @@ from django.http import QueryDict
 from django.utils.text import capfirst
 
 from orders.lists.cells import cut
+from orders.lists.file_cells import Cell, as_number, field_value, plain
 from orders.lists.list_query import COLUMNS, names_in
-from orders.lists.plain_cells import Cell, as_number, field_value, plain
 from orders.lists.registration import list_of
 
 LAST_DAY = "trial_end"

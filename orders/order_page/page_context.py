@@ -22,14 +22,14 @@ from orders.history.actors import actor_of
 from orders.incidents.incident_codes import BREAKER_OPEN, PARTNER_PAUSED
 from orders.incidents.order_warnings import mark_orders
 from orders.limits.late_orders import mark_overtime
+from orders.lists.assign_owner import owner_line
+from orders.lists.live_pages import is_partial
 from orders.lists.notes import Notes, notes_of_order
-from orders.lists.open_pages import asks_for_a_part
 from orders.lists.overtime_marks import overtime_mark
-from orders.lists.owning import owner_line
 from orders.lists.pauses_in_force import paused_for
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
-from orders.order_page.page_marks import changed_since
+from orders.order_page.page_fingerprint import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
 from orders.order_words.history import describe
 from orders.order_words.ladder.ending import way_out
@@ -170,7 +170,7 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
 def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
     """What the open page keeps of its opening, and in its later content what has happened since, and by whom."""
     seen = getattr(request, "moving_opened", "")
-    if not asks_for_a_part(request):
+    if not is_partial(request):
         return {"moving_opened": seen}
     return {"changed": changed_since(order, seen) if any(tab.key == "events" for tab in tabs) else None}
 

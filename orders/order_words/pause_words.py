@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.lists.moments import span
+from orders.lists.time_cells import span
 from orders.models import PartnerHold
 from orders.order_words.history import PARTNER_NAMES
 from orders.pauses.pauses import PauseInForce, work_off_seconds

@@ -21,7 +21,7 @@ from orders.incidents.incident_handling import keep_note, lock_incident, why_not
 from orders.incidents.incidents import reference_of
 from orders.mails.notices import notify_staff
 from orders.models import Difference, Incident, Order
-from orders.people.mine import may_have_owner
+from orders.people.owned_work import may_have_owner
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import title_of
 

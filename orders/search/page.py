@@ -23,7 +23,7 @@ from orders.history.actors import person_words, staff_actor
 from orders.history.owners import OWN, staff_with
 from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of, toned_chip
-from orders.lists.owners import OwnerFilter
+from orders.lists.owner_column import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import address_of_list, lists_in_order, right_to_view
 from orders.lists.scope import attributions_of, by_number, limit, seen_orders, why_blind

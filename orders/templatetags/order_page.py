@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 
 from orders.history.actors import node_of, operator_of
-from orders.lists import moments
+from orders.lists import time_cells
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
@@ -18,8 +18,8 @@ from orders.search.order_search import customer_address
 from orders.texts.incident_texts import cause_of
 
 register = template.Library()
-register.filter("ago", moments.ago)
-register.filter("ahead", moments.ahead)
+register.filter("ago", time_cells.ago)
+register.filter("ahead", time_cells.ahead)
 register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
@@ -30,7 +30,7 @@ register.filter("operator_name", operator_of)
 register.filter("service", service_name)
 register.filter("state_chip", chip_of)
 register.filter("plain_chip", chip)
-register.filter("took", moments.took)
+register.filter("took", time_cells.took)
 
 
 @register.simple_tag(takes_context=True)

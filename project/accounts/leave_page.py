@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.history.actors import name_of, person_words, staff_actor
 from orders.history.owners import OWN, sees_it, staff_with
-from orders.lists.owners import PersonField
+from orders.lists.owner_column import PersonField
 from orders.lists.reason import LONGEST_REASON, WordsField
 from orders.lists.registration import right_to_view
 from orders.lists.scope import attributions_of

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.lists.open_pages import is_poll
+from orders.lists.live_pages import is_poll
 from project.accounts.second_factor.door import lacks_factor
 from project.accounts.sessions import enter_if_unknown, leave_if_ended
 from project.base.middleware import Middleware

@@ -30,7 +30,7 @@ from orders.history.actors import ACTORS, name_of, person_words, staff_actor
 from orders.history.second_person import second_person_words
 from orders.lists.cells import column
 from orders.lists.chips import toned_chip
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from project.accounts.administrators import STANDING, why_not_lowered

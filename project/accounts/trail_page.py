@@ -19,11 +19,11 @@ from notifications.masks import mask_text
 from orders.history.actors import actor_of, names_read_once, staff_actor
 from orders.history.trail_writes import Code
 from orders.lists.cells import cut
+from orders.lists.file_cells import csv_cell
 from orders.lists.filters import DAY
 from orders.lists.list_query import in_a_line
-from orders.lists.moments import ago
-from orders.lists.plain_cells import csv_cell
 from orders.lists.scope import is_unlimited
+from orders.lists.time_cells import ago
 from orders.models import Customer, Order
 from orders.office.exports.lists import PERMISSION
 from orders.rules.local_time import midnight

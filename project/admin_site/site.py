@@ -16,7 +16,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from orders.history.actors import staff_actor
 from orders.history.trail_writes import Code
-from orders.lists.open_pages import answer_moving
+from orders.lists.live_pages import answer_live_page
 from orders.lists.pauses_in_force import may_pause, pauses_for
 from orders.lists.scope import why_blind
 from orders.office.digest.page import digest_page
@@ -136,7 +136,7 @@ class DeskAdminSite(AdminSite):
             return super(DeskAdminSite, self).index(request, about | (extra_context or {}))
 
         read = partial(self.parts.dashboard_marks, request.user.pk, now=timezone.now())
-        return answer_moving(request, read, show)
+        return answer_live_page(request, read, show)
 
     def autocomplete_view(self, request):
         """Answers 400 to a search text with a NUL character, at which PostgreSQL would fail."""

@@ -14,10 +14,10 @@ from orders.admin.incident import asleep_words, sleeps
 from orders.history.owners import OWN
 from orders.incidents.desk_incidents import DESK
 from orders.incidents.incident_codes import BREAKER_OPEN
-from orders.lists.moments import span
-from orders.lists.page_marks import Counted, Figures, Marks, newest
+from orders.lists.page_fingerprint import Counted, Figures, Fingerprint, newest
 from orders.lists.pauses_in_force import may_pause, slept_through_for
 from orders.lists.scope import attributions_of, is_unlimited
+from orders.lists.time_cells import span
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
 from orders.order_words.history import PARTNER_NAMES
@@ -239,11 +239,11 @@ def _asked_of(user, now: datetime.datetime) -> Number | None:
 BOARD = Figures(lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))])
 
 
-def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
+def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Fingerprint:
     """By what the dashboard moves: what the desk does, whose calls wait, and whether a worker lives."""
     marks = BOARD(user_id)
     seen_at, shut = marks.own
-    return Marks(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
+    return Fingerprint(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
 
 
 def _asks(user) -> list[str]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders.history.actors import person_words, stands_in_for
 from orders.history.owners import counts, seen_by
 from orders.models import Difference, Incident, Order
-from orders.people.mine import may_have_owner
+from orders.people.owned_work import may_have_owner
 from orders.texts.incident_texts import title_of
 from project.dashboard.numbers import Number, listing
 

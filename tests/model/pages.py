@@ -28,7 +28,7 @@ from orders.models import BillingRecord, Order
 from orders.order_words.ladder.ladder import build_ladder
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import facts_of, last_event
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.texts.errors import OrderError
 from tests.model.acts import act
 from tests.model.shown import only_what_was_shown

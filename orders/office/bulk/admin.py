@@ -20,12 +20,12 @@ from orders.history.actors import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link
 from orders.lists.chips import ChipParts, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field
-from orders.lists.page_marks import MovesBy
+from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, address_of_list, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
+from orders.lists.time_cells import ago_field
 from orders.models import AskedAct
 from orders.office.bulk.acts import address_of, rows_for
 from orders.office.bulk.meanings import MEANINGS
@@ -79,7 +79,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
     list_display_links = ["what"]
     list_filter = ["act", "state", FailedFilter, day_filter("created_at", _("begun at"), parameter="at")]
     right_to_all = "orders.view_bulkrun"
-    moves_by = MovesBy(["done", "failed", "total"], under_way=BUSY)
+    change_fields = ChangeFields(["done", "failed", "total"], under_way=BUSY)
     change_form_template = "bulk/run.html"
     fields = ["what", "filter_link", "detail_words", "why", "who", "created_at", "finished_at"]
 

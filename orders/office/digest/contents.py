@@ -24,7 +24,7 @@ from orders.lists.scope import by_number
 from orders.mails.mentions import LEFT
 from orders.models import Conflict, Difference, Incident, Order, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.people.mine import is_nobodys, is_of
+from orders.people.owned_work import is_nobodys, is_of
 from orders.rules.local_time import SHANGHAI
 from orders.texts.incident_texts import title_of
 

@@ -19,13 +19,13 @@ from orders.lists.chips import personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
-from orders.lists.moments import ago_field
-from orders.lists.page_marks import MovesBy
+from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import LONGEST_REASON
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
+from orders.lists.time_cells import ago_field
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.meanings import MEANINGS
 from orders.office.exports.models import Export
@@ -100,7 +100,7 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
     search_help_text = _("the whole user name of who exported")
     linked_by = ["schedule"]
     right_to_all = SEE_EXPORTS
-    moves_by = MovesBy(["written", "total", "file"], under_way=BUSY)
+    change_fields = ChangeFields(["written", "total", "file"], under_way=BUSY)
     change_form_template = "exports/export.html"
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",

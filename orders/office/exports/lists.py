@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from notifications.masks import mask_text
 from orders.history.actors import actor_of
 from orders.lists.columns import columns_of
+from orders.lists.file_cells import Cell
 from orders.lists.list_query import address_query, columns_in, in_a_line, query_words, read_query, whole_list
 from orders.lists.personal_data import may_open
-from orders.lists.plain_cells import Cell
 from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
 from orders.lists.scope import attributions_of
 from orders.models import Province

@@ -17,11 +17,11 @@ from orders.history.actors import name_of, staff_actor
 from orders.lists.cells import column
 from orders.lists.chips import personal_chip, toned_chip
 from orders.lists.filter_link import filter_link
-from orders.lists.moments import ago_field, short_moment
 from orders.lists.personal_data import mask_text_or_json, masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list, title_of
 from orders.lists.scope import OwnRows, sees_all
+from orders.lists.time_cells import ago_field, short_moment
 from orders.office.exports.lists import PERMISSION
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES

@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy
 
 from orders.history.actors import name_of, staff_actor
 from orders.limits.working_days import WEEKDAYS
-from orders.lists.moments import short_moment
 from orders.lists.personal_data import may_open
 from orders.lists.registration import title_of
 from orders.lists.scope import attributions_of
+from orders.lists.time_cells import short_moment
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.page import PersonalDataForm

@@ -22,8 +22,8 @@ from orders.history.actors import Actor, account_id_of, actor_kept, find_account
 from orders.history.second_person import why_not_second
 from orders.history.trail_writes import Code, note_act
 from orders.incidents.desk_incidents import check_free_space
+from orders.lists.file_cells import Cell
 from orders.lists.personal_data import SEE_PERSONAL_DATA
-from orders.lists.plain_cells import Cell
 from orders.lists.scope import attributions_of
 from orders.models import AskedAct, Order
 from orders.office.evidence.archive import EVIDENCE, ZIP, write_zip

@@ -1,4 +1,4 @@
-"""The figures by which an open order's page moves (orders/lists/open_pages.py), in one query."""
+"""The figures by which an open order's page moves (orders/lists/live_pages.py), in one query."""
 
 import datetime
 
@@ -7,7 +7,7 @@ from django.db.models import Subquery, Sum
 from orders.db.compiled_sql import Slot
 from orders.db.odd_values import is_id
 from orders.incidents.incident_codes import BREAKER_OPEN
-from orders.lists.page_marks import Counted, Figures, Marks, newest
+from orders.lists.page_fingerprint import Counted, Figures, Fingerprint, newest
 from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, OrderEvent, Pause
 from orders.order_words.history import NOT_NEWS, Told, describe
 
@@ -47,7 +47,7 @@ def _figures() -> list:
 ORDER = Figures(_figures, busy=2)
 
 
-def order_marks(order_id: int, user_id: int, now: datetime.datetime) -> Marks:
+def order_fingerprint(order_id: int, user_id: int, now: datetime.datetime) -> Fingerprint:
     """What an order's page shows of the order, its steps, what stops it and its family; no event that nobody is told.
 
     `busy`: a step is being sent, or will be at once.
@@ -55,7 +55,7 @@ def order_marks(order_id: int, user_id: int, now: datetime.datetime) -> Marks:
     return ORDER(user_id, order=order_id, long=now - LONG_DUE, soon=now + SOON)
 
 
-def newest_event(marks: Marks) -> int:
+def newest_event(marks: Fingerprint) -> int:
     """The id of the newest event that a page's marks know; 0 if there is none."""
     return marks.own[2] or 0
 

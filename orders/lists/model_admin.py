@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from orders.lists.change_list import CappedPaginator, DeskChangeList
 from orders.lists.columns import can_choose, tidy_columns
 from orders.lists.list_query import unoffered
-from orders.lists.open_pages import answer_moving, asks_for_a_part
-from orders.lists.page_marks import MovesBy, list_marks, row_marks
+from orders.lists.live_pages import answer_live_page, is_partial
+from orders.lists.page_fingerprint import ChangeFields, list_fingerprint, row_fingerprint
 
 LONGEST_NAME, MAX_NAMES = 40, 5  # bounds on the names in the message
 
@@ -27,7 +27,7 @@ class DeskAdmin(ModelAdmin):
     """The base of each ModelAdmin of the site. Wrong names and values in a list's address lead to the list without
     them; its rows are counted once and up to a limit.
 
-    Lists move (orders/lists/open_pages.py), and pages of rows whose class has `moves_by`.
+    Lists move (orders/lists/live_pages.py), and pages of rows whose class has `change_fields`.
     """
 
     changelist: type[DeskChangeList] = DeskChangeList
@@ -54,23 +54,23 @@ class DeskAdmin(ModelAdmin):
         raise Http404
 
     def changelist_view(self, request, extra_context=None):
-        by = getattr(self, "moves_by", MovesBy())
-        read = functools.partial(list_marks, self.model, by, request.user.pk)
-        return answer_moving(request, read, lambda: self._guarded_list(request, extra_context))
+        by = getattr(self, "change_fields", ChangeFields())
+        read = functools.partial(list_fingerprint, self.model, by, request.user.pk)
+        return answer_live_page(request, read, lambda: self._guarded_list(request, extra_context))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         show = functools.partial(super().change_view, request, object_id, form_url, extra_context)
-        by = getattr(self, "moves_by", None)
+        by = getattr(self, "change_fields", None)
         if by is None:
             return show()
-        read = functools.partial(row_marks, self.model, by, object_id, request.user.pk)
-        return answer_moving(request, read, show)
+        read = functools.partial(row_fingerprint, self.model, by, object_id, request.user.pk)
+        return answer_live_page(request, read, show)
 
     def _guarded_list(self, request, extra_context):
         if request.method == "GET" and (query := self._one_address(request)) != request.GET:
             return _list_under(request, query)
         response = super().changelist_view(request, self.list_context(request) | (extra_context or {}))
-        if not asks_for_a_part(request):  # which shows no messages
+        if not is_partial(request):  # which shows no messages
             _warn_of_gone_values(request, response)
         query = _without_wrong(request)
         return response if query is None else _list_under(request, query)

@@ -1,4 +1,4 @@
-"""Pages that move: an open page asks its own address whether anything changed, and gets nothing (204) or its content.
+"""Live pages: an open page asks its own address whether anything changed, and gets nothing (204) or its content.
 
 A poll is a GET with the header `Desk-Poll` and `seen=VERSION` in the address. The version is over the figures of what
 the page shows, the person with their rights and limits, and the address. So a lost right or limit is another version.
@@ -17,7 +17,7 @@ from django.core.signing import Signer
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
-from orders.lists.page_marks import MAX_NEEDING, Marks, count_needing, rights_of
+from orders.lists.page_fingerprint import MAX_NEEDING, Fingerprint, count_needing, rights_of
 from orders.lists.scope import attributions_of
 
 POLL_HEADER = "Desk-Poll"
@@ -47,14 +47,14 @@ def is_poll(request: HttpRequest) -> bool:
     return request.method == "GET" and POLL_HEADER in request.headers
 
 
-def asks_for_a_part(request: HttpRequest) -> bool:
-    """Whether the answer is for an open page, which keeps its head and messages."""
+def is_partial(request: HttpRequest) -> bool:
+    """Returns True if the answer is for an open page, which keeps its head and messages."""
     return getattr(request, "moving_seen", None) is not None
 
 
-def answer_moving(
+def answer_live_page(
     request: HttpRequest,
-    read: Callable[[], Marks],
+    read: Callable[[], Fingerprint],
     show: Callable[[], HttpResponseBase],
     *,
     whole_desk: bool = True,
@@ -67,8 +67,8 @@ def answer_moving(
     if request.method != "GET":
         return show()
     now = timezone.now()
-    _take_apart(request)
-    poll = asks_for_a_part(request)
+    _strip_poll_params(request)
+    poll = is_partial(request)
     marks, rights = read(), rights_of(request.user, at_once=poll)
     sees_orders = request.user.is_superuser or VIEW_ORDERS in rights
     version = _version(request, rights, (marks.desk if whole_desk else (), marks.own), now)
@@ -91,8 +91,8 @@ def answer_moving(
     return response
 
 
-def _take_apart(request: HttpRequest) -> None:
-    """Takes a poll's own words out of the address, so that the page is the one that was opened, without what opens
+def _strip_poll_params(request: HttpRequest) -> None:
+    """Strips a poll's own parameters from the address, so that the page is the one that was opened, without what opens
     people's data."""
     query = request.GET.copy()
     request.moving_seen, request.moving_opened = None, ""

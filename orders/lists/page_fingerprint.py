@@ -1,4 +1,5 @@
-"""Figures that differ when a page's rows do: what open pages are compared by (orders/lists/open_pages.py).
+"""Fingerprints: the figures that change when the rows of a page do, by which live pages notice it
+(orders/lists/live_pages.py).
 
 One query for each kind of page, compiled once. Each figure costs an index's end or a small table, whatever the desk
 holds. Each change of an order leaves an event, each call an attempt, each edit of staff a row of the journal.
@@ -21,7 +22,7 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.db.odd_values import is_id
 from orders.models import Attempt, Difference, InboundMessage, Incident, IncidentNote, Order, OrderEvent, Pause
-from orders.people.mine import is_nobodys, is_of
+from orders.people.owned_work import is_nobodys, is_of
 
 IN_FLIGHT = 64  # the newest attempts, among which are those that have no answer yet
 NEWEST = 50  # rows of a list that are looked at
@@ -59,7 +60,7 @@ def _desk_figures() -> list:
 
 
 @dataclass(frozen=True)
-class Marks:
+class Fingerprint:
     """The figures of the whole desk, and a page's own. `busy`: something that the page shows is under way."""
 
     desk: tuple
@@ -80,15 +81,15 @@ class Figures:
     def _size(self) -> int:
         return len(_desk_figures())
 
-    def __call__(self, user_id: int, **values) -> Marks:
+    def __call__(self, user_id: int, **values) -> Fingerprint:
         found = self._query.first(user=user_id, **values)
         desk, own = found[: self._size], found[self._size :]
-        return Marks(desk, own, bool(desk[0]) if self.busy is None else any(own[: self.busy]))
+        return Fingerprint(desk, own, bool(desk[0]) if self.busy is None else any(own[: self.busy]))
 
 
 @dataclass(frozen=True)
-class MovesBy:
-    """The fields beside `state` by which a row moves that no event tells of; the states in which it does so quickly."""
+class ChangeFields:
+    """The fields, besides `state`, that change without an event, and the states in which a row changes quickly."""
 
     fields: Sequence[str] = ()
     under_way: Collection[str] = ()
@@ -99,20 +100,20 @@ def _figures_of(model: type[Model]) -> Figures:
     return Figures(lambda: [newest(model._base_manager.all())])
 
 
-def list_marks(model: type[Model], by: MovesBy, user_id: int) -> Marks:
+def list_fingerprint(model: type[Model], by: ChangeFields, user_id: int) -> Fingerprint:
     """What the desk does, the model's newest row, and what `by` names of its newest rows: a list's marks."""
     marks = _figures_of(model)(user_id)
     return _with_rows(marks, model._base_manager.order_by("-pk"), by) if by.fields else marks
 
 
-def row_marks(model: type[Model], by: MovesBy, pk: str, user_id: int) -> Marks:
+def row_fingerprint(model: type[Model], by: ChangeFields, pk: str, user_id: int) -> Fingerprint:
     """What the desk does, and what `by` names of the row: the marks of its page."""
     return _with_rows(_figures_of(model)(user_id), model._base_manager.filter(pk=pk if is_id(pk) else None), by)
 
 
-def _with_rows(marks: Marks, rows: QuerySet, by: MovesBy) -> Marks:
+def _with_rows(marks: Fingerprint, rows: QuerySet, by: ChangeFields) -> Fingerprint:
     found = tuple(rows.values_list("state", *by.fields)[:NEWEST])
-    return Marks(marks.desk, marks.own + found, marks.busy or any(row[0] in by.under_way for row in found))
+    return Fingerprint(marks.desk, marks.own + found, marks.busy or any(row[0] in by.under_way for row in found))
 
 
 def _permissions() -> QuerySet:

@@ -18,7 +18,7 @@ from orders.history.owners import OWN, staff_with
 from orders.lists.cells import column
 from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.registration import address_of_list
-from orders.people.mine import is_nobodys, is_of, set_owners
+from orders.people.owned_work import is_nobodys, is_of, set_owners
 
 ME, NOBODY = "me", "nobody"
 

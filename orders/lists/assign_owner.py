@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.history.actors import person_words, staff_actor
 from orders.history.owners import OWN, possible_owners
-from orders.lists.owners import PersonField
+from orders.lists.owner_column import PersonField
 from orders.lists.reason import reason_field
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.people.ownership import OwnerChangedError, kind_of, set_owner, why_not_hands, why_not_own
 from orders.texts.errors import NotAllowedError
 
