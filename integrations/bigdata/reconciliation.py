@@ -34,9 +34,9 @@ from orders.books.held_records import NAMES_IT
 from orders.books.meant import not_meant
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.outbox.effects import called_after
-from orders.pauses.pauses import why_paused
+from orders.pauses.paused_steps import why_paused
 from orders.reconciliation import results
-from orders.reconciliation.look_guards import called_too_late
+from orders.reconciliation.manual_answer_guards import called_too_late
 from orders.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 from orders.rules.content import MAX_DOMAINS, domain_key
 from orders.rules.local_time import midnight

@@ -13,14 +13,14 @@ from orders.history.order_writes import add_event
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.exports.service import PACKING_LEASE
-from orders.sending import far_moments
-from orders.sending.far_moments import A_MOMENT, BY_ITSELF
+from orders.sending import far_future_times
+from orders.sending.far_future_times import A_MOMENT, BY_ITSELF
 
 
 def put_right(*, now: datetime.datetime) -> int:
     """Puts right the moments of steps, mails, schedules, and of what belongs to no order. Returns how many."""
     back = put_schedules_back(now=now) if were_made() else []
-    return far_moments.put_right(now=now) + _of_the_desk(now) + len(back)
+    return far_future_times.put_right(now=now) + _of_the_desk(now) + len(back)
 
 
 @transaction.atomic

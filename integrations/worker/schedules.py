@@ -7,7 +7,7 @@ from django_q.models import Schedule
 
 from integrations.worker.lease_lock import Lease
 from orders.history.order_writes import add_event
-from orders.sending.far_moments import A_MOMENT
+from orders.sending.far_future_times import A_MOMENT
 
 RECURRING = {
     "desk-sweep": {"func": "integrations.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},

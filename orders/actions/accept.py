@@ -44,16 +44,16 @@ from orders.reconciliation.asking import (
     owner_of_records,
     why_silent,
 )
-from orders.reconciliation.look_guards import check_look
+from orders.reconciliation.manual_answer_guards import check_look
 from orders.reconciliation.number_list import keep_unknown
 from orders.reconciliation.results import begin_reconciliation, may_still_change
 from orders.replanning.giving_up import NOT_BILLED, accept_removals, mark_records_left, settle_given_up_step
 from orders.rules.content import domain_key
 from orders.rules.steps import STEPS, Partner
-from orders.start_day.moving import why_moving
+from orders.start_day.move_start import why_moving
 from orders.texts.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.undoing.late import end_question
-from orders.undoing.trials import WAITS_FOR_CLAIM
+from orders.undoing.trial_ends import WAITS_FOR_CLAIM
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 

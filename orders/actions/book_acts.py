@@ -14,10 +14,10 @@ from orders.incidents.incident_codes import BILLED_NOT_ACTIVE
 from orders.models import Difference, Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
 from orders.outbox.effects import starts_in_doubt
-from orders.outbox.moves import unresolved
+from orders.outbox.open_moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.reconciliation.results import compare_order
-from orders.start_day.moving import why_unresolved
+from orders.start_day.move_start import why_unresolved
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import cause_of

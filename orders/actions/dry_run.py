@@ -19,15 +19,15 @@ from orders.intake.facts import open_claim
 from orders.intake.holds import province_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.outbox.freeze import work_out
-from orders.outbox.moves import move_of
+from orders.outbox.open_moves import move_of
 from orders.reconciliation.asking import owner_of_records
 from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
-from orders.replanning.line import begun_with
+from orders.replanning.trial_line import begun_with
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import STEPS
 from orders.start_day.attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
-from orders.start_day.moving import last_call, why_not_move, why_not_on
+from orders.start_day.move_start import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import cause_of

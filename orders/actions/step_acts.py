@@ -21,7 +21,7 @@ from orders.replanning.giving_up import give_up, steps_to_give_up, why_not_give_
 from orders.replanning.reopening import claims_against, why_not_open
 from orders.rules.local_time import midnight
 from orders.rules.steps import OF_COMPARISONS, Partner, Phase, channels_of
-from orders.sending.read_again import ends_by_reading
+from orders.sending.reread_answers import ends_by_reading
 from orders.sending.resend import (
     Judgement,
     Selection,
@@ -33,7 +33,7 @@ from orders.sending.resend import (
     resend_order,
 )
 from orders.sending.usage import ask_for_usage, why_not_ask
-from orders.start_day.moving import may_send_again
+from orders.start_day.move_start import may_send_again
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 

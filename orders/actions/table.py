@@ -7,7 +7,7 @@ from orders.actions.approval_acts import PASS, PUSH, REJECT
 from orders.actions.book_acts import ACCEPT, COMPARE, FIX, TAKE
 from orders.actions.bulk import Bulk
 from orders.actions.hold_acts import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
-from orders.actions.look_up import LOOK_UP_BY_HAND
+from orders.actions.manual_look_up import LOOK_UP_BY_HAND
 from orders.actions.note_acts import NOTE, SEE_CONFLICT
 from orders.actions.owner_acts import HAND_OVER, TAKE_INCIDENTS
 from orders.actions.start_day_acts import ACTIVATE, MOVE_START

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from orders.actions.looked import answer_questions, questions_of
+from orders.actions.manual_answers import answer_questions, questions_of
 from orders.books.books import BooksSilentError, HeldRecord, Look
 from orders.books.differences import update_incident
 from orders.books.held_records import TAKEN, as_meant, by_identity, by_name, identity, owner, records_of, take_record
@@ -24,7 +24,7 @@ from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order
 from orders.outbox.effects import starts_in_doubt
 from orders.outbox.enqueue import enqueue_next_parts, wake
 from orders.outbox.freeze import set_times
-from orders.outbox.moves import differs, move_of
+from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
 from orders.outbox.release import release
 from orders.pauses.restores import is_from_before_restore
@@ -37,16 +37,16 @@ from orders.reconciliation.asking import (
     of_job,
     why_silent,
 )
-from orders.reconciliation.look_guards import check_look, without_called
+from orders.reconciliation.manual_answer_guards import check_look, without_called
 from orders.replanning.giving_up import close_removals, given_up_removals, mark_records_left
-from orders.replanning.looks import look_behind
+from orders.replanning.verification import look_behind
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.shape import Shape, last_moment
 from orders.rules.steps import STEPS, Effect
 from orders.sending.record import record_read_again
-from orders.start_day.move_answers import take_move
-from orders.start_day.moving import may_send_again, move_start_to
+from orders.start_day.move_outcomes import take_move
+from orders.start_day.move_start import may_send_again, move_start_to
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.shape import refresh_trial, reshape, take_end
 from orders.trials.shapes import meant_of, shape_of

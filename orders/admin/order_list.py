@@ -59,7 +59,7 @@ from orders.office.bulk.selection import TickedList
 from orders.office.evidence.page import evidence_pages
 from orders.office.trials.pages import trial_pages
 from orders.order_page.views import answer_page, order_pages
-from orders.pauses.pauses import to_paused, waits_for_paused
+from orders.pauses.paused_steps import to_paused, waits_for_paused
 from orders.people.owned_work import set_owners
 from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
 from orders.texts.incident_texts import cause_of

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Pause
-from orders.pauses.pauses import PauseInForce, pauses_in_force, slept_through
+from orders.pauses.paused_steps import PauseInForce, pauses_in_force, slept_through
 
 PERMISSION = "orders.pause_partner"
 

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from orders.lists.time_cells import span
 from orders.models import PartnerHold
 from orders.order_words.history import PARTNER_NAMES
-from orders.pauses.pauses import PauseInForce, work_off_seconds
+from orders.pauses.paused_steps import PauseInForce, work_off_seconds
 from orders.texts.incident_texts import cause_of
 
 MAX_NAMED = 20

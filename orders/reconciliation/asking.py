@@ -16,7 +16,7 @@ from orders.history.order_writes import lock_order
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.models import BillingRecord, Dispatch, Order, Reconciliation
 from orders.outbox.outcome import LOOK_UP
-from orders.reconciliation.look_guards import check_not_called
+from orders.reconciliation.manual_answer_guards import check_not_called
 from orders.reconciliation.results import Snapshot, begin_reconciliation, keep_discrepancies, snapshot
 from orders.texts.errors import NotAllowedError
 

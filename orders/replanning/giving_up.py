@@ -26,7 +26,7 @@ from orders.outbox.effects import MAY_ACT, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, enqueue, wake
 from orders.outbox.freeze import LEFT, work_out
 from orders.outbox.release import release
-from orders.replanning.line import lock_line, name_built_upon, plan_behind
+from orders.replanning.trial_line import lock_line, name_built_upon, plan_behind
 from orders.rules.local_time import SHANGHAI
 from orders.rules.shape import Shape, after, fold, is_same, what_it_did
 from orders.rules.steps import FIXES, STEPS, Phase, named
@@ -36,7 +36,7 @@ from orders.trials.shapes import begun_shape, entries_of, is_meant, meant_of, no
 from orders.undoing.finish import finish_undo
 from orders.undoing.plan import put_back
 from orders.undoing.start import begin_undo
-from orders.undoing.trials import WAITS_FOR_CLAIM, release_claim
+from orders.undoing.trial_ends import WAITS_FOR_CLAIM, release_claim
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # if a step that leads to these is given up, somebody may be billed

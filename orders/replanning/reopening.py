@@ -1,7 +1,7 @@
 """Plans an order anew (contract 3.9, Resend and The shape).
 
 A compensated order is opened again. An order that has sent nothing is planned anew after the steps that undo another
-order of its line (line.py).
+order of its line (trial_line.py).
 """
 
 import datetime

@@ -13,9 +13,9 @@ from orders.incidents.incidents import close_troubles
 from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
 from orders.intake.holds import settle_followers
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
-from orders.outbox.moves import differs, move_of
+from orders.outbox.open_moves import differs, move_of
 from orders.replanning.giving_up import close_removals
-from orders.replanning.line import lock_line, name_built_upon, plan_behind
+from orders.replanning.trial_line import lock_line, name_built_upon, plan_behind
 from orders.rules.content import HashOf, Receipt, content_hash
 from orders.texts.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.trials.shape import reshape

@@ -6,7 +6,7 @@ from orders.intake.facts import open_claim
 from orders.models import Dispatch, Order, Pause
 from orders.outbox.proof import held_steps
 from orders.outbox.release import in_front_of
-from orders.pauses.pauses import holds_in_force, say_held, say_when
+from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import PARTNERS
 

@@ -31,10 +31,10 @@ from orders.outbox.outcome import Work
 from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
 from orders.restore.restored_guard import RestoreState, read_restore_state
 from orders.rules.steps import DELETIONS, Effect, Phase, channels_of, named
+from orders.sending.expired_moves import ask_starts
 from orders.sending.held_processes import hold_processes, hold_unanswered, is_held
-from orders.sending.moves_over import ask_starts
 from orders.sending.record import note_losses, record_outcomes
-from orders.start_day.moving import hold_back
+from orders.start_day.move_start import hold_back
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step

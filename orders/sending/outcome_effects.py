@@ -28,7 +28,7 @@ from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.outbox.release import release
 from orders.replanning.giving_up import answer_given_up, close_removals, settle_given_up_orders
-from orders.replanning.looks import answer_look, look_after
+from orders.replanning.verification import answer_look, look_after
 from orders.rules.steps import FIXES, STEPS, Channel, Effect, named
 from orders.sending.step_incidents import (
     close_explained,
@@ -39,7 +39,7 @@ from orders.sending.step_incidents import (
 )
 from orders.sending.step_records import write_moved, write_processes, write_records
 from orders.sending.usage import write_usage
-from orders.start_day.move_answers import answer_move, answer_start, follow_move
+from orders.start_day.move_outcomes import answer_move, answer_start, follow_move
 from orders.trials.shape import convert_trials
 from orders.undoing.finish import finish_undo, note_undone
 

@@ -13,7 +13,7 @@ from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import LOCKED_STEPS, add_event, add_events, event, lock_steps
 from orders.models import OF_START, Attempt, Dispatch, Order, OrderEvent
 from orders.outbox.leases import hand_back, still_held
-from orders.outbox.moves import is_move
+from orders.outbox.open_moves import is_move
 from orders.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
 from orders.outbox.proof import (
     asks_proof,
@@ -31,8 +31,8 @@ from orders.outbox.retry_schedule import next_try, try_again
 from orders.rules.steps import STEPS, Phase
 from orders.sending.outcome_effects import carry_out
 from orders.sending.step_records import fitting, settle_by_books
-from orders.start_day.move_answers import settle_move
-from orders.start_day.moving import is_over
+from orders.start_day.move_outcomes import settle_move
+from orders.start_day.move_start import is_over
 from orders.texts.error_messages import say_why_in_english
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome

@@ -26,20 +26,20 @@ from orders.models.dispatch import OPEN_STATES
 from orders.outbox.effects import bpm_acts, cancels_on_start, denied_by_books, later_in_line, takes_back, touched_since
 from orders.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.outbox.freeze import set_times
-from orders.outbox.moves import differs, move_of
+from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.outbox.proof import is_never_repeated
 from orders.outbox.release import NOT_FINISHED, release
 from orders.reconciliation.asking import ask_steps, why_silent
-from orders.replanning.line import cancel_after_all, is_worked_out, work_out_anew
 from orders.replanning.reopening import claims_against, open_again, why_not_open
+from orders.replanning.trial_line import cancel_after_all, is_worked_out, work_out_anew
 from orders.rules.local_time import midnight
 from orders.rules.steps import OF_COMPARISONS, STEPS, Partner, Phase, channels_of
 from orders.sending.blockers import step_waits_for
 from orders.sending.claim import paused_partners
 from orders.sending.held_processes import let_go
-from orders.sending.read_again import end_by_reading, ends_by_reading, note_begun
-from orders.start_day.moving import may_send_again
+from orders.sending.reread_answers import end_by_reading, ends_by_reading, note_begun
+from orders.start_day.move_start import may_send_again
 from orders.texts.errors import NotAllowedError
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel

@@ -11,7 +11,7 @@ from orders.models import Dispatch, Order
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
 from orders.replanning.withdrawal import withdraw_by_staff
-from orders.start_day.moving import why_moving
+from orders.start_day.move_start import why_moving
 from orders.texts.errors import NotAllowedError
 
 State = Order.State

@@ -12,7 +12,7 @@ from orders.outbox.effects import acts_of
 from orders.undoing.late import unmark_undo_asked
 from orders.undoing.plan import may_be_made
 from orders.undoing.start import give_ending
-from orders.undoing.trials import release_claim
+from orders.undoing.trial_ends import release_claim
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 

@@ -22,7 +22,7 @@ from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
 from orders.order_words.history import PARTNER_NAMES
 from orders.order_words.pause_words import slept_words
-from orders.pauses.pauses import PauseInForce
+from orders.pauses.paused_steps import PauseInForce
 from orders.people.asked_acts import waiting_for
 from orders.restore.restored_guard import is_restored
 from orders.rules.four_eyes import acts_asked

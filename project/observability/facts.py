@@ -19,7 +19,7 @@ from orders.incidents.stuck import is_stuck
 from orders.lists.scope import attributions_of, by_number, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
-from orders.pauses.pauses import PauseInForce, pauses_in_force, seconds_due
+from orders.pauses.paused_steps import PauseInForce, pauses_in_force, seconds_due
 from orders.restore.restored_guard import read_restore_state
 from orders.rules.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiry import Expiry, expiring

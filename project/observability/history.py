@@ -16,7 +16,7 @@ from integrations.base.counting import CountedCollector
 from notifications.models import Mail
 from orders.db.disk import replace_file
 from orders.models import Dispatch
-from orders.pauses.pauses import pauses_in_force
+from orders.pauses.paused_steps import pauses_in_force
 from orders.rules.steps import Channel
 
 KEPT = 3700  # seconds

@@ -88,7 +88,7 @@ def both(*patches: Patch) -> Patch:
 
 def looks_where(fits: Callable) -> Callable:
     """`look_after` that leaves out the steps that do not fit."""
-    from orders.replanning.looks import look_after
+    from orders.replanning.verification import look_after
 
     return lambda rows, calls, *, now: look_after(filter(fits, rows), calls, now=now)
 
@@ -105,10 +105,10 @@ def known_defects() -> dict[str, Mend]:
     from orders.models import Dispatch, OrderDomain
     from orders.outbox import effects
     from orders.reconciliation import results
-    from orders.replanning import deciding, reopening, withdrawal
+    from orders.replanning import bpm_decision, reopening, withdrawal
     from orders.sending import outcome_effects, resend, step_incidents, step_records
     from orders.sending import record as outcomes
-    from orders.start_day import move_answers
+    from orders.start_day import move_outcomes
     from orders.undoing import finish, late, plan, start
 
     acts_of, release_claim = effects.acts_of, finish.release_claim
@@ -162,7 +162,7 @@ def known_defects() -> dict[str, Mend]:
         "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, order_warnings)),
         "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
         "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),
-        "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_answers)),
+        "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_outcomes)),
         "14 an incident ends with what it was about": Mend(put("ENDED_STEPS", [], incidents)),
         "14 a refused move's incident ends with its day": Mend(
             put("NEVER_END_BY_THEMSELVES", all_that_last, incidents)
@@ -170,7 +170,7 @@ def known_defects() -> dict[str, Mend]:
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), step_incidents)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),
-        "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, deciding)),
+        "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, bpm_decision)),
         "given up is open": Mend(put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish)),
     }
     return {name: replace(mend, noticed_by=NOTICED_BY[name]) for name, mend in found.items()}

@@ -23,7 +23,7 @@ def late_calls() -> dict[str, Mend]:
     """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
     from orders.actions import take
     from orders.outbox import effects
-    from orders.replanning import giving_up, looks
+    from orders.replanning import giving_up, verification
     from orders.rules.steps import FIXES, Step
     from orders.sending import outcome_effects
     from orders.undoing import plan
@@ -67,7 +67,9 @@ def late_calls() -> dict[str, Mend]:
         # The trial's cancel is planned for what is there alone.
         "6 a late undoing behind a creation under way": Mend(put("_trials_end", of_what_is_there, plan)),
         # The looks only look.
-        "6 what is not as meant is sent again": Mend(put("_put_own_right", lambda row, records, now: None, looks)),
+        "6 what is not as meant is sent again": Mend(
+            put("_put_own_right", lambda row, records, now: None, verification)
+        ),
     }
     return {
         name: dataclasses.replace(mend, noticed_by=f"test_found_late.py::test_{NOTICED_BY[name]}")

@@ -213,7 +213,7 @@ def _of_the_state() -> dict[str, Mend]:
     from orders.history.order_writes import move_trial
     from orders.replanning import giving_up
     from orders.trials import shape as keeping
-    from orders.undoing import trials
+    from orders.undoing import trial_ends
 
     refresh_trial = keeping.refresh_trial
 
@@ -229,21 +229,23 @@ def _of_the_state() -> dict[str, Mend]:
         # The state is not moved when the shape changes.
         "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping)),
         # A trial without live records is ended.
-        "19 what is live does not decide": Mend(put("refresh_trial", ends_without_records, keeping, giving_up, trials)),
+        "19 what is live does not decide": Mend(
+            put("refresh_trial", ends_without_records, keeping, giving_up, trial_ends)
+        ),
     }
 
 
 def _of_taking_back() -> dict[str, Mend]:
     from orders.models import BillingRecord
     from orders.outbox import freeze
-    from orders.replanning import giving_up, line, withdrawal
+    from orders.replanning import giving_up, trial_line, withdrawal
     from orders.rules.steps import Step
     from orders.sending import record as outcomes
     from orders.sending import step_incidents, step_records
     from orders.undoing import start
 
     set_times, work_out, to_restore = freeze.set_times, freeze.work_out, freeze.WANTED[Step.RESTORE_TRIAL]
-    meant_now, plan_undo, open_incident = freeze.meant_now, start.plan_undo, line.open_incident
+    meant_now, plan_undo, open_incident = freeze.meant_now, start.plan_undo, trial_line.open_incident
 
     def keeps_its_end(row, records):
         ends = {pk: records[pk].cancel_time for pk in row.records if pk in records}
@@ -272,7 +274,7 @@ def _of_taking_back() -> dict[str, Mend]:
         return meant_now(trial, dataclasses.replace(shape, end=None), **named) and shape
 
     def change_alone(order, *, code, **named):
-        if code != line.BUILT_UPON or order.kind != "activation":
+        if code != trial_line.BUILT_UPON or order.kind != "activation":
             open_incident(order, code=code, **named)
 
     return {
@@ -284,7 +286,9 @@ def _of_taking_back() -> dict[str, Mend]:
             both(put("plan_undo", plan_with_records, start), put("work_out", as_planned, freeze))
         ),
         # What has sent nothing keeps its plan.
-        "19 planned anew behind it": Mend(put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, line)),
+        "19 planned anew behind it": Mend(
+            put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, trial_line)
+        ),
         # An undoing restores after the end, and cancels nothing that runs on.
         "19 the end has passed": Mend(put("meant_now", meant_after_its_end, freeze)),
         # A refused cancel counts as refused for all its records.
@@ -292,5 +296,5 @@ def _of_taking_back() -> dict[str, Mend]:
         # An incident of a change's billing does not name its trial.
         "14 the trial is named": Mend(put("_names_trial", lambda row: False, step_incidents)),
         # `change_built_upon` names the change alone.
-        "3.10 named both": Mend(put("open_incident", change_alone, line)),
+        "3.10 named both": Mend(put("open_incident", change_alone, trial_line)),
     }

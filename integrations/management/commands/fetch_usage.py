@@ -12,7 +12,7 @@ from integrations.outbound import rate
 from integrations.outbound.http import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
-from orders.pauses.pauses import why_paused
+from orders.pauses.paused_steps import why_paused
 from orders.sending.usage import store_usage
 from orders.trials.shapes import shape_of
 

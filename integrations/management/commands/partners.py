@@ -43,7 +43,7 @@ from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
 from orders.order_page.calls import curl_line, headers_with
 from orders.outbox.freeze import read_records
-from orders.pauses.pauses import why_paused
+from orders.pauses.paused_steps import why_paused
 from orders.rules.steps import STEPS, call_name
 from orders.trials.shapes import shape_of
 

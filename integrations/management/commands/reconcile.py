@@ -26,7 +26,7 @@ from orders.management.order_command import (
 )
 from orders.management.progress import Progress
 from orders.models import Difference, Order
-from orders.pauses.pauses import why_paused
+from orders.pauses.paused_steps import why_paused
 from orders.texts.error_messages import say_why_in_english
 from orders.texts.secrets_in_text import without_named_secrets
 

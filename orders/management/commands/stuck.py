@@ -11,7 +11,7 @@ from orders.incidents.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Re
 from orders.management.arguments import day
 from orders.management.bilingual import in_language, with_code
 from orders.models import Difference, Dispatch, Order
-from orders.pauses.pauses import pauses_in_force, say_paused, steps
+from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
 from orders.texts.incident_texts import cause_of
 
 MAX_REASONS = 3

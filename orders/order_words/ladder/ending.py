@@ -22,10 +22,10 @@ from orders.order_words.ladder.step_rungs import (
     never_begun,
     skipped,
 )
-from orders.outbox.moves import differs, unresolved
+from orders.outbox.open_moves import differs, unresolved
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
-from orders.start_day.moving import may_send_again, start_of
+from orders.start_day.move_start import may_send_again, start_of
 from orders.texts.incident_texts import Cause, cause_of
 from orders.texts.meanings import ACCEPTED
 from orders.trials.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE

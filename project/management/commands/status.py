@@ -11,7 +11,7 @@ from integrations.base.database_deadline import LOOK, database_deadline
 from integrations.probes import probe_all
 from orders.history.actors import spoken
 from orders.management.lost_entries import lines_of_lost_entries
-from orders.pauses.pauses import steps
+from orders.pauses.paused_steps import steps
 from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
 from project.trail.settings_trail import changed_since_start

@@ -17,7 +17,7 @@ from orders.models import BillingRecord, Dispatch, Order, asks_about, question_a
 from orders.outbox.effects import LateCall, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, build_step, enqueue
 from orders.outbox.freeze import LEFT, work_out
-from orders.outbox.moves import move_of
+from orders.outbox.open_moves import move_of
 from orders.outbox.release import NOT_FINISHED
 from orders.rules.steps import FIXES, Step
 from orders.undoing.plan import put_right

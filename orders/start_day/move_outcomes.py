@@ -20,7 +20,7 @@ from orders.outbox.freeze import moved_to
 from orders.outbox.release import release
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
-from orders.start_day.moving import move_start_to, start_of
+from orders.start_day.move_start import move_start_to, start_of
 from orders.texts.errors import NotAllowedError
 from orders.undoing.late import is_late
 

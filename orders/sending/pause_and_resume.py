@@ -22,10 +22,10 @@ from orders.mails.mails import queue_mail
 from orders.models import Incident, Order, PartnerHold, Pause
 from orders.outbox.enqueue import wake
 from orders.outbox.proof import PARTNER_OF, end_holds, held_steps, rules
-from orders.pauses.pauses import count_waiting, slept_through, waiting_steps
+from orders.pauses.paused_steps import count_waiting, slept_through, waiting_steps
 from orders.rules.steps import OUTSIDE, Partner, Step
 from orders.sending.claim import PAUSE_LOCK
-from orders.sending.read_again import read_partner_again
+from orders.sending.reread_answers import read_partner_again
 from orders.texts.errors import NotAllowedError, check_reason
 
 REMIND_AFTER = datetime.timedelta(hours=4)

@@ -17,8 +17,8 @@ from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.outcome import Outcome
 from orders.sending.outcome_effects import carry_out
 from orders.sending.record import note_losses
-from orders.start_day.move_answers import settle_move
-from orders.start_day.moving import is_over
+from orders.start_day.move_outcomes import settle_move
+from orders.start_day.move_start import is_over
 
 State, Step = Dispatch.State, Dispatch.Step
 OPEN = Q(Among("state", "due", "retrying", "sending"))  # as in `dispatch_due` (orders/models/dispatch.py)
