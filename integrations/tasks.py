@@ -28,7 +28,7 @@ from orders.attachments.files import recheck_files
 from orders.books.books import has_look_up
 from orders.intake.holds import settle_arrived
 from orders.models import Reconciliation
-from orders.office.bulk.parts import run_part
+from orders.office.bulk.run_parts import run_part
 from orders.office.exports.run import run_export
 from orders.outbox.enqueue import wake
 from orders.search.index import index_orders

@@ -283,7 +283,7 @@ def test_only_enqueue_makes_outbox_rows():
     assert places(makes_dispatch, "orders/outbox/enqueue.py") == []
 
 
-PURE = ("orders/intake/planning.py", "orders/rules/shape.py")
+PURE = ("orders/intake/planning.py", "orders/rules/trial_shape.py")
 NOT_PURE = ("django", "orders.db", *(folder[:-1].replace("/", ".") for folder in SERVICES), "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order
@@ -391,7 +391,7 @@ GUARDS = {
     is_impure: [
         ("from django.db import models", 1),
         ("from django.utils import timezone", 1),
-        ("from orders.trials.shape import reshape", 1),
+        ("from orders.trials.shape_writes import reshape", 1),
         ("Order.objects.filter(pk=1)", 1),
         ("now = datetime.datetime.now()", 1),
         ("order = Order(number=number)", 1),

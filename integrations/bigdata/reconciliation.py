@@ -33,7 +33,7 @@ from orders.books.fixes import Left, obstacles
 from orders.books.held_records import NAMES_IT
 from orders.books.meant import not_meant
 from orders.models import BillingRecord, Difference, Order, Reconciliation
-from orders.outbox.effects import called_after
+from orders.outbox.billing_effects import called_after
 from orders.pauses.paused_steps import why_paused
 from orders.reconciliation import results
 from orders.reconciliation.manual_answer_guards import called_too_late

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actions.bulk import Bulk
-from orders.actions.foreseen import Foreseen
+from orders.actions.preview_sentences import Foreseen
 from orders.books.books import Look
 from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order

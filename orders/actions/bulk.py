@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from orders.db.odd_values import MOST_ID
+from orders.db.unstorable_values import MOST_ID
 from orders.history.actors import actor_kept
 from orders.lists.reason import reason_field
 from orders.texts.error_messages import say_why

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from orders.actions.accept import acceptable, differences_of, is_about_records
-from orders.actions.foreseen import Foreseen
+from orders.actions.preview_sentences import Foreseen
 from orders.actions.take import is_about_start, open_record_differences, stopped
 from orders.books.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.books.differences import BY_NAME, is_over, name_needed
@@ -18,8 +18,8 @@ from orders.incidents.order_warnings import accepted_of
 from orders.intake.facts import open_claim
 from orders.intake.holds import province_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
-from orders.outbox.freeze import work_out
 from orders.outbox.open_moves import move_of
+from orders.outbox.record_selection import work_out
 from orders.reconciliation.asking import owner_of_records
 from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
 from orders.replanning.trial_line import begun_with
@@ -31,7 +31,7 @@ from orders.start_day.move_start import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import cause_of
-from orders.trials.shapes import begun_shape, shape_of
+from orders.trials.shape_reads import begun_shape, shape_of
 from orders.undoing.late import is_late
 from orders.undoing.plan import plan_undo
 

@@ -21,11 +21,11 @@ from orders.history.order_writes import add_event, find_order, load_records, loc
 from orders.incidents.incidents import close_troubles, end_settled
 from orders.mails.mails import tell_accepted
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order
-from orders.outbox.effects import starts_in_doubt
+from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.enqueue import enqueue_next_parts, wake
-from orders.outbox.freeze import set_times
 from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
+from orders.outbox.record_selection import set_times
 from orders.outbox.release import release
 from orders.pauses.restores import is_from_before_restore
 from orders.reconciliation.asking import (
@@ -42,14 +42,14 @@ from orders.replanning.giving_up import close_removals, given_up_removals, mark_
 from orders.replanning.verification import look_behind
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Shape, last_moment
 from orders.rules.steps import STEPS, Effect
+from orders.rules.trial_shape import Shape, last_moment
 from orders.sending.record import record_read_again
 from orders.start_day.move_outcomes import take_move
 from orders.start_day.move_start import may_send_again, move_start_to
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape import refresh_trial, reshape, take_end
-from orders.trials.shapes import meant_of, shape_of
+from orders.trials.shape_reads import meant_of, shape_of
+from orders.trials.shape_writes import refresh_trial, reshape, take_end
 from orders.undoing.finish import finish_undo
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

@@ -9,7 +9,7 @@ from orders.actions import dry_run
 from orders.actions.action import Action, ReasonForm, sentences
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
-from orders.outbox.effects import may_have_acted
+from orders.outbox.billing_effects import may_have_acted
 from orders.replanning.withdrawal import why_not_withdraw, withdraw_by_staff
 from orders.start_day.start_day import call_off_start_day, why_not_call_off
 from orders.texts.errors import NotAllowedError, OrderError, TrialClaimedError

@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from orders.actions.asked_decision import AskedDecision
-from orders.actions.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
+from orders.actions.run_action import ChangedMeanwhileError, ForeseenOtherwiseError
 from orders.actions.table import label_of
 from orders.books.books import BooksSilentError
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.filters import day_filter
 from orders.lists.personal_data import mask_text_or_json

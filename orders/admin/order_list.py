@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_name, mask_phone
 from notifications.models import Mail
 from orders.db.expressions import Among
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.incidents.awaiting_approval import is_returned
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.incidents.order_warnings import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
@@ -63,7 +63,7 @@ from orders.pauses.paused_steps import to_paused, waits_for_paused
 from orders.people.owned_work import set_owners
 from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
 from orders.texts.incident_texts import cause_of
-from orders.trials.shapes import is_ending, shape_row
+from orders.trials.shape_reads import is_ending, shape_row
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
@@ -312,7 +312,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
 
 
 def set_service_now(rows: Iterable[Order]) -> None:
-    """Sets `service_now`, the service type of `orders.trials.shapes.SERVICE_NOW`.
+    """Sets `service_now`, the service type of `orders.trials.shape_reads.SERVICE_NOW`.
 
     A query only where a change moved one.
     """

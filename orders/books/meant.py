@@ -15,12 +15,12 @@ from orders.books.differences import close_differences, is_over, open_found, upd
 from orders.incidents.incident_codes import DIFFERENCE
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain
-from orders.outbox.freeze import LEFT
+from orders.outbox.record_selection import LEFT
 from orders.outbox.release import NOT_FINISHED, WAITED_FOR
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Shape
-from orders.trials.shapes import is_meant, meant_of
+from orders.rules.trial_shape import Shape
+from orders.trials.shape_reads import is_meant, meant_of
 
 Record, State, Kind = BillingRecord.State, Order.State, Order.Kind
 NOT_MEANT = Difference.Kind.NOT_MEANT

@@ -19,7 +19,7 @@ from orders.incidents.incidents import close_troubles, end_settled, open_inciden
 from orders.intake.write import take_place
 from orders.mails.mails import queue_mail, tell_accepted
 from orders.models import Attempt, Dispatch, Order
-from orders.outbox.effects import starts_in_doubt
+from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.enqueue import wake
 from orders.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.outbox.release import release

@@ -13,7 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django_q.models import Failure
 
-from orders.db.applied import applied_migrations
+from orders.db.applied_migrations import applied_migrations
 from orders.incidents.incidents import end_incidents, lock_incidents
 from orders.models import InboundMessage, Incident
 from orders.models.inbound import ACCEPTED

@@ -21,7 +21,7 @@ from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTN
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
-from orders.outbox.freeze import LEFT
+from orders.outbox.record_selection import LEFT
 from orders.outbox.release import behind_what_stopped
 from orders.rules.steps import STEPS, Channel, Partner, Phase
 

@@ -15,8 +15,8 @@ from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, 
 from orders.outbox.release import NOT_FINISHED, WAITED_FOR
 from orders.rules.content import OrderContent, shown
 from orders.texts.errors import ContentError
-from orders.trials.shape import LAST_NUMBERS, number_after
-from orders.trials.shapes import shape_from, shape_of
+from orders.trials.shape_reads import shape_from, shape_of
+from orders.trials.shape_writes import LAST_NUMBERS, number_after
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]

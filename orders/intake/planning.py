@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.content import OrderContent, domain_key
 from orders.rules.local_time import SHANGHAI, midnight
-from orders.rules.shape import Said, Shape, after
 from orders.rules.steps import STEPS, Channel, Step
+from orders.rules.trial_shape import Said, Shape, after
 from orders.texts.errors import ContentError
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State

@@ -32,7 +32,7 @@ from orders.outbox.release import release
 from orders.restore.restored_guard import remember
 from orders.rules.content import OrderContent, domain_key
 from orders.rules.steps import STEPS, Effect, Phase, Step
-from orders.trials.shape import keep_change
+from orders.trials.shape_writes import keep_change
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a plan; all other billing steps have "new"

@@ -13,7 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
-from orders.db.odd_values import NONSENSE
+from orders.db.unstorable_values import NONSENSE
 from orders.lists.columns import can_choose
 from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.list_query import COLUMNS, NOTHING, NUMBER, ORDER_VAR, PAGE_VAR, SEARCH_VAR, VIEW, reads_of, said_as

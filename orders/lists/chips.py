@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import column
-from orders.texts.meanings import ACCEPTED, meaning_of
+from orders.texts.state_meanings import ACCEPTED, meaning_of
 
 Tones = Iterable[TextChoices]
 ChipParts = tuple[str, str | Promise, str | Promise]

@@ -20,8 +20,8 @@ from django.db.models.functions import Coalesce
 from django.http import QueryDict
 from django.utils.dateparse import parse_date, parse_datetime
 
-from orders.db.bounded_time import bounded_time
-from orders.db.odd_values import NONSENSE
+from orders.db.query_time_limit import bounded_time
+from orders.db.unstorable_values import NONSENSE
 from orders.lists.list_query import NOT_OF_THE_FILTER, read_query, said_as, unread_list
 from orders.texts.errors import OrderError
 

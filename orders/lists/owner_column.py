@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.history.actors import name_of, person_words
 from orders.history.owners import OWN, staff_with
 from orders.lists.cells import column

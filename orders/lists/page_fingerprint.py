@@ -20,7 +20,7 @@ from django.db.models.expressions import CombinedExpression, Value
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.models import Attempt, Difference, InboundMessage, Incident, IncidentNote, Order, OrderEvent, Pause
 from orders.people.owned_work import is_nobodys, is_of
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from orders.lists.chips import Tones, add_tones
-from orders.texts.meanings import Meanings, add_meanings
+from orders.texts.state_meanings import Meanings, add_meanings
 
 
 class Section(TextChoices):

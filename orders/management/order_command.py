@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.actions.action import Action
-from orders.actions.carrying_out import account_named, ask_second, needs_second, why_not_ask
+from orders.actions.run_action import account_named, ask_second, needs_second, why_not_ask
 from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError, Look, RecordFileError, client
 from orders.history.actors import staff_actor

@@ -80,7 +80,7 @@ class IndexedOrder(models.Model):
 
 
 class SearchPiece(models.Model):
-    """A part of a text that can be found, from one of its places to its end. `orders.rules.pieces` has the rule.
+    """A part of a text that can be found, from one of its places to its end. `orders.rules.search_pieces` has the rule.
 
     `piece` is UTF-8, so that both databases compare it byte by byte, whatever their collation. `before` are the few
     characters in front of it. `target` is the id of the first OrderDomain with that domain, else of the first order

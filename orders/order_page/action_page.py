@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.actions.action import Action, ReasonForm
-from orders.actions.carrying_out import (
+from orders.actions.run_action import (
     ChangedMeanwhileError,
     ForeseenOtherwiseError,
     ask_second,

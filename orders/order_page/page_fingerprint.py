@@ -5,7 +5,7 @@ import datetime
 from django.db.models import Subquery, Sum
 
 from orders.db.compiled_sql import Slot
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.page_fingerprint import Counted, Figures, Fingerprint, newest
 from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, OrderEvent, Pause

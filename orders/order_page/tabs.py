@@ -27,12 +27,12 @@ from orders.order_words.family import family_of
 from orders.order_words.history import FILTERS, describe, events_of
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import content_text
-from orders.reports.times import Stretch, Why, placed, times_of
+from orders.reports.order_times import Stretch, Why, placed, times_of
 from orders.rules.steps import OTHER_CHANNELS
 from orders.texts.error_messages import say
 from orders.texts.refusal_hints import why_refused
 from orders.texts.untrusted_text import pretty
-from orders.trials.shape_parts import parts_of
+from orders.trials.shape_sources import parts_of
 
 Kind, Step = Order.Kind, Dispatch.Step
 TONES = ("red", "amber", "grey")

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.lists.live_pages import answer_live_page, is_partial
 from orders.lists.neighbours import FROM_LIST, PLACE, Neighbours, find_neighbours
 from orders.models import Order

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from orders.books.books import Look, has_look_up
 from orders.history.order_writes import load_records
 from orders.models import Dispatch, Order
-from orders.outbox.effects import called_after
+from orders.outbox.billing_effects import called_after
 from orders.texts.errors import NotAllowedError
 
 Step = Dispatch.Step

@@ -29,13 +29,13 @@ from orders.books.meant import MADE, end_beside, not_meant
 from orders.history.order_writes import add_event, lock_order, lock_orders
 from orders.mails.mails import queue_mail
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
-from orders.outbox.effects import late_calls
+from orders.outbox.billing_effects import late_calls
 from orders.outbox.enqueue import wake
 from orders.replanning.giving_up import close_removals, given_up_removals
 from orders.rules.content import domain_key
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape import refresh_trial
-from orders.trials.shapes import is_meant, meant_of, shape_of
+from orders.trials.shape_reads import is_meant, meant_of, shape_of
+from orders.trials.shape_writes import refresh_trial
 
 Record, Step = BillingRecord.State, Dispatch.Step
 SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}

@@ -11,7 +11,7 @@ from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled
 from orders.mails.mails import tell_accepted
 from orders.models import Order
-from orders.outbox.effects import bpm_acts
+from orders.outbox.billing_effects import bpm_acts
 from orders.outbox.enqueue import wake
 from orders.replanning.reopening import claims_against, open_again, why_not_open
 from orders.texts.errors import NotAllowedError, check_reason

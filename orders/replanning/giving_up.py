@@ -22,17 +22,17 @@ from orders.intake.facts import open_claim
 from orders.intake.holds import settle_followers
 from orders.models import NOTES, PUTS_BACK, BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.effects import MAY_ACT, late_calls, may_act_until
+from orders.outbox.billing_effects import MAY_ACT, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, enqueue, wake
-from orders.outbox.freeze import LEFT, work_out
+from orders.outbox.record_selection import LEFT, work_out
 from orders.outbox.release import release
 from orders.replanning.trial_line import lock_line, name_built_upon, plan_behind
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Shape, after, fold, is_same, what_it_did
 from orders.rules.steps import FIXES, STEPS, Phase, named
+from orders.rules.trial_shape import Shape, after, fold, is_same, what_it_did
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape import end_trial, refresh_trial, reshape
-from orders.trials.shapes import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
+from orders.trials.shape_reads import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
+from orders.trials.shape_writes import end_trial, refresh_trial, reshape
 from orders.undoing.finish import finish_undo
 from orders.undoing.plan import put_back
 from orders.undoing.start import begin_undo

@@ -20,14 +20,14 @@ from orders.intake.write import claim_trial, write_plan
 from orders.mails.mails import tell_accepted
 from orders.models import NOTES, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.effects import bpm_acts
+from orders.outbox.billing_effects import bpm_acts
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import FIXES, STEPS, Phase
 from orders.texts.error_messages import AT_ONCE, say_why_in_english
 from orders.texts.errors import NotAllowedError
-from orders.trials.shape import reshape
-from orders.trials.shapes import shape_of
+from orders.trials.shape_reads import shape_of
+from orders.trials.shape_writes import reshape
 from orders.undoing.finish import given_up_undoing
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel

@@ -9,14 +9,14 @@ from orders.history.order_writes import add_event, refresh_states
 from orders.incidents.incident_codes import BUILT_UPON
 from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order, TrialClaim
-from orders.outbox.effects import takes_back
+from orders.outbox.billing_effects import takes_back
 from orders.outbox.enqueue import build_replacement, enqueue
 from orders.outbox.release import NOT_FINISHED, release
 from orders.replanning.reopening import plan_anew
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Shape
-from orders.trials.shape import reshape
-from orders.trials.shapes import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
+from orders.rules.trial_shape import Shape
+from orders.trials.shape_reads import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
+from orders.trials.shape_writes import reshape
 from orders.undoing.plan import put_back
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind

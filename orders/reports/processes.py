@@ -3,7 +3,7 @@
 import datetime
 
 from orders.models import Attempt, Order, OrderText, SearchPiece
-from orders.rules.pieces import folded, whole_piece
+from orders.rules.search_pieces import folded, whole_piece
 from orders.rules.steps import Step
 
 NOT_INDEXED = datetime.timedelta(hours=1)  # within which the search's index has not seen a process yet

@@ -31,8 +31,8 @@ from orders.models import (
 )
 from orders.models.inbound import ACCEPTED
 from orders.rules.content import domain_key, domain_meant, unicode_form
-from orders.rules.pieces import beginning, folded, is_long_enough, lookups_of
-from orders.search.pieces import EVERY, Kind, orders_with, targets_of
+from orders.rules.search_pieces import beginning, folded, is_long_enough, lookups_of
+from orders.search.piece_index import EVERY, Kind, orders_with, targets_of
 
 CANDIDATES, PLACES = 250, 5000
 SHORTEST = 3  # letters of a term that is looked up among whole parts of domains

@@ -15,8 +15,8 @@ from orders.intake.customer_names import name_of
 from orders.intake.manual_trials import ENTERED
 from orders.models import Customer, DomainText, Order, OrderDomain, OrderEvent, OrderText, TextProgress
 from orders.rules.content import unicode_form
-from orders.rules.pieces import folded
-from orders.search.pieces import add_customers
+from orders.rules.search_pieces import folded
+from orders.search.piece_index import add_customers
 
 BATCH = 100  # orders of a transaction
 DOMAINS, MAX_DOMAINS = 500, 5000  # domains of a transaction, and of a batch

@@ -30,11 +30,11 @@ from orders.lists.scope import attributions_of, by_number, limit, seen_orders, w
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province
 from orders.people.staff_events import note_phone_searched
 from orders.rules.content import domain_meant
-from orders.rules.pieces import folded, is_long_enough
+from orders.rules.search_pieces import folded, is_long_enough
 from orders.search import find
 from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, term_meant
-from orders.search.pieces import EVERY
-from orders.search.pieces import Kind as Piece
+from orders.search.piece_index import EVERY
+from orders.search.piece_index import Kind as Piece
 from orders.texts.refusal_hints import why_refused
 
 IN_BOX, ON_PAGE = 6, 50

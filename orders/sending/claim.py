@@ -14,8 +14,7 @@ from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order, Pause
-from orders.outbox.effects import ACTED
-from orders.outbox.freeze import read_records
+from orders.outbox.billing_effects import ACTED
 from orders.outbox.leases import (
     NEVER_LOST,
     TAKEN,
@@ -29,6 +28,7 @@ from orders.outbox.leases import (
 )
 from orders.outbox.outcome import Work
 from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
+from orders.outbox.record_selection import read_records
 from orders.restore.restored_guard import RestoreState, read_restore_state
 from orders.rules.steps import DELETIONS, Effect, Phase, channels_of, named
 from orders.sending.expired_moves import ask_starts

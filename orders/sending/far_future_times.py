@@ -16,7 +16,7 @@ from orders.attachments.files import MAILED_AGAIN
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import add_events, event
 from orders.models import Dispatch, OrderEvent
-from orders.outbox.effects import MAY_ACT
+from orders.outbox.billing_effects import MAY_ACT
 from orders.outbox.retry_schedule import longest_wait
 from orders.rules.steps import Step
 

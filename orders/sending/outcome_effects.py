@@ -23,13 +23,14 @@ from orders.incidents.incidents import end_settled, lock_incidents
 from orders.mails.mails import ACCEPTED, tell_accepted
 from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
-from orders.outbox.effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
+from orders.outbox.billing_effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
 from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.outbox.release import release
 from orders.replanning.giving_up import answer_given_up, close_removals, settle_given_up_orders
 from orders.replanning.verification import answer_look, look_after
 from orders.rules.steps import FIXES, STEPS, Channel, Effect, named
+from orders.sending.record_updates import write_moved, write_processes, write_records
 from orders.sending.step_incidents import (
     close_explained,
     compensate,
@@ -37,10 +38,9 @@ from orders.sending.step_incidents import (
     note_acted_before,
     note_failure,
 )
-from orders.sending.step_records import write_moved, write_processes, write_records
 from orders.sending.usage import write_usage
 from orders.start_day.move_outcomes import answer_move, answer_start, follow_move
-from orders.trials.shape import convert_trials
+from orders.trials.shape_writes import convert_trials
 from orders.undoing.finish import finish_undo, note_undone
 
 State, Step, Result = Dispatch.State, Dispatch.Step, Attempt.Outcome

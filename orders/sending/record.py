@@ -30,7 +30,7 @@ from orders.outbox.proof import (
 from orders.outbox.retry_schedule import next_try, try_again
 from orders.rules.steps import STEPS, Phase
 from orders.sending.outcome_effects import carry_out
-from orders.sending.step_records import fitting, settle_by_books
+from orders.sending.record_updates import fitting, settle_by_books
 from orders.start_day.move_outcomes import settle_move
 from orders.start_day.move_start import is_over
 from orders.texts.error_messages import say_why_in_english

@@ -23,12 +23,19 @@ from orders.incidents.incidents import end_settled
 from orders.mails.mail_resend import send_again
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.effects import bpm_acts, cancels_on_start, denied_by_books, later_in_line, takes_back, touched_since
+from orders.outbox.billing_effects import (
+    bpm_acts,
+    cancels_on_start,
+    denied_by_books,
+    later_in_line,
+    takes_back,
+    touched_since,
+)
 from orders.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
-from orders.outbox.freeze import set_times
 from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.outbox.proof import is_never_repeated
+from orders.outbox.record_selection import set_times
 from orders.outbox.release import NOT_FINISHED, release
 from orders.reconciliation.asking import ask_steps, why_silent
 from orders.replanning.reopening import claims_against, open_again, why_not_open

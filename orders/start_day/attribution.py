@@ -15,9 +15,9 @@ from orders.history.order_writes import add_event, find_order, lock_orders
 from orders.intake.holds import province_of
 from orders.models import BillingRecord, Dispatch, Order, Province
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.effects import MAY_ACT
+from orders.outbox.billing_effects import MAY_ACT
 from orders.outbox.enqueue import build_step, enqueue, wake
-from orders.outbox.freeze import WAS_IN
+from orders.outbox.record_selection import WAS_IN
 from orders.outbox.release import NOT_FINISHED
 from orders.rules.steps import SENDS_NOTHING
 from orders.texts.errors import NotAllowedError, check_reason

@@ -14,9 +14,9 @@ from orders.history.order_writes import load_records
 from orders.incidents.incident_codes import MOVE_FAILED
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import NOTES, BillingRecord, Difference, Dispatch, Order, question_about
-from orders.outbox.effects import late_calls, may_act_until
+from orders.outbox.billing_effects import late_calls, may_act_until
 from orders.outbox.enqueue import build_step, enqueue
-from orders.outbox.freeze import moved_to
+from orders.outbox.record_selection import moved_to
 from orders.outbox.release import release
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner

@@ -9,7 +9,7 @@ from orders.history.order_writes import add_event, lock_order
 from orders.incidents.incident_codes import COMPENSATED
 from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order
-from orders.outbox.effects import acts_of
+from orders.outbox.billing_effects import acts_of
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.undoing.finish import finish_undo
 from orders.undoing.late import is_late

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from orders.db.compiled_sql import update_rows
 from orders.intake.holds import settle_followers
 from orders.models import IS_LAST, ONLY_LAST, BillingRecord, Dispatch, Order, TrialClaim
-from orders.outbox.effects import acts_of
+from orders.outbox.billing_effects import acts_of
 from orders.undoing.late import unmark_undo_asked
 from orders.undoing.plan import may_be_made
 from orders.undoing.start import give_ending

@@ -11,7 +11,7 @@ from orders.history.order_writes import add_event
 from orders.incidents.incident_codes import LATE_UNDO
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import BillingRecord, Dispatch, Order
-from orders.outbox.freeze import moved_to
+from orders.outbox.record_selection import moved_to
 
 A_DAY = datetime.timedelta(days=1)
 

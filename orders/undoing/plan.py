@@ -1,14 +1,14 @@
 """Plans the steps that undo an order, as orders.intake.planning does those of an order (contract 3.9, Compensation's
 order and Unknown).
 
-A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.freeze).
+A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.record_selection).
 """
 
 import datetime
 from collections.abc import Collection, Iterable
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.outbox.effects import MAY_ACT, acts_of, late_calls, may_act_until
+from orders.outbox.billing_effects import MAY_ACT, acts_of, late_calls, may_act_until
 from orders.outbox.enqueue import build_step
 from orders.rules.steps import DELETIONS, Phase
 

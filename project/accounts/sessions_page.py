@@ -17,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.history.actors import name_of, staff_actor
 from orders.history.second_person import second_person_words
 from orders.history.trail_writes import Code

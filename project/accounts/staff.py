@@ -25,7 +25,7 @@ from django.utils.translation import pgettext_lazy
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.history.actors import ACTORS, name_of, person_words, staff_actor
 from orders.history.second_person import second_person_words
 from orders.lists.cells import column

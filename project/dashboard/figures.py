@@ -16,7 +16,7 @@ from orders.lists.filters import DAY
 from orders.lists.scope import by_number, limit
 from orders.models import AffectedOrder, Conflict, Order
 from orders.rules.local_time import midnight
-from orders.trials.shapes import trials_ending
+from orders.trials.shape_reads import trials_ending
 from project.observability.facts import ALL, Waits
 
 STOPPED = "stopped"

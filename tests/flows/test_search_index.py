@@ -25,10 +25,10 @@ from orders.models import (
     TextProgress,
 )
 from orders.rules.content import domain_key
-from orders.rules.pieces import lookups_of, pieces_of, whole_piece
+from orders.rules.search_pieces import lookups_of, pieces_of, whole_piece
 from orders.search import find
 from orders.search import index as search_index
-from orders.search.pieces import add_customers, targets_of
+from orders.search.piece_index import add_customers, targets_of
 from tests import factories as make
 from tests.flows.contents import activation, change, trial
 

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from orders.actions.asked_decision import AskedDecision
-from orders.actions.carrying_out import (
+from orders.actions.run_action import (
     ChangedMeanwhileError,
     ForeseenOtherwiseError,
     ask_second,

@@ -103,15 +103,15 @@ def known_defects() -> dict[str, Mend]:
     from orders.bpm import approvals
     from orders.incidents import incident_codes, incident_handling, incidents, order_warnings
     from orders.models import Dispatch, OrderDomain
-    from orders.outbox import effects
+    from orders.outbox import billing_effects
     from orders.reconciliation import results
     from orders.replanning import bpm_decision, reopening, withdrawal
-    from orders.sending import outcome_effects, resend, step_incidents, step_records
+    from orders.sending import outcome_effects, record_updates, resend, step_incidents
     from orders.sending import record as outcomes
     from orders.start_day import move_outcomes
     from orders.undoing import finish, late, plan, start
 
-    acts_of, release_claim = effects.acts_of, finish.release_claim
+    acts_of, release_claim = billing_effects.acts_of, finish.release_claim
 
     def newest_only(order):
         return [row for row in acts_of(order) if not row.superseded]
@@ -151,7 +151,9 @@ def known_defects() -> dict[str, Mend]:
             put("look_after", looks_where(lambda row: row.undo), outcome_effects)
         ),
         "7 409 is as if nothing had been": Mend(put("fitting", lambda rows, outcomes: set(), outcomes)),
-        "7 the times of a 409 are not taken": Mend(put("take_times", lambda row, records, outcome: None, step_records)),
+        "7 the times of a 409 are not taken": Mend(
+            put("take_times", lambda row, records, outcome: None, record_updates)
+        ),
         "7 --fix does all": Mend(put("_why_left", lambda self, one, record: None, fixes.FixPlan)),
         "8 a refused step of a withdrawn order stays": Mend(put("close_refused", lambda order: 0, withdrawal)),
         "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, approvals)),

@@ -51,7 +51,7 @@ def moves() -> dict[str, Mend]:
 
 def _of_asking() -> dict[str, Mend]:
     from orders.actions import dry_run
-    from orders.outbox import enqueue, freeze
+    from orders.outbox import enqueue, record_selection
     from orders.sending import claim, expired_moves, record
     from orders.start_day import move_outcomes, move_start
 
@@ -67,7 +67,7 @@ def _of_asking() -> dict[str, Mend]:
     def midnight_of_today(row):
         return moved_to(row) if row.new_start else row.frozen_at.replace(hour=0, minute=0, second=0)
 
-    moved_to = freeze.moved_to
+    moved_to = record_selection.moved_to
 
     def same_key(order, step, /, **fields):
         row = build_step(order, step, **fields)
@@ -88,7 +88,7 @@ def _of_asking() -> dict[str, Mend]:
         # Every move of an order has the first key.
         "18 a move of its own key": Mend(put("build_step", same_key, move_start)),
         # To today is its midnight.
-        "18 to today: its T": Mend(put("moved_to", midnight_of_today, freeze, move_start, move_outcomes)),
+        "18 to today: its T": Mend(put("moved_to", midnight_of_today, record_selection, move_start, move_outcomes)),
         # Any day will do.
         "18 today or later": Mend(put("why_not_on", any_day, move_start, dry_run)),
         # Nobody looks for calls without an answer.

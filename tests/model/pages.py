@@ -17,7 +17,7 @@ from integrations.api.authentication import Reader
 from integrations.api.views import OrdersView, OrderView
 from integrations.models import ApiToken
 from orders.actions.action import Action
-from orders.actions.carrying_out import ChangedMeanwhileError, carry_out
+from orders.actions.run_action import ChangedMeanwhileError, carry_out
 from orders.actions.table import DECISIONS, offered_decisions
 from orders.books.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of

@@ -33,9 +33,9 @@ from orders.models import (
 from orders.models.querysets import STOPPED_BY
 from orders.restore.restored_guard import is_restored
 from orders.rules.content import domain_key
-from orders.rules.shape import fold, is_same
 from orders.rules.steps import STEPS, Phase
-from orders.trials.shapes import SERVICE_NOW, entries_of, read_shape
+from orders.rules.trial_shape import fold, is_same
+from orders.trials.shape_reads import SERVICE_NOW, entries_of, read_shape
 from tests.model.acts import WrongError
 from tests.model.stories import read_stories
 from tests.model.story import Story, Wrong

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from orders.rules.shape import Ending, Said, Shape, TakenEnd, fold, is_same, what_it_did
+from orders.rules.trial_shape import Ending, Said, Shape, TakenEnd, fold, is_same, what_it_did
 from tests.conftest import shanghai
 
 TRIAL = Said(number=0, domains=("a.cn", "b.cn"), service="1", end=datetime.date(2023, 9, 25))

@@ -14,7 +14,7 @@ from orders.management.progress import Progress
 from orders.models import Order
 from orders.pauses.paused_steps import why_paused
 from orders.sending.usage import store_usage
-from orders.trials.shapes import shape_of
+from orders.trials.shape_reads import shape_of
 
 
 class Command(BaseCommand):

@@ -12,7 +12,7 @@ from django.utils.translation import override
 from integrations.bboss.content import NUMBER
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bigdata.record_file import RecordFile
-from orders.actions.carrying_out import needs_second
+from orders.actions.run_action import needs_second
 from orders.actions.table import DECISIONS
 from orders.books.books import RecordFileError, has_look_up
 from orders.management.arguments import actor, add_by, add_file, check_file, day

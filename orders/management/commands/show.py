@@ -17,11 +17,11 @@ from orders.management.bilingual import both, in_language, padded, with_code, wo
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.pauses.breakers import partners_down
 from orders.reports.order_status import order_status, owner_of
-from orders.reports.times import placed, times_of
+from orders.reports.order_times import placed, times_of
 from orders.rules.steps import PARTNERS
 from orders.sending.blockers import waits_for
 from orders.texts.incident_texts import cause_of
-from orders.trials.shapes import shape_of
+from orders.trials.shape_reads import shape_of
 
 MAX_RECORDS = 20
 MAX_CANDIDATES = 10

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from orders.actions.table import BULK_ACTS
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.history.actors import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link
 from orders.lists.chips import ChipParts, chip_column, parts_of, undoubted_parts
@@ -32,7 +32,7 @@ from orders.office.bulk.meanings import MEANINGS
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run
-from orders.office.bulk.parts import stop
+from orders.office.bulk.run_parts import stop
 from orders.office.bulk.selection import AGAIN
 from orders.office.bulk.service import go_on, is_asked_for, may_go_on
 from orders.office.jobs import is_made_by

@@ -29,7 +29,7 @@ from orders.office.exports.weekly_slots import next_slot
 from orders.office.views.models import SavedView
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import OrderError
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 
 DAYS = {str(number): name for number, name in enumerate(WEEKDAYS, 1)}  # by ISO number
 WORKDAYS = "12345"

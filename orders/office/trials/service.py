@@ -42,7 +42,7 @@ from orders.restore.entered_numbers import note_numbers
 from orders.restore.restored_guard import is_restored
 from orders.rules.content import OrderContent, content_hash
 from orders.texts.errors import ContentError, NotAllowedError, OrderConflictError
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
 CHOICES = {SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice"}

@@ -16,7 +16,7 @@ from notifications.masks import mask_text
 from orders.history.order_writes import add_event
 from orders.office.views.models import SavedView
 from orders.texts.errors import NotAllowedError
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 
 LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
 LONGEST_QUERY = 2000  # so that the address of a view is taken by every browser and proxy

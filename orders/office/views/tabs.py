@@ -16,8 +16,8 @@ from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from orders.db.bounded_time import bounded_time
-from orders.db.odd_values import NONSENSE
+from orders.db.query_time_limit import bounded_time
+from orders.db.unstorable_values import NONSENSE
 from orders.lists.columns import choices_of, chosen
 from orders.lists.list_query import ALL_VAR, COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view

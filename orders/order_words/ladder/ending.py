@@ -27,8 +27,8 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
 from orders.start_day.move_start import may_send_again, start_of
 from orders.texts.incident_texts import Cause, cause_of
-from orders.texts.meanings import ACCEPTED
-from orders.trials.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
+from orders.texts.state_meanings import ACCEPTED
+from orders.trials.shape_sources import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
 WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`

@@ -14,8 +14,8 @@ from orders.incidents.order_warnings import Marks, Open
 from orders.models import Dispatch, Order, OrderEvent, Pause
 from orders.order_words.error_details import detail_text, of_finding, of_step, of_trouble
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP
-from orders.rules.shape import Shape
 from orders.rules.steps import OF_COMPARISONS, PARTNERS, Channel
+from orders.rules.trial_shape import Shape
 from orders.texts.incident_texts import CAUSES, Cause, cause_of
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held

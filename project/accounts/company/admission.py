@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
 from orders.models import Province
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 from project.accounts.permission_words import permission_words
 from project.accounts.separation import rights_of, why_not_together
 from project.base.environment import Grant

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orders.models import Order, TrialEnd
-from orders.rules.shape import Ending, Entry, Said, Shape, TakenEnd, after
-from orders.trials.shapes import entries_of
+from orders.rules.trial_shape import Ending, Entry, Said, Shape, TakenEnd, after
+from orders.trials.shape_reads import entries_of
 
 MESSAGE, CHANGE, TAKEN, ENDING = "message", "change", "taken", "ending"
 LAST_DAY, NO_DOMAIN, ENDED = "last_day", "no_domain", "ended"

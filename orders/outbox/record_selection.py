@@ -15,9 +15,9 @@ from orders.db.expressions import OneOf
 from orders.history.order_writes import load_records
 from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.local_time import in_ten_years
-from orders.rules.shape import Shape, last_moment
 from orders.rules.steps import DELETIONS, FIXES, STEPS, Effect
-from orders.trials.shapes import begun_shape, is_meant, meant_now, meant_of, started
+from orders.rules.trial_shape import Shape, last_moment
+from orders.trials.shape_reads import begun_shape, is_meant, meant_now, meant_of, started
 
 Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
 A_SECOND = datetime.timedelta(seconds=1)

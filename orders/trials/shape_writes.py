@@ -15,8 +15,8 @@ from orders.db.expressions import OneOf
 from orders.history.order_writes import add_event, move_trial, save_moves
 from orders.models import NOTES, BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Shape, fold
-from orders.trials.shapes import entries_of, shape_of
+from orders.rules.trial_shape import Shape, fold
+from orders.trials.shape_reads import entries_of, shape_of
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 ENDED = [State.DONE, State.GIVEN_UP, State.UNDONE]

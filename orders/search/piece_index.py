@@ -1,4 +1,4 @@
-"""The search index of 1.11.0, rows of pieces (`orders.rules.pieces`). It goes with 1.13.0.
+"""The search index of 1.11.0, rows of pieces (`orders.rules.search_pieces`). It goes with 1.13.0.
 
 Pieces are read until the index of this version holds all orders. 1.11.0's own worker adds those of orders after a way
 back, but none of customers that it finds there already: so these are written here.
@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from orders.models import Order, SearchPiece
-from orders.rules.pieces import Lookup, pieces_of, whole_piece
+from orders.rules.search_pieces import Lookup, pieces_of, whole_piece
 
 Kind = SearchPiece.Kind
 EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # a shorter ASCII term is found as a whole

@@ -12,10 +12,10 @@ from orders.books.held_records import TAKEN, as_meant, by_identity, identity, ow
 from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import load_records
 from orders.models import Attempt, BillingRecord, Dispatch
-from orders.outbox.effects import late_calls, may_act_until
+from orders.outbox.billing_effects import late_calls, may_act_until
 from orders.outbox.enqueue import build_replacement, enqueue
-from orders.outbox.freeze import LEFT, WAS_IN, apply_fix, set_times
 from orders.outbox.outcome import Outcome
+from orders.outbox.record_selection import LEFT, WAS_IN, apply_fix, set_times
 from orders.rules.steps import DELETIONS, STEPS
 
 State, Step = Dispatch.State, Dispatch.Step

@@ -1,4 +1,4 @@
-"""Reads what trials are meant to be, and when they end (contract 3.9, 19): orders.rules.shape folds it."""
+"""Reads what trials are meant to be, and when they end (contract 3.9, 19): orders.rules.trial_shape folds it."""
 
 import datetime
 from collections import defaultdict
@@ -9,8 +9,8 @@ from django.db.models.functions import Coalesce
 
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim, TrialEnd, TrialShape
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Ending, Entry, Said, Shape, TakenEnd, fold
 from orders.rules.steps import Channel, Step
+from orders.rules.trial_shape import Ending, Entry, Said, Shape, TakenEnd, fold
 
 Kind, State, D = Order.Kind, Order.State, Dispatch.State
 AT_PARTNERS = [Channel.BILLING, Channel.BPM]  # a call over another channel changes nothing there
