@@ -24,7 +24,7 @@ from orders.books.differences import (
 from orders.books.held_records import as_meant
 from orders.books.meant import end_beside
 from orders.history.order_writes import add_event, find_order, load_records, lock_order
-from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, BUILT_UPON, DIFFERENCE, LATE_UNDO
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, DEPENDENCY_GONE, DIFFERENCE, LATE_UNDO
 from orders.incidents.incidents import (
     close_parts,
     end_built_upon,
@@ -236,11 +236,13 @@ def _after_accepting(
         if trial or order.kind == Kind.TRIAL:
             update_incident(owner, by=by, now=now)
             end_beside(owner, now=now, by=by)
-    left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
+    left = any(
+        row.undo and STEPS[row.step].record_state_after in NOT_BILLED and row.state == State.GIVEN_UP for row in steps
+    )
     billed = order.kind == Kind.ACTIVATION  # what is left of it is accepted by its name
     if (left and not billed) or BILLED_NOT_ACTIVE in codes:
         accept_removals(order, now=now, by=by)
-    if BUILT_UPON in codes:
+    if DEPENDENCY_GONE in codes:
         end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
     asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial has the mark too
     if asked and not order.troubles.unresolved().filter(incident__code=LATE_UNDO).exists():

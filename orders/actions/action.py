@@ -91,8 +91,8 @@ class Action:
     `reason`, `now`, what the form asks, and `held`.
 
     What will happen: `follows`, where one sentence says it of every order; `foresee`, which reads the order; or `says`,
-    which reads the facts. `heeded`: sentences of `foresee`, by code, that follow from what the form asks; whoever does
-    it must have read them. `preview`: a text that goes out by it, as `by` would send it now.
+    which reads the facts. `must_read`: sentences of `foresee`, by code, that follow from what the form asks; whoever
+    does it must have read them. `preview`: a text that goes out by it, as `by` would send it now.
 
     `ask_partner` gets the order, `by` and what the form asks, outside any transaction, before it is decided. The
     service gets its answer as `held`. `bulk`: how it is done to many rows of a list.
@@ -113,7 +113,7 @@ class Action:
     follows: str | Promise = ""
     foresee: Callable[..., Iterable[Foreseen]] | None = None
     says: Callable[..., list[str]] | None = None
-    heeded: frozenset[str] = frozenset()
+    must_read: frozenset[str] = frozenset()
     preview: Callable[..., str] = lambda facts, by: ""
     ask_partner: Callable[..., object] | None = None
     given: Callable[[Any], dict[str, Any]] = lambda facts: {"number": facts.order.number}
@@ -137,9 +137,9 @@ class Action:
 
     def warnings(self, facts: Any, **asked: object) -> list[str]:
         """The sentences that whoever decides must have read; none before the form is filled in. Raises OrderError."""
-        if not (self.heeded and self.foresee and asked):
+        if not (self.must_read and self.foresee and asked):
             return []
-        return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.heeded)
+        return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.must_read)
 
     def act(self, facts: Any, *, by: str, reason: str, **more: object) -> str | Promise:
         """Calls the one service, on the locked order; returns what came of it, empty where `done` says it. `more`: what

@@ -19,7 +19,7 @@ from orders.intake.facts import open_claim
 from orders.intake.holds import province_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.outbox.open_moves import move_of
-from orders.outbox.record_selection import work_out
+from orders.outbox.record_selection import select_records
 from orders.reconciliation.asking import owner_of_records
 from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
 from orders.replanning.trial_line import begun_with
@@ -55,7 +55,7 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
     counts = dict.fromkeys([*UNDOING.values(), "moves_ends"], 0)
     for row in plan_undo(order, now, how=how):
         if row.step == Step.RESTORE_TRIAL:
-            chosen = work_out(row, now=now, gone=order)[1]
+            chosen = select_records(row, now=now, gone=order)[1]
             live = sum(record.state == BillingRecord.State.LIVE for record in chosen)
             counts["moves_ends"] += live
             counts["restores"] += len(chosen) - live
@@ -71,7 +71,7 @@ def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
     if row.lane is None:
         return len(row.records)
     if row.to_shape:
-        return len(work_out(row, now=now, gone=order)[1])
+        return len(select_records(row, now=now, gone=order)[1])
     return (order.trial or order).billing_records.filter(state__in=BillingRecord.THERE).count()
 
 
@@ -131,7 +131,7 @@ def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
         return
     if row.step == Step.RESTORE_TRIAL:
         yield Foreseen("no_restore" if order.kind == Kind.ACTIVATION else "not_put_back")
-    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
+    elif row.undo and STEPS[row.step].record_state_after in NOT_BILLED:
         yield Foreseen("billed_still" if order.kind == Kind.ACTIVATION else "runs_on")
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         yield Foreseen("trial_still_live")

@@ -51,14 +51,14 @@ def carry_out(
     by: str,
     reason: str,
     now: datetime.datetime,
-    heeded: str | None = None,
-    first: Callable[[Facts], str] | None = None,
+    acknowledged: str | None = None,
+    before: Callable[[Facts], str] | None = None,
     **more: object,
 ) -> str:
     """Takes a decision, judged anew under the order's lock; returns what came of it, in words.
 
-    `seen`: the newest event that the person knew of; `heeded`: the digest of the warnings that they read; both None
-    where nobody looked. `more`: what the form asks besides the reason. `first` is called before the act, in its
+    `seen`: the newest event that the person knew of; `acknowledged`: the digest of the warnings that they read; both
+    None where nobody looked. `more`: what the form asks besides the reason. `before` is called before the act, in its
     transaction, and gives the actor in place of `by`, who asks the partner then. Raises ChangedMeanwhileError,
     ForeseenOtherwiseError, BooksSilentError and the OrderErrors of guard and service; nothing is changed then.
     """
@@ -70,8 +70,8 @@ def carry_out(
     with transaction.atomic():
         order = lock_order(number)
         facts = _judge(decision, order, seen=seen, now=now)
-        _check_heeded(decision, facts, heeded, more)
-        actor = first(facts) if first else by
+        _check_acknowledged(decision, facts, acknowledged, more)
+        actor = before(facts) if before else by
         return decision.act(facts, by=actor, reason=reason, **more, **answered) or str(decision.done)
 
 
@@ -83,7 +83,7 @@ def ask_second(
     by: Actor,
     reason: str,
     now: datetime.datetime,
-    heeded: str | None = None,
+    acknowledged: str | None = None,
     via: str = "",
     **more: object,
 ) -> AskedAct:
@@ -93,7 +93,7 @@ def ask_second(
     """
     with transaction.atomic():
         facts = _judge(decision, lock_order(number), seen=seen, now=now)
-        _check_heeded(decision, facts, heeded, more)
+        _check_acknowledged(decision, facts, acknowledged, more)
         foreseen = foreseen_of(decision, facts, more)
         if not decision.ask_partner:
             with transaction.atomic():
@@ -124,7 +124,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
         raise NotAllowedError("ask_over")
     asked = arguments_of(row, decision)
 
-    def first(facts: Facts) -> str:
+    def check_and_confirm(facts: Facts) -> str:
         if digest_of(foreseen_of(decision, facts, asked)) != digest:
             raise ForeseenOtherwiseError
         return confirm(row, judge=judge, now=now)
@@ -136,7 +136,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
         by=staff_actor(judge),
         reason=row.reason,
         now=now,
-        first=first,
+        before=check_and_confirm,
         **asked,
     )
 
@@ -160,16 +160,16 @@ def digest_of(sentences: list[str]) -> str:
     return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
 
 
-def digest_to_heed(decision: Action, facts: Facts, asked: Mapping[str, object]) -> str:
+def digest_of_warnings(decision: Action, facts: Facts, asked: Mapping[str, object]) -> str:
     """The digest of what whoever decides must have read; empty if there is nothing. Raises OrderError."""
     with override(LANGUAGE):
         warnings = decision.warnings(facts, **asked)
     return digest_of(warnings) if warnings else ""
 
 
-def _check_heeded(decision: Action, facts: Facts, heeded: str | None, asked: Mapping[str, object]) -> None:
-    """Raises ForeseenOtherwiseError if there is something to heed, and it is not what the person has read."""
-    if heeded is not None and digest_to_heed(decision, facts, asked) not in {"", heeded}:
+def _check_acknowledged(decision: Action, facts: Facts, acknowledged: str | None, asked: Mapping[str, object]) -> None:
+    """Raises ForeseenOtherwiseError if there are warnings, and their digest is not what the person has read."""
+    if acknowledged is not None and digest_of_warnings(decision, facts, asked) not in {"", acknowledged}:
         raise ForeseenOtherwiseError
 
 

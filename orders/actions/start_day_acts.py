@@ -58,7 +58,7 @@ MOVE_START = Action(
     form=DayForm,
     why_not=lambda facts: why_not_move(facts.order, facts.now),
     foresee=dry_run.move_start,
-    heeded=frozenset({"no_service"}),
+    must_read=frozenset({"no_service"}),
     service=move_start,
     became=_how_it_moves,
 )

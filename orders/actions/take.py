@@ -38,7 +38,7 @@ from orders.reconciliation.asking import (
     why_silent,
 )
 from orders.reconciliation.manual_answer_guards import check_look, without_called
-from orders.replanning.giving_up import close_removals, given_up_removals, mark_records_left
+from orders.replanning.giving_up import complete_confirmed_removals, given_up_removals, mark_records_left
 from orders.replanning.verification import look_behind
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
@@ -160,7 +160,7 @@ def _answer(
     _note_taken(order, rows, left, reason=reason, now=now, by=by)
     answer_questions(order.number, rows, held, now=now, by=by)
     order = lock_order(order.number)
-    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)
@@ -242,7 +242,7 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
     if not records or any(record.state in BillingRecord.THERE for record in records):
         return False
     update_rows(records, TAKEN)
-    return close_removals(order, now=now, by=by)
+    return complete_confirmed_removals(order, now=now, by=by)
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
@@ -430,9 +430,9 @@ def continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     look_behind(order, now=now)
     refresh_trial(trial, now=now, by=by)
-    close_removals(trial, now=now, by=by, beside=order)
+    complete_confirmed_removals(trial, now=now, by=by, beside=order)
     note_not_meant(trial, now=now, by=by, opens=False)
-    release(now=now, order_ids=[order.pk], lanes=[trial.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)

@@ -16,7 +16,7 @@ from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_step, enqueue
-from orders.outbox.release import stands_behind_others, stands_behind_what_stopped
+from orders.outbox.release import is_blocked, is_blocked_by_others
 from orders.pauses.restores import is_from_before_restore
 from orders.rules.content import domain_key
 from orders.rules.steps import FIXES
@@ -69,8 +69,8 @@ def _open_steps() -> QuerySet[Dispatch]:
     is taken back.
     """
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
-    soon = Q(undo=True) & ~Exists(given_up.current()) & ~stands_behind_others()
-    soon |= Q(not_before__lte=Slot("until", DateTimeField())) & ~stands_behind_what_stopped()
+    soon = Q(undo=True) & ~Exists(given_up.current()) & ~is_blocked_by_others()
+    soon |= Q(not_before__lte=Slot("until", DateTimeField())) & ~is_blocked()
     failed = Q(state=State.FAILED) & ~Q(step__in=FIXES) & (Q(undo=True) | Q(order__undo_since=None))
     wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | failed
     rows = Dispatch.objects.current().filter(wanted, channel=Dispatch.Channel.BILLING)

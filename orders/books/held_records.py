@@ -27,11 +27,11 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
     if row.step == Step.MOVE_ATTRIBUTION:
         code = row.order.attribution.code
         return all(one and one.live and one.fields.get("province") == code for one in found)
-    if STEPS[row.step].leaves == Record.DELETED:
+    if STEPS[row.step].record_state_after == Record.DELETED:
         return not any(found)
     if not found or not all(found):
         return False
-    if STEPS[row.step].leaves == Record.CANCELLED:
+    if STEPS[row.step].record_state_after == Record.CANCELLED:
         return not any(one.live for one in found)
     if STEPS[row.step].effect in MOVES_END:
         ends = [record.cancel_time for record in records]

@@ -16,7 +16,7 @@ from orders.incidents.incident_codes import DIFFERENCE
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain
 from orders.outbox.record_selection import LEFT
-from orders.outbox.release import NOT_FINISHED, WAITED_FOR
+from orders.outbox.release import BLOCKING, NOT_FINISHED
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.trial_shape import Shape
@@ -60,7 +60,7 @@ def not_meant(
 
 def _moving(trials: Collection[int]) -> set[int]:
     """The trials whose line has a step that has begun and not ended, or that takes something back."""
-    rows = Dispatch.objects.current().filter(WAITED_FOR, lane__in=list(trials), state__in=NOT_FINISHED)
+    rows = Dispatch.objects.current().filter(BLOCKING, lane__in=list(trials), state__in=NOT_FINISHED)
     return set(rows.filter(Q(attempts__gt=0) | Q(undo=True)).order_by().values_list("lane", flat=True))
 
 

@@ -10,7 +10,7 @@ SAID_BY_STAFF = frozenset({PARTNER_PAUSED, COMPENSATED})
 LATE_UNDO = "late_undo"
 BILLED_NOT_ACTIVE = "billed_not_active"
 PROCESS_DIFFERS = "process_differs"
-BUILT_UPON = "change_built_upon"
+DEPENDENCY_GONE = "change_built_upon"
 ENTERED_DIFFERS = "entered_differs"
 DIFFERENCE = "difference"
 MOVE_FAILED = "move_failed"
@@ -24,7 +24,7 @@ BOOKS_ONLY = frozenset(
         PROCESS_DIFFERS,
         LATE_UNDO,
         ENTERED_DIFFERS,
-        BUILT_UPON,
+        DEPENDENCY_GONE,
         MOVE_FAILED,
     }
 )

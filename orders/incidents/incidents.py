@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from notifications.models import Mail
 from orders.history.order_writes import add_event
 from orders.incidents.incident_codes import (
-    BUILT_UPON,
+    DEPENDENCY_GONE,
     MOVE_FAILED,
     NEVER_END_BY_THEMSELVES,
     ORDER,
@@ -129,13 +129,13 @@ def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
     """
     if connection.vendor != "postgresql":
         return
-    lanes = sorted(
+    names = sorted(
         {(partner == ORDER, f"{partner} {code}" if partner == ORDER else partner) for partner, code in causes}
     )
-    if not lanes:
+    if not names:
         return
-    locks = ", ".join(["pg_advisory_xact_lock(%s, %s)"] * len(lanes))
-    numbers = [number for _own, lane in lanes for number in (LOCKS, zlib.crc32(lane.encode()) - 2**31)]
+    locks = ", ".join(["pg_advisory_xact_lock(%s, %s)"] * len(names))
+    numbers = [number for _own, name in names for number in (LOCKS, zlib.crc32(name.encode()) - 2**31)]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT set_config('lock_timeout', %s, true), {locks}", [LONGEST_WAIT, *numbers])
 
@@ -220,9 +220,9 @@ def _told_lately(order: Order, now: datetime.datetime) -> bool:
 def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> None:
     """Ends the incident of what was built upon, for all orders of a trial. `accepted`: by whom and why."""
     family = Q(order__trial=order.trial_id) | Q(order=order.trial_id)
-    rows = AffectedOrder.objects.unresolved().filter(family, incident__code=BUILT_UPON)
+    rows = AffectedOrder.objects.unresolved().filter(family, incident__code=DEPENDENCY_GONE)
     if order.trial_id and rows.exists():
-        lock_incidents([(ORDER, BUILT_UPON)])
+        lock_incidents([(ORDER, DEPENDENCY_GONE)])
         incidents = list(rows.values_list("incident", flat=True))
         rows.update(closed_at=now, **accepted)
         end_incidents(stopping_nobody(incidents), now=now)

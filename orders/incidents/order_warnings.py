@@ -22,7 +22,7 @@ from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Or
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
 from orders.outbox.record_selection import LEFT
-from orders.outbox.release import behind_what_stopped
+from orders.outbox.release import blocked_steps
 from orders.rules.steps import STEPS, Channel, Partner, Phase
 
 Kind = Difference.Kind
@@ -162,7 +162,7 @@ def _marks_of_orders() -> QuerySet:
         (troubles.filter(told_apart), DOUBT, F("incident__code")),
         (troubles.exclude(told_apart | aside), STOPPED, F("incident__code")),
         (failed_steps().filter(among).exclude(step__in=ASIDE), STOPPED, F("error_code")),
-        (behind_what_stopped().filter(among), BEHIND, Value("")),
+        (blocked_steps().filter(among), BEHIND, Value("")),
         (returned().filter(among), RETURNED, Value("")),
         *((rows.filter(among), ACCEPTED, Value(name)) for name, rows in accepted_as_they_are()),
     ]

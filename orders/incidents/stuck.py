@@ -15,7 +15,7 @@ from orders.incidents.incident_codes import DIFFERENCE as DIFFERS
 from orders.incidents.order_warnings import SERVED, failed_mails, failed_steps, open_differences, open_troubles
 from orders.models import Attempt, Difference, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
-from orders.outbox.release import behind_what_stopped, stopped_before, stopped_in_line
+from orders.outbox.release import blocked_steps, stopped_before, stopped_in_line
 from orders.rules.local_time import midnight
 
 S = Order.State
@@ -65,7 +65,7 @@ def needs_somebody() -> QuerySet[Order]:
 
 def is_stuck() -> Q:
     differing = open_differences().filter(order__isnull=False)
-    troubled = [open_troubles(), failed_steps(), failed_mails(), differing, behind_what_stopped()]
+    troubled = [open_troubles(), failed_steps(), failed_mails(), differing, blocked_steps()]
     ids = [rows.order_by().values("order_id") for rows in troubled]
     conditions = (Q(state__in=STOPPED), is_undone_late())
     ids += [Order.objects.filter(condition).order_by().values("pk") for condition in conditions]
@@ -174,14 +174,14 @@ def _with_since(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
 
 def blocker_of(order: Order) -> Dispatch | None:
     """The failed step of another order behind which this one waits in its trial's line, if any."""
-    ids = behind_what_stopped().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
+    ids = blocked_steps().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
     blocker = ids.first()
     return blocker and Dispatch.objects.select_related("order").defer("payload", "order__content").get(pk=blocker)
 
 
 def _waiting_behind() -> Iterable[tuple[int, Reason]]:
     """Orders that wait in a line behind another order's stopped step, since that stopped or their own step was made."""
-    waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
+    waiting = list(blocked_steps().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return
     before = stopped_before().filter(state=Dispatch.State.FAILED).values("error_code")[:1]

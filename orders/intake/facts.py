@@ -12,7 +12,7 @@ from orders.db.compiled_sql import FreeIds, Prepared, Slot, ask_together
 from orders.db.expressions import RowsOf
 from orders.intake.planning import ClaimFacts, Facts, RecordFacts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
-from orders.outbox.release import NOT_FINISHED, WAITED_FOR
+from orders.outbox.release import BLOCKING, NOT_FINISHED
 from orders.rules.content import OrderContent, shown
 from orders.texts.errors import ContentError
 from orders.trials.shape_reads import shape_from, shape_of
@@ -41,7 +41,7 @@ def _of_trial() -> QuerySet:
     claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
     records = BillingRecord.objects.filter(order=mine).order_by("pk")
     unfinished = Dispatch.objects.current().filter(lane=mine, state__in=NOT_FINISHED)
-    line = unfinished.annotate(waited_for=WAITED_FOR).order_by("-waited_for")[:1]
+    line = unfinished.annotate(waited_for=BLOCKING).order_by("-waited_for")[:1]
     return TRIALS.annotate(
         claim=RowsOf(claim, "activation_id", "planned", "undone"),
         records=RowsOf(records, "pk", "domain_key", "product_id", "state"),

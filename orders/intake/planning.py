@@ -12,7 +12,7 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.content import OrderContent, domain_key
 from orders.rules.local_time import SHANGHAI, midnight
 from orders.rules.steps import STEPS, Channel, Step
-from orders.rules.trial_shape import Said, Shape, after
+from orders.rules.trial_shape import ChangeRequest, Shape, after
 from orders.texts.errors import ContentError
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
@@ -154,8 +154,10 @@ def _decide_trial(content: OrderContent, plan: Plan, facts: Facts, now: datetime
     return Held.NOT
 
 
-def _said(content: OrderContent, number: int) -> Said:
-    return Said(number=number, domains=content.domains or None, service=content.service_type, end=content.biz_end)
+def _said(content: OrderContent, number: int) -> ChangeRequest:
+    return ChangeRequest(
+        number=number, domains=content.domains or None, service=content.service_type, end=content.biz_end
+    )
 
 
 def _trial_trouble(content: OrderContent, facts: Facts) -> str:

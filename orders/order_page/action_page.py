@@ -14,7 +14,7 @@ from orders.actions.run_action import (
     ForeseenOtherwiseError,
     ask_second,
     carry_out,
-    digest_to_heed,
+    digest_of_warnings,
     needs_second,
 )
 from orders.actions.table import DECISIONS
@@ -66,7 +66,7 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
 
 def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form: ReasonForm):
     about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
-    about |= {"by": staff_actor(request.user), "now": timezone.now(), "heeded": request.POST.get("told", "")}
+    about |= {"by": staff_actor(request.user), "now": timezone.now(), "acknowledged": request.POST.get("told", "")}
     about |= form.more()
     try:
         if needs_second(decision):
@@ -113,7 +113,7 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, n
     try:
         if not why_not:
             will, warnings = decision.will(facts, **asked), decision.warnings(facts, **asked)
-            digest = digest_to_heed(decision, facts, asked) if warnings else ""
+            digest = digest_of_warnings(decision, facts, asked) if warnings else ""
     except OrderError as error:  # what the order's state alone does not tell
         why_not = error
     return pages.show(

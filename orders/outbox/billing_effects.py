@@ -25,7 +25,7 @@ MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an un
 UNANSWERED = Prepared(
     lambda: (
         Dispatch.objects.filter(
-            OneOf("lane", "lanes") | OneOf("order_id", "orders") & Q(lane=None),
+            OneOf("lane", "serial_trial_ids") | OneOf("order_id", "orders") & Q(lane=None),
             channel=Channel.BILLING,
             unanswered_at__gt=Slot("since", DateTimeField()),
         )
@@ -87,20 +87,22 @@ class LateCall(NamedTuple):
         return self.lane == row.lane and same and self.pk != row.pk and not harmless
 
 
-def late_calls(*, orders: Collection[int] = (), lanes: Collection[int] = (), now: datetime.datetime) -> list[LateCall]:
+def late_calls(
+    *, orders: Collection[int] = (), serial_trial_ids: Collection[int] = (), now: datetime.datetime
+) -> list[LateCall]:
     """The calls that may still act on these orders' own records, or on those of these trials (contract 3.9, Unknown).
 
     Of steps of all kinds and plans, replaced ones and repeats too, whatever a repeat of the call was answered.
     """
-    query, values = ask_for_late_calls(orders=orders, lanes=lanes, now=now)
+    query, values = ask_for_late_calls(orders=orders, serial_trial_ids=serial_trial_ids, now=now)
     return as_late_calls(query(**values))
 
 
 def ask_for_late_calls(
-    *, orders: Collection[int], lanes: Collection[int], now: datetime.datetime
+    *, orders: Collection[int], serial_trial_ids: Collection[int], now: datetime.datetime
 ) -> tuple[Prepared, dict]:
     """The question of `late_calls`, to be asked together with others; `as_late_calls` takes its answer."""
-    return UNANSWERED, {"orders": orders, "lanes": lanes, "since": now - MAY_ACT}
+    return UNANSWERED, {"orders": orders, "serial_trial_ids": serial_trial_ids, "since": now - MAY_ACT}
 
 
 def as_late_calls(found: Iterable[tuple]) -> list[LateCall]:
@@ -143,7 +145,7 @@ def denied_by_books() -> Q:
     record, denied = BillingRecord.State, Q()
     for state in (record.LIVE, record.CANCELLED, record.DELETED):
         other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state__in=[record.UNKNOWN, state])
-        denied |= Q(Exists(other), step__in=named(leaves=state))
+        denied |= Q(Exists(other), step__in=named(record_state_after=state))
     settled = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state=record.UNKNOWN)
     denied |= Q(Exists(settled), step=Step.EXTEND_TRIAL)  # its end is known, whatever it is
     return Q(state=State.FAILED, definite=False) & denied

@@ -39,7 +39,7 @@ def build_step(
         "channel": kind.channel,
         "position": kind.phase,
         "blocking": kind.blocking,
-        "lane": (order.trial_id or order.pk) if kind.in_line else None,
+        "lane": (order.trial_id or order.pk) if kind.serialised_per_trial else None,
         "plan": order.plans or 1,
         "size": len(records),
     }

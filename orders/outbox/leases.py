@@ -27,7 +27,7 @@ TAKEN = ["state", "lease_token", "next_try_at", "attempts"]  # what `take` sets
 # Rows that are due, by their losses. A lease that ran out is a loss. A mail's states have the words of a step's.
 NEVER_LOST = Q(lost=0) & ~Q(state=Dispatch.State.SENDING)
 USED_UP = Q(state=Dispatch.State.SENDING, lost__gte=LOSSES_ALLOWED)
-TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
+AFTER_WORKER_LOSS = ~NEVER_LOST & ~USED_UP
 
 JOB_LEASE = datetime.timedelta(seconds=60)
 WAITING, RUNNING = "waiting", "running"  # states of a job

@@ -83,7 +83,7 @@ def _choose(fresh: list[Dispatch]) -> None:
             _set_chosen(row, found[row.order.trial_id or row.order_id])
     for row in fresh:
         if row.lane and row.step in WANTED and _is_shaped(row):
-            shape, chosen = work_out(row, now=row.frozen_at)
+            shape, chosen = select_records(row, now=row.frozen_at)
             _set_chosen(row, [record.pk for record in chosen])
             row.sent_end = shape.end.isoformat() if shape.end else ""
 
@@ -100,7 +100,9 @@ def _is_shaped(row: Dispatch) -> bool:
     return row.order.kind == Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
 
 
-def work_out(row: Dispatch, *, now: datetime.datetime, gone: Order | None = None) -> tuple[Shape, list[BillingRecord]]:
+def select_records(
+    row: Dispatch, *, now: datetime.datetime, gone: Order | None = None
+) -> tuple[Shape, list[BillingRecord]]:
     """The trial's shape at this step's turn, and the records to send then. `gone`: as if that were taken back."""
     trial = row.order.trial or row.order
     shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)
@@ -198,7 +200,7 @@ def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
     """Sets the times that follow from a dispatch's T on those of its records that are given. Does not save them."""
     t, kind = row.frozen_at, STEPS[row.step]
-    if row.repeat or not kind.timed:
+    if row.repeat or not kind.sets_record_times:
         return
     end = _end_of(row)
     for record in [records[pk] for pk in row.records if pk in records]:

@@ -19,7 +19,7 @@ NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.F
 DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
     Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
 )
-WAITED_FOR = ~(DROPPED_BY_UNDO | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
+BLOCKING = ~(DROPPED_BY_UNDO | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 GIVEN_UP_DELETION = Q(state=State.GIVEN_UP, undo=True)  # its order waits until its records are settled
 STEPS_AT_ONCE, BATCH = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
 NOW = Slot("now", DateTimeField())
@@ -30,7 +30,7 @@ def release(
     *,
     now: datetime.datetime,
     order_ids: Collection[int] | None = None,
-    lanes: Collection[int] = (),
+    serial_trial_ids: Collection[int] = (),
     dated: bool = False,
 ) -> int:
     """Makes due every waiting step that may begin now. Returns how many.
@@ -44,7 +44,7 @@ def release(
     if dated:
         return _make_due(READY_BY_DATE, now=now)
     if order_ids is not None:
-        return _make_due(READY_OF_ORDERS, now=now, orders=order_ids, lanes=lanes)
+        return _make_due(READY_OF_ORDERS, now=now, orders=order_ids, serial_trial_ids=serial_trial_ids)
     return sum(_make_due(READY_AMONG, now=now, ids=part) for part in _parts_of_all())
 
 
@@ -68,7 +68,7 @@ def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
 def in_front_of(row: Dispatch) -> list[Dispatch]:
     """The unfinished steps that a waiting step waits for: first its own order's, then others' in its trial's line."""
     own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
-    own = own.filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
+    own = own.filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
     if row.lane is None:
         return list(own.defer("payload"))
     line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
@@ -80,13 +80,13 @@ def stopped_in_line() -> QuerySet[Dispatch]:
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
-def behind_what_stopped() -> QuerySet[Dispatch]:
+def blocked_steps() -> QuerySet[Dispatch]:
     """The waiting steps that another order's step holds up in their trial's line. `blocker` is the id of that step."""
-    return _behind_what_stopped().all()
+    return _blocked_steps().all()
 
 
 @functools.cache
-def _behind_what_stopped() -> QuerySet[Dispatch]:
+def _blocked_steps() -> QuerySet[Dispatch]:
     """Kept, since each page asks several times, and Django takes as long to make it as the database to answer it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.current().filter(state=State.WAITING)
@@ -104,12 +104,12 @@ def stopped_before() -> QuerySet[Dispatch]:
     return before.filter(GIVEN_UP_DELETION | Q(state=State.FAILED, undo=True, blocking=True))
 
 
-def stands_behind_what_stopped() -> Q:
+def is_blocked() -> Q:
     """Whether a step in front of a waiting step does not go on by itself: it has failed, or found wrong files."""
-    return Q(Exists(_before_in_order().filter(STOPPED))) | stands_behind_others()
+    return Q(Exists(_before_in_order().filter(STOPPED))) | is_blocked_by_others()
 
 
-def stands_behind_others() -> Q:
+def is_blocked_by_others() -> Q:
     """The same for a step in front of it in its trial's line."""
     return Q(Exists(_before_in_line().filter(STOPPED)))
 
@@ -139,7 +139,7 @@ def _order() -> QuerySet[Order]:
 def _before_in_order() -> QuerySet[Dispatch]:
     """Unfinished blocking steps of the same order in front of the row in question."""
     before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
-    return before.current().filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
+    return before.current().filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
 
 
 def _before_in_line() -> QuerySet[Dispatch]:
@@ -159,9 +159,9 @@ def _unfinished() -> QuerySet[Dispatch]:
     one holds up nobody, nor does a call to BPM in the air. A failed fix never does, since the next comparison looks
     again. A failed forced repeat never does, since the earlier acceptance stands.
     """
-    return Dispatch.objects.current().filter(WAITED_FOR, state__in=NOT_FINISHED)
+    return Dispatch.objects.current().filter(BLOCKING, state__in=NOT_FINISHED)
 
 
-READY_OF_ORDERS = Prepared(lambda: _ready(OneOf("order_id", "orders") | OneOf("lane", "lanes")))
+READY_OF_ORDERS = Prepared(lambda: _ready(OneOf("order_id", "orders") | OneOf("lane", "serial_trial_ids")))
 READY_AMONG = Prepared(lambda: _ready(Q(OneOf("pk", "ids"))))
 READY_BY_DATE = Prepared(lambda: _ready(Q(not_before__lte=NOW)))

@@ -13,7 +13,7 @@ from orders.incidents.order_warnings import failed_steps, open_differences, open
 from orders.incidents.stuck import STOPPED, is_stuck, is_undone_late
 from orders.models import Difference, Incident, Order
 from orders.models.querysets import UNRESOLVED
-from orders.outbox.release import behind_what_stopped
+from orders.outbox.release import blocked_steps
 
 S = Order.State
 UNDER_WAY = [S.IN_PROGRESS, S.AWAITING_APPROVAL, S.COMPENSATING]
@@ -34,7 +34,7 @@ def may_have_owner(model: type[Model]) -> Q:
     if model is not Order:
         return wants_somebody(model)
     found = Q(state__in=[*STOPPED, *UNDER_WAY]) | is_undone_late()
-    for rows in (open_troubles(), failed_steps(), open_differences(), behind_what_stopped()):
+    for rows in (open_troubles(), failed_steps(), open_differences(), blocked_steps()):
         found |= Q(Exists(rows.filter(order=OuterRef("pk")).order_by()))
     return found
 

@@ -31,7 +31,7 @@ from orders.mails.mails import queue_mail
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.outbox.billing_effects import late_calls
 from orders.outbox.enqueue import wake
-from orders.replanning.giving_up import close_removals, given_up_removals
+from orders.replanning.giving_up import complete_confirmed_removals, given_up_removals
 from orders.rules.content import domain_key
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.shape_reads import is_meant, meant_of, shape_of
@@ -191,7 +191,7 @@ def _settle(
 
 
 def may_still_change(order: Order, now: datetime.datetime) -> bool:
-    return bool(late_calls(orders=[order.pk], lanes=[order.pk], now=now))
+    return bool(late_calls(orders=[order.pk], serial_trial_ids=[order.pk], now=now))
 
 
 def _drop_given_up(
@@ -210,7 +210,7 @@ def _drop_given_up(
         record.state = SETTLED[one.theirs]
         _copy_times(record, one)
         record.save(update_fields=TAKEN)
-    close_removals(order, now=now, by=by)
+    complete_confirmed_removals(order, now=now, by=by)
     return [one for one in discrepancies if one not in gone]
 
 

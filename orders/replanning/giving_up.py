@@ -24,17 +24,17 @@ from orders.models import NOTES, PUTS_BACK, BillingRecord, Dispatch, Order, asks
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import MAY_ACT, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, enqueue, wake
-from orders.outbox.record_selection import LEFT, work_out
+from orders.outbox.record_selection import LEFT, select_records
 from orders.outbox.release import release
-from orders.replanning.trial_line import lock_line, name_built_upon, plan_behind
+from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import FIXES, STEPS, Phase, named
-from orders.rules.trial_shape import Shape, after, fold, is_same, what_it_did
+from orders.rules.trial_shape import Shape, after, effective_part, fold, is_same
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.shape_reads import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
 from orders.trials.shape_writes import end_trial, refresh_trial, reshape
 from orders.undoing.finish import finish_undo
-from orders.undoing.plan import put_back
+from orders.undoing.plan import build_restore_steps
 from orders.undoing.start import begin_undo
 from orders.undoing.trial_ends import WAITS_FOR_CLAIM, release_claim
 
@@ -110,7 +110,7 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
 
 def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
     """When no call can act any more on a step's records, its own neither; None if that is so now."""
-    calls = late_calls(orders=[row.order_id], lanes=[row.lane] if row.lane else [], now=now)
+    calls = late_calls(orders=[row.order_id], serial_trial_ids=[row.lane] if row.lane else [], now=now)
     until = may_act_until(call for call in calls if call.pk == row.pk or call.is_about(row))
     return until or (now + MAY_ACT if row.may_have_acted and row.unanswered_at is None else None)
 
@@ -144,7 +144,7 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
         return
     if row.step == Step.RESTORE_TRIAL:
         _settle_restore(row, now=now, by=by)
-    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
+    elif row.undo and STEPS[row.step].record_state_after in NOT_BILLED:
         _settle_removal(row, records, now=now, by=by)
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         if any(record.state in BillingRecord.THERE for record in records):
@@ -166,7 +166,7 @@ def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, 
         lock_line(trial)
         moved = _settle_change(order, now, by) if order.kind == Kind.CHANGE else _settle_trial(order, now, by)
         plan_behind(trial, moved=moved, now=now, by=by)
-        name_built_upon(order, now=now, by=by)
+        open_dependency_incident(order, now=now, by=by)
 
 
 def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
@@ -185,7 +185,7 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
     entries = entries_of([trial.pk], without=not_begun(trial))[trial.pk]
     before = fold(entry for entry in entries if entry.number < said.number)
-    done = what_it_did(before, said, _last_days(trial))
+    done = effective_part(before, said, _last_days(trial))
     odd = _records_of_neither_shape(change, before, after(before, said))
     if is_same(before, after(before, done)):
         begin_undo(change, ending=Order.State.WITHDRAWN, why="given up", by=by, now=now, but=odd)
@@ -200,14 +200,14 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     reshape(trial, now=now, by=by)
     but = [*odd, *_note_replaced_service(change, now)]
     put_back_once = change.dispatches.current().filter(PUTS_BACK, plan=change.plans).exists()
-    steps = [] if put_back_once else put_back(change, now, puts_back=True, left_out=but)
-    if not any(work_out(step, now=now)[1] for step in steps):
+    steps = [] if put_back_once else build_restore_steps(change, now, puts_back=True, left_out=but)
+    if not any(select_records(step, now=now)[1] for step in steps):
         note_not_meant(trial, now=now, by=by, beside=change)
         return False
     for position, step in enumerate(steps, start=PUT_BACK):
         step.position = position
     enqueue(steps, random_keys=True)
-    release(now=now, order_ids=[change.pk], lanes=[trial.pk])
+    release(now=now, order_ids=[change.pk], serial_trial_ids=[trial.pk])
     return True
 
 
@@ -300,7 +300,7 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Settles a restore or put-back. It is done if every record is as the trial is meant to be. If not, an activation's
     ends the trial and frees it; a change's leaves the shape as it is, under an incident that names trial and change."""
     order, trial = row.order, row.order.trial
-    if not work_out(row, now=now)[1]:
+    if not select_records(row, now=now)[1]:
         _mark_done(row, now)
     elif order.kind == Kind.ACTIVATION:
         claim = open_claim(trial)
@@ -323,7 +323,7 @@ def given_up_removals(order: Order) -> list[Dispatch]:
 
 
 def _removals(owner: Q) -> QuerySet[Dispatch]:
-    ends = [name for state in NOT_BILLED for name in named(leaves=state)]
+    ends = [name for state in NOT_BILLED for name in named(record_state_after=state)]
     rows = Dispatch.objects.current().filter(owner, state=State.GIVEN_UP, step__in=ends)
     return rows.select_related("order__trial").defer("payload").order_by("pk")
 
@@ -332,7 +332,7 @@ REMOVALS = Prepared(lambda: _removals(Q(order=Slot("order"), lane=None)))
 REMOVALS_OF_TRIAL = Prepared(lambda: _removals(Q(order=Slot("order")) | Q(lane=Slot("order"))))
 
 
-def close_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
+def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
     """Marks those of an order's given-up removals as done whose records are gone by now, or meant again.
 
     The order and its trial are locked. Their incidents are over, and what waited goes on. Returns whether there was
@@ -363,7 +363,7 @@ def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Lets an order go on, since staff accepted what its given-up removals leave billed. A claim of its is released."""
     given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.settled]
     for row in given_up:
-        if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
+        if row.undo and STEPS[row.step].record_state_after in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
             row.is_accepted, row.blocking = True, row.blocking and not row.undo
             row.save(update_fields=[*NOTES, "blocking"])
             mark_records_left(row.records)
@@ -379,8 +379,8 @@ def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
     """Plans the cancel of a trial's records that are not meant any more, if the activation has not cancelled them."""
-    cancel = put_back(order, now)[0]
-    if work_out(cancel, now=now)[1]:
+    cancel = build_restore_steps(order, now)[0]
+    if select_records(cancel, now=now)[1]:
         cancel.undo, cancel.position = True, Phase.AFTER - 1
         enqueue([cancel], random_keys=True)
 
@@ -396,7 +396,7 @@ def mark_records_left(records: Iterable[int]) -> None:
 def _let_go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Lets go on what waited, in the order and in the trial's line."""
     trial = order.trial or order
-    release(now=now, order_ids=[order.pk], lanes=[trial.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)

@@ -131,7 +131,7 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
     kept = {}
     for row in old:
         under_way = not held and row.state in OPEN_STATES
-        if STEPS[row.step].kept and (under_way or row.state == State.DONE):
+        if STEPS[row.step].survives_replanning and (under_way or row.state == State.DONE):
             kept[row.step] = row
     process = bpm_acts(order).first()
     if process:

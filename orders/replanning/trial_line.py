@@ -6,7 +6,7 @@ What is taken back has its place behind all that has begun. What has sent nothin
 import datetime
 
 from orders.history.order_writes import add_event, refresh_states
-from orders.incidents.incident_codes import BUILT_UPON
+from orders.incidents.incident_codes import DEPENDENCY_GONE
 from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order, TrialClaim
 from orders.outbox.billing_effects import takes_back
@@ -17,7 +17,7 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.trial_shape import Shape
 from orders.trials.shape_reads import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
 from orders.trials.shape_writes import reshape
-from orders.undoing.plan import put_back
+from orders.undoing.plan import build_restore_steps
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
@@ -62,12 +62,12 @@ def _move_start_days(trial: Order, now: datetime.datetime) -> None:
         release(now=now, order_ids=[row.order_id])
 
 
-def is_worked_out(row: Dispatch) -> bool:
+def is_rebuilt_on_resend(row: Dispatch) -> bool:
     """Whether a resend works a step out anew instead of repeating it, since it takes something back."""
     return takes_back(row) and row.channel == Dispatch.Channel.BILLING and row.step not in ONLY_LOOK
 
 
-def work_out_anew(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
+def rebuild_step(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Replaces a step that takes something back, and has failed or was given up, by what is left to take back.
 
     Its order and trial are locked. In a trial's line a failed step keeps its place. After a given-up one others went
@@ -79,7 +79,7 @@ def work_out_anew(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     rows = [build_replacement(row, now=now, behind=behind)]
     if row.step == Step.RESTORE_TRIAL:
-        rows = put_back(order, now, puts_back=row.puts_back)
+        rows = build_restore_steps(order, now, puts_back=row.puts_back)
         for place, step in enumerate(rows):
             step.position, step.undo, step.blocking = row.position + place, row.undo, True
             step.place = None if behind else row.place or row.pk
@@ -98,7 +98,7 @@ def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
     enqueue([again])
 
 
-def name_built_upon(change: Order, *, now: datetime.datetime, by: str) -> None:
+def open_dependency_incident(change: Order, *, now: datetime.datetime, by: str) -> None:
     """Opens an incident that names a change (or trial) that is gone or lost something, and the activation that has
     begun with it; one that has sent nothing was planned anew instead. The trial of the change is locked."""
     first = begun_with(change.trial or change)
@@ -107,7 +107,7 @@ def name_built_upon(change: Order, *, now: datetime.datetime, by: str) -> None:
     params = {"code": "rested_upon", "number": change.number, "activation": first.number}
     detail = f"{first.number} was begun with {change.number}, which is not in effect any more"
     for order in (change, first):
-        open_incident(order, partner="order", step="", code=BUILT_UPON, detail=detail, now=now, params=params)
+        open_incident(order, partner="order", step="", code=DEPENDENCY_GONE, detail=detail, now=now, params=params)
 
 
 def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:

@@ -17,15 +17,15 @@ from orders.models import BillingRecord, Dispatch, Order, asks_about, question_a
 from orders.outbox.billing_effects import LateCall, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, build_step, enqueue
 from orders.outbox.open_moves import move_of
-from orders.outbox.record_selection import LEFT, work_out
+from orders.outbox.record_selection import LEFT, select_records
 from orders.outbox.release import NOT_FINISHED
 from orders.rules.steps import FIXES, Step
-from orders.undoing.plan import put_right
+from orders.undoing.plan import build_repair_steps
 
 State, Kind, Record = Dispatch.State, Order.Kind, BillingRecord.State
 
 
-def look_after(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
+def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
     """Plans the looks after steps that are done and change records (their orders and trials locked).
 
     `calls`: those that may still act on the records of these orders and lines (`late_calls`).
@@ -41,7 +41,7 @@ def look_behind(order: Order, *, now: datetime.datetime) -> None:
     """The same after staff took the partner's word about a (locked) order's records, which sends nothing."""
     own = order.kind == Kind.ACTIVATION
     lane = None if own else order.trial_id or order.pk
-    calls = late_calls(orders=[order.pk] if own else [], lanes=[] if own else [lane], now=now)
+    calls = late_calls(orders=[order.pk] if own else [], serial_trial_ids=[] if own else [lane], now=now)
     if until := may_act_until(calls):
         row = Dispatch.objects.defer("payload").get(pk=calls[0].pk)
         row.order, row.undo = order, order.undo_since is not None
@@ -81,11 +81,11 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
     if row.lane is None:
         _put_own_right(row, records, now)
         return
-    steps = put_right(order, now, from_look=True)
+    steps = build_repair_steps(order, now, from_look=True)
     for step in steps:
         step.position, step.undo, step.blocking = row.position, row.undo, row.blocking
         step.place = row.place or row.pk
-    wrong = [step for step in steps if work_out(step, now=now)[1]]
+    wrong = [step for step in steps if select_records(step, now=now)[1]]
     if wrong:
         enqueue(wrong, random_keys=True)
     elif order.trial:

@@ -14,8 +14,8 @@ from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
 from orders.intake.holds import settle_followers
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.outbox.open_moves import differs, move_of
-from orders.replanning.giving_up import close_removals
-from orders.replanning.trial_line import lock_line, name_built_upon, plan_behind
+from orders.replanning.giving_up import complete_confirmed_removals
+from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.content import HashOf, Receipt, content_hash
 from orders.texts.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.trials.shape_writes import reshape
@@ -88,8 +88,8 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         reshape(order, now=now, by=by)  # without the changes that were not applied
     if order.kind == Kind.CHANGE and order.trial:
         plan_behind(trial, moved=moved, now=now, by=by)
-        name_built_upon(order, now=now, by=by)
-        close_removals(trial, now=now, by=by, beside=order)
+        open_dependency_incident(order, now=now, by=by)
+        complete_confirmed_removals(trial, now=now, by=by, beside=order)
     finish_undo(order, now=now, by=by)
     if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)

@@ -14,7 +14,7 @@ from orders.rules.local_time import SHANGHAI, in_ten_years
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class ChangeRequest:
     """What a trial's message or a change's says. `number` is 0 for the trial's own.
 
     `domains` are names as sent, None if it names none. An empty `service` and an `end` of None say nothing. `not_done`:
@@ -36,14 +36,14 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakenEnd:
+class AcceptedEndDate:
     """The last day that staff took from the big-data side; None: it has no end."""
 
     number: int
     end: datetime.date | None
 
 
-Entry = Said | Ending | TakenEnd
+Entry = ChangeRequest | Ending | AcceptedEndDate
 NOT_HELD = datetime.date.min  # the last day of a record that is not live
 
 
@@ -101,7 +101,7 @@ def after(shape: Shape, entry: Entry) -> Shape:
     """The shape once this entry counts too. Its number is higher than that of all others."""
     if isinstance(entry, Ending):
         return replace(shape, closed=True)
-    if isinstance(entry, TakenEnd):
+    if isinstance(entry, AcceptedEndDate):
         return replace(shape, end=entry.end)
     return Shape(
         domains=shape.domains if entry.domains is None else _listed(shape.domains, entry),
@@ -111,7 +111,7 @@ def after(shape: Shape, entry: Entry) -> Shape:
     )
 
 
-def _listed(before: dict[str, str], entry: Said) -> dict[str, str]:
+def _listed(before: dict[str, str], entry: ChangeRequest) -> dict[str, str]:
     """Its list says of every domain whether it is on trial, but for those on which it did not act."""
     listed = {domain_key(name): name for name in entry.domains or ()}
     kept = {one: name for one, name in before.items() if one in entry.not_done and one not in listed}
@@ -123,7 +123,9 @@ def last_moment(day: datetime.date | None) -> datetime.datetime | None:
     return day and datetime.datetime.combine(day, datetime.time(23, 59, 59), SHANGHAI)
 
 
-def what_it_did(before: Shape, said: Said, held: Mapping[tuple[str, str], datetime.date | None]) -> Said:
+def effective_part(
+    before: Shape, said: ChangeRequest, held: Mapping[tuple[str, str], datetime.date | None]
+) -> ChangeRequest:
     """What a given-up change still says: nothing about domains on which it did not act, and nothing of service and end
     unless every domain of the result has them (contract 3.9, 19).
 

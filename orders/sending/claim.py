@@ -16,9 +16,9 @@ from orders.db.expressions import OneOf
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.outbox.billing_effects import ACTED
 from orders.outbox.leases import (
+    AFTER_WORKER_LOSS,
     NEVER_LOST,
     TAKEN,
-    TO_SEND_ALONE,
     USED_UP,
     fail_lost,
     first_due,
@@ -195,7 +195,7 @@ def _longest_due(
     """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing.
 
     `left_out`: kinds that wait for a proof; `only`: nothing but this kind."""
-    kind = (TO_SEND_ALONE if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+    kind = (AFTER_WORKER_LOSS if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     for name in sorted(left_out):
         kind &= ~of_kind(name)
     kind &= of_kind(only) if only else Q()

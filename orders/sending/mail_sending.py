@@ -36,9 +36,9 @@ from orders.incidents.incidents import (
 from orders.mails.mails import TO_CONTACTS
 from orders.models import AffectedOrder, Attempt, Incident, OrderDomain, OrderEvent
 from orders.outbox.leases import (
+    AFTER_WORKER_LOSS,
     NEVER_LOST,
     TAKEN,
-    TO_SEND_ALONE,
     fail_lost,
     first_due,
     hand_back,
@@ -81,7 +81,7 @@ SENT = Prepared(
 
 @functools.cache
 def _claimable(room: int, alone: bool) -> Prepared:
-    due = Mail.objects.due(NOW).filter(TO_SEND_ALONE if alone else NEVER_LOST).order_by("next_try_at", "pk")
+    due = Mail.objects.due(NOW).filter(AFTER_WORKER_LOSS if alone else NEVER_LOST).order_by("next_try_at", "pk")
     return Prepared(lambda: due.select_for_update(skip_locked=True).values_list("pk")[:room])
 
 

@@ -27,8 +27,8 @@ from orders.outbox.billing_effects import LateCall, as_late_calls, ask_for_late_
 from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.outbox.release import release
-from orders.replanning.giving_up import answer_given_up, close_removals, settle_given_up_orders
-from orders.replanning.verification import answer_look, look_after
+from orders.replanning.giving_up import answer_given_up, complete_confirmed_removals, settle_given_up_orders
+from orders.replanning.verification import answer_look, schedule_verification
 from orders.rules.steps import FIXES, STEPS, Channel, Effect, named
 from orders.sending.record_updates import write_moved, write_processes, write_records
 from orders.sending.step_incidents import (
@@ -116,12 +116,12 @@ def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
     Locks all incidents that are opened or closed for these steps at once: with one lock after the other, two batches
     could wait for each other."""
     done = [row for row in rows if row.state == State.DONE]
-    lanes = {row.lane for row in done if row.lane}
-    over = {row.order_id for row in rows if row.state in OVER} | lanes
+    serial_trial_ids = {row.lane for row in done if row.lane}
+    over = {row.order_id for row in rows if row.state in OVER} | serial_trial_ids
     found, late = [], []
     if done:
-        orders = {row.order_id for row in done} | lanes
-        late_calls = ask_for_late_calls(orders=orders, lanes=lanes, now=batch.now)
+        orders = {row.order_id for row in done} | serial_trial_ids
+        late_calls = ask_for_late_calls(orders=orders, serial_trial_ids=serial_trial_ids, now=batch.now)
         found, late = ask_together((TROUBLES, {"orders": over}), late_calls)
     elif over:
         found = TROUBLES(orders=over)
@@ -149,13 +149,13 @@ def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
         trial = row.order.trial or row.order
         if row.lane is None:  # commercial records: a fix alone shows of another step's that they are gone
             if STEPS[row.step].fix and row.order_id in named:
-                batch.replanned |= close_removals(row.order, **batch.said)
+                batch.replanned |= complete_confirmed_removals(row.order, **batch.said)
             continue
         if row.state == State.DONE and row.rest:
             continue  # its next part is under way
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
-            batch.replanned |= close_removals(trial, **batch.said)
+            batch.replanned |= complete_confirmed_removals(trial, **batch.said)
             note_not_meant(trial, opens=moves, **batch.said)
 
 
@@ -173,8 +173,8 @@ def _read_orders_again(_rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _release(rows: list[Dispatch], batch: Recorded) -> None:
-    lanes = {row.lane for row in rows if row.lane}
-    batch.released = release(now=batch.now, order_ids={row.order_id for row in rows}, lanes=lanes)
+    serial_trial_ids = {row.lane for row in rows if row.lane}
+    batch.released = release(now=batch.now, order_ids={row.order_id for row in rows}, serial_trial_ids=serial_trial_ids)
 
 
 def _end_settled(rows: list[Dispatch], batch: Recorded) -> None:
@@ -239,7 +239,7 @@ EFFECTS = (
         19,
         DONE,
         CHANGING - {Step.DELETE_BILLING},
-        lambda rows, batch: look_after(rows, batch.late, now=batch.now),
+        lambda rows, batch: schedule_verification(rows, batch.late, now=batch.now),
     ),
     Rule(20, OVER | FAILED, BILLING - {Step.ASK_BILLING}, _settle_books, repeat={False}),
     Rule(21, DONE, BILLING - {Step.ASK_BILLING}, _settle_given_up, undo={False}),

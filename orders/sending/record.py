@@ -203,7 +203,7 @@ def _still_wanted(row: Dispatch) -> bool:
     if row.question in OF_START:
         return False
     if row.state == State.FAILED:
-        return not STEPS[row.step].moot
+        return not STEPS[row.step].ignore_failure_when_undoing
     return row.channel == Channel.BILLING and row.may_have_acted
 
 

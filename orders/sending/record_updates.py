@@ -31,9 +31,9 @@ def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> Non
     acceptance stands.
     """
     done = [row for row in rows if row.state == State.DONE]
-    settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
+    settled = [row for row in done if STEPS[row.step].sets_record_times and not row.repeat]
     unsure = [row for row in rows if row.state == State.FAILED and not row.repeat and row.may_have_acted]
-    repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
+    repeated = [row for row in done if STEPS[row.step].sets_record_times and row.repeat]
     mended = [row for row in done if row.step == Step.FIX_CREATE and row.sent]
     touched = load_records(
         {pk for row in [*settled, *unsure, *repeated] for pk in row.records}
@@ -45,7 +45,7 @@ def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> Non
         take_times(row, touched, outcomes[row.pk])  # if the partner acted on that key before, its times may differ
     for row in settled:
         set_times(row, touched)
-        _mark(row, touched, STEPS[row.step].leaves)
+        _mark(row, touched, STEPS[row.step].record_state_after)
         take_times(row, touched, outcomes[row.pk])
     for row in unsure:  # what is known of a record's times stays: nobody knows whether it got others
         set_times(row, {pk: touched[pk] for pk in row.records if touched[pk].create_time is None})

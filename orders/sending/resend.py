@@ -39,7 +39,7 @@ from orders.outbox.record_selection import set_times
 from orders.outbox.release import NOT_FINISHED, release
 from orders.reconciliation.asking import ask_steps, why_silent
 from orders.replanning.reopening import claims_against, open_again, why_not_open
-from orders.replanning.trial_line import cancel_after_all, is_worked_out, work_out_anew
+from orders.replanning.trial_line import cancel_after_all, is_rebuilt_on_resend, rebuild_step
 from orders.rules.local_time import midnight
 from orders.rules.steps import OF_COMPARISONS, STEPS, Partner, Phase, channels_of
 from orders.sending.blockers import step_waits_for
@@ -224,7 +224,7 @@ def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[
 def _judge_anew(row: Dispatch, order: Order) -> Judgement:
     """Judges a step of which a person says that it did nothing. What the big-data side holds says otherwise."""
     about = (order.number, row.step)
-    if row.state != State.FAILED or row.error_code not in DOUBTS or is_worked_out(row):
+    if row.state != State.FAILED or row.error_code not in DOUBTS or is_rebuilt_on_resend(row):
         return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
     try:
         there = row.channel == Channel.BILLING and _is_there(row, order)
@@ -292,7 +292,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
             return NEW, "what is live now goes out with the attribution of now: a new key"
         if is_left_to_people(row):
             return REFUSED, "BPM may have its process, and knows no repeats: `take --step start_bpm`, or `resend --new`"
-        if is_worked_out(row):
+        if is_rebuilt_on_resend(row):
             return NEW, "what is left to take back is worked out anew: a new key"
         if row.error_code == ACTED_BEFORE:
             return NEW, "the partner acted on its key before, with other bytes: a new key"
@@ -368,7 +368,7 @@ def _is_followed(row: Dispatch) -> bool:
 def _is_lined_up(row: Dispatch) -> bool:
     """Whether a repeat of it is under way already, or its records are no longer in the state that it left."""
     repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
-    made = STEPS[row.step].leaves if STEPS[row.step].timed else ""
+    made = STEPS[row.step].record_state_after if STEPS[row.step].sets_record_times else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
     return repeats.filter(state__in=OPEN_STATES).exists() or bool(other and other.exists())
 
@@ -550,8 +550,8 @@ def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: s
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
-    if is_worked_out(row) and row.state in {State.FAILED, State.GIVEN_UP}:
-        work_out_anew(row, now=now, by=by)
+    if is_rebuilt_on_resend(row) and row.state in {State.FAILED, State.GIVEN_UP}:
+        rebuild_step(row, now=now, by=by)
         return
     if row.state == State.GIVEN_UP and cancels_on_start(row):
         cancel_after_all(row, now=now)

@@ -43,7 +43,7 @@ NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the part
 
 def note_failure(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Opens the incident of a step that failed; of an order that is being undone only for calls that matter to it."""
-    if row.order.undo_since is None or not STEPS[row.step].moot:
+    if row.order.undo_since is None or not STEPS[row.step].ignore_failure_when_undoing:
         _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))
 
 

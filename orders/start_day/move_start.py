@@ -56,7 +56,7 @@ def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: da
         else:
             move_start_to(order, None if _is_today(day, now) else midnight(day), now=now, by=by)
             close_troubles(order, code=MOVE_FAILED, now=now, by=by)
-        release(now=now, order_ids=[order.pk], lanes=[order.trial_id])
+        release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id])
         refresh_states([order], now=now, by=by)
         wake()
     return order

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim, TrialEnd, TrialShape
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Channel, Step
-from orders.rules.trial_shape import Ending, Entry, Said, Shape, TakenEnd, fold
+from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending, Entry, Shape, fold
 
 Kind, State, D = Order.Kind, Order.State, Dispatch.State
 AT_PARTNERS = [Channel.BILLING, Channel.BPM]  # a call over another channel changes nothing there
@@ -39,16 +39,16 @@ def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[
         "trial_id", "number", "kind", "ends_on"
     ):
         ending = kind == TrialEnd.Kind.ENDING
-        found[trial].append(Ending(number=number) if ending else TakenEnd(number=number, end=day))
+        found[trial].append(Ending(number=number) if ending else AcceptedEndDate(number=number, end=day))
     return found
 
 
-def _said(row: dict, domains: tuple[str, ...] | None) -> Said:
+def _said(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
     """What a trial or change says, without what staff gave up of it."""
     own, gone = row["kind"] == Kind.TRIAL, row["given_up"] or {}
     service = (own or "service_type" in row["given"]) and not gone.get("service")
     end = (own or "biz_end" in row["given"]) and not gone.get("end")
-    return Said(
+    return ChangeRequest(
         number=0 if own else row["change_number"],
         domains=domains,
         service=row["service_type_id"] or "" if service else "",
@@ -57,7 +57,7 @@ def _said(row: dict, domains: tuple[str, ...] | None) -> Said:
     )
 
 
-def said_by(order: Order, domains: Iterable[str], number: int) -> Said:
+def said_by(order: Order, domains: Iterable[str], number: int) -> ChangeRequest:
     """What an order says that is being planned. `domains` are those of its message."""
     row = {name: getattr(order, name) for name in SHAPED_BY} | {"change_number": number}
     listed = tuple(domains) if order.kind == Kind.TRIAL or "domains" in order.given else None
@@ -75,7 +75,7 @@ def shape_row(order: Order) -> TrialShape | None:
 
 
 def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, closed: bool) -> Shape:
-    listed = fold([Said(number=0, domains=tuple(domains))]).domains
+    listed = fold([ChangeRequest(number=0, domains=tuple(domains))]).domains
     return Shape(domains=listed, service=service, end=end, closed=bool(closed))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orders.models import Order, TrialEnd
-from orders.rules.trial_shape import Ending, Entry, Said, Shape, TakenEnd, after
+from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending, Entry, Shape, after
 from orders.trials.shape_reads import entries_of
 
 MESSAGE, CHANGE, TAKEN, ENDING = "message", "change", "taken", "ending"
@@ -43,9 +43,9 @@ def parts_of(trial: Order) -> Parts:
     for entry in entries:
         before, shape, source = shape, after(shape, entry), sources[entry.number]
         came |= dict.fromkeys(shape.domains.keys() - before.domains.keys(), source)
-        says = isinstance(entry, Said)
+        says = isinstance(entry, ChangeRequest)
         service = source if says and entry.service else service
-        if isinstance(entry, TakenEnd):
+        if isinstance(entry, AcceptedEndDate):
             end = source if entry.end else None
         elif says and entry.end:
             end = source

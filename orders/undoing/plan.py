@@ -34,7 +34,7 @@ def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> 
         made = acts or order.billing_records.filter(state__in=BillingRecord.THERE).exists()
         return [_of_trial(order, Step.CANCEL_TRIAL, now)] if made else []
     if order.kind == Kind.CHANGE:
-        return put_back(order, now, left_out=list(but) or None) if acts else []
+        return build_restore_steps(order, now, left_out=list(but) or None) if acts else []
     made = _own_records(order, acts)
     if how == CANCEL:
         return [build_step(order, Step.CANCEL_BILLING, now=now, records=made), *_trials_end(order, now)]
@@ -43,19 +43,19 @@ def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> 
     return [*_deletion(order, made, acts, now), *(_trials_end(order, now) if how else restore)]
 
 
-def put_back(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
+def build_restore_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
     """The steps, not enqueued yet, that make the trial's records what the trial is meant to be: those that are not
     meant are cancelled, then the others are made again. A step that finds nothing to send is done."""
     return [_of_trial(order, step, now, to_shape=True, **noted) for step in (Step.CANCEL_TRIAL, Step.RESTORE_TRIAL)]
 
 
-def put_right(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
+def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
     """The steps, not enqueued yet, that a look at an order's trial may need. A late undoing ends the trial: the ending
     counts once it has finished, but nothing is made again before."""
     late = order.undo_since and order.undo_asked_at and order.kind == Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **noted)]
-    return put_back(order, now, **noted)
+    return build_restore_steps(order, now, **noted)
 
 
 def _of_trial(order: Order, step: str, now: datetime.datetime, **noted) -> Dispatch:

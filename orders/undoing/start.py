@@ -14,7 +14,7 @@ from django_q.models import Schedule
 
 from orders.history.order_writes import add_event
 from orders.history.states import set_held, set_state, set_undo_mark
-from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BUILT_UPON, DIFFERENCE
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DEPENDENCY_GONE, DIFFERENCE
 from orders.incidents.incidents import close_troubles, end_built_upon, end_settled
 from orders.models import ASKS_START, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.enqueue import enqueue, schedule_name, wake
@@ -26,7 +26,7 @@ from orders.undoing.plan import plan_undo
 
 State, Channel, Record = Dispatch.State, Dispatch.Channel, BillingRecord.State
 OPEN = Attempt.Outcome.OPEN
-STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, BUILT_UPON]  # a withdrawal does not end these: books may be wrong
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, DEPENDENCY_GONE]  # a withdrawal does not end these: books may be wrong
 
 
 def begin_undo(
@@ -54,7 +54,7 @@ def begin_undo(
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
     end_settled([order], now=now, by=by)
-    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     wake()
     return bool(steps)
 
@@ -78,7 +78,7 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
     )
     enqueue(plan_undo(order, now, how=how))
     end_settled([order], now=now, by=by)
-    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     wake()
     return True
 

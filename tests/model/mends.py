@@ -87,10 +87,10 @@ def both(*patches: Patch) -> Patch:
 
 
 def looks_where(fits: Callable) -> Callable:
-    """`look_after` that leaves out the steps that do not fit."""
-    from orders.replanning.verification import look_after
+    """`schedule_verification` that leaves out the steps that do not fit."""
+    from orders.replanning.verification import schedule_verification
 
-    return lambda rows, calls, *, now: look_after(filter(fits, rows), calls, now=now)
+    return lambda rows, calls, *, now: schedule_verification(filter(fits, rows), calls, now=now)
 
 
 def known_defects() -> dict[str, Mend]:
@@ -148,7 +148,7 @@ def known_defects() -> dict[str, Mend]:
         ),
         "5 a process is started twice": Mend(put("bpm_acts", lambda order: Dispatch.objects.none(), reopening)),
         "6 looks after what takes back alone": Mend(
-            put("look_after", looks_where(lambda row: row.undo), outcome_effects)
+            put("schedule_verification", looks_where(lambda row: row.undo), outcome_effects)
         ),
         "7 409 is as if nothing had been": Mend(put("fitting", lambda rows, outcomes: set(), outcomes)),
         "7 the times of a 409 are not taken": Mend(

@@ -58,7 +58,7 @@ def late_calls() -> dict[str, Mend]:
         "6 an undoing behind a fix": Mend(makes_nothing(*FIXES)),
         # Only what deletes is looked after.
         "6 an undoing by cancel": Mend(
-            put("look_after", looks_where(lambda row: row.step != Step.CANCEL_BILLING), outcome_effects)
+            put("schedule_verification", looks_where(lambda row: row.step != Step.CANCEL_BILLING), outcome_effects)
         ),
         # Only the call of the step itself is asked about, which was refused.
         "6 giving up asks about all calls": Mend(put("_may_act_until", lambda row, now: None, giving_up)),

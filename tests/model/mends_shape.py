@@ -118,7 +118,7 @@ def _of_endings() -> dict[str, Mend]:
     from orders.models import TrialEnd
     from orders.replanning import giving_up
     from orders.rules import trial_shape as folding
-    from orders.rules.trial_shape import Ending, Said, TakenEnd
+    from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending
     from orders.trials import shape_reads
     from orders.trials import shape_writes as keeping
 
@@ -129,7 +129,7 @@ def _of_endings() -> dict[str, Mend]:
 
     def any_change_ends_it(shape, entry):
         new = after(shape, entry)
-        return dataclasses.replace(new, closed=False) if isinstance(entry, Said) else new
+        return dataclasses.replace(new, closed=False) if isinstance(entry, ChangeRequest) else new
 
     def forgets_endings(trial, shape):
         keep_shape(trial, shape)
@@ -139,7 +139,7 @@ def _of_endings() -> dict[str, Mend]:
     def taken_last(trials, *, without=()):
         return {
             trial: [
-                dataclasses.replace(one, number=one.number + FAR) if isinstance(one, TakenEnd) else one
+                dataclasses.replace(one, number=one.number + FAR) if isinstance(one, AcceptedEndDate) else one
                 for one in entries
             ]
             for trial, entries in entries_of(trials, without=without).items()
@@ -153,7 +153,7 @@ def _of_endings() -> dict[str, Mend]:
         # A revival removes the ending.
         "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping)),
         # The fold leaves taken ends out.
-        "19 a taken end counts": Mend(put("after", without(TakenEnd), folding)),
+        "19 a taken end counts": Mend(put("after", without(AcceptedEndDate), folding)),
         # A taken end comes last in the fold.
         "19 until a change names one": Mend(put("entries_of", taken_last, shape_reads, keeping, giving_up)),
     }
@@ -165,20 +165,20 @@ def _of_given_up() -> dict[str, Mend]:
     from orders.rules.trial_shape import NOT_HELD, after
     from orders.trials import shape_reads
 
-    said_by_row, what_it_did = shape_reads._said, giving_up.what_it_did
-    begin_undo, put_back = giving_up.begin_undo, giving_up.put_back
+    said_by_row, effective_part = shape_reads._said, giving_up.effective_part
+    begin_undo, build_restore_steps = giving_up.begin_undo, giving_up.build_restore_steps
 
     def says_the_whole(row, domains):
         return said_by_row(row | {"given_up": None}, domains)
 
     def end_of_some(before, said, held):
-        done, wanted = what_it_did(before, said, held), after(before, said)
+        done, wanted = effective_part(before, said, held), after(before, said)
         left = after(before, done)
         some = any(held.get((left.service, one), NOT_HELD) == wanted.end for one in left.domains)
         return dataclasses.replace(done, end=said.end) if some else done
 
     def service_of_some(before, said, held):
-        done, wanted = what_it_did(before, said, held), after(before, said)
+        done, wanted = effective_part(before, said, held), after(before, said)
         some = any((wanted.service, one) in held for one in after(before, done).domains)
         return dataclasses.replace(done, service=said.service) if some else done
 
@@ -186,24 +186,24 @@ def _of_given_up() -> dict[str, Mend]:
         return begin_undo(order, **named)
 
     def put_all_back(order, now, *, but=(), **about):
-        return put_back(order, now, **about)
+        return build_restore_steps(order, now, **about)
 
     def nothing_put_back(order, now, **about):
-        return [] if "put_back" in about else put_back(order, now, **about)
+        return [] if "puts_back" in about else build_restore_steps(order, now, **about)
 
     return {
         # The fold takes the whole message of what was given up.
         "19 given up says nothing about what it did not do": Mend(put("_said", says_the_whole, shape_reads)),
         # A given-up change's end, or service, counts where one domain has it.
-        "19 an end that only some have": Mend(put("what_it_did", end_of_some, giving_up)),
-        "19 a service that only some have": Mend(put("what_it_did", service_of_some, giving_up)),
+        "19 an end that only some have": Mend(put("effective_part", end_of_some, giving_up)),
+        "19 a service that only some have": Mend(put("effective_part", service_of_some, giving_up)),
         # They put back what they were about: after `give_up`, and where staff accepted a record as it is.
         "19 give_up, accept and take send nothing": Mend(
-            both(put("begin_undo", undo_all, giving_up), put("put_back", put_all_back, giving_up))
+            both(put("begin_undo", undo_all, giving_up), put("build_restore_steps", put_all_back, giving_up))
         ),
         "19 give_up, accept and take send nothing (accept)": Mend(put("LEFT", "-", record_selection)),
         # Nothing is put back after a given-up extension.
-        "19 moved at some domains only is put back": Mend(put("put_back", nothing_put_back, giving_up)),
+        "19 moved at some domains only is put back": Mend(put("build_restore_steps", nothing_put_back, giving_up)),
         # Giving a put-back up closes its incident.
         "19 the incident stays": Mend(put("note_not_meant", lambda trial, **named: None, giving_up)),
     }
@@ -244,9 +244,9 @@ def _of_taking_back() -> dict[str, Mend]:
     from orders.sending import record_updates, step_incidents
     from orders.undoing import start
 
-    set_times, work_out, to_restore = (
+    set_times, select_records, to_restore = (
         record_selection.set_times,
-        record_selection.work_out,
+        record_selection.select_records,
         record_selection.WANTED[Step.RESTORE_TRIAL],
     )
     meant_now, plan_undo, open_incident = record_selection.meant_now, start.plan_undo, trial_line.open_incident
@@ -265,11 +265,11 @@ def _of_taking_back() -> dict[str, Mend]:
         rows = plan_undo(order, now, **named)
         for row in rows:
             if row.lane and record_selection._is_shaped(row):
-                row.about = row.about | {"planned": [record.pk for record in work_out(row, now=now)[1]]}
+                row.about = row.about | {"planned": [record.pk for record in select_records(row, now=now)[1]]}
         return rows
 
     def as_planned(row, **named):
-        shape, records = work_out(row, **named)
+        shape, records = select_records(row, **named)
         if "planned" in row.about:
             records = list(BillingRecord.objects.filter(pk__in=row.about["planned"]).order_by("pk"))
         return shape, records
@@ -278,7 +278,7 @@ def _of_taking_back() -> dict[str, Mend]:
         return meant_now(trial, dataclasses.replace(shape, end=None), **named) and shape
 
     def change_alone(order, *, code, **named):
-        if code != trial_line.BUILT_UPON or order.kind != "activation":
+        if code != trial_line.DEPENDENCY_GONE or order.kind != "activation":
             open_incident(order, code=code, **named)
 
     return {
@@ -289,7 +289,7 @@ def _of_taking_back() -> dict[str, Mend]:
         ),
         # The records of an undoing are worked out when it is planned.
         "19 worked out at the first attempt": Mend(
-            both(put("plan_undo", plan_with_records, start), put("work_out", as_planned, record_selection))
+            both(put("plan_undo", plan_with_records, start), put("select_records", as_planned, record_selection))
         ),
         # What has sent nothing keeps its plan.
         "19 planned anew behind it": Mend(
