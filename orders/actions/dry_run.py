@@ -25,7 +25,7 @@ from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
 from orders.replanning.trial_line import begun_with
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.steps import STEPS
+from orders.rules.steps import STEPS, Step
 from orders.start_day.attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
 from orders.start_day.move_start import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
@@ -35,7 +35,6 @@ from orders.trials.shape_reads import begun_shape, shape_of
 from orders.undoing.late import is_late
 from orders.undoing.plan import plan_undo
 
-State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 UNDOING = {
     Step.DELETE_BILLING: "deletes",
     Step.CANCEL_BILLING: "cancels",
@@ -77,7 +76,7 @@ def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
 
 def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
     """Warns that nothing is sent to BPM: people there must be told, since they don't look here."""
-    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
         yield Foreseen("process_goes_on")
 
 
@@ -91,11 +90,11 @@ def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
     """`how`: `cancel` or `delete` for a late undoing."""
     yield from undoing(order, now=now, how=how)
-    if order.kind == Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
+    if order.kind == Order.Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
         yield Foreseen("built_upon")
-    if order.kind == Kind.CHANGE and order.trial and not order.undo_since:
+    if order.kind == Order.Kind.CHANGE and order.trial and not order.undo_since:
         yield from _trial_without(order, now)
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         yield Foreseen("withdraws_changes")
     yield Foreseen("ends_withdrawn")
     if how and _holds_trial(order):
@@ -130,10 +129,10 @@ def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
     if STEPS[row.step].fix:
         return
     if row.step == Step.RESTORE_TRIAL:
-        yield Foreseen("no_restore" if order.kind == Kind.ACTIVATION else "not_put_back")
+        yield Foreseen("no_restore" if order.kind == Order.Kind.ACTIVATION else "not_put_back")
     elif row.undo and STEPS[row.step].record_state_after in NOT_BILLED:
-        yield Foreseen("billed_still" if order.kind == Kind.ACTIVATION else "runs_on")
-    elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
+        yield Foreseen("billed_still" if order.kind == Order.Kind.ACTIVATION else "runs_on")
+    elif row.step == Step.CANCEL_TRIAL and order.kind == Order.Kind.ACTIVATION:
         yield Foreseen("trial_still_live")
     elif row.puts_back:
         yield Foreseen("not_put_back")
@@ -146,13 +145,13 @@ def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
         never = BillingRecord.objects.filter(pk__in=row.records, state=BillingRecord.State.TO_SEND).count()
         if never:
             yield Foreseen("never_made", {"n": never})
-    yield Foreseen("trial_shrinks" if order.kind == Kind.TRIAL else "change_shrinks")
+    yield Foreseen("trial_shrinks" if order.kind == Order.Kind.TRIAL else "change_shrinks")
     if behind := _orders_behind(row):
         yield Foreseen("plans_behind", {"orders": behind})
 
 
 def _orders_behind(row: Dispatch) -> list[str]:
-    rows = Dispatch.objects.current().filter(lane=row.lane, state=State.WAITING, undo=False, attempts=0)
+    rows = Dispatch.objects.current().filter(lane=row.lane, state=Dispatch.State.WAITING, undo=False, attempts=0)
     rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")
     found = dict.fromkeys(number for number, place, pk in rows if (place or pk) > (row.place or row.pk))
     return [*list(found)[:NAMED], *(["…"] if len(found) > NAMED else [])]
@@ -177,7 +176,7 @@ def take(order: Order, *, now: datetime.datetime, step: str = "", process: str =
         else:
             yield Foreseen("takes_books")
         fields = {name for one in found for name in one.detail.get("fields") or {}}
-        if order.kind == Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
+        if order.kind == Order.Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
             yield Foreseen("takes_end")
         if order.state == Order.State.SCHEDULED and "createTime" in fields:
             yield Foreseen("takes_start")
@@ -265,7 +264,7 @@ def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | Non
         yield Foreseen("trial_ends_on", {"end": end})
     elif end and end + A_DAY < day:
         yield Foreseen("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
-    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
         yield Foreseen("bpm_not_told")
 
 

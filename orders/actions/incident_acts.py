@@ -27,9 +27,8 @@ from orders.models import Incident
 from orders.models.querysets import UNRESOLVED
 from orders.texts.errors import NotAllowedError
 
-State = Incident.State
 OPEN = frozenset(UNRESOLVED)
-NOT_OVER = OPEN | {State.IGNORED}
+NOT_OVER = OPEN | {Incident.State.IGNORED}
 PERMISSION = "orders.change_incident"
 PARTLY = _("It is over for the orders that have gone on, and stays for the others.")
 
@@ -82,7 +81,7 @@ def _will_resolve(facts: IncidentFacts) -> list[str]:
             standing,
         )
         return [*sentences, words % {"n": standing}]
-    if facts.incident.state == State.IGNORED:
+    if facts.incident.state == Incident.State.IGNORED:
         return [*sentences, gettext("The incident is over. It was ignored, so nobody is told.")]
     return [*sentences, gettext("The incident is over. Those who had a mail about it get one about its end.")]
 
@@ -138,7 +137,7 @@ INCIDENT_ACTS: dict[str, Action] = {
             why_not=_why_not_resolve,
             says=_will_resolve,
             service=resolve_incident,
-            became=lambda facts, incident: "" if incident.state == State.RESOLVED else PARTLY,
+            became=lambda facts, incident: "" if incident.state == Incident.State.RESOLVED else PARTLY,
         ),
         _act(
             key="ignore",

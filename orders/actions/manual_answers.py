@@ -15,14 +15,15 @@ from orders.models import NOTES, Attempt, BillingRecord, Dispatch, KeptAnswer, O
 from orders.outbox.enqueue import build_replacement, enqueue
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Outcome
 from orders.outbox.release import NOT_FINISHED
+from orders.rules.steps import Step
 from orders.sending.record import record_read_again
-
-State, Step, Result = Dispatch.State, Dispatch.Step, Attempt.Outcome
 
 
 def questions_of(order: Order) -> list[Dispatch]:
     """The order's billing steps that wait for a person's look, in order. Of two looks behind one step the first."""
-    rows = order.dispatches.current().filter(state=State.FAILED, error_code=LOOK_UP, channel=Dispatch.Channel.BILLING)
+    rows = order.dispatches.current().filter(
+        state=Dispatch.State.FAILED, error_code=LOOK_UP, channel=Dispatch.Channel.BILLING
+    )
     return list(rows.order_by("position", "pk").defer("payload"))
 
 
@@ -32,7 +33,12 @@ def answer_questions(
     """Ends questions as the partner's answer would have. In the caller's transaction, with the order locked."""
     for pk in [row.pk for row in rows]:
         order = lock_order(number)  # as the answer before has left it
-        row = order.dispatches.current().filter(pk=pk, state=State.FAILED, error_code=LOOK_UP).defer("payload").first()
+        row = (
+            order.dispatches.current()
+            .filter(pk=pk, state=Dispatch.State.FAILED, error_code=LOOK_UP)
+            .defer("payload")
+            .first()
+        )
         if row is None:
             continue
         row.order = order
@@ -75,22 +81,22 @@ def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
     if row.step == Step.ASK_BILLING:
         job = row.asked_job or row.order.number
         rows = [one for one in held if one.fields.get("jobId") == job]
-        return Outcome(result=Result.OK, data={"held": rows}, **about)
+        return Outcome(result=Attempt.Outcome.OK, data={"held": rows}, **about)
     if row.step == Step.VERIFY_DELETED and attempt.error_code == LOOK_UP:
-        return Outcome(result=Result.OK, **about)
+        return Outcome(result=Attempt.Outcome.OK, **about)
     about |= {"message": row.error, "params": row.error_params, "data": {"held": list(held)}}
     if attempt.error_code == ACTED_BEFORE:
-        return Outcome(result=Result.ACTED_BEFORE, code=ACTED_BEFORE, **about)
+        return Outcome(result=Attempt.Outcome.ACTED_BEFORE, code=ACTED_BEFORE, **about)
     kept = KeptAnswer.objects.filter(attempt=attempt).first()
     came = {"read": kept.read, "raw": bytes(kept.raw), "charset": kept.charset} if kept else {}
     http = {"http_status": attempt.http_status, "answer": attempt.answer}
-    return Outcome(result=Result.REFUSED, code=attempt.error_code or "", **came, **http, **about)
+    return Outcome(result=Attempt.Outcome.REFUSED, code=attempt.error_code or "", **came, **http, **about)
 
 
 def records_in_question(order: Order) -> list[BillingRecord]:
     """The records about which a person must look: those that the order's steps name, and all others that are known to
     be there, of its jobId, and of its trial's where a step on that has failed."""
-    failed = order.dispatches.current().filter(state=State.FAILED, channel=Dispatch.Channel.BILLING)
+    failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
     rows = list(failed.values_list("records", "lane"))
     owners = {order.trial_id if order.kind == Order.Kind.CHANGE else order.pk, *(lane for _records, lane in rows)}
     named = {pk for records, _lane in rows for pk in records}

@@ -42,7 +42,7 @@ from orders.replanning.giving_up import complete_confirmed_removals, given_up_re
 from orders.replanning.verification import look_behind
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.steps import STEPS, Effect
+from orders.rules.steps import STEPS, Effect, Step
 from orders.rules.trial_shape import Shape, last_moment
 from orders.sending.record import record_read_again
 from orders.start_day.move_outcomes import take_move
@@ -52,7 +52,6 @@ from orders.trials.shape_reads import meant_of, shape_of
 from orders.trials.shape_writes import refresh_trial, reshape, take_end
 from orders.undoing.finish import finish_undo
 
-State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
 LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 
@@ -139,7 +138,7 @@ def take(
             if not move:
                 close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             update_incident(order, by=by, now=now)
-            if order.kind == Kind.TRIAL:
+            if order.kind == Order.Kind.TRIAL:
                 end_beside(order, now=now, by=by)
         continue_order(order, now=now, by=by)
     return order
@@ -247,7 +246,7 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
     """Billing steps that failed because the partner had acted on their key before, or that are in doubt (7.2)."""
-    rows = order.dispatches.current().filter(state=State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
+    rows = order.dispatches.current().filter(state=Dispatch.State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
 
@@ -263,7 +262,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     for record in records:
         take_record(record, there.get(identity(record, record.order)))
     update_rows(records, TAKEN)
-    row.state, row.done_at, row.definite = State.DONE, now, True
+    row.state, row.done_at, row.definite = Dispatch.State.DONE, now, True
     row.save(update_fields=["state", "done_at", "definite"])
     close_troubles(row.order, step=row.step, now=now, by=by)
     if row.rest:
@@ -272,7 +271,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     tell_accepted([row], now=now)
     if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
         refresh_trial(row.order.trial, now=now, by=by)
-    if row.lane and row.order.kind != Kind.ACTIVATION:
+    if row.lane and row.order.kind != Order.Kind.ACTIVATION:
         note_not_meant(row.order.trial or row.order, now=now, by=by)
 
 
@@ -289,15 +288,17 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
     """Sets records, last day and start to the partner's values. Raises NotAllowedError if these do not fit."""
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
-    if order.kind == Kind.CHANGE:
+    if order.kind == Order.Kind.CHANGE:
         raise NotAllowedError("change_without_records", number=order.trial_number)
     held = of_job(order, held)
     there = by_name(held)
     for record in order.billing_records.all():
         one = there.get((record.product_id, record.domain_key))
-        if record.state == Record.LIVE and not (one and one.live):
+        if record.state == BillingRecord.State.LIVE and not (one and one.live):
             raise NotAllowedError("record_not_there", domain=record.domain, remedy=_repair_command(order))
-    waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
+    waiting = set(
+        order.billing_records.filter(state=BillingRecord.State.TO_SEND).values_list("product_id", "domain_key")
+    )
     may_live = _may_be_live(order)
     for one in held:
         if one.live and (one.product_id, one.key) in waiting:
@@ -307,7 +308,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
     for key in sorted(_must_live(order, now) - {(one.product_id, one.key) for one in held if one.live}):
         raise NotAllowedError("record_not_there", domain=key[1], remedy=_repair_command(order))
     live = [one for one in held if one.live]
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         _take_ends(order, live, now, by)
     else:
         _check_ends(order, live, now)
@@ -317,7 +318,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
 
 def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
     """The records (productId, domain) that must be live. Empty if the customer is not being served."""
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         runs = order.state == Order.State.TRIALING
         meant = meant_of([order], now=now)[order.pk] if runs else None
         return {(meant.service, key) for key in meant.domains} if meant else set()
@@ -370,7 +371,7 @@ def _repair_command(order: Order) -> str:
 def _may_be_live(order: Order) -> set[tuple[str, str]]:
     """The records (productId, domain) that may be live: those of the order's domains, and those that are live in our
     books, unless a difference says that they must not be."""
-    trial = order.kind == Kind.TRIAL
+    trial = order.kind == Order.Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
     here = set(order.billing_records.filter(state__in=BillingRecord.THERE).values_list("product_id", "domain_key"))
@@ -393,9 +394,13 @@ def adopt(order: Order, held: list[HeldRecord], *, unsure: bool = False) -> None
     differing = set(fields.values_list("product_id", "domain"))
     for record in records:
         one = there.pop((record.product_id, record.domain_key), None)
-        if unsure and record.state == Record.UNKNOWN:
+        if unsure and record.state == BillingRecord.State.UNKNOWN:
             continue
-        if one is not None or record.state in {Record.LIVE, Record.CANCELLED, Record.UNKNOWN}:
+        if one is not None or record.state in {
+            BillingRecord.State.LIVE,
+            BillingRecord.State.CANCELLED,
+            BillingRecord.State.UNKNOWN,
+        }:
             take_record(record, one)
         if one is not None and (record.product_id, record.domain) in differing:
             record.accepted = one.fields

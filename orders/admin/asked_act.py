@@ -34,7 +34,6 @@ from orders.rules.four_eyes import BULK, EXPORT
 from orders.texts.errors import OrderError
 from orders.texts.incident_texts import cause_of
 
-State = AskedAct.State
 KINDS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
 """What is confirmed that is no decision on an order, by act."""
 
@@ -59,9 +58,9 @@ class ForMeFilter(admin.SimpleListFilter):
         "Nothing has been asked for yet. What needs a second person waits here until somebody confirms it."
     ),
     tones={
-        "violet": [State.OPEN],
-        "green": [State.CONFIRMED],
-        "grey": [State.CALLED_OFF, State.LAPSED],
+        "violet": [AskedAct.State.OPEN],
+        "green": [AskedAct.State.CONFIRMED],
+        "grey": [AskedAct.State.CALLED_OFF, AskedAct.State.LAPSED],
     },
 )
 class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
@@ -121,7 +120,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         about = KINDS.get(row.act, AskedDecision)(row)
         may = may_confirm(user, row)
         refusal = why_not_confirm(row, user, now=now) if may else None
-        is_open = row.state == State.OPEN and now < row.lapses_at
+        is_open = row.state == AskedAct.State.OPEN and now < row.lapses_at
         foreseen = about.foresee(now=now) if is_open else None
         own = row.asker_id == user.pk
         return self.show(

@@ -33,15 +33,14 @@ from orders.rules.steps import STEPS as KINDS
 from orders.search.order_search import OrderSearch
 from orders.texts.incident_texts import cause_of, title_of
 
-State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
 
 OpenFilter = word_filter(
     "open",
     _("over or not"),
     {
-        "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
-        "no": (_("Over or ignored"), Q(state__in=[State.RESOLVED, State.IGNORED])),
+        "yes": (_("Not over yet"), Q(state__in=[Incident.State.OPEN, Incident.State.ACKNOWLEDGED])),
+        "no": (_("Over or ignored"), Q(state__in=[Incident.State.RESOLVED, Incident.State.IGNORED])),
     },
 )
 PartnerFilter = word_filter(
@@ -97,7 +96,12 @@ class ScopedByAffected:
     needed_by=EVERYBODY,
     empty=_("No incident yet. One opens when a partner refuses, retries are used up or an order is held."),
     name="incidents",
-    tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
+    tones={
+        "grey": [Incident.State.IGNORED],
+        "violet": [Incident.State.ACKNOWLEDGED],
+        "red": [Incident.State.OPEN],
+        "green": [Incident.State.RESOLVED],
+    },
 )
 class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
     pages = [owned_pages]

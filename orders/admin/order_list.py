@@ -65,12 +65,23 @@ from orders.search.order_search import CustomerFilter, customer_anchor, customer
 from orders.texts.incident_texts import cause_of
 from orders.trials.shape_reads import is_ending, shape_row
 
-S, State = Order.State, Dispatch.State
-STOPPED = [State.FAILED, State.RETRYING]
+STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 HAS_STOPPED = Among("state", *STOPPED)  # as in `dispatch_stuck` (orders/db/indexes.py)
-NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # states of an activation
+NOT_LIVE = [
+    Order.State.IN_PROGRESS,
+    Order.State.HELD,
+    Order.State.AWAITING_APPROVAL,
+    Order.State.SCHEDULED,
+    Order.State.FAILED,
+]  # states of an activation
 IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # as in `order_not_live`
-STARTING = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE]
+STARTING = [
+    Order.State.IN_PROGRESS,
+    Order.State.HELD,
+    Order.State.AWAITING_APPROVAL,
+    Order.State.SCHEDULED,
+    Order.State.ACTIVE,
+]
 
 
 class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
@@ -145,10 +156,10 @@ class StuckFilter(WordFilter):
             return super().queryset(request, queryset)
         if channel == Dispatch.Channel.MAIL:
             tried = Mail.objects.beside_steps().open().filter(state=Mail.State.RETRYING)
-            tried = tried.exclude(order__state=S.WITHDRAWN)
+            tried = tried.exclude(order__state=Order.State.WITHDRAWN)
             return queryset.filter(Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id")))
         steps = _stopped_steps(channel=channel)
-        undone = steps.filter(repeat=False, order__state=S.FAILED)  # the column names these too
+        undone = steps.filter(repeat=False, order__state=Order.State.FAILED)  # the column names these too
         return queryset.filter(Q(pk__in=still_matters(steps).values("order_id")) | Q(pk__in=undone.values("order_id")))
 
 
@@ -219,15 +230,15 @@ def _of_step(name: str, order: str, **more) -> EmptyLast:
 
 
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
-NEXT_TRY = _of_step("next_try_at", "next_try_at", state=State.RETRYING)
-WAITING = [S.AWAITING_APPROVAL, S.HELD, S.FAILED]
+NEXT_TRY = _of_step("next_try_at", "next_try_at", state=Dispatch.State.RETRYING)
+WAITING = [Order.State.AWAITING_APPROVAL, Order.State.HELD, Order.State.FAILED]
 """States of orders that wait for somebody."""
 LONGEST_WAITING = [Coalesce("state_since", Value(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))).asc(), "pk"]
 """No index has this order: PostgreSQL would look for the few that wait among all orders, from the oldest on."""
 MOST_LATE = ["state_since", "pk"]  # as in `order_in_time` (orders/db/indexes.py)
 MOST_OVERDUE = ["biz_start", "pk"]
 MAX_NAMED = 2000  # domains; a cell of a file has room for fewer
-SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
+SORTED_STEPS = {"attempts": {}, "next_try": {"state": Dispatch.State.RETRYING}}
 """Columns that sort the list by a stopped step of each order, and which one. Orders without such a step are left out:
 to sort a million empty values is slow, and tells nothing."""
 
@@ -280,8 +291,8 @@ class OrderChangeList(DeskChangeList):
         tried, again = defaultdict(list), defaultdict(list)
         for row in stopped:
             tried[row.order_id].append(row.attempts)
-            again[row.order_id] += [row.next_try_at] if row.state == State.RETRYING else []
-        asked = {row.order_id: row.done_at for row in steps if row.state == State.DONE}
+            again[row.order_id] += [row.next_try_at] if row.state == Dispatch.State.RETRYING else []
+        asked = {row.order_id: row.done_at for row in steps if row.state == Dispatch.State.DONE}
         paused = {row.order_id for row in steps if row.is_paused}
         for order in rows:
             order.is_late = is_past(order) and order.pk not in paused
@@ -295,7 +306,7 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
     """The orders' steps that failed or are being retried, their finished BPM steps, and those that hold the order up
     since their partner is paused (`is_paused`). One query."""
     is_paused = Q(state__in=OPEN_STATES, blocking=True) & to_paused(timezone.now())
-    explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
+    explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE) | is_paused
     rows = Dispatch.objects.current().filter(explains, order__in=order_ids).order_by("pk")
     rows = rows.annotate(is_paused=ExpressionWrapper(is_paused, BooleanField()))
     return list(
@@ -307,7 +318,7 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
     """The worst step of each order: blocking steps first, then failed ones, then those being retried."""
-    worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
+    worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == Dispatch.State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 
 
@@ -349,10 +360,10 @@ def mark_words(marks: Marks) -> str:
 def stuck_words(order: Order) -> str | Promise | None:
     if order.held_because:
         return order.get_held_because_display()
-    if order.state == S.AWAITING_APPROVAL and not order.marks.doubt:
+    if order.state == Order.State.AWAITING_APPROVAL and not order.marks.doubt:
         return _("Returned by BPM") if order.marks.returned else _("With BPM")
     step = getattr(order, "stuck_step", None)
-    if step is None or order.state == S.WITHDRAWN:
+    if step is None or order.state == Order.State.WITHDRAWN:
         return mark_words(order.marks) if order.marks.doubt or order.marks.behind else None
     why = cause_of(step.error_code).what if step.error_code else ""
     return f"{step.get_step_display()}: {why}" if why else step.get_step_display()
@@ -365,12 +376,12 @@ def stuck_words(order: Order) -> str | Promise | None:
     empty=_("No order yet. BBOSS's orders show here the moment they are accepted."),
     name="orders",
     tones={
-        "grey": [S.ENDED, S.WITHDRAWN],
-        "blue": [S.IN_PROGRESS, S.SCHEDULED, S.COMPENSATING],
-        "violet": [S.AWAITING_APPROVAL],
-        "amber": [S.HELD],
-        "red": [S.REJECTED, S.FAILED],
-        "green": [S.TRIALING, S.CONVERTED, S.APPLIED, S.ACTIVE],
+        "grey": [Order.State.ENDED, Order.State.WITHDRAWN],
+        "blue": [Order.State.IN_PROGRESS, Order.State.SCHEDULED, Order.State.COMPENSATING],
+        "violet": [Order.State.AWAITING_APPROVAL],
+        "amber": [Order.State.HELD],
+        "red": [Order.State.REJECTED, Order.State.FAILED],
+        "green": [Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED, Order.State.ACTIVE],
     },
 )
 class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):

@@ -22,12 +22,16 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.trial_shape import Shape
 from orders.trials.shape_reads import is_meant, meant_of
 
-Record, State, Kind = BillingRecord.State, Order.State, Order.Kind
 NOT_MEANT = Difference.Kind.NOT_MEANT
-SERVED = {State.ACTIVE, State.SCHEDULED}
-MADE = {State.TRIALING, State.CONVERTED, State.ENDED, State.WITHDRAWN}  # a trial's records were made
+SERVED = {Order.State.ACTIVE, Order.State.SCHEDULED}
+MADE = {
+    Order.State.TRIALING,
+    Order.State.CONVERTED,
+    Order.State.ENDED,
+    Order.State.WITHDRAWN,
+}  # a trial's records were made
 LIVE, MISSING = "live", "missing"
-SEEN = {Record.LIVE: LIVE, Record.CANCELLED: "cancelled"}
+SEEN = {BillingRecord.State.LIVE: LIVE, BillingRecord.State.CANCELLED: "cancelled"}
 
 
 def not_meant(
@@ -41,19 +45,19 @@ def not_meant(
 
     With `accepted` also what staff accepted as it is, and live records of activations that were taken back.
     """
-    trials = [order for order in orders if order.kind == Kind.TRIAL and order.state in MADE]
+    trials = [order for order in orders if order.kind == Order.Kind.TRIAL and order.state in MADE]
     moving = _moving([trial.pk for trial in trials])
     trials = [trial for trial in trials if trial.pk not in moving]
     meant = meant_of(trials, now=now)
     found = {trial.pk: _of_trial(meant[trial.pk], records[trial.pk], now=now, accepted=accepted) for trial in trials}
-    served = [order for order in orders if order.kind == Kind.ACTIVATION and order.state in SERVED]
+    served = [order for order in orders if order.kind == Order.Kind.ACTIVATION and order.state in SERVED]
     domains = defaultdict(list)
     for pk, key, name in OrderDomain.objects.filter(order__in=served).values_list("order_id", "key", "name"):
         domains[pk].append((key, name))
     for order in served:
         found[order.pk] = of_activation(order, domains[order.pk], records[order.pk], now=now, accepted=accepted)
-    for order in [order for order in orders if accepted and order.kind == Kind.ACTIVATION and is_over(order)]:
-        live = [record for record in records[order.pk] if record.state == Record.LIVE]
+    for order in [order for order in orders if accepted and order.kind == Order.Kind.ACTIVATION and is_over(order)]:
+        live = [record for record in records[order.pk] if record.state == BillingRecord.State.LIVE]
         found[order.pk] = [_difference(record, ours="deleted", fields={}, remedy=DELETE) for record in live]
     return {pk: rows for pk, rows in found.items() if rows}
 
@@ -70,12 +74,12 @@ def _of_trial(
     """What differs between a trial's records and what is meant; None: no record is meant to be live."""
     found, live = [], set()
     for record in records:
-        if record.state == Record.UNKNOWN:
+        if record.state == BillingRecord.State.UNKNOWN:
             live.add(record.domain_key)
-        elif record.state == Record.LIVE and not is_meant(record, meant):
+        elif record.state == BillingRecord.State.LIVE and not is_meant(record, meant):
             if record.cancel_time and record.cancel_time > now:
                 found.append(_difference(record, ours="cancelled", fields={}))
-        elif record.state == Record.LIVE and meant:
+        elif record.state == BillingRecord.State.LIVE and meant:
             live.add(record.domain_key)
             if not meant.fits(record.create_time, record.cancel_time):
                 ends = {"cancelTime": [_day(meant.ends_at), _day(record.cancel_time)]}
@@ -102,10 +106,10 @@ def of_activation(
         record = rows.get((order.product_id, key))
         if record is None or record.state not in BillingRecord.THERE:
             found.append(_missing(record, order.product_id, name))
-        elif record.state == Record.LIVE and order.start_at and record.create_time != order.start_at:
+        elif record.state == BillingRecord.State.LIVE and order.start_at and record.create_time != order.start_at:
             starts = {"createTime": [_day(order.start_at), _day(record.create_time)]}
             found.append(_difference(record, ours=LIVE, fields=starts))
-        elif record.state == Record.LIVE and record.cancel_time and record.cancel_time <= now:
+        elif record.state == BillingRecord.State.LIVE and record.cancel_time and record.cancel_time <= now:
             found.append(_difference(record, ours=LIVE, fields={"cancelTime": [None, _day(record.cancel_time)]}))
     return [one for one in found if accepted or not _is_left(one, rows)]
 
@@ -122,7 +126,7 @@ def _difference(record: BillingRecord, *, ours: str, fields: dict, remedy: str =
         product_id=record.product_id,
         domain=record.domain,
         ours=ours,
-        theirs=SEEN.get(Record(record.state), MISSING),
+        theirs=SEEN.get(BillingRecord.State(record.state), MISSING),
         remedy=remedy,
         record=record.pk,
         fields=fields,
@@ -169,7 +173,7 @@ def end_beside(trial: Order, *, now: datetime.datetime, by: str) -> None:
     if trial.differences.filter(kind=NOT_MEANT, state=Difference.State.OPEN).exists():
         return
     named = AffectedOrder.objects.unresolved().filter(order__trial=trial, incident__code=DIFFERENCE)
-    changes = Order.objects.filter(pk__in=named.values("order"), kind=Kind.CHANGE)
+    changes = Order.objects.filter(pk__in=named.values("order"), kind=Order.Kind.CHANGE)
     for order in changes.exclude(differences__state=Difference.State.OPEN):
         order.trial = trial
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)

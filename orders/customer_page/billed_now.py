@@ -11,7 +11,6 @@ from orders.models import BillingRecord, Difference, Dispatch, Order, Reconcilia
 from orders.models.dispatch import OPEN_STATES
 from orders.order_words.differences import SIDES
 
-State, Type = BillingRecord.State, BillingRecord.Type
 Key = tuple[int, str, str]  # order, productId, domain
 BILLING = Dispatch.Channel.BILLING
 
@@ -79,7 +78,9 @@ def count_by_type(records: QuerySet[BillingRecord], *, now: datetime.datetime) -
             begins=Min("create_time", filter=later),
         )
     )
-    return [Counted(Type(kind), *facts) for kind, *facts in sorted(rows, key=lambda row: row[0], reverse=True)]
+    return [
+        Counted(BillingRecord.Type(kind), *facts) for kind, *facts in sorted(rows, key=lambda row: row[0], reverse=True)
+    ]
 
 
 def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
@@ -89,7 +90,7 @@ def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
         .values("info_type", "order_id", "product_id")
         .annotate(
             domains=Count("pk"),
-            unknown=Count("pk", filter=Q(state=State.UNKNOWN)),
+            unknown=Count("pk", filter=Q(state=BillingRecord.State.UNKNOWN)),
             since=Min("create_time"),
             until=Max("cancel_time"),
         )
@@ -105,7 +106,7 @@ def billed_lines(rows: Iterable[dict], orders: QuerySet[Order], *, now: datetime
     return [
         BilledLine(
             known[row["order_id"]],
-            Type(row["info_type"]),
+            BillingRecord.Type(row["info_type"]),
             row["product_id"],
             row["domains"],
             row["unknown"],
@@ -155,6 +156,6 @@ def _differing(row: Difference) -> Theirs:
 
 def _alike(row: BillingRecord, last: Reconciliation | None) -> Theirs:
     done_at = row.dispatch.done_at if row.dispatch else None
-    if last and (done_at is None or last.started_at > done_at) and row.state == State.LIVE:
+    if last and (done_at is None or last.started_at > done_at) and row.state == BillingRecord.State.LIVE:
         return Theirs(SIDES[row.state], last.finished_at, differs=False, compared=True)
     return Theirs(SIDES[row.state], done_at, differs=False, compared=False)

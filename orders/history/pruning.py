@@ -20,8 +20,14 @@ from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Orde
 BATCH = 1000
 LEAST_DAYS = 30
 REFUSED_DAYS = 180  # how long strangers' messages are kept for investigations, unless another time is given
-S = Order.State
-FINISHED = [S.ACTIVE, S.CONVERTED, S.ENDED, S.APPLIED, S.REJECTED, S.WITHDRAWN]
+FINISHED = [
+    Order.State.ACTIVE,
+    Order.State.CONVERTED,
+    Order.State.ENDED,
+    Order.State.APPLIED,
+    Order.State.REJECTED,
+    Order.State.WITHDRAWN,
+]
 AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 

@@ -8,10 +8,11 @@ from orders.history.actors import account_id_of
 from orders.models import TrailEntry
 
 BATCH = 1000
-Code = TrailEntry.Code
 
 
-def note_act(code: Code, *, by: str, now: datetime.datetime, about: str = "", address: str = "", **data) -> TrailEntry:
+def note_act(
+    code: TrailEntry.Code, *, by: str, now: datetime.datetime, about: str = "", address: str = "", **data
+) -> TrailEntry:
     """Writes a row in the caller's transaction. `by`: an actor, or empty if nobody has proved who they are."""
     return TrailEntry.objects.create(
         at=now,

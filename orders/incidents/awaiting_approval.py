@@ -5,8 +5,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from approvals.models import ApprovalRecord
 from orders.models import Dispatch, Order
 
-Source, Result = ApprovalRecord.Source, ApprovalRecord.Result
-
 
 def asked_at() -> Subquery:
     """When BPM took an order's work order."""
@@ -16,8 +14,12 @@ def asked_at() -> Subquery:
 
 def returned() -> QuerySet[ApprovalRecord]:
     """BPM's latest record on each order that waits for its approval, if that record is a return."""
-    later = ApprovalRecord.objects.filter(order=OuterRef("order"), source=Source.BPM, pk__gt=OuterRef("pk"))
-    rows = ApprovalRecord.objects.filter(~Exists(later), source=Source.BPM, result=Result.RETURN)
+    later = ApprovalRecord.objects.filter(
+        order=OuterRef("order"), source=ApprovalRecord.Source.BPM, pk__gt=OuterRef("pk")
+    )
+    rows = ApprovalRecord.objects.filter(
+        ~Exists(later), source=ApprovalRecord.Source.BPM, result=ApprovalRecord.Result.RETURN
+    )
     return rows.filter(order__state=Order.State.AWAITING_APPROVAL)
 
 

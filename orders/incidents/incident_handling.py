@@ -23,8 +23,7 @@ from orders.rules.steps import Partner
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.texts.incident_texts import title_of
 
-State = Incident.State
-NOT_OVER = [*UNRESOLVED, State.IGNORED]
+NOT_OVER = [*UNRESOLVED, Incident.State.IGNORED]
 BATCH = 500
 TOLD_BY = {"emergency_act": "act_in_emergency", "emergency_login": "emergency_login"}
 """Codes of incidents that tell what somebody did alone, and the events that name who."""
@@ -40,7 +39,7 @@ def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.dat
     """
     check_reason(reason, "ignoring an incident")
     incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True, by=by)
-    incident.state = State.IGNORED
+    incident.state = Incident.State.IGNORED
     return _save(incident, "incident_ignored", by=by, now=now, note=reason)
 
 
@@ -61,7 +60,7 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
         if not left:
             raise NotAllowedError("incident_stands", incident=incident_id, number=number)
         return _save(incident, "incident_resolved_partly", by=by, now=now, note=reason, left=left, standing=number)
-    mail = incident.state != State.IGNORED
+    mail = incident.state != Incident.State.IGNORED
     _save(incident, "incident_resolved", by=by, now=now, note=reason)
     if is_of_mails(incident):  # they stay as they are, and somebody has said why
         incident.affected.unresolved().update(closed_at=now, accepted_by=by[:160], reason=reason)
@@ -118,7 +117,7 @@ def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: st
     """
     if not note.strip():
         raise NotAllowedError("incident_no_note")
-    incident = lock_incident(incident_id, State.values, "noted")
+    incident = lock_incident(incident_id, Incident.State.values, "noted")
     _save(incident, "incident_noted", by=by, now=now, note=note)
     path = reverse("admin:orders_incident_change", args=[incident.pk])
     named = {"title": str(title_of(incident.code, incident.words)), "about": f"#{incident.pk} {incident.code}"}

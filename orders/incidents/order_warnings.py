@@ -25,14 +25,13 @@ from orders.outbox.record_selection import LEFT
 from orders.outbox.release import blocked_steps
 from orders.rules.steps import STEPS, Channel, Partner, Phase
 
-Kind = Difference.Kind
 DOUBT, STOPPED, BEHIND, RETURNED, ACCEPTED = "doubt", "stopped", "behind", "returned", "accepted"
 SERVED = [Order.State.ACTIVE, Order.State.SCHEDULED, Order.State.TRIALING]
 SAYS_SO = {Order.State.HELD, Order.State.FAILED, Order.State.REJECTED}  # states that say that an order has stopped
 BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
 ASIDE = [name for name, kind in STEPS.items() if kind.channel == Channel.USAGE]
 """Steps that no state follows from. As with its mails, an order of which one has failed is as its state says."""
-UNBILLED = Q(kind=Kind.NOT_BILLED, order__state__in=SERVED)
+UNBILLED = Q(kind=Difference.Kind.NOT_BILLED, order__state__in=SERVED)
 """Differences of customers who have service, or will have it, and have no record at the big-data side."""
 
 
@@ -93,8 +92,8 @@ def count_open(rows: QuerySet[Difference] | None = None) -> Open:
     facts = open_differences(rows).aggregate(
         number=Count("pk"),
         unbilled=Count("order", filter=UNBILLED, distinct=True),
-        unlisted=Count("pk", filter=Q(kind=Kind.NOT_LISTED)),
-        not_meant=Count("pk", filter=Q(kind=Kind.NOT_MEANT)),
+        unlisted=Count("pk", filter=Q(kind=Difference.Kind.NOT_LISTED)),
+        not_meant=Count("pk", filter=Q(kind=Difference.Kind.NOT_MEANT)),
         mending=Count("pk", filter=Q(fix__state__in=OPEN_STATES)),
         since=Min("found_at"),
     )
@@ -138,7 +137,7 @@ def mark_orders(orders: Iterable[Order]) -> None:
 
 def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
     """What a stopped step says is left out of an order whose state says already that it has stopped."""
-    doubts = sorted(codes[DOUBT], key=lambda code: code != Kind.NOT_BILLED)
+    doubts = sorted(codes[DOUBT], key=lambda code: code != Difference.Kind.NOT_BILLED)
     doubts += [] if order.state in SAYS_SO else sorted(code or "failed" for code in codes[STOPPED])
     return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]), next(iter(codes[ACCEPTED]), ""))
 
@@ -180,7 +179,7 @@ def accepted_as_they_are() -> Iterator[tuple[str, QuerySet]]:
     live = left.filter(state=BillingRecord.State.LIVE, cancel_time__gt=Slot("now", DateTimeField()))
     over = Q(order__state__in=ENDED_ORDERS) | Q(order__state=Order.State.FAILED, order__undo_since__isnull=False)
     for name, where, records in (
-        (Kind.NOT_BILLED.value, Q(order__state__in=STANDS), gone),
+        (Difference.Kind.NOT_BILLED.value, Q(order__state__in=STANDS), gone),
         (BILLED_NOT_ACTIVE, over, live),
     ):
         yield name, Difference.objects.filter(where, Exists(records), state=Difference.State.ACCEPTED)

@@ -11,10 +11,19 @@ from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import STOPPED_BY
 from orders.rules.steps import Partner, channels_of
 
-S = Order.State
-GOES_ON = frozenset({S.IN_PROGRESS, S.TRIALING, S.CONVERTED, S.APPLIED, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE})
+GOES_ON = frozenset(
+    {
+        Order.State.IN_PROGRESS,
+        Order.State.TRIALING,
+        Order.State.CONVERTED,
+        Order.State.APPLIED,
+        Order.State.AWAITING_APPROVAL,
+        Order.State.SCHEDULED,
+        Order.State.ACTIVE,
+    }
+)
 """States in which nothing holds an order up, and nothing has taken it back."""
-STOPPED = [S.FAILED, S.COMPENSATING]
+STOPPED = [Order.State.FAILED, Order.State.COMPENSATING]
 APPROVAL = "approval"  # the `step` of incidents about what BPM decided; no order stands because of them
 
 
@@ -33,7 +42,7 @@ def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
     own = steps.filter(step=OuterRef("stopped_by"), state__in=[Dispatch.State.FAILED, *OPEN_STATES])
     begun = still_matters(own)
     because = Order.Held.FILES if incident.partner == Partner.FILES else incident.code
-    held = Q(order__state=S.HELD, order__held_because=because)
+    held = Q(order__state=Order.State.HELD, order__held_because=because)
     return rows.alias(stopped_by=STOPPED_BY).filter(Exists(begun) | held | Q(order__state__in=STOPPED))
 
 

@@ -18,8 +18,7 @@ from orders.models.querysets import STOPPED_BY
 from orders.outbox.release import blocked_steps, stopped_before, stopped_in_line
 from orders.rules.local_time import midnight
 
-S = Order.State
-STOPPED = [S.HELD, S.FAILED]
+STOPPED = [Order.State.HELD, Order.State.FAILED]
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
 URGENCY = ("unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state")

@@ -18,10 +18,9 @@ from orders.texts.errors import ContentError
 from orders.trials.shape_reads import shape_from, shape_of
 from orders.trials.shape_writes import LAST_NUMBERS, number_after
 
-Held, Kind, State = Order.Held, Order.Kind, Order.State
-WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
+WAITS_FOR_TRIAL = [Order.Held.TRIAL_UNKNOWN, Order.Held.TRIAL_HELD]
 USUAL_DOMAINS = 4  # so many records get their ids ahead where the trial names the domains
-TRIALS = Order.objects.filter(number=Slot("number"), kind=Kind.TRIAL)
+TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
 TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
 SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
 PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
@@ -86,9 +85,9 @@ def _ask(
     number, own = {"number": trial_number}, order.change_number if order else None
     if trial_number:
         asked = {TRIAL: number, OF_TRIAL: number} | asked
-    if trial_number and content.kind == Kind.CHANGE and own is None:
+    if trial_number and content.kind == Order.Kind.CHANGE and own is None:
         asked[LAST_NUMBERS] = number
-    if content.kind == Kind.TRIAL and not content.attribution:
+    if content.kind == Order.Kind.TRIAL and not content.attribution:
         asked[ATTRIBUTION] = {"code": content.enterprise_id[:3]}  # the code begins the id (contract 2.4)
     found = dict(zip(asked, ask_together(*asked.items()), strict=True))
     there = settings.PARTNERS.bigdata
@@ -126,7 +125,7 @@ def _add_trial(
 
 def content_of(order: Order, *, domains: list[str]) -> OrderContent:
     """What an order that we have says of what it is planned from, with these domains."""
-    own = order.kind == Kind.TRIAL
+    own = order.kind == Order.Kind.TRIAL
     return OrderContent(
         kind=order.kind,
         number=order.number,
@@ -151,7 +150,9 @@ def given_domains(order: Order) -> list[str]:
 
 def waiting_for(trial_number, held: list[str]) -> QuerySet[Order]:
     """The orders that are held for one of these reasons and name this trial."""
-    return Order.objects.filter(trial_number=trial_number, state=State.HELD, held_because__in=held, undo_since=None)
+    return Order.objects.filter(
+        trial_number=trial_number, state=Order.State.HELD, held_because__in=held, undo_since=None
+    )
 
 
 def open_claim(trial: Order | None) -> TrialClaim | None:

@@ -15,9 +15,7 @@ from orders.rules.steps import STEPS, Channel, Step
 from orders.rules.trial_shape import ChangeRequest, Shape, after
 from orders.texts.errors import ContentError
 
-Held, Kind, State = Order.Held, Order.Kind, Order.State
-Gate = Dispatch.Gate
-CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
+CLOSED_TRIAL = {Order.State.WITHDRAWN, Order.State.ENDED, Order.State.COMPENSATING}
 SHOWN_WHILE_HELD = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial
 FROM_TRIAL = (*SHOWN_WHILE_HELD, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
@@ -51,7 +49,7 @@ class PlannedStep:
     """One planned step, and what it waits for besides the steps in front of it. `orders.rules.steps` says the rest."""
 
     step: str
-    gate: str = Gate.NONE
+    gate: str = Dispatch.Gate.NONE
 
 
 @dataclass(kw_only=True)
@@ -96,7 +94,7 @@ class Plan:
     `claim`: the order takes the claim. `shape`: what its trial is meant to be, if the order is a trial or a change.
     """
 
-    held: str = Held.NOT
+    held: str = Order.Held.NOT
     why: dict = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     domains: list[str] = field(default_factory=list)
@@ -113,7 +111,11 @@ def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -
 
     Raises ContentError for a new activation that turns out to be a subsequent one without ProvContent.
     """
-    by_kind = {Kind.TRIAL: _decide_trial, Kind.CHANGE: _decide_change, Kind.ACTIVATION: _decide_activation}
+    by_kind = {
+        Order.Kind.TRIAL: _decide_trial,
+        Order.Kind.CHANGE: _decide_change,
+        Order.Kind.ACTIVATION: _decide_activation,
+    }
     plan = Plan(domains=list(content.domains or ()))
     plan.held = by_kind[content.kind](content, plan, facts, now)
     if not plan.held and 0 < facts.most < (posted := _most_posted(plan)):
@@ -135,12 +137,12 @@ def _most_posted(plan: Plan) -> int:
 def _held_for_number(content: OrderContent, plan: Plan, number: int, most: int) -> Plan:
     """The plan of an order whose records one call does not carry: it keeps its claim, as with any hold."""
     return Plan(
-        held=Held.TOO_MANY,
+        held=Order.Held.TOO_MANY,
         why={"code": "too_many", "number": number, "most": most},
         fields={name: plan.fields[name] for name in ("attribution_id", "first") if name in plan.fields},
         domains=list(content.domains or ()),
         claim=plan.claim,
-        shape=plan.shape if content.kind == Kind.TRIAL else None,
+        shape=plan.shape if content.kind == Order.Kind.TRIAL else None,
     )
 
 
@@ -148,10 +150,10 @@ def _decide_trial(content: OrderContent, plan: Plan, facts: Facts, now: datetime
     plan.shape = after(Shape(), _said(content, 0))
     plan.fields["attribution_id"] = content.attribution or facts.attribution
     if not plan.fields["attribution_id"]:
-        return Held.ATTRIBUTION_UNKNOWN
+        return Order.Held.ATTRIBUTION_UNKNOWN
     plan.steps = build_plan(PlanFacts(kind=content.kind))
     plan.new = [PlannedRecord(name) for name in plan.domains]
-    return Held.NOT
+    return Order.Held.NOT
 
 
 def _said(content: OrderContent, number: int) -> ChangeRequest:
@@ -164,12 +166,12 @@ def _trial_trouble(content: OrderContent, facts: Facts) -> str:
     """Why no order can be planned on its trial now; Held.NOT if one can."""
     trial = facts.trial
     if trial is None:
-        return Held.TRIAL_UNKNOWN
+        return Order.Held.TRIAL_UNKNOWN
     if facts.undo_asked_by not in {None, facts.order_id}:
-        return Held.TRIAL_BUSY
+        return Order.Held.TRIAL_BUSY
     if is_closed(trial) and not _goes_on(content, facts):
-        return Held.TRIAL_CLOSED
-    return Held.NOT
+        return Order.Held.TRIAL_CLOSED
+    return Order.Held.NOT
 
 
 def is_closed(trial: Order) -> bool:
@@ -179,12 +181,12 @@ def is_closed(trial: Order) -> bool:
 
 def is_withdrawn(trial: Order) -> bool:
     """Whether a trial is closed for another reason than its end: no change goes on then (contract 3.10)."""
-    return is_closed(trial) and (trial.state != State.ENDED or bool(trial.undo_since))
+    return is_closed(trial) and (trial.state != Order.State.ENDED or bool(trial.undo_since))
 
 
 def _goes_on(content: OrderContent, facts: Facts) -> bool:
     """Whether an order goes on though its trial is closed: staff let it, or a change names a later end."""
-    if content.kind == Kind.CHANGE:
+    if content.kind == Order.Kind.CHANGE:
         return not is_withdrawn(facts.trial) and _outlasts(content, facts)
     return facts.proceeded
 
@@ -199,13 +201,13 @@ def _decide_change(content: OrderContent, plan: Plan, facts: Facts, now: datetim
         return trouble
     claim, mine = facts.claim, facts.order_id
     if claim and (mine is None or claim.activation_id < mine or claim.planned):
-        return Held.CLAIM_HELD
+        return Order.Held.CLAIM_HELD
     if facts.trial.planned_at is None:
-        return Held.TRIAL_HELD
+        return Order.Held.TRIAL_HELD
     if facts.shape.is_over(_today(now)) and not _outlasts(content, facts):
-        return Held.TRIAL_CLOSED
+        return Order.Held.TRIAL_CLOSED
     _plan_change(content, plan, facts, now)
-    return Held.NOT
+    return Order.Held.NOT
 
 
 def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> None:
@@ -251,7 +253,7 @@ def _live(facts: Facts, now: datetime.datetime) -> Set[str]:
     as live, so that the plan has a step that makes them.
     """
     had = facts.shape.domains.keys()
-    if facts.trial.state != State.ENDED and not facts.shape.is_over(_today(now)):
+    if facts.trial.state != Order.State.ENDED and not facts.shape.is_over(_today(now)):
         return had
     if not facts.line_is_free:
         return set()
@@ -265,19 +267,19 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
     first = facts.first
     if first is None:
         if facts.claim and facts.claim.undone:
-            return Held.TRIAL_BUSY
+            return Order.Held.TRIAL_BUSY
         if not facts.claim and facts.shape.is_over(_today(now)) and not facts.proceeded:
-            return Held.TRIAL_CLOSED
+            return Order.Held.TRIAL_CLOSED
         first = plan.claim = facts.claim is None
     plan.fields["first"] = first
     if not first and not plan.domains:
         if facts.order_id is None:
             raise ContentError("content_without_domains", field="ProvContent")
-        return Held.DOMAINS_MISSING
+        return Order.Held.DOMAINS_MISSING
     if facts.trial.planned_at is None:
-        return Held.TRIAL_HELD
+        return Order.Held.TRIAL_HELD
     if not plan.domains and not facts.shape.domains:
-        return Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
+        return Order.Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
     start_at = later_start(content.biz_start, now)
     plan.fields |= _copied(facts.trial, FROM_TRIAL) | {"start_at": start_at}
     plan.domains = plan.domains or list(facts.shape.domains.values())
@@ -294,7 +296,7 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
             has_traffic=facts.has_traffic,
         )
     )
-    return Held.NOT
+    return Order.Held.NOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,9 +320,9 @@ class PlanFacts:
 
 def build_plan(facts: PlanFacts) -> list[PlannedStep]:
     """The steps of an order, in the order in which they are carried out."""
-    if facts.kind == Kind.TRIAL:
+    if facts.kind == Order.Kind.TRIAL:
         return [PlannedStep(Step.CREATE_TRIAL)]
-    if facts.kind == Kind.CHANGE:
+    if facts.kind == Order.Kind.CHANGE:
         parts = (
             (Step.CANCEL_TRIAL, facts.removed),
             (Step.CREATE_TRIAL, facts.added),
@@ -330,11 +332,13 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
     check = [PlannedStep(Step.CHECK_FILES)] if facts.files else []
     bpm = PlannedStep(Step.START_BPM)
     if not facts.first:
-        billing = PlannedStep(Step.CREATE_BILLING, Gate.NONE if facts.billing_at_once else Gate.APPROVAL)
+        billing = PlannedStep(
+            Step.CREATE_BILLING, Dispatch.Gate.NONE if facts.billing_at_once else Dispatch.Gate.APPROVAL
+        )
         return [*check, bpm, billing]
     usage, create = [PlannedStep(Step.FETCH_USAGE)] if facts.has_traffic else [], PlannedStep(Step.CREATE_BILLING)
     if facts.later:
-        return [*check, *usage, create, bpm, PlannedStep(Step.CANCEL_TRIAL, Gate.START)]
+        return [*check, *usage, create, bpm, PlannedStep(Step.CANCEL_TRIAL, Dispatch.Gate.START)]
     return [*check, *usage, PlannedStep(Step.CANCEL_TRIAL), create, bpm]
 
 

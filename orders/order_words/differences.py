@@ -15,7 +15,6 @@ from orders.models import Difference, Dispatch, Order
 from orders.order_words.glossary import WORDS as GLOSSARY
 from orders.texts.error_messages import say_why
 
-Kind, State = Difference.Kind, Difference.State
 SIDES = {
     "live": gettext_lazy("live"),
     "cancelled": gettext_lazy("cancelled"),
@@ -51,7 +50,7 @@ def lines_of(rows: Iterable[Difference], order: Order | None) -> list[Difference
     found, seen = [], set()
     for row in rows:
         same = (row.kind, row.product_id, row.domain, row.found_at)
-        if same in seen and row.state == State.OVER:
+        if same in seen and row.state == Difference.State.OVER:
             continue
         seen.add(same)
         found.append(_line(row, order))
@@ -61,7 +60,7 @@ def lines_of(rows: Iterable[Difference], order: Order | None) -> list[Difference
 def _line(row: Difference, order: Order | None) -> DifferenceLine:
     detail = row.detail if isinstance(row.detail, dict) else {}
     ours, theirs = str(detail.get("ours", "")), str(detail.get("theirs", ""))
-    if row.kind == Kind.NOT_MEANT:
+    if row.kind == Difference.Kind.NOT_MEANT:
         ours, theirs = _("the orders say: %(what)s"), _("both books: %(what)s")
         meant, there = (_meant(detail, side) for side in (0, 1))
         ours, theirs = ours % {"what": meant}, theirs % {"what": there}
@@ -98,22 +97,22 @@ def _day(value: object) -> str:
 
 def tone_of(row: Difference, order: Order | None) -> str:
     """A customer with service and without a record is the worst."""
-    if row.state != State.OPEN:
+    if row.state != Difference.State.OPEN:
         return "grey"
-    return "red" if order and row.kind == Kind.NOT_BILLED and order.state in SERVED else "amber"
+    return "red" if order and row.kind == Difference.Kind.NOT_BILLED and order.state in SERVED else "amber"
 
 
 def life_of(row: Difference) -> list[str]:
     sentences = [_("Found %(at)s") % {"at": _moment(row.found_at)}]
     if row.fix:
         sentences.append(_fixing(row))
-    elif row.state == State.OPEN and row.detail.get("left"):
+    elif row.state == Difference.State.OPEN and row.detail.get("left"):
         sentences.append(_("Not put right: %(why)s") % {"why": say_why(row.detail["left"])})
-    if row.state == State.ACCEPTED:
+    if row.state == Difference.State.ACCEPTED:
         sentences.append(_("Accepted by %(who)s %(at)s: %(why)s") % _closing(row))
-    elif row.state == State.OVER and row.reason:
+    elif row.state == Difference.State.OVER and row.reason:
         sentences.append(_("Their books taken by %(who)s %(at)s: %(why)s") % _closing(row))
-    elif row.state == State.OVER and not _is_fixed(row):
+    elif row.state == Difference.State.OVER and not _is_fixed(row):
         settled = row.detail.get("ours") == "unknown"
         text = _("Settled by their answer %(at)s") if settled else _("Not found any more %(at)s, compared by %(who)s")
         sentences.append(text % _closing(row))
@@ -137,7 +136,7 @@ def _fixing(row: Difference) -> str:
 
 
 def _is_fixed(row: Difference) -> bool:
-    return row.state == State.OVER and row.fix is not None and row.fix.state == Dispatch.State.DONE
+    return row.state == Difference.State.OVER and row.fix is not None and row.fix.state == Dispatch.State.DONE
 
 
 def _closing(row: Difference) -> dict:

@@ -26,8 +26,7 @@ from orders.trials.shape_sources import why_over
 from orders.undoing.late import is_late
 
 MAX_STEPS, MAX_SEEN = 200, 20
-State = Dispatch.State
-STOPPED = [State.FAILED, State.RETRYING]
+STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause] | None = None) -> Facts:
@@ -55,7 +54,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MAX_SEEN]),
         late=accepted and is_late(order, now),
         open=opened,
-        behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
+        behind=blocker_of(order) if any(row.state == Dispatch.State.WAITING and row.lane for row in steps) else None,
         marks=order.marks,
         shape=shape,
         over=why_over(order, shape, timezone.localdate(now)) if ended else "",
@@ -69,7 +68,9 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
 
 def _may_be_taken(steps: list[Dispatch], troubles: list[Trouble], opened: Open) -> bool:
     """Whether the order has something that staff take or live with, which they can't while a step is under way."""
-    unsure = any(row.state == State.FAILED and (row.may_have_acted or row.error_code == ACTED_BEFORE) for row in steps)
+    unsure = any(
+        row.state == Dispatch.State.FAILED and (row.may_have_acted or row.error_code == ACTED_BEFORE) for row in steps
+    )
     return opened.number > 0 or unsure or any(row.code in BOOKS_ONLY for row in troubles)
 
 

@@ -17,10 +17,9 @@ from orders.db.expressions import OneOf
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import DOUBTS, LOOK_UP
 from orders.rules.content import domain_key
-from orders.rules.steps import DELETIONS, SENDS_NOTHING, named
+from orders.rules.steps import DELETIONS, SENDS_NOTHING, Channel, Step, named
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
-ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
+ACTED = Q(may_have_acted=True) | Q(state=Dispatch.State.SENDING)
 MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an unanswered call may still act
 UNANSWERED = Prepared(
     lambda: (
@@ -38,7 +37,7 @@ UNANSWERED = Prepared(
 
 def may_have_acted(row: Dispatch) -> bool:
     """Whether the partner has carried out an attempt of this dispatch, or may have. A call in the air may have."""
-    return row.may_have_acted or row.state == State.SENDING
+    return row.may_have_acted or row.state == Dispatch.State.SENDING
 
 
 def takes_back(row: Dispatch) -> bool:
@@ -53,7 +52,7 @@ def cancels_on_start(row: Dispatch) -> bool:
 
 def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
     """The order's BPM starts that failed in doubt: nobody knows whether BPM has the process (contract 7.2)."""
-    rows = order.dispatches.current().filter(step=Step.START_BPM, state=State.FAILED, repeat=False)
+    rows = order.dispatches.current().filter(step=Step.START_BPM, state=Dispatch.State.FAILED, repeat=False)
     return rows.filter(error_code__in=DOUBTS)
 
 
@@ -148,7 +147,7 @@ def denied_by_books() -> Q:
         denied |= Q(Exists(other), step__in=named(record_state_after=state))
     settled = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state=record.UNKNOWN)
     denied |= Q(Exists(settled), step=Step.EXTEND_TRIAL)  # its end is known, whatever it is
-    return Q(state=State.FAILED, definite=False) & denied
+    return Q(state=Dispatch.State.FAILED, definite=False) & denied
 
 
 def bpm_acts(order: Order) -> QuerySet[Dispatch]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.rules.steps import Step
 
-State, Step = Dispatch.State, Dispatch.Step
-UNRESOLVED = [State.WAITING, *OPEN_STATES, State.FAILED]
+UNRESOLVED = [Dispatch.State.WAITING, *OPEN_STATES, Dispatch.State.FAILED]
 
 
 def move_of(order: Order) -> Dispatch | None:
@@ -26,4 +26,4 @@ def is_move(row: Dispatch) -> bool:
 
 def differs(move: Dispatch) -> bool:
     """Whether the big-data side was asked, and holds neither the old start everywhere nor the new one."""
-    return move.state == State.FAILED and not move.asking
+    return move.state == Dispatch.State.FAILED and not move.asking

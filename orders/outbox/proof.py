@@ -17,9 +17,8 @@ from orders.db.advisory_lock import take_lock
 from orders.history.order_writes import add_event
 from orders.models import Attempt, Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
 from orders.outbox.outcome import NOT_UNDERSTOOD, Outcome
-from orders.rules.steps import STEPS, Partner, call_name
+from orders.rules.steps import STEPS, Partner, Step, call_name
 
-State, Step = Dispatch.State, Dispatch.Step
 CREATE, CANCEL, START = "create", "cancel", "start"
 CALLS = {CREATE: call_name(Step.CREATE_BILLING), CANCEL: call_name(Step.CANCEL_TRIAL), START: call_name(Step.START_BPM)}
 BY_STEP = {Step.CREATE_TRIAL: CREATE, Step.CREATE_BILLING: CREATE, Step.CANCEL_TRIAL: CANCEL, Step.START_BPM: START}
@@ -121,7 +120,7 @@ def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
         return OPEN
     take_lock(PROOF_LOCK)
     unproven = [kind for kind in CALLS if not is_proven(kind)]
-    sending = Dispatch.objects.filter(state=State.SENDING, next_try_at__gt=now)
+    sending = Dispatch.objects.filter(state=Dispatch.State.SENDING, next_try_at__gt=now)
     flying = {kind for kind in unproven if sending.filter(of_kind(kind)).exists()}
     held = set(PartnerHold.objects.filter(ended_at=None).values_list("partner", flat=True))
     if not unproven and not held:

@@ -15,15 +15,14 @@ from orders.db.expressions import OneOf
 from orders.history.order_writes import load_records
 from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.local_time import in_ten_years
-from orders.rules.steps import DELETIONS, FIXES, STEPS, Effect
+from orders.rules.steps import DELETIONS, FIXES, STEPS, Effect, Step
 from orders.rules.trial_shape import Shape, last_moment
 from orders.trials.shape_reads import begun_shape, is_meant, meant_now, meant_of, started
 
-Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
 A_SECOND = datetime.timedelta(seconds=1)
 LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
 WAS_IN = "was_in"  # in `accepted` of a cancelled record: its `province` there is that of before its order was moved
-DELETABLE = {*BillingRecord.THERE, Record.CANCELLED}
+DELETABLE = {*BillingRecord.THERE, BillingRecord.State.CANCELLED}
 TRIALS_RECORDS = Prepared(
     lambda: (
         BillingRecord.objects.filter(OneOf("order_id", "trials"), state__in=BillingRecord.THERE)
@@ -46,7 +45,7 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
             row.records = [pk for pk in row.records if records[pk].state in there]
             row.size = len(row.records)
         if row.step == Step.MOVE_ATTRIBUTION:
-            row.fixes = live = [pk for pk in row.fixes if records[pk].state == Record.LIVE]
+            row.fixes = live = [pk for pk in row.fixes if records[pk].state == BillingRecord.State.LIVE]
             row.size = len(live)
         _cut(row)
         if row.step == Step.FIX_CREATE:
@@ -97,7 +96,7 @@ def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
 
 def _is_shaped(row: Dispatch) -> bool:
     """Whether a step on a trial's records follows from the trial's shape. Others make or cancel them all."""
-    return row.order.kind == Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
+    return row.order.kind == Order.Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
 
 
 def select_records(
@@ -126,7 +125,7 @@ def _being_given_up(trial: Order) -> list[int]:
 
 def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
     """One that is there and not meant, and that has not run out."""
-    over = record.state == Record.LIVE and record.cancel_time and record.cancel_time <= now
+    over = record.state == BillingRecord.State.LIVE and record.cancel_time and record.cancel_time <= now
     stays = over or LEFT in record.accepted or is_meant(record, meant)
     return record.state in BillingRecord.THERE and not stays
 
@@ -134,11 +133,13 @@ def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetim
 def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
     """One that is meant and not live, or that has run out and has days ahead again."""
     over = record.cancel_time and record.cancel_time <= now and not _has_run_out(record, meant, now)
-    return is_meant(record, meant) and (record.state != Record.LIVE or bool(over))
+    return is_meant(record, meant) and (record.state != BillingRecord.State.LIVE or bool(over))
 
 
 def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    known = record.state == Record.LIVE and (_ends_so(record, meant or Shape()) or _has_run_out(record, meant, now))
+    known = record.state == BillingRecord.State.LIVE and (
+        _ends_so(record, meant or Shape()) or _has_run_out(record, meant, now)
+    )
     return is_meant(record, meant) and record.state in BillingRecord.THERE and not known
 
 
@@ -170,18 +171,18 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
 
     It remembers in `sent` what it sends, which its answer makes ours.
     """
-    trial, order, now, sent = row.order.kind == Kind.TRIAL, row.order, row.frozen_at, {}
+    trial, order, now, sent = row.order.kind == Order.Kind.TRIAL, row.order, row.frozen_at, {}
     left = set(row.fixes)
     meant = meant_of([order], now=now)[order.pk] if trial else Shape()
     for pk in row.fixes if trial else [pk for pk in row.meant or () if pk in left]:
         record = records[pk]
         if not trial or is_meant(record, meant):
-            record.state, record.cancelled_at = Record.LIVE, None
+            record.state, record.cancelled_at = BillingRecord.State.LIVE, None
             record.create_time = (None if trial else order.start_at) or record.create_time or now
             if not _ends_so(record, meant):
                 record.cancel_time = meant.ends_at or in_ten_years(now)
-        elif record.state == Record.LIVE:
-            record.state, record.cancelled_at = Record.CANCELLED, _cancelled_at(record, now)
+        elif record.state == BillingRecord.State.LIVE:
+            record.state, record.cancelled_at = BillingRecord.State.CANCELLED, _cancelled_at(record, now)
         times = (record.create_time, record.cancel_time, record.cancelled_at)
         sent[pk] = [record.state, *(moment and moment.isoformat() for moment in times)]
     row.sent = sent
@@ -229,7 +230,7 @@ def moved_to(row: Dispatch) -> datetime.datetime:
 
 def _end_of(row: Dispatch) -> datetime.datetime | None:
     """When the records of a step end: BizEnd 23:59:59 as it was worked out, or that of a trial's own message."""
-    if row.order.kind == Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
+    if row.order.kind == Order.Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
         return None
     day = row.order.biz_end if row.sent_end is None else row.sent_end
     return last_moment(datetime.date.fromisoformat(day) if isinstance(day, str) and day else day or None)

@@ -14,16 +14,21 @@ from orders.db.expressions import OneOf
 from orders.models import Dispatch, Order
 from orders.rules.steps import FIXES
 
-State, Gate = Dispatch.State, Dispatch.Gate
-NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
+NOT_FINISHED = [
+    Dispatch.State.WAITING,
+    Dispatch.State.DUE,
+    Dispatch.State.SENDING,
+    Dispatch.State.RETRYING,
+    Dispatch.State.FAILED,
+]
 DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
-    Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
+    Q(state=Dispatch.State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
 )
-BLOCKING = ~(DROPPED_BY_UNDO | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
-GIVEN_UP_DELETION = Q(state=State.GIVEN_UP, undo=True)  # its order waits until its records are settled
+BLOCKING = ~(DROPPED_BY_UNDO | Q(state=Dispatch.State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
+GIVEN_UP_DELETION = Q(state=Dispatch.State.GIVEN_UP, undo=True)  # its order waits until its records are settled
 STEPS_AT_ONCE, BATCH = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
 NOW = Slot("now", DateTimeField())
-STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
+STOPPED = Q(state=Dispatch.State.FAILED) | Q(state=Dispatch.State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
 
 def release(
@@ -60,7 +65,7 @@ def _parts_of_all() -> Iterator[list[int]]:
 def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
     rows = ready(now=now, **values)
     for row in rows:
-        row.state, row.next_try_at = State.DUE, row.next_try_at or now
+        row.state, row.next_try_at = Dispatch.State.DUE, row.next_try_at or now
     update_rows(rows, ["state", "next_try_at"])
     return len(rows)
 
@@ -89,19 +94,19 @@ def blocked_steps() -> QuerySet[Dispatch]:
 def _blocked_steps() -> QuerySet[Dispatch]:
     """Kept, since each page asks several times, and Django takes as long to make it as the database to answer it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
-    waiting = Dispatch.objects.current().filter(state=State.WAITING)
+    waiting = Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
     return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
 
 
 def _holds_up() -> Q:
-    return Q(state=State.FAILED) | Q(Exists(stopped_before()), state=State.WAITING, undo=True)
+    return Q(state=Dispatch.State.FAILED) | Q(Exists(stopped_before()), state=Dispatch.State.WAITING, undo=True)
 
 
 def stopped_before() -> QuerySet[Dispatch]:
     """The undo steps of its own order that stopped in front of the undo step in question, whether in a line or not."""
     before = Dispatch.objects.current().filter(order=OuterRef("order_id"), position__lt=OuterRef("position"))
-    return before.filter(GIVEN_UP_DELETION | Q(state=State.FAILED, undo=True, blocking=True))
+    return before.filter(GIVEN_UP_DELETION | Q(state=Dispatch.State.FAILED, undo=True, blocking=True))
 
 
 def is_blocked() -> Q:
@@ -115,16 +120,16 @@ def is_blocked_by_others() -> Q:
 
 
 def _waiting() -> QuerySet[Dispatch]:
-    return Dispatch.objects.current().filter(state=State.WAITING)
+    return Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
     """Those that may begin, locked. One that is locked already is about to be due or closed: nobody waits for it."""
     ready = _waiting().filter(
         among,
-        Q(gate=Gate.NONE)
-        | Q(gate=Gate.START, not_before__lte=NOW)
-        | Q(gate=Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
+        Q(gate=Dispatch.Gate.NONE)
+        | Q(gate=Dispatch.Gate.START, not_before__lte=NOW)
+        | Q(gate=Dispatch.Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
         Q(undo=True) | Exists(_order().filter(undo_since=None)),
         ~Exists(_before_in_order()),
         ~Exists(_before_in_line()),

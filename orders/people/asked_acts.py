@@ -28,7 +28,6 @@ from orders.rules.four_eyes import ACTS, EXPORT
 from orders.rules.local_time import SHANGHAI
 from orders.texts.errors import NotAllowedError, check_reason
 
-State = AskedAct.State
 CONFIRM, JUDGE_EXPORT = "orders.confirm_act", "orders.judge_export"
 LAPSES_AT = datetime.time(18)
 EMERGENCY_ACT = "emergency_act"
@@ -104,7 +103,7 @@ def lapses_at(now: datetime.datetime) -> datetime.datetime:
 
 
 def open_acts() -> QuerySet[AskedAct]:
-    return AskedAct.objects.filter(state=State.OPEN)
+    return AskedAct.objects.filter(state=AskedAct.State.OPEN)
 
 
 def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
@@ -171,7 +170,7 @@ def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllow
 
     A run or an export takes the asker's limits as they are when it is carried out, so it needs no province here.
     """
-    if row.state != State.OPEN or now >= row.lapses_at:
+    if row.state != AskedAct.State.OPEN or now >= row.lapses_at:
         return NotAllowedError("ask_over")
     asker = account_of(row.by, row.asker_id, row.asked_at)
     if why := why_not_second(asker, judge, now=now):
@@ -191,7 +190,7 @@ def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
     if why := why_not_confirm(row, judge, now=now):
         raise why
     by = staff_actor(judge)
-    _end(row, State.CONFIRMED, by=by, ender_id=judge.pk, now=now)
+    _end(row, AskedAct.State.CONFIRMED, by=by, ender_id=judge.pk, now=now)
     add_event(row.order, "act_confirmed", by=by, now=now, **_about(row), asker=row.by)
     note(asker=row.by)  # what follows is the asker's, and not from this address
     return actor_kept(row.by, row.asker_id)
@@ -201,7 +200,7 @@ def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
     """Ends it unconfirmed; `orders/office/asked_ends.py` has what follows. Raises NotAllowedError if it is over."""
     by = staff_actor(user)
-    _end(row, State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
+    _end(row, AskedAct.State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
     add_event(row.order, "act_called_off", by=by, now=now, **_about(row))
 
 
@@ -210,7 +209,7 @@ def lapse(*, now: datetime.datetime, follow: Callable[[AskedAct, datetime.dateti
     late = list(open_acts().filter(lapses_at__lte=now).order_by("pk"))
     for row in late:
         with transaction.atomic():
-            if _ended(row, State.LAPSED, by="sweep", ender_id=None, now=now):
+            if _ended(row, AskedAct.State.LAPSED, by="sweep", ender_id=None, now=now):
                 add_event(row.order, "act_lapsed", by="sweep", now=now, **_about(row))
                 follow(row, now)
     return len(late)
@@ -223,7 +222,7 @@ def _end(row: AskedAct, state: str, **how) -> None:
 
 def _ended(row: AskedAct, state: str, *, by: str, ender_id: int | None, now: datetime.datetime) -> bool:
     rows = open_acts().filter(pk=row.pk)
-    rows = rows if state == State.LAPSED else rows.filter(lapses_at__gt=now)
+    rows = rows if state == AskedAct.State.LAPSED else rows.filter(lapses_at__gt=now)
     return bool(rows.update(state=state, ended_by=by[:160], ender_id=ender_id, ended_at=now))
 
 

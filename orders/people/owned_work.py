@@ -15,8 +15,7 @@ from orders.models import Difference, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.outbox.release import blocked_steps
 
-S = Order.State
-UNDER_WAY = [S.IN_PROGRESS, S.AWAITING_APPROVAL, S.COMPENSATING]
+UNDER_WAY = [Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.COMPENSATING]
 """States of orders that nobody must own, and that somebody may: they wait, or what was repaired goes its way."""
 OPEN_DIFFERENCE, OPEN_INCIDENT = Q(state=Difference.State.OPEN), Q(state__in=UNRESOLVED)
 

@@ -7,9 +7,9 @@ from orders.books.books import Look, has_look_up
 from orders.history.order_writes import load_records
 from orders.models import Dispatch, Order
 from orders.outbox.billing_effects import called_after
+from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError
 
-Step = Dispatch.Step
 NAMED = 5
 
 

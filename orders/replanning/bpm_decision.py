@@ -17,9 +17,8 @@ from orders.replanning.reopening import claims_against, open_again, why_not_open
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.undoing.late import end_question
 
-Decision, State = Order.Decision, Order.State
-WORDS = (Decision.PASS.value, Decision.REJECT.value)
-COUNTS = {Decision.PASS: "pass_counts", Decision.REJECT: "reject_counts"}
+WORDS = (Order.Decision.PASS.value, Order.Decision.REJECT.value)
+COUNTS = {Order.Decision.PASS: "pass_counts", Order.Decision.REJECT: "reject_counts"}
 
 
 def decide(*, number: str, record: str, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -68,9 +67,9 @@ def why_not_decide(order: Order) -> NotAllowedError | None:
     """Why the order's state lets staff decide nothing; None if it does."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("decide_no_activation", number=order.number, kind=order.kind)
-    if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
+    if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return NotAllowedError("decide_withdrawn", number=order.number)
-    if order.state == State.COMPENSATING:
+    if order.state == Order.State.COMPENSATING:
         return NotAllowedError("decide_being_undone", number=order.number)
     return None
 
@@ -78,7 +77,7 @@ def why_not_decide(order: Order) -> NotAllowedError | None:
 def why_not_count(order: Order, result: str) -> NotAllowedError | None:
     if order.decision == result:
         return NotAllowedError(COUNTS[result], number=order.number)
-    if result == Decision.PASS and order.state == State.REJECTED:
+    if result == Order.Decision.PASS and order.state == Order.State.REJECTED:
         why = why_not_open(order, claims_against([order]), rejected=True)
         return why and NotAllowedError("decide_not_opened", number=order.number, why=why)
     return None
@@ -99,7 +98,7 @@ def _record(order: Order, record: str) -> ApprovalRecord | None:
 
 def _act(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
     if order.undo_since:
-        opens = record.result == Decision.PASS and order.state == State.REJECTED
+        opens = record.result == Order.Decision.PASS and order.state == Order.State.REJECTED
         set_decision(order, record.result, at=now)
         order.save(update_fields=["decision", "decided_at"])
         if opens:
@@ -112,6 +111,6 @@ def _act(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetim
         if begun:
             process.order = order
             tell_accepted([process], now=now)
-    if record.result == Decision.PASS and order.undo_asked_at and not order.withdrawal_idh:
+    if record.result == Order.Decision.PASS and order.undo_asked_at and not order.withdrawal_idh:
         end_question(order, now=now, by=by)
     apply_decision(order, record, by=by, now=now)

@@ -23,14 +23,13 @@ from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import bpm_acts
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.steps import FIXES, STEPS, Phase
+from orders.rules.steps import FIXES, STEPS, Phase, Step
 from orders.texts.error_messages import AT_ONCE, say_why_in_english
 from orders.texts.errors import NotAllowedError
 from orders.trials.shape_reads import shape_of
 from orders.trials.shape_writes import reshape
 from orders.undoing.finish import given_up_undoing
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
 
 
@@ -78,14 +77,14 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     decision = decision_in_force(order)
     if order.first and open_claim(order.trial) is None:
         claim_trial(order, now=now)
-    order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
+    order.dispatches.filter(step__in=FIXES, state=Dispatch.State.FAILED).update(superseded=True)
     set_undo_mark(order, None)
     old_state, order.undo_to, order.live_at = order.state, "", None
     process = bpm_acts(order).first()
     stands = bool(decision and process)
     set_decision(order, decision if process else Order.Decision.NONE, at=order.decided_at if stands else None)
     if order.decision and settle_process(process, now):
-        process.state = State.DONE
+        process.state = Dispatch.State.DONE
     add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
     plan_anew(order, now=now, by=by)
     if order.state != old_state:
@@ -96,7 +95,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     end_settled([order], now=now, by=by)
     if process:
         _compare_process(order, process, before, now)
-        if process.state == State.DONE:
+        if process.state == Dispatch.State.DONE:
             process.order = order
             tell_accepted([process], now=now)
     apply_decisions(order, now=now)
@@ -112,8 +111,8 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     plan = plan_order(content, facts, now=now)
     kept = _kept(order, old, held=bool(plan.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
-    not_sent = [State.WAITING, State.DUE, State.RETRYING]
-    gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
+    not_sent = [Dispatch.State.WAITING, Dispatch.State.DUE, Dispatch.State.RETRYING]
+    gone.filter(state__in=not_sent).update(state=Dispatch.State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     write_plan(order, plan, facts, now=now, by=by, kept=kept)
     if any(row.frozen_at or row.error_code or row.place for row in old):  # one that was resent has a place
@@ -131,7 +130,7 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
     kept = {}
     for row in old:
         under_way = not held and row.state in OPEN_STATES
-        if STEPS[row.step].survives_replanning and (under_way or row.state == State.DONE):
+        if STEPS[row.step].survives_replanning and (under_way or row.state == Dispatch.State.DONE):
             kept[row.step] = row
     process = bpm_acts(order).first()
     if process:

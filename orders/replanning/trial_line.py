@@ -14,12 +14,12 @@ from orders.outbox.enqueue import build_replacement, enqueue
 from orders.outbox.release import NOT_FINISHED, release
 from orders.replanning.reopening import plan_anew
 from orders.rules.local_time import SHANGHAI
+from orders.rules.steps import Step
 from orders.rules.trial_shape import Shape
 from orders.trials.shape_reads import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
 from orders.trials.shape_writes import reshape
 from orders.undoing.plan import build_restore_steps
 
-State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
 
 
@@ -38,7 +38,7 @@ def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -
     ids = not_begun(trial)
     rows = Order.objects.filter(pk__in=ids).select_for_update(no_key=True)
     orders = sorted(rows.order_by("pk"), key=lambda order: ids.index(order.pk))
-    changes = [order.pk for order in orders if order.kind == Kind.CHANGE]
+    changes = [order.pk for order in orders if order.kind == Order.Kind.CHANGE]
     Order.objects.filter(pk__in=changes).update(in_effect=False)
     if changes:
         reshape(trial, now=now, by=by)
@@ -57,7 +57,7 @@ def _move_start_days(trial: Order, now: datetime.datetime) -> None:
     """Puts the waiting cancels of start days behind all that stands in a trial's line."""
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, gate=Dispatch.Gate.START)
     for row in list(rows.exclude(step=Step.ASK_BILLING).select_related("order").order_by("pk")):
-        Dispatch.objects.filter(pk=row.pk).update(superseded=True, state=State.CLOSED, next_try_at=None)
+        Dispatch.objects.filter(pk=row.pk).update(superseded=True, state=Dispatch.State.CLOSED, next_try_at=None)
         enqueue([build_replacement(row, now=now, behind=True)])
         release(now=now, order_ids=[row.order_id])
 
@@ -73,7 +73,7 @@ def rebuild_step(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     Its order and trial are locked. In a trial's line a failed step keeps its place. After a given-up one others went
     on, so its successors come behind all that has begun.
     """
-    order, behind = row.order, row.state == State.GIVEN_UP and row.lane is not None
+    order, behind = row.order, row.state == Dispatch.State.GIVEN_UP and row.lane is not None
     if behind:
         lock_line(order.trial or order)
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)

@@ -22,8 +22,6 @@ from orders.outbox.release import NOT_FINISHED
 from orders.rules.steps import FIXES, Step
 from orders.undoing.plan import build_repair_steps
 
-State, Kind, Record = Dispatch.State, Order.Kind, BillingRecord.State
-
 
 def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
     """Plans the looks after steps that are done and change records (their orders and trials locked).
@@ -39,7 +37,7 @@ def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall],
 
 def look_behind(order: Order, *, now: datetime.datetime) -> None:
     """The same after staff took the partner's word about a (locked) order's records, which sends nothing."""
-    own = order.kind == Kind.ACTIVATION
+    own = order.kind == Order.Kind.ACTIVATION
     lane = None if own else order.trial_id or order.pk
     calls = late_calls(orders=[order.pk] if own else [], serial_trial_ids=[] if own else [lane], now=now)
     if until := may_act_until(calls):
@@ -68,11 +66,11 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
     """Takes the answer to a look (order and trial locked). What is not as meant is sent again."""
     order, owner = row.order, row.order if row.lane is None else row.order.trial or row.order
     looks = Dispatch.objects.current().filter(asks_about("look", row.asked_step), order=order, step=Step.ASK_BILLING)
-    looks.filter(state=State.FAILED).update(superseded=True)
+    looks.filter(state=Dispatch.State.FAILED).update(superseded=True)
     if row.superseded or row.lane is None and not order.undo_since and move_of(order):
         return  # the order was planned anew meanwhile; or a move of its start asks for itself what its records are
     there = by_identity(held)
-    records = [record for record in owner.billing_records.all() if record.state != Record.TO_SEND]
+    records = [record for record in owner.billing_records.all() if record.state != BillingRecord.State.TO_SEND]
     for record in records:
         take_record(record, there.get(identity(record, owner)))
     update_rows(records, TAKEN)
@@ -100,12 +98,14 @@ def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.da
         if order.state in BILLED and (again := [one.record for one in wrong if one.record]):
             send_again(order, again, now=now, from_look=True)
         return
-    given_up = order.dispatches.current().filter(state=State.GIVEN_UP, undo=True).values_list("records", flat=True)
+    given_up = (
+        order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True).values_list("records", flat=True)
+    )
     left = {pk for ids in given_up for pk in ids}  # nothing is sent for what staff gave up or accepted (3.9, 19)
     live = [
         record.pk
         for record in records
-        if record.state == Record.LIVE and LEFT not in record.accepted and record.pk not in left
+        if record.state == BillingRecord.State.LIVE and LEFT not in record.accepted and record.pk not in left
     ]
     if live:
         cancelled = order.dispatches.current().filter(step=Step.CANCEL_BILLING, undo=True).exists()

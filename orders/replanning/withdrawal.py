@@ -25,8 +25,6 @@ from orders.undoing.late import ask_staff, is_late, mark_undo_asked
 from orders.undoing.plan import CANCEL, DELETE
 from orders.undoing.start import begin_undo, close_never_begun, close_refused, give_ending
 
-Kind, State, Step = Order.Kind, Order.State, Dispatch.State
-
 
 def withdraw_order(
     number: str,
@@ -70,34 +68,34 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     order.withdrawal_idh = order.withdrawal_idh or idh
     order.save(update_fields=["withdrawal_idh"])
     add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
-    if order.state == State.WITHDRAWN:
+    if order.state == Order.State.WITHDRAWN:
         return  # withdrawn with its trial, or after staff gave its steps up: nothing is left of it
     if not how and is_late(order, now):
         ask_staff(order, why="withdrawn", by=by, now=now)
         return
     trial = order.trial or order
     lock_line(trial)
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         _withdraw_changes(order, by=by, now=now)
     if how:
         mark_undo_asked(order, now)  # until it is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
-    moved = begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
-    if order.kind == Kind.TRIAL:
+    moved = begin_undo(order, ending=Order.State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
+    if order.kind == Order.Kind.TRIAL:
         reshape(order, now=now, by=by)  # without the changes that were not applied
-    if order.kind == Kind.CHANGE and order.trial:
+    if order.kind == Order.Kind.CHANGE and order.trial:
         plan_behind(trial, moved=moved, now=now, by=by)
         open_dependency_incident(order, now=now, by=by)
         complete_confirmed_removals(trial, now=now, by=by, beside=order)
     finish_undo(order, now=now, by=by)
-    if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
+    if order.kind == Order.Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
 def why_claimed(order: Order) -> TrialClaimedError | None:
     """None unless it is a trial that an activation holds."""
-    claimed = order.kind == Kind.TRIAL and open_claim(order)
+    claimed = order.kind == Order.Kind.TRIAL and open_claim(order)
     return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
 
 
@@ -107,18 +105,18 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
     The trial's own undoing comes behind, and cancels what is live or unknown. Calls that the changes had under way are
     waited for. Changes that were applied still say what the trial looked like.
     """
-    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE)
+    changes = Order.objects.filter(trial=trial, kind=Order.Kind.CHANGE)
     for change in changes.order_by("pk").select_for_update(no_key=True):
         change.trial = trial
         closed = close_never_begun(change) + close_refused(change) + _close_undoing(change)
         if change.undo_since is None:
             set_undo_mark(change, now)
-            change.in_effect = change.in_effect and change.state == State.APPLIED
+            change.in_effect = change.in_effect and change.state == Order.State.APPLIED
             change.save(update_fields=["undo_since", "in_effect"])
             why = f"trial {trial.number} withdrawn"
             add_event(change, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[])
-        if change.state != State.WITHDRAWN:
-            give_ending(change, State.WITHDRAWN, now=now, by=by)
+        if change.state != Order.State.WITHDRAWN:
+            give_ending(change, Order.State.WITHDRAWN, now=now, by=by)
         elif closed:
             close_troubles(change, now=now, by=by)
 
@@ -126,8 +124,16 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
 def _close_undoing(change: Order) -> int:
     """Closes what takes back a change's records, except a call in the air."""
     rows = change.dispatches.current().filter(undo=True, channel=Dispatch.Channel.BILLING)
-    rows = rows.filter(state__in=[Step.WAITING, Step.DUE, Step.RETRYING, Step.FAILED, Step.GIVEN_UP])
-    return rows.update(state=Step.CLOSED, next_try_at=None)
+    rows = rows.filter(
+        state__in=[
+            Dispatch.State.WAITING,
+            Dispatch.State.DUE,
+            Dispatch.State.RETRYING,
+            Dispatch.State.FAILED,
+            Dispatch.State.GIVEN_UP,
+        ]
+    )
+    return rows.update(state=Dispatch.State.CLOSED, next_try_at=None)
 
 
 def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:
@@ -148,7 +154,7 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
     """Why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
-    if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
+    if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)
     return None
 

@@ -10,9 +10,8 @@ from notifications.models import Mail
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.restore.entered_numbers import EnteredNumber, read_numbers
-from orders.rules.steps import FIXES, named
+from orders.rules.steps import FIXES, Channel, Step, named
 
-Channel, State, Step = Dispatch.Channel, Dispatch.State, Dispatch.Step
 SAMPLE = 8
 BATCH_SIZE = 500  # that are looked up at once
 DERIVED_KEYS = named(derived_key=True)
@@ -29,7 +28,7 @@ KINDS = [
     Kind(
         _("Processes in BPM that are not confirmed here"),
         _("Nothing by itself: BPM may have the process already. Each goes out only when a person resends the order."),
-        Q(step=Step.START_BPM, state__in=[*OPEN_STATES, State.WAITING]),
+        Q(step=Step.START_BPM, state__in=[*OPEN_STATES, Dispatch.State.WAITING]),
     ),
     Kind(
         _("Billing steps that were attempted before"),

@@ -12,8 +12,11 @@ from django.db.models import Q, QuerySet
 from orders.models import Order, SearchPiece
 from orders.rules.search_pieces import Lookup, pieces_of, whole_piece
 
-Kind = SearchPiece.Kind
-EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # a shorter ASCII term is found as a whole
+EVERY = {
+    SearchPiece.Kind.NUMBER: 3,
+    SearchPiece.Kind.CUSTOMER: 3,
+    SearchPiece.Kind.DOMAIN: 4,
+}  # a shorter ASCII term is found as a whole
 # bulk_create takes four times as long for so many small rows.
 ADD = (
     f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"
@@ -24,13 +27,13 @@ ADD = (
 def add_customers(orders: Iterable[Order]) -> None:
     """Adds the pieces of these orders' customers, by id and name."""
     texts = [(text, row.pk) for row in orders for text in (row.enterprise_id, row.enterprise_name)]
-    pieces = {(piece, pk) for text, pk in texts for piece in pieces_of(text, EVERY[Kind.CUSTOMER])}
-    rows = sorted((Kind.CUSTOMER, piece.text, piece.before, pk) for piece, pk in pieces)
+    pieces = {(piece, pk) for text, pk in texts for piece in pieces_of(text, EVERY[SearchPiece.Kind.CUSTOMER])}
+    rows = sorted((SearchPiece.Kind.CUSTOMER, piece.text, piece.before, pk) for piece, pk in pieces)
     with connection.cursor() as cursor:
         cursor.executemany(ADD, rows)
 
 
-def targets_of(kind: Kind, lookups: Iterable[Lookup], most: int) -> list[int]:
+def targets_of(kind: SearchPiece.Kind, lookups: Iterable[Lookup], most: int) -> list[int]:
     """The ids behind these places of the index, where they are more than `most` some of them."""
     found: dict[int, None] = {}
     for one in lookups:
@@ -43,7 +46,7 @@ def targets_of(kind: Kind, lookups: Iterable[Lookup], most: int) -> list[int]:
     return list(found)
 
 
-def orders_with(kind: Kind, text: str) -> QuerySet:
+def orders_with(kind: SearchPiece.Kind, text: str) -> QuerySet:
     """The ids of the orders with this whole text, the newest first."""
     whole = whole_piece(text)
     rows = SearchPiece.objects.filter(kind=kind, piece=whole.text, before=whole.before)

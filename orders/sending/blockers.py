@@ -10,7 +10,6 @@ from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import PARTNERS
 
-Held, Gate = Order.Held, Dispatch.Gate
 KINDS = {Order.Kind.TRIAL: "trial", Order.Kind.CHANGE: "trial change", Order.Kind.ACTIVATION: "activation"}
 NAMED = 5
 
@@ -58,18 +57,18 @@ def _name_of(order: Order) -> str:
 
 
 def _gate_waits_for(row: Dispatch, order: Order) -> str:
-    if row.gate == Gate.APPROVAL and not order.decision:
+    if row.gate == Dispatch.Gate.APPROVAL and not order.decision:
         return "BPM's approval"
-    if row.gate == Gate.START and row.not_before and row.not_before > timezone.now():
+    if row.gate == Dispatch.Gate.START and row.not_before and row.not_before > timezone.now():
         return f"its day, {row.not_before.astimezone(SHANGHAI).isoformat(timespec='seconds')}"
     return ""
 
 
 def _hold_waits_for(order: Order) -> str:
-    if order.held_because == Held.TRIAL_UNKNOWN:
+    if order.held_because == Order.Held.TRIAL_UNKNOWN:
         return f"trial {order.trial_number}, which has not arrived"
-    if order.held_because == Held.TRIAL_HELD:
+    if order.held_because == Order.Held.TRIAL_HELD:
         return f"{_name_of(order.trial)} (held: {order.trial.held_because})"
-    if order.held_because in {Held.CLAIM_HELD, Held.TRIAL_BUSY} and (claim := open_claim(order.trial)):
+    if order.held_because in {Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY} and (claim := open_claim(order.trial)):
         return f"{_name_of(claim.activation)} ({claim.activation.state}), which holds {_name_of(order.trial)}"
     return ""

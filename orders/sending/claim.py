@@ -30,14 +30,13 @@ from orders.outbox.outcome import Work
 from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
 from orders.outbox.record_selection import read_records
 from orders.restore.restored_guard import RestoreState, read_restore_state
-from orders.rules.steps import DELETIONS, Effect, Phase, channels_of, named
+from orders.rules.steps import DELETIONS, Effect, Phase, Step, channels_of, named
 from orders.sending.expired_moves import ask_starts
 from orders.sending.held_processes import hold_processes, hold_unanswered, is_held
 from orders.sending.record import note_losses, record_outcomes
 from orders.start_day.move_start import hold_back
 
 logger = logging.getLogger(__name__)
-State, Step = Dispatch.State, Dispatch.Step
 FROZEN = ["payload", "frozen_at", "records", "size", *NOTES]
 LOSSES = ["lost", "may_have_acted", "unanswered_at"]
 LOOK_UPS = named(effect=Effect.ASK)
@@ -259,7 +258,7 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
 def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
     """The next moment, later than `after` and up to `until`, when something can be claimed or a start day begins."""
     tries = Dispatch.objects.open().filter(next_try_at__gt=after, next_try_at__lte=until)
-    starts = Dispatch.objects.filter(state=State.WAITING, not_before__gt=after, not_before__lte=until)
+    starts = Dispatch.objects.filter(state=Dispatch.State.WAITING, not_before__gt=after, not_before__lte=until)
     times = [
         tries.order_by("next_try_at").values_list("next_try_at", flat=True).first(),
         starts.order_by("not_before").values_list("not_before", flat=True).first(),

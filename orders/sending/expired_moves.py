@@ -15,16 +15,16 @@ from orders.models import NOTES, Attempt, Dispatch, question_about
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.outcome import Outcome
+from orders.rules.steps import Step
 from orders.sending.outcome_effects import carry_out
 from orders.sending.record import note_losses
 from orders.start_day.move_outcomes import settle_move
 from orders.start_day.move_start import is_over
 
-State, Step = Dispatch.State, Dispatch.Step
 OPEN = Q(Among("state", "due", "retrying", "sending"))  # as in `dispatch_due` (orders/models/dispatch.py)
 UNDER_WAY = OPEN & Q(Among("step", Step.MOVE_START.value))
 """As in `dispatch_moves` (orders/db/indexes.py)."""
-NOT_BEGUN = Q(state=State.DUE, attempts=0)
+NOT_BEGUN = Q(state=Dispatch.State.DUE, attempts=0)
 WRITTEN = ["state", "lease_token", "next_try_at", "definite", "may_have_acted", "unanswered_at", "lost"]
 
 
@@ -38,12 +38,12 @@ def end_moves(*, now: datetime.datetime, by: str = "sweep") -> int:
 @transaction.atomic
 def _end(pk: int, now: datetime.datetime, by: str) -> bool:
     [row] = lock_steps([pk])
-    in_the_air = row.state == State.SENDING and row.lease_token is not None and row.next_try_at > now
+    in_the_air = row.state == Dispatch.State.SENDING and row.lease_token is not None and row.next_try_at > now
     if row.superseded or row.state not in OPEN_STATES or in_the_air or not is_over(row, now):
         return False
-    if row.state == State.SENDING:
+    if row.state == Dispatch.State.SENDING:
         note_losses([row], now)
-    row.state, row.next_try_at, row.lease_token, row.lost = State.FAILED, None, None, 0
+    row.state, row.next_try_at, row.lease_token, row.lost = Dispatch.State.FAILED, None, None, 0
     row.definite = row.attempts == 0
     row.may_have_acted |= row.attempts > 0
     settle_move(row)
@@ -75,7 +75,7 @@ def _ask_start(pk: int, last_event: int, now: datetime.datetime) -> bool:
     if not rows or rows[0].order.undo_since or not _is_to_ask(rows[0], last_event):
         return False
     [row], order = rows, rows[0].order
-    row.state, row.next_try_at, row.start_asked_event = State.WAITING, None, last_event
+    row.state, row.next_try_at, row.start_asked_event = Dispatch.State.WAITING, None, last_event
     row.save(update_fields=["state", "next_try_at", *NOTES])
     place = question_about("start_of", row.pk, job=order.number)
     place |= {"position": row.position - 1, "gate": Dispatch.Gate.START, "size": order.billing_records.count()}

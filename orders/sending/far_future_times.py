@@ -20,7 +20,6 @@ from orders.outbox.billing_effects import MAY_ACT
 from orders.outbox.retry_schedule import longest_wait
 from orders.rules.steps import Step
 
-State, Gate = Dispatch.State, Dispatch.Gate
 A_MOMENT = datetime.timedelta(minutes=1)  # clocks that agree may differ by so much, and so may what they wrote
 DUE_AHEAD = max(MAY_ACT, MAILED_AGAIN)  # what was not tried yet is never due later
 LOOKS = [Step.ASK_BILLING, Step.VERIFY_DELETED]  # wait MAY_ACT at most; the others behind this gate wait for a day
@@ -34,7 +33,9 @@ def put_right(*, now: datetime.datetime) -> int:
     else has locked is left for the next time."""
     soon, steps = now + A_MOMENT, Dispatch.objects.current()
     tried_then = Q(frozen_at__gt=soon) | Q(unanswered_at__gt=soon)
-    looks = steps.filter(state=State.WAITING, gate=Gate.START, step__in=LOOKS, not_before__gt=soon + MAY_ACT)
+    looks = steps.filter(
+        state=Dispatch.State.WAITING, gate=Dispatch.Gate.START, step__in=LOOKS, not_before__gt=soon + MAY_ACT
+    )
     number = (
         _move(Mail.objects.filter(_too_far(now, Q(frozen_at__gt=soon))), "next_try_at", _next_try, now)
         + _move(steps.filter(_too_far(now, tried_then)), "next_try_at", _next_try, now)
@@ -49,10 +50,10 @@ def _too_far(now: datetime.datetime, tried_then: Q) -> Q:
     `tried_then`: a call of it was noted for a moment that is still to come, so the next one is wrong as well."""
     soon = now + A_MOMENT
     return (
-        Q(state=State.SENDING, next_try_at__gt=now + 2 * _lease())
-        | Q(state=State.RETRYING, next_try_at__gt=soon + longest_wait())
-        | Q(tried_then, state=State.RETRYING, next_try_at__gt=soon)
-        | Q(state=State.DUE, next_try_at__gt=soon + DUE_AHEAD)
+        Q(state=Dispatch.State.SENDING, next_try_at__gt=now + 2 * _lease())
+        | Q(state=Dispatch.State.RETRYING, next_try_at__gt=soon + longest_wait())
+        | Q(tried_then, state=Dispatch.State.RETRYING, next_try_at__gt=soon)
+        | Q(state=Dispatch.State.DUE, next_try_at__gt=soon + DUE_AHEAD)
     )
 
 
@@ -69,7 +70,7 @@ def _move(far: QuerySet, name: str, right: Callable, now: datetime.datetime) -> 
 
 def _next_try(row: Dispatch | Mail, now: datetime.datetime) -> datetime.datetime:
     """Now. A lease may have a call in the air, and no call outlives a lease that begins now."""
-    return now + _lease() if row.state == State.SENDING else now
+    return now + _lease() if row.state == Dispatch.State.SENDING else now
 
 
 def _lease() -> datetime.timedelta:

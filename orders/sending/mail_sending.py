@@ -54,10 +54,9 @@ from orders.rules.steps import Channel, Partner, Step
 from orders.sending.claim import not_paused
 
 logger = logging.getLogger(__name__)
-State, Result = Mail.State, Attempt.Outcome
 MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
 ABOUT_ORDERS = frozenset(Step.values)  # kinds; others are to staff
-EVENTS = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
+EVENTS = {Mail.State.DONE: "step_done", Mail.State.FAILED: "step_failed", Mail.State.RETRYING: "step_retrying"}
 CLAIMED = [*TAKEN, "lost", "fate", "frozen_at"]
 WRITTEN = ["subject", "body", "recipients", "chosen"]
 RECORDED = [*TAKEN, "lost", "fate", "tries_left", "definite", "sent_at"]
@@ -145,13 +144,13 @@ def _claim_due(
                 payload = _payload(row)
                 if payload and (payload.get("off") or not payload["to"]):
                     send(payload)  # which is no call, and an error unless it is off
-                    over.append(Outcome.of(work(""), Result.OK))
+                    over.append(Outcome.of(work(""), Attempt.Outcome.OK))
                     continue
             except MailError as error:
                 if error.code == NOT_WANTED:
                     unwanted.append(row.pk)
                 else:
-                    over.append(Outcome.of(work(""), Result.REFUSED, **_said(error)))
+                    over.append(Outcome.of(work(""), Attempt.Outcome.REFUSED, **_said(error)))
             else:
                 works.append(work(json.dumps(payload, ensure_ascii=False) if payload else ""))
         update_rows(rows, [*CLAIMED, *WRITTEN])
@@ -179,10 +178,14 @@ def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
     if not ends:
         return rows
     before = Mail.objects.filter(pk__in=[pk for row in ends for pk in row.about["behind"]])
-    unsent = before.filter(state__in=[State.DUE, State.RETRYING]).select_for_update(skip_locked=True, no_key=True)
+    unsent = before.filter(state__in=[Mail.State.DUE, Mail.State.RETRYING]).select_for_update(
+        skip_locked=True, no_key=True
+    )
     began = dict(unsent.values_list("pk", "written_at"))
-    Mail.objects.filter(pk__in=began).update(state=State.CLOSED, next_try_at=None)
-    busy = set(before.exclude(state__in=[State.DONE, State.FAILED, State.CLOSED]).values_list("pk", flat=True))
+    Mail.objects.filter(pk__in=began).update(state=Mail.State.CLOSED, next_try_at=None)
+    busy = set(
+        before.exclude(state__in=[Mail.State.DONE, Mail.State.FAILED, Mail.State.CLOSED]).values_list("pk", flat=True)
+    )
     late = []
     for row in ends:
         if busy.intersection(row.about["behind"]):
@@ -304,18 +307,18 @@ def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str
 
 def _settle(row: Mail, outcome: Outcome, now: datetime.datetime) -> None:
     row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
-    row.lease_token, row.definite = None, outcome.result == Result.REFUSED
-    if outcome.result == Result.HANDED_BACK:
+    row.lease_token, row.definite = None, outcome.result == Attempt.Outcome.REFUSED
+    if outcome.result == Attempt.Outcome.HANDED_BACK:
         hand_back(row, now)
         return
     row.lost = 0
     if payload := outcome.data.get("payload"):
         sent = json.loads(payload)
         row.fate = {name: sent[name] for name in ("from", "got", "refused")}
-    if outcome.result == Result.OK:
-        row.state, row.sent_at, row.next_try_at = State.DONE, now, None
-    elif outcome.result != Result.RETRY or not try_again(row, outcome, now):
-        row.state, row.next_try_at = State.FAILED, None
+    if outcome.result == Attempt.Outcome.OK:
+        row.state, row.sent_at, row.next_try_at = Mail.State.DONE, now, None
+    elif outcome.result != Attempt.Outcome.RETRY or not try_again(row, outcome, now):
+        row.state, row.next_try_at = Mail.State.FAILED, None
 
 
 def _event(row: Mail, now: datetime.datetime, by: str) -> OrderEvent:
@@ -327,8 +330,8 @@ def _event(row: Mail, now: datetime.datetime, by: str) -> OrderEvent:
 def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> None:
     """Opens an incident for each mail that was given up, and ends what a mail that went out had opened, unless another
     of its order and kind was given up too. Nobody is mailed about it."""
-    failed = [row for row in rows if row.state == State.FAILED]
-    done = [row for row in rows if row.state == State.DONE]
+    failed = [row for row in rows if row.state == Mail.State.FAILED]
+    done = [row for row in rows if row.state == Mail.State.DONE]
     troubles = _troubles_of_mails().filter(order__in=[row.order_id for row in done if row.order_id])
     troubled = set(troubles.values_list("order_id", "incident__step")) if done else set()
     if troubled:

@@ -29,7 +29,7 @@ from orders.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.outbox.release import release
 from orders.replanning.giving_up import answer_given_up, complete_confirmed_removals, settle_given_up_orders
 from orders.replanning.verification import answer_look, schedule_verification
-from orders.rules.steps import FIXES, STEPS, Channel, Effect, named
+from orders.rules.steps import FIXES, STEPS, Channel, Effect, Step, named
 from orders.sending.record_updates import write_moved, write_processes, write_records
 from orders.sending.step_incidents import (
     close_explained,
@@ -43,15 +43,19 @@ from orders.start_day.move_outcomes import answer_move, answer_start, follow_mov
 from orders.trials.shape_writes import convert_trials
 from orders.undoing.finish import finish_undo, note_undone
 
-State, Step, Result = Dispatch.State, Dispatch.Step, Attempt.Outcome
-ANY, DONE, FAILED, OVER = frozenset(State.values), {State.DONE}, {State.FAILED}, {State.DONE, State.CLOSED}
+ANY, DONE, FAILED, OVER = (
+    frozenset(Dispatch.State.values),
+    {Dispatch.State.DONE},
+    {Dispatch.State.FAILED},
+    {Dispatch.State.DONE, Dispatch.State.CLOSED},
+)
 ALL, COMPENSATED = frozenset(STEPS), named(compensated=True)
 BILLING = {name for name in ALL if STEPS[name].channel == Channel.BILLING}
 CHANGING = {name for name in BILLING if STEPS[name].effect not in {Effect.NONE, Effect.ASK, Effect.VERIFY}}
 GIVEN_UP = Prepared(
     lambda: (
         Dispatch.objects.current()
-        .filter(OneOf("order_id", "orders"), state=State.GIVEN_UP, undo=False)
+        .filter(OneOf("order_id", "orders"), state=Dispatch.State.GIVEN_UP, undo=False)
         .order_by()
         .values_list("order_id")
     )
@@ -99,7 +103,7 @@ class Rule(NamedTuple):
     states: Collection[str]
     steps: Collection[str]
     act: Callable[[list[Dispatch], Recorded], object]
-    results: Collection[str] = frozenset(Result.values)
+    results: Collection[str] = frozenset(Attempt.Outcome.values)
     repeat: Collection[bool] = (True, False)
     undo: Collection[bool] = (True, False)
     whole: Collection[bool] = (True, False)
@@ -115,7 +119,7 @@ def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
 
     Locks all incidents that are opened or closed for these steps at once: with one lock after the other, two batches
     could wait for each other."""
-    done = [row for row in rows if row.state == State.DONE]
+    done = [row for row in rows if row.state == Dispatch.State.DONE]
     serial_trial_ids = {row.lane for row in done if row.lane}
     over = {row.order_id for row in rows if row.state in OVER} | serial_trial_ids
     found, late = [], []
@@ -125,7 +129,7 @@ def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
         found, late = ask_together((TROUBLES, {"orders": over}), late_calls)
     elif over:
         found = TROUBLES(orders=over)
-    failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
+    failed = [row for row in rows if row.state == Dispatch.State.FAILED or row.channel == Channel.FILES]
     moves = [
         row for row in rows if row.step == Step.MOVE_START or row.step == Step.ASK_BILLING and row.question in OF_START
     ]
@@ -151,7 +155,7 @@ def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
             if STEPS[row.step].fix and row.order_id in named:
                 batch.replanned |= complete_confirmed_removals(row.order, **batch.said)
             continue
-        if row.state == State.DONE and row.rest:
+        if row.state == Dispatch.State.DONE and row.rest:
             continue  # its next part is under way
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
@@ -198,7 +202,7 @@ EFFECTS = (
         ANY,
         ALL,
         _each(lambda row, batch: hold_for_files(row, batch.outcomes[row.pk], **batch.said)),
-        results={Result.HELD},
+        results={Attempt.Outcome.HELD},
     ),
     Rule(7, ANY, {Step.MOVE_START}, _each(lambda row, batch: follow_move(row, **batch.said)), repeat={False}),
     Rule(7, FAILED, ALL - {Step.MOVE_START}, _each(lambda row, batch: note_failure(row, **batch.said))),
@@ -211,7 +215,9 @@ EFFECTS = (
     Rule(10, ANY, {Step.CHECK_FILES}, lambda rows, batch: refresh_states([row.order for row in rows], **batch.said)),
     # What a step causes by being done: differences, events, mails, BPM's decisions that came before its answer.
     Rule(11, DONE, FIXES, lambda rows, batch: note_fixed(rows, **batch.said), whole={True}),
-    Rule(12, DONE, ALL, lambda rows, batch: note_acted_before(rows, **batch.said), results={Result.ACTED_BEFORE}),
+    Rule(
+        12, DONE, ALL, lambda rows, batch: note_acted_before(rows, **batch.said), results={Attempt.Outcome.ACTED_BEFORE}
+    ),
     Rule(13, DONE, {Step.CANCEL_TRIAL}, lambda rows, batch: close_explained(rows, **batch.said)),
     Rule(14, DONE, ACCEPTED, lambda rows, batch: tell_accepted(rows, now=batch.now), whole={True}),
     Rule(

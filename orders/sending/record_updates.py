@@ -16,9 +16,8 @@ from orders.outbox.billing_effects import late_calls, may_act_until
 from orders.outbox.enqueue import build_replacement, enqueue
 from orders.outbox.outcome import Outcome
 from orders.outbox.record_selection import LEFT, WAS_IN, apply_fix, set_times
-from orders.rules.steps import DELETIONS, STEPS
+from orders.rules.steps import DELETIONS, STEPS, Step
 
-State, Step = Dispatch.State, Dispatch.Step
 TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT, WAS_IN}  # accepted values that a step of ours replaces
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "accepted"]
 
@@ -30,9 +29,9 @@ def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> Non
     says nothing about an earlier attempt whose answer was lost. A forced repeat changes nothing, since the earlier
     acceptance stands.
     """
-    done = [row for row in rows if row.state == State.DONE]
+    done = [row for row in rows if row.state == Dispatch.State.DONE]
     settled = [row for row in done if STEPS[row.step].sets_record_times and not row.repeat]
-    unsure = [row for row in rows if row.state == State.FAILED and not row.repeat and row.may_have_acted]
+    unsure = [row for row in rows if row.state == Dispatch.State.FAILED and not row.repeat and row.may_have_acted]
     repeated = [row for row in done if STEPS[row.step].sets_record_times and row.repeat]
     mended = [row for row in done if row.step == Step.FIX_CREATE and row.sent]
     touched = load_records(
@@ -94,18 +93,18 @@ def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) 
     code = row.error_code
     row.error_code, row.error, row.error_params = "", "", {}
     if len(gone) == len(row.records) and row.step in DELETIONS:  # what follows knows whether one may still be made
-        row.state, row.done_at = State.DONE, now
+        row.state, row.done_at = Dispatch.State.DONE, now
         return
     row.records = [pk for pk in row.records if pk not in gone]
     row.size = len(row.records)
     Dispatch.objects.filter(pk=row.pk).update(records=row.records, size=row.size)
     if not row.records:
-        row.state, row.done_at = State.DONE, now
+        row.state, row.done_at = Dispatch.State.DONE, now
         return
     if row.sent_again:
         row.error_code, row.error, row.error_params = code, outcome.message, outcome.params
         return
-    row.state = State.CLOSED
+    row.state = Dispatch.State.CLOSED
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
     again.sent_again, again.blocking = True, row.blocking

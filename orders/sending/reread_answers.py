@@ -9,10 +9,9 @@ from orders.history.order_writes import add_event, lock_order
 from orders.models import Attempt, Dispatch, KeptAnswer, Order
 from orders.outbox.outcome import DOUBTS, Outcome
 from orders.outbox.proof import START, rules
-from orders.rules.steps import STEPS, Effect, call_name, channels_of
+from orders.rules.steps import STEPS, Effect, Step, call_name, channels_of
 from orders.sending.record import record_read_again
 
-State, Step, Result = Dispatch.State, Dispatch.Step, Attempt.Outcome
 MOST = 1000  # answers of which it is listed what they mean now
 LOOKS = {Effect.ASK, Effect.VERIFY}  # their answers hold rows, not a success
 
@@ -38,7 +37,7 @@ class ReadOtherwise:
 def read_otherwise() -> list[ReadOtherwise]:
     """What the newest answers of steps in doubt, and of starts whose orders were undone, mean other than they did, by
     the rules of now. Carries nothing out: `resume` and `resend` do."""
-    doubts = Dispatch.objects.current().filter(state=State.FAILED, error_code__in=DOUBTS, repeat=False)
+    doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
     doubts = doubts.exclude(step__in=[name for name in STEPS if STEPS[name].effect in LOOKS])
     undone = Dispatch.objects.filter(step=Step.START_BPM, may_have_acted=False, order__undo_since__isnull=False)
     found: dict[int, ReadOtherwise | None] = {}
@@ -53,7 +52,7 @@ def read_otherwise() -> list[ReadOtherwise]:
 
 def ends_by_reading(row: Dispatch) -> bool:
     """Whether a failed step in doubt is done by what its kept answer means now."""
-    return row.state == State.FAILED and row.error_code in DOUBTS and _settles(row, read_now(row)[1])
+    return row.state == Dispatch.State.FAILED and row.error_code in DOUBTS and _settles(row, read_now(row)[1])
 
 
 def _settles(row: Dispatch, meaning: str) -> bool:
@@ -64,7 +63,7 @@ def _settles(row: Dispatch, meaning: str) -> bool:
 def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
     """Ends such a step without a call, which proves its kind (order and trial locked). Returns whether it did."""
     kept, meaning, process = read_now(row)
-    if kept is None or row.state != State.FAILED or not _settles(row, meaning):
+    if kept is None or row.state != Dispatch.State.FAILED or not _settles(row, meaning):
         return False
     call = call_name(row.step, posted=row.posted)
     outcome = Outcome(
@@ -72,7 +71,7 @@ def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
         attempt_id=kept.pk,
         token=row.key,
         channel=row.channel,
-        result=Result.OK if meaning == "success" else Result.ACTED_BEFORE,
+        result=Attempt.Outcome.OK if meaning == "success" else Attempt.Outcome.ACTED_BEFORE,
         data={"process": process},
         read=meaning,
         rules=rules.hash_of(call) if rules.hash_of else "",
@@ -85,7 +84,7 @@ def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
 def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list[str]:
     """Ends the partner's steps in doubt whose kept answers read as a success now, each in its own transaction. Returns
     their orders' numbers."""
-    rows = Dispatch.objects.current().filter(state=State.FAILED, error_code__in=DOUBTS, repeat=False)
+    rows = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
     rows = rows.filter(channel__in=channels_of(partner)).order_by("pk")
     found = []
     for number, pk in list(rows.values_list("order__number", "pk")):

@@ -41,7 +41,7 @@ from orders.reconciliation.asking import ask_steps, why_silent
 from orders.replanning.reopening import claims_against, open_again, why_not_open
 from orders.replanning.trial_line import cancel_after_all, is_rebuilt_on_resend, rebuild_step
 from orders.rules.local_time import midnight
-from orders.rules.steps import OF_COMPARISONS, STEPS, Partner, Phase, channels_of
+from orders.rules.steps import OF_COMPARISONS, STEPS, Channel, Partner, Phase, Step, channels_of
 from orders.sending.blockers import step_waits_for
 from orders.sending.claim import paused_partners
 from orders.sending.held_processes import let_go
@@ -49,13 +49,12 @@ from orders.sending.reread_answers import end_by_reading, ends_by_reading, note_
 from orders.start_day.move_start import may_send_again
 from orders.texts.errors import NotAllowedError
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 SAME, NEW, AGAIN, REPEAT = "same", "new", "again", "repeat"
 ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = "accepted", "blocked", "paused", "refused", "left_out"
 BATCH_SIZE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
-STUCK = {State.FAILED, State.RETRYING}
-HAS_PROCESS = [State.DONE, State.UNDONE]  # a BPM start that was accepted
+STUCK = {Dispatch.State.FAILED, Dispatch.State.RETRYING}
+HAS_PROCESS = [Dispatch.State.DONE, Dispatch.State.UNDONE]  # a BPM start that was accepted
 WAITS = {BLOCKED, PAUSED}
 WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
@@ -159,7 +158,9 @@ def judge_order(
 def _compensated(order: Order) -> bool:
     """Whether the order is completely undone. Undo steps that staff gave up can still be sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
-    return bool(over) and not any(map(is_left, order.dispatches.current().filter(state=State.GIVEN_UP, undo=True)))
+    return bool(over) and not any(
+        map(is_left, order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True))
+    )
 
 
 def _judge(
@@ -224,7 +225,7 @@ def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[
 def _judge_anew(row: Dispatch, order: Order) -> Judgement:
     """Judges a step of which a person says that it did nothing. What the big-data side holds says otherwise."""
     about = (order.number, row.step)
-    if row.state != State.FAILED or row.error_code not in DOUBTS or is_rebuilt_on_resend(row):
+    if row.state != Dispatch.State.FAILED or row.error_code not in DOUBTS or is_rebuilt_on_resend(row):
         return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
     try:
         there = row.channel == Channel.BILLING and _is_there(row, order)
@@ -258,7 +259,7 @@ def _or_waits(row: Dispatch | Mail, waiting: tuple[str, str] | None, verdict: st
     """The verdict and its reason, or those of the partner's `waiting`."""
     if waiting and verdict in WILL_SEND:
         return waiting
-    return verdict, f"{why}: {waiting[1]}" if waiting and row.state == State.DUE else why
+    return verdict, f"{why}: {waiting[1]}" if waiting and row.state == Dispatch.State.DUE else why
 
 
 def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
@@ -279,13 +280,13 @@ def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
 
 
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
-    if row.step in OF_COMPARISONS and row.state in {State.FAILED, State.DONE}:
+    if row.step in OF_COMPARISONS and row.state in {Dispatch.State.FAILED, Dispatch.State.DONE}:
         return REFUSED, "it was right at its time only: compare again (reconcile --fix)"
-    if row.state == State.FAILED and row.repeat:
+    if row.state == Dispatch.State.FAILED and row.repeat:
         return REFUSED, "it only repeated what was accepted: force that once more"
-    if row.state == State.FAILED and row.step == Step.MOVE_START:
+    if row.state == Dispatch.State.FAILED and row.step == Step.MOVE_START:
         return _move_again(row, order)
-    if row.state == State.FAILED:
+    if row.state == Dispatch.State.FAILED:
         if ends_by_reading(row):
             return SAME, "its kept answer is a success by the rules of now: nothing is sent"
         if row.step == Step.MOVE_ATTRIBUTION:
@@ -303,18 +304,18 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         return SAME, "the same key and bytes"
     if is_left(row):
         return NEW, "it was given up, and its records are not as they are meant: a new key"
-    if row.state == State.RETRYING:
+    if row.state == Dispatch.State.RETRYING:
         return SAME, "it is being retried: at once instead of later"
-    if row.state == State.DONE:
+    if row.state == Dispatch.State.DONE:
         return _forced(row, order) if force else (ACCEPTED, "--force would send it once more")
-    if row.state == State.WAITING:
+    if row.state == Dispatch.State.WAITING:
         return REFUSED, f"it waits for {step_waits_for(row)}"
     reasons = {
-        State.DUE: "it is queued already",
-        State.SENDING: "it is being sent",
-        State.CLOSED: "it was closed with its order",
-        State.UNDONE: "it was undone",
-        State.GIVEN_UP: "it was given up",
+        Dispatch.State.DUE: "it is queued already",
+        Dispatch.State.SENDING: "it is being sent",
+        Dispatch.State.CLOSED: "it was closed with its order",
+        Dispatch.State.UNDONE: "it was undone",
+        Dispatch.State.GIVEN_UP: "it was given up",
     }
     return REFUSED, reasons[row.state]
 
@@ -341,7 +342,7 @@ def _goes_anew(row: Dispatch) -> bool:
 def is_left(row: Dispatch) -> bool:
     """Whether staff gave up a start day's cancel, or what takes back. An activation's restore does not count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
-    given_up = row.state == State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
+    given_up = row.state == Dispatch.State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and bool(row.settled) and not row.is_accepted
 
 
@@ -377,7 +378,7 @@ def _orders(selection: Selection) -> QuerySet[Order]:
     if selection.numbers:
         return Order.objects.filter(number__in=selection.numbers).order_by("pk")
     steps = _matching(Dispatch.objects.current().filter(repeat=False), selection)
-    found = Q(pk__in=steps.filter(state=State.FAILED).values("order_id"))
+    found = Q(pk__in=steps.filter(state=Dispatch.State.FAILED).values("order_id"))
     found |= Q(pk__in=_mails(selection).given_up().values("order_id"))
     return Order.objects.filter(found | _left_out(steps)).order_by("pk")
 
@@ -386,7 +387,7 @@ def _left_out(steps: QuerySet[Dispatch]) -> Q:
     """Orders that staff compensated: nothing of them may have failed, and a filter names what it leaves out."""
     by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
     by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
-    given_up = Dispatch.objects.current().filter(state=State.GIVEN_UP, undo=True)  # it can be sent after all
+    given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # it can be sent after all
     fit = Q(pk__in=by_staff.values("order_id")) & Q(pk__in=steps.values("order_id"))
     return fit & ~Q(pk__in=given_up.values("order_id"))
 
@@ -531,7 +532,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         if row.anew:
             Dispatch.objects.filter(pk=step.pk, step=Step.START_BPM).update(may_have_acted=False)
             replace(step, now)
-        elif row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
+        elif row.verdict == REPEAT or (row.verdict in WAITS and step.state == Dispatch.State.DONE):
             _repeat(step, now)
         elif not _ends_by_reading(step, order, now, by):
             _queue_again(step, now, by)
@@ -550,19 +551,19 @@ def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: s
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
-    if is_rebuilt_on_resend(row) and row.state in {State.FAILED, State.GIVEN_UP}:
+    if is_rebuilt_on_resend(row) and row.state in {Dispatch.State.FAILED, Dispatch.State.GIVEN_UP}:
         rebuild_step(row, now=now, by=by)
         return
-    if row.state == State.GIVEN_UP and cancels_on_start(row):
+    if row.state == Dispatch.State.GIVEN_UP and cancels_on_start(row):
         cancel_after_all(row, now=now)
         return
     anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
     anew |= row.step in {Step.MOVE_START, Step.MOVE_ATTRIBUTION}
-    if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
+    if row.state == Dispatch.State.GIVEN_UP or (anew and row.state == Dispatch.State.FAILED):
         replace(row, now)
         return
-    Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
-        state=State.DUE, next_try_at=now, tries_left=None, lost=0
+    Dispatch.objects.filter(pk=row.pk, state__in=[Dispatch.State.FAILED, Dispatch.State.RETRYING]).update(
+        state=Dispatch.State.DUE, next_try_at=now, tries_left=None, lost=0
     )
 
 
@@ -577,6 +578,6 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
     """Queues an accepted step once more, in the place of a repeat that failed. Whatever happens to the repeat, the
     acceptance stands."""
-    failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=State.FAILED)
+    failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=Dispatch.State.FAILED)
     failed.update(superseded=True)
     enqueue([build_repeat(row, now=now)])

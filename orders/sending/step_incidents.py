@@ -15,10 +15,9 @@ from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED
-from orders.rules.steps import STEPS
+from orders.rules.steps import STEPS, Channel, Step
 from orders.undoing.start import begin_undo
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 EXPLAINED = Prepared(
     lambda: (
         AffectedOrder.objects.unresolved()
@@ -30,7 +29,7 @@ EXPLAINED = Prepared(
         .exclude(  # their own incident says why they failed
             Exists(
                 Dispatch.objects.current().filter(
-                    order_id=OuterRef("order_id"), step=Step.CREATE_TRIAL, state=State.FAILED
+                    order_id=OuterRef("order_id"), step=Step.CREATE_TRIAL, state=Dispatch.State.FAILED
                 )
             )
         )

@@ -19,14 +19,13 @@ from orders.outbox.billing_effects import MAY_ACT
 from orders.outbox.enqueue import build_step, enqueue, wake
 from orders.outbox.record_selection import WAS_IN
 from orders.outbox.release import NOT_FINISHED
-from orders.rules.steps import SENDS_NOTHING
+from orders.rules.steps import SENDS_NOTHING, Step
 from orders.texts.errors import NotAllowedError, check_reason
 
-State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 STEPS = Dispatch.objects.filter(order=OuterRef("pk"), channel=Dispatch.Channel.BILLING)
-UNSURE = Q(state=State.FAILED, definite=False, repeat=False)
+UNSURE = Q(state=Dispatch.State.FAILED, definite=False, repeat=False)
 UNSETTLED = Q(Exists(STEPS.current().filter(Q(state__in=OPEN_STATES) | UNSURE))) | Q(
-    Exists(BillingRecord.objects.filter(order=OuterRef("pk"), state=Record.UNKNOWN))
+    Exists(BillingRecord.objects.filter(order=OuterRef("pk"), state=BillingRecord.State.UNKNOWN))
 )
 LATE = STEPS.exclude(payload=SENDS_NOTHING)  # of all plans, replaced ones and repeats too, as `late_calls`
 
@@ -94,7 +93,7 @@ def records_to_post(order: Order, new: Province | None) -> list[BillingRecord]:
     """The live records of an order's family that have another province at the big-data side; all, if it is not known
     yet which one they get."""
     family = {row.pk: row for row in family_of(order)}
-    rows = list(BillingRecord.objects.filter(order__in=family, state=Record.LIVE).order_by("pk"))
+    rows = list(BillingRecord.objects.filter(order__in=family, state=BillingRecord.State.LIVE).order_by("pk"))
     return [row for row in rows if new is None or _province_there(row, family[row.order_id]) != new.code]
 
 
@@ -105,9 +104,11 @@ def _province_there(record: BillingRecord, order: Order) -> str:
 def _note_provinces(family: list[Order]) -> None:
     """What staff accepted of a live record's province counts no more. A cancelled record stays as it is there."""
     owners, changed = {row.pk: row for row in family}, []
-    for record in BillingRecord.objects.filter(order__in=owners, state__in=[Record.LIVE, Record.CANCELLED]):
+    for record in BillingRecord.objects.filter(
+        order__in=owners, state__in=[BillingRecord.State.LIVE, BillingRecord.State.CANCELLED]
+    ):
         kept = {name: value for name, value in record.accepted.items() if name not in {"province", WAS_IN}}
-        if record.state == Record.CANCELLED:
+        if record.state == BillingRecord.State.CANCELLED:
             kept |= {"province": _province_there(record, owners[record.order_id]), WAS_IN: True}
         if kept != record.accepted:
             record.accepted = kept
@@ -124,7 +125,7 @@ def _post(family: list[Order], records: list[BillingRecord], now: datetime.datet
     rows = []
     for order in family:
         if ids := mine[order.pk]:
-            order.dispatches.filter(step=Step.MOVE_ATTRIBUTION, state=State.FAILED).update(superseded=True)
+            order.dispatches.filter(step=Step.MOVE_ATTRIBUTION, state=Dispatch.State.FAILED).update(superseded=True)
             line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
             place = {"undo": order.undo_since is not None, "size": len(ids), **line}
             rows.append(build_step(order, Step.MOVE_ATTRIBUTION, now=now, due=True, fixes=ids, **place))

@@ -19,12 +19,11 @@ from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.record_selection import moved_to
 from orders.outbox.release import release
 from orders.rules.local_time import SHANGHAI
-from orders.rules.steps import Partner
+from orders.rules.steps import Partner, Step
 from orders.start_day.move_start import move_start_to, start_of
 from orders.texts.errors import NotAllowedError
 from orders.undoing.late import is_late
 
-State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 Pairs = list[tuple[BillingRecord, HeldRecord | None]]
 
 
@@ -34,20 +33,20 @@ def settle_move(row: Dispatch) -> None:
     refused = row.definite and not row.may_have_acted
     row.definite = refused
     if row.order.undo_since or (refused and not row.differs):
-        row.state, row.next_try_at = State.CLOSED, None
+        row.state, row.next_try_at = Dispatch.State.CLOSED, None
 
 
 def follow_move(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """What follows when a move has ended (order locked). An order that is taken back follows it by its own looks."""
     if row.order.undo_since:
         return
-    if row.state == State.DONE:
+    if row.state == Dispatch.State.DONE:
         _accept(row, moved_to(row), now=now, by=by)
-    elif row.state == State.CLOSED:
+    elif row.state == Dispatch.State.CLOSED:
         _open(row, "move_refused" if row.attempts else "move_called_off", now=now)
-    elif row.state == State.FAILED and row.definite:
+    elif row.state == Dispatch.State.FAILED and row.definite:
         _open(row, "move_unlike", now=now)
-    elif row.state == State.FAILED:
+    elif row.state == Dispatch.State.FAILED:
         _ask(row, now)
         _open(row, "move_unknown", now=now)
 
@@ -70,7 +69,8 @@ def _ask(move: Dispatch, now: datetime.datetime) -> None:
     move.differs, move.asking = False, True
     move.save(update_fields=NOTES)
     update_rows(
-        (BillingRecord(pk=pk, state=Record.UNKNOWN, dispatch=move) for pk in move.records), ["state", "dispatch"]
+        (BillingRecord(pk=pk, state=BillingRecord.State.UNKNOWN, dispatch=move) for pk in move.records),
+        ["state", "dispatch"],
     )
     until = may_act_until(late_calls(orders=[move.order_id], now=now))
     place = {"gate": Dispatch.Gate.START, "not_before": until or now, "position": move.position, "blocking": False}
@@ -83,17 +83,17 @@ def answer_move(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.date
     """Takes the answer about a move of unknown outcome (order locked): accepted, refused, or its records disagree."""
     move, order = Dispatch.objects.defer("payload").get(pk=row.asked_step), row.order
     move.order = order
-    if order.undo_since or move.superseded or move.state != State.FAILED or not move.asking:
+    if order.undo_since or move.superseded or move.state != Dispatch.State.FAILED or not move.asking:
         return
     pairs = _pairs(load_records(move.records).values(), held, order)
     _take_records(pairs)
     starts = _starts(pairs)
     move.asking = False
     if starts == {moved_to(move)}:
-        move.state, move.done_at, move.definite = State.DONE, now, True
+        move.state, move.done_at, move.definite = Dispatch.State.DONE, now, True
         _accept(move, moved_to(move), now=now, by=by)
     elif starts == {order.start_at}:
-        move.state, move.definite = State.CLOSED, True
+        move.state, move.definite = Dispatch.State.CLOSED, True
         _open(move, "move_refused", now=now)
     else:
         move.differs = True
@@ -137,7 +137,7 @@ def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.dat
         order,
         Step.MOVE_START,
         now=now,
-        state=State.FAILED,
+        state=Dispatch.State.FAILED,
         position=row.position,
         records=[record.pk for record, _one in pairs],
         new_start=order.start_at,
@@ -167,7 +167,7 @@ def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datet
         raise NotAllowedError("move_not_there", number=order.number, domain=gone[0][0].domain)
     there = [pair for pair in pairs if pair not in gone]
     _take_records(there)
-    move.state, move.done_at, move.definite = State.DONE, now, True
+    move.state, move.done_at, move.definite = Dispatch.State.DONE, now, True
     move.save(update_fields=["state", "done_at", "definite"])
     start = earliest([one.create_time for _record, one in there] or [order.start_at])
     _accept(move, start, now=now, by=by)
@@ -177,7 +177,7 @@ def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datet
 def _note_gone(order: Order, gone: Pairs, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
     """Opens a difference for each record of an order that is not live there. Here it stays live."""
     for record, _one in gone:
-        record.state, record.create_time, record.cancelled_at = Record.LIVE, start, None
+        record.state, record.create_time, record.cancelled_at = BillingRecord.State.LIVE, start, None
     update_rows([record for record, _one in gone], TAKEN)
     found = [
         Discrepancy(

@@ -27,10 +27,9 @@ from orders.outbox.release import release
 from orders.outbox.retry_schedule import next_try
 from orders.replanning.reopening import note_sent_with
 from orders.rules.local_time import SHANGHAI, in_ten_years, midnight
-from orders.rules.steps import FIXES, Partner, Phase
+from orders.rules.steps import FIXES, Channel, Partner, Phase, Step
 from orders.texts.errors import NotAllowedError, check_reason
 
-State, Step, Channel, Record = Dispatch.State, Dispatch.Step, Dispatch.Channel, BillingRecord.State
 BEFORE_START = datetime.timedelta(minutes=10)  # so long before the earlier start the last call has ended
 FOR_TODAY = datetime.timedelta(minutes=30)  # so long after it was asked the last call of a move to today has ended
 AHEAD = datetime.timedelta(minutes=30)  # so far ahead both starts must lie for records that disagree to be sent again
@@ -76,7 +75,7 @@ def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None
     if late_calls(orders=[order.pk], now=now):  # a late one would give its records another start
         return NotAllowedError("move_unanswered", number=order.number)
     steps = order.dispatches.current().filter(channel=Channel.BILLING)
-    failed = Q(state=State.FAILED, repeat=False) & ~Q(step__in=FIXES)
+    failed = Q(state=Dispatch.State.FAILED, repeat=False) & ~Q(step__in=FIXES)
     if steps.filter(Q(state__in=OPEN_STATES) | failed).exists():
         return NotAllowedError("billing_under_way")
     most = settings.PARTNERS.bigdata.post.most
@@ -132,14 +131,14 @@ def _is_unbilled(order: Order) -> bool:
     if transaction.get_connection().in_atomic_block:
         rows = rows.select_for_update(no_key=True)
     steps = list(rows.values_list("state", "attempts"))
-    never = all(state in {State.WAITING, State.DUE} and not attempts for state, attempts in steps)
+    never = all(state in {Dispatch.State.WAITING, Dispatch.State.DUE} and not attempts for state, attempts in steps)
     return bool(steps) and never and not acts.exclude(step=Step.ASK_BILLING).exists()
 
 
 def _is_billed(order: Order) -> bool:
     """Whether each domain of the order has its live record, and none is unknown."""
     records = order.billing_records.filter(state__in=BillingRecord.THERE).values_list("domain_key", "state")
-    live = {key for key, state in records if state == Record.LIVE}
+    live = {key for key, state in records if state == BillingRecord.State.LIVE}
     return len(records) == len(live) and set(order.domains.values_list("key", flat=True)) <= live
 
 
@@ -150,8 +149,10 @@ def last_call(order: Order, day: datetime.date, now: datetime.datetime) -> datet
 
 def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dispatch:
     cancels = order.dispatches.current().filter(step=Step.CANCEL_TRIAL, gate=Dispatch.Gate.START, undo=False)
-    before = cancels.filter(state=State.WAITING).order_by("position").values_list("position", flat=True).first()
-    records = order.billing_records.filter(state=Record.LIVE).order_by("pk").values_list("pk", flat=True)
+    before = (
+        cancels.filter(state=Dispatch.State.WAITING).order_by("position").values_list("position", flat=True).first()
+    )
+    records = order.billing_records.filter(state=BillingRecord.State.LIVE).order_by("pk").values_list("pk", flat=True)
     return build_step(
         order,
         Step.MOVE_START,
@@ -205,7 +206,7 @@ def move_start_to(order: Order, start: datetime.datetime | None, *, now: datetim
     before, order.start_at = order.start_at, start
     order.biz_start = (start or now).astimezone(SHANGHAI).date()
     order.save(update_fields=["start_at", "biz_start"])
-    waiting = order.dispatches.current().filter(gate=Dispatch.Gate.START, undo=False, state=State.WAITING)
+    waiting = order.dispatches.current().filter(gate=Dispatch.Gate.START, undo=False, state=Dispatch.State.WAITING)
     waiting.exclude(step=Step.ASK_BILLING).update(not_before=start or now)
     if start and start > now:
         build_schedule(order).save()

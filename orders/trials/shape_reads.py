@@ -12,22 +12,21 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Channel, Step
 from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending, Entry, Shape, fold
 
-Kind, State, D = Order.Kind, Order.State, Dispatch.State
 AT_PARTNERS = [Channel.BILLING, Channel.BPM]  # a call over another channel changes nothing there
 SHAPED_BY = ["pk", "trial_id", "kind", "change_number", "given", "service_type_id", "biz_end", "given_up"]
 SERVICE_NOW = Coalesce("changed_service_id", "service_type_id", output_field=CharField())
 """An order's service: of a trial the one that is meant, else the one that the order was sent with. In the words of the
 index `order_service` (orders.db.indexes), so that counting a service's orders reads nothing else."""
-NOTHING_SENT = Q(state__in=[D.WAITING, D.DUE], attempts=0)
+NOTHING_SENT = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0)
 
 
 def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[int, list[Entry]]:
     """What shapes each trial, without these changes. Three queries, whatever the number of trials."""
     trials = list(trials)
-    changes = Q(trial__in=trials, kind=Kind.CHANGE, in_effect=True, change_number__isnull=False)
+    changes = Q(trial__in=trials, kind=Order.Kind.CHANGE, in_effect=True, change_number__isnull=False)
     orders = Order.objects.filter(changes | Q(pk__in=trials)).exclude(pk__in=without).order_by()
     rows = list(orders.values(*SHAPED_BY))
-    listing = {row["pk"] for row in rows if row["kind"] == Kind.TRIAL or "domains" in row["given"]}
+    listing = {row["pk"] for row in rows if row["kind"] == Order.Kind.TRIAL or "domains" in row["given"]}
     names = defaultdict(list)
     for order, name in OrderDomain.objects.filter(order__in=listing).order_by("pk").values_list("order_id", "name"):
         names[order].append(name)
@@ -45,7 +44,7 @@ def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[
 
 def _said(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
     """What a trial or change says, without what staff gave up of it."""
-    own, gone = row["kind"] == Kind.TRIAL, row["given_up"] or {}
+    own, gone = row["kind"] == Order.Kind.TRIAL, row["given_up"] or {}
     service = (own or "service_type" in row["given"]) and not gone.get("service")
     end = (own or "biz_end" in row["given"]) and not gone.get("end")
     return ChangeRequest(
@@ -60,7 +59,7 @@ def _said(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
 def said_by(order: Order, domains: Iterable[str], number: int) -> ChangeRequest:
     """What an order says that is being planned. `domains` are those of its message."""
     row = {name: getattr(order, name) for name in SHAPED_BY} | {"change_number": number}
-    listed = tuple(domains) if order.kind == Kind.TRIAL or "domains" in order.given else None
+    listed = tuple(domains) if order.kind == Order.Kind.TRIAL or "domains" in order.given else None
     return _said(row, listed)
 
 
@@ -123,7 +122,7 @@ def meant_now(trial: Order, shape: Shape, *, now: datetime.datetime, gone: Order
 
 
 def _runs(trial: Order, shape: Shape, now: datetime.datetime) -> bool:
-    over = trial.undo_since is not None or trial.state == State.WITHDRAWN
+    over = trial.undo_since is not None or trial.state == Order.State.WITHDRAWN
     return not over and not shape.is_over(now.astimezone(SHANGHAI).date())
 
 

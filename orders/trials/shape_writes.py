@@ -15,11 +15,11 @@ from orders.db.expressions import OneOf
 from orders.history.order_writes import add_event, move_trial, save_moves
 from orders.models import NOTES, BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
 from orders.rules.local_time import SHANGHAI
+from orders.rules.steps import Step
 from orders.rules.trial_shape import Shape, fold
 from orders.trials.shape_reads import entries_of, shape_of
 
-State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
-ENDED = [State.DONE, State.GIVEN_UP, State.UNDONE]
+ENDED = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.UNDONE]
 CONVERTIBLE = {Order.State.TRIALING, Order.State.IN_PROGRESS, Order.State.FAILED, Order.State.ENDED}
 CLAIMED = Prepared(
     lambda: (
@@ -31,7 +31,7 @@ CLAIMED = Prepared(
 LAST_NUMBERS = Prepared(
     lambda: Order.objects.filter(number=Slot("number")).values_list(
         Subquery(
-            Order.objects.filter(trial=OuterRef("pk"), kind=Kind.CHANGE, change_number__isnull=False)
+            Order.objects.filter(trial=OuterRef("pk"), kind=Order.Kind.CHANGE, change_number__isnull=False)
             .order_by("-change_number")
             .values("change_number")[:1]
         ),
@@ -76,16 +76,16 @@ def _make_rows(trial: Order, shape: Shape) -> None:
     for pk, service, key, state, made in rows:  # no instances: there may be 20,000, in a request of BBOSS
         if service == shape.service and key in shape.domains:
             known.add(key)
-            if state == Record.DELETED and made is None:
+            if state == BillingRecord.State.DELETED and made is None:
                 again.append(pk)
-        elif state == Record.TO_SEND:
+        elif state == BillingRecord.State.TO_SEND:
             dropped.append(pk)
     same = {"order": trial, "info_type": BillingRecord.Type.TRIAL, "product_id": shape.service}
     missing = [(key, name) for key, name in shape.domains.items() if key not in known]
     insert_rows(
         BillingRecord(domain=name, domain_key=key, business_type=shape.service, **same) for key, name in missing
     )
-    for new, ids in ((Record.TO_SEND, again), (Record.DELETED, dropped)):
+    for new, ids in ((BillingRecord.State.TO_SEND, again), (BillingRecord.State.DELETED, dropped)):
         update_rows((BillingRecord(pk=pk, state=new) for pk in ids), ["state"])
 
 
@@ -128,9 +128,9 @@ def _is_taken_over(trial: Order) -> bool:
     if trial.state == Order.State.CONVERTED:
         return True
     cancels = Dispatch.objects.filter(order=claim.activation_id, step=Step.CANCEL_TRIAL, undo=False, repeat=False)
-    if any(not row.rest for row in cancels.current().filter(state=State.DONE).only(*NOTES)):
+    if any(not row.rest for row in cancels.current().filter(state=Dispatch.State.DONE).only(*NOTES)):
         return True
-    found = trial.billing_records.filter(state=Record.CANCELLED, dispatch__in=cancels)
+    found = trial.billing_records.filter(state=BillingRecord.State.CANCELLED, dispatch__in=cancels)
     return found.exists() and not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
 
 

@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterable
 from orders.models import BillingRecord, Dispatch, Order
 from orders.outbox.billing_effects import MAY_ACT, acts_of, late_calls, may_act_until
 from orders.outbox.enqueue import build_step
-from orders.rules.steps import DELETIONS, Phase
+from orders.rules.steps import DELETIONS, Phase, Step
 
-State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
@@ -30,10 +29,10 @@ def plan_undo(order: Order, now: datetime.datetime, *, how: str = "", but: Colle
 
 def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> list[Dispatch]:
     acts = acts_of(order)
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         made = acts or order.billing_records.filter(state__in=BillingRecord.THERE).exists()
         return [_of_trial(order, Step.CANCEL_TRIAL, now)] if made else []
-    if order.kind == Kind.CHANGE:
+    if order.kind == Order.Kind.CHANGE:
         return build_restore_steps(order, now, left_out=list(but) or None) if acts else []
     made = _own_records(order, acts)
     if how == CANCEL:
@@ -52,7 +51,7 @@ def build_restore_steps(order: Order, now: datetime.datetime, **noted) -> list[D
 def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
     """The steps, not enqueued yet, that a look at an order's trial may need. A late undoing ends the trial: the ending
     counts once it has finished, but nothing is made again before."""
-    late = order.undo_since and order.undo_asked_at and order.kind == Kind.ACTIVATION
+    late = order.undo_since and order.undo_asked_at and order.kind == Order.Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **noted)]
     return build_restore_steps(order, now, **noted)
@@ -101,6 +100,6 @@ def may_be_made(
     """Whether one of the order's `acts` that may have made its own records has no definite answer, and until when a
     call may still make them behind a deletion."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
-    unsure = any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in makers)
+    unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)
     return unsure, may_act_until(call for call in calls if call.step not in DELETIONS)

@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
 from orders.history.actors import staff_actor
-from orders.history.trail_writes import Code
 from orders.lists.live_pages import answer_live_page
 from orders.lists.pauses_in_force import may_pause, pauses_for
 from orders.lists.scope import why_blind
+from orders.models import TrailEntry
 from orders.office.digest.page import digest_page
 from orders.restore.restored_guard import is_restored
 from orders.search.page import find_page
@@ -123,7 +123,7 @@ class DeskAdminSite(AdminSite):
             answer = super().password_change(request, {"too_old": is_too_old(request)} | (extra_context or {}))
             if answer.status_code == 302:
                 user = request.user
-                note_from(request, Code.PASSWORD_CHANGED, by=staff_actor(user), about=user.get_username())
+                note_from(request, TrailEntry.Code.PASSWORD_CHANGED, by=staff_actor(user), about=user.get_username())
         return answer
 
     def index(self, request, extra_context=None):

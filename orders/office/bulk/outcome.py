@@ -12,8 +12,7 @@ from orders.office.bulk.models import BulkItem, BulkRun
 from orders.order_words.error_details import of_step
 from orders.texts.incident_texts import Cause, cause_of
 
-State = Dispatch.State
-BUSY = [State.DUE, State.SENDING, State.RETRYING]
+BUSY = [Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING]
 SHOWN = 50
 MAX_ORDERS = 10_000  # orders that are looked at, the first that the run has carried out
 
@@ -43,8 +42,8 @@ def outcome_of_resend(run: BulkRun, user) -> Outcome:
     """The outcome so far, in the orders that the user may see. It costs the same however long the run is."""
     sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MAX_ORDERS]
     steps = Dispatch.objects.current().filter(order__in=sent)
-    failed = _orders(steps.filter(state=State.FAILED), user)
-    again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=State.FAILED)
+    failed = _orders(steps.filter(state=Dispatch.State.FAILED), user)
+    again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=Dispatch.State.FAILED)
     waiting = _orders(steps.filter(~Exists(again), state__in=BUSY), user)
     bad, busy, all_of_them = failed.count(), waiting.count(), min(run.done, MAX_ORDERS)
     shown = list(failed[:SHOWN])
@@ -59,7 +58,7 @@ def _orders(steps: QuerySet[Dispatch], user) -> QuerySet:
 
 def _described(ids: list[int]) -> list[ResentOrder]:
     steps = defaultdict(list)
-    rows = Dispatch.objects.current().filter(order__in=ids, state=State.FAILED).order_by("pk")
+    rows = Dispatch.objects.current().filter(order__in=ids, state=Dispatch.State.FAILED).order_by("pk")
     for row in rows.only("order_id", "step", "state", "error_code", "error", "error_params"):
         steps[row.order_id].append(row)
     orders = Order.objects.defer("content").in_bulk(ids)

@@ -46,8 +46,7 @@ from orders.texts.error_messages import say_why
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets
 
-State = Export.State
-BUSY = [State.WAITING, State.RUNNING]
+BUSY = [Export.State.WAITING, Export.State.RUNNING]
 PersonalFilter = word_filter(
     "personal",
     _("personal data"),
@@ -75,11 +74,11 @@ BegunFilter = word_filter(
     readers=AUDITORS | {Role.APPROVER},
     same_for_all=True,
     tones={
-        "grey": [State.WAITING],
-        "blue": [State.RUNNING],
-        "violet": [State.ASKED],
-        "red": [State.FAILED],
-        "green": [State.DONE],
+        "grey": [Export.State.WAITING],
+        "blue": [Export.State.RUNNING],
+        "violet": [Export.State.ASKED],
+        "red": [Export.State.FAILED],
+        "green": [Export.State.DONE],
     },
     meanings=MEANINGS,
 )
@@ -144,9 +143,9 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
             context |= {
                 "export": obj,
                 "busy": obj.state in BUSY,
-                "before": waiting_before(obj) if obj.state == State.WAITING else 0,
+                "before": waiting_before(obj) if obj.state == Export.State.WAITING else 0,
                 "own": own,
-                "asked": obj.state == State.ASKED,
+                "asked": obj.state == Export.State.ASKED,
                 "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, request.user, now=timezone.now()),
                 "received": received,
                 "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
@@ -169,7 +168,7 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
 
     @admin.display(description=_("rows"))
     def rows(self, obj):
-        if obj.state == State.DONE:
+        if obj.state == Export.State.DONE:
             return f"{obj.written:,}"
         return "-" if obj.total is None else f"{obj.written:,} / {obj.total:,}"
 

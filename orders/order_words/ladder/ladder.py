@@ -21,7 +21,6 @@ from orders.order_words.ladder.step_rungs import (
 )
 from orders.rules.steps import OTHER_CHANNELS
 
-State, Kind = Order.State, Order.Kind
 SHORT = (received_rung, stored_rung, billing_rung, live_rung)
 ASKS_FIRST = (received_rung, stored_rung, files_rung, billing_rung, bpm_rung, approval_rung, start_day_rung, live_rung)
 BILLED_LAST = (received_rung, stored_rung, files_rung, bpm_rung, approval_rung, billing_rung, start_day_rung, live_rung)
@@ -52,7 +51,7 @@ def _makers(facts: Facts) -> tuple:
     """A subsequent activation that is billed after its approval shows the rungs in that order. Calls that have no rung
     of their own here stand in front of the last ones."""
     makers: tuple = SHORT
-    if facts.order.kind == Kind.ACTIVATION:
+    if facts.order.kind == Order.Kind.ACTIVATION:
         late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
         makers = BILLED_LAST if late else ASKS_FIRST
     more = [
@@ -64,7 +63,7 @@ def _makers(facts: Facts) -> tuple:
 
 def _current(rungs: list[Rung], order: Order) -> str:
     """What is wrong comes first, then what waits for somebody, then what is under way, then what is next."""
-    if order.state in {State.COMPENSATING, State.WITHDRAWN} and order.undo_since:
+    if order.state in {Order.State.COMPENSATING, Order.State.WITHDRAWN} and order.undo_since:
         return rungs[-1].key
     for tone in URGENCY:
         for rung in rungs:

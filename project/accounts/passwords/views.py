@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from orders.history.actors import staff_actor
-from orders.history.trail_writes import Code
+from orders.models import TrailEntry
 from project.accounts.login_guard import address_of
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.links import HOUR, ask, opened
@@ -89,7 +89,7 @@ def set_by_link(request: HttpRequest) -> HttpResponse:
             if opened(key) is None:  # used meanwhile
                 return redirect(here)
             form.save()
-            note_from(request, Code.PASSWORD_SET, by=staff_actor(user), about=user.username, way=kind)
+            note_from(request, TrailEntry.Code.PASSWORD_SET, by=staff_actor(user), about=user.username, way=kind)
         AxesProxyHandler.reset_attempts(username=user.username, ip_address=address_of(request))
         answer = redirect(f"{reverse('admin:login')}?{SET}=1")
         answer.delete_cookie(KEY, path=here)
