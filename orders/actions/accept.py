@@ -112,8 +112,8 @@ def accept(
 
 
 def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str = "", **_asked: object) -> Answer:
-    """What the partner holds, compared; nothing is asked where nothing about records is accepted. Raises
-    BooksSilentError and NotAllowedError."""
+    """Returns the comparison with what the partner holds; nothing is asked where nothing about records is accepted.
+    Raises BooksSilentError and NotAllowedError."""
     about = is_about_records(order, *acceptable(order, incident))
     seen = Look.read(look)
     check_look(seen, timezone.now())
@@ -171,7 +171,8 @@ def _check_made(row: Dispatch, held: list[HeldRecord]) -> None:
 
 
 def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
-    """What `accept` ends: an order's open troubles, and failed billing steps whose outcome nobody knows."""
+    """Returns the incidents and differences that `accept` ends: an order's open troubles, and failed billing steps
+    whose outcome nobody knows."""
     rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
     steps = order.dispatches.current().filter(state=Dispatch.State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}

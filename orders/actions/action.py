@@ -1,4 +1,4 @@
-"""What all acts of staff have in common: the class of their rows, and the forms that ask the reason."""
+"""The base of all acts of staff: the class of their rows, and the forms that ask the reason."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class ReasonForm(forms.Form):
 
 
 class StepForm(ReasonForm):
-    """Which of the steps is meant; not asked where there is one only."""
+    """The form of an act on a step: asks which step is meant; not asked where there is one only."""
 
     step = forms.ChoiceField(label=gettext_lazy("step"), required=False)
     field_order = ["step", "reason"]
@@ -61,7 +61,7 @@ class StepForm(ReasonForm):
 
 
 def said_look(look: Look | None) -> str:
-    """What a person saw at the big-data side, a record a line."""
+    """Words the records that a person saw at the big-data side, a record a line."""
     if look is None:
         return ""
     lines = [_("as of %(moment)s") % {"moment": f"{timezone.localtime(look.as_of):%Y-%m-%d %H:%M}"}]
@@ -129,8 +129,8 @@ class Action:
         return bool(self.says or self.foresee or self.follows)
 
     def will(self, facts: Any, **asked: object) -> list[str]:
-        """What will happen, in sentences. `asked`: what the form asks besides the reason, once it is filled in.
-        Raises OrderError."""
+        """Returns the effects of the act, in sentences. `asked`: what the form asks besides the reason, once it is
+        filled in. Raises OrderError."""
         if self.says:
             return self.says(facts, **asked)
         return sentences(self.foresee(facts.order, now=facts.now, **asked)) if self.foresee else [str(self.follows)]

@@ -22,8 +22,8 @@ OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What will happen now, in the reader's language; `told` is the digest that the confirmation brings
-    back.
+    """The effects of a decision as they are now, in the reader's language; `told` is the digest that the confirmation
+    brings back.
 
     `before`: what was foreseen as it was asked, if that was something else. `news`: what happened since.
     """

@@ -1,4 +1,4 @@
-"""What staff do about the big-data side's books: compare, put right, take, live with."""
+"""The acts on the big-data side's books: compare, put right, take, live with."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -36,7 +36,7 @@ def failed_billing(facts: Facts) -> list[Dispatch]:
 
 
 def _say_found(_facts: Facts, found: list[Difference]) -> str:
-    """What a comparison found and what is done about it; empty where nothing differs."""
+    """Words the result of a comparison and the next step; empty where nothing differs."""
     fixes = [row for row in found if row.fix_id]
     left = [row for row in found if row.state == Difference.State.OPEN and not row.fix_id]
     sentences = []
@@ -75,7 +75,8 @@ COMPARE = Action(
 
 
 def _why_not_fix(facts: Facts) -> NotAllowedError | None:
-    """What the fix finds is judged record by record. It is not offered where each of them would be left."""
+    """Returns why the fix is not offered; its findings are judged record by record. It is not offered where each of
+    them would be left."""
     if facts.open.mending:
         return NotAllowedError("fix_under_way")
     if not facts.differs and not _again(facts):
@@ -145,7 +146,7 @@ TAKE = Action(
 
 
 class AcceptForm(ReasonForm):
-    """Which of the order's incidents is meant; not asked where there is one only."""
+    """The form of `accept`: asks which of the order's incidents is meant; not asked where there is one only."""
 
     incident = forms.ChoiceField(label=_("incident"), required=False)
     field_order = ["incident", "reason"]

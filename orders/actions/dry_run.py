@@ -1,4 +1,4 @@
-"""What an action of staff will do, in sentences for pages and commands. Reads only.
+"""Dry runs of the acts of staff, in sentences for pages and commands. Reads only.
 
 Each function follows the service that does the action. tests/model/test_dry_runs.py holds them together.
 """
@@ -47,7 +47,7 @@ A_MINUTE = datetime.timedelta(minutes=1)
 
 
 def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
-    """What will be sent to the big-data side, from the same plan that will be carried out."""
+    """Yields what will be sent to the big-data side, from the same plan that will be carried out."""
     if order.undo_since:
         yield Foreseen("taken_back")
         return
@@ -184,7 +184,7 @@ def take(order: Order, *, now: datetime.datetime, step: str = "", process: str =
 
 
 def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
-    """What the fix would do about the open differences, judged by the rules of the fix."""
+    """Yields the effects of the fix on the open differences, judged by the rules of the fix."""
     yield Foreseen("asks_books")
     discrepancies, left = _judged(order, now)
     counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
@@ -331,7 +331,7 @@ def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def decide(order: Order, *, now: datetime.datetime, result: str) -> Iterator[Foreseen]:
-    """What happens once a record with this result counts."""
+    """Yields the effects of letting a record with this result count."""
     if result == Order.Decision.PASS:
         opens = order.undo_since and order.state == Order.State.REJECTED
         yield Foreseen("pass_opens" if opens else "counts_later" if order.undo_since else "pass_goes_on")

@@ -1,4 +1,5 @@
-"""What lets a held order go on: its files are waived, its attribution, its domains or its closed trial decided."""
+"""The acts that release a held order: its files are waived, its attribution, its domains or its closed trial
+decided."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What staff do about an incident: note, resolve, ignore, let sleep, wake. The owner: assign_owner.py.
+"""The acts on an incident: note, resolve, ignore, let sleep, wake. The owner: assign_owner.py.
 
 Those that end it ask first: they say which orders still stand, and want a reason.
 """
@@ -35,8 +35,8 @@ PARTLY = _("It is over for the orders that have gone on, and stays for the other
 
 @dataclass(frozen=True)
 class IncidentFacts:
-    """What its acts depend on. `whole`: the person sees each order that it stops. `own`: it tells what they did alone.
-    `going`, `standing`: how many of its orders have gone on, and still stand."""
+    """The facts that an incident's acts depend on. `whole`: the person sees each order that it stops. `own`: it tells
+    what they did alone. `going`, `standing`: how many of its orders have gone on, and still stand."""
 
     incident: Incident
     now: datetime.datetime

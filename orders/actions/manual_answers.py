@@ -1,4 +1,4 @@
-"""What a person saw at the big-data side, in place of its answers, where it has no look-up (contract 7.2).
+"""Answers of a person in place of the big-data side's, where it has no look-up (contract 7.2).
 
 A question that nobody can be asked has failed with the code `look_up`, and its line waits. A person's answer ends it as
 the partner's would have. It says nothing about records that were called after it less ten minutes.

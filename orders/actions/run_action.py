@@ -36,7 +36,7 @@ class ChangedMeanwhileError(Exception):
 
 
 class ForeseenOtherwiseError(Exception):
-    """What will happen is not what the person saw who decides or confirms it."""
+    """Raised if the effects are not those that the person saw who decides or confirms."""
 
 
 def needs_second(decision: Action) -> bool:
@@ -142,7 +142,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
 
 
 def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
-    """What the form asked besides the reason, as the service takes it: JSON knows no days."""
+    """Returns the further answers of the form besides the reason, as the service takes them: JSON knows no days."""
     fields = decision.form.base_fields
     return {
         name: datetime.date.fromisoformat(value) if isinstance(fields.get(name), forms.DateField) else value
@@ -151,7 +151,7 @@ def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
 
 
 def foreseen_of(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
-    """What will happen, in one language whoever asks, so that two moments can be compared. Raises OrderError."""
+    """Returns the effects in one language whoever asks, so that two moments can be compared. Raises OrderError."""
     with override(LANGUAGE):
         return [str(sentence) for sentence in decision.will(facts, **asked)]
 
@@ -183,7 +183,7 @@ def account_named(by: str | None):
 
 
 def why_not_ask(account, decision: Action, order: Order) -> NotAllowedError | None:
-    """Why an account may not ask for a decision: its rights or its limits."""
+    """Returns why an account may not ask for a decision: its rights or its limits."""
     limits = limits_of(staff_actor(account), timezone.now())
     if account.has_perm(decision.permission) and (limits is None or order.attribution_id in limits):
         return None

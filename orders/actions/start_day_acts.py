@@ -1,4 +1,4 @@
-"""What staff do about a start day: run it now, move it."""
+"""The acts on a start day: run it now, move it."""
 
 from django import forms
 from django.utils import timezone

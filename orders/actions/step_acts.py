@@ -1,4 +1,4 @@
-"""What staff do about steps: send again what has failed, give a step up, ask for a trial's traffic."""
+"""The acts on steps: send again what has failed, give a step up, ask for a trial's traffic."""
 
 import datetime
 from collections.abc import Sequence

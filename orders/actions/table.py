@@ -52,7 +52,7 @@ BULK_ACTS: dict[str, Bulk] = {
 
 
 def label_of(row: AskedAct) -> str:
-    """What was asked for, as its button says it. Another version may have asked for what this one does not know."""
+    """Returns the label of the act's button. Another version may have asked for what this one does not know."""
     return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
 
 

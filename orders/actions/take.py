@@ -57,8 +57,8 @@ LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SC
 
 
 def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> Answer:
-    """What the big-data side holds, or a person saw there (`look`: a Look's text); compared where differences are
-    taken. Nothing is asked about a BPM start. Raises BooksSilentError and NotAllowedError."""
+    """Returns the records that the big-data side holds, or that a person saw there (`look`: a Look's text); compared
+    where differences are taken. Nothing is asked about a BPM start. Raises BooksSilentError and NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
     seen = Look.read(look)
@@ -198,7 +198,7 @@ def is_about_start(order: Order) -> bool:
 
 
 def why_not_take_move(order: Order, move: Dispatch, now: datetime.datetime) -> NotAllowedError | None:
-    """Why the records of a move of the start, which has no end yet, can't be taken."""
+    """Returns why the records of a move of the start, which has no end yet, can't be taken."""
     if not differs(move):
         return NotAllowedError("move_under_way", number=order.number)
     return NotAllowedError("move_send_again", number=order.number) if may_send_again(move, order, now) else None

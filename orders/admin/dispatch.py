@@ -106,7 +106,8 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin
 
     @admin.display(description=_("error"), empty_value="")
     def why(self, obj):
-        """Why it failed. If the partner refused with words of its own, those are shown, since they say more."""
+        """Returns the reason of the failure. If the partner refused with words of its own, those are shown, since they
+        say more."""
         if not obj.error_code:
             return None
         what = cause_of(obj.error_code).what

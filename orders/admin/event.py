@@ -1,4 +1,4 @@
-"""What happened to orders, and who did it."""
+"""The history of orders: each event, with its actor."""
 
 import functools
 import operator
@@ -89,7 +89,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin):
         return super().get_queryset(request).filter(seen_with_its_subject(request.user))
 
     def get_search_results(self, request, queryset, search_term):
-        """What a colleague did is found by their name too. Their index makes that as fast as an order's events."""
+        """Also finds what a colleague did by their name. Their index makes that as fast as an order's events."""
         found, doubled = super().get_search_results(request, queryset, search_term)
         actors = actors_named(search_term)
         return (found | queryset.filter(IsOfStaff("actor"), actor__in=actors) if actors else found), doubled

@@ -1,4 +1,4 @@
-"""What a change of accounts, roles, attributions, service types and contacts leaves in the journal: from what to what.
+"""The journal's words for a change of accounts, roles, attributions, service types and contacts: from what to what.
 
 Django notes only the names of the fields, in English. An entry of ours keeps in each `changed` part also `values`: the
 field's name with the old and the new value, or of long lists what was added and removed. Phones, mails and names of

@@ -351,7 +351,7 @@ def add_domains(orders: list) -> None:
 
 
 def mark_words(marks: Marks) -> str:
-    """Why the order is not fine, if none of its steps says so."""
+    """Returns why the order is not fine, if none of its steps says so."""
     if marks.doubt in Difference.Kind:
         return Difference.Kind(marks.doubt).label
     return cause_of(marks.doubt).what if marks.doubt else _("Waits behind a failed order")

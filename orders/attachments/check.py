@@ -45,8 +45,8 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class FileProblem:
-    """What is wrong with one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or
-    NOT_LOOKED_AT. `why` is its sentence as a code with parameters, `message` the same in English."""
+    """A fault of one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or NOT_LOOKED_AT. `why`
+    is its sentence as a code with parameters, `message` the same in English."""
 
     code: str
     file: str
@@ -69,7 +69,7 @@ class _WrongError(Exception):
 
 
 def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem]:
-    """What is wrong with an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
+    """Returns the faults of an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
 
     Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
     "busi_info": name}, without the ones that the order does not name; they are checked in this order. A symbolic link
@@ -146,8 +146,8 @@ def _check_beginning(start: bytes, size: int, *, old: bool) -> None:
 
 
 def why_never_right(start: bytes, size: int) -> dict | None:
-    """Why a file of this size with these first four bytes can't pass the check, as a code with parameters. None: only
-    the check itself can tell."""
+    """Returns why a file of this size with these first four bytes can't pass the check, as a code with parameters.
+    None: only the check itself can tell."""
     try:
         _check_beginning(start, size, old=OLD in settings.PARTNERS.files.extensions)
     except _WrongError as wrong:

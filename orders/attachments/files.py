@@ -77,7 +77,7 @@ def _drop_waiting_mail(order: Order) -> None:
 
 
 def _troubles_of(check: Dispatch) -> set[tuple[str, str]]:
-    """Why the check holds its order, as far as an incident says so: codes and details."""
+    """Returns why the check holds its order, as far as an incident says so: codes and details."""
     rows = check.order.troubles.unresolved().filter(incident__step=check.step)
     return set(rows.values_list("incident__code", "detail"))
 

@@ -79,7 +79,8 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """What the last check found, {file, code, message, why} of each file; none before the first check has ended."""
+    """Returns the findings of the last check, {file, code, message, why} of each file; none before the first check has
+    ended."""
     return check.findings or []
 
 

@@ -65,7 +65,7 @@ def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
 
 
 def shown_of(order: Order) -> Shown:
-    """What the open differences of an order's records say, so that two moments can be compared."""
+    """Returns the statements of the open differences of an order's records, so that two moments can be compared."""
     rows = of_order(order).filter(state=Difference.State.OPEN)
     return frozenset(_identity(row.kind, row.product_id, row.domain, row.detail) for row in rows)
 

@@ -1,4 +1,4 @@
-"""What `reconcile --fix` may do, and the steps that do it (contract 3.9, What --fix may do).
+"""The rules of `reconcile --fix`, and the steps that carry it out (contract 3.9, What --fix may do).
 
 A fix is a dispatch like all others. It comes before the order's other steps and at the front of its trial's line, so
 that nothing overtakes it. It is made under the order's lock, and only while no billing step is under way.
@@ -29,7 +29,8 @@ Left = dict[str, str]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why an order's or its trial's records can't be corrected now. `moving`: they can't be compared either."""
+    """The reason why an order's or its trial's records can't be corrected now. `moving`: they can't be compared
+    either."""
 
     code: str
     step: str = ""
@@ -125,7 +126,7 @@ class FixPlan:
         return self._why_not_live(record) if makes_live else None
 
     def _why_not_live(self, record: BillingRecord) -> Left | None:
-        """Why this record must not be made live there; None if it may."""
+        """Returns why this record must not be made live there; None if it may."""
         order = self.order
         if record.info_type == BillingRecord.Type.COMMERCIAL:
             return None if order.state in BILLED else {"code": "not_to_be_billed", "state": order.state}

@@ -52,7 +52,7 @@ def owner(row: Dispatch, record: BillingRecord) -> Order:
 
 
 def identity(record: BillingRecord, order: Order) -> tuple[str, str, str, str]:
-    """What identifies a record at the big-data side within its jobId, with the values that staff accepted."""
+    """Returns the key of a record at the big-data side within its jobId, with the values that staff accepted."""
     info_type = record.accepted.get("infoType", record.info_type)
     return record.product_id, record.domain_key, info_type, record.accepted.get("enterpriseId", order.enterprise_id)
 

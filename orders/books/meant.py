@@ -71,7 +71,7 @@ def _moving(trials: Collection[int]) -> set[int]:
 def _of_trial(
     meant: Shape | None, records: Iterable[BillingRecord], *, now: datetime.datetime, accepted: bool
 ) -> list[Discrepancy]:
-    """What differs between a trial's records and what is meant; None: no record is meant to be live."""
+    """Yields the differences between a trial's records and what is meant; None: no record is meant to be live."""
     found, live = [], set()
     for record in records:
         if record.state == BillingRecord.State.UNKNOWN:
@@ -99,7 +99,8 @@ def of_activation(
     now: datetime.datetime,
     accepted: bool = False,
 ) -> list[Discrepancy]:
-    """What differs between an activation's own records and what is meant: each domain is billed from its start on."""
+    """Yields the differences between an activation's own records and what is meant: each domain is billed from its
+    start on."""
     rows = {(record.product_id, record.domain_key): record for record in records}
     found = []
     for key, name in domains:

@@ -31,7 +31,7 @@ def pushed_today(order: Order, now: datetime.datetime) -> OrderEvent | None:
 
 
 def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | None:
-    """Why nobody is asked now; None if they may be. `pushed`: who did so today."""
+    """Returns why nobody is asked now; None if they may be. `pushed`: who did so today."""
     if order.state != Order.State.AWAITING_APPROVAL:
         return NotAllowedError("not_awaiting", state=order.get_state_display())
     if pushed is not None:

@@ -198,7 +198,8 @@ def _notes(customer: Customer, user) -> Notes:
 
 
 def _figures(ask: Ask, user) -> dict:
-    """What the head says of orders, records, differences and incidents, each for users whose rights open its list."""
+    """Returns the figures of orders, records, differences and incidents for the head, each for users whose rights open
+    its list."""
     found: dict = {}
     if user.has_perm(ORDERS):
         found["count"] = ask.orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at"))

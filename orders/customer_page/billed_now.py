@@ -1,4 +1,4 @@
-"""What a customer is billed now, on which domains: our books beside what the big-data side last said."""
+"""A customer's current billing, by domain: our books beside what the big-data side last said."""
 
 import datetime
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class BilledLine:
 
 @dataclass(frozen=True)
 class Theirs:
-    """What the big-data side last said of a record, and when.
+    """The last statement of the big-data side about a record, with its time.
 
     `compared`: a comparison of all orders found both sides alike. Without it the record was only accepted when we sent
     it.

@@ -26,7 +26,8 @@ MAX_ORDERS_READ = 200  # newest orders whose operators are shown
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `orders`: the customer's that they may see. `personal`: what they may of people's data.
+    """The parameters of a request for a tab. `orders`: the customer's that they may see. `personal`: what they may of
+    people's data.
 
     `places`: the customer's attributions that they may see, `{letters: name}`.
     """
@@ -48,7 +49,8 @@ class Ask:
 
 
 def billing(ask: Ask) -> dict:
-    """What the customer is billed now: by order and product, then domain by domain; and where the books differ."""
+    """Returns the customer's current billing: by order and product, then domain by domain; and where the books
+    differ."""
     records = records_of(ask.orders, now=ask.now)
     lines = ask.page(lines_of(records), LINES, "lines")
     rows = ask.page(

@@ -228,7 +228,7 @@ def operator_of(record: ApprovalRecord) -> str:
 
 
 def node_of(record: ApprovalRecord) -> str:
-    """Where it was decided, in BPM's words, masked."""
+    """Returns the node of BPM at which it was decided, in BPM's words, masked."""
     return mask_text(record.node_name or record.node)
 
 

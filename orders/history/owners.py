@@ -1,4 +1,4 @@
-"""Whose an order, an incident or a difference is, and who may own it (contract 5).
+"""Owners of orders, incidents and differences, and who may be one (contract 5).
 
 An owner counts while the account is active staff, has the right `own_order` and sees the thing. Else the thing is
 nobody's: at once for everybody who reads it by this module. The sweep also notes it (`orders/people/ownership.py`).

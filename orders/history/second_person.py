@@ -23,7 +23,8 @@ Givers = Mapping[str, datetime.datetime]
 def why_not_second(
     first, second, *, now: datetime.datetime, given: Mapping[str, Givers] | None = None
 ) -> NotAllowedError | None:
-    """Why this account can't be the second person to what the first one asked for; None if it can (contract 3.11).
+    """Returns why this account can't be the second person to what the first one asked for; None if it can (contract
+    3.11).
 
     What an account asked for that is gone (None) has no second person. `given`: what `givers_of_all` has read.
     """

@@ -1,4 +1,4 @@
-"""What staff do about an incident: ignore it, resolve it, write a note. Each action leaves an event. Whose it is:
+"""Acts of staff on an incident: ignore it, resolve it, write a note. Each action leaves an event. Whose it is:
 ownership.py."""
 
 import datetime
@@ -86,7 +86,7 @@ class Parts:
 
 
 def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
-    """What an incident stops besides the orders that still stand."""
+    """Returns the affected rows besides those of orders that the incident still stops."""
     kept = dict(standing.values_list("pk", "order__trial"))
     trials, named, gone, number = {*kept.values()}, [], [], 0
     for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
@@ -125,7 +125,7 @@ def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: st
 
 
 def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:
-    """Why staff can't end an incident by this act, whatever its orders do; None if they can."""
+    """Returns why staff can't end an incident by this act, whatever its orders do; None if they can."""
     about_it = {"incident": incident.pk, "act": act, "state": incident.state, "code": incident.code}
     if incident.state not in states:
         return NotAllowedError("incident_state", **about_it)
@@ -135,7 +135,8 @@ def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAll
 
 
 def why_not_theirs(incident: Incident, by: str) -> NotAllowedError | None:
-    """Why this actor can't take up, end or let sleep an incident that tells of their own emergency; None if they can.
+    """Returns why this actor can't take up, end or let sleep an incident that tells of their own emergency; None if
+    they can.
 
     By the account's name, which a command's `--by` gives too: whoever is meant by it, a colleague is somebody else.
     """

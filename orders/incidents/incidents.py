@@ -340,7 +340,8 @@ SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
 def words_of(code: str, params: Mapping, number: str) -> str:
-    """What an error's words have in common with those of others; empty if the code is our own and says all."""
+    """Returns the common part of an error's words, without what differs between orders; empty if the code is our own
+    and says all."""
     if not code.startswith(SPEAKS) or params.get("code") != "partner_words":
         return ""
     return common_words(params["words"].replace(number, "#"))

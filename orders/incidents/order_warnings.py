@@ -1,4 +1,4 @@
-"""Which orders are not fine (contract 3.9, 14). This is the only place that decides it.
+"""Warnings about orders: which are not fine (contract 3.9, 14). This is the only place that decides it.
 
 `open_troubles`, `failed_steps`, `failed_mails`, `open_differences` and the steps that stand behind another order's are
 what keeps an order from being fine. `stuck` words them; lists, pages, the API, `status` and `/metrics` show them.
@@ -110,7 +110,7 @@ def differs() -> Q:
 
 @dataclass(frozen=True)
 class Marks:
-    """What a list must show about an order besides its state.
+    """The warnings that a list must show about an order besides its state.
 
     `doubt` is a difference's kind, or the code of an incident or of a failed step, that keeps the order from being
     shown as fine. `behind`: it waits behind a failed order. `returned`: BPM's latest record is a return. `accepted`:
@@ -136,7 +136,7 @@ def mark_orders(orders: Iterable[Order]) -> None:
 
 
 def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
-    """What a stopped step says is left out of an order whose state says already that it has stopped."""
+    """Leaves the code of a stopped step out if the order's state says already that it has stopped."""
     doubts = sorted(codes[DOUBT], key=lambda code: code != Difference.Kind.NOT_BILLED)
     doubts += [] if order.state in SAYS_SO else sorted(code or "failed" for code in codes[STOPPED])
     return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]), next(iter(codes[ACCEPTED]), ""))

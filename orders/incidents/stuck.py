@@ -1,5 +1,5 @@
-"""Which orders need somebody, and why (contract section 5, `stuck`): what order_warnings.py finds, and what waits for
-staff. The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
+"""Orders that need somebody, with the reasons (contract section 5, `stuck`): what order_warnings.py finds, and what
+waits for staff. The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
 
 import datetime
 from collections import defaultdict

@@ -52,7 +52,8 @@ OF_TRIAL = Prepared(_of_trial)
 
 
 def read_facts(content: OrderContent) -> Facts:
-    """What a new order is planned from, with ids for its rows, and whether others wait for it. Locks its trial.
+    """Reads the facts from which a new order is planned, with ids for its rows, and whether others wait for it. Locks
+    its trial.
 
     Asks only for what is given. Raises ContentError for an unknown service type or attribution.
     """
@@ -72,7 +73,7 @@ def read_facts(content: OrderContent) -> Facts:
 
 
 def read_again(order: Order, content: OrderContent) -> Facts:
-    """What an order that we have is planned from anew. It is locked, and its trial too."""
+    """Reads the facts from which an order that we have is planned anew. It is locked, and its trial too."""
     facts, _ = _ask(content, order.trial.number if order.trial else "", {}, order=order)
     facts.order_id, facts.first, facts.proceeded = order.pk, order.first, order.proceeded
     return facts
@@ -124,7 +125,7 @@ def _add_trial(
 
 
 def content_of(order: Order, *, domains: list[str]) -> OrderContent:
-    """What an order that we have says of what it is planned from, with these domains."""
+    """Returns the content of an order that we have, from which it is planned anew, with these domains."""
     own = order.kind == Order.Kind.TRIAL
     return OrderContent(
         kind=order.kind,

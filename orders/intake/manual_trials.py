@@ -30,7 +30,8 @@ LONGEST = 200  # characters of a value in an incident
 
 
 def differences(order: Order, content: OrderContent) -> list[dict]:
-    """Where the order that we have differs in meaning from a content: {field, ours, theirs}, people's data masked.
+    """Returns the differences in meaning between the order that we have and a content: {field, ours, theirs}, people's
+    data masked.
 
     Empty if they say the same, however they are written. An attribution that the content does not give is no
     difference, since ours may have been worked out or chosen.

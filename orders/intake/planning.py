@@ -54,7 +54,8 @@ class PlannedStep:
 
 @dataclass(kw_only=True)
 class Facts:
-    """What an order is planned from, besides its content. If its trial is unknown, there is nothing about it.
+    """The facts from which an order is planned, besides its content. If its trial is unknown, there is nothing about
+    it.
 
     `line_is_free`: no step is unfinished in the trial's line. `line_moves`: nothing in it makes a new step wait.
     `undo_asked_by`: the activation, by id, whose late undoing staff are asked about. `attribution`: the one of the
@@ -86,7 +87,8 @@ class Facts:
 
 @dataclass(kw_only=True)
 class Plan:
-    """What was decided about an order. `write_plan` writes it. `why`: what a hold's incident says beside its cause.
+    """The plan of an order, or why it is held. `write_plan` writes it. `why`: what a hold's incident says beside its
+    cause.
 
     `fields` are columns of the order with their values. `old` are the ids of trial records that exist and will be
     cancelled, `new` are records that will be made, `staying` are the ids of those that get a new end. A trial's records
@@ -163,7 +165,7 @@ def _said(content: OrderContent, number: int) -> ChangeRequest:
 
 
 def _trial_trouble(content: OrderContent, facts: Facts) -> str:
-    """Why no order can be planned on its trial now; Held.NOT if one can."""
+    """Returns why no order can be planned on its trial now; Held.NOT if one can."""
     trial = facts.trial
     if trial is None:
         return Order.Held.TRIAL_UNKNOWN

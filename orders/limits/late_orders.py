@@ -1,4 +1,4 @@
-"""What is late, asked of the database: `order_in_time` (orders/db/indexes.py) holds all orders that have a limit."""
+"""Late orders, by a query: `order_in_time` (orders/db/indexes.py) holds all orders that have a limit."""
 
 import datetime
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What every list of the desk adds to Django's ChangeList: it accepts only its own filters, tolerates nonsense in its
+"""The base of all lists, on top of Django's ChangeList: it accepts only its own filters, tolerates nonsense in its
 address, sorts by column names, counts up to a limit, and adds facts from other tables.
 
 A name in the address that is no filter, search, order or page of the list could be used to find personal data by its

@@ -55,12 +55,13 @@ def is_doubtful(row) -> bool:
 
 @functools.singledispatch
 def undoubted_parts(row) -> ChipParts:
-    """What the chip of a row with a `state` says. A model of which some rows say something else registers its own."""
+    """Returns the parts of the chip of a row with a `state`, without doubt. A model of which some rows say something
+    else registers its own."""
     return parts_of(row.State(row.state))
 
 
 def chip_parts(row) -> ChipParts:
-    """What the chip of a row with a `state` says. A doubtful row is not shown as fine."""
+    """Returns the parts of the chip of a row with a `state`. A doubtful row is not shown as fine."""
     if is_doubtful(row):
         state, doubt = row.State(row.state), _("Needs a look")
         meaning = _("It may be otherwise than this state says; its page says what needs a look.")

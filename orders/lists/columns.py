@@ -1,4 +1,4 @@
-"""Which columns a list shows: those named in its URL (`columns=number,state_chip`), otherwise the defaults.
+"""The columns that a list shows: those named in its URL (`columns=number,state_chip`), otherwise the defaults.
 
 Users can choose columns only in exportable lists; the choices are the export's columns. The column that links to the
 row's page can't be removed.

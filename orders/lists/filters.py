@@ -143,7 +143,8 @@ class DayFilter(SimpleListFilter):
 
     @property
     def given(self) -> dict[str, str]:
-        """What the form's two inputs show: the days in force, unless a word says something else than days."""
+        """Returns the values of the form's two inputs: the days in force, unless a word says something else than
+        days."""
         try:
             first, last = self.days() if self.value() else (None, None)
         except WrongDaysError:

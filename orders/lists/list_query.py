@@ -103,7 +103,7 @@ def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -
 
 
 def reads_of(request: HttpRequest) -> str:
-    """What a list reads for this request: a page of rows, their number, or nothing."""
+    """Returns the tables that a list reads for this request: a page of rows, their number, or nothing."""
     return getattr(request, "list_reads", PAGE)
 
 
@@ -216,7 +216,8 @@ def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads
 
 
 def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> Condition:
-    """Which part of the filter the list does not take, by trying each alone; the last one if only all together fail."""
+    """Returns the part of the filter that the list does not take, by trying each alone; the last one if only all
+    together fail."""
     for one in conditions:
         try:
             _build(model_admin, [one], user, reads)

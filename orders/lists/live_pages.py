@@ -31,7 +31,7 @@ VIEW_ORDERS = "orders.view_order"
 
 @dataclass(frozen=True)
 class Moving:
-    """What an open page knows of itself. `needing`: how many orders need the person."""
+    """The state of an open page. `needing`: how many orders need the person."""
 
     version: str
     pace: int

@@ -46,7 +46,7 @@ class DeskAdmin(ModelAdmin):
         return [*itertools.chain.from_iterable(make(self) for make in self.pages), *super().get_urls()]
 
     def list_context(self, request) -> dict:
-        """What the list's page shows beside the list."""
+        """Returns the context of the list's page besides the list."""
         return {}
 
     def _get_obj_does_not_exist_redirect(self, *_asked):

@@ -56,7 +56,8 @@ class _Key:
 
 
 def list_query(given: QueryDict, place: str = "") -> str:
-    """What the address of a row's page, or of an act on it, says of the list: `?...`, or nothing. `place`: as found."""
+    """Returns the list's query from the address of a row's page, or of an act on it: `?...`, or nothing. `place`: as
+    found."""
     if not given.get(FROM_LIST):
         return ""
     kept = {FROM_LIST: given[FROM_LIST], PLACE: given.get(PLACE) or place}
@@ -170,8 +171,8 @@ def _said(key: _Key) -> OrderBy:
 
 
 def _behind(keys: list[_Key], values: list) -> Q:
-    """Which rows come later: by the first key, or the same there and later by the next. A database reads the bound of
-    the first key from an index; `or` alone would hide it."""
+    """Returns the condition for later rows: by the first key, or the same there and later by the next. A database reads
+    the bound of the first key from an index; `or` alone would hide it."""
     key, value = keys[0], values[0]
     later = _later(key, value)
     if len(keys) == 1:

@@ -36,7 +36,8 @@ def limit_words(limit: Limit) -> str:
 
 
 def overtime_filter(is_late: Callable[..., Q]) -> type[WordFilter]:
-    """What is late by its limit, and by twice that. `is_late`: of `orders.limits.late_orders`."""
+    """Returns the filter for what is late by its limit, and by twice that. `is_late`: of
+    `orders.limits.late_orders`."""
 
     def late(times: int = 1) -> Q:
         return is_late(time_limits(), now=timezone.now(), times=times)

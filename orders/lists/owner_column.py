@@ -1,4 +1,4 @@
-"""Whose a row is: the column, the filter, and the choice of a person. For each list whose model has an owner."""
+"""The owner of a row: the column, the filter, and the choice of a person. For each list whose model has an owner."""
 
 import functools
 from typing import Any
@@ -24,7 +24,7 @@ ME, NOBODY = "me", "nobody"
 
 
 class OwnerFilter(SimpleListFilter):
-    """What is mine, nobody's, or a person's and not done. `me` is whoever looks, in a shared view too."""
+    """Filters by owner: mine, nobody's, or a person's and not done. `me` is whoever looks, in a shared view too."""
 
     title, parameter_name = pgettext_lazy("work", "owner"), "owner"
 

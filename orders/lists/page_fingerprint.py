@@ -101,13 +101,14 @@ def _figures_of(model: type[Model]) -> Figures:
 
 
 def list_fingerprint(model: type[Model], by: ChangeFields, user_id: int) -> Fingerprint:
-    """What the desk does, the model's newest row, and what `by` names of its newest rows: a list's marks."""
+    """Returns the figures of the desk, the model's newest row, and the fields of `by` of its newest rows: a list's
+    marks."""
     marks = _figures_of(model)(user_id)
     return _with_rows(marks, model._base_manager.order_by("-pk"), by) if by.fields else marks
 
 
 def row_fingerprint(model: type[Model], by: ChangeFields, pk: str, user_id: int) -> Fingerprint:
-    """What the desk does, and what `by` names of the row: the marks of its page."""
+    """Returns the figures of the desk, and the fields of `by` of the row: the marks of its page."""
     return _with_rows(_figures_of(model)(user_id), model._base_manager.filter(pk=pk if is_id(pk) else None), by)
 
 

@@ -97,7 +97,7 @@ def _masked_plain(text: str) -> str:
 
 
 def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[int, str]:
-    """Where the member's value ends, and what to show in its place. A value without an end was cut."""
+    """Returns the end of the member's value, and the masked value. A value without an end was cut."""
     if opening := OPENING.match(text, start):
         end = _end_of_quote(text, opening)
         value = text[opening.end() : end]
@@ -110,7 +110,7 @@ def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[in
 
 
 def _end_of_quote(text: str, opening: re.Match) -> int:
-    """Where the text that this quote opens ends.
+    """Returns the end of the text that this quote opens.
 
     Each level of JSON inside texts doubles the backslashes before a quote and adds one. So the closing quote has as
     many backslashes as the opening one, after as many pairs as the level below makes of one.
@@ -139,7 +139,7 @@ def may_open(user) -> bool:
 
 @dataclass(frozen=True)
 class PersonalAccess:
-    """What a request may see of people's data. `there`: the page has any. `link` opens them."""
+    """The access of a request to people's data. `there`: the page has any. `link` opens them."""
 
     there: bool
     allowed: bool
@@ -175,7 +175,7 @@ class PersonalAccess:
 
 
 def access_of(request, *, there: bool = True) -> PersonalAccess:
-    """What the request may see. They are shown where it asks for them with `?personal=1`."""
+    """Returns the request's access to people's data. They are shown where it asks for them with `?personal=1`."""
     allowed, query = may_open(request.user), request.GET.copy()
     query["personal"] = "1"
     shown = there and allowed and "personal" in request.GET

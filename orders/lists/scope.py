@@ -1,4 +1,4 @@
-"""Which rows a user may see: those of orders of the user's attributions (provinces), on all pages alike.
+"""The rows that a user may see: those of orders of the user's attributions (provinces), on all pages alike.
 
 The user's account says whether it is limited, and to which attributions (`project.models.User`).
 
@@ -28,7 +28,8 @@ BLIND = _(
 
 
 def why_blind(user) -> str | Promise:
-    """Why the user sees no order at all, whatever there is, and who can change that. Empty for everybody else."""
+    """Returns why the user sees no order at all, whatever there is, and who can change that. Empty for everybody
+    else."""
     return BLIND if user.is_staff and attributions_of(user) == frozenset() else ""
 
 

@@ -85,7 +85,7 @@ def _rule(kept: Mapping) -> str:
 
 
 def scope_words(place: str, event: str, order_kind: str) -> str:
-    """Which mails a rule is for. Empty parts are all."""
+    """Returns the scope of a rule in words. Empty parts are all."""
     kinds = dict(Order.Kind.choices)
     parts = (
         place or _("all attributions"),

@@ -1,4 +1,4 @@
-"""What commands have in common that take the numbers of orders, most of all those that decide about one order."""
+"""The base of commands that take the numbers of orders, most of all those that decide about one order."""
 
 import argparse
 import datetime
@@ -100,7 +100,8 @@ class OrderCommand(BaseCommand):
         return decision.service(**about)
 
     def read_look(self, number: str, file: Path | None, as_of: datetime.datetime | None) -> str:
-        """What `--file` says of the order and its trial, as services take it; empty without it. May raise."""
+        """Returns the records in `--file` about the order and its trial, as services take them; empty without it. May
+        raise."""
         check_file(file, as_of)
         if file is None or as_of is None:
             return ""

@@ -251,7 +251,7 @@ class OrderDomain(Row):
 
 
 class TrialShape(Row):
-    """What a trial is meant to be (contract 3.9, 19).
+    """The shape of a trial: what it is meant to be (contract 3.9, 19).
 
     `orders.rules.trial_shape` computes (folds) it; lists and intake read it here.
 

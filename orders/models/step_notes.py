@@ -1,4 +1,4 @@
-"""What a step notes besides its other columns, by the names of the columns that it will have.
+"""The notes of a step besides its other columns, by the names of the columns that it will have.
 
 Until version 1.13.0 uses these columns (docs/mechanisms/versions.md, Notes of steps), the notes stand under their keys
 in the column `about`, which nothing else reads or writes.

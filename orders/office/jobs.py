@@ -1,4 +1,4 @@
-"""What an export and a bulk run are for the workers: jobs that wait, are claimed, and end.
+"""Exports and bulk runs as jobs of the workers: jobs that wait, are claimed, and end.
 
 Whoever works on a job holds a lease and renews it (orders/outbox/leases.py). If that process dies, the lease runs out,
 and the sweep queues the job again. One job of a kind runs in the background at a time, since a worker has to stay free

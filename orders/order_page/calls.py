@@ -1,4 +1,4 @@
-"""What was sent for an order on one channel, and what came back: dispatches, attempts, curl, payloads by line."""
+"""The calls for an order on one channel, with their answers: dispatches, attempts, curl, payloads by line."""
 
 import shlex
 from collections.abc import Callable, Mapping

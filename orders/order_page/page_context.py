@@ -1,4 +1,4 @@
-"""What the order's page shows, gathered in at most 22 queries."""
+"""The context of the order's page, gathered in at most 22 queries."""
 
 import datetime
 from dataclasses import dataclass, replace
@@ -146,7 +146,8 @@ def looks_left(request: HttpRequest) -> int | None:
 
 
 def waiting_acts(request: HttpRequest, order: Order, now: datetime.datetime) -> list[AskedAct]:
-    """What waits for a second person, and in `answerable` whether this one may confirm or call it off."""
+    """Returns the acts that wait for a second person, and in `answerable` whether this one may confirm or call it
+    off."""
     if not acts_asked() or not request.user.has_perm("orders.view_askedact"):
         return []
     found = list(open_acts().filter(order=order, lapses_at__gt=now).order_by("pk"))
@@ -168,7 +169,7 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
 
 
 def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
-    """What the open page keeps of its opening, and in its later content what has happened since, and by whom."""
+    """Returns the state of the page at its opening, and in its later content what has happened since, and by whom."""
     seen = getattr(request, "moving_opened", "")
     if not is_partial(request):
         return {"moving_opened": seen}
@@ -177,7 +178,7 @@ def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
 
 @dataclass(frozen=True)
 class Way:
-    """What an advice leads to: a decision of the reader's, or in its place a sentence: who may take it (`roles`), or
+    """The link behind an advice: a decision of the reader's, or in its place a sentence: who may take it (`roles`), or
     why nobody can (`refused`). `contacts`: it is about contacts, too; `contacts_roles`, where others keep these."""
 
     right: Action | None = None
@@ -188,7 +189,7 @@ class Way:
 
 
 class Ways:
-    """What the advice on an order's page leads to, for one reader. Each decision is judged once."""
+    """The links behind the advice on an order's page, for one reader. Each decision is judged once."""
 
     def __init__(self, request: HttpRequest, facts: Facts):
         self.may, self.facts = request.user.has_perm, facts

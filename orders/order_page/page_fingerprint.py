@@ -48,7 +48,8 @@ ORDER = Figures(_figures, busy=2)
 
 
 def order_fingerprint(order_id: int, user_id: int, now: datetime.datetime) -> Fingerprint:
-    """What an order's page shows of the order, its steps, what stops it and its family; no event that nobody is told.
+    """Returns the fingerprint of an order's page: the order, its steps, what stops it and its family; no event that
+    nobody is told.
 
     `busy`: a step is being sent, or will be at once.
     """

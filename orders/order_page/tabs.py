@@ -70,7 +70,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `orders`: those that they may see. `personal`: what they may of people's data.
+    """The parameters of a request for a tab. `orders`: those that they may see. `personal`: what they may of people's
+    data.
 
     `most`: so many rows of each kind in place of a page, for print.
     """
@@ -193,7 +194,7 @@ def approvals(ask: Ask) -> dict:
 
 
 def files(ask: Ask) -> dict:
-    """What the check said of each file.
+    """Returns the result of the check for each file.
 
     Those who opened people's data also get the first rows of the file that they asked for, or of the first right one. A
     mask can't tell the names in a sheet, so nobody else gets any.

@@ -1,4 +1,4 @@
-"""What a trial is meant to be, on its page: its domains, service and last day, each with where it comes from."""
+"""The shape of a trial on its page: its domains, service and last day, each with where it comes from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -79,7 +79,8 @@ def _fields(detail: dict) -> Iterable[tuple[str, list]]:
 
 
 def _meant(detail: dict, side: int) -> str:
-    """What the orders say of a record (`side` 0), or what both books hold (1): its state, last day and start."""
+    """Returns the record as the orders mean it (`side` 0), or as both books hold it (1): its state, last day and
+    start."""
     state = str(detail.get("ours" if side == 0 else "theirs", ""))
     parts = [str(SIDES.get(state, state))]
     for name, pair in _fields(detail):

@@ -1,4 +1,5 @@
-"""What stands beside a cause: why a step, an attempt or an order's trouble is as it is, in the reader's language. Pure.
+"""Localised details of errors: why a step, an attempt or an order's trouble is as it is, in the reader's language.
+Pure.
 
 A row keeps a code with its parameters beside the English of the logs. Without them its text is shown as it is.
 """
@@ -23,7 +24,8 @@ def of_step(row: Dispatch) -> str:
 
 
 def of_attempt(row: Attempt) -> str:
-    """What an attempt's error code means, and the partner's words in its answer. The log's English is for engineers."""
+    """Returns the meaning of an attempt's error code, and the partner's words in its answer. The log's English is for
+    engineers."""
     if row.outcome == Attempt.Outcome.LOST:
         return say("worker_died", {})
     if not row.error:

@@ -276,7 +276,7 @@ def _moment(text: str | None) -> str:
 
 
 def _why(why: str) -> str:
-    """Why an order was taken back: a word of ours, a failed step with its code, or a person's reason."""
+    """Returns why an order was taken back: a word of ours, a failed step with its code, or a person's reason."""
     step, _colon, code = why.partition(": ")
     if step in Dispatch.Step.values:
         return f"{Dispatch.Step(step).label}{_(': ')}{cause_of(code).what}"

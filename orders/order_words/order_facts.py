@@ -90,7 +90,7 @@ def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
 
 
 def _stopped_mails(order: Order) -> list[Mail]:
-    """Where an incident says that one was given up: those, and others that are tried again."""
+    """Returns the mails that were given up, as an incident says, and others that are tried again."""
     stopped = order.mails.beside_steps().filter(state__in=[Mail.State.FAILED, Mail.State.RETRYING])
     return list(stopped.order_by("pk").defer("body")[:MAX_SEEN])
 

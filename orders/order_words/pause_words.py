@@ -1,4 +1,4 @@
-"""What a pause means, in words for staff: before it, while it stands, and at its end."""
+"""A pause in words for staff: before it, while it stands, and at its end."""
 
 from collections.abc import Collection
 
@@ -63,7 +63,7 @@ def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:
 
 
 def will_end_hold(row: PartnerHold) -> str:
-    """What the desk holds itself, and why (contract 7.2)."""
+    """Returns the desk's own hold, and its reason (contract 7.2)."""
     said = _(
         "The desk holds the calls that make something since order %(number)s: %(why)s They go out again, one first."
     )

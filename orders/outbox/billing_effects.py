@@ -1,4 +1,4 @@
-"""What an order's billing steps may have done at the big-data side (contract 3.9, Resend: whose acts count).
+"""The possible effects of an order's billing steps at the big-data side (contract 3.9, Resend: whose acts count).
 
 Only this module answers that. A dispatch remembers whether one of its attempts was carried out, or may have been: an
 answer was lost, a worker died, or the attempts were used up. If a repeat is refused later, that changes nothing, since

@@ -69,8 +69,8 @@ def fail_lost(
 
 
 def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool) -> list[int]:
-    """What `find(alone)` finds: rows that lost no worker, or, if some are `lost`, one of them alone. `lost_first`: it
-    comes before the others, else only where nothing else is due."""
+    """Returns the ids that `find(after_worker_loss)` finds: rows that lost no worker, or, if some are `lost`, one of
+    them alone. `lost_first`: it comes before the others, else only where nothing else is due."""
     ways = [False] if not lost else [True, False] if lost_first else [False, True]
     return next(filter(None, map(find, ways)), [])
 

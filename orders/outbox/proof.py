@@ -1,4 +1,4 @@
-"""Which calls are proven, and what waits until they are (contract 7.2, Proof).
+"""Proof of calls, and what waits for it (contract 7.2, Proof).
 
 A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer of their call,
 read by the rules in force, was a success. Until then one of each kind is in the air in all processes, and the first
@@ -52,7 +52,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a claim may take of the kinds that ask for proof: nothing of `shut`, and one of each of `single`."""
+    """The kinds that ask for proof, as a claim may take them: nothing of `shut`, and one of each of `single`."""
 
     shut: frozenset[str] = frozenset()
     single: tuple[str, ...] = ()
@@ -108,8 +108,8 @@ def is_proven(kind: str) -> bool:
 
 
 def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
-    """What may be claimed now. Called in the claim's transaction; costs nothing once all is proven. `past_hold`: by a
-    person who tries one step, whatever is held.
+    """Returns the kinds that may be claimed now. Called in the claim's transaction; costs nothing once all is proven.
+    `past_hold`: by a person who tries one step, whatever is held.
 
     The calls in the air are read before the holds: a doubtful answer ends its call and holds in one transaction.
     """
@@ -216,8 +216,8 @@ def _newest_accepted(kind: str) -> int:
 
 
 def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
-    """What the incident says about a doubtful answer: the question that decides, the answer as it came, and the lines
-    of the profile that decide how it is read. Empty without an answer."""
+    """Returns the incident's words about a doubtful answer: the question that decides, the answer as it came, and the
+    lines of the profile that decide how it is read. Empty without an answer."""
     if outcome.read not in {REFUSED, LATER, NOT_UNDERSTOOD} or rules.lines is None:
         return {}
     success, refused = rules.lines(

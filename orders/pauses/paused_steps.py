@@ -1,4 +1,4 @@
-"""What pauses hold back: waiting steps, start days that pass meanwhile, and the time to work the steps off."""
+"""The effects of pauses: waiting steps, start days that pass meanwhile, and the time to work the steps off."""
 
 import datetime
 import math
@@ -95,7 +95,7 @@ def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.
 
 
 def holds_in_force() -> list[PartnerHold]:
-    """What the desk itself holds (contract 7.2), by partner. One query; none on a test bench."""
+    """Returns the holds of the desk itself (contract 7.2), by partner. One query; none on a test bench."""
     if settings.PARTNER_ANSWERS == "trust":
         return []
     return list(PartnerHold.objects.filter(ended_at=None).order_by("partner"))

@@ -92,7 +92,7 @@ def _save(row: AskedAct) -> None:
 
 
 def address(row: AskedAct) -> str:
-    """Where it is confirmed."""
+    """Returns the address of the page on which it is confirmed."""
     return reverse("admin:orders_askedact_change", args=[row.pk])
 
 
@@ -107,7 +107,7 @@ def open_acts() -> QuerySet[AskedAct]:
 
 
 def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
-    """What the user may confirm: by right and limits, and as a second person to who asked for it."""
+    """Returns the acts that the user may confirm: by right and limits, and as a second person to who asked for it."""
     rows = open_acts().filter(lapses_at__gt=now).exclude(asker_id=user.pk)
     able = Q() if user.has_perm(CONFIRM) else Q(right__in=user.get_all_permissions())
     exports = Q(act=EXPORT)
@@ -155,7 +155,7 @@ def _about(row: AskedAct) -> dict[str, object]:
 
 
 def _facts(row: AskedAct) -> dict[str, object]:
-    """What a mail says of it, in the language of mails."""
+    """Returns the facts of its mails, in the language of mails."""
     with override(LANGUAGE):
         return {
             "act": str(ACTS[row.act]),
@@ -166,7 +166,7 @@ def _facts(row: AskedAct) -> dict[str, object]:
 
 
 def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    """Why this account, which may confirm by right, can't; None if it can.
+    """Returns why this account, which may confirm by right, can't; None if it can.
 
     A run or an export takes the asker's limits as they are when it is carried out, so it needs no province here.
     """

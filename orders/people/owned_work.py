@@ -1,4 +1,4 @@
-"""What is whose: what a user owns and is not done with, and what needs somebody and is nobody's.
+"""Owned work: what a user owns and is not done with, and what needs somebody and is nobody's.
 
 `stuck`, the lists' filter, the dashboard, the API and the digest all ask here, so that they agree.
 """
@@ -39,12 +39,13 @@ def may_have_owner(model: type[Model]) -> Q:
 
 
 def is_of(model: type[Model], account: Any) -> Q:
-    """What the account of this id owns and is not done with."""
+    """Returns the condition for what the account of this id owns and is not done with."""
     return Q(owner=account) & counts(model) & may_have_owner(model)
 
 
 def is_nobodys(model: type[Model], *, absent: Absent | None = None) -> Q:
-    """What needs somebody and is nobody's; also what is with one of the `absent`, where no deputy can act on it."""
+    """Returns the condition for what needs somebody and is nobody's; also what is with one of the `absent`, where no
+    deputy can act on it."""
     alone = absent.alone_with(model) if absent else Q(pk__in=[])
     return wants_somebody(model) & (Q(owner=None) | ~counts(model) | alone)
 

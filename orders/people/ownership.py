@@ -1,4 +1,4 @@
-"""Whose it is: an order that needs somebody, an incident, a difference (contract section 5, `own`).
+"""Changes of owners: an order that needs somebody, an incident, a difference (contract section 5, `own`).
 
 An owner changes nothing of what happens to an order: nothing waits for it, and nothing is kept from others.
 """
@@ -38,8 +38,8 @@ class OwnerChangedError(NotAllowedError):
 
 @dataclass(frozen=True)
 class Kind:
-    """What may have an owner. `lock` gives the row, locked, or None. `events`: kinds by what happened. `about`: what a
-    mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
+    """A kind of thing that may have an owner. `lock` gives the row, locked, or None. `events`: kinds by what happened.
+    `about`: what a mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
 
     key: str
     model: type[Model]
@@ -152,13 +152,13 @@ def _changed(row: Any, before) -> OwnerChangedError:
 
 
 def why_not_own(row: Any) -> NotAllowedError | None:
-    """Why nobody can have it; None if somebody can."""
+    """Returns why nobody can have it; None if somebody can."""
     wanted = type(row).objects.filter(may_have_owner(type(row)), pk=row.pk)  # type: ignore[attr-defined]
     return None if wanted.exists() else NotAllowedError("owned_over")
 
 
 def why_not_owner(row: Any, user) -> NotAllowedError | None:
-    """Why this account can't have it; None if it can."""
+    """Returns why this account can't have it; None if it can."""
     if why := why_owns_nothing(user):
         return why
     if not sees_it(row, user):
@@ -167,12 +167,12 @@ def why_not_owner(row: Any, user) -> NotAllowedError | None:
 
 
 def why_not_hands(row: Any, by: str) -> NotAllowedError | None:
-    """Why it goes through none of this actor's hands: an incident about what they did alone. None if it may."""
+    """Returns why it goes through none of this actor's hands: an incident about what they did alone. None if it may."""
     return why_not_theirs(row, by) if isinstance(row, Incident) else None
 
 
 def why_owns_nothing(user) -> NotAllowedError | None:
-    """Why this account can have nothing at all."""
+    """Returns why this account can have nothing at all."""
     about = {"name": name_of(user.username, user.pk)}
     if not (user.is_active and user.is_staff):
         return NotAllowedError("owner_disabled", **about)
@@ -213,7 +213,7 @@ def _tell(what: Kind, row: Any, to, before, *, by: str, now: datetime.datetime, 
 
 @dataclass(frozen=True)
 class HandedOver:
-    """What became of all that somebody owned. `left`: what the other one can't have; it is nobody's now."""
+    """The result of handing over all that somebody owned. `left`: what the other one can't have; it is nobody's now."""
 
     given: int
     left: list[Model]

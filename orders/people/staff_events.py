@@ -72,7 +72,8 @@ def _see(order: Order, rows: QuerySet[Conflict], *, reason: str, by: str, now: d
 
 
 def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
-    """Why there is nothing to see to; None if there is. `open_ones`: the order's conflicts that nobody has seen to."""
+    """Returns why there is nothing to see to; None if there is. `open_ones`: the order's conflicts that nobody has seen
+    to."""
     return None if open_ones else NotAllowedError("no_conflict", number=order.number)
 
 

@@ -1,4 +1,4 @@
-"""What the big-data side holds, asked at the click for an act that takes its word (contract 3.9, 14).
+"""The big-data side's records, asked at the click for an act that takes its word (contract 3.9, 14).
 
 Where differences are taken, the answer is compared first. If it is not what the open differences say, these are stored
 anew, and the act is refused: only what was shown is taken.

@@ -1,4 +1,4 @@
-"""Which answers of a person count in place of a look-up (contract 7.2), and about which records."""
+"""The guards of manual answers: which count in place of a look-up (contract 7.2), and about which records."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -22,7 +22,7 @@ def check_look(look: Look | None, now: datetime.datetime) -> None:
 
 
 def called_too_late(domains: Collection[str]) -> dict[str, str]:
-    """Why these records are left out."""
+    """Returns why these records are left out, as a code with parameters."""
     more = f" … {len(domains)}" if len(domains) > NAMED else ""
     return {"code": "called_after", "domains": ", ".join(list(domains)[:NAMED]) + more}
 

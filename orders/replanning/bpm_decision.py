@@ -64,7 +64,7 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
 
 
 def why_not_decide(order: Order) -> NotAllowedError | None:
-    """Why the order's state lets staff decide nothing; None if it does."""
+    """Returns why the order's state lets staff decide nothing; None if it does."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("decide_no_activation", number=order.number, kind=order.kind)
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):

@@ -41,7 +41,8 @@ def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Why an undone order can't be opened again. `claims`: of `claims_against`. `rejected`: staff undo a rejection."""
+    """Returns why an undone order can't be opened again. `claims`: of `claims_against`. `rejected`: staff undo a
+    rejection."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:

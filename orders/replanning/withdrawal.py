@@ -153,7 +153,7 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
+    """Returns why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)
     return None

@@ -1,4 +1,4 @@
-"""What a day's calls were like: to partners by step, and BBOSS's by our answer. Counted in the database."""
+"""Figures of a day's calls: to partners by step, and BBOSS's by our answer. Counted in the database."""
 
 import datetime
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where an order's time went, from BBOSS's call to its last step: each wait with its reason, each call (`show`).
+"""The time of an order, from BBOSS's call to its last step: each wait with its reason, each call (`show`).
 
 Read from attempts, events and pauses that are there. What goes on beside an order (mails) is left out.
 """

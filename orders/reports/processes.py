@@ -1,4 +1,4 @@
-"""Which order a process of BPM is about."""
+"""The order of a process of BPM."""
 
 import datetime
 

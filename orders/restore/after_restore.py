@@ -1,4 +1,5 @@
-"""What a restored desk lacks that nobody sends again, and what it would send after `restored` (contract 3.9, 17)."""
+"""Lost and pending calls after a restore: what nobody sends again, and what `restored` would send (contract 3.9,
+17)."""
 
 from dataclasses import dataclass, field
 

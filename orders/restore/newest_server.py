@@ -1,4 +1,4 @@
-"""Which of several PostgreSQL servers is the one to use, where an old primary came back beside the new one.
+"""The choice between several PostgreSQL servers, where an old primary came back beside the new one.
 
 Both take connections and may take writes. The old one lacks what was committed since, or is on an older timeline of
 PostgreSQL, which begins a new one at each promotion. This machine notes the newest timeline beside the high-water mark.

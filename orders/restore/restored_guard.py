@@ -42,7 +42,7 @@ class RestoreState:
 
 @dataclass
 class _Last:
-    """What this process saw last, and when (monotonic time)."""
+    """The state that this process saw last, with its (monotonic) time."""
 
     restore: RestoreState = RestoreState()
     at: float = float("-inf")

@@ -1,4 +1,4 @@
-"""Which acts a second person must confirm (contract 3.11; 4, FOUR_EYES). Pure: settings are read by it as well."""
+"""Acts that a second person must confirm (contract 3.11; 4, FOUR_EYES). Pure: settings are read by it as well."""
 
 from collections.abc import Mapping
 

@@ -40,7 +40,8 @@ def is_long_enough(term: str, every: int) -> bool:
 
 
 def pieces_of(text: str, every: int) -> Iterator[Piece]:
-    """What is stored of a text. `every`: at which characters a piece begins, if the text is ASCII."""
+    """Returns the pieces that are stored of a text. `every`: at which characters a piece begins, if the text is
+    ASCII."""
     text = folded(text)
     step = every if text.isascii() else 1
     for place in range(0, len(text), step):
@@ -49,18 +50,18 @@ def pieces_of(text: str, every: int) -> Iterator[Piece]:
 
 
 def whole_piece(text: str) -> Piece:
-    """What is stored of a text that is found by its beginning alone."""
+    """Returns the piece that is stored of a text that is found by its beginning alone."""
     return Piece(folded(text).encode(), "")
 
 
 def lookups_of(term: str, every: int) -> list[Lookup]:
-    """Where to look for a term within texts. It is folded and long enough."""
+    """Returns the pieces by which a term within texts is looked up. It is folded and long enough."""
     places = range(every if term.isascii() else 1)
     return [_lookup(term[place : place + LONGEST], term[:place]) for place in places]
 
 
 def beginning(term: str) -> Lookup:
-    """Where to look for texts that begin with the term, among whole pieces."""
+    """Returns the pieces by which texts that begin with the term are looked up, among whole pieces."""
     return _lookup(term, "")
 
 

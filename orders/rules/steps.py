@@ -83,7 +83,7 @@ class Step(TextChoices):
 
 
 class Phase(enum.IntEnum):
-    """Where a step is placed among the steps of its order: the first position of its kind."""
+    """The position of a step among the steps of its order: the first position of its kind."""
 
     FIX = 0  # in front, so that no other step overtakes it
     PLAN = 1
@@ -92,7 +92,7 @@ class Phase(enum.IntEnum):
 
 
 class Effect(enum.Enum):
-    """What a step does to billing records at the big-data side."""
+    """The effect of a step on billing records at the big-data side."""
 
     NONE = enum.auto()
     CREATE = enum.auto()  # gives them their start and end
@@ -119,7 +119,7 @@ RECORD_STATE_AFTER = {
 
 @dataclass(frozen=True)
 class StepKind:
-    """What a step's name alone says about it.
+    """The properties that follow from a step's name alone.
 
     `effect`: what it does to its records. `phase`: its place, unless `build_step` is given another `position`.
     `blocking`: later steps of its order wait for it. `serialised_per_trial`: it touches the trial's records, so it

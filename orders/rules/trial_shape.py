@@ -15,7 +15,7 @@ from orders.rules.local_time import SHANGHAI, in_ten_years
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeRequest:
-    """What a trial's message or a change's says. `number` is 0 for the trial's own.
+    """The message of a trial or of a change. `number` is 0 for the trial's own.
 
     `domains` are names as sent, None if it names none. An empty `service` and an `end` of None say nothing. `not_done`:
     domains (as they are compared) on which it did not act, since staff gave it up; it says nothing about these.
@@ -49,7 +49,7 @@ NOT_HELD = datetime.date.min  # the last day of a record that is not live
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What a trial is meant to be.
+    """The target of a trial: what it is meant to be.
 
     `domains`: names by the form in which they are compared. `end`: the last day, None without one. `closed`: an ending
     stands. `domains` and `end` say what the trial would be without it.
@@ -126,8 +126,8 @@ def last_moment(day: datetime.date | None) -> datetime.datetime | None:
 def effective_part(
     before: Shape, said: ChangeRequest, held: Mapping[tuple[str, str], datetime.date | None]
 ) -> ChangeRequest:
-    """What a given-up change still says: nothing about domains on which it did not act, and nothing of service and end
-    unless every domain of the result has them (contract 3.9, 19).
+    """Returns the part of a given-up change that still counts: nothing about domains on which it did not act, and
+    nothing of service and end unless every domain of the result has them (contract 3.9, 19).
 
     `before` is what the trial was meant to be without it. `held` are the trial's live records, by service and domain as
     it is compared, each with its last day; None: no end.

@@ -304,7 +304,7 @@ def _older() -> int | None:
 
 
 def _of_both(texts: Callable[[], Iterable], pieces: Callable[[], Iterable]) -> list:
-    """What this index finds, and that of 1.11.0 until this one holds all orders."""
+    """Returns the results of this index, and of that of 1.11.0 until this one holds all orders."""
     older = _older()
     return [*(() if older is None else texts()), *(() if older == 0 else pieces())]
 

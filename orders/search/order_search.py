@@ -45,7 +45,7 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
 
 
 def term_meant(term: str) -> str:
-    """What is looked for: of a pasted address its host."""
+    """Returns the term that is meant: of a pasted address its host."""
     return domain_meant(term) if "//" in term else term.strip()
 
 

@@ -58,7 +58,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be found, with which rights, and how. `search` takes term, user and the number of hits."""
+    """A kind of thing that can be found: with which rights, and how. `search` takes term, user and the number of
+    hits."""
 
     title: str | Promise
     rights: tuple[str, ...]
@@ -91,7 +92,7 @@ def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
 
 
 def _record_words(row: OrderDomain) -> str | Promise:
-    """What the domain's record says, unless the chip of the order's state says it."""
+    """Returns the words of the domain's record, unless the chip of the order's state says them."""
     said = row.record == BillingRecord.Type.TRIAL and row.order.state == Order.State.TRIALING
     return "" if said else RECORDS.get(row.record, "")
 
@@ -189,7 +190,8 @@ KINDS = [
 
 
 def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
-    """What the user may see and the term finds, by kind; full-width letters are tried as ordinary ones too."""
+    """Returns the rows that the term finds and the user may see, by kind; full-width letters are tried as ordinary ones
+    too."""
     groups = _find(term, request, most)
     ordinary = unicodedata.normalize("NFKC", term)
     return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
@@ -212,13 +214,13 @@ def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
 
 
 def term_of(text: str) -> str:
-    """What is looked for. What is too long for a name is read as an address without its beginning."""
+    """Returns the term of the search. What is too long for a name is read as an address without its beginning."""
     term = term_meant(text)
     return domain_meant(term) if len(term) > LONGEST else term
 
 
 def why_not(term: str) -> str:
-    """Why nothing can be looked up by this text; empty if it can."""
+    """Returns why nothing can be looked up by this text; empty if it can."""
     if not term:
         return _("Type any part of a number, a customer or a domain: at least 4 characters, or 2 Chinese ones.")
     if "\0" in term or any("\ud800" <= character <= "\udfff" for character in term):
@@ -229,7 +231,7 @@ def why_not(term: str) -> str:
 
 
 def why_nothing(term: str) -> str:
-    """Why a text that was looked up found nothing: short ones are looked up only as a whole."""
+    """Returns why a text that was looked up found nothing: short ones are looked up only as a whole."""
     if is_long_enough(folded(term), max(EVERY.values())):
         return ""
     if not is_long_enough(folded(term), min(EVERY.values())):

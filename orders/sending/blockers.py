@@ -1,4 +1,4 @@
-"""What a waiting step or a held order waits for, in words for engineers (`show`, `resend`). Reads only."""
+"""The reasons why a step or a held order waits, in words for engineers (`show`, `resend`). Reads only."""
 
 from django.utils import timezone
 
@@ -15,7 +15,8 @@ NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
-    """What an order waits for: a pause, other orders, the approval or its day. Empty if it waits for nothing."""
+    """Returns the reason why an order waits: a pause, other orders, the approval or its day. Empty if it waits for
+    nothing."""
     if order.held_because:
         return list(filter(None, [_hold_waits_for(order)]))
     return [*_paused(order), *_waits_in_line(order)]

@@ -46,8 +46,8 @@ def put_right(*, now: datetime.datetime) -> int:
 
 
 def _too_far(now: datetime.datetime, tried_then: Q) -> Q:
-    """Which steps or mails lie beyond twice a lease, the longest wait, or what is waited before a first try.
-    `tried_then`: a call of it was noted for a moment that is still to come, so the next one is wrong as well."""
+    """Returns the condition for steps or mails beyond twice a lease, the longest wait, or what is waited before a first
+    try. `tried_then`: a call of it was noted for a moment that is still to come, so the next one is wrong as well."""
     soon = now + A_MOMENT
     return (
         Q(state=Dispatch.State.SENDING, next_try_at__gt=now + 2 * _lease())

@@ -249,7 +249,8 @@ def _contacts(mails: Iterable[str]) -> set[str]:
 
 
 def _payload(row: Mail) -> dict:
-    """What is sent; empty if it could not be written. `from` stays that of the first attempt. Raises MailError."""
+    """Returns the payload of a mail; empty if it could not be written. `from` stays that of the first attempt. Raises
+    MailError."""
     if not row.body:
         return {}
     try:
@@ -371,7 +372,7 @@ def _open_incident(row: Mail, now: datetime.datetime) -> None:
 
 
 def _step(row: Mail) -> str:
-    """What incidents name: a kind of mail about orders; nothing for one to staff."""
+    """Returns the name of the mail's step for incidents: a kind of mail about orders; nothing for one to staff."""
     return row.kind if row.kind in ABOUT_ORDERS else ""
 
 

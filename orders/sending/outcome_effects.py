@@ -1,4 +1,4 @@
-"""What the recorded outcome of a step causes, as one table (contract 3.3, 3.5, 3.9).
+"""The effects of a step's recorded outcome, as one table (contract 3.3, 3.5, 3.9).
 
 `EFFECTS` has a rule for each effect, in the order in which they happen. docs/mechanisms/outbox.md shows that order.
 """

@@ -144,7 +144,8 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
 
 
 def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
-    """Why nobody may undo anything for a step that gives up: the code of its doubt; empty if there is none (7.2)."""
+    """Returns the code that keeps everybody from undoing anything for a step that gives up: the code of its doubt;
+    empty if there is none (7.2)."""
     if outcome.result == Attempt.Outcome.LOST:
         return UNANSWERED if is_never_repeated(row.step) else ""
     if _must_look(outcome) and row.step != Step.MOVE_START:  # which plans a question of its own (3.9, 18)

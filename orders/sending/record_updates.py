@@ -1,4 +1,5 @@
-"""What calls gave: billing records' states and times, BPM's process, the partner's books (contract 3.3, 3.5, 3.9).
+"""Updates of records by the answers of calls: billing records' states and times, BPM's process, the partner's books
+(contract 3.3, 3.5, 3.9).
 
 The records' times follow from T. They are in the frozen payload. They are written to the records when the partner has
 accepted it, or may have. A refused step leaves its records as they were.

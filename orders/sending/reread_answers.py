@@ -35,8 +35,8 @@ class ReadOtherwise:
 
 
 def read_otherwise() -> list[ReadOtherwise]:
-    """What the newest answers of steps in doubt, and of starts whose orders were undone, mean other than they did, by
-    the rules of now. Carries nothing out: `resume` and `resend` do."""
+    """Reads anew the answers of steps in doubt, and of starts whose orders were undone: returns those that mean
+    something else by the rules of now. Carries nothing out: `resume` and `resend` do."""
     doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
     doubts = doubts.exclude(step__in=[name for name in STEPS if STEPS[name].effect in LOOKS])
     undone = Dispatch.objects.filter(step=Step.START_BPM, may_have_acted=False, order__undo_since__isnull=False)

@@ -61,7 +61,7 @@ WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
+    """The selection of steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
 
     `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: of the error
     that it failed with. `reopen`: a filter also opens compensated orders, but not those that staff compensated. Orders
@@ -95,7 +95,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What would happen to one step, or to a whole compensated order (then `step` is "all").
+    """The verdict on one step, or on a whole compensated order (then `step` is "all").
 
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
     (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
@@ -123,7 +123,7 @@ class Judgement:
 
 @dataclass
 class ResendReport:
-    """What a resend did: the judgements that it acted on."""
+    """The report of a resend: the judgements that it acted on."""
 
     judgements: list[Judgement] = field(default_factory=list)
 
@@ -135,7 +135,7 @@ class ResendReport:
 def judge_selection(
     selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """What a page foretells: what would happen to each selected step. Reads only."""
+    """Returns the verdicts that a page foretells: what would happen to each selected step. Reads only."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
     for start in range(0, len(orders), BATCH_SIZE):
         part = orders[start : start + BATCH_SIZE]
@@ -149,7 +149,7 @@ def judge_selection(
 def judge_order(
     order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """What would happen to each selected step of one order."""
+    """Returns the verdict on each selected step of one order."""
     claims = claims_against(filter(_compensated, [order]))
     rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
     return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]

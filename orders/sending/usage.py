@@ -76,7 +76,7 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
 
 
 def why_not_ask(order: Order) -> NotAllowedError | None:
-    """Why this order's traffic can't be asked for. None if it is a trial that has begun."""
+    """Returns why this order's traffic can't be asked for. None if it is a trial that has begun."""
     if not settings.PARTNERS.bigdata.traffic.path:
         return NotAllowedError("usage_no_call")
     if order.kind != Order.Kind.TRIAL:

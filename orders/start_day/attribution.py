@@ -72,7 +72,7 @@ def _family(order: Order) -> QuerySet[Order]:
 
 
 def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why an order can't be given another attribution now, whichever. Asks at most once."""
+    """Returns why an order can't be given another attribution now, whichever. Asks at most once."""
     if Order.Held.ATTRIBUTION_UNKNOWN in {row.held_because for row in (order, order.trial) if row}:
         return NotAllowedError("attribution_held", number=order.number)
     if order.attribution_id is None:
@@ -83,7 +83,7 @@ def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowed
 
 
 def why_not_there(order: Order, new: Province) -> NotAllowedError | None:
-    """Why an order whose attribution may be moved can't be moved to this one."""
+    """Returns why an order whose attribution may be moved can't be moved to this one."""
     if any(row.attribution_id not in {None, new.letters} for row in family_of(order)):
         return None
     return NotAllowedError("attribution_same", number=order.number, letters=new.letters)
@@ -102,7 +102,7 @@ def _province_there(record: BillingRecord, order: Order) -> str:
 
 
 def _note_provinces(family: list[Order]) -> None:
-    """What staff accepted of a live record's province counts no more. A cancelled record stays as it is there."""
+    """Drops what staff accepted of a live record's province. A cancelled record stays as it is there."""
     owners, changed = {row.pk: row for row in family}, []
     for record in BillingRecord.objects.filter(
         order__in=owners, state__in=[BillingRecord.State.LIVE, BillingRecord.State.CANCELLED]

@@ -1,4 +1,4 @@
-"""What follows when a move of a start day has ended, or its outcome is known at last (contract 3.9, 18).
+"""The consequences of a move of a start day that has ended, or whose outcome is known at last (contract 3.9, 18).
 
 An order that is taken back follows its moves by the looks of its undoing.
 """
@@ -37,7 +37,8 @@ def settle_move(row: Dispatch) -> None:
 
 
 def follow_move(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """What follows when a move has ended (order locked). An order that is taken back follows it by its own looks."""
+    """Carries out the consequences of a move that has ended (order locked). An order that is taken back follows it by
+    its own looks."""
     if row.order.undo_since:
         return
     if row.state == Dispatch.State.DONE:

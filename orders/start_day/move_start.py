@@ -62,7 +62,7 @@ def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: da
 
 
 def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why the start of an order can't be moved, to whatever day."""
+    """Returns why the start of an order can't be moved, to whatever day."""
     movable = order.state == Order.State.SCHEDULED or order.state in NOT_BILLED_YET
     if order.kind != Order.Kind.ACTIVATION or order.undo_since or order.start_at is None or not movable:
         return NotAllowedError("move_not_scheduled", number=order.number, state=order.state)
@@ -85,7 +85,7 @@ def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None
 
 
 def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotAllowedError | None:
-    """Why the start of an order that may be moved can't be moved to this day."""
+    """Returns why the start of an order that may be moved can't be moved to this day."""
     text = f"{day:%Y%m%d}"
     if day < now.astimezone(SHANGHAI).date():
         return NotAllowedError("move_day_past", day=text)
@@ -99,7 +99,7 @@ def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotA
 
 
 def why_moving(order: Order) -> NotAllowedError | None:
-    """Why nothing else may be done about the order's records: a move of its start has no end yet."""
+    """Returns why nothing else may be done about the order's records: a move of its start has no end yet."""
     return why_unresolved(order, move_of(order))
 
 

@@ -1,4 +1,5 @@
-"""What a sentence is made of; `orders/texts/error_messages.py` has the table of all."""
+"""The message of an error: a sentence in English and in words for pages. `orders/texts/error_messages.py` has the table
+of all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

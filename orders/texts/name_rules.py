@@ -1,4 +1,4 @@
-"""What a name that somebody typed in may hold. Pages and mails show it as text."""
+"""The characters that a typed name may hold. Pages and mails show it as text."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ LINK = "://"  # mail programs make a link of what holds it
 
 
 def why_not_a_name(text: str) -> NotAllowedError | None:
-    """Why nothing can be called this: it holds what nobody sees, or a link. None if it can."""
+    """Returns why nothing can be called this: it holds what nobody sees, or a link. None if it can."""
     if any(unicodedata.category(letter) in UNSEEN for letter in text):
         return NotAllowedError("name_unreadable")
     if LINK in unicodedata.normalize("NFKC", text):

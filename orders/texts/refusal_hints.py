@@ -1,4 +1,4 @@
-"""Why we refused a message of BBOSS, and what to do about it, for each code that we answer (contract 2.3)."""
+"""The hints about refused messages of BBOSS: the reason and what to do, for each code that we answer (contract 2.3)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What each state means and what to do, in a sentence: a chip says it, and the manual lists them all."""
+"""The meaning of each state and what to do, in a sentence: a chip says it, and the manual lists them all."""
 
 from django.db.models import TextChoices
 from django.utils.functional import Promise

@@ -21,7 +21,8 @@ NOTHING_SENT = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempt
 
 
 def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[int, list[Entry]]:
-    """What shapes each trial, without these changes. Three queries, whatever the number of trials."""
+    """Returns the entries that shape each trial, without these changes. Three queries, whatever the number of
+    trials."""
     trials = list(trials)
     changes = Q(trial__in=trials, kind=Order.Kind.CHANGE, in_effect=True, change_number__isnull=False)
     orders = Order.objects.filter(changes | Q(pk__in=trials)).exclude(pk__in=without).order_by()
@@ -43,7 +44,7 @@ def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[
 
 
 def _said(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
-    """What a trial or change says, without what staff gave up of it."""
+    """Returns the message of a trial or change, without what staff gave up of it."""
     own, gone = row["kind"] == Order.Kind.TRIAL, row["given_up"] or {}
     service = (own or "service_type" in row["given"]) and not gone.get("service")
     end = (own or "biz_end" in row["given"]) and not gone.get("end")
@@ -57,7 +58,7 @@ def _said(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
 
 
 def said_by(order: Order, domains: Iterable[str], number: int) -> ChangeRequest:
-    """What an order says that is being planned. `domains` are those of its message."""
+    """Returns the message of an order that is being planned. `domains` are those of its message."""
     row = {name: getattr(order, name) for name in SHAPED_BY} | {"change_number": number}
     listed = tuple(domains) if order.kind == Order.Kind.TRIAL or "domains" in order.given else None
     return _said(row, listed)
@@ -101,7 +102,7 @@ def not_begun(trial: Order) -> list[int]:
 
 
 def begun_shape(trial: Order, *, of: Order | None = None, gone: Order | None = None) -> Shape:
-    """What a trial is meant to be by all that has begun, and by `of` at its first attempt, without what is `gone`."""
+    """Returns the shape of a trial by all that has begun, and by `of` at its first attempt, without what is `gone`."""
     without = set(not_begun(trial)) - {of.pk if of else None} | {order.pk for order in (gone,) if order}
     return fold(entries_of([trial.pk], without=without)[trial.pk])
 
@@ -127,8 +128,8 @@ def _runs(trial: Order, shape: Shape, now: datetime.datetime) -> bool:
 
 
 def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, Shape | None]:
-    """What all that has begun means for each trial; None: nothing is to be live. Five queries, more where a line
-    waits."""
+    """Returns the shape of each trial by all that has begun; None: nothing is to be live. Five queries, more where a
+    line waits."""
     ids = [trial.pk for trial in trials]
     shapes, over = shapes_of(ids), started(ids)
     waiting = Dispatch.objects.current().filter(NOTHING_SENT, lane__in=ids, undo=False)

@@ -1,4 +1,4 @@
-"""Where each part of a trial's shape comes from, and why a trial is over (contract 3.9, 19). Reads only."""
+"""The sources of the parts of a trial's shape, and why a trial is over (contract 3.9, 19). Reads only."""
 
 import datetime
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ UNDONE_LATE, NOT_RESTORED = "undone_late", "not_restored"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a part comes from: MESSAGE, CHANGE, TAKEN or ENDING. `by` and `at`: of a taken end or an ending."""
+    """The source of a part: MESSAGE, CHANGE, TAKEN or ENDING. `by` and `at`: of a taken end or an ending."""
 
     kind: str
     change: Order | None = None
@@ -66,7 +66,7 @@ def _sources_of(trial: Order, entries: Iterable[Entry]) -> dict[int, Source]:
 
 
 def why_over(trial: Order, shape: Shape, today: datetime.date) -> str:
-    """Why a trial has ended; "" if it has not. ENDED is of a version before, which did not note why."""
+    """Returns why a trial has ended; "" if it has not. ENDED is of a version before, which did not note why."""
     if shape.closed:
         event = trial.events.filter(kind="trial_ending").order_by("-pk").first()
         why = event.data.get("why", "") if event else ""

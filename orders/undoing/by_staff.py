@@ -42,7 +42,7 @@ def may_be_undone(order: Order) -> bool:
 
 
 def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
-    """Why staff can't compensate the order. `acted`: something may have reached a partner (`may_be_undone`)."""
+    """Returns why staff can't compensate the order. `acted`: something may have reached a partner (`may_be_undone`)."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:

@@ -21,7 +21,7 @@ from orders.texts.secrets_in_text import without_named_secrets
 
 
 class Command(BaseCommand):
-    """Where a second person must agree to people's data, it asks as the account of `--by` and exits with 3: a worker
+    """If a second person must agree to people's data, it asks as the account of `--by` and exits with 3: a worker
     writes the file after that, and the account fetches it from the export's page."""
 
     help = "Writes all that is known of an order to a zip with a manifest. It is noted in the order's history."

@@ -82,7 +82,7 @@ class Command(BaseCommand):
         return [*lines, f"  trace {order.trace or '-'}"]
 
     def meant(self, order: Order) -> list[str]:
-        """What a trial is meant to be now (contract 3.9, 19)."""
+        """Writes the present shape of a trial (contract 3.9, 19)."""
         if order.kind != Order.Kind.TRIAL:
             return []
         shape = shape_of(order)
@@ -181,7 +181,7 @@ def _whom(reasons: Reasons) -> str:
 
 
 def _sides(row: Difference) -> str:
-    """What each side has. Both have the same where a record is not as the orders say."""
+    """Returns the values of both sides. Both have the same where a record is not as the orders say."""
     ours, theirs = row.detail.get("ours", "-"), row.detail.get("theirs", "-")
     if row.kind != Difference.Kind.NOT_MEANT:
         return f"ours {ours}, theirs {theirs}"

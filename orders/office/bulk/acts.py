@@ -1,4 +1,4 @@
-"""What lists and runs read of acts on many rows, which are rows of `orders.actions.table`."""
+"""Acts on many rows as lists and runs read them, from the rows of `orders.actions.table`."""
 
 from collections import Counter
 from collections.abc import Iterable

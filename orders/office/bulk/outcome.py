@@ -1,4 +1,4 @@
-"""What became of the steps that a bulk run sent again: in counts, and the first orders that are not right yet."""
+"""The outcome of the steps that a bulk run sent again: in counts, and the first orders that are not right yet."""
 
 from collections import defaultdict
 from dataclasses import dataclass

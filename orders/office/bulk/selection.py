@@ -1,4 +1,5 @@
-"""Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
+"""The selection of rows for an act on many: ticked ones, all under a list's filter, or those that another run left
+undone."""
 
 from urllib.parse import urlencode
 
@@ -73,7 +74,7 @@ class Selected:
 
     @property
     def _left_out(self) -> str:
-        """Why the list leaves rows out for its order's sake, in words; empty if it does not."""
+        """Returns why the list leaves rows out for the sake of its sorting, in words; empty if it does not."""
         ordered = any(name == ORDER_VAR for name, _value in self._given)
         return str(getattr(self._list, "notice", "")) if ordered else ""
 

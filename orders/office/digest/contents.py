@@ -1,4 +1,4 @@
-"""What a person's mails say: counts, and the oldest few with links. They name orders, never a customer.
+"""The contents of a person's mails: counts, and the oldest few with links. They name orders, never a customer.
 
 What is with somebody who is away counts as nobody's here while no deputy can act on it: else nobody would be told.
 """

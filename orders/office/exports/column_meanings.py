@@ -29,7 +29,8 @@ EVERYWHERE = {
 
 
 def meanings_of(model_admin: ModelAdmin) -> dict[str, str | Promise]:
-    """What a list's columns mean, by their names: a ModelAdmin says in `column_meanings` what is not EVERYWHERE's."""
+    """Returns the meanings of a list's columns, by their names: a ModelAdmin says in `column_meanings` what is not
+    EVERYWHERE's."""
     return EVERYWHERE | getattr(model_admin, "column_meanings", {})
 
 

@@ -1,4 +1,4 @@
-"""What a list shows to a person under a filter, as an export has it (contract section 5)."""
+"""The content of a list for a person under a filter, as an export has it (contract section 5)."""
 
 import functools
 from array import array
@@ -57,14 +57,15 @@ class ExportedList:
         return any(column.personal for column in self.columns.values())
 
     def usual_columns(self, *, personal: bool) -> list[str]:
-        """What is taken if nobody chooses: what the address names or the page shows, and people's data if asked for."""
+        """Returns the default columns of an export: what the address names or the page shows, and people's data if
+        asked for."""
         shown = self.named or [name for name, column in self.columns.items() if column.shown]
         people = [name for name, column in self.columns.items() if personal and column.personal]
         return list(dict.fromkeys([*shown, *people]))
 
     def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
-        """What is taken of a choice: the usual columns if it names none, and all people's data if they are asked for
-        and it names none of theirs."""
+        """Returns the columns that are taken of a choice: the usual columns if it names none, and all people's data if
+        they are asked for and it names none of theirs."""
         people = [name for name, column in self.columns.items() if column.personal]
         more = people if personal and not set(people).intersection(names) else []
         return [*names, *more] if names else self.usual_columns(personal=personal)
@@ -93,7 +94,7 @@ class ExportedList:
         return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
 
     def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
-        """What the file says of itself: which rows, for whom, when, masked or not."""
+        """Returns the notes of the file about itself: which rows, for whom, when, masked or not."""
         scope = attributions_of(self.user)
         places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
         people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")

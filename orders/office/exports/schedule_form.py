@@ -94,7 +94,8 @@ class ScheduleForm(PersonalDataForm):
         return given
 
     def preview(self) -> dict:
-        """What would happen: the next slots, the rows that there are now, and the recipients who would get nothing."""
+        """Previews a schedule: the next slots, the rows that there are now, and the recipients who would get
+        nothing."""
         given, moment, slots = self.cleaned_data, timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(given["weekdays"], given["at"], after=moment)

@@ -1,4 +1,4 @@
-"""What follows for a scheduled export when one of its exports is over: a notice, or a failure counted."""
+"""The consequences for a scheduled export when one of its exports is over: a notice, or a failure counted."""
 
 import datetime
 

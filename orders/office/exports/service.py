@@ -58,8 +58,8 @@ FILE_ERRORS = {
 
 @dataclass(frozen=True)
 class Table:
-    """What goes into a file. `total` is the number of rows, which are read while they are written. `notes` explains
-    them, given how many there were."""
+    """The content of an exported file. `total` is the number of rows, which are read while they are written. `notes`
+    explains them, given how many there were."""
 
     title: str
     header: Sequence[str]
@@ -215,7 +215,7 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
 
 
 def asked_for(row: Export) -> AskedAct | None:
-    """What waits for a second person; None for an export that 1.7 wrote."""
+    """Returns the export that waits for a second person; None for an export that 1.7 wrote."""
     return open_acts().filter(act=EXPORT, target=row.pk).first()
 
 

@@ -60,7 +60,7 @@ def _choices(letters: frozenset[str] | None, services: list[tuple[str, str]]) ->
 def _form(
     book: Workbook, columns: Sequence[Column | None], top: int, choices: dict[str, list[tuple[str, str]]]
 ) -> None:
-    """What helps to fill the first sheet in, whose header is the row `top`, and the second sheet."""
+    """Writes the aids for filling in the first sheet, whose header is the row `top`, and the second sheet."""
     sheet = book.active
     sheet.title = _("Trials")
     for place, column in enumerate(columns):
@@ -150,7 +150,7 @@ def _copy(copy: TextCell, cell: Cell, faults: list[Fault]) -> None:
 
 
 def _moment(text: str) -> datetime.date | datetime.time | str:
-    """What a cell that Excel made a day holds, from its text (orders/attachments/xlsx.py)."""
+    """Returns the day or time of a cell that Excel made a day, from its text (orders/attachments/xlsx.py)."""
     for read in (datetime.datetime.fromisoformat, datetime.time.fromisoformat):
         with contextlib.suppress(ValueError):
             return read(text)

@@ -30,7 +30,7 @@ DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a cell, or with a column's header: a code with its parameters. All are JSON values."""
+    """A fault of a cell, or of a column's header: a code with its parameters. All are JSON values."""
 
     cell: str
     member: str

@@ -1,4 +1,4 @@
-"""What a person must have seen before a trial is entered, though nothing of it is wrong.
+"""Warnings that a person must have seen before a trial is entered, though nothing of it is wrong.
 
 It looks only at orders that the person may see: what others have must not show here.
 """

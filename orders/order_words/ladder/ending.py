@@ -79,7 +79,7 @@ BESIDE = Cause(
 
 
 def approval_rung(facts: Facts) -> Rung:
-    """What BPM's people decided. Only a subsequent activation waits for it."""
+    """Returns the rung of BPM's decision. Only a subsequent activation waits for it."""
     order, base = facts.order, {"key": "approval", "title": _("Approval")}
     odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:

@@ -62,7 +62,8 @@ def _makers(facts: Facts) -> tuple:
 
 
 def _current(rungs: list[Rung], order: Order) -> str:
-    """What is wrong comes first, then what waits for somebody, then what is under way, then what is next."""
+    """Returns the current rung: first what is wrong, then what waits for somebody, then what is under way, then what is
+    next."""
     if order.state in {Order.State.COMPENSATING, Order.State.WITHDRAWN} and order.undo_since:
         return rungs[-1].key
     for tone in URGENCY:

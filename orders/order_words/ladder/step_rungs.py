@@ -180,7 +180,7 @@ def stored_rung(facts: Facts) -> Rung:
 
 
 def _lets_go(order: Order) -> str:
-    """What ends a hold. A change of a closed trial goes on only by BBOSS."""
+    """Returns the act or event that ends a hold. A change of a closed trial goes on only by BBOSS."""
     change = order.held_because == Order.Held.TRIAL_CLOSED and order.kind == Order.Kind.CHANGE
     return "withdraw" if change else ON_HOLD.get(order.held_because, "")
 
