@@ -128,7 +128,7 @@ def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:
 
 
 def is_about_records(order: Order, troubles: list[AffectedOrder], steps: list[Dispatch]) -> bool:
-    """Whether accepting these takes the big-data side's word."""
+    """Returns True if accepting these takes the big-data side's word."""
     codes = {row.incident.code for row in troubles}
     acted = any(row.incident.code == ACTED_BEFORE and row.incident.partner == Partner.BIGDATA for row in troubles)
     if steps or acted or codes & {BILLED_NOT_ACTIVE, UNKNOWN_RECORD}:

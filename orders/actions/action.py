@@ -125,7 +125,7 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Whether it says first what will happen, for templates: they would call `says`."""
+        """Returns True if it says first what will happen, for templates: they would call `says`."""
         return bool(self.says or self.foresee or self.follows)
 
     def will(self, facts: Any, **asked: object) -> list[str]:

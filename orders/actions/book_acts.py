@@ -88,7 +88,7 @@ def _why_not_fix(facts: Facts) -> NotAllowedError | None:
 
 
 def _again(facts: Facts) -> bool:
-    """Whether something of its records was left as it is: accepted, or by giving up what takes it back."""
+    """Returns True if something of its records was left as it is: accepted, or by giving up what takes it back."""
     given_up = any(row.code == BILLED_NOT_ACTIVE and not row.beside for row in facts.troubles)
     return bool(facts.marks.accepted) or given_up and is_over(facts.order)
 

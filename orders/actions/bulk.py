@@ -1,4 +1,4 @@
-"""How an act is done to many rows of a list: which rows, the form that confirms, what a dry run says of a row."""
+"""Acts on many rows of a list: which rows, the form that confirms, what a dry run says of a row."""
 
 import datetime
 from collections.abc import Callable, Sequence

@@ -66,7 +66,7 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
 
 
 def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
-    """How many records a planned step would send now."""
+    """Returns how many records a planned step would send now."""
     if row.lane is None:
         return len(row.records)
     if row.to_shape:

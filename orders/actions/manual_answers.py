@@ -73,8 +73,8 @@ def _delete_again(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
-    """How the step's last attempt would have ended with this answer: a question is answered; what was refused, or sent
-    with other bytes before, is told what is there."""
+    """Returns how the step's last attempt would have ended with this answer: a question is answered; what was refused,
+    or sent with other bytes before, is told what is there."""
     attempt = row.tries.order_by("-pk").first()
     assert attempt is not None
     about: dict = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.key, "channel": row.channel}

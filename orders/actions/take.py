@@ -192,7 +192,7 @@ def take_process(*, number: str, process: str = "", reason: str, by: str, now: d
 
 
 def is_about_start(order: Order) -> bool:
-    """Whether nothing of the order can be taken but a BPM start in doubt."""
+    """Returns True if nothing of the order can be taken but a BPM start in doubt."""
     books = stopped(order) or open_record_differences(order).exists()
     return not books and starts_in_doubt(order).exists()
 
@@ -276,7 +276,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Whether a cancel or delete (no fix) has nothing left to do: the partner has no live record of it."""
+    """Returns True if a cancel or delete (no fix) has nothing left to do: the partner has no live record of it."""
     if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)

@@ -40,7 +40,7 @@ def _is_in_doubt(row: Dispatch) -> bool:
 
 
 def _counts(row: Dispatch, order: Order) -> bool:
-    """Whether it is a billing call of the present plan that changes something, as in `acts_of`."""
+    """Returns True if it is a billing call of the present plan that changes something, as in `acts_of`."""
     plan = row.plan == order.plans and not row.undo
     return plan and row.channel == Dispatch.Channel.BILLING and row.step != Dispatch.Step.ASK_BILLING
 

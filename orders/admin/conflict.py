@@ -85,7 +85,8 @@ def sender_of(message: InboundMessage) -> Sender:
 
 
 def first_sender(order: Order) -> Sender:
-    """Who sent the order that we have, and when. If its message has been pruned, the order itself gives the time."""
+    """Returns who sent the order that we have, and when. If its message has been pruned, the order itself gives the
+    time."""
     kept = InboundMessage.objects.filter(order_number=order.number, rsp_code=ACCEPTED).order_by("pk").first()
     if kept:
         return sender_of(kept)

@@ -37,7 +37,8 @@ def _facts_of(request: HttpRequest, incident: Incident) -> IncidentFacts:
 
 
 def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
-    """Whether one of these orders has a failed step that a resend could be about. Files and decisions have none."""
+    """Returns True if one of these orders has a failed step that a resend could be about. Files and decisions have
+    none."""
     if incident.partner not in Partner.values or incident.code in BOOKS_ONLY:
         return False
     failed = Dispatch.objects.current().filter(repeat=False, state=Dispatch.State.FAILED, error_code=incident.code)

@@ -159,7 +159,7 @@ class MailRuleAdmin(NotesValues, Scoped, DeskAdmin):
 
 
 def recipients_of(rule: MailRule) -> str:
-    """Who gets a rule's mails, in words. A contact is named by place and number, as everywhere."""
+    """Returns who gets a rule's mails, in words. A contact is named by place and number, as everywhere."""
     parts = [
         _("SA contacts") if rule.to_sa else "",
         _("copies") if rule.to_copies else "",

@@ -58,8 +58,8 @@ class ContactAdmin(NotesValues, Scoped, DeskAdmin):
     masked_fields = ["name_masked", "mail_masked", "tel_masked", "role", "attribution", "active"]
 
     def may_read(self, request) -> bool:
-        """Whether contacts are shown unmasked. A form must show what it would save, so no `?personal=1` is asked for;
-        each opening is noted."""
+        """Returns True if contacts are shown unmasked. A form must show what it would save, so no `?personal=1` is
+        asked for; each opening is noted."""
         return may_open(request.user) or self.has_change_permission(request) or self.has_add_permission(request)
 
     def get_search_fields(self, request):

@@ -55,7 +55,7 @@ class FileProblem:
 
     @property
     def never_cured(self) -> bool:
-        """Whether no file can put it right, since BBOSS's own name is wrong."""
+        """Returns True if no file can put it right, since BBOSS's own name is wrong."""
         return self.why.get("code") == WRONG_NAME
 
 
@@ -98,7 +98,8 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
 
 
 def is_named_right(name: str, order_number: str, kind: str) -> bool:
-    """Whether a name fits the order and the kind, and contains a real time. Such a name can't contain a path."""
+    """Returns True if a name fits the order and the kind, and contains a real time. Such a name can't contain a
+    path."""
     endings = "|".join(map(re.escape, settings.PARTNERS.files.extensions))
     match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})(?:{endings})", name)
     try:

@@ -176,7 +176,8 @@ def _check_place(order: Order, field: str) -> None:
 
 
 def can_be_cured(order: Order) -> bool:
-    """Whether better files let the order go on: it is held for them, and each has a name that a file can bear."""
+    """Returns True if better files let the order go on: it is held for them, and each has a name that a file can
+    bear."""
     names = {kind: getattr(order, kind) for kind in KINDS}
     return why_not_waive(order) is None and all(
         is_named_right(name, order.number, kind) for kind, name in names.items() if name

@@ -138,7 +138,7 @@ client = Client()
 
 
 def has_look_up() -> bool:
-    """Whether the big-data side can be asked what it holds. Else a person must look (contract 7.2)."""
+    """Returns True if the big-data side can be asked what it holds. Else a person must look (contract 7.2)."""
     return bool(settings.PARTNERS.bigdata.query.path)
 
 

@@ -84,7 +84,7 @@ def told_shown(shown: Shown) -> str:
 
 
 def is_over(order: Order) -> bool:
-    """Whether no record of the order may be live any more."""
+    """Returns True if no record of the order may be live any more."""
     return order.state in ENDED_ORDERS or (order.state == Order.State.FAILED and order.undo_since is not None)
 
 
@@ -118,7 +118,7 @@ def open_found(order: Order, found: Collection[Discrepancy], *, by: str, now: da
 
 
 def first_found(rows: QuerySet[Difference]) -> dict[tuple, datetime.datetime]:
-    """When each difference was first found. A difference that is found again keeps its age."""
+    """Returns when each difference was first found. A difference that is found again keeps its age."""
     rows = rows.filter(state=Difference.State.OPEN).values_list("kind", "product_id", "domain", "found_at")
     return {tuple(what): found for *what, found in rows}
 

@@ -155,7 +155,8 @@ class FixPlan:
 
 
 def is_fully_undone(order: Order) -> bool:
-    """Whether the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any more."""
+    """Returns True if the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any
+    more."""
     if order.state == Order.State.FAILED:
         return order.undo_since is not None
     return order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}

@@ -16,8 +16,8 @@ MOVES_END = {Effect.EXTEND, Effect.RESTORE}
 
 
 def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Whether all records of a step are at the big-data side as the step means them: live, cancelled or absent. With
-    their ends or starts, if the step moves these; the records have the times that the step gives them.
+    """Returns True if all records of a step are at the big-data side as the step means them: live, cancelled or absent.
+    With their ends or starts, if the step moves these; the records have the times that the step gives them.
 
     A trial's create also fits if its records are cancelled. Then an order that we do not know yet has cancelled them.
     """

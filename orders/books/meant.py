@@ -116,7 +116,7 @@ def of_activation(
 
 
 def _is_left(one: Discrepancy, rows: Mapping[tuple[str, str], BillingRecord]) -> bool:
-    """Whether staff accepted the record as it is."""
+    """Returns True if staff accepted the record as it is."""
     record = rows.get((one.product_id, domain_key(one.domain)))
     return record is not None and LEFT in record.accepted
 

@@ -131,7 +131,8 @@ def _start_in_doubt(order: Order) -> Dispatch | None:
 
 
 def _is_rejected(order: Order) -> bool:
-    """Whether the order is being undone because BPM rejected it, and not for a later withdrawal or compensation."""
+    """Returns True if the order is being undone because BPM rejected it, and not for a later withdrawal or
+    compensation."""
     return order.decision == Order.Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
 
 

@@ -74,7 +74,7 @@ def push_text(order: Order, *, by: str, now: datetime.datetime) -> str:
 
 
 def waits_since(order: Order) -> datetime.datetime:
-    """When BPM took the work order."""
+    """Returns when BPM took the work order."""
     asked = Order.objects.filter(pk=order.pk).values_list(asked_at(), flat=True).first()
     return asked or order.state_since or order.received_at
 

@@ -73,7 +73,7 @@ def _name(customer: Customer) -> str:
 
 
 def _billed_now(customer: Customer) -> str | None:
-    """Whether a commercial record is in force now, or else a trial record."""
+    """Returns whether a commercial record is in force now, or else a trial record."""
     if customer.billed_by is None:
         return None
     tone = "green" if customer.billed_by == BillingRecord.Type.COMMERCIAL else "blue"

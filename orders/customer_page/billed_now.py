@@ -17,7 +17,7 @@ BILLING = Dispatch.Channel.BILLING
 
 @dataclass(frozen=True)
 class Counted:
-    """How many records of a type there are: in force now, and since when; and those that begin `later`, and when the
+    """The number of records of a type: in force now, and since when; and those that begin `later`, and when the
     first of these begins."""
 
     info_type: BillingRecord.Type

@@ -97,7 +97,7 @@ TRIGRAMS = {
 
 
 def leads_an_index(table: str, column: str) -> bool:
-    """Whether an index from here begins with the column and has each row that has a value there."""
+    """Returns True if an index from here begins with the column and has each row that has a value there."""
     return any(
         (table, column) == (indexed, columns.split(",")[0]) and condition in ("", f"{column} IS NOT NULL")
         for indexed, columns, condition in PLAIN.values()

@@ -9,5 +9,5 @@ MOST_ID = 2**63 - 1
 
 
 def is_id(text: str) -> bool:
-    """Whether an address, a form or a filter names a row by a number that a row can have."""
+    """Returns True if an address, a form or a filter names a row by a number that a row can have."""
     return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MOST_ID

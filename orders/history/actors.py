@@ -61,7 +61,7 @@ def account_id_of(actor: str) -> int | None:
 
 
 def is_of(user, actor: str, account_id: int | None, at: datetime.datetime) -> bool:
-    """Whether a row with these columns, made `at` this moment, is the user's."""
+    """Returns True if a row with these columns, made `at` this moment, is the user's."""
     if account_id is not None:
         return account_id == user.pk
     return actor == staff_actor(user) and user.date_joined <= at
@@ -75,7 +75,7 @@ def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
 
 @dataclass(frozen=True)
 class Leave:
-    """When a person is away, the last day included, and who stands in. `fits`: that account may log in."""
+    """The days on which a person is away, the last day included, and who stands in. `fits`: that account may log in."""
 
     account_id: int
     first: datetime.date | None
@@ -160,7 +160,7 @@ def stands_in_for(account_id: int, day: datetime.date) -> list[int]:
 
 
 def person_words(account_id: int, day: datetime.date) -> str:
-    """Who an account is, with leave and deputy if the person is away on that day: where it matters who acts."""
+    """Returns who an account is, with leave and deputy if the person is away on that day: where it matters who acts."""
     known = _accounts.get()()
     name = known.words(known.ids[account_id]) if account_id in known.ids else "-"
     leave = leave_of(account_id, day)
@@ -180,7 +180,7 @@ def person_words(account_id: int, day: datetime.date) -> str:
 def actor_of(
     actor: str, account_id: int | None = None, at: datetime.datetime | None = None
 ) -> tuple[str | Promise, bool]:
-    """Who it was, in words, and whether that is a person. `account_id` and `at`: as in `name_of`."""
+    """Returns who it was, in words, and whether that is a person. `account_id` and `at`: as in `name_of`."""
     kind, _colon, name = actor.partition(":")
     if kind == STAFF and name:
         return name_of(name, account_id, at), True
@@ -222,7 +222,7 @@ def actors_named(term: str) -> list[str]:
 
 
 def operator_of(record: ApprovalRecord) -> str:
-    """Who decided, in an approval record. A record of ours stores an actor. BPM's own words are masked."""
+    """Returns who decided, in an approval record. A record of ours stores an actor. BPM's own words are masked."""
     staff = record.source == ApprovalRecord.Source.STAFF
     return str(actor_of(record.operator, at=record.time)[0]) if staff else mask_text(record.operator)
 

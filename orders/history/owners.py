@@ -34,7 +34,7 @@ def seen_by(model: type[Model], user) -> Q:
 
 
 def sees_it(row: Any, user) -> bool:
-    """Whether the user's attributions cover it."""
+    """Returns True if the user's attributions cover it."""
     return not user.limited or type(row).objects.filter(seen_by(type(row), user), pk=row.pk).exists()
 
 
@@ -70,7 +70,8 @@ class Absent:
 
 
 def absent_on(day: datetime.date) -> Absent:
-    """Who is away on that day. A deputy can act who may log in and own things, and is not away too. Two queries."""
+    """Returns who is away on that day. A deputy can act who may log in and own things, and is not away too. Two
+    queries."""
     away = get_user_model().objects.filter(Q(away_from=None) | Q(away_from__lte=day), away_until__gte=day)
     deputy_of = dict(away.order_by("pk").values_list("pk", "deputy"))
     able = staff_with(OWN).filter(pk__in={pk for pk in deputy_of.values() if pk and pk not in deputy_of})

@@ -39,26 +39,27 @@ def why_not_second(
 
 
 def one_person_until(first: int, second: int, given: Mapping[str, Givers]) -> datetime.datetime | None:
-    """How long two accounts have a giver in common, if nothing more is given; None if they have none."""
+    """Returns how long two accounts have a giver in common, if nothing more is given; None if they have none."""
     ours, theirs = (_chains(str(account), given) for account in (first, second))
     ends = [min(ours[one], theirs[one]) for one in ours.keys() & theirs.keys()]
     return max(ends) + SAME_PERSON_PERIOD if ends else None
 
 
 def givers_of_all(*, now: datetime.datetime) -> dict[str, Givers]:
-    """Who gave accounts something within 30 days, by the id of the account, as text. One query."""
+    """Returns who gave accounts something within 30 days, by the id of the account, as text. One query."""
     rows = get_user_model().objects.filter(given_by__isnull=False).values_list("pk", "given_by")
     return {str(pk): givers(given_by, now=now) for pk, given_by in rows}
 
 
 def givers(given_by: Mapping[str, str] | None, *, now: datetime.datetime) -> Givers:
-    """Who gave an account something within 30 days, by what the account keeps. The company log-in is no giver."""
+    """Returns who gave an account something within 30 days, by what the account keeps. The company log-in is no
+    giver."""
     known = {one: parse_datetime(at) for one, at in (given_by or {}).items() if one == COMMAND or one.isdecimal()}
     return {one: at for one, at in known.items() if at is not None and at > now - SAME_PERSON_PERIOD}
 
 
 def second_person_words(user, *, now: datetime.datetime) -> str:
-    """From when on an account counts as a second person with everybody, and why not yet. Empty if it does."""
+    """Returns from when on an account counts as a second person with everybody, and why not yet. Empty if it does."""
     if not (given := givers(user.given_by, now=now)):
         return ""
     names = {one: _("the command line") if one == COMMAND else user_name(int(one)) or one for one in given}

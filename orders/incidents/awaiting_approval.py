@@ -7,7 +7,7 @@ from orders.models import Dispatch, Order
 
 
 def asked_at() -> Subquery:
-    """When BPM took an order's work order."""
+    """Returns when BPM took an order's work order."""
     rows = Dispatch.objects.current().filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM)
     return Subquery(rows.filter(state=Dispatch.State.DONE).order_by("-pk").values("done_at")[:1])
 

@@ -88,7 +88,8 @@ def watch_free_space(*, now: datetime.datetime) -> None:
 
 
 def _too_little() -> dict[str, int]:
-    """How many MiB are free of how many that must be; empty while there is room, or where the disk can't be asked."""
+    """Returns how many MiB are free of how many that must be; empty while there is room, or where the disk can't be
+    asked."""
     folder, least = settings.EXPORT_DIR, settings.EXPORT_MIN_FREE_MB
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -116,7 +117,7 @@ def refused_calls(*, now: datetime.datetime) -> dict | None:
 
 
 def _count_answers(now: datetime.datetime) -> list[tuple[str, int, int]]:
-    """How many calls got each answer's code within 10 minutes, and within 2."""
+    """Returns how many calls got each answer's code within 10 minutes, and within 2."""
     newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return []
@@ -138,7 +139,7 @@ def _worst_answer(counts: list[tuple[str, int, int]]) -> dict | None:
 
 
 def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
-    """Whether there were calls within the last 2 minutes, and none got this answer any more."""
+    """Returns True if there were calls within the last 2 minutes, and none got this answer any more."""
     lately = [row[0] for row in counts if row[2]]
     return bool(lately) and code not in lately
 
@@ -152,7 +153,7 @@ def watch_failed_tasks(*, now: datetime.datetime) -> None:
 
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:
-    """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
+    """Returns how many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
 
     One that began before the newest migration was applied met another schema: nobody is told of it.
     """

@@ -71,7 +71,7 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
 
 
 def is_of_mails(incident: Incident) -> bool:
-    """Whether it names mails that were given up, and not a mail server that is away or paused."""
+    """Returns True if it names mails that were given up, and not a mail server that is away or paused."""
     return incident.partner == Partner.MAIL and incident.code not in PARTNERS_OWN
 
 
@@ -167,7 +167,7 @@ def lock_incident(
 
 
 def _has_unknown_outcome(incident: Incident) -> bool:
-    """Whether nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
+    """Returns True if nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
     steps = Dispatch.objects.current().filter(order__in=incident.affected.unresolved().values("order"))
     failed = steps.filter(
         step__in=shared_by(incident.step, incident.code), channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED

@@ -47,8 +47,8 @@ def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
 
 
 def what_became(incident: int | None, letters: str | None) -> tuple[Counter[str], bool]:
-    """How many orders of this attribution (None: of none) an incident named, by the state that they have now; and
-    whether a person ended it for one of them, with a reason."""
+    """Returns how many orders of this attribution (None: of none) an incident named, by the state that they have now;
+    and whether a person ended it for one of them, with a reason."""
     named = AffectedOrder.objects.filter(incident=incident, order__attribution=letters)
     states = Order.objects.filter(pk__in=named.values("order")).values_list("state", flat=True)
     return Counter(states), named.exclude(accepted_by="").exists()

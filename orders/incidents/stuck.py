@@ -118,7 +118,7 @@ def _stuck(row: dict, reasons: list[Reason], owner: str) -> StuckOrder:
 
 
 def _belongs_to_hold(reason: Reason, because: str) -> bool:
-    """Whether an incident belongs to the hold. The incident of a files hold has the finding's code."""
+    """Returns True if an incident belongs to the hold. The incident of a files hold has the finding's code."""
     files = because == Order.Held.FILES and reason.step == Dispatch.Step.CHECK_FILES
     return files or reason.code == because
 

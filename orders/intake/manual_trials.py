@@ -50,7 +50,7 @@ def differences(order: Order, content: OrderContent) -> list[dict]:
 
 
 def _counted(names: set[str], only_here: set[str]) -> str:
-    """How many domains there are, and those that only this side has."""
+    """Returns how many domains there are, and those that only this side has."""
     return f"{len(names)}: {', '.join(sorted(only_here))}" if only_here else str(len(names))
 
 

@@ -130,7 +130,8 @@ def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -
 
 
 def _most_posted(plan: Plan) -> int:
-    """How many records the largest call of a plan makes or moves. A cancel is sent in parts where it has too many."""
+    """Returns how many records the largest call of a plan makes or moves. A cancel is sent in parts where it has too
+    many."""
     records: dict[str, Sized] = {Step.CANCEL_TRIAL: (), Step.EXTEND_TRIAL: plan.staying}
     billing = [one.step for one in plan.steps if STEPS[one.step].channel == Channel.BILLING]
     return max((len(records.get(step, plan.new)) for step in billing), default=0)
@@ -177,24 +178,25 @@ def _trial_trouble(content: OrderContent, facts: Facts) -> str:
 
 
 def is_closed(trial: Order) -> bool:
-    """Whether a trial is withdrawn or ended, or is about to be."""
+    """Returns True if a trial is withdrawn or ended, or is about to be."""
     return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
 
 
 def is_withdrawn(trial: Order) -> bool:
-    """Whether a trial is closed for another reason than its end: no change goes on then (contract 3.10)."""
+    """Returns True if a trial is closed for another reason than its end: no change goes on then (contract 3.10)."""
     return is_closed(trial) and (trial.state != Order.State.ENDED or bool(trial.undo_since))
 
 
 def _goes_on(content: OrderContent, facts: Facts) -> bool:
-    """Whether an order goes on though its trial is closed: staff let it, or a change names a later end."""
+    """Returns True if an order goes on though its trial is closed: staff let it, or a change names a later end."""
     if content.kind == Order.Kind.CHANGE:
         return not is_withdrawn(facts.trial) and _outlasts(content, facts)
     return facts.proceeded
 
 
 def _outlasts(content: OrderContent, facts: Facts) -> bool:
-    """Whether a change counts though its trial has ended: staff let it go on, or its message gives a later end."""
+    """Returns True if a change counts though its trial has ended: staff let it go on, or its message gives a later
+    end."""
     return facts.proceeded or facts.shape.names_later(content.biz_end)
 
 

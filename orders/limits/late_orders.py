@@ -127,8 +127,8 @@ def _of_attribution(letters: str) -> Q:
 
 
 class LateCount(NamedTuple):
-    """How many orders of an attribution are late, and how many of them very late. `attribution`: its letters and name,
-    empty where orders have none. `of_conflicts`: the same of conflicts, of all attributions together."""
+    """The number of late orders of an attribution, and of very late ones among them. `attribution`: its letters and
+    name, empty where orders have none. `of_conflicts`: the same of conflicts, of all attributions together."""
 
     of_conflicts: bool
     letters: str

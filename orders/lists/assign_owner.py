@@ -44,7 +44,7 @@ class OwnerForm(forms.Form):
 
 
 def owner_line(request: HttpRequest, row: Any) -> dict:
-    """Who has it, and what the user may do about that: for the page's context, as `owning`."""
+    """Returns who has it, and what the user may do about that: for the page's context, as `owning`."""
     set_owners([row])
     may = request.user.has_perm(OWN) and not (why_not_own(row) or why_not_hands(row, staff_actor(request.user)))
     if row.owned_by is None and not may:

@@ -46,7 +46,7 @@ def chip(state: TextChoices) -> str:
 
 
 def is_doubtful(row) -> bool:
-    """Whether `mark_orders` or `mark_records` found a doubt, or it waits behind a failed order."""
+    """Returns True if `mark_orders` or `mark_records` found a doubt, or it waits behind a failed order."""
     marks = getattr(row, "marks", None)
     if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
         return True

@@ -65,6 +65,7 @@ def csv_cell(value: Cell) -> Cell:
 
 
 def _looks_like_formula(text: str) -> bool:
-    """Whether a spreadsheet may take the text for a formula: some skip what can't be seen, or know full width signs."""
+    """Returns True if a spreadsheet may take the text for a formula: some skip what can't be seen, or know full width
+    signs."""
     first = next((one for one in text if unicodedata.category(one)[0] not in "ZC"), "")
     return unicodedata.normalize("NFKC", first).startswith(FORMULA)

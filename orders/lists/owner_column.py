@@ -57,7 +57,8 @@ class OwnerFilter(SimpleListFilter):
 
 
 def owner_words(row: Any) -> str | None:
-    """Who has it. A list sets the owners of its page by `set_owners` in `add_facts`; another row asks for its own."""
+    """Returns who has it. A list sets the owners of its page by `set_owners` in `add_facts`; another row asks for its
+    own."""
     if not hasattr(row, "owned_by"):
         set_owners([row])
     return person_words(row.owned_by, timezone.localdate()) if row.owned_by else None

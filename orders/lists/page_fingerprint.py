@@ -163,8 +163,9 @@ _counting = threading.Lock()
 
 
 def count_needing(user, letters: frozenset[str] | None, desk: tuple, now: datetime.datetime) -> int:
-    """How many orders need this user: their own, and nobody's of these attributions (None: all); at most MAX_NEEDING.
-    Counted anew when the desk's figures are others, but for each user at most every three seconds in a process."""
+    """Returns how many orders need this user: their own, and nobody's of these attributions (None: all); at most
+    MAX_NEEDING. Counted anew when the desk's figures are others, but for each user at most every three seconds in a
+    process."""
     with _counting:
         kept = _counted.get(user.pk)
     if kept is None or not kept.holds((desk, letters), now):

@@ -13,7 +13,7 @@ PERMISSION = "orders.pause_partner"
 
 
 def may_pause(user) -> bool:
-    """Whether the user may pause and resume partners: a pause holds back the orders of all attributions."""
+    """Returns True if the user may pause and resume partners: a pause holds back the orders of all attributions."""
     return user.has_perm(PERMISSION) and is_unlimited(user)
 
 

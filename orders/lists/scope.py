@@ -34,12 +34,12 @@ def why_blind(user) -> str | Promise:
 
 
 def is_unlimited(user) -> bool:
-    """Whether the user sees all attributions. What concerns all orders needs that, besides the permission."""
+    """Returns True if the user sees all attributions. What concerns all orders needs that, besides the permission."""
     return attributions_of(user) is None
 
 
 def sees_all(user, permission: str) -> bool:
-    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    """Returns True if the user sees everybody's: an auditor without a limit, since a filter may name orders."""
     return bool(permission) and user.has_perm(permission) and is_unlimited(user)
 
 

@@ -100,7 +100,7 @@ def rule_words(rule: MailRule) -> str:
 
 
 def choose_for(order: Order, event: str) -> Choice:
-    """Who would get such a mail about the order now."""
+    """Returns who would get such a mail about the order now."""
     if event == Dispatch.Step.MAIL_RECONCILED:  # it is about no order
         return choose("", event)
     return choose(order.attribution_id or "", event, order.kind)

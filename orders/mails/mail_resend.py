@@ -43,5 +43,5 @@ def send_again(row: Mail, *, now: datetime.datetime) -> None:
 
 
 def is_written_anew(row: Mail) -> bool:
-    """Whether a mail that is sent again gets the recipients and the text of then, and another Message-ID."""
+    """Returns True if a mail that is sent again gets the recipients and the text of then, and another Message-ID."""
     return row.state == Mail.State.FAILED and row.definite and not row.addressee

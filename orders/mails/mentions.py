@@ -85,7 +85,8 @@ def tell_mentioned(
 
 
 def _mails_left(by: str, now: datetime.datetime) -> int:
-    """How many mails the writer may still cause within this hour. Those who write at once in one name take turns."""
+    """Returns how many mails the writer may still cause within this hour. Those who write at once in one name take
+    turns."""
     list(get_user_model().objects.filter(pk=account_id_of(by)).select_for_update(no_key=True).values_list("pk"))
     return MAILS_AN_HOUR - Mail.objects.filter(written_at__gt=now - HOUR, kind=MENTION, about__by=str(by)).count()
 

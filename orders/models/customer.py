@@ -58,7 +58,8 @@ class DomainText(models.Model):
 
 
 class TextProgress(models.Model):
-    """How far the index is. It holds all orders but those after `orders`, before `older`, or changed after `events`."""
+    """The progress of the index. It holds all orders but those after `orders`, before `older`, or changed after
+    `events`."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()
@@ -106,7 +107,7 @@ class SearchPiece(models.Model):
 
 
 class SearchProgress(models.Model):
-    """How far the index of 1.11.0 is, as `TextProgress` is of this one's."""
+    """The progress of the index of 1.11.0, as `TextProgress` is of this one's."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()

@@ -67,7 +67,7 @@ class ShownDispatch:
 
     @property
     def receipt(self) -> bool:
-        """Whether it is the big-data side's word that records are gone."""
+        """Returns True if it is the big-data side's word that records are gone."""
         return STEPS[self.row.step].effect == Effect.DELETE and self.row.state == Dispatch.State.DONE
 
 

@@ -138,7 +138,8 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def looks_left(request: HttpRequest) -> int | None:
-    """How often the page is still to load itself again; None if nobody waits for a result. `watch` holds the number."""
+    """Returns how often the page is still to load itself again; None if nobody waits for a result. `watch` holds the
+    number."""
     given = request.GET.get("watch", "")
     if given.isascii() and given.isdigit():
         return min(int(given[:3]), LOOKS)

@@ -67,7 +67,8 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
 
 
 def _may_be_taken(steps: list[Dispatch], troubles: list[Trouble], opened: Open) -> bool:
-    """Whether the order has something that staff take or live with, which they can't while a step is under way."""
+    """Returns True if the order has something that staff take or live with, which they can't while a step is under
+    way."""
     unsure = any(
         row.state == Dispatch.State.FAILED and (row.may_have_acted or row.error_code == ACTED_BEFORE) for row in steps
     )
@@ -75,7 +76,7 @@ def _may_be_taken(steps: list[Dispatch], troubles: list[Trouble], opened: Open) 
 
 
 def _is_moving(order: Order, steps: list[Dispatch]) -> bool:
-    """Whether a billing step of the order, or in its trial's line, is under way. At most one query."""
+    """Returns True if a billing step of the order, or in its trial's line, is under way. At most one query."""
     billing = Dispatch.Channel.BILLING
     own = any(row.channel == billing and row.state in OPEN_STATES for row in steps)
     lane = Dispatch.objects.current().open().filter(channel=billing, lane=order.trial_id or order.pk)
@@ -120,7 +121,7 @@ def troubles_of(order: Order) -> list[Trouble]:
 
 
 def waiver_of(order: Order) -> Waiver | None:
-    """Who waived what was wrong with the order's files, and why. A query only where it names files."""
+    """Returns who waived what was wrong with the order's files, and why. A query only where it names files."""
     if not order.file_names:
         return None
     row = order.approvals.filter(result=ApprovalRecord.Result.WAIVE).order_by("-pk").first()

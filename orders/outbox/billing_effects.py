@@ -36,17 +36,19 @@ UNANSWERED = Prepared(
 
 
 def may_have_acted(row: Dispatch) -> bool:
-    """Whether the partner has carried out an attempt of this dispatch, or may have. A call in the air may have."""
+    """Returns True if the partner has carried out an attempt of this dispatch, or may have. A call in the air may
+    have."""
     return row.may_have_acted or row.state == Dispatch.State.SENDING
 
 
 def takes_back(row: Dispatch) -> bool:
-    """Whether a step leads records back: an undoing, or what is put back of a change that staff gave up in part."""
+    """Returns True if a step leads records back: an undoing, or what is put back of a change that staff gave up in
+    part."""
     return row.undo or bool(row.puts_back)
 
 
 def cancels_on_start(row: Dispatch) -> bool:
-    """Whether a step is the cancel of a trial's records on the start day of its activation."""
+    """Returns True if a step is the cancel of a trial's records on the start day of its activation."""
     return row.step == Step.CANCEL_TRIAL and row.gate == Dispatch.Gate.START
 
 
@@ -80,7 +82,7 @@ class LateCall(NamedTuple):
     unanswered_at: datetime.datetime
 
     def is_about(self, row: Dispatch) -> bool:
-        """Whether it may undo what this other step has done. A deletion behind a deletion changes nothing."""
+        """Returns True if it may undo what this other step has done. A deletion behind a deletion changes nothing."""
         same = self.order == row.order_id if row.lane is None else True
         harmless = self.step in DELETIONS and row.step in DELETIONS
         return self.lane == row.lane and same and self.pk != row.pk and not harmless
@@ -109,7 +111,7 @@ def as_late_calls(found: Iterable[tuple]) -> list[LateCall]:
 
 
 def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
-    """When the last of these calls can no longer act; None if there is none."""
+    """Returns when the last of these calls can no longer act; None if there is none."""
     return max((call.unanswered_at + MAY_ACT for call in calls), default=None)
 
 

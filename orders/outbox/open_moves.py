@@ -25,5 +25,5 @@ def is_move(row: Dispatch) -> bool:
 
 
 def differs(move: Dispatch) -> bool:
-    """Whether the big-data side was asked, and holds neither the old start everywhere nor the new one."""
+    """Returns True if the big-data side was asked, and holds neither the old start everywhere nor the new one."""
     return move.state == Dispatch.State.FAILED and not move.asking

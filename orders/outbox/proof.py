@@ -81,7 +81,8 @@ def kind_of(row: Dispatch) -> str:
 
 
 def is_never_repeated(step: str) -> bool:
-    """Whether a call of this step that may have acted is not repeated, since BPM knows no keys (`repeats = "ask"`)."""
+    """Returns True if a call of this step that may have acted is not repeated, since BPM knows no keys (`repeats =
+    "ask"`)."""
     return step == Step.START_BPM and settings.PARTNERS.bpm.repeats == "ask"
 
 
@@ -100,7 +101,7 @@ def hash_of(kind: str) -> str:
 
 
 def is_proven(kind: str) -> bool:
-    """Whether a kind is proven under the rules in force. One query at most, until it is."""
+    """Returns True if a kind is proven under the rules in force. One query at most, until it is."""
     pair = (kind, hash_of(kind))
     if pair not in known and PartnerProof.objects.filter(kind=kind, rules=pair[1]).exists():
         known.add(pair)
@@ -200,7 +201,7 @@ def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None
 
 
 def is_in_run(kind: str, outcome: Outcome) -> bool:
-    """Whether two orders were refused in the same words within a day, with no success of the kind since."""
+    """Returns True if two orders were refused in the same words within a day, with no success of the kind since."""
     same = KeptAnswer.objects.filter(kind=kind, said=outcome.code[:32], read=REFUSED)
     if len(told := list(same.order_by("-at").values_list("order", "at", "after")[:LOOKED_AT])) < 2:
         return False

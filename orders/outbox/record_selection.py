@@ -95,7 +95,7 @@ def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
 
 
 def _is_shaped(row: Dispatch) -> bool:
-    """Whether a step on a trial's records follows from the trial's shape. Others make or cancel them all."""
+    """Returns True if a step on a trial's records follows from the trial's shape. Others make or cancel them all."""
     return row.order.kind == Order.Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
 
 
@@ -144,7 +144,7 @@ def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetim
 
 
 def _has_run_out(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    """Whether a record's end has passed, and the end that is meant has too."""
+    """Returns True if a record's end has passed, and the end that is meant has too."""
     ends = (record.cancel_time, meant.ends_at if meant else None)
     return all(end is not None and end <= now for end in ends)
 
@@ -229,7 +229,8 @@ def moved_to(row: Dispatch) -> datetime.datetime:
 
 
 def _end_of(row: Dispatch) -> datetime.datetime | None:
-    """When the records of a step end: BizEnd 23:59:59 as it was worked out, or that of a trial's own message."""
+    """Returns when the records of a step end: BizEnd 23:59:59 as it was worked out, or that of a trial's own
+    message."""
     if row.order.kind == Order.Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
         return None
     day = row.order.biz_end if row.sent_end is None else row.sent_end

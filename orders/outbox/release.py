@@ -110,7 +110,8 @@ def stopped_before() -> QuerySet[Dispatch]:
 
 
 def is_blocked() -> Q:
-    """Whether a step in front of a waiting step does not go on by itself: it has failed, or found wrong files."""
+    """Returns the condition that a step in front of a waiting step does not go on by itself: it has failed, or found
+    wrong files."""
     return Q(Exists(_before_in_order().filter(STOPPED))) | is_blocked_by_others()
 
 

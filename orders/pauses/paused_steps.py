@@ -29,7 +29,7 @@ def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> Query
 
 
 def count_waiting(*, now: datetime.datetime, partner: str) -> int:
-    """How many steps, or mails, could go out to a partner now."""
+    """Returns how many steps, or mails, could go out to a partner now."""
     mails = Mail.objects.due(now).count() if partner == Partner.MAIL else 0
     return mails + waiting_steps(now=now, partners=[partner]).count()
 
@@ -59,7 +59,7 @@ class PauseInForce:
 
 
 def work_off_seconds(steps: int) -> int | None:
-    """How long one worker process needs at PARTNER_RATE. None if that sets no bound."""
+    """Returns how long one worker process needs at PARTNER_RATE. None if that sets no bound."""
     return math.ceil(steps / settings.PARTNER_RATE) if settings.PARTNER_RATE else None
 
 
@@ -78,8 +78,8 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
 
 
 def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.datetime) -> dict[str, float]:
-    """For how many seconds the oldest step of each partner could have been claimed, if it is due since then: 0 during a
-    pause or a hold, and counted from a pause's end afterwards. One query, or none if nothing is due."""
+    """Returns for how many seconds the oldest step of each partner could have been claimed, if it is due since then: 0
+    during a pause or a hold, and counted from a pause's end afterwards. One query, or none if nothing is due."""
     since = {partner: first for partner, first in since.items() if first}
     if not since:
         return {}

@@ -119,7 +119,7 @@ def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
 
 
 def may_confirm(user, row: AskedAct) -> bool:
-    """Whether the user's rights and limits allow it; whether it is a second person, `why_not_confirm` says."""
+    """Returns True if the user's rights and limits allow it; whether it is a second person, `why_not_confirm` says."""
     return any(map(user.has_perm, _rights_to_confirm(row))) and _sees(user, row)
 
 

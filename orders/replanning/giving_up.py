@@ -98,7 +98,7 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
 
 
 def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
-    """Whether `give_up` ends this step: it has failed, and has no other way out.
+    """Returns True if `give_up` ends this step: it has failed, and has no other way out.
 
     A question can't be given up, since without its answer nobody knows what the step did. Nor can a forward step of an
     order that is taken back: it holds up nothing, and its trial's records are live again as they should be.
@@ -111,7 +111,7 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
 
 
 def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
-    """When no call can act any more on a step's records, its own neither; None if that is so now."""
+    """Returns when no call can act any more on a step's records, its own neither; None if that is so now."""
     calls = late_calls(orders=[row.order_id], serial_trial_ids=[row.lane] if row.lane else [], now=now)
     until = may_act_until(call for call in calls if call.pk == row.pk or call.is_about(row))
     return until or (now + MAY_ACT if row.may_have_acted and row.unanswered_at is None else None)
@@ -288,7 +288,7 @@ def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetim
 
 
 def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
-    """Whether one of a step's records is there and should not be."""
+    """Returns True if one of a step's records is there and should not be."""
     there = [record for record in records if record.state in BillingRecord.THERE]
     if not there or row.lane is None:
         return bool(there)

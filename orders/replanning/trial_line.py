@@ -63,7 +63,7 @@ def _move_start_days(trial: Order, now: datetime.datetime) -> None:
 
 
 def is_rebuilt_on_resend(row: Dispatch) -> bool:
-    """Whether a resend works a step out anew instead of repeating it, since it takes something back."""
+    """Returns True if a resend works a step out anew instead of repeating it, since it takes something back."""
     return takes_back(row) and row.channel == Dispatch.Channel.BILLING and row.step not in ONLY_LOOK
 
 
@@ -125,7 +125,7 @@ def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
 
 
 def _would_differ(first: Order, shape: Shape) -> bool:
-    """Whether an activation would have other domains by this shape, or would have met an ended trial."""
+    """Returns True if an activation would have other domains by this shape, or would have met an ended trial."""
     over = shape.is_over(first.planned_at.astimezone(SHANGHAI).date()) and not first.proceeded
     own = "domains" in first.given
     return over or (not own and set(first.domains.values_list("key", flat=True)) != set(shape.domains))

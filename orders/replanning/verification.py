@@ -54,7 +54,7 @@ def _ask(row: Dispatch, until: datetime.datetime, now: datetime.datetime) -> Non
 
 
 def _goes_on(row: Dispatch) -> bool:
-    """Whether another step of its plan or undoing comes behind it; the look comes after the last of them."""
+    """Returns True if another step of its plan or undoing comes behind it; the look comes after the last of them."""
     if row.lane is None or row.repeat or row.step in FIXES:
         return False
     later = Dispatch.objects.current().filter(order=row.order_id, lane=row.lane, undo=row.undo, state__in=NOT_FINISHED)

@@ -18,7 +18,8 @@ STATE = """
 
 
 def is_behind(server) -> bool:
-    """Whether a new connection of psycopg leads to a server that lacks what this machine has seen of its database.
+    """Returns True if a new connection of psycopg leads to a server that lacks what this machine has seen of its
+    database.
 
     A database that was restored is behind too. Raises psycopg.Error, as a standby does: it writes no WAL.
     """

@@ -46,12 +46,12 @@ def read_acts(given: str) -> dict[str, int]:
 
 
 def is_asked(act: str) -> bool:
-    """Whether a second person must confirm the act. EXPORT_SECOND_PERSON means FOUR_EYES=export_personal."""
+    """Returns True if a second person must confirm the act. EXPORT_SECOND_PERSON means FOUR_EYES=export_personal."""
     return act in acts_asked()
 
 
 def rows_alone() -> int | None:
-    """How many rows of a day a person may act on in bulk without anybody else; None for any number."""
+    """Returns how many rows of a day a person may act on in bulk without anybody else; None for any number."""
     return acts_asked().get(BULK)
 
 

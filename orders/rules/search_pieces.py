@@ -1,4 +1,4 @@
-"""How the search index finds any part of a text with an ordinary index. Pure.
+"""Pieces of texts, by which an ordinary index finds any part of a text. Pure.
 
 A text is stored once for every third or fourth of its characters, from there to its end, with the characters in
 front: `100A2309` as `100A2309`, `A2309` and `09`. A term is looked for from each of its first three or four characters
@@ -35,7 +35,8 @@ def folded(text: str) -> str:
 
 
 def is_long_enough(term: str, every: int) -> bool:
-    """Whether a (folded) term can be looked up in texts that are stored at every third, fourth ... character."""
+    """Returns True if a (folded) term can be looked up in texts that are stored at every third, fourth ...
+    character."""
     return len(term) > (every if term.isascii() else LEAST - 1)
 
 

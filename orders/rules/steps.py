@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Channel(TextChoices):
-    """How a step is carried out."""
+    """The way in which a step is carried out."""
 
     FILES = "files", _("Info-security files")
     USAGE = "usage", _("Trial traffic")
@@ -22,7 +22,7 @@ class Channel(TextChoices):
 
 
 class Partner(TextChoices):
-    """Who is called. A breaker, a pause and an incident are a partner's."""
+    """The partner that is called. A breaker, a pause and an incident are a partner's."""
 
     BIGDATA = "bigdata", _("Big data")
     BPM = "bpm", _("BPM")

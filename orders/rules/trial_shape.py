@@ -61,11 +61,11 @@ class Shape:
     closed: bool = False
 
     def is_over(self, today: datetime.date) -> bool:
-        """Whether it has ended: an ending stands, its end has passed, or no domain is left."""
+        """Returns True if it has ended: an ending stands, its end has passed, or no domain is left."""
         return self.closed or not self.domains or (self.end is not None and self.end < today)
 
     def names_later(self, end: datetime.date | None) -> bool:
-        """Whether this last day is later than the shape's. Any day is, where there was none."""
+        """Returns True if this last day is later than the shape's. Any day is, where there was none."""
         return end is not None and (self.end is None or end > self.end)
 
     @property
@@ -84,7 +84,7 @@ class Shape:
         }
 
     def fits(self, created: datetime.datetime | None, ends: datetime.datetime | None) -> bool:
-        """Whether a record with these times ends as it is meant to: without an end, after ten years or more."""
+        """Returns True if a record with these times ends as it is meant to: without an end, after ten years or more."""
         if created is None or ends is None:
             return False
         return ends == self.ends_at if self.end else ends >= in_ten_years(created)
@@ -119,7 +119,7 @@ def _listed(before: dict[str, str], entry: ChangeRequest) -> dict[str, str]:
 
 
 def last_moment(day: datetime.date | None) -> datetime.datetime | None:
-    """When a record ends whose last day this is: 23:59:59. None without a day."""
+    """Returns when a record ends whose last day this is: 23:59:59. None without a day."""
     return day and datetime.datetime.combine(day, datetime.time(23, 59, 59), SHANGHAI)
 
 

@@ -310,6 +310,6 @@ def _of_both(texts: Callable[[], Iterable], pieces: Callable[[], Iterable]) -> l
 
 
 def is_behind() -> bool:
-    """Whether orders from before there was an index are still to be indexed. That of 1.11.0 counts too."""
+    """Returns True if orders from before there was an index are still to be indexed. That of 1.11.0 counts too."""
     is_full = _older() == 0 or SearchProgress.objects.filter(older=0).exists()
     return not is_full and Order.objects.exists()

@@ -209,7 +209,7 @@ def _keep_customers(orders: Iterable[Order]) -> None:
 
 
 def _is_new(name: str, customer: Customer) -> bool:
-    """Whether the customer has not been called so. Texts that are not noted yet will have each name."""
+    """Returns True if the customer has not been called so. Texts that are not noted yet will have each name."""
     name = folded(name)
     return bool(name) and customer.texts is not None and f"\n{name}\n" not in f"\n{customer.texts}\n"
 
@@ -219,7 +219,7 @@ def _lines(texts: Iterable[str]) -> str:
 
 
 def _bring_up_to_date(customer: Customer, row: Order, by_hand: bool) -> bool:
-    """Whether the order changed anything. One that staff entered by hand renames nobody."""
+    """Returns True if the order changed anything. One that staff entered by hand renames nobody."""
     before = customer.name, customer.last_order_id, customer.first_seen, customer.last_seen
     if row.pk >= customer.last_order_id:
         name = customer.name if by_hand else row.enterprise_name

@@ -50,7 +50,7 @@ def term_meant(term: str) -> str:
 
 
 def _may_be_a_domain(term: str) -> bool:
-    """Whether a term may be how a domain begins. A dot tells it from a customer's name."""
+    """Returns True if a term may be how a domain begins. A dot tells it from a customer's name."""
     host = domain_meant(term)
     return "." in host and domain_key(host).isascii()
 

@@ -36,7 +36,7 @@ WRITTEN = [
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
-    """Whether a step must wait for a person: it is from before the restore and was not resent since."""
+    """Returns True if a step must wait for a person: it is from before the restore and was not resent since."""
     return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and (row.resent_event or 0) <= last_event
 
 

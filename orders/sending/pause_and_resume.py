@@ -123,7 +123,7 @@ def end_pauses(*, now: datetime.datetime) -> list[Resumed]:
 
 
 def next_end(*, until: datetime.datetime) -> datetime.datetime | None:
-    """When the next pause ends by itself, if not later than `until`. A moment in the past means now."""
+    """Returns when the next pause ends by itself, if not later than `until`. A moment in the past means now."""
     return NEXT_END.first(until=until)
 
 

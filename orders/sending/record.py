@@ -169,19 +169,19 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
 
 
 def _is_unproven(row: Dispatch) -> bool:
-    """Whether no success has shown yet how the partner answers such a step."""
+    """Returns True if no success has shown yet how the partner answers such a step."""
     return asks_proof() and bool(kind := kind_of(row)) and not is_proven(kind)
 
 
 def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
-    """Whether what failed for now is not tried again: the desk must learn first how this call is answered, or BPM
-    might start a second process."""
+    """Returns True if what failed for now is not tried again: the desk must learn first how this call is answered, or
+    BPM might start a second process."""
     doubt = (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
     return doubt or _must_look(outcome)
 
 
 def _must_look(outcome: Outcome) -> bool:
-    """Whether only a person can learn what the partner holds (contract 7.2)."""
+    """Returns True if only a person can learn what the partner holds (contract 7.2)."""
     return outcome.code == LOOK_UP or bool(outcome.data.get(LOOK_UP))
 
 
@@ -191,21 +191,22 @@ def _is_tried_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> 
 
 
 def _is_taken_over(row: Dispatch) -> bool:
-    """Whether a withdrawal of the trial has taken over what a change's step takes back (contract 3.9, Resend)."""
+    """Returns True if a withdrawal of the trial has taken over what a change's step takes back (contract 3.9,
+    Resend)."""
     trial = row.order.trial
     over = row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
     return over and row.state in {Dispatch.State.FAILED, Dispatch.State.RETRYING, Dispatch.State.DUE}
 
 
 def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
-    """Whether a failed cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
+    """Returns True if a failed cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
     refused = outcome.result == Attempt.Outcome.REFUSED and "held" in outcome.data
     goes_on = row.undo or row.order.undo_since is None
     return refused and goes_on and not row.repeat
 
 
 def _still_wanted(row: Dispatch) -> bool:
-    """Whether a step still goes on although its order has an undo mark.
+    """Returns True if a step still goes on although its order has an undo mark.
 
     Undo steps do, questions for traffic, and billing calls of unknown outcome. Any other call that was in the air is
     closed, even if it failed. No incident is opened for it, so it must not be shown as failed.

@@ -51,7 +51,7 @@ def read_otherwise() -> list[ReadOtherwise]:
 
 
 def ends_by_reading(row: Dispatch) -> bool:
-    """Whether a failed step in doubt is done by what its kept answer means now."""
+    """Returns True if a failed step in doubt is done by what its kept answer means now."""
     return row.state == Dispatch.State.FAILED and row.error_code in DOUBTS and _settles(row, read_now(row)[1])
 
 

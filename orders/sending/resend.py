@@ -89,7 +89,7 @@ class Selection:
 
     @property
     def by_number(self) -> bool:
-        """Whether a person chose the orders by number. A filter must not open orders compensated months ago."""
+        """Returns True if a person chose the orders by number. A filter must not open orders compensated months ago."""
         return bool(self.numbers) and not self.filtered
 
 
@@ -117,7 +117,7 @@ class Judgement:
 
     @property
     def sends(self) -> bool:
-        """Whether acting on it queues something."""
+        """Returns True if acting on it queues something."""
         return self.verdict in WILL_SEND
 
 
@@ -156,7 +156,7 @@ def judge_order(
 
 
 def _compensated(order: Order) -> bool:
-    """Whether the order is completely undone. Undo steps that staff gave up can still be sent."""
+    """Returns True if the order is completely undone. Undo steps that staff gave up can still be sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
     return bool(over) and not any(
         map(is_left, order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True))
@@ -240,8 +240,8 @@ def _judge_anew(row: Dispatch, order: Order) -> Judgement:
 
 
 def _is_there(row: Dispatch, order: Order) -> bool:
-    """Whether the big-data side, asked now, holds a failed step's records as it means them. Without a look-up the
-    person has looked."""
+    """Returns True if the big-data side, asked now, holds a failed step's records as it means them. Without a look-up
+    the person has looked."""
     if not has_look_up():
         return False
     row.order = order
@@ -321,7 +321,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
 
 
 def is_left_to_people(row: Dispatch) -> bool:
-    """Whether a failed step is a start that BPM may have, and that it would carry out a second time (7.2)."""
+    """Returns True if a failed step is a start that BPM may have, and that it would carry out a second time (7.2)."""
     return is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS
 
 
@@ -335,12 +335,14 @@ def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _goes_anew(row: Dispatch) -> bool:
-    """Whether a failed step goes out under a new key: it was answered definitely, and keeps no key that has acted."""
+    """Returns True if a failed step goes out under a new key: it was answered definitely, and keeps no key that has
+    acted."""
     return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
 
 
 def is_left(row: Dispatch) -> bool:
-    """Whether staff gave up a start day's cancel, or what takes back. An activation's restore does not count."""
+    """Returns True if staff gave up a start day's cancel, or what takes back. An activation's restore does not
+    count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
     given_up = row.state == Dispatch.State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and bool(row.settled) and not row.is_accepted
@@ -362,12 +364,13 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _is_followed(row: Dispatch) -> bool:
-    """Whether a later step of its trial's line is unfinished. It may touch the records, and a repeat comes after it."""
+    """Returns True if a later step of its trial's line is unfinished. It may touch the records, and a repeat comes
+    after it."""
     return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
 def _is_lined_up(row: Dispatch) -> bool:
-    """Whether a repeat of it is under way already, or its records are no longer in the state that it left."""
+    """Returns True if a repeat of it is under way already, or its records are no longer in the state that it left."""
     repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
     made = STEPS[row.step].record_state_after if STEPS[row.step].sets_record_times else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)

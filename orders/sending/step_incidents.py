@@ -59,12 +59,12 @@ def _open_incident_of(row: Dispatch, code: str, now: datetime.datetime, *, names
 
 
 def _names_trial(row: Dispatch) -> bool:
-    """Whether a failed step leaves a trial's records other than they are meant: not one that is compensated."""
+    """Returns True if a failed step leaves a trial's records other than they are meant: not one that is compensated."""
     return row.lane is not None and not row.repeat and not _is_compensated(row)
 
 
 def _is_compensated(row: Dispatch) -> bool:
-    """Whether the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
+    """Returns True if the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
     reached = (
         row.order.kind == Order.Kind.ACTIVATION and STEPS[row.step].compensated and row.gate != Dispatch.Gate.START
     )

@@ -110,7 +110,7 @@ def why_unresolved(order: Order, move: Dispatch | None) -> NotAllowedError | Non
 
 
 def may_send_again(move: Dispatch, order: Order, now: datetime.datetime) -> bool:
-    """Whether a move whose records disagree may be sent again: both starts lie far enough ahead."""
+    """Returns True if a move whose records disagree may be sent again: both starts lie far enough ahead."""
     start = start_of(move)
     return differs(move) and bool(order.start_at) and start is not None and min(start, order.start_at) >= now + AHEAD
 
@@ -125,7 +125,7 @@ def _is_today(day: datetime.date, now: datetime.datetime) -> bool:
 
 
 def _is_unbilled(order: Order) -> bool:
-    """Whether nothing of its billing has been begun. Its step is locked, so that nobody claims it meanwhile."""
+    """Returns True if nothing of its billing has been begun. Its step is locked, so that nobody claims it meanwhile."""
     acts = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, lane=None, undo=False)
     rows = order.dispatches.current().filter(step=Step.CREATE_BILLING, undo=False)
     if transaction.get_connection().in_atomic_block:
@@ -136,14 +136,14 @@ def _is_unbilled(order: Order) -> bool:
 
 
 def _is_billed(order: Order) -> bool:
-    """Whether each domain of the order has its live record, and none is unknown."""
+    """Returns True if each domain of the order has its live record, and none is unknown."""
     records = order.billing_records.filter(state__in=BillingRecord.THERE).values_list("domain_key", "state")
     live = {key for key, state in records if state == BillingRecord.State.LIVE}
     return len(records) == len(live) and set(order.domains.values_list("key", flat=True)) <= live
 
 
 def last_call(order: Order, day: datetime.date, now: datetime.datetime) -> datetime.datetime:
-    """When the last call of a move must have ended."""
+    """Returns when the last call of a move must have ended."""
     return now + FOR_TODAY if _is_today(day, now) else min(midnight(day), order.start_at) - BEFORE_START
 
 
@@ -169,12 +169,12 @@ def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dis
 
 
 def _has_time(until: datetime.datetime, now: datetime.datetime) -> bool:
-    """Whether a call that is claimed now has ended by then, however late it begins within its lease."""
+    """Returns True if a call that is claimed now has ended by then, however late it begins within its lease."""
     return now + datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS) <= until
 
 
 def is_over(move: Dispatch, now: datetime.datetime) -> bool:
-    """Whether no further call of a move may be made. A move to today must have begun before the old start."""
+    """Returns True if no further call of a move may be made. A move to today must have begun before the old start."""
     late = move.new_start is None and move.frozen_at is None and move.order.start_at <= now
     return late or not _has_time(move.call_until, now)
 

@@ -69,7 +69,7 @@ def without_named_secrets(text: str) -> str:
 
 
 def _is_odd(word: str) -> bool:
-    """Whether it is no plain word: a word of a sentence may stand behind "password" too."""
+    """Returns True if it is no plain word: a word of a sentence may stand behind "password" too."""
     word = word.strip("\"'`.,;:!?()")
     return any(map(str.isalnum, word)) and not (word.isalpha() and word[1:] == word[1:].lower())
 

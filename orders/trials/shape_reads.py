@@ -142,7 +142,7 @@ def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, 
 
 
 def is_meant(record: BillingRecord, shape: Shape | None) -> bool:
-    """Whether a trial's record is one that must be live. `shape`: None if no record must be."""
+    """Returns True if a trial's record is one that must be live. `shape`: None if no record must be."""
     return shape is not None and record.product_id == shape.service and record.domain_key in shape.domains
 
 

@@ -114,14 +114,14 @@ def convert_trials(trials: Mapping[int, Order], *, now: datetime.datetime, by: s
 
 
 def _is_made(trial: Order) -> bool:
-    """Whether all steps that make the trial's records have ended."""
+    """Returns True if all steps that make the trial's records have ended."""
     steps = trial.dispatches.current().filter(step=Step.CREATE_TRIAL, undo=False, repeat=False)
     states = list(steps.values_list("state", flat=True))
     return bool(states) and all(state in ENDED for state in states)
 
 
 def _is_taken_over(trial: Order) -> bool:
-    """Whether the holder of an open claim has cancelled the trial's records, as its answer or the books say."""
+    """Returns True if the holder of an open claim has cancelled the trial's records, as its answer or the books say."""
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).first()
     if claim is None:
         return False

@@ -36,7 +36,8 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
 
 
 def may_be_undone(order: Order) -> bool:
-    """Whether something has reached the big-data side, or may have, or whether BPM may have the order's process."""
+    """Returns True if something has reached the big-data side, or may have, or whether BPM may have the order's
+    process."""
     doubtful = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.FAILED)
     return bool(acts_of(order)) or doubtful.filter(may_have_acted=True).exists()
 

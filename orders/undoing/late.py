@@ -17,7 +17,7 @@ A_DAY = datetime.timedelta(days=1)
 
 
 def is_late(order: Order, now: datetime.datetime) -> bool:
-    """Whether the order is an activation that is billed, that BPM accepted, and that began more than a day ago.
+    """Returns True if the order is an activation that is billed, that BPM accepted, and that began more than a day ago.
 
     While nobody knows whether its start was moved, the earlier of both starts counts: what the customer may owe is not
     deleted (contract 3.9, 18).

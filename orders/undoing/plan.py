@@ -97,8 +97,8 @@ def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: d
 def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
-    """Whether one of the order's `acts` that may have made its own records has no definite answer, and until when a
-    call may still make them behind a deletion."""
+    """Returns whether one of the order's `acts` that may have made its own records has no definite answer, and until
+    when a call may still make them behind a deletion."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)

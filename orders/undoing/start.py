@@ -83,7 +83,7 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
 
 
 def _left_there(order: Order) -> bool:
-    """Whether an activation's records may still be there although nothing goes on to take them back."""
+    """Returns True if an activation's records may still be there although nothing goes on to take them back."""
     rows = order.dispatches.current().filter(undo=True, channel=Channel.BILLING)
     going_on = rows.filter(
         state__in=[Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING, Dispatch.State.FAILED]

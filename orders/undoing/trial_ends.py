@@ -1,4 +1,4 @@
-"""How a trial ends, and how its claim is released (contract 3.8; 3.9, First claim)."""
+"""The end of a trial, and the release of its claim (contract 3.8; 3.9, First claim)."""
 
 import datetime
 

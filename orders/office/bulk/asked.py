@@ -72,6 +72,6 @@ class AskedRun:
 
 
 def foresee_run(run: BulkRun) -> list[str]:
-    """How many of the first rows would fare how, in the reader's language."""
+    """Returns how many of the first rows would fare how, in the reader's language."""
     first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
     return [f"{number:,} × {kind}" for kind, number in count_kinds(BULK_ACTS[run.act].judge_ids(first, asked_of(run)))]

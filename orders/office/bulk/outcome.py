@@ -29,7 +29,8 @@ class ResentOrder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many orders are right now, failed again, or are under way; of the first `looked_at` if that is set."""
+    """The number of orders that are right now, failed again, or are under way; of the first `looked_at` if that is
+    set."""
 
     fixed: int
     failed: int

@@ -125,7 +125,8 @@ def confirm_draft(
 
 
 def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
-    """Whether the person's rows of the day, with these and without those that somebody confirmed, need nobody else."""
+    """Returns True if the person's rows of the day, with these and without those that somebody confirmed, need nobody
+    else."""
     most = rows_alone()
     if most is None or draft is None or maker_id is None:
         return True
@@ -157,12 +158,12 @@ def end_asked(row: AskedAct, now: datetime.datetime) -> None:
 
 
 def is_asked_for(row: BulkRun) -> bool:
-    """Whether the run waits for a second person."""
+    """Returns True if the run waits for a second person."""
     return row.state == BulkRun.State.STOPPED and row.error.get("code") == ASKED["code"]
 
 
 def may_go_on(row: BulkRun) -> bool:
-    """Whether a run that stands still can be continued: not one that nobody has confirmed."""
+    """Returns True if a run that stands still can be continued: not one that nobody has confirmed."""
     begun = row.error.get("code") not in {ASKED["code"], NOT_CONFIRMED["code"]}
     return row.state == BulkRun.State.STOPPED and row.items_kept and row.total > 0 and begun
 

@@ -87,7 +87,8 @@ def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[i
 
 
 def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int, list[str]]:
-    """How much is with people for whom the user stands in today, as far as the user sees it, and the oldest few."""
+    """Returns how much is with people for whom the user stands in today, as far as the user sees it, and the oldest
+    few."""
     number, lines = 0, []
     for person in get_user_model().objects.filter(pk__in=stands_in_for(user.pk, today)).order_by("pk"):
         count, some = _part(user, functools.partial(is_of, account=person.pk), now)
@@ -138,7 +139,7 @@ def opened_red(absent: Absent, *, since: datetime.datetime, until: datetime.date
 
 
 def _part(user, condition: Callable[[type[Model]], Q], now: datetime.datetime) -> tuple[int, list[str]]:
-    """How many orders, incidents and differences meet a condition, and the oldest few of each in words."""
+    """Returns how many orders, incidents and differences meet a condition, and the oldest few of each in words."""
     number, lines = 0, []
     for model in OLDEST:
         if user.has_perm(f"orders.view_{model._meta.model_name}"):

@@ -1,4 +1,4 @@
-"""Who may open an export and fetch its file: its maker, and the recipients of the schedule that made it."""
+"""The right to open an export and fetch its file: its maker, and the recipients of the schedule that made it."""
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -29,12 +29,12 @@ def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
 
 
 def may_read(user, row: Export) -> bool:
-    """Whether the user may read what was exported, which may name orders and people: not only that it was."""
+    """Returns True if the user may read what was exported, which may name orders and people: not only that it was."""
     return is_made_by(row, user) or sees_all(user, SEE_EXPORTS) or may_download(user, row)
 
 
 def may_download(user, row: Export) -> bool:
-    """Whether the user may see what the file holds: the list, personal data, the attributions."""
+    """Returns True if the user may see what the file holds: the list, personal data, the attributions."""
     known = row.list_name in exported_lists() or row.list_name == EVIDENCE
     return known and user.has_perms(_rights(row)) and _covers(user, row)
 

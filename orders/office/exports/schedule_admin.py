@@ -79,7 +79,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         return obj is not None and self._is_own(request, obj)
 
     def may_stop(self, request, obj) -> bool:
-        """Whether the user may switch it off: its owner, and who may switch off everybody's and sees them."""
+        """Returns True if the user may switch it off: its owner, and who may switch off everybody's and sees them."""
         others = request.user.has_perm(STOP_SCHEDULES) and sees_all(request.user, SEE_SCHEDULES)
         return self._is_own(request, obj) or others
 

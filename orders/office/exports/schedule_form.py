@@ -172,7 +172,7 @@ def _initial(request: HttpRequest, row: ScheduledExport | None) -> dict:
 
 
 def _colleagues() -> list[tuple[str, str]]:
-    """Who can be a recipient: active staff. Those without a mail address are marked."""
+    """Returns who can be a recipient: active staff. Those without a mail address are marked."""
     rows = get_user_model().objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
     return [
         (str(pk), name_of(account) if mail else _("%(name)s (no mail address)") % {"name": name_of(account)})

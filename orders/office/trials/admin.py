@@ -1,4 +1,4 @@
-"""Who uploaded which workbook of trials. What is in it, only its maker sees (`pages`)."""
+"""The list of uploaded workbooks of trials. Only the maker sees what is in one (`pages`)."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

@@ -102,7 +102,7 @@ class Report:
         return content_hash([asdict(one) for one in self.warnings]) if self.warnings else ""
 
     def is_confirmed(self, mark: str | None) -> bool:
-        """Whether `mark` confirms the warnings. None accepts all: a command prints them but does not ask."""
+        """Returns True if `mark` confirms the warnings. None accepts all: a command prints them but does not ask."""
         return mark is None or not self.warnings or mark == self.mark
 
     def count(self, verdict: str) -> int:
@@ -210,7 +210,7 @@ class Scope:
         self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
 
     def holds(self, content: OrderContent) -> bool:
-        """Whether the order would get one of the attributions (contract 2.4)."""
+        """Returns True if the order would get one of the attributions (contract 2.4)."""
         return (content.attribution or self.by_code.get(content.enterprise_id[:3])) in self.letters
 
 

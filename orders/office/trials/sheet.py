@@ -51,7 +51,7 @@ class Fault:
 
     @property
     def is_editable(self) -> bool:
-        """Whether a page may offer the cell's text for correction."""
+        """Returns True if a page may offer the cell's text for correction."""
         return IN_CELL in self.params
 
     @property
@@ -175,7 +175,8 @@ def column_of(header: str) -> Column | None:
 
 
 def is_remarks(header: str) -> bool:
-    """Whether a header is that of our own column in a copy that we marked. What is wrong with the header may follow."""
+    """Returns True if a header is that of our own column in a copy that we marked. What is wrong with the header may
+    follow."""
     with override("zh-hans"):
         return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
 

@@ -213,7 +213,7 @@ def live_rung(facts: Facts) -> Rung:
 
 
 def _ran(facts: Facts) -> bool:
-    """Whether a trial or change was in effect before it was taken back. Such orders have no `live_at`."""
+    """Returns True if a trial or change was in effect before it was taken back. Such orders have no `live_at`."""
     return facts.order.kind != Order.Kind.ACTIVATION and any(row.state == Dispatch.State.UNDONE for row in facts.steps)
 
 
@@ -307,14 +307,14 @@ def undone_rung(facts: Facts) -> Rung:
 
 
 def _put_back(rows: list[Dispatch]) -> Text:
-    """How it came out, in a word or two. A failed order that had sent nothing has nothing to put back."""
+    """Returns how it came out, in a word or two. A failed order that had sent nothing has nothing to put back."""
     if any(row.state == Dispatch.State.GIVEN_UP for row in rows):
         return _("Given up")
     return _("Put back") if any(row.state == Dispatch.State.DONE for row in rows) else _("Nothing to put back")
 
 
 def what_was_undone(rows: list[Dispatch]) -> str:
-    """How many billing records are deleted, cancelled and made again, and what was given up."""
+    """Returns how many billing records are deleted, cancelled and made again, and what was given up."""
     if not rows:
         return str(_("Nothing had reached the big-data side, so nothing had to be undone."))
     carried_out = [row for row in rows if row.state == Dispatch.State.DONE and not row.settled]

@@ -101,7 +101,7 @@ class Facts:
 
     @property
     def differs(self) -> bool:
-        """Whether the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
+        """Returns True if the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
         return self.open.number > self.open.unlisted
 
     def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
