@@ -14,7 +14,7 @@ from orders.actions.take import adopt, check_quiet, close_by_hand, continue_orde
 from orders.books.books import BooksSilentError, HeldRecord, Look, fetch_records
 from orders.books.differences import (
     BY_NAME,
-    NAMED,
+    MAX_NAMED,
     UNKNOWN_RECORD,
     name_needed,
     told_shown,
@@ -160,7 +160,7 @@ def check_named(order: Order, codes: Collection[str]) -> None:
     name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
     if name:
         domains = needed.get(name, [])
-        said = ", ".join(domains[:NAMED]) + (f" … {len(domains)}" if len(domains) > NAMED else "")
+        said = ", ".join(domains[:MAX_NAMED]) + (f" … {len(domains)}" if len(domains) > MAX_NAMED else "")
         raise NotAllowedError(BY_NAME[name], number=order.number, state=order.state, domains=said)
 
 

@@ -41,7 +41,7 @@ UNDOING = {
     Step.CANCEL_TRIAL: "cancels_trial",
     Step.RESTORE_TRIAL: "restores",
 }
-NAMED = 5
+MAX_NAMED = 5
 A_DAY = datetime.timedelta(days=1)
 A_MINUTE = datetime.timedelta(minutes=1)
 
@@ -154,7 +154,7 @@ def _orders_behind(row: Dispatch) -> list[str]:
     rows = Dispatch.objects.current().filter(lane=row.lane, state=Dispatch.State.WAITING, undo=False, attempts=0)
     rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")
     found = dict.fromkeys(number for number, place, pk in rows if (place or pk) > (row.place or row.pk))
-    return [*list(found)[:NAMED], *(["…"] if len(found) > NAMED else [])]
+    return [*list(found)[:MAX_NAMED], *(["…"] if len(found) > MAX_NAMED else [])]
 
 
 def take(order: Order, *, now: datetime.datetime, step: str = "", process: str = "") -> Iterator[Foreseen]:
@@ -190,7 +190,7 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
     yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
     whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
-    for one, why in whys[:NAMED]:
+    for one, why in whys[:MAX_NAMED]:
         yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
     if accepted_of(order):
         yield Foreseen("fix_again")
@@ -274,7 +274,7 @@ def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "")
     if why := why_not_move_attribution(order, now) or (new and why_not_there(order, new)):
         raise why
     numbers = [row.number for row in family_of(order)]
-    yield Foreseen("moves_family", {"orders": [*numbers[:NAMED], *(["…"] if len(numbers) > NAMED else [])]})
+    yield Foreseen("moves_family", {"orders": [*numbers[:MAX_NAMED], *(["…"] if len(numbers) > MAX_NAMED else [])]})
     if number := len(records_to_post(order, new)):
         yield Foreseen("posts_records", {"n": number})
     yield Foreseen("bpm_not_told")
@@ -315,7 +315,7 @@ def _accepting(order: Order) -> Iterator[Foreseen]:
 def _names(rows: list[Difference]) -> list[tuple[str, str]]:
     """The first few differences: whose record, and the kind."""
     found = [(row.domain or row.product_id or row.job_id, row.kind) for row in rows]
-    return [*found[:NAMED], *([("…", "")] if len(found) > NAMED else [])]
+    return [*found[:MAX_NAMED], *([("…", "")] if len(found) > MAX_NAMED else [])]
 
 
 def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:

@@ -27,8 +27,8 @@ from orders.models import Incident
 from orders.models.querysets import UNRESOLVED
 from orders.texts.errors import NotAllowedError
 
-OPEN = frozenset(UNRESOLVED)
-NOT_OVER = OPEN | {Incident.State.IGNORED}
+OPEN_INCIDENTS = frozenset(UNRESOLVED)
+NOT_OVER = OPEN_INCIDENTS | {Incident.State.IGNORED}
 PERMISSION = "orders.change_incident"
 PARTLY = _("It is over for the orders that have gone on, and stays for the others.")
 
@@ -144,8 +144,8 @@ INCIDENT_ACTS: dict[str, Action] = {
             label=_("Ignore it"),
             done=_("Ignored for the orders that it has."),
             form=IncidentReasonForm,
-            offered=lambda facts: facts.incident.state in OPEN and facts.incident.code not in BOOKS_ONLY,
-            why_not=lambda facts: why_not_end(facts.incident, OPEN, "ignore") or facts.own,
+            offered=lambda facts: facts.incident.state in OPEN_INCIDENTS and facts.incident.code not in BOOKS_ONLY,
+            why_not=lambda facts: why_not_end(facts.incident, OPEN_INCIDENTS, "ignore") or facts.own,
             says=_will_ignore,
             service=ignore_incident,
         ),
@@ -154,7 +154,7 @@ INCIDENT_ACTS: dict[str, Action] = {
             label=_("Let it sleep"),
             done=_("It sleeps until then."),
             form=IncidentSleepForm,
-            offered=lambda facts: facts.incident.state in OPEN,
+            offered=lambda facts: facts.incident.state in OPEN_INCIDENTS,
             why_not=lambda facts: facts.own,
             says=_will_sleep,
             service=put_to_sleep,
@@ -164,7 +164,7 @@ INCIDENT_ACTS: dict[str, Action] = {
             label=_("Wake it"),
             done=_("It is awake."),
             form=IncidentNoteForm,
-            offered=lambda facts: facts.incident.state in OPEN and facts.incident.is_asleep(facts.now),
+            offered=lambda facts: facts.incident.state in OPEN_INCIDENTS and facts.incident.is_asleep(facts.now),
             service=lambda *, reason, **about: wake_incident(**about),
         ),
     )

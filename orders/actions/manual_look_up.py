@@ -27,7 +27,7 @@ THERE = [
     (GONE, gettext_lazy("Not there")),
 ]
 LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
-MOST = 30  # records that a person enters by hand
+MAX_RECORDS = 30  # records that a person enters by hand
 WIRE = "%Y%m%d%H%M%S"
 TIMES = {
     "createTime": ("create_time", gettext_lazy("Begins (createTime)")),
@@ -57,7 +57,7 @@ class LookForm(ReasonForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.records = records_in_question(self.order)[:MOST]
+        self.records = records_in_question(self.order)[:MAX_RECORDS]
         for record in self.records:
             about = {"domain": record.domain, "product": record.product_id, "number": record.order.number}
             self.fields[f"there_{record.pk}"] = forms.ChoiceField(
@@ -109,8 +109,8 @@ def _why_not(facts: Facts) -> NotAllowedError | None:
         there = any(row.error_code in codes for row in failed_billing(facts))
         why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
     why = why or why_not_quiet(facts.order, facts.moving)
-    if why is None and len(records_in_question(facts.order)) > MOST:
-        return NotAllowedError("look_by_file", most=MOST)
+    if why is None and len(records_in_question(facts.order)) > MAX_RECORDS:
+        return NotAllowedError("look_by_file", most=MAX_RECORDS)
     return why
 
 

@@ -23,7 +23,7 @@ from orders.mails.notices import notify_staff
 from orders.models import Incident, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.people.owned_work import may_have_owner, set_owners
-from orders.people.ownership import KINDS, Kind, set_owner
+from orders.people.ownership import OWNED_KINDS, Kind, set_owner
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import title_of
 
@@ -136,7 +136,9 @@ def _hand_over(kind: Kind, **bulk: Any) -> Action:
 
 
 HAND_OVER = (
-    _hand_over(KINDS["order"]),
-    _hand_over(KINDS["incident"], name_of=_title, large=()),
-    _hand_over(KINDS["difference"], name_of=lambda row: f"{row.job_id} · {row.get_kind_display()}", large=("detail",)),
+    _hand_over(OWNED_KINDS["order"]),
+    _hand_over(OWNED_KINDS["incident"], name_of=_title, large=()),
+    _hand_over(
+        OWNED_KINDS["difference"], name_of=lambda row: f"{row.job_id} · {row.get_kind_display()}", large=("detail",)
+    ),
 )

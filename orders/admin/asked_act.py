@@ -34,7 +34,7 @@ from orders.rules.four_eyes import BULK, EXPORT
 from orders.texts.errors import OrderError
 from orders.texts.incident_texts import cause_of
 
-KINDS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
+PAGES_OF_ACTS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
 """What is confirmed that is no decision on an order, by act."""
 
 
@@ -117,7 +117,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
     def show_act(self, request, row: AskedAct, *, why_not: str = "", again: bool = False, status: int = 200):
         """The page: what was asked, by whom, what will happen now. `again`: it is not what the person saw."""
         now, user = timezone.now(), request.user
-        about = KINDS.get(row.act, AskedDecision)(row)
+        about = PAGES_OF_ACTS.get(row.act, AskedDecision)(row)
         may = may_confirm(user, row)
         refusal = why_not_confirm(row, user, now=now) if may else None
         is_open = row.state == AskedAct.State.OPEN and now < row.lapses_at
@@ -150,7 +150,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         digest, seen = request.POST.get("told", ""), request.POST.get("seen", "")
         seen = int(seen) if is_id(seen) else 0
         try:
-            done = KINDS.get(row.act, AskedDecision)(row).confirm(
+            done = PAGES_OF_ACTS.get(row.act, AskedDecision)(row).confirm(
                 judge=request.user, seen=seen, told=digest, now=timezone.now()
             )
         except (ChangedMeanwhileError, ForeseenOtherwiseError):

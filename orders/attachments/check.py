@@ -23,7 +23,7 @@ from orders.attachments.xlsx import CPU_SECONDS, ProbeError, ask
 from orders.db.disk import lock_is_free
 from orders.texts.error_messages import say_why_in_english
 
-KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
+FILE_TYPES = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
 SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
 AT_ONCE = 2  # files that a machine opens at a time, so that each has a processor
@@ -78,14 +78,16 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
     ProbeError if there is no wrong one beside it.
     """
     deadline, found, trouble = time.monotonic() + SECONDS_FOR_ALL, [], None
-    for kind in KINDS:
+    for kind in FILE_TYPES:
         name = files.get(kind)
         if not name:
             continue
         try:
             if not is_named_right(name, order_number, kind):
                 endings = " / ".join(settings.PARTNERS.files.extensions)
-                raise _WrongError("bad_name", WRONG_NAME, form=f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS{endings}")
+                raise _WrongError(
+                    "bad_name", WRONG_NAME, form=f"{order_number}_{FILE_TYPES[kind]}_YYYYMMDDHHMMSS{endings}"
+                )
             _check_file(name, deadline)
         except _WrongError as wrong:
             found.append(wrong.finding(name))
@@ -101,7 +103,7 @@ def is_named_right(name: str, order_number: str, kind: str) -> bool:
     """Returns True if a name fits the order and the kind, and contains a real time. Such a name can't contain a
     path."""
     endings = "|".join(map(re.escape, settings.PARTNERS.files.extensions))
-    match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})(?:{endings})", name)
+    match = re.fullmatch(rf"{re.escape(order_number)}_{FILE_TYPES[kind]}_([0-9]{{14}})(?:{endings})", name)
     try:
         return match is not None and bool(datetime.datetime.strptime(match[1], "%Y%m%d%H%M%S"))
     except ValueError:

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
-from orders.attachments.check import KINDS, UNCHECKED, is_named_right
+from orders.attachments.check import FILE_TYPES, UNCHECKED, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.bpm.approvals import add_staff_record, as_done
 from orders.history.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
@@ -178,7 +178,7 @@ def _check_place(order: Order, field: str) -> None:
 def can_be_cured(order: Order) -> bool:
     """Returns True if better files let the order go on: it is held for them, and each has a name that a file can
     bear."""
-    names = {kind: getattr(order, kind) for kind in KINDS}
+    names = {kind: getattr(order, kind) for kind in FILE_TYPES}
     return why_not_waive(order) is None and all(
         is_named_right(name, order.number, kind) for kind, name in names.items() if name
     )

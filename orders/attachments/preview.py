@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.functional import Promise
 
-from orders.attachments.check import KINDS, UNCHECKED, is_named_right
+from orders.attachments.check import FILE_TYPES, UNCHECKED, is_named_right
 from orders.attachments.xlsx import ProbeError, ask
 from orders.models import Dispatch, Order
 from orders.texts.incident_texts import Cause, cause_of
@@ -46,7 +46,7 @@ def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[Name
             there=is_there(order, field),
             bad_name=not is_named_right(getattr(order, field), order.number, field),
         )
-        for field in KINDS
+        for field in FILE_TYPES
         if getattr(order, field)
     ]
 
@@ -100,7 +100,7 @@ def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]
 
 def own_name(order: Order, field: str) -> str:
     """The name of the order's own file. Raises OSError if it breaks the rule (contract 3.7)."""
-    name = getattr(order, field) if field in KINDS else ""
+    name = getattr(order, field) if field in FILE_TYPES else ""
     if not name or not is_named_right(name, order.number, field):
         raise OSError(f"{name!r} is no file of order {order.number}")
     return name

@@ -18,7 +18,7 @@ from orders.rules.content import canonical_json
 from orders.rules.steps import FIXES
 
 UNKNOWN_RECORD = "unknown_record"
-NAMED = 3
+MAX_NAMED = 3
 NOT_BILLED = Difference.Kind.NOT_BILLED.value
 BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
 """What is accepted only by this name (contract 3.9, 14): a record that is gone of an order that stands, or is live of
@@ -80,7 +80,7 @@ def unknown_shown(number: str) -> Shown:
 def told_shown(shown: Shown) -> str:
     """The first few of them, at a terminal."""
     names = sorted(f"{domain or product} ({kind}, {theirs} there)" for kind, product, domain, theirs, _fields in shown)
-    return ", ".join(names[:NAMED]) + (f" … {len(names)}" if len(names) > NAMED else "") if names else "nothing"
+    return ", ".join(names[:MAX_NAMED]) + (f" … {len(names)}" if len(names) > MAX_NAMED else "") if names else "nothing"
 
 
 def is_over(order: Order) -> bool:
@@ -153,9 +153,9 @@ def update_incident(order: Order, *, by: str, now: datetime.datetime, mail: bool
     """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
     still = list(Difference.objects.filter(job_id=order.number, state=Difference.State.OPEN).order_by("pk"))
     if still:
-        more = f" … {len(still)}" if len(still) > NAMED else ""
-        detail = ", ".join(map(_summary, still[:NAMED])) + more
-        params = {"code": "records_differ", "records": ", ".join(map(_name, still[:NAMED])) + more}
+        more = f" … {len(still)}" if len(still) > MAX_NAMED else ""
+        detail = ", ".join(map(_summary, still[:MAX_NAMED])) + more
+        params = {"code": "records_differ", "records": ", ".join(map(_name, still[:MAX_NAMED])) + more}
         about = {"partner": "bigdata", "step": "", "code": DIFFERENCE, "detail": detail, "params": params}
         open_incident(order, **about, now=now, mail=mail)
     else:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, transaction
 NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
 IN_TIME = ("in_progress", "held", "awaiting_approval", "failed")  # states that have a limit in time
-OPEN = "state IN ('due', 'retrying', 'sending')"
+STEP_IS_OPEN = "state IN ('due', 'retrying', 'sending')"
 BY_STAFF = "substr({0}, 1, 6) = 'staff:'"
 IN_TRAIL = BY_STAFF + " OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"
 
@@ -47,9 +47,9 @@ PLAIN = {
     "trail_address": ("orders_trailentry", "address, at DESC", ""),
     "journal_at": ("django_admin_log", "action_time DESC, id DESC", ""),
     "affected_since": ("orders_affectedorder", "since", ""),
-    "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", OPEN),
+    "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", STEP_IS_OPEN),
     "dispatch_ended_badly": ("orders_dispatch", "state, id DESC", "state IN ('failed', 'closed', 'undone')"),
-    "dispatch_moves": ("orders_dispatch", "order_id", f"step IN ('move_start_billing') AND {OPEN}"),
+    "dispatch_moves": ("orders_dispatch", "order_id", f"step IN ('move_start_billing') AND {STEP_IS_OPEN}"),
     "dispatch_stuck": ("orders_dispatch", "channel, order_id", "state IN ('failed', 'retrying')"),
     "billing_not_live": ("orders_billingrecord", "state, id DESC", "state <> 'live'"),
     "inbound_refused": ("orders_inboundmessage", "rsp_code, biz_code, id DESC", "rsp_code <> '00000'"),

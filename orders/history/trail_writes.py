@@ -7,7 +7,7 @@ from django.conf import settings
 from orders.history.actors import account_id_of
 from orders.models import TrailEntry
 
-BATCH = 1000
+ROWS_AT_ONCE = 1000
 
 
 def note_act(
@@ -33,6 +33,6 @@ def prune_trail(*, now: datetime.datetime) -> int:
     """
     removed, now = 0, now - datetime.timedelta(days=1)
     old = TrailEntry.objects.filter(at__lt=now - datetime.timedelta(days=settings.AUDIT_DAYS), keep_until__lt=now)
-    while batch := list(old.order_by("at").values_list("pk", flat=True)[:BATCH]):
+    while batch := list(old.order_by("at").values_list("pk", flat=True)[:ROWS_AT_ONCE]):
         removed += TrailEntry.objects.filter(pk__in=batch).delete()[0]
     return removed

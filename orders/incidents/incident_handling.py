@@ -24,7 +24,7 @@ from orders.texts.errors import NotAllowedError, check_reason
 from orders.texts.incident_texts import title_of
 
 NOT_OVER = [*UNRESOLVED, Incident.State.IGNORED]
-BATCH = 500
+ORDERS_AT_ONCE = 500
 TOLD_BY = {"emergency_act": "act_in_emergency", "emergency_login": "emergency_login"}
 """Codes of incidents that tell what somebody did alone, and the events that name who."""
 
@@ -104,8 +104,8 @@ def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: dat
     """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves."""
     parts = parts_but(incident, standing)
     for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
-        for start in range(0, len(ids), BATCH):  # databases bound the length of a list
-            AffectedOrder.objects.filter(pk__in=ids[start : start + BATCH]).update(**change)
+        for start in range(0, len(ids), ORDERS_AT_ONCE):  # databases bound the length of a list
+            AffectedOrder.objects.filter(pk__in=ids[start : start + ORDERS_AT_ONCE]).update(**change)
     return parts.number
 
 

@@ -14,7 +14,7 @@ from orders.lists.personal_data import mask_text_or_json
 from orders.models import Order
 from orders.models.notes import StaffNote
 
-SHOWN, MAX_NOTES = 5, 200
+NOTES_SHOWN, MAX_NOTES = 5, 200
 LONGEST = 1000  # characters of a note on top of a page
 
 
@@ -53,11 +53,11 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
     newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
     seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
     notes = [_note(row.at, row.by, row.account_id, row.text) for row in seen]
-    return Notes(notes[:SHOWN], notes[SHOWN:], hidden=len(seen) < len(newest), write=write)
+    return Notes(notes[:NOTES_SHOWN], notes[NOTES_SHOWN:], hidden=len(seen) < len(newest), write=write)
 
 
 def notes_of_order(order: Order, *, more: str, write: str) -> Notes:
     """The order's notes, stored as its events. Without notes, `write` is empty: the page's menu has that link."""
-    rows = order.events.filter(kind="note").order_by("-pk")[: SHOWN + 1]
+    rows = order.events.filter(kind="note").order_by("-pk")[: NOTES_SHOWN + 1]
     notes = [_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
-    return Notes(notes[:SHOWN], more=more if len(notes) > SHOWN else "", write=write if notes else "")
+    return Notes(notes[:NOTES_SHOWN], more=more if len(notes) > NOTES_SHOWN else "", write=write if notes else "")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from notifications.mail_texts import recipients_in_words
 from notifications.models import Mail, MailRule
 from notifications.recipients import Choice, choose, chosen_as
-from orders.mails.mails import ACCEPTED, KINDS
+from orders.mails.mails import ACCEPTED, KINDS_OF_DONE_STEPS
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.rules.steps import Step
@@ -108,7 +108,9 @@ def choose_for(order: Order, event: str) -> Choice:
 
 def upcoming_mails(order: Order) -> list[Upcoming]:
     """The order's mails that have no text yet, then those that its steps will cause, with whom they would go to now."""
-    written = list(order.mails.filter(Q(body="") | Q(kind__in=KINDS)).select_related("order__attribution"))
+    written = list(
+        order.mails.filter(Q(body="") | Q(kind__in=KINDS_OF_DONE_STEPS)).select_related("order__attribution")
+    )
     found = [
         Upcoming(row.kind, EVENTS.get(row.kind, row.kind), reasons_of(row), row)
         for row in written

@@ -43,7 +43,7 @@ from orders.rules.steps import PARTNERS
 from orders.texts.bpm_task import task_url
 from orders.texts.errors import OrderError
 
-SHOWN = 5
+DIFFERENCES_SHOWN = 5
 UPLOAD, KEEP_CONTACTS = "orders.upload_file", "notifications.change_contact"
 OF_CONTACTS = {"no_recipients", "recipients_refused", "bad_mail"}  # incidents of mails that contacts put right
 INSTEAD = {  # if that one is not allowed
@@ -101,7 +101,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "personal": personal,
         **_buttons(request, current(ladder), ways, tabs),
         "open": facts.open,
-        "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number and differs else [],
+        "differing": differences_of(order, still=True)[:DIFFERENCES_SHOWN] if facts.open.number and differs else [],
         "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
         "parts": [(tab, loaded), *((one, one.load(ask)) for one in tabs if one is not tab)] if whole else [],
         **loaded,

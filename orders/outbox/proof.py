@@ -65,7 +65,7 @@ class Gate:
 rules = Rules()
 known: set[tuple[str, str]] = set()  # kinds and rules that this process has seen proven
 free: set[tuple[str, ...]] = set()  # the rules under which all kinds are proven, and nothing is held
-OPEN = Gate()
+ALL_OPEN = Gate()
 
 
 def asks_proof() -> bool:
@@ -115,10 +115,10 @@ def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
     The calls in the air are read before the holds: a doubtful answer ends its call and holds in one transaction.
     """
     if not asks_proof():
-        return OPEN
+        return ALL_OPEN
     in_force = tuple(map(hash_of, CALLS))
     if in_force in free:
-        return OPEN
+        return ALL_OPEN
     take_lock(PROOF_LOCK)
     unproven = [kind for kind in CALLS if not is_proven(kind)]
     sending = Dispatch.objects.filter(state=Dispatch.State.SENDING, next_try_at__gt=now)
@@ -126,7 +126,7 @@ def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
     held = set(PartnerHold.objects.filter(ended_at=None).values_list("partner", flat=True))
     if not unproven and not held:
         free.add(in_force)
-        return OPEN
+        return ALL_OPEN
     held = set() if past_hold else held
     shut = frozenset(kind for kind in CALLS if kind in flying or PARTNER_OF[kind] in held)
     return Gate(shut, tuple(kind for kind in unproven if kind not in shut))

@@ -26,7 +26,7 @@ DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
 )
 BLOCKING = ~(DROPPED_BY_UNDO | Q(state=Dispatch.State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 GIVEN_UP_DELETION = Q(state=Dispatch.State.GIVEN_UP, undo=True)  # its order waits until its records are settled
-STEPS_AT_ONCE, BATCH = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
+STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
 NOW = Slot("now", DateTimeField())
 STOPPED = Q(state=Dispatch.State.FAILED) | Q(state=Dispatch.State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
@@ -58,7 +58,7 @@ def _parts_of_all() -> Iterator[list[int]]:
     ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
     first = random.randrange(len(ids)) if len(ids) > STEPS_AT_ONCE else 0
     ids = (ids[first:] + ids[:first])[:STEPS_AT_ONCE]
-    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+    return (ids[start : start + STEPS_A_QUERY] for start in range(0, len(ids), STEPS_A_QUERY))
 
 
 @transaction.atomic

@@ -25,7 +25,7 @@ from orders.people.owned_work import may_have_owner
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import title_of
 
-BATCH = 200
+ROWS_AT_ONCE = 200
 DONE_AFTER = datetime.timedelta(days=1)
 """So long an order keeps its owner that needs nobody any more: what fails again meanwhile is still that person's."""
 ANY = -1
@@ -63,7 +63,7 @@ def _events(prefix: str) -> dict[str, str]:
     return {what: f"{prefix}_{what}" for what in ("taken", "given", "back", "lost", "done")}
 
 
-KINDS = {
+OWNED_KINDS = {
     kind.key: kind
     for kind in (
         Kind(
@@ -101,7 +101,7 @@ KINDS = {
 
 
 def kind_of(row: Model) -> Kind:
-    return next(kind for kind in KINDS.values() if isinstance(row, kind.model))
+    return next(kind for kind in OWNED_KINDS.values() if isinstance(row, kind.model))
 
 
 def set_owner(
@@ -122,7 +122,7 @@ def set_owner(
     is taken up. Raises OwnerChangedError (somebody else has it than was seen) and NotAllowedError (it is unknown, needs
     nobody any more, or the account can't have it).
     """
-    what = KINDS[kind]
+    what = OWNED_KINDS[kind]
     with transaction.atomic():
         row = what.lock(pk)
         if row is None:
@@ -234,7 +234,7 @@ def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = ""
         raise why
     given, left = 0, list[Model]()
     with transaction.atomic():
-        for kind in KINDS.values():
+        for kind in OWNED_KINDS.values():
             for pk in list(owned_rows(kind, user).values_list("pk", flat=True)):
                 row = kind.lock(pk)
                 if row is None or row.owner_id != user.pk:
@@ -255,18 +255,18 @@ def let_go_owners(*, now: datetime.datetime) -> int:
     """For the sweep: notes what is nobody's any more since its owner no longer counts, and what is over. Returns how
     many rows it wrote. Bounded: the next sweep goes on."""
     found = 0
-    for kind in KINDS.values():
+    for kind in OWNED_KINDS.values():
         owned = kind.model._base_manager.filter(owner__isnull=False)
         lost = owned.filter(may_have_owner(kind.model)).exclude(counts(kind.model))
         found += _let_go(kind, lost, "lost", now=now)
     over = Order.objects.filter(owner__isnull=False).exclude(may_have_owner(Order))
     old = Q(state_since=None) | Q(state_since__lt=now - DONE_AFTER)
     over = over.filter(old, owner_since__lt=now - DONE_AFTER)
-    return found + _let_go(KINDS["order"], over, "done", now=now)
+    return found + _let_go(OWNED_KINDS["order"], over, "done", now=now)
 
 
 def _let_go(kind: Kind, rows: QuerySet, happened: str, *, now: datetime.datetime) -> int:
-    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:ROWS_AT_ONCE])
     for pk in ids:
         with transaction.atomic():
             row = kind.lock(pk)

@@ -10,7 +10,7 @@ from orders.outbox.billing_effects import called_after
 from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError
 
-NAMED = 5
+MAX_NAMED = 5
 
 
 def check_look(look: Look | None, now: datetime.datetime) -> None:
@@ -23,8 +23,8 @@ def check_look(look: Look | None, now: datetime.datetime) -> None:
 
 def called_too_late(domains: Collection[str]) -> dict[str, str]:
     """Returns why these records are left out, as a code with parameters."""
-    more = f" … {len(domains)}" if len(domains) > NAMED else ""
-    return {"code": "called_after", "domains": ", ".join(list(domains)[:NAMED]) + more}
+    more = f" … {len(domains)}" if len(domains) > MAX_NAMED else ""
+    return {"code": "called_after", "domains": ", ".join(list(domains)[:MAX_NAMED]) + more}
 
 
 def check_not_called(order: Order, look: Look) -> None:

@@ -19,7 +19,7 @@ from orders.models import Difference, Order, Reconciliation
 from orders.rules.content import canonical_json
 
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
-BATCH = 200
+NUMBERS_AT_ONCE = 200
 RECORD_FIELDS = ("infoType", "enterpriseId", "createTime", "cancelTime")  # for people who judge a difference
 
 
@@ -106,5 +106,5 @@ def _save_not_listed(
 
 def _batches(numbers: Iterable[str]) -> Iterator[list[str]]:
     left = iter(numbers)
-    while batch := list(itertools.islice(left, BATCH)):
+    while batch := list(itertools.islice(left, NUMBERS_AT_ONCE)):
         yield batch

@@ -42,7 +42,7 @@ NOT_BILLED = {
     BillingRecord.State.CANCELLED,
     BillingRecord.State.DELETED,
 }  # if a step that leads to these is given up, somebody may be billed
-ENDED = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
+ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan, in front of an undoing
 
 
@@ -162,7 +162,7 @@ def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, 
     """Settles the (locked) orders of given-up steps once the last has ended: they say only what they did."""
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
-        if order.undo_since or order.kind == Order.Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
+        if order.undo_since or order.kind == Order.Kind.ACTIVATION or steps.exclude(state__in=ENDED_STEPS).exists():
             continue
         trial = order.trial or order
         lock_line(trial)

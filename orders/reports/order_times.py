@@ -34,7 +34,7 @@ BEFORE_A_TRY = {
     Attempt.Outcome.NOT_UNDERSTOOD: Why.RETRY,
     Attempt.Outcome.HELD: Why.HOLD,
 }
-LEFT = (Dispatch.State.WAITING, Dispatch.State.DUE, Dispatch.State.RETRYING)
+NOT_ENDED = (Dispatch.State.WAITING, Dispatch.State.DUE, Dispatch.State.RETRYING)
 GATES = {Dispatch.Gate.APPROVAL: Why.APPROVAL, Dispatch.Gate.START: Why.START}
 
 
@@ -70,7 +70,7 @@ def times_of(order: Order, *, now: Moment) -> list[Stretch]:
             why = Why.LEASE if attempt.outcome == Attempt.Outcome.LOST else Why.PARTNER
             found.append(Stretch(max(at, attempt.started_at), ends, why, Step(step.step), attempt))
         at = max(at, ends)
-    left = order.dispatches.current().filter(blocking=True, state__in=LEFT).order_by("position", "pk")
+    left = order.dispatches.current().filter(blocking=True, state__in=NOT_ENDED).order_by("position", "pk")
     if step := left.defer("payload").first():
         found += _wait(at, now, step, before.get(step.pk), held, pauses)
     return found

@@ -25,7 +25,7 @@ class Kind:
     steps: Q | None
 
 
-KINDS = [
+LOST_KINDS = [
     Kind(
         _("Processes in BPM that are not confirmed here"),
         _("Nothing by itself: BPM may have the process already. Each goes out only when a person resends the order."),

@@ -18,7 +18,7 @@ from orders.rules.content import unicode_form
 from orders.rules.search_pieces import folded
 from orders.search.piece_index import add_customers
 
-BATCH = 100  # orders of a transaction
+ORDERS_A_TRANSACTION = 100  # orders of a transaction
 DOMAINS, MAX_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
 # Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
 ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
@@ -75,12 +75,14 @@ def _index_changed(progress: TextProgress, now: datetime.datetime) -> int:
     last = rows.aggregate(last=Max("pk"))["last"]
     if last is None:
         return 0
-    changed = list(rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id", "kind")[:BATCH])
+    changed = list(
+        rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id", "kind")[:ORDERS_A_TRANSACTION]
+    )
     left = {order for _event, order, _kind in changed}
     _leave_places({order for _event, order, kind in changed if kind == MOVED})
     while left:
         left -= {row.pk for row in _index(Order.objects.filter(pk__in=left))}
-    _note(progress, events=last if len(changed) < BATCH else changed[-1][0])
+    _note(progress, events=last if len(changed) < ORDERS_A_TRANSACTION else changed[-1][0])
     return len(changed)
 
 
@@ -101,7 +103,7 @@ def _index_older(progress: TextProgress, now: datetime.datetime) -> int:
 
 def _note_texts(progress: TextProgress, now: datetime.datetime) -> int:
     """The texts of customers that a version before has made."""
-    customers = list(Customer.objects.filter(texts=None).order_by("pk")[:BATCH])
+    customers = list(Customer.objects.filter(texts=None).order_by("pk")[:ORDERS_A_TRANSACTION])
     if not customers:
         return 0
     texts = {row.pk: [row.pk] for row in customers}
@@ -127,7 +129,7 @@ def _not_indexed() -> QuerySet[Order]:
 
 def _index(rows: QuerySet[Order]) -> list[Order]:
     """Indexes the first rows, at most BATCH, and returns them. The row that says so is the last one of each."""
-    orders = _first_few(list(rows.only(*READ)[:BATCH]))
+    orders = _first_few(list(rows.only(*READ)[:ORDERS_A_TRANSACTION]))
     _index_domains(orders)
     with transaction.atomic():
         _keep_customers(orders)

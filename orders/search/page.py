@@ -158,7 +158,7 @@ def _people_hits(rows: Iterable) -> list[Hit]:
     ]
 
 
-KINDS = [
+FOUND_KINDS = [
     Kind(gettext_lazy("Orders"), (SEE_ORDERS,), _in_orders(find.find_orders), _order_hits),
     Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
          lambda term, user, most: find.find_customers(
@@ -199,7 +199,7 @@ def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
 
 def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
     groups = []
-    for kind in KINDS:
+    for kind in FOUND_KINDS:
         if request.user.has_perms(kind.rights):
             found = kind.search(term, request.user, most)
             if kind.by_people and found.rows:

@@ -10,8 +10,8 @@ from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import PARTNERS
 
-KINDS = {Order.Kind.TRIAL: "trial", Order.Kind.CHANGE: "trial change", Order.Kind.ACTIVATION: "activation"}
-NAMED = 5
+ORDER_KINDS = {Order.Kind.TRIAL: "trial", Order.Kind.CHANGE: "trial change", Order.Kind.ACTIVATION: "activation"}
+MAX_NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
@@ -27,7 +27,7 @@ def _waits_in_line(order: Order) -> list[str]:
         ahead = in_front_of(row)
         others = [_step_of(other) for other in ahead if other.order_id != order.pk]
         if others or not ahead:
-            return others[:NAMED] or list(filter(None, [_gate_waits_for(row, order)]))
+            return others[:MAX_NAMED] or list(filter(None, [_gate_waits_for(row, order)]))
     return []
 
 
@@ -54,7 +54,7 @@ def _step_of(row: Dispatch) -> str:
 
 
 def _name_of(order: Order) -> str:
-    return f"{KINDS[order.kind]} {order.number}"
+    return f"{ORDER_KINDS[order.kind]} {order.number}"
 
 
 def _gate_waits_for(row: Dispatch, order: Order) -> str:

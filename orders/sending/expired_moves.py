@@ -21,8 +21,8 @@ from orders.sending.record import note_losses
 from orders.start_day.move_outcomes import settle_move
 from orders.start_day.move_start import is_over
 
-OPEN = Q(Among("state", "due", "retrying", "sending"))  # as in `dispatch_due` (orders/models/dispatch.py)
-UNDER_WAY = OPEN & Q(Among("step", Step.MOVE_START.value))
+STEP_IS_OPEN = Q(Among("state", "due", "retrying", "sending"))  # as in `dispatch_due` (orders/models/dispatch.py)
+UNDER_WAY = STEP_IS_OPEN & Q(Among("step", Step.MOVE_START.value))
 """As in `dispatch_moves` (orders/db/indexes.py)."""
 NOT_BEGUN = Q(state=Dispatch.State.DUE, attempts=0)
 WRITTEN = ["state", "lease_token", "next_try_at", "definite", "may_have_acted", "unanswered_at", "lost"]
@@ -60,7 +60,7 @@ def ask_starts(*, last_order: int, last_event: int, now: datetime.datetime) -> i
     `last_order` and `last_event` are those of the current timeline.
     """
     rows = Dispatch.objects.current().filter(step=Step.CANCEL_TRIAL, gate=Dispatch.Gate.START, undo=False, repeat=False)
-    rows = rows.filter(OPEN, NOT_BEGUN, order_id__lte=last_order, order__undo_since=None).order_by("pk")
+    rows = rows.filter(STEP_IS_OPEN, NOT_BEGUN, order_id__lte=last_order, order__undo_since=None).order_by("pk")
     found = [row for row in rows.select_related("order").defer("payload") if _is_to_ask(row, last_event)]
     return sum(_ask_start(row.pk, last_event, now) for row in found)
 

@@ -12,7 +12,7 @@ from orders.outbox.proof import START, rules
 from orders.rules.steps import STEPS, Effect, Step, call_name, channels_of
 from orders.sending.record import record_read_again
 
-MOST = 1000  # answers of which it is listed what they mean now
+MAX_ANSWERS = 1000  # answers of which it is listed what they mean now
 LOOKS = {Effect.ASK, Effect.VERIFY}  # their answers hold rows, not a success
 
 
@@ -43,7 +43,7 @@ def read_otherwise() -> list[ReadOtherwise]:
     found: dict[int, ReadOtherwise | None] = {}
     for steps, kinds in ((doubts, {}), (undone, {"kind": START})):
         rows = KeptAnswer.objects.filter(attempt__dispatch__in=steps, **kinds).select_related("attempt")
-        for row in rows.order_by("-pk")[:MOST] if rules.read else ():
+        for row in rows.order_by("-pk")[:MAX_ANSWERS] if rules.read else ():
             meaning, _process = rules.read(row)
             said = ReadOtherwise(row.order, row.call, row.read, meaning) if meaning != row.read else None
             found.setdefault(row.attempt.dispatch_id, said)  # the last answer of a step counts

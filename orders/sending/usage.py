@@ -15,7 +15,7 @@ from orders.rules.steps import Phase
 from orders.texts.errors import NotAllowedError
 
 LIMIT = 1e300
-BATCH = 500
+ORDERS_AT_ONCE = 500
 
 
 def usage_rows(trial_id: int, rows: list[dict], now: datetime.datetime) -> list[TrialUsage]:
@@ -62,9 +62,9 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     about = {"reason": reason} if reason else {}
     asked = 0
     waiting = list(trials.exclude(pk__in=busy.values("order_id")).values_list("pk", flat=True))
-    for start in range(0, len(waiting), BATCH):
+    for start in range(0, len(waiting), ORDERS_AT_ONCE):
         with transaction.atomic():
-            locked = lock_orders(waiting[start : start + BATCH])
+            locked = lock_orders(waiting[start : start + ORDERS_AT_ONCE])
             taken = set(busy.filter(order__in=locked).values_list("order_id", flat=True))  # by others, meanwhile
             batch = [trial for pk, trial in locked.items() if pk not in taken]
             enqueue(build_step(trial, step, now=now, due=True, position=Phase.AFTER, plan=1) for trial in batch)

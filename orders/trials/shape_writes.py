@@ -19,7 +19,7 @@ from orders.rules.steps import Step
 from orders.rules.trial_shape import Shape, fold
 from orders.trials.shape_reads import entries_of, shape_of
 
-ENDED = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.UNDONE]
+FINISHED_STEPS = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.UNDONE]
 CONVERTIBLE = {Order.State.TRIALING, Order.State.IN_PROGRESS, Order.State.FAILED, Order.State.ENDED}
 CLAIMED = Prepared(
     lambda: (
@@ -117,7 +117,7 @@ def _is_made(trial: Order) -> bool:
     """Returns True if all steps that make the trial's records have ended."""
     steps = trial.dispatches.current().filter(step=Step.CREATE_TRIAL, undo=False, repeat=False)
     states = list(steps.values_list("state", flat=True))
-    return bool(states) and all(state in ENDED for state in states)
+    return bool(states) and all(state in FINISHED_STEPS for state in states)
 
 
 def _is_taken_over(trial: Order) -> bool:

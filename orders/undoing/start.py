@@ -24,7 +24,7 @@ from orders.trials.shape_writes import reshape
 from orders.undoing.late import end_question
 from orders.undoing.plan import plan_undo
 
-OPEN = Attempt.Outcome.OPEN
+OPEN_ATTEMPT = Attempt.Outcome.OPEN
 STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, DEPENDENCY_GONE]  # a withdrawal does not end these: books may be wrong
 
 
@@ -139,7 +139,7 @@ def close_abandoned(*, now: datetime.datetime) -> int:
     ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
     if not ids:
         return 0
-    lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN)
+    lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN_ATTEMPT)
     lost.update(
         outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone or planned anew"
     )

@@ -18,7 +18,7 @@ from integrations.sandbox.store import Store
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
 from orders.history.states import may_move
-from orders.mails.mails import ACCEPTED, KINDS
+from orders.mails.mails import ACCEPTED, KINDS_OF_DONE_STEPS
 from orders.models import (
     AffectedOrder,
     BillingRecord,
@@ -257,7 +257,7 @@ def mails_are_told(books: Books) -> Iterator[str]:
         if order.held_because and not counts[order.pk, Dispatch.Step.MAIL_HELD]:
             yield f"{order.number} is held, and nobody was mailed"
     for (order, kind), number in counts.items():
-        if kind in KINDS and number > 1:
+        if kind in KINDS_OF_DONE_STEPS and number > 1:
             yield f"{books.orders[order].number} has {number} {kind}"
 
 

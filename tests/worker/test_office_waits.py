@@ -78,7 +78,7 @@ def test_a_drain_that_leaves_steps_indexes_nothing(ran, monkeypatch):
 
 def test_indexing_ends_when_a_step_comes_due(monkeypatch, clock):
     make.OrderFactory.create_batch(3)
-    monkeypatch.setattr(search_index, "BATCH", 1)
+    monkeypatch.setattr(search_index, "ORDERS_A_TRANSACTION", 1)
     real = search_index._index
 
     def index(rows):

@@ -42,7 +42,7 @@ from orders.texts.errors import OrderError
 
 STOP = "orders.stop_bulkrun"
 BUSY = BulkRun.UNFINISHED
-SHOWN = 50
+REFUSED_SHOWN = 50
 FailedFilter = word_filter(
     "undone",
     _("not carried out"),
@@ -193,7 +193,7 @@ def said(run: BulkRun) -> str:
 
 
 def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
-    items = list(run.items.filter(state=BulkItem.State.FAILED).order_by("target")[:SHOWN])
+    items = list(run.items.filter(state=BulkItem.State.FAILED).order_by("target")[:REFUSED_SHOWN])
     act = BULK_ACTS[run.act]
     found = rows_for(act, user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
     return [

@@ -13,7 +13,7 @@ from orders.order_words.error_details import of_step
 from orders.texts.incident_texts import Cause, cause_of
 
 BUSY = [Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING]
-SHOWN = 50
+ORDERS_SHOWN = 50
 MAX_ORDERS = 10_000  # orders that are looked at, the first that the run has carried out
 
 
@@ -47,8 +47,8 @@ def outcome_of_resend(run: BulkRun, user) -> Outcome:
     again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=Dispatch.State.FAILED)
     waiting = _orders(steps.filter(~Exists(again), state__in=BUSY), user)
     bad, busy, all_of_them = failed.count(), waiting.count(), min(run.done, MAX_ORDERS)
-    shown = list(failed[:SHOWN])
-    shown += list(waiting[: SHOWN - len(shown)])
+    shown = list(failed[:ORDERS_SHOWN])
+    shown += list(waiting[: ORDERS_SHOWN - len(shown)])
     looked_at = MAX_ORDERS if run.done > MAX_ORDERS else 0
     return Outcome(max(0, all_of_them - bad - busy), bad, busy, _described(shown), looked_at)
 

@@ -33,7 +33,7 @@ DRAFT_KEPT = datetime.timedelta(hours=1)
 ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
-BATCH = 100
+ROWS_A_PART = 100
 SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
 MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
@@ -203,7 +203,7 @@ def carry_out(
     until = time.monotonic() + seconds
     try:
         with noted_in_events(run=row.pk):
-            while targets := list(_waiting(row).order_by("target").values_list("target", flat=True)[:BATCH]):
+            while targets := list(_waiting(row).order_by("target").values_list("target", flat=True)[:ROWS_A_PART]):
                 for target in targets:
                     if time.monotonic() > until or stop():
                         # The next row was not tried, so this claim does not count as an attempt for it.
@@ -336,7 +336,7 @@ def remove_old_items(*, now: datetime.datetime) -> int:
     old.update(items_kept=False)  # so that none is continued
     drafts = Q(state=BulkRun.State.DRAFT) & (Q(finished_at__isnull=False) | Q(created_at__lt=now - DRAFT_KEPT))
     left = BulkRun.objects.filter(drafts | Q(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False))
-    for row in left.order_by("pk")[:BATCH]:
+    for row in left.order_by("pk")[:ROWS_A_PART]:
         items = row.items.order_by("target").values_list("pk", flat=True)
         while some := list(items[:REMOVED_AT_ONCE]):
             removed += BulkItem.objects.filter(pk__in=some).delete()[0]

@@ -28,7 +28,7 @@ from orders.people.owned_work import is_nobodys, is_of
 from orders.rules.local_time import SHANGHAI
 from orders.texts.incident_texts import title_of
 
-NAMED = 5
+MAX_NAMED = 5
 GRACE = datetime.timedelta(minutes=2)
 """What happened is looked at so much later: by then the transaction is over that wrote it."""
 HELD_CODES = [value for value in Order.Held.values if value]
@@ -117,7 +117,7 @@ def red_facts(
     numbers = [orders.count(), incidents.count()]
     if not any(numbers):
         return None
-    return {"number": sum(numbers), "lines": [*_lines(orders, now), *_lines(incidents, now)][: 2 * NAMED]}
+    return {"number": sum(numbers), "lines": [*_lines(orders, now), *_lines(incidents, now)][: 2 * MAX_NAMED]}
 
 
 def turned_red(
@@ -155,12 +155,12 @@ def _lines(rows: QuerySet, now: datetime.datetime) -> list[str]:
     first = OLDEST[rows.model]
     rows = rows.order_by(first, "pk")
     if rows.model is Order:
-        found = list(rows.only("number", "kind", "state", "state_since", "attribution", "held_because")[:NAMED])
+        found = list(rows.only("number", "kind", "state", "state_since", "attribution", "held_because")[:MAX_NAMED])
         mark_overtime(found, now=now)
         return [_line(row, _order_words(row)) for row in found]
     if rows.model is Incident:
-        return [_line(row, [title_of(row.code, row.words), row.get_state_display()]) for row in rows[:NAMED]]
-    return [_line(row, [row.job_id, row.get_kind_display()]) for row in rows[:NAMED]]
+        return [_line(row, [title_of(row.code, row.words), row.get_state_display()]) for row in rows[:MAX_NAMED]]
+    return [_line(row, [row.job_id, row.get_kind_display()]) for row in rows[:MAX_NAMED]]
 
 
 def _order_words(order: Order) -> Iterable[Any]:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from notifications.models import Mail
-from orders.attachments.check import KINDS
+from orders.attachments.check import FILE_TYPES
 from orders.attachments.preview import own_file
 from orders.history.actors import actor_of
 from orders.lists.personal_data import mask_members, mask_text_or_json, may_open
@@ -173,7 +173,7 @@ def _event(row, mask: Callable[[str], str]) -> str:
 
 
 def _files(order: Order) -> Iterator[Entry]:
-    for field in KINDS:
+    for field in FILE_TYPES:
         name = getattr(order, field)
         try:
             with own_file(order, field) as handle:

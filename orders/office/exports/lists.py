@@ -24,7 +24,7 @@ from orders.office.exports.service import Table
 from orders.texts.errors import ExportError
 
 PERMISSION = "orders.export_list"
-BATCH = 500  # rows that are read at a time
+ROWS_READ_AT_ONCE = 500  # rows that are read at a time
 LARGE = {"content", "body", "hint", "answer", "payload"}
 """Fields with whole messages. A method of an admin must not read one; a column that shows one is the field itself."""
 
@@ -112,8 +112,8 @@ class ExportedList:
         PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
         large = LARGE.intersection(field.name for field in self.changelist.opts.concrete_fields).difference(names)
         rows = self.model_admin.get_queryset(self.changelist.request).defer(*large)
-        for start in range(0, len(ids), BATCH):
-            batch = list(ids[start : start + BATCH])
+        for start in range(0, len(ids), ROWS_READ_AT_ONCE):
+            batch = list(ids[start : start + ROWS_READ_AT_ONCE])
             found = {row.pk: row for row in self.changelist.apply_select_related(rows).filter(pk__in=batch)}
             kept = [found[pk] for pk in batch if pk in found]
             self.changelist.add_facts(kept)

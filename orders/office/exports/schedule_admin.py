@@ -31,7 +31,7 @@ from orders.office.exports.schedules import delete_schedule, run_schedule, switc
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError, OrderError
 
-SHOWN = 20
+EXPORTS_SHOWN = 20
 
 
 @register_list(
@@ -105,7 +105,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            runs = [(row, say_why(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
+            runs = [(row, say_why(row.error)) for row in obj.exports.order_by("-pk")[:EXPORTS_SHOWN]]
             last = runs[0][0] if runs else None
             failed = (obj.off_why or (last.error if last and last.state == Export.State.FAILED else {})).get("code", "")
             people = obj.recipients.order_by("pk")
