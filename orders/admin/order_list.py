@@ -67,13 +67,14 @@ from orders.trials.shape_reads import is_ending, shape_row
 
 STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 HAS_STOPPED = Among("state", *STOPPED)  # as in `dispatch_stuck` (orders/db/indexes.py)
+# states of an activation
 NOT_LIVE = [
     Order.State.IN_PROGRESS,
     Order.State.HELD,
     Order.State.AWAITING_APPROVAL,
     Order.State.SCHEDULED,
     Order.State.FAILED,
-]  # states of an activation
+]
 IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # as in `order_not_live`
 STARTING = [
     Order.State.IN_PROGRESS,

@@ -24,12 +24,13 @@ from orders.trials.shape_reads import is_meant, meant_of
 
 NOT_MEANT = Difference.Kind.NOT_MEANT
 SERVED = {Order.State.ACTIVE, Order.State.SCHEDULED}
+# a trial's records were made
 MADE = {
     Order.State.TRIALING,
     Order.State.CONVERTED,
     Order.State.ENDED,
     Order.State.WITHDRAWN,
-}  # a trial's records were made
+}
 LIVE, MISSING = "live", "missing"
 SEEN = {BillingRecord.State.LIVE: LIVE, BillingRecord.State.CANCELLED: "cancelled"}
 

@@ -168,9 +168,8 @@ def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: 
         if why := why_not_attribute(order):
             raise why
         order.attribution_id = letters
-        order.followers.filter(state=Order.State.HELD, attribution=None).update(
-            attribution=letters
-        )  # shown with the trial
+        # shown with the trial
+        order.followers.filter(state=Order.State.HELD, attribution=None).update(attribution=letters)
         add_event(order, "attribution_chosen", by=by, now=now, letters=letters, reason=reason)
         settle_again(order, now=now, by=by)
         wake()

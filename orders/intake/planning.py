@@ -150,7 +150,7 @@ def _held_for_number(content: OrderContent, plan: Plan, number: int, most: int) 
 
 
 def _decide_trial(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> str:
-    plan.shape = after(Shape(), _said(content, 0))
+    plan.shape = after(Shape(), _change_request(content, 0))
     plan.fields["attribution_id"] = content.attribution or facts.attribution
     if not plan.fields["attribution_id"]:
         return Order.Held.ATTRIBUTION_UNKNOWN
@@ -159,7 +159,7 @@ def _decide_trial(content: OrderContent, plan: Plan, facts: Facts, now: datetime
     return Order.Held.NOT
 
 
-def _said(content: OrderContent, number: int) -> ChangeRequest:
+def _change_request(content: OrderContent, number: int) -> ChangeRequest:
     return ChangeRequest(
         number=number, domains=content.domains or None, service=content.service_type, end=content.biz_end
     )
@@ -217,7 +217,7 @@ def _decide_change(content: OrderContent, plan: Plan, facts: Facts, now: datetim
 def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> None:
     """Works out what the change leads to, and with that which steps it has."""
     trial, before = facts.trial, facts.shape
-    plan.shape = shape = after(before, _said(content, facts.change_number))
+    plan.shape = shape = after(before, _change_request(content, facts.change_number))
     plan.fields = _copied(trial, (*FROM_TRIAL, "prod_type", "billing_method")) | {
         "change_number": facts.change_number,
         "in_effect": True,

@@ -141,14 +141,14 @@ def _read(place: str, keys: list[_Key]) -> list | None:
         return None
     if not isinstance(values, list) or len(values) != len(keys):
         return None
-    return [_moment(value) for value in values] if all(map(_is_plain, values)) else None
+    return [_time_value(value) for value in values] if all(map(_is_plain, values)) else None
 
 
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, int | float | str)
 
 
-def _moment(value: object) -> object:
+def _time_value(value: object) -> object:
     """Moments and days are texts in an address."""
     if not isinstance(value, str):
         return value
@@ -160,12 +160,12 @@ def _moment(value: object) -> object:
 
 
 def _next(rows: QuerySet, keys: list[_Key], values: list, fields: tuple[str, ...]) -> Model | None:
-    order = [_said(key) for key in keys]
+    order = [_ordering_of(key) for key in keys]
     found = rows.filter(_behind(keys, values)).order_by(*order).select_related(None).only("pk", *fields)[:PLANNED]
     return next(iter(found), None)
 
 
-def _said(key: _Key) -> OrderBy:
+def _ordering_of(key: _Key) -> OrderBy:
     last, first = (key.empty_last, not key.empty_last) if key.may_be_empty else (None, None)
     return OrderBy(F(key.name), descending=key.falls, nulls_last=last or None, nulls_first=first or None)
 

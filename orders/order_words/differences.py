@@ -104,7 +104,7 @@ def tone_of(row: Difference, order: Order | None) -> str:
 
 
 def life_of(row: Difference) -> list[str]:
-    sentences = [_("Found %(at)s") % {"at": _moment(row.found_at)}]
+    sentences = [_("Found %(at)s") % {"at": _time_words(row.found_at)}]
     if row.fix:
         sentences.append(_fixing(row))
     elif row.state == Difference.State.OPEN and row.detail.get("left"):
@@ -118,7 +118,7 @@ def life_of(row: Difference) -> list[str]:
         text = _("Settled by their answer %(at)s") if settled else _("Not found any more %(at)s, compared by %(who)s")
         sentences.append(text % _closing(row))
     if row.checked_at:
-        sentences.append(_("Checked again %(at)s") % {"at": _moment(row.checked_at)})
+        sentences.append(_("Checked again %(at)s") % {"at": _time_words(row.checked_at)})
     elif _is_fixed(row):
         sentences.append(_("Not checked again yet: the next comparison does"))
     return sentences
@@ -129,7 +129,7 @@ def _fixing(row: Difference) -> str:
         "who": actor_of(row.reconciliation.by)[0],
         "step": Dispatch.Step(row.fix.step).label,
         "state": Dispatch.State(row.fix.state).label,
-        "at": _moment(row.closed_at),
+        "at": _time_words(row.closed_at),
     }
     if _is_fixed(row):
         return _("Put right %(at)s, set going by %(who)s: %(step)s") % facts
@@ -141,8 +141,8 @@ def _is_fixed(row: Difference) -> bool:
 
 
 def _closing(row: Difference) -> dict:
-    return {"who": actor_of(row.closed_by, at=row.closed_at)[0], "at": _moment(row.closed_at), "why": row.reason}
+    return {"who": actor_of(row.closed_by, at=row.closed_at)[0], "at": _time_words(row.closed_at), "why": row.reason}
 
 
-def _moment(at) -> str:
+def _time_words(at) -> str:
     return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else ""

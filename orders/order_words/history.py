@@ -224,7 +224,7 @@ def describe(row: OrderEvent) -> Told:
     """An event in words, masked; a kind without words keeps its name."""
     data = row.data if isinstance(row.data, dict) else {}
     if row.kind in {START_MOVED, MOVE_ASKED}:
-        data = data | {name: _moment(data.get(name)) for name in ("old", "new")}
+        data = data | {name: _time_words(data.get(name)) for name in ("old", "new")}
     who, person = actor_of(row.actor, row.account_id, row.at)
     words = MANY_RESENT if row.kind == "resend" and "steps" not in data else WORDS.get(row.kind, row.kind)
     what = mask_text(str(words) % _Facts(data))
@@ -271,7 +271,7 @@ class _Facts(dict):
         return len(self.get("domains", [])) > MAX_NAMES
 
 
-def _moment(text: str | None) -> str:
+def _time_words(text: str | None) -> str:
     return f"{datetime.datetime.fromisoformat(text).astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if text else ""
 
 

@@ -38,10 +38,11 @@ from orders.undoing.plan import build_restore_steps
 from orders.undoing.start import begin_undo
 from orders.undoing.trial_ends import WAITS_FOR_CLAIM, release_claim
 
+# if a step that leads to these is given up, somebody may be billed
 NOT_BILLED = {
     BillingRecord.State.CANCELLED,
     BillingRecord.State.DELETED,
-}  # if a step that leads to these is given up, somebody may be billed
+}
 ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan, in front of an undoing
 

@@ -174,7 +174,9 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
     differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]
     if not differs or order.held_because:
         return
-    parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
+    parts = [
+        {"code": DIFFERS[name], "there": _value_words(known[name]), "here": _value_words(new[name])} for name in differs
+    ]
     detail = "; ".join(say_why_in_english(part) for part in parts)
     about: dict = {"partner": "bpm", "step": Step.START_BPM, "code": PROCESS_DIFFERS}
     open_incident(order, **about, detail=detail, params={"parts": parts}, now=now)
@@ -184,7 +186,7 @@ def _shape(value: str | list[str]) -> str | set[str]:
     return set(map(domain_key, value)) if isinstance(value, list) else value
 
 
-def _said(value: str | list[str]) -> str:
+def _value_words(value: str | list[str]) -> str:
     if isinstance(value, list):
         return ", ".join(value[:20]) + (f" and {len(value) - 20} more" if len(value) > 20 else "")
     return value or AT_ONCE

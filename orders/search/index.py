@@ -65,7 +65,7 @@ def _index_new(progress: TextProgress, now: datetime.datetime) -> int:
     done = _index(_not_indexed().filter(pk__gt=progress.orders).order_by("pk"))
     if not done:
         settled = Order.objects.filter(pk__gt=progress.orders, received_at__lt=now - ORDERS_SETTLED)
-        _note(progress, orders=settled.aggregate(last=Max("pk"))["last"])
+        _save_progress(progress, orders=settled.aggregate(last=Max("pk"))["last"])
     return len(done)
 
 
@@ -82,7 +82,7 @@ def _index_changed(progress: TextProgress, now: datetime.datetime) -> int:
     _leave_places({order for _event, order, kind in changed if kind == MOVED})
     while left:
         left -= {row.pk for row in _index(Order.objects.filter(pk__in=left))}
-    _note(progress, events=last if len(changed) < ORDERS_A_TRANSACTION else changed[-1][0])
+    _save_progress(progress, events=last if len(changed) < ORDERS_A_TRANSACTION else changed[-1][0])
     return len(changed)
 
 
@@ -97,7 +97,7 @@ def _index_older(progress: TextProgress, now: datetime.datetime) -> int:
     if not progress.older:
         return 0
     done = _index(_not_indexed().filter(pk__lt=progress.older).order_by("-pk"))
-    _note(progress, older=min((row.pk for row in done), default=0))
+    _save_progress(progress, older=min((row.pk for row in done), default=0))
     return len(done)
 
 
@@ -116,7 +116,7 @@ def _note_texts(progress: TextProgress, now: datetime.datetime) -> int:
     return len(customers)
 
 
-def _note(progress: TextProgress, **place: int | None) -> None:
+def _save_progress(progress: TextProgress, **place: int | None) -> None:
     [(name, value)] = place.items()
     if value is not None and value != getattr(progress, name):
         setattr(progress, name, value)

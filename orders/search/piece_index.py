@@ -12,11 +12,12 @@ from django.db.models import Q, QuerySet
 from orders.models import Order, SearchPiece
 from orders.rules.search_pieces import Lookup, pieces_of, whole_piece
 
+# a shorter ASCII term is found as a whole
 EVERY = {
     SearchPiece.Kind.NUMBER: 3,
     SearchPiece.Kind.CUSTOMER: 3,
     SearchPiece.Kind.DOMAIN: 4,
-}  # a shorter ASCII term is found as a whole
+}
 # bulk_create takes four times as long for so many small rows.
 ADD = (
     f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"

@@ -150,7 +150,7 @@ def _claim_due(
                 if error.code == NOT_WANTED:
                     unwanted.append(row.pk)
                 else:
-                    over.append(Outcome.of(work(""), Attempt.Outcome.REFUSED, **_said(error)))
+                    over.append(Outcome.of(work(""), Attempt.Outcome.REFUSED, **_error_params(error)))
             else:
                 works.append(work(json.dumps(payload, ensure_ascii=False) if payload else ""))
         update_rows(rows, [*CLAIMED, *WRITTEN])
@@ -264,7 +264,7 @@ def _payload(row: Mail) -> dict:
     return payload
 
 
-def _said(error: MailError) -> dict:
+def _error_params(error: MailError) -> dict:
     return {"code": error.code, "message": str(error), "params": error.params}
 
 

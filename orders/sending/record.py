@@ -95,9 +95,8 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
         keep_answer(row, outcomes[pk], now)
         if row.state == Dispatch.State.FAILED and _is_looked_up(row, outcomes[pk]):
             settle_by_books(row, outcomes[pk], now=now)
-        if (
-            outcomes[pk].result != Attempt.Outcome.HANDED_BACK
-        ):  # a step that was handed back was not called, so nothing is known
+        # a step that was handed back was not called, so nothing is known
+        if outcomes[pk].result != Attempt.Outcome.HANDED_BACK:
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
     note_proofs(rows.values(), outcomes, now=now, by=by)

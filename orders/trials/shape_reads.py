@@ -34,7 +34,7 @@ def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[
     found: dict[int, list[Entry]] = {pk: [] for pk in trials}
     for row in rows:
         listed = tuple(names[row["pk"]]) if row["pk"] in listing else None
-        found[row["trial_id"] or row["pk"]].append(_said(row, listed))
+        found[row["trial_id"] or row["pk"]].append(_change_request(row, listed))
     for trial, number, kind, day in TrialEnd.objects.filter(trial__in=trials).values_list(
         "trial_id", "number", "kind", "ends_on"
     ):
@@ -43,7 +43,7 @@ def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[
     return found
 
 
-def _said(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
+def _change_request(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
     """Returns the message of a trial or change, without what staff gave up of it."""
     own, gone = row["kind"] == Order.Kind.TRIAL, row["given_up"] or {}
     service = (own or "service_type" in row["given"]) and not gone.get("service")
@@ -61,7 +61,7 @@ def said_by(order: Order, domains: Iterable[str], number: int) -> ChangeRequest:
     """Returns the message of an order that is being planned. `domains` are those of its message."""
     row = {name: getattr(order, name) for name in SHAPED_BY} | {"change_number": number}
     listed = tuple(domains) if order.kind == Order.Kind.TRIAL or "domains" in order.given else None
-    return _said(row, listed)
+    return _change_request(row, listed)
 
 
 def read_shape(kept: TrialShape) -> Shape:

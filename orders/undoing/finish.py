@@ -59,9 +59,8 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
         undone.current().exclude(step=Step.ASK_BILLING).update(state=Dispatch.State.UNDONE)
         if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
             failed = order.dispatches.filter(state=Dispatch.State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
-            failed.filter(repeat=False).current().update(
-                state=Dispatch.State.UNDONE
-            )  # nobody who proceeds on it waits for them
+            # nobody who proceeds on it waits for them
+            failed.filter(repeat=False).current().update(state=Dispatch.State.UNDONE)
         give_ending(order, order.undo_to, now=now, by=by)
     if not given_up_undoing(order).exists():
         _set_free(order, now, by)

@@ -100,9 +100,8 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
     order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
-    order.billing_records.filter(state=BillingRecord.State.TO_SEND).update(
-        state=BillingRecord.State.DELETED
-    )  # planning anew resets them
+    # planning anew resets them
+    order.billing_records.filter(state=BillingRecord.State.TO_SEND).update(state=BillingRecord.State.DELETED)
     if ending == Order.State.WITHDRAWN:
         close_troubles(order, now=now, by=by, but=STILL_WRONG)
 

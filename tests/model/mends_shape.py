@@ -55,7 +55,12 @@ def _of_the_fold() -> dict[str, Mend]:
     from orders.trials import shape_reads
     from orders.trials import shape_writes as keeping
 
-    said, entries_of, listed, plan_of = shape_reads._said, shape_reads.entries_of, folding._listed, planning.plan_order
+    said, entries_of, listed, plan_of = (
+        shape_reads._change_request,
+        shape_reads.entries_of,
+        folding._listed,
+        planning.plan_order,
+    )
     readers, content_of = (shape_reads, keeping, giving_up), facts.content_of
 
     def says_all(row, domains):
@@ -99,7 +104,7 @@ def _of_the_fold() -> dict[str, Mend]:
     return {
         # A change copies service and end of what stood before, and keeps them.
         "19 each says only what its message gives": Mend(
-            both(put("_said", says_all, shape_reads), put("content_of", content_says_all, holds, reopening))
+            both(put("_change_request", says_all, shape_reads), put("content_of", content_says_all, holds, reopening))
         ),
         # The fold adds the list's domains, and takes none away.
         "19 the list says of every domain": Mend(put("_listed", adds, folding)),
@@ -165,7 +170,7 @@ def _of_given_up() -> dict[str, Mend]:
     from orders.rules.trial_shape import NOT_HELD, after
     from orders.trials import shape_reads
 
-    said_by_row, effective_part = shape_reads._said, giving_up.effective_part
+    said_by_row, effective_part = shape_reads._change_request, giving_up.effective_part
     begin_undo, build_restore_steps = giving_up.begin_undo, giving_up.build_restore_steps
 
     def says_the_whole(row, domains):
@@ -193,7 +198,7 @@ def _of_given_up() -> dict[str, Mend]:
 
     return {
         # The fold takes the whole message of what was given up.
-        "19 given up says nothing about what it did not do": Mend(put("_said", says_the_whole, shape_reads)),
+        "19 given up says nothing about what it did not do": Mend(put("_change_request", says_the_whole, shape_reads)),
         # A given-up change's end, or service, counts where one domain has it.
         "19 an end that only some have": Mend(put("effective_part", end_of_some, giving_up)),
         "19 a service that only some have": Mend(put("effective_part", service_of_some, giving_up)),

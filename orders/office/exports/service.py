@@ -127,7 +127,7 @@ def begin_export(
         if row.state != Export.State.ASKED:
             _note_personal_data(row, now)
         if written is None and list_name != EVIDENCE:  # a command's words are in the trail, and evidence is an event
-            _note(TrailEntry.Code.EXPORT, row, by=by, now=now, reason=row.reason)
+            _note_export(TrailEntry.Code.EXPORT, row, by=by, now=now, reason=row.reason)
     return row
 
 
@@ -151,7 +151,7 @@ def ask_for_account(account, **about) -> AskedAct | None:
     return asked_for(begin_export(by=staff_actor(account), scope=attributions_of(account), **about))
 
 
-def _note(code: TrailEntry.Code, row: Export, *, by: str, now: datetime.datetime, **more: object) -> None:
+def _note_export(code: TrailEntry.Code, row: Export, *, by: str, now: datetime.datetime, **more: object) -> None:
     note_act(code, by=by, now=now, export=row.pk, list=row.list_name, personal=row.personal, **more)
 
 
@@ -193,7 +193,7 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
             confirm(asked, judge=judge, now=now)
         elif asked:
             call_off(asked, user=judge, now=now)
-        _note(TrailEntry.Code.EXPORT_JUDGED, row, by=by, now=now, agreed=agree, reason=reason.strip())
+        _note_export(TrailEntry.Code.EXPORT_JUDGED, row, by=by, now=now, agreed=agree, reason=reason.strip())
         if agree:
             _note_personal_data(row, now)
     row.refresh_from_db()
@@ -330,7 +330,7 @@ def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> Non
     """Counts and notes a download of the file; of people's data also that somebody else than its maker saw them."""
     with transaction.atomic():
         Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
-        _note(TrailEntry.Code.EXPORT_FETCHED, row, by=by, now=now)
+        _note_export(TrailEntry.Code.EXPORT_FETCHED, row, by=by, now=now)
         if row.personal and row.by != by:
             note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
 

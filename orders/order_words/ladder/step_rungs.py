@@ -289,9 +289,8 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
-    matters = (
-        not over or row.undo or facts.order.undo_since is None
-    )  # as `still_matters` of orders.incidents.order_warnings
+    # as `still_matters` of orders.incidents.order_warnings
+    matters = not over or row.undo or facts.order.undo_since is None
     return Rung(
         **base,
         tone="red" if matters else "grey",
