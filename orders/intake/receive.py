@@ -42,6 +42,7 @@ def receive_order(
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)
         except (IntegrityError, ContentError) as error:
+            # Only after the rollback: PostgreSQL reads nothing in a failed transaction.
             receipt = answer_known(content, digest, hash_of, trans_ido, message)
             if receipt:
                 return receipt
@@ -101,11 +102,13 @@ def _accept(
     # The form's check refuses no number of domains, since an order from before the limit may be repeated.
     if (count := len(content.domains or ())) > MAX_DOMAINS:
         raise ContentError("content_too_many_domains", field="ProvContent", count=count, most=MAX_DOMAINS)
+    # Locks the trial, so that what is decided stays true until the commit.
     facts = read_facts(content)
     plan = plan_order(content, facts, now=now)
     trans_idh = message.trans_idh if message else uuid.uuid4().hex
     order = new_order(content, trial=facts.trial, raw=raw, digest=digest, trans_idh=trans_idh, now=now)
     write_plan(order, plan, facts, now=now, by=by, trans_ido=trans_ido, message=message)
+    # After the plan, since the orders that waited for this one are planned on it.
     if facts.followers:
         settle_followers(order, now=now, by=by)
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)

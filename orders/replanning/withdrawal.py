@@ -39,6 +39,7 @@ def withdraw_order(
     digest = digest or content_hash(raw)
     with transaction.atomic():
         order = lock_order(number)
+        # Under the order's lock: a repeat waits for the first call and gets its answer.
         known = _known_call(trans_ido, digest, hash_of)
         again = bool(order.withdrawal_idh)
         if not again:
@@ -74,8 +75,10 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         ask_staff(order, why="withdrawn", by=by, now=now)
         return
     trial = order.trial or order
+    # After the orders: steps are always locked last (orders/history/order_writes.py).
     lock_line(trial)
     if order.kind == Order.Kind.TRIAL:
+        # Before the trial's own undoing, which takes over what its changes were taking back.
         _withdraw_changes(order, by=by, now=now)
     if how:
         mark_undo_asked(order, now)  # until it is done, since the trial ends then
@@ -85,9 +88,11 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Order.Kind.TRIAL:
         reshape(order, now=now, by=by)  # without the changes that were not applied
     if order.kind == Order.Kind.CHANGE and order.trial:
+        # After the undo steps have their place: what has sent nothing goes behind them.
         plan_behind(trial, moved=moved, now=now, by=by)
         open_dependency_incident(order, now=now, by=by)
         complete_confirmed_removals(trial, now=now, by=by, beside=order)
+    # Nothing may have been sent; then it ends here.
     finish_undo(order, now=now, by=by)
     if order.kind == Order.Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)

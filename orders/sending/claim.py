@@ -101,8 +101,10 @@ def claim(
         hold_processes(**marks, now=now)
         ask_starts(**marks, now=now)
     hold_unanswered(now=now)
+    # In a transaction of its own: what lost its workers too often must not hold up the claim.
     lost = idle and fail_lost(LOST(now=now), record_outcomes, now=now)
     with transaction.atomic():
+        # The pause's lock comes first: a pause waits for this claim, and later claims see it.
         rows = _due(not_paused(rooms, now=now), now, restore, only, lost=lost, lost_first=lost_first)
         if any(row.step == Step.MOVE_START for row in rows):
             rows = hold_back(rows, now=now, down=down)
@@ -111,6 +113,7 @@ def claim(
         fresh, again = [], []
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
+        # T and payload are saved with the attempt, before any call: later tries send the same bytes.
         _freeze(fresh, build, now)
         died = take(rows, until=now + lease)
         lost_ids = {row.pk for row in died}
@@ -118,6 +121,7 @@ def claim(
         update_rows(fresh, [*TAKEN, *FROZEN])
         update_rows(again, TAKEN)
         update_rows(died, LOSSES)
+        # Saved before the call: without its row nobody would know that a call may have acted.
         attempts = [_attempt(row, now, worker) for row in rows]
         insert_rows(attempts)
         before = _attempted_before(again, restore)

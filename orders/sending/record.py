@@ -46,6 +46,7 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = {row.pk: row for row in lock_steps(outcomes.keys())}
+        # Under the lock: another worker may have taken a row over when its lease ran out.
         ours = still_held(rows, outcomes)
         ended = [Attempt(id=outcomes[pk].attempt_id, **_ending(outcomes[pk], outcomes[pk].result, now)) for pk in ours]
         update_rows(ended, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
@@ -89,6 +90,7 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
     events, fit = [], fitting(rows.values(), outcomes)
+    # The runs of refusals: the fourth in the sequence of locks (`lock_steps`).
     lock_refused(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
@@ -100,6 +102,7 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
     note_proofs(rows.values(), outcomes, now=now, by=by)
+    # Before the effects, whose rules read these states.
     update_rows(rows.values(), [*ROW, "lost"])
     add_events(events)
     return carry_out(rows.values(), outcomes, now=now, by=by)

@@ -31,6 +31,7 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
         open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
+        # Nothing may be left to undo; then it ends here.
         finish_undo(order, now=now, by=by)
     return order
 

@@ -61,7 +61,9 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
             failed = order.dispatches.filter(state=Dispatch.State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
             # nobody who proceeds on it waits for them
             failed.filter(repeat=False).current().update(state=Dispatch.State.UNDONE)
+        # Before the claim is released: whoever waits is judged by this order's state.
         give_ending(order, order.undo_to, now=now, by=by)
+    # A given-up deletion keeps the claim: the partner may still bill its records.
     if not given_up_undoing(order).exists():
         _set_free(order, now, by)
     return ending

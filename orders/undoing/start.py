@@ -39,7 +39,9 @@ def begin_undo(
     set_held(order, Order.Held.NOT)
     order.undo_to, order.in_effect = ending, False
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
+    # Before the undoing is planned: what was never sent needs no undo step.
     closed = close_never_begun(order)
+    # It is out of effect now, so the trial's shape no longer has it.
     if order.kind == Order.Kind.CHANGE and order.trial:
         reshape(order.trial, now=now, by=by)
     if order.start_at:
@@ -48,11 +50,14 @@ def begin_undo(
         end_built_upon(order, now=now)
         if order.undo_asked_at and not how:  # it was late by a start that the records turned out not to have
             end_question(order, now=now, by=by)
+    # Planned once no step of the plan can begin any more.
     steps = plan_undo(order, now, how=how, but=but)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
+    # After the plan: an incident of what is still to be undone stays open.
     end_settled([order], now=now, by=by)
+    # Last: closed steps hold up neither the undoing nor the trial's line.
     release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     wake()
     return bool(steps)

@@ -22,6 +22,7 @@ def end_trials(*, now: datetime.datetime) -> int:
     for pk in list(over[:500]):
         with transaction.atomic():
             trial = lock_orders([pk])[pk]
+            # Asked again under the lock: a change may have extended it meanwhile.
             if trial.state == Order.State.TRIALING:
                 refresh_trial(trial, now=now, by="sweep")
                 ended += trial.state == Order.State.ENDED
@@ -39,5 +40,6 @@ def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datet
     add_event(trial, "claim_released", by=by, now=now, activation=order.number)
     if ends:
         end_trial(trial, why=ends, now=now, by=by)
+    # The shape before the followers: they are planned by what the trial is now.
     reshape(trial, now=now, by=by)
     settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)
