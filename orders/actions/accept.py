@@ -185,7 +185,7 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def _stopping(code: str, step: str, unknown: Mapping[str, str]) -> set[str]:
-    """Those of an order's steps of unknown outcome, by error code, that an incident is about: its own `step`, and of a
+    """Returns the order's steps of unknown outcome, by error code, that an incident is about: its own `step`, and of a
     doubt those of the same call, which share it (contract 7.2)."""
     return {name for name in shared_by(step, code) if name == step or unknown.get(name) == code} & unknown.keys()
 

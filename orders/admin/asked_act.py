@@ -35,7 +35,7 @@ from orders.texts.errors import OrderError
 from orders.texts.incident_texts import cause_of
 
 PAGES_OF_ACTS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
-"""What is confirmed that is no decision on an order, by act."""
+"""The pages of acts that are no decision on an order, by act."""
 
 
 class ForMeFilter(admin.SimpleListFilter):

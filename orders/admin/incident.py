@@ -170,7 +170,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         ]
 
     def get_ordering(self, request):
-        """Those that sleep come last."""
+        """Sorts sleeping incidents last."""
         asleep = Q(asleep_until__gt=timezone.now(), state__in=UNRESOLVED)
         return [Case(When(asleep, then=1), default=0), *super().get_ordering(request)]
 

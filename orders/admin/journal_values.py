@@ -31,7 +31,7 @@ class NotesValues:
     """A ModelAdmin whose entries in the journal, and whose history pages, say from what to what."""
 
     value_words: Callable[[Any], str] = staticmethod(str)
-    """What a row is called that was chosen in a field."""
+    """Returns the name of a row that was chosen in a field."""
 
     def history_view(self, request, object_id, extra_context=None):
         answer = super().history_view(request, object_id, extra_context)

@@ -104,7 +104,7 @@ def overdue() -> Q:
 
 
 def is_past(order: Order) -> bool:
-    """The same of an order, but for the pause."""
+    """Returns True if the start of an activation that is not live has passed; pauses do not count."""
     begins = order.biz_start if order.kind == Order.Kind.ACTIVATION and order.state in NOT_LIVE else None
     return begins is not None and begins < today()
 

@@ -40,7 +40,7 @@ VERDICTS = {
     "encrypted": {"code": "file_encrypted"},
     "empty": {"code": "file_empty"},
 }
-"""What the probe may say, and the sentence that tells why."""
+"""The answers of the probe, each with its sentence."""
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def opened(name: str) -> Iterator[int]:
 
 
 def open_attachment(name: str) -> int:
-    """The same without a context manager: the caller closes it."""
+    """Opens the file as `opened` does, without a context manager: the caller closes it."""
     if Path(name).name != name or name in {"", ".", ".."}:
         raise OSError(f"{name!r} is no plain file name")
     path = Path(settings.ATTACHMENT_DIR) / name

@@ -100,7 +100,8 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
 
 
 def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
-    """The same in this process, without limits. A file that breaks openpyxl, in whatever way, does not open."""
+    """Answers as `ask` does, in this process and without limits. A file that breaks openpyxl, in whatever way, does not
+    open."""
     try:
         return VERBS[verb](file, *arguments)
     except VerdictError as error:

@@ -21,8 +21,8 @@ UNKNOWN_RECORD = "unknown_record"
 MAX_NAMED = 3
 NOT_BILLED = Difference.Kind.NOT_BILLED.value
 BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
-"""What is accepted only by this name (contract 3.9, 14): a record that is gone of an order that stands, or is live of
-one that is over. Each with the refusal of who has not named it."""
+"""The differences that are accepted only by this name (contract 3.9, 14): a record that is gone of an order that
+stands, or is live of one that is over. Each with the refusal of who has not named it."""
 Shown = frozenset[tuple]
 
 
@@ -71,7 +71,7 @@ def shown_of(order: Order) -> Shown:
 
 
 def unknown_shown(number: str) -> Shown:
-    """The same of a number that is no order of ours."""
+    """Returns the statements as `shown_of` does, of a number that is no order of ours."""
     rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
     held = [(row, canonical_json(row.detail.get("held"))) for row in rows]
     return frozenset((row.kind, row.product_id, row.domain, row.detail.get("theirs"), there) for row, there in held)

@@ -198,7 +198,7 @@ def find_account(actor: str, account_id: int | None, at: datetime.datetime):
 
 
 def account_of(actor: str, account_id: int | None, at: datetime.datetime):
-    """The same, if the account may log in; else None."""
+    """Returns the account as `find_account` does, if it may log in; else None."""
     found = find_account(actor, account_id, at)
     return found if found is not None and found.is_active and found.is_staff else None
 
@@ -233,5 +233,6 @@ def node_of(record: ApprovalRecord) -> str:
 
 
 def spoken(actor: str) -> str:
-    """The same for a terminal: an account of the desk by its display name, anything else as it is stored."""
+    """Returns an actor's words for a terminal: an account of the desk by its display name, anything else as it is
+    stored."""
     return str(actor_of(actor)[0]) if actor.startswith(f"{STAFF}:") else actor

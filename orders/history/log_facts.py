@@ -25,5 +25,5 @@ def note(**facts: object) -> None:
 
 
 def known_facts() -> dict:
-    """Those in force, for reading."""
+    """Returns the facts in force, for reading."""
     return _facts.get() or {}

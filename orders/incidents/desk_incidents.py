@@ -61,7 +61,8 @@ def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime
 
 
 def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """The same for what a machine sees of itself: only that machine ends it."""
+    """Keeps an incident as `keep_desk_incident` does, about what a machine sees of itself: only that machine ends
+    it."""
     here = {"machine": socket.gethostname()[:64]}
     if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
         keep_desk_incident(code, params and params | here, now=now)

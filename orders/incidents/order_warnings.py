@@ -77,7 +77,7 @@ def failed_mails() -> QuerySet[Mail]:
 
 
 def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    """Those of these stopped steps that still matter to their order.
+    """Leaves only those of these stopped steps that still matter to their order.
 
     Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
     repeats of an accepted call: they change nothing and have their own incident.

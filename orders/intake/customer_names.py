@@ -14,7 +14,7 @@ def name_of(orders: QuerySet[Order]) -> str:
 
 
 def name_in(orders: QuerySet[Order]) -> Coalesce:
-    """The same as an expression. `orders` refer to the outer row."""
+    """Returns the name as an expression. `orders` refer to the outer row."""
     return Coalesce(*(Subquery(rows[:1]) for rows in _names(orders)), Value(""))
 
 

@@ -251,7 +251,7 @@ def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.
 
 
 def _live(facts: Facts, now: datetime.datetime) -> Set[str]:
-    """Those of a trial's domains that will have a live record when it is a change's turn.
+    """Returns those of a trial's domains that will have a live record when it is a change's turn.
 
     After the trial's end some may have none. While something is under way in its line nobody can tell. Then none counts
     as live, so that the plan has a step that makes them.

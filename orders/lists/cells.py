@@ -24,7 +24,7 @@ def clipped(text: object) -> str:
 
 
 def cut(text: str | Promise) -> str:
-    """The same of a text of any length; `-` if it is empty."""
+    """Shortens a text of any length as `clipped` does; `-` if it is empty."""
     return clipped(with_rest(*head(str(text), MAX_BYTES))) if text else "-"
 
 

@@ -30,7 +30,7 @@ LONGEST_NAMED = 80
 ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR = "all", "o", "p", "q"  # Django's names in the address of a list
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 NOT_OF_THE_FILTER = (PAGE_VAR, "e", ALL_VAR, "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
-"""What a list's address holds besides filter, search, order and columns."""
+"""The parameters of a list's address besides filter, search, order and columns."""
 PAGE, NUMBER, NOTHING = "page", "number", "nothing"  # what a list reads
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]

@@ -129,7 +129,7 @@ def masked_field(name: str, label) -> Callable:
 
 
 def raw_field(name: str, label) -> Callable:
-    """The same for engineers: a log's English, or a code, which no other reader needs."""
+    """Returns a masked column for engineers: a log's English, or a code, which no other reader needs."""
     return column(label, lambda row: json_block(mask_text_or_json(str(getattr(row, name)))))
 
 
@@ -183,7 +183,7 @@ def access_of(request, *, there: bool = True) -> PersonalAccess:
 
 
 def open_personal_data(request, order: Order | None, where: str, *, there: bool = True) -> PersonalAccess:
-    """The same, for a page that is about to show them: that is noted."""
+    """Returns the access as `access_of` does, for a page that is about to show them: that is noted."""
     access = access_of(request, there=there)
     if access.shown:
         note_seen(request, order, where)

@@ -51,7 +51,8 @@ def ago_field(name: str, label, **display) -> Callable:
 
 
 def ahead(moment: datetime.datetime | None) -> str:
-    """The same for a time to come. One that has passed is due now: its partner may be paused or down."""
+    """Returns the words of `ago` for a time to come. One that has passed is due now: its partner may be paused or
+    down."""
     return ago(moment) if moment is None or moment > timezone.now() else _cell(moment, _("at once"))
 
 

@@ -17,7 +17,7 @@ from orders.models.dispatch import OPEN_STATES
 from orders.rules.steps import Step
 
 EVENTS: dict[str, str | Promise] = {step.value: step.label for step in Dispatch.Step if step.value.startswith("mail_")}
-"""What rules are for: the kinds of mails, in words."""
+"""The scopes of rules: the kinds of mails, in words."""
 ALL = "·"
 PERSONAL = gettext_lazy("what it is about: it is for this person alone")
 

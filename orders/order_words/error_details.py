@@ -55,7 +55,7 @@ def detail_text(text: str, params: Mapping) -> str:
 
 
 def machine_text(text: str, params: Mapping) -> str:
-    """The same for what only the desk writes: English of the log, without a word of Chinese, is left out."""
+    """Returns the detail of what only the desk writes: English of the log, without a word of Chinese, is left out."""
     return detail_text(text if HAN.search(text) else "", params)
 
 

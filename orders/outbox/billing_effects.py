@@ -65,7 +65,7 @@ def acts_of(order: Order) -> list[Dispatch]:
 
 
 def touched_since(row: Dispatch) -> set[int]:
-    """Those of a dispatch's records that a later step may have touched, except undone steps and repeats."""
+    """Returns the records of a dispatch that a later step may have touched, except undone steps and repeats."""
     mine, found = set(row.records), set()
     for records in later_in_line(row).filter(ACTED).exclude(records=[]).values_list("records", flat=True):
         found |= mine.intersection(records)

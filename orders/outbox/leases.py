@@ -92,7 +92,7 @@ def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list
 
 
 def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outcome]) -> dict:
-    """Those of these (locked) rows that nobody else has taken or settled since their outcomes' leases began."""
+    """Returns those of these (locked) rows that nobody else has taken or settled since their outcomes' leases began."""
     return {
         pk: rows[pk]
         for pk, outcome in outcomes.items()

@@ -16,7 +16,7 @@ def move_of(order: Order) -> Dispatch | None:
 
 
 def unresolved(steps: Iterable[Dispatch]) -> Dispatch | None:
-    """The same among an order's current steps, where they are known already."""
+    """Returns the open move among an order's current steps, where they are known already."""
     return next((row for row in steps if is_move(row) and row.state in UNRESOLVED), None)
 
 

@@ -116,7 +116,7 @@ def is_blocked() -> Q:
 
 
 def is_blocked_by_others() -> Q:
-    """The same for a step in front of it in its trial's line."""
+    """Returns the condition of `is_blocked` for a step in front of it in its trial's line."""
     return Q(Exists(_before_in_line().filter(STOPPED)))
 
 
@@ -125,7 +125,8 @@ def _waiting() -> QuerySet[Dispatch]:
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
-    """Those that may begin, locked. One that is locked already is about to be due or closed: nobody waits for it."""
+    """Returns the waiting steps that may begin, locked. One that is locked already is about to be due or closed: nobody
+    waits for it."""
     ready = _waiting().filter(
         among,
         Q(gate=Dispatch.Gate.NONE)

@@ -50,7 +50,7 @@ def ask_steps(order: Order, look: Look | None = None) -> Answer:
 
 
 def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answer:
-    """The same, held against the open differences, which are stored anew if they are others by now. `look`: what a
+    """Asks, and compares with the open differences, which are stored anew if they are others by now. `look`: what a
     person saw, where nobody can be asked.
 
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.

@@ -36,7 +36,8 @@ def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall],
 
 
 def look_behind(order: Order, *, now: datetime.datetime) -> None:
-    """The same after staff took the partner's word about a (locked) order's records, which sends nothing."""
+    """Schedules a verification after staff took the partner's word about a (locked) order's records, which sends
+    nothing."""
     own = order.kind == Order.Kind.ACTIVATION
     lane = None if own else order.trial_id or order.pk
     calls = late_calls(orders=[order.pk] if own else [], serial_trial_ids=[] if own else [lane], now=now)

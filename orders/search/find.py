@@ -54,7 +54,7 @@ NOTHING = Found([])
 
 
 Visible = Callable[[list], set] | None
-"""Which of these keys a limited reader may see; None for a reader who sees all."""
+"""Those of these keys that a limited reader may see; None for a reader who sees all."""
 
 
 def _most(visible: Visible) -> int:

@@ -20,7 +20,7 @@ from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
-"""What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
+"""The words of the record in force about a domain or a customer. A commercial one counts before a trial's."""
 FEW = 200
 
 

@@ -160,7 +160,9 @@ def _due(
     if only:
         ids = [pk for partner in rooms for pk in _only_id(partner, now, only, restore.restored, may_go)]
     else:
-        ids = first_due(lambda alone: _due_ids(rooms, now, alone, restore.restored, may_go), **losses)
+        ids = first_due(
+            lambda after_worker_loss: _due_ids(rooms, now, after_worker_loss, restore.restored, may_go), **losses
+        )
     if not ids:
         return []
     rows = WITH_ORDERS(ids=ids)
@@ -169,19 +171,21 @@ def _due(
     return [row for row in rows if not is_held(row, last_order=restore.last_order, last_event=restore.last_event)]
 
 
-def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: bool, may_go: Gate) -> list[int]:
+def _due_ids(
+    rooms: dict[str, int], now: datetime.datetime, after_worker_loss: bool, looks: bool, may_go: Gate
+) -> list[int]:
     due = []
     for partner, room in rooms.items():
-        room = 1 if alone else room
+        room = 1 if after_worker_loss else room
         if room:
-            found = _longest_due(partner, room, alone, looks, may_go.left_out)(now=now)
+            found = _longest_due(partner, room, after_worker_loss, looks, may_go.left_out)(now=now)
             for kind in may_go.single:
                 if PARTNER_OF[kind] == partner and not (
-                    alone and _longest_due(partner, 1, False, looks, only=kind)(now=now)
+                    after_worker_loss and _longest_due(partner, 1, False, looks, only=kind)(now=now)
                 ):
-                    found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
+                    found += _longest_due(partner, 1, after_worker_loss, looks, only=kind)(now=now)
             due += sorted(found)[:room]
-    return within_bounds([(pk, size) for _, pk, size in sorted(due)])[: 1 if alone else None]
+    return within_bounds([(pk, size) for _, pk, size in sorted(due)])[: 1 if after_worker_loss else None]
 
 
 def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_go: Gate) -> list[int]:
@@ -193,12 +197,17 @@ def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_g
 
 @functools.cache
 def _longest_due(
-    partner: str, room: int, alone: bool, looks: bool, left_out: frozenset[str] = frozenset(), only: str = ""
+    partner: str,
+    room: int,
+    after_worker_loss: bool,
+    looks: bool,
+    left_out: frozenset[str] = frozenset(),
+    only: str = "",
 ) -> Prepared:
     """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing.
 
     `left_out`: kinds that wait for a proof; `only`: nothing but this kind."""
-    kind = (AFTER_WORKER_LOSS if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+    kind = (AFTER_WORKER_LOSS if after_worker_loss else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     for name in sorted(left_out):
         kind &= ~of_kind(name)
     kind &= of_kind(only) if only else Q()

@@ -55,7 +55,7 @@ def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, 
 
 
 def hold_unanswered(*, now: datetime.datetime, by: str = "worker") -> int:
-    """The same for steps that may have acted and are due again, if BPM knows no repeats."""
+    """Holds BPM steps that may have acted and are due again, if BPM knows no repeats."""
     if not is_never_repeated(Dispatch.Step.START_BPM):
         return 0
     rows = _about_to_go(DUE).filter(may_have_acted=True, repeat=False)

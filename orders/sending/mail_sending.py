@@ -79,8 +79,12 @@ SENT = Prepared(
 
 
 @functools.cache
-def _claimable(room: int, alone: bool) -> Prepared:
-    due = Mail.objects.due(NOW).filter(AFTER_WORKER_LOSS if alone else NEVER_LOST).order_by("next_try_at", "pk")
+def _claimable(room: int, after_worker_loss: bool) -> Prepared:
+    due = (
+        Mail.objects.due(NOW)
+        .filter(AFTER_WORKER_LOSS if after_worker_loss else NEVER_LOST)
+        .order_by("next_try_at", "pk")
+    )
     return Prepared(lambda: due.select_for_update(skip_locked=True).values_list("pk")[:room])
 
 
@@ -130,7 +134,9 @@ def _claim_due(
         if not not_paused({Partner.MAIL: room}, now=now):
             return [], False
         ids = first_due(
-            lambda alone: _claimable(1 if alone else room, alone)(now=now), lost=lost, lost_first=lost_first
+            lambda after_worker_loss: _claimable(1 if after_worker_loss else room, after_worker_loss)(now=now),
+            lost=lost,
+            lost_first=lost_first,
         )
         if not ids:
             return [], False
@@ -235,14 +241,14 @@ def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer)
 
 
 def _staff(mails: Iterable[str]) -> set[str]:
-    """Those of these addresses that belong to the default contact or to an account that may log in."""
+    """Returns those of these addresses that belong to the default contact or to an account that may log in."""
     people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
     known = set(people.filter(mail__in={mail.lower() for mail in mails}).values_list("mail", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
 
 
 def _contacts(mails: Iterable[str]) -> set[str]:
-    """Those of these addresses that belong to the default contact or to an active contact."""
+    """Returns those of these addresses that belong to the default contact or to an active contact."""
     people = Contact.objects.filter(active=True).annotate(lower=Lower("mail"))
     known = set(people.filter(lower__in={mail.lower() for mail in mails}).values_list("lower", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}

@@ -48,7 +48,7 @@ def command_words(command: str, words: list[str], *, joined: bool = False) -> st
 
 
 def kept_words(text: str) -> str:
-    """The same of words that were kept whole, as versions before 1.11.0 did. What was cut stays as it is."""
+    """Cuts secrets from words that were kept whole, as versions before 1.11.0 did. What was cut stays as it is."""
     command, _, rest = text.partition(" ")
     if command in CODE and re.fullmatch(r"\(\d+ characters\)", rest):
         return text

@@ -128,7 +128,7 @@ ACCEPTED: dict[str, tuple[Promise, Promise]] = {
         _("It is over, and staff accepted with a reason that the big-data side still has a live record of it."),
     ),
 }
-"""What staff accepted of an order's records, by its name (contract 3.9, 14): in a few words, and in a sentence."""
+"""The accepted states of an order's records, by name (contract 3.9, 14): in a few words, and in a sentence."""
 
 
 def add_meanings(meanings: Meanings) -> None:

@@ -61,7 +61,7 @@ class Command(BaseCommand):
         return [f"{order.number}  trace {order.trace or '-'}, {total:.1f} s since BBOSS's call", *lines]
 
     def lines(self, order: Order, facts: dict) -> list[str]:
-        """The same for a person at a terminal, in the words of the pages and mails and with the codes."""
+        """Yields the lines for a person at a terminal, in the words of the pages and mails and with the codes."""
         role = {True: " (first)", False: " (subsequent)", None: ""}[facts["first"]]
         lines = [
             f"{facts['order']}  {both(Order.Kind(order.kind).label)}{role}  {word(Order.State(order.state))}",

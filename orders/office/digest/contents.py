@@ -30,7 +30,7 @@ from orders.texts.incident_texts import title_of
 
 MAX_NAMED = 5
 GRACE = datetime.timedelta(minutes=2)
-"""What happened is looked at so much later: by then the transaction is over that wrote it."""
+"""Events are read with this delay: by then the transactions that wrote them are over."""
 HELD_CODES = [value for value in Order.Held.values if value]
 OLDEST: dict[type[Model], str] = {Order: "state_since", Incident: "first_at", Difference: "found_at"}
 

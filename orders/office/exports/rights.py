@@ -40,7 +40,7 @@ def may_download(user, row: Export) -> bool:
 
 
 def lacking(people: QuerySet, row: Export) -> list:
-    """Those among these accounts who may not download the file. A few queries for all of them."""
+    """Returns those among these accounts who may not download the file. A few queries for all of them."""
     if row.list_name not in exported_lists():
         return list(people)
     able = people.filter(is_active=True, is_staff=True)
