@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 
 NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
-IN_TIME = ("in_progress", "held", "awaiting_approval", "failed")  # states that have a limit in time
+STATES_WITH_LIMIT = ("in_progress", "held", "awaiting_approval", "failed")  # states that have a limit in time
 STEP_IS_OPEN = "state IN ('due', 'retrying', 'sending')"
 BY_STAFF = "substr({0}, 1, 6) = 'staff:'"
 IN_TRAIL = BY_STAFF + " OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"
@@ -29,7 +29,7 @@ PLAIN = {
     "order_in_time": (
         "orders_order",
         "state_since, id, state, kind, attribution_id, owner_id",
-        "state IN ('{}')".format("', '".join(IN_TIME)),
+        "state IN ('{}')".format("', '".join(STATES_WITH_LIMIT)),
     ),
     # PostgreSQL counts by this index alone only if it has each column that is named.
     "order_service": (
