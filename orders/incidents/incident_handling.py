@@ -1,4 +1,4 @@
-"""Acts of staff on an incident: ignore it, resolve it, write a note. Each action leaves an event. Whose it is:
+"""Acts of staff on an incident: ignore it, resolve it, write a note. Each action leaves an event. Changes of owners:
 ownership.py."""
 
 import datetime

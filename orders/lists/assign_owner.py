@@ -66,7 +66,7 @@ def owned_pages(owned: Any) -> list[URLPattern]:
 
 
 def answer_own(owned: Any, request: HttpRequest, pk: int):
-    """GET asks to whom. POST does it; `act` says what. One that was seen with another owner is asked about anew."""
+    """GET shows the form. POST assigns by `act`, or shows the form again if the owner changed meanwhile."""
     row = owned.get_object(request, str(pk))
     if not request.user.has_perm(OWN) or not owned.has_view_permission(request, row):
         raise PermissionDenied

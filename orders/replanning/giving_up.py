@@ -227,7 +227,7 @@ def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
 
 
 def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> list[int]:
-    """The live records of a change's given-up steps whose end is neither as it was nor as the change says."""
+    """Returns the live records of given-up steps whose end matches neither the old shape nor the change."""
     ids = {pk for row in change.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) for pk in row.records}
     rows = BillingRecord.objects.filter(pk__in=ids, state=BillingRecord.State.LIVE)
     return [

@@ -112,7 +112,7 @@ def after(shape: Shape, entry: Entry) -> Shape:
 
 
 def _listed(before: dict[str, str], entry: ChangeRequest) -> dict[str, str]:
-    """Its list says of every domain whether it is on trial, but for those on which it did not act."""
+    """Replaces the domain list. Domains for which the change was not done keep their previous state."""
     listed = {domain_key(name): name for name in entry.domains or ()}
     kept = {one: name for one, name in before.items() if one in entry.not_done and one not in listed}
     return {one: name for one, name in listed.items() if one not in entry.not_done or one in before} | kept

@@ -30,7 +30,7 @@ from orders.outbox.proof import (
 from orders.outbox.retry_schedule import next_try, try_again
 from orders.rules.steps import STEPS, Channel, Phase, Step
 from orders.sending.outcome_effects import carry_out
-from orders.sending.record_updates import fitting, settle_by_books
+from orders.sending.record_updates import already_applied_correctly, settle_by_books
 from orders.start_day.move_outcomes import settle_move
 from orders.start_day.move_start import is_over
 from orders.texts.error_messages import say_why_in_english
@@ -89,7 +89,7 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
-    events, fit = [], fitting(rows.values(), outcomes)
+    events, fit = [], already_applied_correctly(rows.values(), outcomes)
     # The runs of refusals: the fourth in the sequence of locks (`lock_steps`).
     lock_refused(rows.values(), outcomes)
     for pk, row in rows.items():

@@ -116,8 +116,8 @@ def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) 
     enqueue([again])
 
 
-def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
-    """The dispatches that the partner acted on before, and whose records, if any, it holds as the steps mean them."""
+def already_applied_correctly(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
+    """Returns the ids of the steps answered 409 (acted before) whose records match what we sent."""
     asked = [row for row in rows if outcomes[row.pk].result == Attempt.Outcome.ACTED_BEFORE]
     records = load_records({pk for row in asked for pk in records_of(row)})
     return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}

@@ -150,7 +150,9 @@ def known_defects() -> dict[str, Mend]:
         "6 looks after what takes back alone": Mend(
             put("schedule_verification", looks_where(lambda row: row.undo), outcome_effects)
         ),
-        "7 409 is as if nothing had been": Mend(put("fitting", lambda rows, outcomes: set(), outcomes)),
+        "7 409 is as if nothing had been": Mend(
+            put("already_applied_correctly", lambda rows, outcomes: set(), outcomes)
+        ),
         "7 the times of a 409 are not taken": Mend(
             put("take_times", lambda row, records, outcome: None, record_updates)
         ),

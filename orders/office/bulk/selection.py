@@ -67,7 +67,7 @@ class Selected:
 
     @cached_property
     def params(self) -> list[tuple[str, str]]:
-        """The list's filter in the address. An order belongs to it where the list leaves rows out for its sake."""
+        """Returns the filter parameters of the list, with the sorting if the list leaves rows out for its sake."""
         if self._left_out:
             return self._given
         return [(name, value) for name, value in self._given if name != ORDER_VAR]
