@@ -220,7 +220,7 @@ def find_schedule(order: Order) -> Schedule | None:
 
 @lru_cache(maxsize=2)
 def _packed_drain(settle: bool, minute: datetime.datetime) -> str:
-    """The task of a drain, the same for all of a minute, so that signing costs no order time."""
+    """Returns the task of a drain: the same for all of a minute, so that signing costs no order time."""
     return _packed(DRAIN, minute, *((True,) if settle else ()))
 
 

@@ -46,7 +46,7 @@ def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
 def fail_lost(
     rows: Collection[tuple], record: Callable[..., object], *, now: datetime.datetime, mail: bool = False
 ) -> bool:
-    """Of these `lost_rows` fails those whose worker died too often, or whose call is never repeated. True if others
+    """Fails those of these `lost_rows` whose worker died too often, or whose call is never repeated. True if others
     lost theirs. No transaction may be open."""
     failed = [
         Outcome(

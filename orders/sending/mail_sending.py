@@ -176,7 +176,7 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
 
 
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
-    """These without what would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
+    """Leaves out mails that would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
 
     A beginning that has not gone out is closed: its end is one mail that says both. One in the air is waited for.
     """
@@ -221,7 +221,7 @@ def _write(rows: Iterable[Mail], write: Writer) -> None:
 
 
 def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer) -> None:
-    """All in one savepoint, and only where that fails each in one of its own: no mail may stop the others."""
+    """Writes all texts in one savepoint, and only if that fails each in one of its own: no mail may stop the others."""
 
     def write_all(some: list[Mail]) -> None:
         with transaction.atomic():  # what it reads may fail

@@ -146,8 +146,8 @@ def _take_answers(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
-    """Ends what the books of a trial show to be over, after a step on its records, and names what is still not as meant
-    after one that takes something back."""
+    """Ends given-up removals that a trial's books show to be over, after a step on its records, and names what is still
+    not as meant after a step that takes something back."""
     named = {order for order, _ in batch.troubled}
     for row in rows:
         trial = row.order.trial or row.order

@@ -341,8 +341,8 @@ def _goes_anew(row: Dispatch) -> bool:
 
 
 def is_left(row: Dispatch) -> bool:
-    """Returns True if staff gave up a start day's cancel, or what takes back. An activation's restore does not
-    count."""
+    """Returns True if staff gave up a start day's cancel, or a step that takes something back. An activation's restore
+    does not count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
     given_up = row.state == Dispatch.State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and bool(row.settled) and not row.is_accepted
@@ -370,7 +370,8 @@ def _is_followed(row: Dispatch) -> bool:
 
 
 def _is_lined_up(row: Dispatch) -> bool:
-    """Returns True if a repeat of it is under way already, or its records are no longer in the state that it left."""
+    """Returns True if a repeat of the step is under way already, or its records have left the state that it gave
+    them."""
     repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
     made = STEPS[row.step].record_state_after if STEPS[row.step].sets_record_times else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
@@ -479,7 +480,7 @@ def resend(
 def _resend_mails_of_none(
     selection: Selection, open_partners: Collection[str], *, by: str, now: datetime.datetime, dry_run: bool
 ) -> list[Judgement]:
-    """Queues the mails about no order again that were given up and fit."""
+    """Queues again the mails about no order that were given up and that the selection names."""
     rows = Mail.objects.given_up().to_staff().without_history(now) if selection.has_mails else Mail.objects.none()
     rows = list(_fitting(rows, selection).order_by("pk").select_for_update(no_key=True))
     judged = [_judge_mail(row, False, _waits(open_partners)) for row in rows]

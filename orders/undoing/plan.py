@@ -64,8 +64,8 @@ def _of_trial(order: Order, step: str, now: datetime.datetime, **noted) -> Dispa
 
 
 def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
-    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live, and
-    what a call that is not over yet makes."""
+    """Returns the cancel of the trial of a first activation, which a late undoing ends. Cancels what the plan's own
+    cancel left live, and what a call that is not over yet makes."""
     if not order.held_claims.filter(released_at=None).exists():
         return []
     there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
