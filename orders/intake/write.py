@@ -157,11 +157,11 @@ def _save(order: Order, plan: Plan) -> dict[str, int]:
         OrderDomain.objects.bulk_create(_domain_rows(order, plan.domains))
     if plan.held or order.kind != Order.Kind.ACTIVATION:
         return {}
-    rows, state = order.billing_records.filter(product_id=order.product_id), BillingRecord.State
+    rows = order.billing_records.filter(product_id=order.product_id)
     planned = Q(domain_key__in=order.domains.values("key"))
-    rows.filter(~planned, state=state.TO_SEND).update(state=state.DELETED)
+    rows.filter(~planned, state=BillingRecord.State.TO_SEND).update(state=BillingRecord.State.DELETED)
     rows.filter(planned).exclude(state__in=BillingRecord.THERE).update(
-        state=state.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
+        state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
     )
     return dict(rows.values_list("domain_key", "pk"))
 

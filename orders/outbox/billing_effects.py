@@ -143,11 +143,13 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 
 def denied_by_books() -> Q:
     """Failed steps of unknown outcome whose records a query found otherwise. A repeat might do nothing."""
-    record, denied = BillingRecord.State, Q()
-    for state in (record.LIVE, record.CANCELLED, record.DELETED):
-        other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state__in=[record.UNKNOWN, state])
+    denied = Q()
+    for state in (BillingRecord.State.LIVE, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED):
+        other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(
+            state__in=[BillingRecord.State.UNKNOWN, state]
+        )
         denied |= Q(Exists(other), step__in=named(record_state_after=state))
-    settled = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state=record.UNKNOWN)
+    settled = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state=BillingRecord.State.UNKNOWN)
     denied |= Q(Exists(settled), step=Step.EXTEND_TRIAL)  # its end is known, whatever it is
     return Q(state=Dispatch.State.FAILED, definite=False) & denied
 

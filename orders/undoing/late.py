@@ -24,12 +24,12 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
     """
     if order.kind != Order.Kind.ACTIVATION or order.undo_since:
         return False
-    since, record = now - A_DAY, BillingRecord.State
+    since = now - A_DAY
     moves = order.dispatches.current().filter(step=Dispatch.Step.MOVE_START, state=Dispatch.State.FAILED)
     early = any(moved_to(move) < since for move in moves.filter(frozen_at__isnull=False).defer("payload"))
-    unsure = Q(state=record.UNKNOWN, dispatch__step=Dispatch.Step.MOVE_START)
+    unsure = Q(state=BillingRecord.State.UNKNOWN, dispatch__step=Dispatch.Step.MOVE_START)
     begun = Q(create_time__lt=since) | (unsure if early else Q(pk=None))
-    billed = order.billing_records.filter(Q(state=record.LIVE) | unsure).filter(begun)
+    billed = order.billing_records.filter(Q(state=BillingRecord.State.LIVE) | unsure).filter(begun)
     accepted = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE, repeat=False)
     return billed.exists() and accepted.exists()
 
