@@ -32,7 +32,7 @@ DOORS = ("admin:login", "admin:password_change")
 
 
 def is_use(request: HttpRequest) -> bool:
-    """Whether the request is a use of the session. Pages that move ask by themselves; one without scripts that loads
+    """Whether the request is a use of the session. Live pages ask by themselves; one without scripts that loads
     itself again has `watch` in its address."""
     return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
 

@@ -1,4 +1,4 @@
-"""Pages that move: a poll gets 204 or the content, by rows, rights, limits and masks, and is no use of the session."""
+"""Live pages: a poll gets 204 or the content, by rows, rights, limits and masks, and is no use of the session."""
 
 import datetime
 import hashlib
