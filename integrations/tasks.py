@@ -32,7 +32,7 @@ from orders.office.bulk.run_parts import run_part
 from orders.office.exports.run import run_export
 from orders.outbox.enqueue import wake
 from orders.search.index import index_orders
-from orders.sending.usage import ask_for_usage
+from orders.sending.trial_traffic import ask_for_usage
 
 logger = logging.getLogger(__name__)
 MINUTE, FIVE_MINUTES, HOUR, LOOKS = "minute", "five minutes", "hour", "minute, in a task of its own"

@@ -29,9 +29,9 @@ from integrations.outbound import rate
 from integrations.outbound.http import PartnerError
 from orders.books.books import BooksSilentError, Discrepancy, Look, OrderComparison
 from orders.books.differences import troubled
+from orders.books.expected_records import not_meant
 from orders.books.fixes import Left, obstacles
 from orders.books.held_records import NAMES_IT
-from orders.books.meant import not_meant
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.outbox.billing_effects import called_after
 from orders.pauses.paused_steps import why_paused

@@ -79,7 +79,7 @@ def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:
 
 @dataclass(kw_only=True, eq=False)
 class Action:
-    """One thing that staff may do, with a reason, to an order, an incident or many rows: a row of `table.py`.
+    """One thing that staff may do, with a reason, to an order, an incident or many rows: a row of `all_actions.py`.
 
     `label` stands on the button, and `done` is said afterwards, unless `became` says what came of it. `danger`: it
     takes something away. `guarded`: it is asked about again where the order has changed since the person looked.

@@ -9,8 +9,8 @@ from django.utils.translation import get_language
 
 from notifications.mail_texts import LANGUAGE
 from orders.actions.action import LOOKED_AT, Action
+from orders.actions.all_actions import DECISIONS, label_of
 from orders.actions.run_action import arguments_of, confirm_second, digest_of, foreseen_of
-from orders.actions.table import DECISIONS, label_of
 from orders.models import AskedAct, OrderEvent
 from orders.order_words.history import NOT_NEWS, Told, describe
 from orders.order_words.order_facts import facts_of, last_event

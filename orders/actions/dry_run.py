@@ -26,7 +26,7 @@ from orders.replanning.trial_line import begun_with
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import STEPS, Step
-from orders.start_day.attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
+from orders.start_day.move_attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
 from orders.start_day.move_start import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError

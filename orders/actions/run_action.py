@@ -15,7 +15,7 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from orders.actions.action import Action
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.history.actors import Actor, limits_of, staff_actor
 from orders.history.order_writes import lock_order
 from orders.models import AskedAct, Order, OrderEvent

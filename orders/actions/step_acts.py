@@ -32,7 +32,7 @@ from orders.sending.resend import (
     resend,
     resend_order,
 )
-from orders.sending.usage import ask_for_usage, why_not_ask
+from orders.sending.trial_traffic import ask_for_usage, why_not_ask
 from orders.start_day.move_start import may_send_again
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError

@@ -14,8 +14,8 @@ from django.utils import timezone
 from orders.actions.manual_answers import answer_questions, questions_of
 from orders.books.books import BooksSilentError, HeldRecord, Look
 from orders.books.differences import update_incident
+from orders.books.expected_records import end_beside, note_not_meant
 from orders.books.held_records import TAKEN, as_meant, by_identity, by_name, identity, owner, records_of, take_record
-from orders.books.meant import end_beside, note_not_meant
 from orders.db.compiled_sql import insert_rows, update_rows
 from orders.history.order_writes import add_event, find_order, load_records, lock_order, refresh_states
 from orders.incidents.incidents import close_troubles, end_settled

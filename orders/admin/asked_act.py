@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from orders.actions.all_actions import label_of
 from orders.actions.asked_decision import AskedDecision
 from orders.actions.run_action import ChangedMeanwhileError, ForeseenOtherwiseError
-from orders.actions.table import label_of
 from orders.books.books import BooksSilentError
 from orders.db.unstorable_values import is_id
 from orders.lists.cells import actor_field, column, cut

@@ -15,8 +15,8 @@ from orders.incidents.order_warnings import mark_orders
 from orders.lists.personal_data import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_words.differences import lines_of as difference_lines
-from orders.order_words.family import Family, Member
 from orders.order_words.history import FILTERS, describe
+from orders.order_words.trial_family import Family, Member
 from orders.texts.incident_texts import cause_of
 
 PAGE, TREES, LINES = 50, 10, 20

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.actions.action import Action
+from orders.actions.all_actions import DECISIONS
 from orders.actions.run_action import account_named, ask_second, needs_second, why_not_ask
-from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError, Look, RecordFileError, client
 from orders.history.actors import staff_actor
 from orders.history.order_writes import find_order, lock_order
@@ -32,8 +32,8 @@ ASKED = 3  # the exit code of a command that has only asked
 class OrderCommand(BaseCommand):
     """Asks for the order, a reason and who it is, and calls the service of the act. A refusal is one line.
 
-    `act`: the row of `orders.actions.table` that it carries out. Where FOUR_EYES has it, the command asks for it and
-    exits with 3; `--emergency` carries it out at once.
+    `act`: the row of `orders.actions.all_actions` that it carries out. Where FOUR_EYES has it, the command asks for it
+    and exits with 3; `--emergency` carries it out at once.
 
     `OPTIONS`: the arguments of its own that the service gets. With `foretells` it says what will follow, by the act's
     `foresee`, and has `--dry-run`, which calls the service and rolls back. Such a service asks no partner.

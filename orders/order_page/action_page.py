@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.actions.action import Action, ReasonForm
+from orders.actions.all_actions import DECISIONS
 from orders.actions.run_action import (
     ChangedMeanwhileError,
     ForeseenOtherwiseError,
@@ -17,7 +18,6 @@ from orders.actions.run_action import (
     digest_of_warnings,
     needs_second,
 )
-from orders.actions.table import DECISIONS
 from orders.attachments.files import look_again
 from orders.books.books import BooksSilentError
 from orders.history.actors import staff_actor

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from notifications.recipients import chosen_as
 from orders.actions.action import Action
-from orders.actions.table import DECISIONS, label_of
+from orders.actions.all_actions import DECISIONS, label_of
 from orders.attachments.files import can_be_cured
 from orders.bpm.pushing import days_waited, waits_since, whom_to_push
 from orders.history.actors import actor_of

@@ -23,10 +23,10 @@ from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, O
 from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.order_words.differences import DifferenceLine, lines_of
-from orders.order_words.family import family_of
 from orders.order_words.history import FILTERS, describe, events_of
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import content_text
+from orders.order_words.trial_family import family_of
 from orders.reports.order_times import Stretch, Why, placed, times_of
 from orders.rules.steps import OTHER_CHANNELS, Step
 from orders.texts.error_messages import say

@@ -23,9 +23,9 @@ from orders.books.differences import (
     update_incident,
     without_accepted,
 )
+from orders.books.expected_records import MADE, end_beside, not_meant
 from orders.books.fixes import FixPlan, obstacles, plan_fix
 from orders.books.held_records import NAMES_IT, TAKEN, identity
-from orders.books.meant import MADE, end_beside, not_meant
 from orders.history.order_writes import add_event, lock_order, lock_orders
 from orders.mails.mails import queue_mail
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation

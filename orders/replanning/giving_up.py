@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from orders.books.books import HeldRecord
+from orders.books.expected_records import note_not_meant
 from orders.books.held_records import TAKEN, by_identity, identity, owner, take_record
-from orders.books.meant import note_not_meant
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.history.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY

@@ -9,9 +9,9 @@ import datetime
 from collections.abc import Collection, Iterable
 
 from orders.books.books import HeldRecord
+from orders.books.expected_records import note_not_meant, of_activation
 from orders.books.fixes import BILLED, send_again
 from orders.books.held_records import TAKEN, by_identity, identity, take_record
-from orders.books.meant import note_not_meant, of_activation
 from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.outbox.billing_effects import LateCall, late_calls, may_act_until

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.models import Mail
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.restore.entered_numbers import EnteredNumber, read_numbers
+from orders.restore.manual_trial_numbers import EnteredNumber, read_numbers
 from orders.rules.steps import FIXES, Channel, Step, named
 
 SAMPLE = 8

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from orders.attachments.files import end_files_hold, hold_for_files
 from orders.books.differences import note_fixed
-from orders.books.meant import note_not_meant
+from orders.books.expected_records import note_not_meant
 from orders.bpm.approvals import apply_early_decisions
 from orders.db.compiled_sql import Prepared, ask_together
 from orders.db.expressions import OneOf
@@ -38,7 +38,7 @@ from orders.sending.step_incidents import (
     note_acted_before,
     note_failure,
 )
-from orders.sending.usage import write_usage
+from orders.sending.trial_traffic import write_usage
 from orders.start_day.move_outcomes import answer_move, answer_start, follow_move
 from orders.trials.shape_writes import convert_trials
 from orders.undoing.finish import finish_undo, note_undone

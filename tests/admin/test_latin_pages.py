@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.actions.all_actions import BULK_ACTS
 from orders.actions.incident_acts import INCIDENT_ACTS
-from orders.actions.table import BULK_ACTS
 from orders.models import BillingRecord, Dispatch, Incident, Order, Timeline
 from orders.models.dispatch import OPEN_STATES
 from orders.restore.restored_guard import note_restored, read_restore_state

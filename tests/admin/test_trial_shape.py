@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
 
-from orders.books.meant import note_not_meant
+from orders.books.expected_records import note_not_meant
 from orders.lists.service_names import service_name
 from orders.models import Difference, Order, ServiceType, TrialEnd
 from orders.rules.content import domain_key

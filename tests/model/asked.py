@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from orders.actions.all_actions import DECISIONS
 from orders.actions.asked_decision import AskedDecision
 from orders.actions.run_action import (
     ChangedMeanwhileError,
@@ -16,7 +17,6 @@ from orders.actions.run_action import (
     ask_second,
     confirm_second,
 )
-from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError
 from orders.history.actors import staff_actor
 from orders.models import AskedAct, Order, OrderEvent

@@ -17,8 +17,8 @@ from integrations.api.authentication import Reader
 from integrations.api.views import OrdersView, OrderView
 from integrations.models import ApiToken
 from orders.actions.action import Action
+from orders.actions.all_actions import DECISIONS, offered_decisions
 from orders.actions.run_action import ChangedMeanwhileError, carry_out
-from orders.actions.table import DECISIONS, offered_decisions
 from orders.books.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of
 from orders.incidents.incident_codes import PARTNERS_OWN

@@ -26,12 +26,12 @@ from orders.intake.receive import enter_order
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.people.ownership import set_owner
 from orders.replanning.withdrawal import withdraw_by_staff
-from orders.restore.entered_numbers import note_numbers
+from orders.restore.manual_trial_numbers import note_numbers
 from orders.restore.restored_guard import is_restored
 from orders.sending.pause_and_resume import pause_partner, resume_partner
 from orders.sending.resend import Selection, judge_selection, resend
-from orders.sending.usage import ask_for_usage
-from orders.start_day.attribution import move_attribution
+from orders.sending.trial_traffic import ask_for_usage
+from orders.start_day.move_attribution import move_attribution
 from orders.undoing.by_staff import compensate
 from project.models import User
 from tests.model.acts import WrongError, act

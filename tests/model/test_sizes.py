@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.incidents.stuck import stuck
 from orders.lists import page_fingerprint
 from orders.lists.registration import exported_lists

@@ -12,7 +12,7 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from notifications.models import Mail
-from orders.actions.table import BULK_ACTS
+from orders.actions.all_actions import BULK_ACTS
 from orders.models import Order, OrderEvent, Timeline
 from orders.office.bulk import page as bulk_page
 from orders.office.bulk import run_parts as run_bulk

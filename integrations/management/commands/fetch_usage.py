@@ -13,7 +13,7 @@ from integrations.outbound.http import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
 from orders.pauses.paused_steps import why_paused
-from orders.sending.usage import store_usage
+from orders.sending.trial_traffic import store_usage
 from orders.trials.shape_reads import shape_of
 
 

@@ -12,8 +12,8 @@ from django.utils.translation import override
 from integrations.bboss.content import NUMBER
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bigdata.record_file import RecordFile
+from orders.actions.all_actions import DECISIONS
 from orders.actions.run_action import needs_second
-from orders.actions.table import DECISIONS
 from orders.books.books import RecordFileError, has_look_up
 from orders.management.arguments import actor, add_by, add_file, check_file, day
 from orders.management.order_command import (

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from orders.actions.table import BULK_ACTS
+from orders.actions.all_actions import BULK_ACTS
 from orders.db.unstorable_values import is_id
 from orders.history.actors import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link

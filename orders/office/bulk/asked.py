@@ -7,10 +7,10 @@ from django.urls import reverse
 from django.utils.translation import get_language, override
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.all_actions import BULK_ACTS
 from orders.actions.asked_decision import Foreseen
 from orders.actions.bulk import asked_of
 from orders.actions.run_action import ForeseenOtherwiseError, digest_of
-from orders.actions.table import BULK_ACTS
 from orders.models import AskedAct
 from orders.office.bulk.acts import count_kinds
 from orders.office.bulk.models import BulkRun

@@ -14,8 +14,8 @@ from django.utils.translation import override
 from django.views.generic import RedirectView
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.all_actions import BULK_ACTS
 from orders.actions.bulk import Bulk, BulkForm
-from orders.actions.table import BULK_ACTS
 from orders.db.unstorable_values import is_id
 from orders.history.actors import staff_actor
 from orders.lists.personal_data import mask_text_or_json

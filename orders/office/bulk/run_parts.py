@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from orders.actions.table import BULK_ACTS
+from orders.actions.all_actions import BULK_ACTS
 from orders.history.actors import account_of
 from orders.office.bulk.acts import rows_for
 from orders.office.bulk.models import BulkRun

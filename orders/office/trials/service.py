@@ -38,7 +38,7 @@ from orders.office.trials.columns import (
 )
 from orders.office.trials.sheet import Entry, Fault, TrialSheet
 from orders.office.trials.warnings import warnings_of
-from orders.restore.entered_numbers import note_numbers
+from orders.restore.manual_trial_numbers import note_numbers
 from orders.restore.restored_guard import is_restored
 from orders.rules.content import OrderContent, content_hash
 from orders.texts.errors import ContentError, NotAllowedError, OrderConflictError
