@@ -33,7 +33,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
     (STEPS, '_("Start the BPM process")\n', '    TAKE_LICENCE = "take_licence", _("Take out licences")\n'),
     (
         STEPS,
-        "keeps_key=True, compensated=True,\n            ignore_failure_when_undoing=True,\n        ),\n",
+        "Channel.BILLING, Effect.CANCEL, Phase.UNDO, derived_key=True),\n",
         "        StepKind(Step.TAKE_LICENCE, Channel.LICENCE, keeps_key=True, survives_replanning=True),\n",
     ),
     (
