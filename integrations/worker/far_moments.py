@@ -14,7 +14,7 @@ from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.exports.service import PACKING_LEASE
 from orders.sending import far_future_times
-from orders.sending.far_future_times import A_MOMENT, BY_ITSELF
+from orders.sending.far_future_times import BY_ITSELF, CLOCK_TOLERANCE
 
 
 def put_right(*, now: datetime.datetime) -> int:
@@ -40,8 +40,8 @@ def _moments() -> list[tuple[type[Model], str, datetime.timedelta]]:
     table), and not at all what has happened."""
     probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return [
-        (Heartbeat, "seen_at", A_MOMENT),
-        (Breaker, "probe_at", 2 * probe + A_MOMENT),
+        (Heartbeat, "seen_at", CLOCK_TOLERANCE),
+        (Breaker, "probe_at", 2 * probe + CLOCK_TOLERANCE),
         (LeaseLock, "until", 2 * PACKING_LEASE),
         (Export, "leased_until", 2 * PACKING_LEASE),
         (BulkRun, "leased_until", 2 * PACKING_LEASE),

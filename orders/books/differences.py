@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from django.db.models import Q, QuerySet
 
 from orders.books.books import Discrepancy
-from orders.history.states import ENDED_ORDERS, STANDS
+from orders.history.states import WITH_LIVE_RECORDS, WITHOUT_RECORDS
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DIFFERENCE
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, Reconciliation
@@ -85,7 +85,7 @@ def told_shown(shown: Shown) -> str:
 
 def is_over(order: Order) -> bool:
     """Returns True if no record of the order may be live any more."""
-    return order.state in ENDED_ORDERS or (order.state == Order.State.FAILED and order.undo_since is not None)
+    return order.state in WITHOUT_RECORDS or (order.state == Order.State.FAILED and order.undo_since is not None)
 
 
 def name_needed(order: Order, row: Difference) -> str:
@@ -93,7 +93,7 @@ def name_needed(order: Order, row: Difference) -> str:
     ours, theirs = row.detail.get("ours"), row.detail.get("theirs")
     if theirs == "live" and is_over(order):
         return BILLED_NOT_ACTIVE
-    if order.state in STANDS and ours == "live" and theirs in {"missing", "cancelled"}:
+    if order.state in WITH_LIVE_RECORDS and ours == "live" and theirs in {"missing", "cancelled"}:
         return NOT_BILLED
     return ""
 

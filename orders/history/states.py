@@ -12,12 +12,12 @@ from orders.models import Dispatch, Order
 from orders.rules.steps import Step
 
 # Only services undo or close an order; steps alone never move it out of these.
-SETTLED = frozenset(
+SET_BY_SERVICES_ALONE = frozenset(
     {Order.State.CONVERTED, Order.State.ENDED, Order.State.REJECTED, Order.State.COMPENSATING, Order.State.WITHDRAWN}
 )
 
 # Orders whose records are to be live, and those of which none may be.
-STANDS = frozenset(
+WITH_LIVE_RECORDS = frozenset(
     {
         Order.State.IN_PROGRESS,
         Order.State.AWAITING_APPROVAL,
@@ -26,7 +26,7 @@ STANDS = frozenset(
         Order.State.TRIALING,
     }
 )
-ENDED_ORDERS = frozenset({Order.State.WITHDRAWN, Order.State.REJECTED, Order.State.ENDED, Order.State.CONVERTED})
+WITHOUT_RECORDS = frozenset({Order.State.WITHDRAWN, Order.State.REJECTED, Order.State.ENDED, Order.State.CONVERTED})
 
 ENDED_WELL = frozenset({Dispatch.State.DONE, Dispatch.State.GIVEN_UP})  # nothing waits for such a step any more
 OVER = frozenset({*ENDED_WELL, Dispatch.State.CLOSED, Dispatch.State.UNDONE})
@@ -168,8 +168,9 @@ def _check(allowed: bool, order: Order, what: str) -> None:
 
 
 def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:
-    """The state that follows from an order's steps. SETTLED states stay, and the ending of an undone order."""
-    if order.state in SETTLED or order.undo_since:
+    """The state that follows from an order's steps. States in SET_BY_SERVICES_ALONE stay, and the ending of an undone
+    order."""
+    if order.state in SET_BY_SERVICES_ALONE or order.undo_since:
         return order.state
     if order.held_because:
         return Order.State.HELD

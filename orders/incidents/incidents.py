@@ -33,11 +33,16 @@ from orders.texts.incident_texts import OTHERS
 ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 # Not GIVEN_UP: what such a step did is asked first.
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
-A_MOMENT = datetime.timedelta(minutes=1)
+SIMILAR_WITHIN = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""
 MAX_GROUPS = 20  # incidents of a code; the next refusals are all in one, whose words are OTHERS
-SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
+CODES_WITH_PARTNERS_WORDS = (
+    "code_",
+    "http_",
+    "smtp_",
+    "provider_",
+)  # codes that a partner or a mail server chose and gave words with
 
 
 @transaction.atomic
@@ -196,7 +201,7 @@ def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datet
 
 def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> None:
     """Takes the order out of similar incidents, since the partner now gives another reason for the same refusal."""
-    if not incident.code.startswith(SPEAKS):
+    if not incident.code.startswith(CODES_WITH_PARTNERS_WORDS):
         return
     same = Incident.objects.filter(partner=incident.partner, step=incident.step, code=incident.code)
     left = AffectedOrder.objects.unresolved().filter(order=order, incident__in=same).exclude(incident=incident)
@@ -213,7 +218,7 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 def _told_lately(order: Order, now: datetime.datetime) -> bool:
     """Returns whether a mail about another cause names the order just now: its page shows this one too."""
-    since = now - A_MOMENT
+    since = now - SIMILAR_WITHIN
     return Mail.objects.filter(order=order, kind=Dispatch.Step.MAIL_INCIDENT, written_at__gt=since).exists()
 
 
@@ -342,7 +347,7 @@ SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 def words_of(code: str, params: Mapping, number: str) -> str:
     """Returns the common part of an error's words, without what differs between orders; empty if the code is our own
     and says all."""
-    if not code.startswith(SPEAKS) or params.get("code") != "partner_words":
+    if not code.startswith(CODES_WITH_PARTNERS_WORDS) or params.get("code") != "partner_words":
         return ""
     return common_words(params["words"].replace(number, "#"))
 

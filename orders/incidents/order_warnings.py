@@ -15,7 +15,7 @@ from django.utils import timezone
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import Among, OneOf
-from orders.history.states import ENDED_ORDERS, STANDS
+from orders.history.states import WITH_LIVE_RECORDS, WITHOUT_RECORDS
 from orders.incidents.awaiting_approval import returned
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS_OWN
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
@@ -27,9 +27,13 @@ from orders.rules.steps import STEPS, Channel, Partner, Phase
 
 DOUBT, STOPPED, BEHIND, RETURNED, ACCEPTED = "doubt", "stopped", "behind", "returned", "accepted"
 SERVED = [Order.State.ACTIVE, Order.State.SCHEDULED, Order.State.TRIALING]
-SAYS_SO = {Order.State.HELD, Order.State.FAILED, Order.State.REJECTED}  # states that say that an order has stopped
+STOPPED_STATES = {
+    Order.State.HELD,
+    Order.State.FAILED,
+    Order.State.REJECTED,
+}  # states that say that an order has stopped
 BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
-ASIDE = [name for name, kind in STEPS.items() if kind.channel == Channel.USAGE]
+STEPS_WITHOUT_STATE = [name for name, kind in STEPS.items() if kind.channel == Channel.USAGE]
 """Steps that no state follows from. As with its mails, an order of which one has failed is as its state says."""
 UNBILLED = Q(kind=Difference.Kind.NOT_BILLED, order__state__in=SERVED)
 """Differences of customers who have service, or will have it, and have no record at the big-data side."""
@@ -138,7 +142,7 @@ def mark_orders(orders: Iterable[Order]) -> None:
 def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
     """Leaves the code of a stopped step out if the order's state says already that it has stopped."""
     doubts = sorted(codes[DOUBT], key=lambda code: code != Difference.Kind.NOT_BILLED)
-    doubts += [] if order.state in SAYS_SO else sorted(code or "failed" for code in codes[STOPPED])
+    doubts += [] if order.state in STOPPED_STATES else sorted(code or "failed" for code in codes[STOPPED])
     return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]), next(iter(codes[ACCEPTED]), ""))
 
 
@@ -155,12 +159,12 @@ def _marks_of_orders() -> QuerySet:
     among = OneOf("order_id", "orders")
     troubles = open_troubles().filter(among)
     told_apart = Q(incident__code__in=BOOKS_ONLY)
-    aside = Q(incident__partner=Partner.MAIL) | Q(incident__step__in=ASIDE)
+    aside = Q(incident__partner=Partner.MAIL) | Q(incident__step__in=STEPS_WITHOUT_STATE)
     parts = [
         (open_differences().filter(among), DOUBT, F("kind")),
         (troubles.filter(told_apart), DOUBT, F("incident__code")),
         (troubles.exclude(told_apart | aside), STOPPED, F("incident__code")),
-        (failed_steps().filter(among).exclude(step__in=ASIDE), STOPPED, F("error_code")),
+        (failed_steps().filter(among).exclude(step__in=STEPS_WITHOUT_STATE), STOPPED, F("error_code")),
         (blocked_steps().filter(among), BEHIND, Value("")),
         (returned().filter(among), RETURNED, Value("")),
         *((rows.filter(among), ACCEPTED, Value(name)) for name, rows in accepted_as_they_are()),
@@ -177,9 +181,9 @@ def accepted_as_they_are() -> Iterator[tuple[str, QuerySet]]:
     left = BillingRecord.objects.filter(order=OuterRef("order"), accepted__has_key=LEFT)
     gone = left.filter(state__in=[BillingRecord.State.DELETED, BillingRecord.State.CANCELLED])
     live = left.filter(state=BillingRecord.State.LIVE, cancel_time__gt=Slot("now", DateTimeField()))
-    over = Q(order__state__in=ENDED_ORDERS) | Q(order__state=Order.State.FAILED, order__undo_since__isnull=False)
+    over = Q(order__state__in=WITHOUT_RECORDS) | Q(order__state=Order.State.FAILED, order__undo_since__isnull=False)
     for name, where, records in (
-        (Difference.Kind.NOT_BILLED.value, Q(order__state__in=STANDS), gone),
+        (Difference.Kind.NOT_BILLED.value, Q(order__state__in=WITH_LIVE_RECORDS), gone),
         (BILLED_NOT_ACTIVE, over, live),
     ):
         yield name, Difference.objects.filter(where, Exists(records), state=Difference.State.ACCEPTED)

@@ -5,13 +5,13 @@ from collections import Counter
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.incidents.incident_codes import PARTNERS_OWN
-from orders.incidents.order_warnings import ASIDE, still_matters
+from orders.incidents.order_warnings import STEPS_WITHOUT_STATE, still_matters
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import STOPPED_BY
 from orders.rules.steps import Partner, channels_of
 
-GOES_ON = frozenset(
+GOING_ON = frozenset(
     {
         Order.State.IN_PROGRESS,
         Order.State.TRIALING,
@@ -34,7 +34,7 @@ def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
     or paused stands as long as it has a step to be sent there.
     """
     rows = incident.affected.unresolved().filter(beside=False)
-    if incident.partner == Partner.MAIL or incident.step in {*ASIDE, APPROVAL}:
+    if incident.partner == Partner.MAIL or incident.step in {*STEPS_WITHOUT_STATE, APPROVAL}:
         return rows.none()
     steps = Dispatch.objects.current().filter(order=OuterRef("order"))
     if incident.code in PARTNERS_OWN:

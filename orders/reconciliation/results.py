@@ -38,7 +38,7 @@ from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.shape_reads import is_meant, meant_of, shape_of
 from orders.trials.shape_writes import refresh_trial
 
-SETTLED = {
+STATE_OF_THEIRS = {
     "live": BillingRecord.State.LIVE,
     "cancelled": BillingRecord.State.CANCELLED,
     "missing": BillingRecord.State.DELETED,
@@ -183,7 +183,7 @@ def _settle(
     for one in discrepancies:
         if one.remedy == SETTLE:
             record = records[one.record]
-            record.state = SETTLED[one.theirs]
+            record.state = STATE_OF_THEIRS[one.theirs]
             if one.theirs == "missing" and _must_be_live(order, record):
                 record.state = BillingRecord.State.LIVE
                 one = replace(one, kind=Difference.Kind.NOT_BILLED, remedy=CREATE)
@@ -211,7 +211,7 @@ def _drop_given_up(
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone if gone and not may_still_change(order, now) else ():
         record = records[one.record]
-        record.state = SETTLED[one.theirs]
+        record.state = STATE_OF_THEIRS[one.theirs]
         _copy_times(record, one)
         record.save(update_fields=TAKEN)
     complete_confirmed_removals(order, now=now, by=by)

@@ -20,7 +20,7 @@ from orders.outbox.billing_effects import MAY_ACT
 from orders.outbox.retry_schedule import longest_wait
 from orders.rules.steps import Step
 
-A_MOMENT = datetime.timedelta(minutes=1)  # clocks that agree may differ by so much, and so may what they wrote
+CLOCK_TOLERANCE = datetime.timedelta(minutes=1)  # clocks that agree may differ by so much, and so may what they wrote
 DUE_AHEAD = max(MAY_ACT, MAILED_AGAIN)  # what was not tried yet is never due later
 LOOKS = [Step.ASK_BILLING, Step.VERIFY_DELETED]  # wait MAY_ACT at most; the others behind this gate wait for a day
 AT_ONCE = 1000
@@ -31,7 +31,7 @@ BY_ITSELF = "system"
 def put_right(*, now: datetime.datetime) -> int:
     """Puts right what lies too far ahead, with an event of its order. Returns how many steps and mails. What somebody
     else has locked is left for the next time."""
-    soon, steps = now + A_MOMENT, Dispatch.objects.current()
+    soon, steps = now + CLOCK_TOLERANCE, Dispatch.objects.current()
     tried_then = Q(frozen_at__gt=soon) | Q(unanswered_at__gt=soon)
     looks = steps.filter(
         state=Dispatch.State.WAITING, gate=Dispatch.Gate.START, step__in=LOOKS, not_before__gt=soon + MAY_ACT
@@ -48,7 +48,7 @@ def put_right(*, now: datetime.datetime) -> int:
 def _too_far(now: datetime.datetime, tried_then: Q) -> Q:
     """Returns the condition for steps or mails beyond twice a lease, the longest wait, or what is waited before a first
     try. `tried_then`: a call of it was noted for a moment that is still to come, so the next one is wrong as well."""
-    soon = now + A_MOMENT
+    soon = now + CLOCK_TOLERANCE
     return (
         Q(state=Dispatch.State.SENDING, next_try_at__gt=now + 2 * _lease())
         | Q(state=Dispatch.State.RETRYING, next_try_at__gt=soon + longest_wait())

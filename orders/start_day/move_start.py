@@ -32,7 +32,9 @@ from orders.texts.errors import NotAllowedError, check_reason
 
 BEFORE_START = datetime.timedelta(minutes=10)  # so long before the earlier start the last call has ended
 FOR_TODAY = datetime.timedelta(minutes=30)  # so long after it was asked the last call of a move to today has ended
-AHEAD = datetime.timedelta(minutes=30)  # so far ahead both starts must lie for records that disagree to be sent again
+MIN_LEAD = datetime.timedelta(
+    minutes=30
+)  # so far ahead both starts must lie for records that disagree to be sent again
 BEHIND_PLAN = Phase.UNDO - 50  # where no start day's cancel says the place
 NOT_BILLED_YET = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.HELD}
 
@@ -112,7 +114,7 @@ def why_unresolved(order: Order, move: Dispatch | None) -> NotAllowedError | Non
 def may_send_again(move: Dispatch, order: Order, now: datetime.datetime) -> bool:
     """Returns True if a move whose records disagree may be sent again: both starts lie far enough ahead."""
     start = start_of(move)
-    return differs(move) and bool(order.start_at) and start is not None and min(start, order.start_at) >= now + AHEAD
+    return differs(move) and bool(order.start_at) and start is not None and min(start, order.start_at) >= now + MIN_LEAD
 
 
 def start_of(move: Dispatch) -> datetime.datetime | None:

@@ -51,7 +51,7 @@ def test_a_second_cause_of_an_order_within_a_minute_is_mailed_through_the_next_o
         open_incident(order, partner="bigdata", step="create_billing", code=code, detail=code, now=now)
     told = Mail.objects.filter(kind="mail_incident").order_by("pk").values_list("order__number", "about__code")
     assert list(told) == [("100T1", "code_400"), ("100T2", "code_401")]
-    later = now + incidents.A_MOMENT
+    later = now + incidents.SIMILAR_WITHIN
     open_incident(first, partner="bpm", step="start_bpm", code="code_402", detail="x", now=later)
     assert Mail.objects.filter(order=first, kind="mail_incident").count() == 2
 

@@ -183,7 +183,7 @@ def _of_answers() -> dict[str, Mend]:
             put("ANSWERS", outcome_effects.ANSWERS | {"move": names_nothing}, outcome_effects)
         ),
         # They may always be sent again.
-        "18 resend while both lie ahead": Mend(put("AHEAD", -LONG, move_start)),
+        "18 resend while both lie ahead": Mend(put("MIN_LEAD", -LONG, move_start)),
         # The latest counts.
         "18 the earliest is the start": Mend(put("earliest", max, move_outcomes)),
     }

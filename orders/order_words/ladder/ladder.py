@@ -6,7 +6,7 @@ Order and steps in, rungs out. Exactly one rung is the current one: where the or
 from dataclasses import replace
 from functools import partial
 
-from orders.incidents.order_warnings import SAYS_SO
+from orders.incidents.order_warnings import STOPPED_STATES
 from orders.models import Order
 from orders.order_words.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
 from orders.order_words.ladder.step_rungs import (
@@ -36,7 +36,7 @@ def build_ladder(facts: Facts) -> list[Rung]:
     if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
         rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
     mending = facts.open.number > 0 and facts.open.mending == facts.open.number  # its rung says so
-    fine = (facts.marks.fine or mending) and facts.order.state not in SAYS_SO
+    fine = (facts.marks.fine or mending) and facts.order.state not in STOPPED_STATES
     if not fine and not any(rung.tone in NOT_FINE for rung in rungs):
         rungs[-1] = not_fine(rungs[-1], facts)
     here = _current(rungs, facts.order)
