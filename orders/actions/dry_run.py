@@ -103,7 +103,7 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
 
 
 def _holds_trial(order: Order) -> bool:
-    """Returns whether the order is an activation that holds its trial's claim: a subsequent one ends no trial."""
+    """Returns True if the order is an activation that holds its trial's claim: a subsequent one ends no trial."""
     claim = open_claim(order.trial)
     return claim is not None and claim.activation_id == order.pk
 

@@ -217,7 +217,7 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 
 def _told_lately(order: Order, now: datetime.datetime) -> bool:
-    """Returns whether a mail about another cause names the order just now: its page shows this one too."""
+    """Returns True if a mail about another cause names the order just now: its page shows this one too."""
     since = now - SIMILAR_WITHIN
     return Mail.objects.filter(order=order, kind=Dispatch.Step.MAIL_INCIDENT, written_at__gt=since).exists()
 
