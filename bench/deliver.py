@@ -21,7 +21,7 @@ from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import CALLS_AT_A_TIME, drain
 from notifications.models import Mail
 from orders.models import Attempt, Dispatch, Order, OrderEvent
-from orders.outbox.freeze import read_records
+from orders.outbox.record_selection import read_records
 
 MILLISECONDS = 5
 CEILING = CALLS_AT_A_TIME * 1000 / MILLISECONDS

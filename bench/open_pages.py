@@ -22,7 +22,7 @@ from bench.cpu import DatabaseCpu, cpu_of_group
 from bench.desk import Desk
 from bench.options import read_options
 from bench.results import append
-from orders.lists.open_pages import CALM
+from orders.lists.live_pages import CALM
 from orders.models import Incident, Order, Province
 
 LIMIT = 5.0
@@ -75,7 +75,7 @@ def _open(web: str, path: str, cookie: str) -> list:
     answer = requests.get(web + path, cookies={"sessionid": cookie}, timeout=30)
     found = VERSION.search(answer.text)
     if found is None:
-        raise RuntimeError(f"{path} is no page that moves: {answer.status_code}")
+        raise RuntimeError(f"{path} is no live page: {answer.status_code}")
     return [path, cookie, found[1]]
 
 

@@ -10,19 +10,19 @@ from integrations.bpm.kept_callbacks import without_operators
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
 from notifications.masks import mask_text
 from orders.admin.inbound import InboundList, order_named
-from orders.incidents.incidents import BREAKER_OPEN
+from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import PersonalData, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
 from orders.lists.scope import ScopedByNumber
+from orders.lists.time_cells import ago_field
 from orders.order_words.error_details import code_of
 from orders.order_words.history import PARTNER_NAMES
 from orders.search.order_search import order_anchor
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 CallbackFilter = word_filter(
     "answer",

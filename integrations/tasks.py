@@ -28,11 +28,11 @@ from orders.attachments.files import recheck_files
 from orders.books.books import has_look_up
 from orders.intake.holds import settle_arrived
 from orders.models import Reconciliation
-from orders.office.bulk.parts import run_part
+from orders.office.bulk.run_parts import run_part
 from orders.office.exports.run import run_export
 from orders.outbox.enqueue import wake
 from orders.search.index import index_orders
-from orders.sending.usage import ask_for_usage
+from orders.sending.trial_traffic import ask_for_usage
 
 logger = logging.getLogger(__name__)
 MINUTE, FIVE_MINUTES, HOUR, DESK_CHECKS = "minute", "five minutes", "hour", "minute, in a task of its own"

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly
 from project.accounts import account_admin, lockout_pages

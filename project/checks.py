@@ -24,7 +24,7 @@ from integrations.bboss.request_checks import token_expiry
 from integrations.partners.profile_requirements import settings_that_open_a_door
 from integrations.robots.robot_protocols import read_robots
 from notifications.recipients import is_address
-from orders.history.people import SAME_PERSON_PERIOD
+from orders.history.second_person import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
 from orders.models import Province
 from orders.restore.high_water_mark import unwritable

@@ -41,11 +41,11 @@ from orders.office.trials.uploads import forget_uploads
 from orders.outbox.release import release
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
-from orders.sending.moves_over import end_moves
-from orders.sending.pausing import end_pauses, remind_of_pauses
+from orders.sending.expired_moves import end_moves
+from orders.sending.pause_and_resume import end_pauses, remind_of_pauses
 from orders.start_day.start_day import activate
 from orders.undoing.start import close_abandoned
-from orders.undoing.trials import end_trials
+from orders.undoing.trial_ends import end_trials
 from project.accounts.session_revocation import forget_sessions
 from project.observability.alarm_mails import watch_alarms, watch_at_once
 from project.observability.last_hour import note_figures

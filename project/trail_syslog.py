@@ -29,7 +29,7 @@ from django_q.tasks import async_task
 from integrations.tasks import path_of, unless_away
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from orders.history.people import names_read_once
+from orders.history.actors import names_read_once
 from orders.incidents.desk_incidents import keep_desk_incident
 from orders.models import TrailSending
 from project.base.logs import one_line

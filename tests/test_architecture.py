@@ -255,7 +255,7 @@ def test_the_core_knows_no_http():
 
 def test_the_list_engine_knows_no_list():
     """Of the models it knows orders and their attributions, by which it limits rows."""
-    names = ("notes", "owning", "page_marks", "pauses_in_force", "service_names")
+    names = ("notes", "assign_owner", "page_fingerprint", "pauses_in_force", "service_names")
     beside = tuple(f"orders/lists/{name}.py" for name in names)
     engine = [module for module in MODULES if module.startswith("orders/lists/") and not module.startswith(beside)]
     found = [node for module in engine for node in imports(module)]
@@ -283,7 +283,7 @@ def test_only_enqueue_makes_outbox_rows():
     assert places(makes_dispatch, "orders/outbox/enqueue.py") == []
 
 
-PURE = ("orders/intake/decide.py", "orders/rules/shape.py")
+PURE = ("orders/intake/planning.py", "orders/rules/trial_shape.py")
 NOT_PURE = ("django", "orders.db", *(folder[:-1].replace("/", ".") for folder in SERVICES), "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order
@@ -391,7 +391,7 @@ GUARDS = {
     is_impure: [
         ("from django.db import models", 1),
         ("from django.utils import timezone", 1),
-        ("from orders.trials.shape import reshape", 1),
+        ("from orders.trials.shape_writes import reshape", 1),
         ("Order.objects.filter(pk=1)", 1),
         ("now = datetime.datetime.now()", 1),
         ("order = Order(number=number)", 1),

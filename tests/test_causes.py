@@ -7,7 +7,7 @@ from django.utils.translation import override
 
 from orders.attachments.check import VERDICTS
 from orders.models import Order
-from orders.texts.incident_causes import CAUSES, UNKNOWN, cause_of
+from orders.texts.incident_texts import CAUSES, UNKNOWN, cause_of
 from tests.sources import MODULES, nodes, tree
 
 APPS = ("integrations/", "notifications/", "orders/")

@@ -12,12 +12,12 @@ from orders.admin import order_list
 from orders.history.owners import OWN, staff_with
 from orders.lists.filters import DayFilter, IncorrectLookupParameters, WordFilter, word_filter
 from orders.lists.list_query import DAYS, ORDER_VAR, SEARCH_VAR, is_simple, named_values, said_as, shortened
-from orders.lists.owners import NOBODY, OwnerFilter
+from orders.lists.owner_column import NOBODY, OwnerFilter
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
-from orders.people.mine import is_nobodys, is_of
+from orders.people.owned_work import is_nobodys, is_of
 from orders.search.order_search import search_orders
-from orders.trials.shapes import SERVICE_NOW
+from orders.trials.shape_reads import SERVICE_NOW
 
 EMPTY = {"True": True, "False": False, "1": True, "0": False}
 

@@ -9,7 +9,7 @@ import re
 from rest_framework.pagination import BasePagination
 
 from integrations.api.errors_and_etags import BadParameterError
-from orders.db.odd_values import NONSENSE
+from orders.db.unstorable_values import NONSENSE
 
 MAX, USUAL = 200, 50  # rows of a page
 LIMIT, CURSOR = "limit", "cursor"

@@ -13,15 +13,15 @@ from rest_framework import serializers
 from approvals.models import ApprovalRecord
 from notifications.masks import head, mask_mail, mask_name, mask_phone
 from orders.admin.order_list import mark_words
-from orders.history.people import user_name
-from orders.incidents.incidents import SAID_BY_STAFF
+from orders.history.actors import user_name
+from orders.incidents.incident_codes import SAID_BY_STAFF
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.service_names import service_name
 from orders.models import BillingRecord, Dispatch, Order
 from orders.reports.order_status import MAX_APPROVALS, iso_time, logged_error
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import bounded
-from orders.trials.shapes import shape_row
+from orders.trials.shape_reads import shape_row
 
 OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
 TIME = "ISO 8601, Asia/Shanghai"

@@ -18,13 +18,13 @@ from django.views.decorators.http import require_POST
 
 from integrations.api.tokens import agree_to_token, last_day, make_token, revoke_token, why_not_agree, why_not_named
 from integrations.models import ApiToken
-from orders.history.people import actor_of, staff_actor
+from orders.history.actors import actor_of, staff_actor
 from orders.lists.chips import personal_chip, toned_chip
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import may_open
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import reason_field
 from orders.lists.scope import UnlimitedOnly, is_unlimited
+from orders.lists.time_cells import ago_field
 from orders.office.exports.rights import JUDGE
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import NotAllowedError

@@ -17,7 +17,7 @@ from integrations.api.serializers import BillingPageSerializer, OrderFactsSerial
 from integrations.base.database_deadline import database_deadline, is_away
 from orders.admin.order_list import set_service_now
 from orders.customer_page.billed_now import count_by_type, records_of, set_theirs
-from orders.incidents.doubts import mark_orders
+from orders.incidents.order_warnings import mark_orders
 from orders.intake.customer_names import name_of
 from orders.limits.late_orders import mark_overtime
 from orders.lists import scope
@@ -25,7 +25,7 @@ from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_words.ladder.ladder import build_ladder, current
 from orders.order_words.order_facts import facts_of
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.people.staff_events import note_personal_data_read
 from orders.reports.order_status import current_steps, order_status
 

@@ -30,7 +30,7 @@ from integrations.models import HEARTBEAT_LIMIT, DeskProcess
 from orders.books.books import BooksSilentError
 from orders.incidents.desk_incidents import close_desk_incident, open_desk_incident
 from orders.restore.restored_guard import read_restore_state
-from orders.sending.read_again import read_otherwise
+from orders.sending.reread_answers import read_otherwise
 
 logger = logging.getLogger(__name__)
 OTHER_DESK = "other_desk"

@@ -19,11 +19,11 @@ from integrations.outbound import partner_rate
 from integrations.outbound.http_client import KEPT_CHARACTERS, PartnerError, PartnerResponse
 from integrations.outbound.wire_formats import encode
 from orders.models import Attempt, BillingRecord, Dispatch, Order
-from orders.outbox.freeze import WAS_IN
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
+from orders.outbox.record_selection import WAS_IN
 from orders.rules.content import domain_key
 from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
-from orders.trials.shapes import shape_of, shape_row
+from orders.trials.shape_reads import shape_of, shape_row
 
 LEFT_OUT = "{}"  # the payload of a question for traffic to a partner without it
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}

@@ -29,14 +29,14 @@ from integrations.outbound import partner_rate
 from integrations.outbound.http_client import PartnerError
 from orders.books.books import BooksSilentError, Discrepancy, Look, OrderComparison
 from orders.books.differences import troubled
+from orders.books.expected_records import not_meant
 from orders.books.fixes import Left, obstacles
 from orders.books.held_records import NAMES_IT
-from orders.books.meant import not_meant
 from orders.models import BillingRecord, Difference, Order, Reconciliation
-from orders.outbox.effects import called_after
-from orders.pauses.pauses import why_paused
+from orders.outbox.billing_effects import called_after
+from orders.pauses.paused_steps import why_paused
 from orders.reconciliation import results
-from orders.reconciliation.look_guards import called_too_late
+from orders.reconciliation.manual_answer_guards import called_too_late
 from orders.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 from orders.rules.content import MAX_DOMAINS, domain_key
 from orders.rules.local_time import midnight

@@ -22,7 +22,7 @@ from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import rules_hash
 from notifications.recipients import contacts_read_once
 from notifications.sending import MailError
-from orders.attachments.check import KINDS, UNCHECKED, check_files
+from orders.attachments.check import FILE_TYPES, UNCHECKED, check_files
 from orders.attachments.xlsx import ProbeError
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
 from orders.outbox.outcome import Outcome, Work
@@ -135,7 +135,7 @@ def longest(work: Work) -> float:
 
 
 def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    names = {kind: getattr(row.order, kind) for kind in KINDS}
+    names = {kind: getattr(row.order, kind) for kind in FILE_TYPES}
     return json.dumps({"order_number": row.order.number, "files": {kind: name for kind, name in names.items() if name}})
 
 

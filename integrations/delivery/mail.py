@@ -12,13 +12,13 @@ from notifications.mail_texts import MailFacts, write_text
 from notifications.models import Mail
 from notifications.recipients import choose
 from notifications.sending import MailError, send
-from orders.incidents.incidents import SAID_BY_STAFF
-from orders.incidents.standing import GOES_ON, what_became
+from orders.incidents.incident_codes import SAID_BY_STAFF
+from orders.incidents.stopped_orders import GOING_ON, what_became
 from orders.models import Attempt, Order
 from orders.order_words.error_details import detail_text
 from orders.outbox.outcome import Work
 from orders.rules.steps import Step
-from orders.texts.incident_causes import cause_of, title_of
+from orders.texts.incident_texts import cause_of, title_of
 
 LANGUAGE = "zh-hans"
 COMPARED = gettext_noop(
@@ -63,8 +63,8 @@ def _outcome(order: Order, about: dict) -> str:
     """Returns the current states of the orders of an ended incident, in the mail's attribution. Empty if all of them go
     on and nobody ended it with a reason."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
-    going = sum(number for state, number in became.items() if state in GOES_ON)
-    stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
+    going = sum(number for state, number in became.items() if state in GOING_ON)
+    stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOING_ON]
     if ended:
         states = [(Order.State(state).label, number) for state, number in became.most_common()]
         said = gettext("Staff ended the incident with a reason. Its orders now: %(orders)s.")

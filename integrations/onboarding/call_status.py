@@ -11,7 +11,7 @@ from integrations.partners.profile import NAMES
 from orders.models import AffectedOrder, Attempt, KeptAnswer, PartnerHold, PartnerProof, Pause
 from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD
 from orders.outbox.proof import CALLS, asks_proof, proofs_in_force
-from orders.pauses.pauses import holds_in_force, say_held, say_when
+from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.steps import STEPS, call_name
 
 LOOKED_AT = 50_000  # attempts, the newest: no index finds the last of a call

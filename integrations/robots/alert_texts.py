@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.models import RobotAlert
 from orders.order_words.history import PARTNER_NAMES
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 MAX_LINES = 10  # incidents that a text names
 HAPPENED = {

@@ -14,14 +14,14 @@ from orders.history.order_writes import add_event
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.exports.service import PACKING_LEASE
-from orders.sending import far_moments
-from orders.sending.far_moments import A_MOMENT, BY_ITSELF
+from orders.sending import far_future_times
+from orders.sending.far_future_times import BY_ITSELF, CLOCK_TOLERANCE
 
 
 def correct_times(*, now: datetime.datetime) -> int:
     """Corrects the times of steps, mails and schedules, and of rows without an order. Returns how many."""
     back = put_schedules_back(now=now) if were_made() else []
-    return far_moments.put_right(now=now) + _of_the_desk(now) + len(back)
+    return far_future_times.put_right(now=now) + _of_the_desk(now) + len(back)
 
 
 @transaction.atomic
@@ -41,8 +41,8 @@ def _moments() -> list[tuple[type[Model], str, datetime.timedelta]]:
     table), and not at all what has happened."""
     probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return [
-        (Heartbeat, "seen_at", A_MOMENT),
-        (Breaker, "probe_at", 2 * probe + A_MOMENT),
+        (Heartbeat, "seen_at", CLOCK_TOLERANCE),
+        (Breaker, "probe_at", 2 * probe + CLOCK_TOLERANCE),
         (LeaseLock, "until", 2 * PACKING_LEASE),
         (Export, "leased_until", 2 * PACKING_LEASE),
         (BulkRun, "leased_until", 2 * PACKING_LEASE),

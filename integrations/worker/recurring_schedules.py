@@ -7,7 +7,7 @@ from django_q.models import Schedule
 
 from integrations.worker.lease_lock import Lease
 from orders.history.order_writes import add_event
-from orders.sending.far_moments import A_MOMENT
+from orders.sending.far_future_times import CLOCK_TOLERANCE
 
 RECURRING = {
     "desk-sweep": {"func": "integrations.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
@@ -63,7 +63,7 @@ def _make(name: str, wanted: dict) -> bool:
 def _interval(kind: str, minutes: int | None) -> datetime.timedelta:
     """Returns the longest time to the next run, with a margin for clocks that differ."""
     lasts = {Schedule.MINUTES: datetime.timedelta(minutes=minutes or 1), Schedule.HOURLY: datetime.timedelta(hours=1)}
-    return lasts.get(kind, datetime.timedelta(days=1)) + A_MOMENT
+    return lasts.get(kind, datetime.timedelta(days=1)) + CLOCK_TOLERANCE
 
 
 def _first_run(name: str) -> datetime.datetime:

@@ -14,22 +14,18 @@ from orders.actions.take import adopt, check_quiet, close_by_hand, continue_orde
 from orders.books.books import BooksSilentError, HeldRecord, Look, fetch_records
 from orders.books.differences import (
     BY_NAME,
-    NAMED,
+    MAX_NAMED,
     UNKNOWN_RECORD,
     name_needed,
     told_shown,
     unknown_shown,
     update_incident,
 )
+from orders.books.expected_records import end_beside
 from orders.books.held_records import as_meant
-from orders.books.meant import end_beside
 from orders.history.order_writes import add_event, find_order, load_records, lock_order
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, DEPENDENCY_GONE, DIFFERENCE, LATE_UNDO
 from orders.incidents.incidents import (
-    BILLED_NOT_ACTIVE,
-    BOOKS_ONLY,
-    BUILT_UPON,
-    DIFFERENCE,
-    LATE_UNDO,
     close_parts,
     end_built_upon,
     end_incidents,
@@ -48,18 +44,16 @@ from orders.reconciliation.asking import (
     owner_of_records,
     why_silent,
 )
-from orders.reconciliation.look_guards import check_look
+from orders.reconciliation.manual_answer_guards import check_look
 from orders.reconciliation.number_list import keep_unknown
 from orders.reconciliation.results import begin_reconciliation, may_still_change
 from orders.replanning.giving_up import NOT_BILLED, accept_removals, mark_records_left, settle_given_up_step
 from orders.rules.content import domain_key
-from orders.rules.steps import STEPS, Partner
-from orders.start_day.moving import why_moving
+from orders.rules.steps import STEPS, Partner, Step
+from orders.start_day.move_start import why_moving
 from orders.texts.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.undoing.late import end_question
-from orders.undoing.trials import WAITS_FOR_CLAIM
-
-State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
+from orders.undoing.trial_ends import WAITS_FOR_CLAIM
 
 
 def accept(
@@ -107,8 +101,8 @@ def accept(
         _close_accepted(troubles, reason.strip(), by=by, now=now)
         for row in steps:
             row.order = order
-            Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
-            row.state = State.GIVEN_UP
+            Dispatch.objects.filter(pk=row.pk).update(state=Dispatch.State.GIVEN_UP, next_try_at=None)
+            row.state = Dispatch.State.GIVEN_UP
             _check_made(row, answer.held)
             settle_given_up_step(row, answer.held, now=now, by=by)
         held_now = answer.held if about else None
@@ -118,8 +112,8 @@ def accept(
 
 
 def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str = "", **_asked: object) -> Answer:
-    """What the partner holds, compared; nothing is asked where nothing about records is accepted. Raises
-    BooksSilentError and NotAllowedError."""
+    """Returns the comparison with what the partner holds; nothing is asked where nothing about records is accepted.
+    Raises BooksSilentError and NotAllowedError."""
     about = is_about_records(order, *acceptable(order, incident))
     seen = Look.read(look)
     check_look(seen, timezone.now())
@@ -134,7 +128,7 @@ def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:
 
 
 def is_about_records(order: Order, troubles: list[AffectedOrder], steps: list[Dispatch]) -> bool:
-    """Whether accepting these takes the big-data side's word."""
+    """Returns True if accepting these takes the big-data side's word."""
     codes = {row.incident.code for row in troubles}
     acted = any(row.incident.code == ACTED_BEFORE and row.incident.partner == Partner.BIGDATA for row in troubles)
     if steps or acted or codes & {BILLED_NOT_ACTIVE, UNKNOWN_RECORD}:
@@ -155,7 +149,7 @@ def differences_of(order: Order) -> QuerySet[Difference]:
     """The open differences that are accepted with an order: its own; with a change those of its trial in which both
     books agree."""
     about = Q(order=order)
-    if order.kind == Kind.CHANGE:
+    if order.kind == Order.Kind.CHANGE:
         about |= Q(order=order.trial_id, kind=Difference.Kind.NOT_MEANT)
     return Difference.objects.filter(about, state=Difference.State.OPEN)
 
@@ -166,7 +160,7 @@ def check_named(order: Order, codes: Collection[str]) -> None:
     name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
     if name:
         domains = needed.get(name, [])
-        said = ", ".join(domains[:NAMED]) + (f" … {len(domains)}" if len(domains) > NAMED else "")
+        said = ", ".join(domains[:MAX_NAMED]) + (f" … {len(domains)}" if len(domains) > MAX_NAMED else "")
         raise NotAllowedError(BY_NAME[name], number=order.number, state=order.state, domains=said)
 
 
@@ -177,9 +171,10 @@ def _check_made(row: Dispatch, held: list[HeldRecord]) -> None:
 
 
 def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
-    """What `accept` ends: an order's open troubles, and failed billing steps whose outcome nobody knows."""
+    """Returns the incidents and differences that `accept` ends: an order's open troubles, and failed billing steps
+    whose outcome nobody knows."""
     rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
-    steps = order.dispatches.current().filter(state=State.FAILED, may_have_acted=True, repeat=False)
+    steps = order.dispatches.current().filter(state=Dispatch.State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
     unknown = {name: row.error_code for name, row in steps.items()}
     troubles = [row for row in rows if ends_by_accept(row.incident.code, row.own_step, unknown)]
@@ -190,7 +185,7 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def _stopping(code: str, step: str, unknown: Mapping[str, str]) -> set[str]:
-    """Those of an order's steps of unknown outcome, by error code, that an incident is about: its own `step`, and of a
+    """Returns the order's steps of unknown outcome, by error code, that an incident is about: its own `step`, and of a
     doubt those of the same call, which share it (contract 7.2)."""
     return {name for name in shared_by(step, code) if name == step or unknown.get(name) == code} & unknown.keys()
 
@@ -230,23 +225,26 @@ def _after_accepting(
     now: datetime.datetime,
     by: str,
 ) -> None:
-    trial, owner = order.trial if order.kind == Kind.CHANGE else None, owner_of_records(order)
+    trial, owner = order.trial if order.kind == Order.Kind.CHANGE else None, owner_of_records(order)
     rows = differences_of(order) if DIFFERENCE in codes else Difference.objects.none()
     if held is not None and not open_record_differences(owner).exclude(pk__in=rows).exists():
         adopt(owner, held, unsure=may_still_change(owner, now))  # else ours stay until all that differs is accepted
     if DIFFERENCE in codes:
         mark_records_left(_records_of(owner, rows))
         close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
-        if trial or order.kind == Kind.TRIAL:
+        if trial or order.kind == Order.Kind.TRIAL:
             update_incident(owner, by=by, now=now)
             end_beside(owner, now=now, by=by)
-    left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
-    billed = order.kind == Kind.ACTIVATION  # what is left of it is accepted by its name
+    left = any(
+        row.undo and STEPS[row.step].record_state_after in NOT_BILLED and row.state == Dispatch.State.GIVEN_UP
+        for row in steps
+    )
+    billed = order.kind == Order.Kind.ACTIVATION  # what is left of it is accepted by its name
     if (left and not billed) or BILLED_NOT_ACTIVE in codes:
         accept_removals(order, now=now, by=by)
-    if BUILT_UPON in codes:
+    if DEPENDENCY_GONE in codes:
         end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
-    asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial has the mark too
+    asked = order.undo_asked_at and order.kind == Order.Kind.ACTIVATION  # its trial has the mark too
     if asked and not order.troubles.unresolved().filter(incident__code=LATE_UNDO).exists():
         end_question(order, now=now, by=by)
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)

@@ -1,4 +1,4 @@
-"""What all acts of staff have in common: the class of their rows, and the forms that ask the reason."""
+"""The base of all acts of staff: the class of their rows, and the forms that ask the reason."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actions.bulk import Bulk
-from orders.actions.foreseen import Foreseen
+from orders.actions.preview_sentences import Foreseen
 from orders.books.books import Look
 from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order
@@ -44,7 +44,7 @@ class ReasonForm(forms.Form):
 
 
 class StepForm(ReasonForm):
-    """Which of the steps is meant; not asked where there is one only."""
+    """The form of an act on a step: asks which step is meant; not asked where there is one only."""
 
     step = forms.ChoiceField(label=gettext_lazy("step"), required=False)
     field_order = ["step", "reason"]
@@ -61,7 +61,7 @@ class StepForm(ReasonForm):
 
 
 def said_look(look: Look | None) -> str:
-    """What a person saw at the big-data side, a record a line."""
+    """Words the records that a person saw at the big-data side, a record a line."""
     if look is None:
         return ""
     lines = [_("as of %(moment)s") % {"moment": f"{timezone.localtime(look.as_of):%Y-%m-%d %H:%M}"}]
@@ -79,7 +79,7 @@ def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:
 
 @dataclass(kw_only=True, eq=False)
 class Action:
-    """One thing that staff may do, with a reason, to an order, an incident or many rows: a row of `table.py`.
+    """One thing that staff may do, with a reason, to an order, an incident or many rows: a row of `all_actions.py`.
 
     `label` stands on the button, and `done` is said afterwards, unless `became` says what came of it. `danger`: it
     takes something away. `guarded`: it is asked about again where the order has changed since the person looked.
@@ -91,8 +91,8 @@ class Action:
     `reason`, `now`, what the form asks, and `held`.
 
     What will happen: `follows`, where one sentence says it of every order; `foresee`, which reads the order; or `says`,
-    which reads the facts. `heeded`: sentences of `foresee`, by code, that follow from what the form asks; whoever does
-    it must have read them. `preview`: a text that goes out by it, as `by` would send it now.
+    which reads the facts. `must_read`: sentences of `foresee`, by code, that follow from what the form asks; whoever
+    does it must have read them. `preview`: a text that goes out by it, as `by` would send it now.
 
     `ask_partner` gets the order, `by` and what the form asks, outside any transaction, before it is decided. The
     service gets its answer as `held`. `bulk`: how it is done to many rows of a list.
@@ -113,7 +113,7 @@ class Action:
     follows: str | Promise = ""
     foresee: Callable[..., Iterable[Foreseen]] | None = None
     says: Callable[..., list[str]] | None = None
-    heeded: frozenset[str] = frozenset()
+    must_read: frozenset[str] = frozenset()
     preview: Callable[..., str] = lambda facts, by: ""
     ask_partner: Callable[..., object] | None = None
     given: Callable[[Any], dict[str, Any]] = lambda facts: {"number": facts.order.number}
@@ -125,21 +125,21 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Whether it says first what will happen, for templates: they would call `says`."""
+        """Returns True if it says first what will happen, for templates: they would call `says`."""
         return bool(self.says or self.foresee or self.follows)
 
     def will(self, facts: Any, **asked: object) -> list[str]:
-        """What will happen, in sentences. `asked`: what the form asks besides the reason, once it is filled in.
-        Raises OrderError."""
+        """Returns the effects of the act, in sentences. `asked`: what the form asks besides the reason, once it is
+        filled in. Raises OrderError."""
         if self.says:
             return self.says(facts, **asked)
         return sentences(self.foresee(facts.order, now=facts.now, **asked)) if self.foresee else [str(self.follows)]
 
     def warnings(self, facts: Any, **asked: object) -> list[str]:
         """The sentences that whoever decides must have read; none before the form is filled in. Raises OrderError."""
-        if not (self.heeded and self.foresee and asked):
+        if not (self.must_read and self.foresee and asked):
             return []
-        return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.heeded)
+        return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.must_read)
 
     def act(self, facts: Any, *, by: str, reason: str, **more: object) -> str | Promise:
         """Calls the one service, on the locked order; returns what came of it, empty where `done` says it. `more`: what

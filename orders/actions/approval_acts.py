@@ -1,4 +1,4 @@
-"""What staff do about BPM's approval: decide in its place, or push for it."""
+"""The acts on BPM's approval: decide in its place, or push for it."""
 
 from typing import Any, ClassVar
 
@@ -11,13 +11,14 @@ from approvals.models import ApprovalRecord
 from orders.actions import dry_run
 from orders.actions.action import Action, ReasonForm
 from orders.bpm.pushing import push_approval, push_text, why_not_push
-from orders.history.people import operator_of
+from orders.history.actors import operator_of
 from orders.models import Order
-from orders.replanning.deciding import decide, why_not_count, why_not_decide
+from orders.replanning.bpm_decision import decide, why_not_count, why_not_decide
 
 
 class DecideForm(ReasonForm):
-    """Which finished record of BPM counts from now on. Not asked where BPM has none: then its record was lost."""
+    """The form that chooses the finished record of BPM that counts from now on. Not asked where BPM has none: then its
+    record was lost."""
 
     result: ClassVar[str]
     lost: ClassVar[str | Promise]

@@ -9,8 +9,8 @@ from django.utils.translation import get_language
 
 from notifications.mail_texts import LANGUAGE
 from orders.actions.action import LOOKED_AT, Action
-from orders.actions.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
-from orders.actions.table import DECISIONS, label_of
+from orders.actions.all_actions import DECISIONS, label_of
+from orders.actions.run_action import arguments_of, confirm_second, digest_of, foreseen_of
 from orders.models import AskedAct, OrderEvent
 from orders.order_words.history import NOT_NEWS, Told, describe
 from orders.order_words.order_facts import facts_of, last_event
@@ -22,8 +22,8 @@ OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What will happen now, in the reader's language; `told` is the digest that the confirmation brings
-    back.
+    """The effects of a decision as they are now, in the reader's language; `told` is the digest that the confirmation
+    brings back.
 
     `before`: what was foreseen as it was asked, if that was something else. `news`: what happened since.
     """

@@ -1,4 +1,4 @@
-"""What staff do about the big-data side's books: compare, put right, take, live with."""
+"""The acts on the big-data side's books: compare, put right, take, live with."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -10,17 +10,17 @@ from orders.actions.action import Action, ReasonForm, StepForm, offer
 from orders.actions.take import ask_all, is_about_start, stopped, take, why_not_quiet, why_not_take, why_not_take_move
 from orders.books.books import OrderComparison, compare_now, has_look_up
 from orders.books.differences import is_over
-from orders.incidents.incidents import BILLED_NOT_ACTIVE
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE
 from orders.models import Difference, Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
-from orders.outbox.effects import starts_in_doubt
-from orders.outbox.moves import unresolved
+from orders.outbox.billing_effects import starts_in_doubt
+from orders.outbox.open_moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.reconciliation.results import compare_order
-from orders.start_day.moving import why_unresolved
+from orders.start_day.move_start import why_unresolved
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 START, FAILED = Dispatch.Step.START_BPM, Dispatch.State.FAILED
 
@@ -36,7 +36,7 @@ def failed_billing(facts: Facts) -> list[Dispatch]:
 
 
 def _say_found(_facts: Facts, found: list[Difference]) -> str:
-    """What a comparison found and what is done about it; empty where nothing differs."""
+    """Words the result of a comparison and the next step; empty where nothing differs."""
     fixes = [row for row in found if row.fix_id]
     left = [row for row in found if row.state == Difference.State.OPEN and not row.fix_id]
     sentences = []
@@ -75,7 +75,8 @@ COMPARE = Action(
 
 
 def _why_not_fix(facts: Facts) -> NotAllowedError | None:
-    """What the fix finds is judged record by record. It is not offered where each of them would be left."""
+    """Returns why the fix is not offered; its findings are judged record by record. It is not offered where each of
+    them would be left."""
     if facts.open.mending:
         return NotAllowedError("fix_under_way")
     if not facts.differs and not _again(facts):
@@ -87,7 +88,7 @@ def _why_not_fix(facts: Facts) -> NotAllowedError | None:
 
 
 def _again(facts: Facts) -> bool:
-    """Whether something of its records was left as it is: accepted, or by giving up what takes it back."""
+    """Returns True if something of its records was left as it is: accepted, or by giving up what takes it back."""
     given_up = any(row.code == BILLED_NOT_ACTIVE and not row.beside for row in facts.troubles)
     return bool(facts.marks.accepted) or given_up and is_over(facts.order)
 
@@ -145,7 +146,7 @@ TAKE = Action(
 
 
 class AcceptForm(ReasonForm):
-    """Which of the order's incidents is meant; not asked where there is one only."""
+    """The form of `accept`: asks which of the order's incidents is meant; not asked where there is one only."""
 
     incident = forms.ChoiceField(label=_("incident"), required=False)
     field_order = ["incident", "reason"]

@@ -1,4 +1,4 @@
-"""How an act is done to many rows of a list: which rows, the form that confirms, what a dry run says of a row."""
+"""Acts on many rows of a list: which rows, the form that confirms, what a dry run says of a row."""
 
 import datetime
 from collections.abc import Callable, Sequence
@@ -10,8 +10,8 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from orders.db.odd_values import MOST_ID
-from orders.history.people import actor_kept
+from orders.db.unstorable_values import MOST_ID
+from orders.history.actors import actor_kept
 from orders.lists.reason import reason_field
 from orders.texts.error_messages import say_why
 
@@ -33,7 +33,8 @@ class BulkForm(forms.Form):
 
 @dataclass(frozen=True)
 class Judged:
-    """What would happen to a row. Rows are counted by `kind`; `words` is about this one. `acts`: something would."""
+    """The verdict on a row of a bulk run before it begins. Rows are counted by `kind`; `words` is about this one.
+    `acts`: something would."""
 
     row: Any
     kind: str | Promise
@@ -86,7 +87,7 @@ class Bulk:
         (self.service or self.act.service)(**self.given(row, run, owner), **about)
 
     def details_of(self, run: Any) -> list[tuple[str, str]]:
-        """What the forms asked besides the reason, in words: titles and answers."""
+        """Returns the further answers of the forms besides the reason, in words: titles and answers."""
         fields = {**(self.chooser.base_fields if self.chooser else {}), **self.form.base_fields}
         known = [(name, field) for name, field in fields.items() if run.details.get(name)]
         return [(str(field.label), self.form.said(field, run.details[name])) for name, field in known]
@@ -97,6 +98,6 @@ def each(judge_one: Callable[[Any], Judged]) -> Callable[[Sequence[Any], dict], 
 
 
 def asked_of(run: Any) -> dict:
-    """What the run's chooser was told, as `judge` takes it."""
+    """Returns the parameters of the run's chooser, as `judge` takes them."""
     since = run.details.get("since")
     return run.details | {"since": datetime.date.fromisoformat(since) if since else None}

@@ -1,4 +1,4 @@
-"""What an action of staff will do, in sentences for pages and commands. Reads only.
+"""Dry runs of the acts of staff, in sentences for pages and commands. Reads only.
 
 Each function follows the service that does the action. tests/model/test_dry_runs.py holds them together.
 """
@@ -8,54 +8,53 @@ from collections import Counter
 from collections.abc import Iterator
 
 from orders.actions.accept import acceptable, differences_of, is_about_records
-from orders.actions.foreseen import Foreseen
+from orders.actions.preview_sentences import Foreseen
 from orders.actions.take import is_about_start, open_record_differences, stopped
 from orders.books.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.books.differences import BY_NAME, is_over, name_needed
 from orders.books.fixes import FixPlan, obstacles
-from orders.incidents.doubts import accepted_of
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
+from orders.incidents.order_warnings import accepted_of
 from orders.intake.facts import open_claim
 from orders.intake.holds import province_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
-from orders.outbox.freeze import work_out
-from orders.outbox.moves import move_of
+from orders.outbox.open_moves import move_of
+from orders.outbox.record_selection import select_records
 from orders.reconciliation.asking import owner_of_records
 from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
-from orders.replanning.line import begun_with
+from orders.replanning.trial_line import begun_with
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.steps import STEPS
-from orders.start_day.attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
-from orders.start_day.moving import last_call, why_not_move, why_not_on
+from orders.rules.steps import STEPS, Step
+from orders.start_day.move_attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
+from orders.start_day.move_start import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import cause_of
-from orders.trials.shapes import begun_shape, shape_of
+from orders.texts.incident_texts import cause_of
+from orders.trials.shape_reads import begun_shape, shape_of
 from orders.undoing.late import is_late
 from orders.undoing.plan import plan_undo
 
-State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 UNDOING = {
     Step.DELETE_BILLING: "deletes",
     Step.CANCEL_BILLING: "cancels",
     Step.CANCEL_TRIAL: "cancels_trial",
     Step.RESTORE_TRIAL: "restores",
 }
-NAMED = 5
+MAX_NAMED = 5
 A_DAY = datetime.timedelta(days=1)
 A_MINUTE = datetime.timedelta(minutes=1)
 
 
 def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
-    """What will be sent to the big-data side, from the same plan that will be carried out."""
+    """Yields what will be sent to the big-data side, from the same plan that will be carried out."""
     if order.undo_since:
         yield Foreseen("taken_back")
         return
     counts = dict.fromkeys([*UNDOING.values(), "moves_ends"], 0)
     for row in plan_undo(order, now, how=how):
         if row.step == Step.RESTORE_TRIAL:
-            chosen = work_out(row, now=now, gone=order)[1]
+            chosen = select_records(row, now=now, gone=order)[1]
             live = sum(record.state == BillingRecord.State.LIVE for record in chosen)
             counts["moves_ends"] += live
             counts["restores"] += len(chosen) - live
@@ -67,17 +66,17 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
 
 
 def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
-    """How many records a planned step would send now."""
+    """Returns how many records a planned step would send now."""
     if row.lane is None:
         return len(row.records)
     if row.to_shape:
-        return len(work_out(row, now=now, gone=order)[1])
+        return len(select_records(row, now=now, gone=order)[1])
     return (order.trial or order).billing_records.filter(state__in=BillingRecord.THERE).count()
 
 
 def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
     """Warns that nothing is sent to BPM: people there must be told, since they don't look here."""
-    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
         yield Foreseen("process_goes_on")
 
 
@@ -91,11 +90,11 @@ def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
     """`how`: `cancel` or `delete` for a late undoing."""
     yield from undoing(order, now=now, how=how)
-    if order.kind == Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
+    if order.kind == Order.Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
         yield Foreseen("built_upon")
-    if order.kind == Kind.CHANGE and order.trial and not order.undo_since:
+    if order.kind == Order.Kind.CHANGE and order.trial and not order.undo_since:
         yield from _trial_without(order, now)
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         yield Foreseen("withdraws_changes")
     yield Foreseen("ends_withdrawn")
     if how and _holds_trial(order):
@@ -104,7 +103,7 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
 
 
 def _holds_trial(order: Order) -> bool:
-    """Returns whether the order is an activation that holds its trial's claim: a subsequent one ends no trial."""
+    """Returns True if the order is an activation that holds its trial's claim: a subsequent one ends no trial."""
     claim = open_claim(order.trial)
     return claim is not None and claim.activation_id == order.pk
 
@@ -130,10 +129,10 @@ def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
     if STEPS[row.step].fix:
         return
     if row.step == Step.RESTORE_TRIAL:
-        yield Foreseen("no_restore" if order.kind == Kind.ACTIVATION else "not_put_back")
-    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
-        yield Foreseen("billed_still" if order.kind == Kind.ACTIVATION else "runs_on")
-    elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
+        yield Foreseen("no_restore" if order.kind == Order.Kind.ACTIVATION else "not_put_back")
+    elif row.undo and STEPS[row.step].record_state_after in NOT_BILLED:
+        yield Foreseen("billed_still" if order.kind == Order.Kind.ACTIVATION else "runs_on")
+    elif row.step == Step.CANCEL_TRIAL and order.kind == Order.Kind.ACTIVATION:
         yield Foreseen("trial_still_live")
     elif row.puts_back:
         yield Foreseen("not_put_back")
@@ -146,16 +145,16 @@ def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
         never = BillingRecord.objects.filter(pk__in=row.records, state=BillingRecord.State.TO_SEND).count()
         if never:
             yield Foreseen("never_made", {"n": never})
-    yield Foreseen("trial_shrinks" if order.kind == Kind.TRIAL else "change_shrinks")
+    yield Foreseen("trial_shrinks" if order.kind == Order.Kind.TRIAL else "change_shrinks")
     if behind := _orders_behind(row):
         yield Foreseen("plans_behind", {"orders": behind})
 
 
 def _orders_behind(row: Dispatch) -> list[str]:
-    rows = Dispatch.objects.current().filter(lane=row.lane, state=State.WAITING, undo=False, attempts=0)
+    rows = Dispatch.objects.current().filter(lane=row.lane, state=Dispatch.State.WAITING, undo=False, attempts=0)
     rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")
     found = dict.fromkeys(number for number, place, pk in rows if (place or pk) > (row.place or row.pk))
-    return [*list(found)[:NAMED], *(["…"] if len(found) > NAMED else [])]
+    return [*list(found)[:MAX_NAMED], *(["…"] if len(found) > MAX_NAMED else [])]
 
 
 def take(order: Order, *, now: datetime.datetime, step: str = "", process: str = "") -> Iterator[Foreseen]:
@@ -177,7 +176,7 @@ def take(order: Order, *, now: datetime.datetime, step: str = "", process: str =
         else:
             yield Foreseen("takes_books")
         fields = {name for one in found for name in one.detail.get("fields") or {}}
-        if order.kind == Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
+        if order.kind == Order.Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
             yield Foreseen("takes_end")
         if order.state == Order.State.SCHEDULED and "createTime" in fields:
             yield Foreseen("takes_start")
@@ -185,13 +184,13 @@ def take(order: Order, *, now: datetime.datetime, step: str = "", process: str =
 
 
 def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
-    """What the fix would do about the open differences, judged by the rules of the fix."""
+    """Yields the effects of the fix on the open differences, judged by the rules of the fix."""
     yield Foreseen("asks_books")
     discrepancies, left = _judged(order, now)
     counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
     yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
     whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
-    for one, why in whys[:NAMED]:
+    for one, why in whys[:MAX_NAMED]:
         yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
     if accepted_of(order):
         yield Foreseen("fix_again")
@@ -265,7 +264,7 @@ def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | Non
         yield Foreseen("trial_ends_on", {"end": end})
     elif end and end + A_DAY < day:
         yield Foreseen("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
-    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
         yield Foreseen("bpm_not_told")
 
 
@@ -275,7 +274,7 @@ def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "")
     if why := why_not_move_attribution(order, now) or (new and why_not_there(order, new)):
         raise why
     numbers = [row.number for row in family_of(order)]
-    yield Foreseen("moves_family", {"orders": [*numbers[:NAMED], *(["…"] if len(numbers) > NAMED else [])]})
+    yield Foreseen("moves_family", {"orders": [*numbers[:MAX_NAMED], *(["…"] if len(numbers) > MAX_NAMED else [])]})
     if number := len(records_to_post(order, new)):
         yield Foreseen("posts_records", {"n": number})
     yield Foreseen("bpm_not_told")
@@ -316,7 +315,7 @@ def _accepting(order: Order) -> Iterator[Foreseen]:
 def _names(rows: list[Difference]) -> list[tuple[str, str]]:
     """The first few differences: whose record, and the kind."""
     found = [(row.domain or row.product_id or row.job_id, row.kind) for row in rows]
-    return [*found[:NAMED], *([("…", "")] if len(found) > NAMED else [])]
+    return [*found[:MAX_NAMED], *([("…", "")] if len(found) > MAX_NAMED else [])]
 
 
 def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
@@ -332,7 +331,7 @@ def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def decide(order: Order, *, now: datetime.datetime, result: str) -> Iterator[Foreseen]:
-    """What happens once a record with this result counts."""
+    """Yields the effects of letting a record with this result count."""
     if result == Order.Decision.PASS:
         opens = order.undo_since and order.state == Order.State.REJECTED
         yield Foreseen("pass_opens" if opens else "counts_later" if order.undo_since else "pass_goes_on")

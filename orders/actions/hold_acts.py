@@ -1,4 +1,5 @@
-"""What lets a held order go on: its files are waived, its attribution, its domains or its closed trial decided."""
+"""The acts that release a held order: its files are waived, its attribution, its domains or its closed trial
+decided."""
 
 import re
 from collections import Counter
@@ -25,10 +26,10 @@ from orders.order_words.error_details import of_finding
 from orders.order_words.ladder.step_rungs import Facts
 from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.rules.four_eyes import is_asked
-from orders.start_day.attribution import move_attribution, why_not_move_attribution
+from orders.start_day.move_attribution import move_attribution, why_not_move_attribution
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 
 def _waiving(facts: Facts) -> list[str]:

@@ -1,4 +1,4 @@
-"""What staff do about an incident: note, resolve, ignore, let sleep, wake. Whose it is: owning.py.
+"""The acts on an incident: note, resolve, ignore, let sleep, wake. The owner: assign_owner.py.
 
 Those that end it ask first: they say which orders still stand, and want a reason.
 """
@@ -13,31 +13,30 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.actions.action import Action
 from orders.actions.note_acts import with_mentions
-from orders.incidents.incident_desk import (
+from orders.incidents.incident_codes import BOOKS_ONLY
+from orders.incidents.incident_handling import (
     ignore_incident,
     is_of_mails,
     note_incident,
     resolve_incident,
     why_not_end,
 )
-from orders.incidents.incidents import BOOKS_ONLY
 from orders.incidents.sleeping import put_to_sleep, wake_incident
 from orders.lists.reason import reason_field
 from orders.models import Incident
 from orders.models.querysets import UNRESOLVED
 from orders.texts.errors import NotAllowedError
 
-State = Incident.State
-OPEN = frozenset(UNRESOLVED)
-NOT_OVER = OPEN | {State.IGNORED}
+OPEN_INCIDENTS = frozenset(UNRESOLVED)
+NOT_OVER = OPEN_INCIDENTS | {Incident.State.IGNORED}
 PERMISSION = "orders.change_incident"
 PARTLY = _("It is over for the orders that have gone on, and stays for the others.")
 
 
 @dataclass(frozen=True)
 class IncidentFacts:
-    """What its acts depend on. `whole`: the person sees each order that it stops. `own`: it tells what they did alone.
-    `going`, `standing`: how many of its orders have gone on, and still stand."""
+    """The facts that an incident's acts depend on. `whole`: the person sees each order that it stops. `own`: it tells
+    what they did alone. `going`, `standing`: how many of its orders have gone on, and still stand."""
 
     incident: Incident
     now: datetime.datetime
@@ -82,7 +81,7 @@ def _will_resolve(facts: IncidentFacts) -> list[str]:
             standing,
         )
         return [*sentences, words % {"n": standing}]
-    if facts.incident.state == State.IGNORED:
+    if facts.incident.state == Incident.State.IGNORED:
         return [*sentences, gettext("The incident is over. It was ignored, so nobody is told.")]
     return [*sentences, gettext("The incident is over. Those who had a mail about it get one about its end.")]
 
@@ -138,15 +137,15 @@ INCIDENT_ACTS: dict[str, Action] = {
             why_not=_why_not_resolve,
             says=_will_resolve,
             service=resolve_incident,
-            became=lambda facts, incident: "" if incident.state == State.RESOLVED else PARTLY,
+            became=lambda facts, incident: "" if incident.state == Incident.State.RESOLVED else PARTLY,
         ),
         _act(
             key="ignore",
             label=_("Ignore it"),
             done=_("Ignored for the orders that it has."),
             form=IncidentReasonForm,
-            offered=lambda facts: facts.incident.state in OPEN and facts.incident.code not in BOOKS_ONLY,
-            why_not=lambda facts: why_not_end(facts.incident, OPEN, "ignore") or facts.own,
+            offered=lambda facts: facts.incident.state in OPEN_INCIDENTS and facts.incident.code not in BOOKS_ONLY,
+            why_not=lambda facts: why_not_end(facts.incident, OPEN_INCIDENTS, "ignore") or facts.own,
             says=_will_ignore,
             service=ignore_incident,
         ),
@@ -155,7 +154,7 @@ INCIDENT_ACTS: dict[str, Action] = {
             label=_("Let it sleep"),
             done=_("It sleeps until then."),
             form=IncidentSleepForm,
-            offered=lambda facts: facts.incident.state in OPEN,
+            offered=lambda facts: facts.incident.state in OPEN_INCIDENTS,
             why_not=lambda facts: facts.own,
             says=_will_sleep,
             service=put_to_sleep,
@@ -165,7 +164,7 @@ INCIDENT_ACTS: dict[str, Action] = {
             label=_("Wake it"),
             done=_("It is awake."),
             form=IncidentNoteForm,
-            offered=lambda facts: facts.incident.state in OPEN and facts.incident.is_asleep(facts.now),
+            offered=lambda facts: facts.incident.state in OPEN_INCIDENTS and facts.incident.is_asleep(facts.now),
             service=lambda *, reason, **about: wake_incident(**about),
         ),
     )

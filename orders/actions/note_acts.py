@@ -1,4 +1,4 @@
-"""What staff write down about an order: a note, or that a conflict was seen to."""
+"""The notes of staff about an order: a note, or that a conflict was seen to."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ class NoteForm(ReasonForm):
 
 
 def with_mentions(done: object, found: Mentions) -> str:
-    """What is said of a note that was written: who was told of it, and who was not and why."""
+    """Returns the confirmation of a written note: who was told of it, and who was not and why."""
     comma = _(", ")
     sentences = [
         (_("Told by mail: %(names)s."), found.told),

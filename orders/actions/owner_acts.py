@@ -14,18 +14,18 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.actions.action import Action
 from orders.actions.bulk import Bulk, BulkForm, Judged, each
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
+from orders.history.actors import actor_of, name_of, person_words
 from orders.history.owners import OWN
-from orders.history.people import actor_of, name_of, person_words
-from orders.lists.owners import PersonField
+from orders.lists.owner_column import PersonField
 from orders.lists.reason import reason_field
 from orders.mails.notices import notify_staff
 from orders.models import Incident, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.people.mine import may_have_owner, set_owners
-from orders.people.ownership import KINDS, Kind, set_owner
+from orders.people.owned_work import may_have_owner, set_owners
+from orders.people.ownership import OWNED_KINDS, Kind, set_owner
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
 
 class OptionalNoteForm(BulkForm):
@@ -136,7 +136,9 @@ def _hand_over(kind: Kind, **bulk: Any) -> Action:
 
 
 HAND_OVER = (
-    _hand_over(KINDS["order"]),
-    _hand_over(KINDS["incident"], name_of=_title, large=()),
-    _hand_over(KINDS["difference"], name_of=lambda row: f"{row.job_id} · {row.get_kind_display()}", large=("detail",)),
+    _hand_over(OWNED_KINDS["order"]),
+    _hand_over(OWNED_KINDS["incident"], name_of=_title, large=()),
+    _hand_over(
+        OWNED_KINDS["difference"], name_of=lambda row: f"{row.job_id} · {row.get_kind_display()}", large=("detail",)
+    ),
 )

@@ -1,4 +1,4 @@
-"""What staff do about a start day: run it now, move it."""
+"""The acts on a start day: run it now, move it."""
 
 from django import forms
 from django.utils import timezone
@@ -9,8 +9,8 @@ from orders.actions import dry_run
 from orders.actions.action import Action, ReasonForm
 from orders.models import Order
 from orders.order_words.ladder.step_rungs import Facts
-from orders.outbox.moves import move_of
-from orders.start_day.moving import move_start, why_not_move, why_not_on
+from orders.outbox.open_moves import move_of
+from orders.start_day.move_start import move_start, why_not_move, why_not_on
 from orders.start_day.start_day import run_start_day, why_not_run
 
 ACTIVATE = Action(
@@ -58,7 +58,7 @@ MOVE_START = Action(
     form=DayForm,
     why_not=lambda facts: why_not_move(facts.order, facts.now),
     foresee=dry_run.move_start,
-    heeded=frozenset({"no_service"}),
+    must_read=frozenset({"no_service"}),
     service=move_start,
     became=_how_it_moves,
 )

@@ -1,4 +1,4 @@
-"""What staff do about steps: send again what has failed, give a step up, ask for a trial's traffic."""
+"""The acts on steps: send again what has failed, give a step up, ask for a trial's traffic."""
 
 import datetime
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from orders.pauses.breakers import partners_down
 from orders.replanning.giving_up import give_up, steps_to_give_up, why_not_give_up
 from orders.replanning.reopening import claims_against, why_not_open
 from orders.rules.local_time import midnight
-from orders.rules.steps import OF_COMPARISONS, Partner, Phase, channels_of
-from orders.sending.read_again import ends_by_reading
+from orders.rules.steps import OF_COMPARISONS, Partner, Phase, Step, channels_of
+from orders.sending.reread_answers import ends_by_reading
 from orders.sending.resend import (
     Judgement,
     Selection,
@@ -32,12 +32,11 @@ from orders.sending.resend import (
     resend,
     resend_order,
 )
-from orders.sending.usage import ask_for_usage, why_not_ask
-from orders.start_day.moving import may_send_again
+from orders.sending.trial_traffic import ask_for_usage, why_not_ask
+from orders.start_day.move_start import may_send_again
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 
-State, Step = Order.State, Dispatch.Step
 FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would fail in some time zones
 VERDICTS = {
     "same": gettext_lazy("will be sent again: the same bytes under the same key"),
@@ -77,10 +76,10 @@ def _is_sent(row: Dispatch, order: Order, now: datetime.datetime) -> bool:
 def why_not_resend(order: Order) -> NotAllowedError | None:
     """Stricter than the engine: on a page nobody sends what is held for its files. Of an order that was taken back only
     what staff gave up is sent."""
-    if order.state == State.WITHDRAWN:
+    if order.state == Order.State.WITHDRAWN:
         return NotAllowedError("resend_withdrawn")
     if _is_undone(order):
-        again = order.state == State.FAILED and order.kind == Order.Kind.ACTIVATION
+        again = order.state == Order.State.FAILED and order.kind == Order.Kind.ACTIVATION
         return None if again else NotAllowedError("resend_taken_back")
     if order.held_because == Order.Held.FILES:
         return NotAllowedError("resend_held_for_files")
@@ -88,7 +87,7 @@ def why_not_resend(order: Order) -> NotAllowedError | None:
 
 
 def _is_undone(order: Order) -> bool:
-    return order.undo_since is not None and order.state != State.COMPENSATING
+    return order.undo_since is not None and order.state != Order.State.COMPENSATING
 
 
 def _resend(*, number: str, **how) -> None:

@@ -11,21 +11,21 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from orders.actions.looked import answer_questions, questions_of
+from orders.actions.manual_answers import answer_questions, questions_of
 from orders.books.books import BooksSilentError, HeldRecord, Look
 from orders.books.differences import update_incident
+from orders.books.expected_records import end_beside, note_not_meant
 from orders.books.held_records import TAKEN, as_meant, by_identity, by_name, identity, owner, records_of, take_record
-from orders.books.meant import end_beside, note_not_meant
 from orders.db.compiled_sql import insert_rows, update_rows
 from orders.history.order_writes import add_event, find_order, load_records, lock_order, refresh_states
 from orders.incidents.incidents import close_troubles, end_settled
 from orders.mails.mails import tell_accepted
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order
-from orders.outbox.effects import starts_in_doubt
+from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.enqueue import enqueue_next_parts, wake
-from orders.outbox.freeze import set_times
-from orders.outbox.moves import differs, move_of
+from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
+from orders.outbox.record_selection import set_times
 from orders.outbox.release import release
 from orders.pauses.restores import is_from_before_restore
 from orders.reconciliation.asking import (
@@ -37,29 +37,28 @@ from orders.reconciliation.asking import (
     of_job,
     why_silent,
 )
-from orders.reconciliation.look_guards import check_look, without_called
-from orders.replanning.giving_up import close_removals, given_up_removals, mark_records_left
-from orders.replanning.looks import look_behind
+from orders.reconciliation.manual_answer_guards import check_look, without_called
+from orders.replanning.giving_up import complete_confirmed_removals, given_up_removals, mark_records_left
+from orders.replanning.verification import look_behind
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Shape, last_moment
-from orders.rules.steps import STEPS, Effect
+from orders.rules.steps import STEPS, Effect, Step
+from orders.rules.trial_shape import Shape, last_moment
 from orders.sending.record import record_read_again
-from orders.start_day.move_answers import take_move
-from orders.start_day.moving import may_send_again, move_start_to
+from orders.start_day.move_outcomes import take_move
+from orders.start_day.move_start import may_send_again, move_start_to
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape import refresh_trial, reshape, take_end
-from orders.trials.shapes import meant_of, shape_of
+from orders.trials.shape_reads import meant_of, shape_of
+from orders.trials.shape_writes import refresh_trial, reshape, take_end
 from orders.undoing.finish import finish_undo
 
-State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
 LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 
 
 def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> Answer:
-    """What the big-data side holds, or a person saw there (`look`: a Look's text); compared where differences are
-    taken. Nothing is asked about a BPM start. Raises BooksSilentError and NotAllowedError."""
+    """Returns the records that the big-data side holds, or that a person saw there (`look`: a Look's text); compared
+    where differences are taken. Nothing is asked about a BPM start. Raises BooksSilentError and NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
     seen = Look.read(look)
@@ -139,7 +138,7 @@ def take(
             if not move:
                 close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             update_incident(order, by=by, now=now)
-            if order.kind == Kind.TRIAL:
+            if order.kind == Order.Kind.TRIAL:
                 end_beside(order, now=now, by=by)
         continue_order(order, now=now, by=by)
     return order
@@ -160,7 +159,7 @@ def _answer(
     _note_taken(order, rows, left, reason=reason, now=now, by=by)
     answer_questions(order.number, rows, held, now=now, by=by)
     order = lock_order(order.number)
-    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)
@@ -193,13 +192,13 @@ def take_process(*, number: str, process: str = "", reason: str, by: str, now: d
 
 
 def is_about_start(order: Order) -> bool:
-    """Whether nothing of the order can be taken but a BPM start in doubt."""
+    """Returns True if nothing of the order can be taken but a BPM start in doubt."""
     books = stopped(order) or open_record_differences(order).exists()
     return not books and starts_in_doubt(order).exists()
 
 
 def why_not_take_move(order: Order, move: Dispatch, now: datetime.datetime) -> NotAllowedError | None:
-    """Why the records of a move of the start, which has no end yet, can't be taken."""
+    """Returns why the records of a move of the start, which has no end yet, can't be taken."""
     if not differs(move):
         return NotAllowedError("move_under_way", number=order.number)
     return NotAllowedError("move_send_again", number=order.number) if may_send_again(move, order, now) else None
@@ -242,12 +241,12 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
     if not records or any(record.state in BillingRecord.THERE for record in records):
         return False
     update_rows(records, TAKEN)
-    return close_removals(order, now=now, by=by)
+    return complete_confirmed_removals(order, now=now, by=by)
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
     """Billing steps that failed because the partner had acted on their key before, or that are in doubt (7.2)."""
-    rows = order.dispatches.current().filter(state=State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
+    rows = order.dispatches.current().filter(state=Dispatch.State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
 
@@ -263,7 +262,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     for record in records:
         take_record(record, there.get(identity(record, record.order)))
     update_rows(records, TAKEN)
-    row.state, row.done_at, row.definite = State.DONE, now, True
+    row.state, row.done_at, row.definite = Dispatch.State.DONE, now, True
     row.save(update_fields=["state", "done_at", "definite"])
     close_troubles(row.order, step=row.step, now=now, by=by)
     if row.rest:
@@ -272,12 +271,12 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     tell_accepted([row], now=now)
     if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
         refresh_trial(row.order.trial, now=now, by=by)
-    if row.lane and row.order.kind != Kind.ACTIVATION:
+    if row.lane and row.order.kind != Order.Kind.ACTIVATION:
         note_not_meant(row.order.trial or row.order, now=now, by=by)
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Whether a cancel or delete (no fix) has nothing left to do: the partner has no live record of it."""
+    """Returns True if a cancel or delete (no fix) has nothing left to do: the partner has no live record of it."""
     if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
@@ -289,15 +288,17 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
     """Sets records, last day and start to the partner's values. Raises NotAllowedError if these do not fit."""
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
-    if order.kind == Kind.CHANGE:
+    if order.kind == Order.Kind.CHANGE:
         raise NotAllowedError("change_without_records", number=order.trial_number)
     held = of_job(order, held)
     there = by_name(held)
     for record in order.billing_records.all():
         one = there.get((record.product_id, record.domain_key))
-        if record.state == Record.LIVE and not (one and one.live):
+        if record.state == BillingRecord.State.LIVE and not (one and one.live):
             raise NotAllowedError("record_not_there", domain=record.domain, remedy=_repair_command(order))
-    waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
+    waiting = set(
+        order.billing_records.filter(state=BillingRecord.State.TO_SEND).values_list("product_id", "domain_key")
+    )
     may_live = _may_be_live(order)
     for one in held:
         if one.live and (one.product_id, one.key) in waiting:
@@ -307,7 +308,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
     for key in sorted(_must_live(order, now) - {(one.product_id, one.key) for one in held if one.live}):
         raise NotAllowedError("record_not_there", domain=key[1], remedy=_repair_command(order))
     live = [one for one in held if one.live]
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         _take_ends(order, live, now, by)
     else:
         _check_ends(order, live, now)
@@ -317,7 +318,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
 
 def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
     """The records (productId, domain) that must be live. Empty if the customer is not being served."""
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         runs = order.state == Order.State.TRIALING
         meant = meant_of([order], now=now)[order.pk] if runs else None
         return {(meant.service, key) for key in meant.domains} if meant else set()
@@ -370,7 +371,7 @@ def _repair_command(order: Order) -> str:
 def _may_be_live(order: Order) -> set[tuple[str, str]]:
     """The records (productId, domain) that may be live: those of the order's domains, and those that are live in our
     books, unless a difference says that they must not be."""
-    trial = order.kind == Kind.TRIAL
+    trial = order.kind == Order.Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
     here = set(order.billing_records.filter(state__in=BillingRecord.THERE).values_list("product_id", "domain_key"))
@@ -393,9 +394,13 @@ def adopt(order: Order, held: list[HeldRecord], *, unsure: bool = False) -> None
     differing = set(fields.values_list("product_id", "domain"))
     for record in records:
         one = there.pop((record.product_id, record.domain_key), None)
-        if unsure and record.state == Record.UNKNOWN:
+        if unsure and record.state == BillingRecord.State.UNKNOWN:
             continue
-        if one is not None or record.state in {Record.LIVE, Record.CANCELLED, Record.UNKNOWN}:
+        if one is not None or record.state in {
+            BillingRecord.State.LIVE,
+            BillingRecord.State.CANCELLED,
+            BillingRecord.State.UNKNOWN,
+        }:
             take_record(record, one)
         if one is not None and (record.product_id, record.domain) in differing:
             record.accepted = one.fields
@@ -430,9 +435,9 @@ def continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     look_behind(order, now=now)
     refresh_trial(trial, now=now, by=by)
-    close_removals(trial, now=now, by=by, beside=order)
+    complete_confirmed_removals(trial, now=now, by=by, beside=order)
     note_not_meant(trial, now=now, by=by, opens=False)
-    release(now=now, order_ids=[order.pk], lanes=[trial.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)

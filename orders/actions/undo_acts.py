@@ -1,4 +1,4 @@
-"""What takes an order back: compensate, withdraw, withdraw before the start day."""
+"""The acts that take an order back: compensate, withdraw, withdraw before the start day."""
 
 from django import forms
 from django.utils import timezone
@@ -9,7 +9,7 @@ from orders.actions import dry_run
 from orders.actions.action import Action, ReasonForm, sentences
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
-from orders.outbox.effects import may_have_acted
+from orders.outbox.billing_effects import may_have_acted
 from orders.replanning.withdrawal import why_not_withdraw, withdraw_by_staff
 from orders.start_day.start_day import call_off_start_day, why_not_call_off
 from orders.texts.errors import NotAllowedError, OrderError, TrialClaimedError
@@ -21,7 +21,7 @@ HOW = {CANCEL: gettext_lazy("Cancel from now on"), DELETE: gettext_lazy("Delete"
 
 
 def _what_became(facts: Facts, _found: object) -> str:
-    """What came of taking an order back, told from the order as it is now."""
+    """Returns the result of taking an order back, from the order as it is now."""
     order = Order.objects.only("state", "undo_since").get(pk=facts.order.pk)
     if order.state == Order.State.COMPENSATING:
         return _("What was sent is being taken back; the result shows here within seconds.")
@@ -40,7 +40,7 @@ def _is_in_doubt(row: Dispatch) -> bool:
 
 
 def _counts(row: Dispatch, order: Order) -> bool:
-    """Whether it is a billing call of the present plan that changes something, as in `acts_of`."""
+    """Returns True if it is a billing call of the present plan that changes something, as in `acts_of`."""
     plan = row.plan == order.plans and not row.undo
     return plan and row.channel == Dispatch.Channel.BILLING and row.step != Dispatch.Step.ASK_BILLING
 
@@ -87,7 +87,7 @@ def _why_not_withdraw(facts: Facts) -> OrderError | None:
 
 
 def _withdrawing(facts: Facts, *, how: str = "") -> list[str]:
-    """What follows; for a late undoing of either choice, until one is made."""
+    """Returns the consequences in a sentence; for a late undoing of either choice, until one is made."""
     if how or not facts.late:
         return sentences(dry_run.withdraw(facts.order, now=facts.now, how=how))
     foreseen = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}

@@ -17,7 +17,7 @@ from orders.admin import (  # noqa: F401  importing them registers the pages
     pause,
     reconciliation,
     reference,
-    timeline,
+    restore_timeline,
 )
 from orders.customer_page import admin as customer  # noqa: F401
 from orders.office.bulk import admin as bulk_runs  # noqa: F401

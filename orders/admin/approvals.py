@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.history.people import node_of, operator_of, spoken
+from orders.history.actors import node_of, operator_of, spoken
 from orders.lists.cells import clipped, column, cut_column
 from orders.lists.chips import chip_column, parts_of
 from orders.lists.filters import PlacesFilter, day_filter
@@ -17,7 +17,6 @@ from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
 from orders.search.order_search import order_field
 
-Result = ApprovalRecord.Result
 LATEST = 2000
 
 
@@ -50,7 +49,12 @@ class OperatorFilter(SeenLately):
     menu=(Section.DESK, 40),
     empty=_("No approval records yet. They show here as soon as BPM has approved."),
     name="approvals",
-    tones={"grey": [Result.WAIVE], "amber": [Result.RETURN], "red": [Result.REJECT], "green": [Result.PASS]},
+    tones={
+        "grey": [ApprovalRecord.Result.WAIVE],
+        "amber": [ApprovalRecord.Result.RETURN],
+        "red": [ApprovalRecord.Result.REJECT],
+        "green": [ApprovalRecord.Result.PASS],
+    },
 )
 class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin):
     ordering = ["-pk"]
@@ -96,7 +100,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin):
         return f"{obj.order.number} · {node_of(obj)}"
 
     order_link = order_field("order", _("order"), "?tab=approvals")
-    result_chip = chip_column(_("result"), lambda obj: parts_of(Result(obj.result)), ordering="result")
+    result_chip = chip_column(_("result"), lambda obj: parts_of(ApprovalRecord.Result(obj.result)), ordering="result")
     node_cut = cut_column(_("node name"), node_of, clipped)
 
     @admin.display(description=_("node"))

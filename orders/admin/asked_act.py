@@ -13,18 +13,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from orders.actions.all_actions import label_of
 from orders.actions.asked_decision import AskedDecision
-from orders.actions.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
-from orders.actions.table import label_of
+from orders.actions.run_action import ChangedMeanwhileError, ForeseenOtherwiseError
 from orders.books.books import BooksSilentError
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.filters import day_filter
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import RefusedFirst, attributions_of
+from orders.lists.time_cells import ago_field
 from orders.models import AskedAct
 from orders.office.asked_ends import call_off
 from orders.office.bulk.asked import AskedRun
@@ -32,11 +32,10 @@ from orders.office.exports.asked import AskedExport
 from orders.people.asked_acts import may_confirm, waiting_for, why_not_confirm
 from orders.rules.four_eyes import BULK, EXPORT
 from orders.texts.errors import OrderError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
-State = AskedAct.State
-KINDS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
-"""What is confirmed that is no decision on an order, by act."""
+PAGES_OF_ACTS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
+"""The pages of acts that are no decision on an order, by act."""
 
 
 class ForMeFilter(admin.SimpleListFilter):
@@ -59,9 +58,9 @@ class ForMeFilter(admin.SimpleListFilter):
         "Nothing has been asked for yet. What needs a second person waits here until somebody confirms it."
     ),
     tones={
-        "violet": [State.OPEN],
-        "green": [State.CONFIRMED],
-        "grey": [State.CALLED_OFF, State.LAPSED],
+        "violet": [AskedAct.State.OPEN],
+        "green": [AskedAct.State.CONFIRMED],
+        "grey": [AskedAct.State.CALLED_OFF, AskedAct.State.LAPSED],
     },
 )
 class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
@@ -118,10 +117,10 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
     def show_act(self, request, row: AskedAct, *, why_not: str = "", again: bool = False, status: int = 200):
         """The page: what was asked, by whom, what will happen now. `again`: it is not what the person saw."""
         now, user = timezone.now(), request.user
-        about = KINDS.get(row.act, AskedDecision)(row)
+        about = PAGES_OF_ACTS.get(row.act, AskedDecision)(row)
         may = may_confirm(user, row)
         refusal = why_not_confirm(row, user, now=now) if may else None
-        is_open = row.state == State.OPEN and now < row.lapses_at
+        is_open = row.state == AskedAct.State.OPEN and now < row.lapses_at
         foreseen = about.foresee(now=now) if is_open else None
         own = row.asker_id == user.pk
         return self.show(
@@ -151,7 +150,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         digest, seen = request.POST.get("told", ""), request.POST.get("seen", "")
         seen = int(seen) if is_id(seen) else 0
         try:
-            done = KINDS.get(row.act, AskedDecision)(row).confirm(
+            done = PAGES_OF_ACTS.get(row.act, AskedDecision)(row).confirm(
                 judge=request.user, seen=seen, told=digest, now=timezone.now()
             )
         except (ChangedMeanwhileError, ForeseenOtherwiseError):

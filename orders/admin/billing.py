@@ -5,15 +5,15 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.incidents.doubts import mark_records
+from orders.incidents.order_warnings import mark_records
 from orders.lists.cells import column, row_link
 from orders.lists.chips import ChipParts, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.moments import ago
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
 from orders.lists.service_names import service_name
+from orders.lists.time_cells import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
 from orders.search.order_search import CustomerFilter, OrderSearch, customer_anchor, customer_words, order_field
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications.masks import BYTES_SHOWN
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.limits.late_orders import is_late_conflict, mark_late_conflicts
 from orders.lists.cells import column
 from orders.lists.filters import word_filter
@@ -85,7 +85,8 @@ def sender_of(message: InboundMessage) -> Sender:
 
 
 def first_sender(order: Order) -> Sender:
-    """Who sent the order that we have, and when. If its message has been pruned, the order itself gives the time."""
+    """Returns who sent the order that we have, and when. If its message has been pruned, the order itself gives the
+    time."""
     kept = InboundMessage.objects.filter(order_number=order.number, rsp_code=ACCEPTED).order_by("pk").first()
     if kept:
         return sender_of(kept)

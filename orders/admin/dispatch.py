@@ -10,17 +10,17 @@ from notifications.models import Mail
 from orders.lists.cells import CauseCells, column, cut_column, row_link
 from orders.lists.chips import ChipParts, chip, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field, ahead, took
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped
+from orders.lists.time_cells import ago_field, ahead, took
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_words.error_details import of_attempt, of_step
 from orders.rules.steps import Partner, channels_of
 from orders.search.order_search import OrderSearch, order_field
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 FEW = 10
 BacklogFilter = word_filter(
@@ -106,7 +106,8 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin
 
     @admin.display(description=_("error"), empty_value="")
     def why(self, obj):
-        """Why it failed. If the partner refused with words of its own, those are shown, since they say more."""
+        """Returns the reason of the failure. If the partner refused with words of its own, those are shown, since they
+        say more."""
         if not obj.error_code:
             return None
         what = cause_of(obj.error_code).what

@@ -1,4 +1,4 @@
-"""What happened to orders, and who did it."""
+"""The history of orders: each event, with its actor."""
 
 import functools
 import operator
@@ -7,14 +7,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.db.expressions import IsOfStaff
-from orders.history.people import actors_named, rows_of
+from orders.history.actors import actors_named, rows_of
 from orders.lists.cells import actor_field, column, cut_column
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, sees_all
+from orders.lists.time_cells import ago_field
 from orders.models import OrderEvent
 from orders.office.exports.models import ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES
@@ -89,7 +89,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin):
         return super().get_queryset(request).filter(seen_with_its_subject(request.user))
 
     def get_search_results(self, request, queryset, search_term):
-        """What a colleague did is found by their name too. Their index makes that as fast as an order's events."""
+        """Also finds what a colleague did by their name. Their index makes that as fast as an order's events."""
         found, doubled = super().get_search_results(request, queryset, search_term)
         actors = actors_named(search_term)
         return (found | queryset.filter(IsOfStaff("actor"), actor__in=actors) if actors else found), doubled

@@ -8,19 +8,19 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 from orders.admin.order_list import StuckFilter
 from orders.attachments.preview import findings_of
-from orders.history.people import actor_of
-from orders.incidents.doubts import mark_orders
+from orders.history.actors import actor_of
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.cells import cut
 from orders.lists.chips import chip_of, toned_chip
 from orders.lists.filters import OwnAttributions, day_filter
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
+from orders.lists.time_cells import ago_field
 from orders.models import Dispatch, OrderFiles
 from orders.search.order_search import search_orders
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 
 @register_list(

@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from orders.lists.cells import column, cut_column
 from orders.lists.chips import chip_column
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
+from orders.lists.time_cells import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
 from orders.search.order_search import OrderSearch, order_anchor

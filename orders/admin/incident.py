@@ -12,36 +12,35 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.incident_pages import IncidentPages
 from orders.incidents.incidents import shared_by
+from orders.lists.assign_owner import owned_pages
 from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.chips import chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field, short_moment
-from orders.lists.owners import OwnerFilter, owner_column
-from orders.lists.owning import owned_pages
-from orders.lists.page_marks import MovesBy
+from orders.lists.owner_column import OwnerFilter, owner_column
+from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, TRACES, Section, register_list
 from orders.lists.scope import Scoped, attributions_of
+from orders.lists.time_cells import ago_field, short_moment
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import TickedList
 from orders.order_words.error_details import of_trouble
 from orders.order_words.history import PARTNER_NAMES as PARTNERS
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.rules.steps import STEPS as KINDS
 from orders.search.order_search import OrderSearch
-from orders.texts.incident_causes import cause_of, title_of
+from orders.texts.incident_texts import cause_of, title_of
 
-State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
 
 OpenFilter = word_filter(
     "open",
     _("over or not"),
     {
-        "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
-        "no": (_("Over or ignored"), Q(state__in=[State.RESOLVED, State.IGNORED])),
+        "yes": (_("Not over yet"), Q(state__in=[Incident.State.OPEN, Incident.State.ACKNOWLEDGED])),
+        "no": (_("Over or ignored"), Q(state__in=[Incident.State.RESOLVED, Incident.State.IGNORED])),
     },
 )
 PartnerFilter = word_filter(
@@ -97,7 +96,12 @@ class ScopedByAffected:
     needed_by=EVERYBODY,
     empty=_("No incident yet. One opens when a partner refuses, retries are used up or an order is held."),
     name="incidents",
-    tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
+    tones={
+        "grey": [Incident.State.IGNORED],
+        "violet": [Incident.State.ACKNOWLEDGED],
+        "red": [Incident.State.OPEN],
+        "green": [Incident.State.RESOLVED],
+    },
 )
 class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
     pages = [owned_pages]
@@ -113,7 +117,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         "asleep",
     ]
     list_display_links = ["cause"]
-    moves_by = MovesBy(["owner", "last_at", "count"])
+    change_fields = ChangeFields(["owner", "last_at", "count"])
     column_meanings = {
         "cause": _("what happened"),
         "state_chip": _("whether somebody sees to it"),
@@ -166,7 +170,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         ]
 
     def get_ordering(self, request):
-        """Those that sleep come last."""
+        """Sorts sleeping incidents last."""
         asleep = Q(asleep_until__gt=timezone.now(), state__in=UNRESOLVED)
         return [Case(When(asleep, then=1), default=0), *super().get_ordering(request)]
 

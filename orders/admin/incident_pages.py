@@ -12,22 +12,22 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from orders.actions.action import Action
-from orders.actions.incident_acts import INCIDENT_ACTS, OPEN, PARTLY, PERMISSION, IncidentFacts
-from orders.history.people import staff_actor
-from orders.incidents.doubts import mark_orders
-from orders.incidents.incident_desk import parts_but, why_not_theirs
-from orders.incidents.incidents import BOOKS_ONLY
-from orders.incidents.standing import still_standing
+from orders.actions.incident_acts import INCIDENT_ACTS, OPEN_INCIDENTS, PARTLY, PERMISSION, IncidentFacts
+from orders.history.actors import staff_actor
+from orders.incidents.incident_codes import BOOKS_ONLY
+from orders.incidents.incident_handling import parts_but, why_not_theirs
+from orders.incidents.order_warnings import mark_orders
+from orders.incidents.stopped_orders import still_stopped
+from orders.lists.assign_owner import owner_line
 from orders.lists.notes import notes_within
-from orders.lists.owning import owner_line
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.rules.steps import OUTSIDE, Partner, channels_of
 from orders.texts.error_messages import say
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
-SHOWN = 20
+MAX_ORDERS_SHOWN = 20
 
 
 def _facts_of(request: HttpRequest, incident: Incident) -> IncidentFacts:
@@ -37,7 +37,8 @@ def _facts_of(request: HttpRequest, incident: Incident) -> IncidentFacts:
 
 
 def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
-    """Whether one of these orders has a failed step that a resend could be about. Files and decisions have none."""
+    """Returns True if one of these orders has a failed step that a resend could be about. Files and decisions have
+    none."""
     if incident.partner not in Partner.values or incident.code in BOOKS_ONLY:
         return False
     failed = Dispatch.objects.current().filter(repeat=False, state=Dispatch.State.FAILED, error_code=incident.code)
@@ -48,12 +49,12 @@ def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     """The first few stopped orders, and a link to resend all of them if the user may."""
     rows = limit(incident.affected.unresolved(), request.user)
-    some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
+    some = list(rows.select_related("order").order_by("-pk")[: MAX_ORDERS_SHOWN + 1])
     mark_orders(row.order for row in some)
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
     query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
     many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and _has_failed(incident, rows) else ""
-    return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}
+    return {"stopped": some[:MAX_ORDERS_SHOWN], "more_stopped": len(some) > MAX_ORDERS_SHOWN, "resend_many": many}
 
 
 class IncidentPages:
@@ -64,7 +65,7 @@ class IncidentPages:
         return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        facts, is_open = _facts_of(request, obj), obj.state in OPEN
+        facts, is_open = _facts_of(request, obj), obj.state in OPEN_INCIDENTS
         acts = INCIDENT_ACTS.values() if request.user.has_perm(PERMISSION) else ()
         free = facts.whole and not facts.own  # an act that asks first is about every order that the incident stops
         why = say("incident_by_the_books", {}) if is_open and obj.code in BOOKS_ONLY else ""
@@ -107,13 +108,13 @@ class IncidentPages:
     def ask(self, request, facts: IncidentFacts, act: Action, form):
         incident, found, why = facts.incident, {}, None
         if act.asks:
-            rows = still_standing(incident)
+            rows = still_stopped(incident)
             standing = rows.count()
             facts = replace(facts, going=parts_but(incident, rows).number, standing=standing)
             why = act.why_not(facts)
-            some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:SHOWN])
+            some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:MAX_ORDERS_SHOWN])
             mark_orders(row.order for row in some)
-            found = {"will": act.will(facts), "stopped": some, "more_stopped": standing > SHOWN}
+            found = {"will": act.will(facts), "stopped": some, "more_stopped": standing > MAX_ORDERS_SHOWN}
         return self.show(
             request,
             "admin/orders/incident_act.html",

@@ -1,4 +1,4 @@
-"""What a change of accounts, roles, attributions, service types and contacts leaves in the journal: from what to what.
+"""The journal's words for a change of accounts, roles, attributions, service types and contacts: from what to what.
 
 Django notes only the names of the fields, in English. An entry of ours keeps in each `changed` part also `values`: the
 field's name with the old and the new value, or of long lists what was added and removed. Phones, mails and names of
@@ -31,7 +31,7 @@ class NotesValues:
     """A ModelAdmin whose entries in the journal, and whose history pages, say from what to what."""
 
     value_words: Callable[[Any], str] = staticmethod(str)
-    """What a row is called that was chosen in a field."""
+    """Returns the name of a row that was chosen in a field."""
 
     def history_view(self, request, object_id, extra_context=None):
         answer = super().history_view(request, object_id, extra_context)

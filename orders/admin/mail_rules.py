@@ -15,7 +15,7 @@ from notifications.models import MailRule
 from notifications.recipients import MUST_REACH, fits, overlap
 from orders.admin.journal_values import NotesValues
 from orders.lists.cells import column
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.lists.personal_data import open_personal_data
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, is_unlimited, limit
@@ -159,7 +159,7 @@ class MailRuleAdmin(NotesValues, Scoped, DeskAdmin):
 
 
 def recipients_of(rule: MailRule) -> str:
-    """Who gets a rule's mails, in words. A contact is named by place and number, as everywhere."""
+    """Returns who gets a rule's mails, in words. A contact is named by place and number, as everywhere."""
     parts = [
         _("SA contacts") if rule.to_sa else "",
         _("copies") if rule.to_copies else "",

@@ -21,11 +21,11 @@ from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import HAS_FAILED, Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.cells import CauseCells, clipped, column
 from orders.lists.chips import chip_column, chip_parts
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import OFFICE, Role, Section, register_list
@@ -58,8 +58,8 @@ class ContactAdmin(NotesValues, Scoped, DeskAdmin):
     masked_fields = ["name_masked", "mail_masked", "tel_masked", "role", "attribution", "active"]
 
     def may_read(self, request) -> bool:
-        """Whether contacts are shown unmasked. A form must show what it would save, so no `?personal=1` is asked for;
-        each opening is noted."""
+        """Returns True if contacts are shown unmasked. A form must show what it would save, so no `?personal=1` is
+        asked for; each opening is noted."""
         return may_open(request.user) or self.has_change_permission(request) or self.has_add_permission(request)
 
     def get_search_fields(self, request):

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 
 
 class NamesForm(forms.ModelForm):

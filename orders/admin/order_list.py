@@ -23,13 +23,14 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_name, mask_phone
 from notifications.models import Mail
 from orders.db.expressions import Among
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
 from orders.incidents.awaiting_approval import is_returned
-from orders.incidents.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.incident_codes import PARTNER_PAUSED
+from orders.incidents.order_warnings import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.incidents.stuck import is_stuck
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
 from orders.limits.late_orders import is_late, mark_overtime
+from orders.lists.assign_owner import owned_pages
 from orders.lists.cells import column, cut, cut_column
 from orders.lists.change_list import DeskChangeList
 from orders.lists.columns import LAST_DAY
@@ -43,15 +44,14 @@ from orders.lists.filters import (
     word_filter,
 )
 from orders.lists.list_query import COLUMNS, NUMBER, ORDER_VAR, VIEW, reads_of
-from orders.lists.moments import ago, ago_field, ahead
 from orders.lists.neighbours import FROM_LIST
 from orders.lists.overtime_marks import overtime_filter, overtime_mark, overtime_words
-from orders.lists.owners import OwnerFilter, owner_column
-from orders.lists.owning import owned_pages
+from orders.lists.owner_column import OwnerFilter, owner_column
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
 from orders.lists.service_names import ServicesInWords, service_name
+from orders.lists.time_cells import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.office.bulk.page import resend_pages
@@ -59,18 +59,30 @@ from orders.office.bulk.selection import TickedList
 from orders.office.evidence.page import evidence_pages
 from orders.office.trials.pages import trial_pages
 from orders.order_page.views import answer_page, order_pages
-from orders.pauses.pauses import to_paused, waits_for_paused
-from orders.people.mine import set_owners
+from orders.pauses.paused_steps import to_paused, waits_for_paused
+from orders.people.owned_work import set_owners
 from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
-from orders.texts.incident_causes import cause_of
-from orders.trials.shapes import is_ending, shape_row
+from orders.texts.incident_texts import cause_of
+from orders.trials.shape_reads import is_ending, shape_row
 
-S, State = Order.State, Dispatch.State
-STOPPED = [State.FAILED, State.RETRYING]
+STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 HAS_STOPPED = Among("state", *STOPPED)  # as in `dispatch_stuck` (orders/db/indexes.py)
-NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # states of an activation
+# states of an activation
+NOT_LIVE = [
+    Order.State.IN_PROGRESS,
+    Order.State.HELD,
+    Order.State.AWAITING_APPROVAL,
+    Order.State.SCHEDULED,
+    Order.State.FAILED,
+]
 IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # as in `order_not_live`
-STARTING = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE]
+STARTING = [
+    Order.State.IN_PROGRESS,
+    Order.State.HELD,
+    Order.State.AWAITING_APPROVAL,
+    Order.State.SCHEDULED,
+    Order.State.ACTIVE,
+]
 
 
 class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
@@ -92,7 +104,7 @@ def overdue() -> Q:
 
 
 def is_past(order: Order) -> bool:
-    """The same of an order, but for the pause."""
+    """Returns True if the start of an activation that is not live has passed; pauses do not count."""
     begins = order.biz_start if order.kind == Order.Kind.ACTIVATION and order.state in NOT_LIVE else None
     return begins is not None and begins < today()
 
@@ -145,10 +157,10 @@ class StuckFilter(WordFilter):
             return super().queryset(request, queryset)
         if channel == Dispatch.Channel.MAIL:
             tried = Mail.objects.beside_steps().open().filter(state=Mail.State.RETRYING)
-            tried = tried.exclude(order__state=S.WITHDRAWN)
+            tried = tried.exclude(order__state=Order.State.WITHDRAWN)
             return queryset.filter(Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id")))
         steps = _stopped_steps(channel=channel)
-        undone = steps.filter(repeat=False, order__state=S.FAILED)  # the column names these too
+        undone = steps.filter(repeat=False, order__state=Order.State.FAILED)  # the column names these too
         return queryset.filter(Q(pk__in=still_matters(steps).values("order_id")) | Q(pk__in=undone.values("order_id")))
 
 
@@ -219,15 +231,15 @@ def _of_step(name: str, order: str, **more) -> EmptyLast:
 
 
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
-NEXT_TRY = _of_step("next_try_at", "next_try_at", state=State.RETRYING)
-WAITING = [S.AWAITING_APPROVAL, S.HELD, S.FAILED]
+NEXT_TRY = _of_step("next_try_at", "next_try_at", state=Dispatch.State.RETRYING)
+WAITING = [Order.State.AWAITING_APPROVAL, Order.State.HELD, Order.State.FAILED]
 """States of orders that wait for somebody."""
 LONGEST_WAITING = [Coalesce("state_since", Value(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))).asc(), "pk"]
 """No index has this order: PostgreSQL would look for the few that wait among all orders, from the oldest on."""
 MOST_LATE = ["state_since", "pk"]  # as in `order_in_time` (orders/db/indexes.py)
 MOST_OVERDUE = ["biz_start", "pk"]
 MAX_NAMED = 2000  # domains; a cell of a file has room for fewer
-SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
+SORTED_STEPS = {"attempts": {}, "next_try": {"state": Dispatch.State.RETRYING}}
 """Columns that sort the list by a stopped step of each order, and which one. Orders without such a step are left out:
 to sort a million empty values is slow, and tells nothing."""
 
@@ -280,8 +292,8 @@ class OrderChangeList(DeskChangeList):
         tried, again = defaultdict(list), defaultdict(list)
         for row in stopped:
             tried[row.order_id].append(row.attempts)
-            again[row.order_id] += [row.next_try_at] if row.state == State.RETRYING else []
-        asked = {row.order_id: row.done_at for row in steps if row.state == State.DONE}
+            again[row.order_id] += [row.next_try_at] if row.state == Dispatch.State.RETRYING else []
+        asked = {row.order_id: row.done_at for row in steps if row.state == Dispatch.State.DONE}
         paused = {row.order_id for row in steps if row.is_paused}
         for order in rows:
             order.is_late = is_past(order) and order.pk not in paused
@@ -295,7 +307,7 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
     """The orders' steps that failed or are being retried, their finished BPM steps, and those that hold the order up
     since their partner is paused (`is_paused`). One query."""
     is_paused = Q(state__in=OPEN_STATES, blocking=True) & to_paused(timezone.now())
-    explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
+    explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE) | is_paused
     rows = Dispatch.objects.current().filter(explains, order__in=order_ids).order_by("pk")
     rows = rows.annotate(is_paused=ExpressionWrapper(is_paused, BooleanField()))
     return list(
@@ -307,12 +319,12 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
     """The worst step of each order: blocking steps first, then failed ones, then those being retried."""
-    worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
+    worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == Dispatch.State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 
 
 def set_service_now(rows: Iterable[Order]) -> None:
-    """Sets `service_now`, the service type of `orders.trials.shapes.SERVICE_NOW`.
+    """Sets `service_now`, the service type of `orders.trials.shape_reads.SERVICE_NOW`.
 
     A query only where a change moved one.
     """
@@ -340,7 +352,7 @@ def add_domains(orders: list) -> None:
 
 
 def mark_words(marks: Marks) -> str:
-    """Why the order is not fine, if none of its steps says so."""
+    """Returns why the order is not fine, if none of its steps says so."""
     if marks.doubt in Difference.Kind:
         return Difference.Kind(marks.doubt).label
     return cause_of(marks.doubt).what if marks.doubt else _("Waits behind a failed order")
@@ -349,10 +361,10 @@ def mark_words(marks: Marks) -> str:
 def stuck_words(order: Order) -> str | Promise | None:
     if order.held_because:
         return order.get_held_because_display()
-    if order.state == S.AWAITING_APPROVAL and not order.marks.doubt:
+    if order.state == Order.State.AWAITING_APPROVAL and not order.marks.doubt:
         return _("Returned by BPM") if order.marks.returned else _("With BPM")
     step = getattr(order, "stuck_step", None)
-    if step is None or order.state == S.WITHDRAWN:
+    if step is None or order.state == Order.State.WITHDRAWN:
         return mark_words(order.marks) if order.marks.doubt or order.marks.behind else None
     why = cause_of(step.error_code).what if step.error_code else ""
     return f"{step.get_step_display()}: {why}" if why else step.get_step_display()
@@ -365,12 +377,12 @@ def stuck_words(order: Order) -> str | Promise | None:
     empty=_("No order yet. BBOSS's orders show here the moment they are accepted."),
     name="orders",
     tones={
-        "grey": [S.ENDED, S.WITHDRAWN],
-        "blue": [S.IN_PROGRESS, S.SCHEDULED, S.COMPENSATING],
-        "violet": [S.AWAITING_APPROVAL],
-        "amber": [S.HELD],
-        "red": [S.REJECTED, S.FAILED],
-        "green": [S.TRIALING, S.CONVERTED, S.APPLIED, S.ACTIVE],
+        "grey": [Order.State.ENDED, Order.State.WITHDRAWN],
+        "blue": [Order.State.IN_PROGRESS, Order.State.SCHEDULED, Order.State.COMPENSATING],
+        "violet": [Order.State.AWAITING_APPROVAL],
+        "amber": [Order.State.HELD],
+        "red": [Order.State.REJECTED, Order.State.FAILED],
+        "green": [Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED, Order.State.ACTIVE],
     },
 )
 class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):

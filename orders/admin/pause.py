@@ -12,21 +12,21 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.cells import actor_field
 from orders.lists.chips import toned_chip
-from orders.lists.moments import ago_field
 from orders.lists.pauses_in_force import may_pause, paused_for, pauses_for, slept_through_for
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
+from orders.lists.time_cells import ago_field
 from orders.models import Pause
 from orders.order_words.history import PARTNER_NAMES
 from orders.order_words.pause_words import slept_words, will_end_hold, will_pause, will_resume
-from orders.pauses.pauses import count_waiting, holds_in_force
+from orders.pauses.paused_steps import count_waiting, holds_in_force
 from orders.rules.steps import OUTSIDE
-from orders.sending.pausing import pause_partner, resume_partner
+from orders.sending.pause_and_resume import pause_partner, resume_partner
 from orders.texts.errors import NotAllowedError
 
 

@@ -5,19 +5,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.lists.assign_owner import owned_pages, owner_line
 from orders.lists.cells import actor_field, column, json_block, row_link
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.moments import ago_field
-from orders.lists.owners import OwnerFilter, owner_column
-from orders.lists.owning import owned_pages, owner_line
+from orders.lists.owner_column import OwnerFilter, owner_column
 from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import READS_ORDERS, Role, Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
+from orders.lists.time_cells import ago_field
 from orders.models import Difference, Dispatch, Reconciliation
 from orders.office.bulk.selection import TickedList
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.search.order_search import OrderSearch, order_anchor
 from orders.texts.error_messages import say_why
 

@@ -14,7 +14,7 @@ from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.limits.working_days import WEEKDAYS
 from orders.lists.cells import column
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from orders.lists.service_names import service_name

@@ -23,7 +23,7 @@ from orders.attachments.xlsx import CPU_SECONDS, ProbeError, ask
 from orders.db.disk import lock_is_free
 from orders.texts.error_messages import say_why_in_english
 
-KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
+FILE_TYPES = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
 SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
 AT_ONCE = 2  # files that a machine opens at a time, so that each has a processor
@@ -40,13 +40,13 @@ VERDICTS = {
     "encrypted": {"code": "file_encrypted"},
     "empty": {"code": "file_empty"},
 }
-"""What the probe may say, and the sentence that tells why."""
+"""The answers of the probe, each with its sentence."""
 
 
 @dataclass(frozen=True)
 class FileProblem:
-    """What is wrong with one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or
-    NOT_LOOKED_AT. `why` is its sentence as a code with parameters, `message` the same in English."""
+    """A fault of one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or NOT_LOOKED_AT. `why`
+    is its sentence as a code with parameters, `message` the same in English."""
 
     code: str
     file: str
@@ -55,7 +55,7 @@ class FileProblem:
 
     @property
     def never_cured(self) -> bool:
-        """Whether no file can put it right, since BBOSS's own name is wrong."""
+        """Returns True if no file can put it right, since BBOSS's own name is wrong."""
         return self.why.get("code") == WRONG_NAME
 
 
@@ -69,7 +69,7 @@ class _WrongError(Exception):
 
 
 def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem]:
-    """What is wrong with an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
+    """Returns the faults of an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
 
     Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
     "busi_info": name}, without the ones that the order does not name; they are checked in this order. A symbolic link
@@ -78,14 +78,16 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
     ProbeError if there is no wrong one beside it.
     """
     deadline, found, trouble = time.monotonic() + SECONDS_FOR_ALL, [], None
-    for kind in KINDS:
+    for kind in FILE_TYPES:
         name = files.get(kind)
         if not name:
             continue
         try:
             if not is_named_right(name, order_number, kind):
                 endings = " / ".join(settings.PARTNERS.files.extensions)
-                raise _WrongError("bad_name", WRONG_NAME, form=f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS{endings}")
+                raise _WrongError(
+                    "bad_name", WRONG_NAME, form=f"{order_number}_{FILE_TYPES[kind]}_YYYYMMDDHHMMSS{endings}"
+                )
             _check_file(name, deadline)
         except _WrongError as wrong:
             found.append(wrong.finding(name))
@@ -98,9 +100,10 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
 
 
 def is_named_right(name: str, order_number: str, kind: str) -> bool:
-    """Whether a name fits the order and the kind, and contains a real time. Such a name can't contain a path."""
+    """Returns True if a name fits the order and the kind, and contains a real time. Such a name can't contain a
+    path."""
     endings = "|".join(map(re.escape, settings.PARTNERS.files.extensions))
-    match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})(?:{endings})", name)
+    match = re.fullmatch(rf"{re.escape(order_number)}_{FILE_TYPES[kind]}_([0-9]{{14}})(?:{endings})", name)
     try:
         return match is not None and bool(datetime.datetime.strptime(match[1], "%Y%m%d%H%M%S"))
     except ValueError:
@@ -146,8 +149,8 @@ def _check_beginning(start: bytes, size: int, *, old: bool) -> None:
 
 
 def why_never_right(start: bytes, size: int) -> dict | None:
-    """Why a file of this size with these first four bytes can't pass the check, as a code with parameters. None: only
-    the check itself can tell."""
+    """Returns why a file of this size with these first four bytes can't pass the check, as a code with parameters.
+    None: only the check itself can tell."""
     try:
         _check_beginning(start, size, old=OLD in settings.PARTNERS.files.extensions)
     except _WrongError as wrong:

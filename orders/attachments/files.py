@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
-from orders.attachments.check import KINDS, UNCHECKED, is_named_right
+from orders.attachments.check import FILE_TYPES, UNCHECKED, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.bpm.approvals import add_staff_record, as_done
 from orders.history.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
@@ -21,9 +21,9 @@ from orders.mails.mails import build_mail, queue_mail, save_mails
 from orders.models import NOTES, Attempt, Dispatch, Order
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
+from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
 
-Step, State = Dispatch.Step, Dispatch.State
 FILES = "files "  # how the causes of mails about files begin
 MAILED_AGAIN = datetime.timedelta(minutes=30)
 UNCHECKED_FOR = datetime.timedelta(hours=1)
@@ -77,7 +77,7 @@ def _drop_waiting_mail(order: Order) -> None:
 
 
 def _troubles_of(check: Dispatch) -> set[tuple[str, str]]:
-    """Why the check holds its order, as far as an incident says so: codes and details."""
+    """Returns why the check holds its order, as far as an incident says so: codes and details."""
     rows = check.order.troubles.unresolved().filter(incident__step=check.step)
     return set(rows.values_list("incident__code", "detail"))
 
@@ -154,7 +154,7 @@ def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, no
         order = lock_order(number)
         row = _held_check(order)
         _check_place(order, field)
-        row.state, row.lease_token, row.next_try_at = State.RETRYING, None, now
+        row.state, row.lease_token, row.next_try_at = Dispatch.State.RETRYING, None, now
         row.save(update_fields=["state", "lease_token", "next_try_at"])
         name = getattr(order, field)
         kept = part.replaced_name(name, now)
@@ -176,8 +176,9 @@ def _check_place(order: Order, field: str) -> None:
 
 
 def can_be_cured(order: Order) -> bool:
-    """Whether better files let the order go on: it is held for them, and each has a name that a file can bear."""
-    names = {kind: getattr(order, kind) for kind in KINDS}
+    """Returns True if better files let the order go on: it is held for them, and each has a name that a file can
+    bear."""
+    names = {kind: getattr(order, kind) for kind in FILE_TYPES}
     return why_not_waive(order) is None and all(
         is_named_right(name, order.number, kind) for kind, name in names.items() if name
     )
@@ -196,14 +197,17 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
 def recheck_files(*, numbers: Collection[str] | None = None, now: datetime.datetime) -> list[str]:
     """Has the files of held orders (None: of all) checked now. Returns the numbers of those that can be."""
     held = Dispatch.objects.current().filter(
-        step=Step.CHECK_FILES, state=State.RETRYING, order__held_because=Order.Held.FILES, order__undo_since=None
+        step=Step.CHECK_FILES,
+        state=Dispatch.State.RETRYING,
+        order__held_because=Order.Held.FILES,
+        order__undo_since=None,
     )
     if numbers is not None:
         held = held.filter(order__number__in=numbers)
     with transaction.atomic():
         lock_orders(held.values_list("order_id", flat=True))
         found = dict(held.values_list("pk", "order__number"))  # leaves out orders that were waived or claimed meanwhile
-        rows = Dispatch.objects.filter(pk__in=found, state=State.RETRYING)
+        rows = Dispatch.objects.filter(pk__in=found, state=Dispatch.State.RETRYING)
         ids = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
         if Dispatch.objects.filter(pk__in=ids).update(next_try_at=now):
             wake()
@@ -219,7 +223,7 @@ def watch_unchecked(*, now: datetime.datetime) -> None:
     mine = ended.filter(dispatch=OuterRef("pk"))
     last = Subquery(mine.values("error_code")[:1])
     before = Coalesce(Subquery(mine.exclude(error_code=UNCHECKED).values("pk")[:1]), 0)
-    rows = Dispatch.objects.current().filter(channel=Dispatch.Channel.FILES, state=State.RETRYING)
+    rows = Dispatch.objects.current().filter(channel=Dispatch.Channel.FILES, state=Dispatch.State.RETRYING)
     rows = rows.filter(order__undo_since=None).annotate(last=last, before=before).filter(last=UNCHECKED)
     number = rows.filter(Exists(mine.filter(pk__gt=OuterRef("before"), started_at__lte=now - UNCHECKED_FOR))).count()
     keep_desk_incident(UNCHECKED, {"number": number} if number else None, now=now)

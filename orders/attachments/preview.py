@@ -10,10 +10,10 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.functional import Promise
 
-from orders.attachments.check import KINDS, UNCHECKED, is_named_right
+from orders.attachments.check import FILE_TYPES, UNCHECKED, is_named_right
 from orders.attachments.xlsx import ProbeError, ask
 from orders.models import Dispatch, Order
-from orders.texts.incident_causes import Cause, cause_of
+from orders.texts.incident_texts import Cause, cause_of
 
 SECONDS = 8
 PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"
@@ -46,7 +46,7 @@ def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[Name
             there=is_there(order, field),
             bad_name=not is_named_right(getattr(order, field), order.number, field),
         )
-        for field in KINDS
+        for field in FILE_TYPES
         if getattr(order, field)
     ]
 
@@ -79,7 +79,8 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """What the last check found, {file, code, message, why} of each file; none before the first check has ended."""
+    """Returns the findings of the last check, {file, code, message, why} of each file; none before the first check has
+    ended."""
     return check.findings or []
 
 
@@ -99,7 +100,7 @@ def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]
 
 def own_name(order: Order, field: str) -> str:
     """The name of the order's own file. Raises OSError if it breaks the rule (contract 3.7)."""
-    name = getattr(order, field) if field in KINDS else ""
+    name = getattr(order, field) if field in FILE_TYPES else ""
     if not name or not is_named_right(name, order.number, field):
         raise OSError(f"{name!r} is no file of order {order.number}")
     return name
@@ -116,7 +117,7 @@ def opened(name: str) -> Iterator[int]:
 
 
 def open_attachment(name: str) -> int:
-    """The same without a context manager: the caller closes it."""
+    """Opens the file as `opened` does, without a context manager: the caller closes it."""
     if Path(name).name != name or name in {"", ".", ".."}:
         raise OSError(f"{name!r} is no plain file name")
     path = Path(settings.ATTACHMENT_DIR) / name

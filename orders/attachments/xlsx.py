@@ -100,7 +100,8 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
 
 
 def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
-    """The same in this process, without limits. A file that breaks openpyxl, in whatever way, does not open."""
+    """Answers as `ask` does, in this process and without limits. A file that breaks openpyxl, in whatever way, does not
+    open."""
     try:
         return VERBS[verb](file, *arguments)
     except VerdictError as error:
@@ -377,7 +378,7 @@ def _cell(cell: Any) -> list[str]:
     if cell.data_type in {"f", "e"}:
         return [cell.data_type, str(getattr(value, "text", value))]
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
-        return ["d", _moment(value)]
+        return ["d", _time_text(value)]
     if isinstance(value, bool):
         return ["b", str(value).upper()]
     if isinstance(value, int | float):
@@ -388,7 +389,7 @@ def _cell(cell: Any) -> list[str]:
     return ["s", str(value).strip()]
 
 
-def _moment(value: datetime.date | datetime.time | datetime.timedelta) -> str:
+def _time_text(value: datetime.date | datetime.time | datetime.timedelta) -> str:
     midnight = not isinstance(value, datetime.datetime) or value.time() == datetime.time()
     return f"{value:%Y%m%d}" if isinstance(value, datetime.date) and midnight else str(value)
 

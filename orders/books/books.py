@@ -9,9 +9,9 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.outbox.outcome import LOOK_UP
-from orders.pauses.pauses import why_paused
+from orders.pauses.paused_steps import why_paused
 from orders.rules.content import domain_key
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
@@ -54,8 +54,8 @@ class HeldRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What a person saw at the big-data side, in place of its answer: rows under our names, as of a moment (contract
-    7.2). A member that a row lacks was not looked at. Pages and commands keep it as `text`."""
+    """A person's answer in place of the big-data side's: rows under our names, as of a moment (contract 7.2). A member
+    that a row lacks was not looked at. Pages and commands keep it as `text`."""
 
     rows: list[dict[str, str]]
     as_of: datetime.datetime
@@ -71,7 +71,7 @@ class Look:
         return json.dumps({"as_of": self.as_of.isoformat(), "rows": self.rows}, ensure_ascii=False)
 
     def of_job(self, job_id: str) -> list[dict[str, str]]:
-        """What is there of a jobId. At a partner without a delete some rows count as absent (contract 7.1)."""
+        """Returns the records of a jobId. At a partner without a delete some rows count as absent (contract 7.1)."""
         rows = [row for row in self.rows if row["jobId"] == job_id]
         return list(client.present(rows))
 
@@ -138,7 +138,7 @@ client = Client()
 
 
 def has_look_up() -> bool:
-    """Whether the big-data side can be asked what it holds. Else a person must look (contract 7.2)."""
+    """Returns True if the big-data side can be asked what it holds. Else a person must look (contract 7.2)."""
     return bool(settings.PARTNERS.bigdata.query.path)
 
 

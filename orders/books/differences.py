@@ -9,20 +9,20 @@ from collections.abc import Collection, Iterable
 from django.db.models import Q, QuerySet
 
 from orders.books.books import Discrepancy
-from orders.history.states import ENDED_ORDERS, STANDS
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
+from orders.history.states import WITH_LIVE_RECORDS, WITHOUT_RECORDS
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DIFFERENCE
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.models.querysets import STOPPED_BY
 from orders.rules.content import canonical_json
 from orders.rules.steps import FIXES
 
-Kind, State, S = Difference.Kind, Difference.State, Order.State
 UNKNOWN_RECORD = "unknown_record"
-NAMED = 3
-NOT_BILLED = Kind.NOT_BILLED.value
+MAX_NAMED = 3
+NOT_BILLED = Difference.Kind.NOT_BILLED.value
 BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
-"""What is accepted only by this name (contract 3.9, 14): a record that is gone of an order that stands, or is live of
-one that is over. Each with the refusal of who has not named it."""
+"""The differences that are accepted only by this name (contract 3.9, 14): a record that is gone of an order that
+stands, or is live of one that is over. Each with the refusal of who has not named it."""
 Shown = frozenset[tuple]
 
 
@@ -30,7 +30,9 @@ def troubled(orders: Collection[Order]) -> set[int]:
     """The orders for which a comparison must write something even if it finds nothing: they have an open difference, a
     corrected one that was not checked since, or an incident that a comparison ends. Two queries."""
     numbers = {order.number: order.pk for order in orders}
-    rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
+    rows = Difference.objects.filter(state=Difference.State.OPEN, job_id__in=list(numbers)).exclude(
+        kind=Difference.Kind.NOT_LISTED
+    )
     rows = rows.order_by()
     ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(stopped_by__in=FIXES)
     ends |= Q(incident__code=BILLED_NOT_ACTIVE)
@@ -38,7 +40,7 @@ def troubled(orders: Collection[Order]) -> set[int]:
     stopped = AffectedOrder.objects.unresolved().alias(stopped_by=STOPPED_BY).filter(ends)
     named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")
     compared = {pk for pair in named for pk in pair} & set(ids)
-    fixed = Difference.objects.filter(state=State.OVER, fix__isnull=False, checked_at=None).order_by()
+    fixed = Difference.objects.filter(state=Difference.State.OVER, fix__isnull=False, checked_at=None).order_by()
     jobs = rows.values_list("job_id").union(fixed.filter(job_id__in=list(numbers)).values_list("job_id"))
     return compared | {numbers[job] for (job,) in jobs}
 
@@ -48,7 +50,7 @@ def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list
     discrepancies = list(discrepancies)
     if all(one.record for one in discrepancies):
         return discrepancies
-    kept = Difference.objects.filter(job_id=order.number, state=State.ACCEPTED)
+    kept = Difference.objects.filter(job_id=order.number, state=Difference.State.ACCEPTED)
     known = {_identity(row.kind, row.product_id, row.domain, row.detail) for row in kept}
     return [
         one
@@ -63,14 +65,14 @@ def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
 
 
 def shown_of(order: Order) -> Shown:
-    """What the open differences of an order's records say, so that two moments can be compared."""
-    rows = of_order(order).filter(state=State.OPEN)
+    """Returns the statements of the open differences of an order's records, so that two moments can be compared."""
+    rows = of_order(order).filter(state=Difference.State.OPEN)
     return frozenset(_identity(row.kind, row.product_id, row.domain, row.detail) for row in rows)
 
 
 def unknown_shown(number: str) -> Shown:
-    """The same of a number that is no order of ours."""
-    rows = Difference.objects.filter(job_id=number, order=None, state=State.OPEN)
+    """Returns the statements as `shown_of` does, of a number that is no order of ours."""
+    rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
     held = [(row, canonical_json(row.detail.get("held"))) for row in rows]
     return frozenset((row.kind, row.product_id, row.domain, row.detail.get("theirs"), there) for row, there in held)
 
@@ -78,12 +80,12 @@ def unknown_shown(number: str) -> Shown:
 def told_shown(shown: Shown) -> str:
     """The first few of them, at a terminal."""
     names = sorted(f"{domain or product} ({kind}, {theirs} there)" for kind, product, domain, theirs, _fields in shown)
-    return ", ".join(names[:NAMED]) + (f" … {len(names)}" if len(names) > NAMED else "") if names else "nothing"
+    return ", ".join(names[:MAX_NAMED]) + (f" … {len(names)}" if len(names) > MAX_NAMED else "") if names else "nothing"
 
 
 def is_over(order: Order) -> bool:
-    """Whether no record of the order may be live any more."""
-    return order.state in ENDED_ORDERS or (order.state == S.FAILED and order.undo_since is not None)
+    """Returns True if no record of the order may be live any more."""
+    return order.state in WITHOUT_RECORDS or (order.state == Order.State.FAILED and order.undo_since is not None)
 
 
 def name_needed(order: Order, row: Difference) -> str:
@@ -91,7 +93,7 @@ def name_needed(order: Order, row: Difference) -> str:
     ours, theirs = row.detail.get("ours"), row.detail.get("theirs")
     if theirs == "live" and is_over(order):
         return BILLED_NOT_ACTIVE
-    if order.state in STANDS and ours == "live" and theirs in {"missing", "cancelled"}:
+    if order.state in WITH_LIVE_RECORDS and ours == "live" and theirs in {"missing", "cancelled"}:
         return NOT_BILLED
     return ""
 
@@ -116,8 +118,8 @@ def open_found(order: Order, found: Collection[Discrepancy], *, by: str, now: da
 
 
 def first_found(rows: QuerySet[Difference]) -> dict[tuple, datetime.datetime]:
-    """When each difference was first found. A difference that is found again keeps its age."""
-    rows = rows.filter(state=State.OPEN).values_list("kind", "product_id", "domain", "found_at")
+    """Returns when each difference was first found. A difference that is found again keeps its age."""
+    rows = rows.filter(state=Difference.State.OPEN).values_list("kind", "product_id", "domain", "found_at")
     return {tuple(what): found for *what, found in rows}
 
 
@@ -129,27 +131,31 @@ def keep_age(rows: Iterable[Difference], known: dict[tuple, datetime.datetime], 
 
 def note_checked(order: Order, *, now: datetime.datetime) -> None:
     """Notes that the books were compared again after fixes, whatever the result."""
-    rows = Difference.objects.filter(job_id=order.number, state=State.OVER, fix__isnull=False, checked_at=None)
+    rows = Difference.objects.filter(
+        job_id=order.number, state=Difference.State.OVER, fix__isnull=False, checked_at=None
+    )
     rows.update(checked_at=now)
 
 
 def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:
     """Closes these open differences: they were not found again, or are about to be stored anew."""
-    return rows.filter(state=State.OPEN).update(state=State.OVER, closed_at=now, closed_by=by[:160])
+    return rows.filter(state=Difference.State.OPEN).update(
+        state=Difference.State.OVER, closed_at=now, closed_by=by[:160]
+    )
 
 
 def of_order(order: Order) -> QuerySet[Difference]:
     """The differences that a comparison of this order finds and closes, also those from before the order was here."""
-    return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
+    return Difference.objects.filter(job_id=order.number).exclude(kind=Difference.Kind.NOT_LISTED)
 
 
 def update_incident(order: Order, *, by: str, now: datetime.datetime, mail: bool = True) -> None:
     """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
-    still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
+    still = list(Difference.objects.filter(job_id=order.number, state=Difference.State.OPEN).order_by("pk"))
     if still:
-        more = f" … {len(still)}" if len(still) > NAMED else ""
-        detail = ", ".join(map(_summary, still[:NAMED])) + more
-        params = {"code": "records_differ", "records": ", ".join(map(_name, still[:NAMED])) + more}
+        more = f" … {len(still)}" if len(still) > MAX_NAMED else ""
+        detail = ", ".join(map(_summary, still[:MAX_NAMED])) + more
+        params = {"code": "records_differ", "records": ", ".join(map(_name, still[:MAX_NAMED])) + more}
         about = {"partner": "bigdata", "step": "", "code": DIFFERENCE, "detail": detail, "params": params}
         open_incident(order, **about, now=now, mail=mail)
     else:

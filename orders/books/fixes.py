@@ -1,4 +1,4 @@
-"""What `reconcile --fix` may do, and the steps that do it (contract 3.9, What --fix may do).
+"""The rules of `reconcile --fix`, and the steps that carry it out (contract 3.9, What --fix may do).
 
 A fix is a dispatch like all others. It comes before the order's other steps and at the front of its trial's line, so
 that nothing overtakes it. It is made under the order's lock, and only while no billing step is under way.
@@ -16,12 +16,11 @@ from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_step, enqueue
-from orders.outbox.release import stands_behind_others, stands_behind_what_stopped
+from orders.outbox.release import is_blocked, is_blocked_by_others
 from orders.pauses.restores import is_from_before_restore
 from orders.rules.content import domain_key
-from orders.rules.steps import FIXES
+from orders.rules.steps import FIXES, Step
 
-State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 FIRST = 1  # the place in a trial's line that comes before all others
 SOON = datetime.timedelta(minutes=5)
 BILLED = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
@@ -30,7 +29,8 @@ Left = dict[str, str]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why an order's or its trial's records can't be corrected now. `moving`: they can't be compared either."""
+    """The reason why an order's or its trial's records can't be corrected now. `moving`: they can't be compared
+    either."""
 
     code: str
     step: str = ""
@@ -49,10 +49,14 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
     orders = list(orders)
     ids = [order.pk for order in orders]
     rows = OF_ORDERS(ids=ids, until=now + SOON) + IN_LINES_OF_OTHERS(ids=ids, until=now + SOON)
-    stuck = _stuck_undoings({row.order_id for row in rows if row.state == State.WAITING and row.undo})
+    stuck = _stuck_undoings({row.order_id for row in rows if row.state == Dispatch.State.WAITING and row.undo})
     found = {order.pk: UNDOING for order in orders if order.state == Order.State.COMPENSATING}
     for row in rows:
-        failed = row.step if row.state == State.FAILED else row.state == State.WAITING and stuck.get(row.order_id)
+        failed = (
+            row.step
+            if row.state == Dispatch.State.FAILED
+            else row.state == Dispatch.State.WAITING and stuck.get(row.order_id)
+        )
         one = Obstacle("step_failed", failed) if failed else Obstacle("step_open", row.step, moving=True)
         for pk in {row.order_id, row.lane} & set(ids):
             known = found.get(pk, UNDOING)
@@ -68,11 +72,11 @@ def _open_steps() -> QuerySet[Dispatch]:
     start day's cancel or an undoing that something in front of it holds up, nor a failed forward step of an order that
     is taken back.
     """
-    given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
-    soon = Q(undo=True) & ~Exists(given_up.current()) & ~stands_behind_others()
-    soon |= Q(not_before__lte=Slot("until", DateTimeField())) & ~stands_behind_what_stopped()
-    failed = Q(state=State.FAILED) & ~Q(step__in=FIXES) & (Q(undo=True) | Q(order__undo_since=None))
-    wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | failed
+    given_up = Dispatch.objects.filter(order=OuterRef("order"), state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
+    soon = Q(undo=True) & ~Exists(given_up.current()) & ~is_blocked_by_others()
+    soon |= Q(not_before__lte=Slot("until", DateTimeField())) & ~is_blocked()
+    failed = Q(state=Dispatch.State.FAILED) & ~Q(step__in=FIXES) & (Q(undo=True) | Q(order__undo_since=None))
+    wanted = Q(state__in=OPEN_STATES) | Q(state=Dispatch.State.WAITING) & soon | failed
     rows = Dispatch.objects.current().filter(wanted, channel=Dispatch.Channel.BILLING)
     return rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")
 
@@ -86,7 +90,7 @@ def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
     if not orders:
         return {}
     rows = Dispatch.objects.current().filter(order__in=orders, undo=True, blocking=True)
-    rows = rows.filter(state__in=[State.FAILED, State.GIVEN_UP]).exclude(step__in=FIXES)
+    rows = rows.filter(state__in=[Dispatch.State.FAILED, Dispatch.State.GIVEN_UP]).exclude(step__in=FIXES)
     return dict(rows.order_by("-pk").values_list("order_id", "step"))
 
 
@@ -114,15 +118,15 @@ class FixPlan:
             return {"code": "restored"}
         if one.remedy == DELETE:
             return None if self.reason or is_fully_undone(self.order) else {"code": "stands"}
-        ends = record.cancel_time if record.state == Record.LIVE else record.cancelled_at
+        ends = record.cancel_time if record.state == BillingRecord.State.LIVE else record.cancelled_at
         not_meant = one.kind == Difference.Kind.NOT_MEANT
         if not not_meant and not (record.create_time and ends):
             return {"code": "no_times"}
-        makes_live = one.ours == "live" if not_meant else record.state == Record.LIVE
+        makes_live = one.ours == "live" if not_meant else record.state == BillingRecord.State.LIVE
         return self._why_not_live(record) if makes_live else None
 
     def _why_not_live(self, record: BillingRecord) -> Left | None:
-        """Why this record must not be made live there; None if it may."""
+        """Returns why this record must not be made live there; None if it may."""
         order = self.order
         if record.info_type == BillingRecord.Type.COMMERCIAL:
             return None if order.state in BILLED else {"code": "not_to_be_billed", "state": order.state}
@@ -151,7 +155,8 @@ class FixPlan:
 
 
 def is_fully_undone(order: Order) -> bool:
-    """Whether the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any more."""
+    """Returns True if the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any
+    more."""
     if order.state == Order.State.FAILED:
         return order.undo_since is not None
     return order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}

@@ -8,17 +8,16 @@ from collections.abc import Collection, Iterable
 
 from orders.books.books import HeldRecord
 from orders.models import BillingRecord, Dispatch, Order
-from orders.rules.steps import STEPS, Effect
+from orders.rules.steps import STEPS, Effect, Step
 
-Step, Record = Dispatch.Step, BillingRecord.State
 TAKEN = ["state", "create_time", "cancel_time", "cancelled_at"]  # the columns that `take_record` sets
 NAMES_IT = {"enterpriseId", "infoType"}  # accepted values by which the partner knows a record
 MOVES_END = {Effect.EXTEND, Effect.RESTORE}
 
 
 def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Whether all records of a step are at the big-data side as the step means them: live, cancelled or absent. With
-    their ends or starts, if the step moves these; the records have the times that the step gives them.
+    """Returns True if all records of a step are at the big-data side as the step means them: live, cancelled or absent.
+    With their ends or starts, if the step moves these; the records have the times that the step gives them.
 
     A trial's create also fits if its records are cancelled. Then an order that we do not know yet has cancelled them.
     """
@@ -27,11 +26,11 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
     if row.step == Step.MOVE_ATTRIBUTION:
         code = row.order.attribution.code
         return all(one and one.live and one.fields.get("province") == code for one in found)
-    if STEPS[row.step].leaves == Record.DELETED:
+    if STEPS[row.step].record_state_after == BillingRecord.State.DELETED:
         return not any(found)
     if not found or not all(found):
         return False
-    if STEPS[row.step].leaves == Record.CANCELLED:
+    if STEPS[row.step].record_state_after == BillingRecord.State.CANCELLED:
         return not any(one.live for one in found)
     if STEPS[row.step].effect in MOVES_END:
         ends = [record.cancel_time for record in records]
@@ -53,7 +52,7 @@ def owner(row: Dispatch, record: BillingRecord) -> Order:
 
 
 def identity(record: BillingRecord, order: Order) -> tuple[str, str, str, str]:
-    """What identifies a record at the big-data side within its jobId, with the values that staff accepted."""
+    """Returns the key of a record at the big-data side within its jobId, with the values that staff accepted."""
     info_type = record.accepted.get("infoType", record.info_type)
     return record.product_id, record.domain_key, info_type, record.accepted.get("enterpriseId", order.enterprise_id)
 
@@ -70,11 +69,11 @@ def by_name(held: Iterable[HeldRecord]) -> dict[tuple[str, str], HeldRecord]:
 def take_record(record: BillingRecord, there: HeldRecord | None) -> None:
     """Sets our record to what the partner holds, or to deleted if it holds nothing (None). Does not save it."""
     if there is None:
-        record.state = Record.DELETED
+        record.state = BillingRecord.State.DELETED
         return
     record.create_time = there.create_time or record.create_time
     if there.live:
-        record.state, record.cancelled_at = Record.LIVE, None
+        record.state, record.cancelled_at = BillingRecord.State.LIVE, None
         record.cancel_time = there.cancel_time or record.cancel_time
     else:
-        record.state, record.cancelled_at = Record.CANCELLED, there.cancel_time or record.cancelled_at
+        record.state, record.cancelled_at = BillingRecord.State.CANCELLED, there.cancel_time or record.cancelled_at

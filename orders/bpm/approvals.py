@@ -19,17 +19,17 @@ from orders.incidents.incidents import close_troubles, end_settled, open_inciden
 from orders.intake.write import take_place
 from orders.mails.mails import queue_mail, tell_accepted
 from orders.models import Attempt, Dispatch, Order
-from orders.outbox.effects import starts_in_doubt
+from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.enqueue import wake
 from orders.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.outbox.release import release
 from orders.rules.content import content_hash
+from orders.rules.steps import Step
 from orders.texts.errors import RecordConflictError
 from orders.undoing.finish import finish_undo
 from orders.undoing.late import ask_staff, is_late
 from orders.undoing.start import begin_undo
 
-Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step
 NEWEST_ATTEMPT = (
     Attempt.objects.filter(dispatch=OuterRef("pk")).exclude(outcome=Attempt.Outcome.HANDED_BACK).order_by("-pk")
 )
@@ -121,7 +121,7 @@ def _attempted(order: Order) -> QuerySet[Dispatch]:
 
 def _decided_process(order: Order) -> Dispatch | None:
     """The BPM step that a decision is about: the one sent last, or one held since a restore, since BPM has it."""
-    held = order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=State.FAILED)
+    held = order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=Dispatch.State.FAILED)
     return _attempted(order).first() or held.first()
 
 
@@ -131,8 +131,9 @@ def _start_in_doubt(order: Order) -> Dispatch | None:
 
 
 def _is_rejected(order: Order) -> bool:
-    """Whether the order is being undone because BPM rejected it, and not for a later withdrawal or compensation."""
-    return order.decision == Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
+    """Returns True if the order is being undone because BPM rejected it, and not for a later withdrawal or
+    compensation."""
+    return order.decision == Order.Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
 
 
 def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) -> None:
@@ -144,7 +145,7 @@ def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) 
 def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) -> None:
     """Completes the BPM step, since BPM has the process, whatever our call returned. A replacement is closed."""
     waiting = order.dispatches.current().filter(step=Step.START_BPM, repeat=False, attempts=0)
-    other = waiting.exclude(pk=process.pk).exclude(state=State.CLOSED).first()
+    other = waiting.exclude(pk=process.pk).exclude(state=Dispatch.State.CLOSED).first()
     if other:
         take_place(process, other)
     if settle_process(process, now):
@@ -156,13 +157,19 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
 
 def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
     """Marks a sent BPM step as done, whatever the answer was. Returns whether it was not done before."""
-    begun = Dispatch.objects.filter(pk=process.pk).exclude(state=State.DONE)
+    begun = Dispatch.objects.filter(pk=process.pk).exclude(state=Dispatch.State.DONE)
     return bool(begun.update(**as_done(now), may_have_acted=True))
 
 
 def as_done(now: datetime.datetime) -> dict[str, object]:
     """The columns of a step that is done, whatever its last call returned."""
-    ended: dict = {"state": State.DONE, "done_at": now, "lease_token": None, "next_try_at": None, "definite": True}
+    ended: dict = {
+        "state": Dispatch.State.DONE,
+        "done_at": now,
+        "lease_token": None,
+        "next_try_at": None,
+        "definite": True,
+    }
     return ended | {"error_code": "", "error": "", "error_params": {}}
 
 
@@ -186,13 +193,13 @@ def decision_in_force(order: Order) -> str:
     if order.decision:
         return order.decision
     records = counting_records(order)
-    return records[0].result if records else Decision.NONE
+    return records[0].result if records else Order.Decision.NONE
 
 
 def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
     set_decision(order, record.result, at=now)
     order.save(update_fields=["decision", "decided_at"])
-    if order.decision == Decision.REJECT:
+    if order.decision == Order.Decision.REJECT:
         _reject(order, record, by=by, now=now)
     else:
         release(now=now, order_ids=[order.pk])
@@ -222,7 +229,7 @@ def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
     """Applies the first finished decision to a (locked) order whose BPM step is done, with incidents for the others."""
     bpm = order.dispatches.current().filter(step=Step.START_BPM, repeat=False).order_by("-pk").first()
     records = counting_records(order)
-    if not records or order.decision or order.undo_since or bpm is None or bpm.state != State.DONE:
+    if not records or order.decision or order.undo_since or bpm is None or bpm.state != Dispatch.State.DONE:
         return
     close_troubles(order, step="approval", code="early", now=now, by="bpm")
     apply_decision(order, records[0], by="bpm", now=now)

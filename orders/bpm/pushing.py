@@ -8,8 +8,8 @@ from django.utils import timezone
 from notifications.mail_texts import render_notice
 from notifications.masks import mask_name
 from notifications.recipients import ContactFacts, contacts_for, is_address
+from orders.history.actors import actor_kept, actor_of
 from orders.history.order_writes import add_event, lock_order
-from orders.history.people import actor_kept, actor_of
 from orders.incidents.awaiting_approval import asked_at
 from orders.mails.notices import notify_contacts
 from orders.models import Order, OrderEvent
@@ -31,7 +31,7 @@ def pushed_today(order: Order, now: datetime.datetime) -> OrderEvent | None:
 
 
 def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | None:
-    """Why nobody is asked now; None if they may be. `pushed`: who did so today."""
+    """Returns why nobody is asked now; None if they may be. `pushed`: who did so today."""
     if order.state != Order.State.AWAITING_APPROVAL:
         return NotAllowedError("not_awaiting", state=order.get_state_display())
     if pushed is not None:
@@ -74,7 +74,7 @@ def push_text(order: Order, *, by: str, now: datetime.datetime) -> str:
 
 
 def waits_since(order: Order) -> datetime.datetime:
-    """When BPM took the work order."""
+    """Returns when BPM took the work order."""
     asked = Order.objects.filter(pk=order.pk).values_list(asked_at(), flat=True).first()
     return asked or order.state_since or order.received_at
 

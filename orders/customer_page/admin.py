@@ -15,20 +15,20 @@ from django.utils.translation import gettext_lazy
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, TROUBLES, Ask, open_tab, tabs_for
 from orders.customer_page.tabs import RECORDS as SEE_RECORDS
-from orders.history.people import staff_actor
-from orders.incidents.doubts import count_open, open_troubles
+from orders.history.actors import staff_actor
+from orders.incidents.order_warnings import count_open, open_troubles
 from orders.intake.customer_names import name_of
 from orders.lists.cells import clipped, column, cut_column
 from orders.lists.change_list import DeskChangeList
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.moments import ago_field
 from orders.lists.notes import Notes, notes_within
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, limit, seen_orders
+from orders.lists.time_cells import ago_field
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
 from orders.people.staff_events import note_customer
 from orders.search.find import is_behind, which_fit
@@ -73,7 +73,7 @@ def _name(customer: Customer) -> str:
 
 
 def _billed_now(customer: Customer) -> str | None:
-    """Whether a commercial record is in force now, or else a trial record."""
+    """Returns whether a commercial record is in force now, or else a trial record."""
     if customer.billed_by is None:
         return None
     tone = "green" if customer.billed_by == BillingRecord.Type.COMMERCIAL else "blue"
@@ -198,7 +198,8 @@ def _notes(customer: Customer, user) -> Notes:
 
 
 def _figures(ask: Ask, user) -> dict:
-    """What the head says of orders, records, differences and incidents, each for users whose rights open its list."""
+    """Returns the figures of orders, records, differences and incidents for the head, each for users whose rights open
+    its list."""
     found: dict = {}
     if user.has_perm(ORDERS):
         found["count"] = ask.orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at"))

@@ -1,4 +1,4 @@
-"""What a customer is billed now, on which domains: our books beside what the big-data side last said."""
+"""A customer's current billing, by domain: our books beside what the big-data side last said."""
 
 import datetime
 from collections.abc import Iterable
@@ -11,14 +11,13 @@ from orders.models import BillingRecord, Difference, Dispatch, Order, Reconcilia
 from orders.models.dispatch import OPEN_STATES
 from orders.order_words.differences import SIDES
 
-State, Type = BillingRecord.State, BillingRecord.Type
 Key = tuple[int, str, str]  # order, productId, domain
 BILLING = Dispatch.Channel.BILLING
 
 
 @dataclass(frozen=True)
 class Counted:
-    """How many records of a type there are: in force now, and since when; and those that begin `later`, and when the
+    """The number of records of a type: in force now, and since when; and those that begin `later`, and when the
     first of these begins."""
 
     info_type: BillingRecord.Type
@@ -49,7 +48,7 @@ class BilledLine:
 
 @dataclass(frozen=True)
 class Theirs:
-    """What the big-data side last said of a record, and when.
+    """The last statement of the big-data side about a record, with its time.
 
     `compared`: a comparison of all orders found both sides alike. Without it the record was only accepted when we sent
     it.
@@ -79,7 +78,9 @@ def count_by_type(records: QuerySet[BillingRecord], *, now: datetime.datetime) -
             begins=Min("create_time", filter=later),
         )
     )
-    return [Counted(Type(kind), *facts) for kind, *facts in sorted(rows, key=lambda row: row[0], reverse=True)]
+    return [
+        Counted(BillingRecord.Type(kind), *facts) for kind, *facts in sorted(rows, key=lambda row: row[0], reverse=True)
+    ]
 
 
 def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
@@ -89,7 +90,7 @@ def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
         .values("info_type", "order_id", "product_id")
         .annotate(
             domains=Count("pk"),
-            unknown=Count("pk", filter=Q(state=State.UNKNOWN)),
+            unknown=Count("pk", filter=Q(state=BillingRecord.State.UNKNOWN)),
             since=Min("create_time"),
             until=Max("cancel_time"),
         )
@@ -105,7 +106,7 @@ def billed_lines(rows: Iterable[dict], orders: QuerySet[Order], *, now: datetime
     return [
         BilledLine(
             known[row["order_id"]],
-            Type(row["info_type"]),
+            BillingRecord.Type(row["info_type"]),
             row["product_id"],
             row["domains"],
             row["unknown"],
@@ -155,6 +156,6 @@ def _differing(row: Difference) -> Theirs:
 
 def _alike(row: BillingRecord, last: Reconciliation | None) -> Theirs:
     done_at = row.dispatch.done_at if row.dispatch else None
-    if last and (done_at is None or last.started_at > done_at) and row.state == State.LIVE:
+    if last and (done_at is None or last.started_at > done_at) and row.state == BillingRecord.State.LIVE:
         return Theirs(SIDES[row.state], last.finished_at, differs=False, compared=True)
     return Theirs(SIDES[row.state], done_at, differs=False, compared=False)

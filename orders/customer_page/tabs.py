@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.recipients import contacts_for
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of, set_theirs
-from orders.incidents.doubts import mark_orders
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.personal_data import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_words.differences import lines_of as difference_lines
-from orders.order_words.family import Family, Member
 from orders.order_words.history import FILTERS, describe
-from orders.texts.incident_causes import cause_of
+from orders.order_words.trial_family import Family, Member
+from orders.texts.incident_texts import cause_of
 
 PAGE, TREES, LINES = 50, 10, 20
 MAX_MEMBERS, MAX_DIFFERENCES = 60, 20
@@ -26,7 +26,8 @@ MAX_ORDERS_READ = 200  # newest orders whose operators are shown
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `orders`: the customer's that they may see. `personal`: what they may of people's data.
+    """The parameters of a request for a tab. `orders`: the customer's that they may see. `personal`: what they may of
+    people's data.
 
     `places`: the customer's attributions that they may see, `{letters: name}`.
     """
@@ -48,7 +49,8 @@ class Ask:
 
 
 def billing(ask: Ask) -> dict:
-    """What the customer is billed now: by order and product, then domain by domain; and where the books differ."""
+    """Returns the customer's current billing: by order and product, then domain by domain; and where the books
+    differ."""
     records = records_of(ask.orders, now=ask.now)
     lines = ask.page(lines_of(records), LINES, "lines")
     rows = ask.page(

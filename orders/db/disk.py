@@ -18,8 +18,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def lock_is_free(held: contextlib.ExitStack, folder: Path, name: str) -> bool:
-    """Whether this machine's lock was free; it is kept as long as `held`. The kernel frees it after a kill. A folder
-    that can't be written stops nobody here."""
+    """Returns True if this machine's lock was free; it is kept as long as `held`. The kernel frees it after a kill. A
+    folder that can't be written stops nobody here."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = held.enter_context((folder / f"{name}.lock").open("wb"))

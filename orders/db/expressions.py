@@ -7,7 +7,7 @@ from orders.db.indexes import BY_STAFF, IN_TRAIL
 
 
 class OneOf(Func):
-    """Whether a column has one of the values of a list of numbers or texts. The list may be long or empty."""
+    """Matches a column that has one of the values of a list of numbers or texts. The list may be long or empty."""
 
     output_field = BooleanField()
 
@@ -21,7 +21,7 @@ class OneOf(Func):
 
 
 class Among(Func):
-    """Whether a column has one of a few texts that the code knows. They stand in the SQL itself.
+    """Matches a column that has one of a few texts that the code knows. They stand in the SQL itself.
 
     SQLite uses an index whose condition is such a list (orders.db.indexes) only if the query says the same list, in the
     same order. It does not see that values which are bound make the same list.
@@ -42,7 +42,7 @@ class Among(Func):
 
 
 class _IsActor(Func):
-    """Whether an actor is of a kind, in the words of an index (orders.db.indexes)."""
+    """Matches actors of a kind, in the words of an index (orders.db.indexes)."""
 
     output_field = BooleanField()
     words: str
@@ -53,13 +53,13 @@ class _IsActor(Func):
 
 
 class IsOfStaff(_IsActor):
-    """Whether an actor is an account of the desk: `event_of_person`."""
+    """Matches actors that are accounts of the desk: `event_of_person`."""
 
     words = BY_STAFF
 
 
 class IsInTrail(_IsActor):
-    """Whether an actor is one whose events the trail shows: staff, commands, other systems, the company log-in. Its
+    """Matches actors whose events the trail shows: staff, commands, other systems, the company log-in. Its
     indexes are `event_in_trail` and `event_of_actor`."""
 
     words = IN_TRAIL

@@ -10,8 +10,8 @@ from django.db import DatabaseError, transaction
 
 NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
-IN_TIME = ("in_progress", "held", "awaiting_approval", "failed")  # states that have a limit in time
-OPEN = "state IN ('due', 'retrying', 'sending')"
+STATES_WITH_LIMIT = ("in_progress", "held", "awaiting_approval", "failed")  # states that have a limit in time
+STEP_IS_OPEN = "state IN ('due', 'retrying', 'sending')"
 BY_STAFF = "substr({0}, 1, 6) = 'staff:'"
 IN_TRAIL = BY_STAFF + " OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"
 
@@ -29,7 +29,7 @@ PLAIN = {
     "order_in_time": (
         "orders_order",
         "state_since, id, state, kind, attribution_id, owner_id",
-        "state IN ('{}')".format("', '".join(IN_TIME)),
+        "state IN ('{}')".format("', '".join(STATES_WITH_LIMIT)),
     ),
     # PostgreSQL counts by this index alone only if it has each column that is named.
     "order_service": (
@@ -47,9 +47,9 @@ PLAIN = {
     "trail_address": ("orders_trailentry", "address, at DESC", ""),
     "journal_at": ("django_admin_log", "action_time DESC, id DESC", ""),
     "affected_since": ("orders_affectedorder", "since", ""),
-    "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", OPEN),
+    "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", STEP_IS_OPEN),
     "dispatch_ended_badly": ("orders_dispatch", "state, id DESC", "state IN ('failed', 'closed', 'undone')"),
-    "dispatch_moves": ("orders_dispatch", "order_id", f"step IN ('move_start_billing') AND {OPEN}"),
+    "dispatch_moves": ("orders_dispatch", "order_id", f"step IN ('move_start_billing') AND {STEP_IS_OPEN}"),
     "dispatch_stuck": ("orders_dispatch", "channel, order_id", "state IN ('failed', 'retrying')"),
     "billing_not_live": ("orders_billingrecord", "state, id DESC", "state <> 'live'"),
     "inbound_refused": ("orders_inboundmessage", "rsp_code, biz_code, id DESC", "rsp_code <> '00000'"),
@@ -97,7 +97,7 @@ TRIGRAMS = {
 
 
 def leads_an_index(table: str, column: str) -> bool:
-    """Whether an index from here begins with the column and has each row that has a value there."""
+    """Returns True if an index from here begins with the column and has each row that has a value there."""
     return any(
         (table, column) == (indexed, columns.split(",")[0]) and condition in ("", f"{column} IS NOT NULL")
         for indexed, columns, condition in PLAIN.values()

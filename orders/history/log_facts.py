@@ -1,4 +1,4 @@
-"""What a log line says beside its message: of which request, order or call it is (contract 4, LOG_FORMAT)."""
+"""The context of a log line besides its message: of which request, order or call it is (contract 4, LOG_FORMAT)."""
 
 import contextlib
 import contextvars
@@ -25,5 +25,5 @@ def note(**facts: object) -> None:
 
 
 def known_facts() -> dict:
-    """Those in force, for reading."""
+    """Returns the facts in force, for reading."""
     return _facts.get() or {}

@@ -14,15 +14,14 @@ from django.db.models import Case, QuerySet, When
 
 from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
+from orders.history.actors import STAFF, account_id_of
 from orders.history.log_facts import known_facts
-from orders.history.people import STAFF, account_id_of
 from orders.history.states import StepFacts, derive_state, set_state
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.restore.restored_guard import remember
 from orders.rules.steps import FIXES
 from orders.texts.errors import OrderUnknownError
 
-State = Order.State
 TRIALS_FIRST = Case(When(kind=Order.Kind.TRIAL, then=0), default=1)
 LOCKED = Prepared(
     lambda: (
@@ -163,7 +162,7 @@ def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, b
     """Saves the new states of (locked) orders, with an event each. `moved`: (order, old state, new state)."""
     for order, _, new in moved:
         set_state(order, new, at=now)
-        if new == State.ACTIVE and not order.live_at:
+        if new == Order.State.ACTIVE and not order.live_at:
             order.live_at = now
     update_rows([order for order, _, _ in moved], ["state", "state_since", "held_because", "live_at"])
     add_events(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)

@@ -1,4 +1,4 @@
-"""Whose an order, an incident or a difference is, and who may own it (contract 5).
+"""Owners of orders, incidents and differences, and who may be one (contract 5).
 
 An owner counts while the account is active staff, has the right `own_order` and sees the thing. Else the thing is
 nobody's: at once for everybody who reads it by this module. The sweep also notes it (`orders/people/ownership.py`).
@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
-from orders.history.people import ACCOUNTS
+from orders.history.actors import ACCOUNTS
 from orders.models import Difference, Incident, Order
 
 OWN = "orders.own_order"
@@ -34,7 +34,7 @@ def seen_by(model: type[Model], user) -> Q:
 
 
 def sees_it(row: Any, user) -> bool:
-    """Whether the user's attributions cover it."""
+    """Returns True if the user's attributions cover it."""
     return not user.limited or type(row).objects.filter(seen_by(type(row), user), pk=row.pk).exists()
 
 
@@ -70,7 +70,8 @@ class Absent:
 
 
 def absent_on(day: datetime.date) -> Absent:
-    """Who is away on that day. A deputy can act who may log in and own things, and is not away too. Two queries."""
+    """Returns who is away on that day. A deputy can act who may log in and own things, and is not away too. Two
+    queries."""
     away = get_user_model().objects.filter(Q(away_from=None) | Q(away_from__lte=day), away_until__gte=day)
     deputy_of = dict(away.order_by("pk").values_list("pk", "deputy"))
     able = staff_with(OWN).filter(pk__in={pk for pk in deputy_of.values() if pk and pk not in deputy_of})

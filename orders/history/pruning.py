@@ -14,14 +14,20 @@ from itertools import product
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from orders.history.order_writes import add_event
-from orders.history.trail import prune_trail
+from orders.history.trail_writes import prune_trail
 from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Order
 
-BATCH = 1000
+ROWS_AT_ONCE = 1000
 LEAST_DAYS = 30
 REFUSED_DAYS = 180  # how long strangers' messages are kept for investigations, unless another time is given
-S = Order.State
-FINISHED = [S.ACTIVE, S.CONVERTED, S.ENDED, S.APPLIED, S.REJECTED, S.WITHDRAWN]
+FINISHED = [
+    Order.State.ACTIVE,
+    Order.State.CONVERTED,
+    Order.State.ENDED,
+    Order.State.APPLIED,
+    Order.State.REJECTED,
+    Order.State.WITHDRAWN,
+]
 AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 
@@ -69,7 +75,7 @@ def prune(
 def _batches(rows: QuerySet, moment: str, before: datetime.datetime) -> Iterator[QuerySet]:
     """Yields the old rows among each BATCH rows, by id, until a batch has none."""
     last = 0
-    while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", moment)[:BATCH]):
+    while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", moment)[:ROWS_AT_ONCE]):
         old = [pk for pk, at in batch if at < before]
         if not old:
             return

@@ -11,63 +11,102 @@ from dataclasses import dataclass
 from orders.models import Dispatch, Order
 from orders.rules.steps import Step
 
-S, D = Order.State, Dispatch.State
-
 # Only services undo or close an order; steps alone never move it out of these.
-SETTLED = frozenset({S.CONVERTED, S.ENDED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN})
+SET_BY_SERVICES_ALONE = frozenset(
+    {Order.State.CONVERTED, Order.State.ENDED, Order.State.REJECTED, Order.State.COMPENSATING, Order.State.WITHDRAWN}
+)
 
 # Orders whose records are to be live, and those of which none may be.
-STANDS = frozenset({S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING})
-ENDED_ORDERS = frozenset({S.WITHDRAWN, S.REJECTED, S.ENDED, S.CONVERTED})
+WITH_LIVE_RECORDS = frozenset(
+    {
+        Order.State.IN_PROGRESS,
+        Order.State.AWAITING_APPROVAL,
+        Order.State.SCHEDULED,
+        Order.State.ACTIVE,
+        Order.State.TRIALING,
+    }
+)
+WITHOUT_RECORDS = frozenset({Order.State.WITHDRAWN, Order.State.REJECTED, Order.State.ENDED, Order.State.CONVERTED})
 
-ENDED_WELL = frozenset({D.DONE, D.GIVEN_UP})  # nothing waits for such a step any more
-OVER = frozenset({*ENDED_WELL, D.CLOSED, D.UNDONE})
+ENDED_WELL = frozenset({Dispatch.State.DONE, Dispatch.State.GIVEN_UP})  # nothing waits for such a step any more
+OVER = frozenset({*ENDED_WELL, Dispatch.State.CLOSED, Dispatch.State.UNDONE})
 
 COMMON: dict[str, set[str]] = {
-    S.IN_PROGRESS: {S.HELD, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
-    S.HELD: {S.IN_PROGRESS, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
-    S.FAILED: {S.IN_PROGRESS, S.HELD, S.COMPENSATING, S.WITHDRAWN},
-    S.COMPENSATING: {S.WITHDRAWN, S.FAILED, S.REJECTED},
-    S.WITHDRAWN: set(),
+    Order.State.IN_PROGRESS: {Order.State.HELD, Order.State.FAILED, Order.State.COMPENSATING, Order.State.WITHDRAWN},
+    Order.State.HELD: {Order.State.IN_PROGRESS, Order.State.FAILED, Order.State.COMPENSATING, Order.State.WITHDRAWN},
+    Order.State.FAILED: {Order.State.IN_PROGRESS, Order.State.HELD, Order.State.COMPENSATING, Order.State.WITHDRAWN},
+    Order.State.COMPENSATING: {Order.State.WITHDRAWN, Order.State.FAILED, Order.State.REJECTED},
+    Order.State.WITHDRAWN: set(),
 }
 MOVES: dict[str, dict[str, set[str]]] = {
     Order.Kind.TRIAL: COMMON
     | {
-        S.IN_PROGRESS: COMMON[S.IN_PROGRESS] | {S.TRIALING, S.CONVERTED, S.ENDED},
-        S.HELD: COMMON[S.HELD] | {S.TRIALING},
-        S.FAILED: COMMON[S.FAILED] | {S.TRIALING, S.CONVERTED, S.ENDED},
-        S.TRIALING: {S.IN_PROGRESS, S.CONVERTED, S.ENDED, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
-        S.CONVERTED: {S.TRIALING, S.ENDED, S.WITHDRAWN},
-        S.ENDED: {S.TRIALING, S.CONVERTED, S.COMPENSATING, S.WITHDRAWN},
-        S.WITHDRAWN: {S.CONVERTED},
+        Order.State.IN_PROGRESS: COMMON[Order.State.IN_PROGRESS]
+        | {Order.State.TRIALING, Order.State.CONVERTED, Order.State.ENDED},
+        Order.State.HELD: COMMON[Order.State.HELD] | {Order.State.TRIALING},
+        Order.State.FAILED: COMMON[Order.State.FAILED]
+        | {Order.State.TRIALING, Order.State.CONVERTED, Order.State.ENDED},
+        Order.State.TRIALING: {
+            Order.State.IN_PROGRESS,
+            Order.State.CONVERTED,
+            Order.State.ENDED,
+            Order.State.FAILED,
+            Order.State.COMPENSATING,
+            Order.State.WITHDRAWN,
+        },
+        Order.State.CONVERTED: {Order.State.TRIALING, Order.State.ENDED, Order.State.WITHDRAWN},
+        Order.State.ENDED: {
+            Order.State.TRIALING,
+            Order.State.CONVERTED,
+            Order.State.COMPENSATING,
+            Order.State.WITHDRAWN,
+        },
+        Order.State.WITHDRAWN: {Order.State.CONVERTED},
     },
     Order.Kind.CHANGE: COMMON
     | {
-        S.IN_PROGRESS: COMMON[S.IN_PROGRESS] | {S.APPLIED},
-        S.HELD: COMMON[S.HELD] | {S.APPLIED},
-        S.FAILED: COMMON[S.FAILED] | {S.APPLIED},
-        S.APPLIED: {S.IN_PROGRESS, S.COMPENSATING, S.WITHDRAWN},
+        Order.State.IN_PROGRESS: COMMON[Order.State.IN_PROGRESS] | {Order.State.APPLIED},
+        Order.State.HELD: COMMON[Order.State.HELD] | {Order.State.APPLIED},
+        Order.State.FAILED: COMMON[Order.State.FAILED] | {Order.State.APPLIED},
+        Order.State.APPLIED: {Order.State.IN_PROGRESS, Order.State.COMPENSATING, Order.State.WITHDRAWN},
     },
     Order.Kind.ACTIVATION: COMMON
     | {
         start: COMMON.get(start, set())
         | {
-            S.IN_PROGRESS,
-            S.HELD,
-            S.AWAITING_APPROVAL,
-            S.SCHEDULED,
-            S.ACTIVE,
-            S.REJECTED,
-            S.FAILED,
-            S.COMPENSATING,
-            S.WITHDRAWN,
+            Order.State.IN_PROGRESS,
+            Order.State.HELD,
+            Order.State.AWAITING_APPROVAL,
+            Order.State.SCHEDULED,
+            Order.State.ACTIVE,
+            Order.State.REJECTED,
+            Order.State.FAILED,
+            Order.State.COMPENSATING,
+            Order.State.WITHDRAWN,
         }
         - {start}
-        for start in (S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED)
+        for start in (
+            Order.State.IN_PROGRESS,
+            Order.State.HELD,
+            Order.State.AWAITING_APPROVAL,
+            Order.State.SCHEDULED,
+            Order.State.FAILED,
+        )
     }
     | {
-        S.ACTIVE: {S.IN_PROGRESS, S.FAILED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN},
-        S.REJECTED: {S.IN_PROGRESS, S.HELD, S.COMPENSATING, S.WITHDRAWN},
+        Order.State.ACTIVE: {
+            Order.State.IN_PROGRESS,
+            Order.State.FAILED,
+            Order.State.REJECTED,
+            Order.State.COMPENSATING,
+            Order.State.WITHDRAWN,
+        },
+        Order.State.REJECTED: {
+            Order.State.IN_PROGRESS,
+            Order.State.HELD,
+            Order.State.COMPENSATING,
+            Order.State.WITHDRAWN,
+        },
     },
 }
 
@@ -101,7 +140,9 @@ def set_state(order: Order, new: str, *, at: datetime.datetime | None) -> str:
 
 def set_held(order: Order, because: str) -> None:
     """Sets why an order is held; empty: it is not. Raises ForbiddenMoveError if it can't be held."""
-    holds = not order.undo_since and (order.state == S.HELD or may_move(order.kind, order.state, S.HELD))
+    holds = not order.undo_since and (
+        order.state == Order.State.HELD or may_move(order.kind, order.state, Order.State.HELD)
+    )
     _check(not because or holds, order, f"be held ({because}) while it is {order.state}")
     order.held_because = because
 
@@ -117,7 +158,7 @@ def set_undo_mark(order: Order, since: datetime.datetime | None) -> None:
     if since:
         _check(order.undo_since is None, order, "be undone a second time")
     else:
-        _check(order.state in {S.FAILED, S.REJECTED}, order, f"be opened while it is {order.state}")
+        _check(order.state in {Order.State.FAILED, Order.State.REJECTED}, order, f"be opened while it is {order.state}")
     order.undo_since = since
 
 
@@ -127,21 +168,22 @@ def _check(allowed: bool, order: Order, what: str) -> None:
 
 
 def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:
-    """The state that follows from an order's steps. SETTLED states stay, and the ending of an undone order."""
-    if order.state in SETTLED or order.undo_since:
+    """The state that follows from an order's steps. States in SET_BY_SERVICES_ALONE stay, and the ending of an undone
+    order."""
+    if order.state in SET_BY_SERVICES_ALONE or order.undo_since:
         return order.state
     if order.held_because:
-        return S.HELD
+        return Order.State.HELD
     steps = list(steps)
     blocking = [step for step in steps if step.blocking and step.step != Step.MOVE_START]
-    if any(step.state == D.FAILED for step in blocking):
-        return S.FAILED
+    if any(step.state == Dispatch.State.FAILED for step in blocking):
+        return Order.State.FAILED
     if order.kind == Order.Kind.ACTIVATION:
         moving = any(step.step == Step.MOVE_START and step.state not in OVER for step in steps)
         return _activation_state(order, blocking, moving, now)
     if any(step.state not in ENDED_WELL for step in blocking):
-        return S.IN_PROGRESS
-    return S.TRIALING if order.kind == Order.Kind.TRIAL else S.APPLIED
+        return Order.State.IN_PROGRESS
+    return Order.State.TRIALING if order.kind == Order.Kind.TRIAL else Order.State.APPLIED
 
 
 def _activation_state(order: Order, blocking: list[StepFacts], moving: bool, now: datetime.datetime) -> str:
@@ -150,13 +192,17 @@ def _activation_state(order: Order, blocking: list[StepFacts], moving: bool, now
     `moving`: a move of its start has no end yet. It leaves the order scheduled until then (contract 3.9, 18).
     """
     pending = [step for step in blocking if step.state not in ENDED_WELL]
-    if any(step.gate == Dispatch.Gate.NONE or step.state != D.WAITING for step in pending):
+    if any(step.gate == Dispatch.Gate.NONE or step.state != Dispatch.State.WAITING for step in pending):
         # A start-day step under way leaves the order scheduled (contract 3.8, "until its start has been carried out").
-        return S.SCHEDULED if all(step.gate == Dispatch.Gate.START for step in pending) else S.IN_PROGRESS
+        return (
+            Order.State.SCHEDULED
+            if all(step.gate == Dispatch.Gate.START for step in pending)
+            else Order.State.IN_PROGRESS
+        )
     if order.first is False and not order.decision:  # a reject undoes the order, or came too late to change it
-        return S.AWAITING_APPROVAL
+        return Order.State.AWAITING_APPROVAL
     if any(step.gate == Dispatch.Gate.APPROVAL for step in pending):
-        return S.IN_PROGRESS
+        return Order.State.IN_PROGRESS
     if pending or moving or (order.start_at and order.start_at > now):
-        return S.SCHEDULED
-    return S.ACTIVE
+        return Order.State.SCHEDULED
+    return Order.State.ACTIVE

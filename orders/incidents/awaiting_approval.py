@@ -5,19 +5,21 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from approvals.models import ApprovalRecord
 from orders.models import Dispatch, Order
 
-Source, Result = ApprovalRecord.Source, ApprovalRecord.Result
-
 
 def asked_at() -> Subquery:
-    """When BPM took an order's work order."""
+    """Returns when BPM took an order's work order."""
     rows = Dispatch.objects.current().filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM)
     return Subquery(rows.filter(state=Dispatch.State.DONE).order_by("-pk").values("done_at")[:1])
 
 
 def returned() -> QuerySet[ApprovalRecord]:
     """BPM's latest record on each order that waits for its approval, if that record is a return."""
-    later = ApprovalRecord.objects.filter(order=OuterRef("order"), source=Source.BPM, pk__gt=OuterRef("pk"))
-    rows = ApprovalRecord.objects.filter(~Exists(later), source=Source.BPM, result=Result.RETURN)
+    later = ApprovalRecord.objects.filter(
+        order=OuterRef("order"), source=ApprovalRecord.Source.BPM, pk__gt=OuterRef("pk")
+    )
+    rows = ApprovalRecord.objects.filter(
+        ~Exists(later), source=ApprovalRecord.Source.BPM, result=ApprovalRecord.Result.RETURN
+    )
     return rows.filter(order__state=Order.State.AWAITING_APPROVAL)
 
 

@@ -13,7 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django_q.models import Failure
 
-from orders.db.applied import applied_migrations
+from orders.db.applied_migrations import applied_migrations
 from orders.incidents.incidents import end_incidents, lock_incidents
 from orders.models import InboundMessage, Incident
 from orders.models.inbound import ACCEPTED
@@ -61,7 +61,8 @@ def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime
 
 
 def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """The same for what a machine sees of itself: only that machine ends it."""
+    """Keeps an incident as `keep_desk_incident` does, about what a machine sees of itself: only that machine ends
+    it."""
     here = {"machine": socket.gethostname()[:64]}
     if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
         keep_desk_incident(code, params and params | here, now=now)
@@ -88,7 +89,8 @@ def watch_free_space(*, now: datetime.datetime) -> None:
 
 
 def _too_little() -> dict[str, int]:
-    """How many MiB are free of how many that must be; empty while there is room, or where the disk can't be asked."""
+    """Returns how many MiB are free of how many that must be; empty while there is room, or where the disk can't be
+    asked."""
     folder, least = settings.EXPORT_DIR, settings.EXPORT_MIN_FREE_MB
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -116,7 +118,7 @@ def refused_calls(*, now: datetime.datetime) -> dict | None:
 
 
 def _count_answers(now: datetime.datetime) -> list[tuple[str, int, int]]:
-    """How many calls got each answer's code within 10 minutes, and within 2."""
+    """Returns how many calls got each answer's code within 10 minutes, and within 2."""
     newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return []
@@ -138,7 +140,7 @@ def _worst_answer(counts: list[tuple[str, int, int]]) -> dict | None:
 
 
 def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
-    """Whether there were calls within the last 2 minutes, and none got this answer any more."""
+    """Returns True if there were calls within the last 2 minutes, and none got this answer any more."""
     lately = [row[0] for row in counts if row[2]]
     return bool(lately) and code not in lately
 
@@ -152,7 +154,7 @@ def watch_failed_tasks(*, now: datetime.datetime) -> None:
 
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:
-    """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
+    """Returns how many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
 
     One that began before the newest migration was applied met another schema: nobody is told of it.
     """

@@ -15,51 +15,34 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from notifications.models import Mail
 from orders.history.order_writes import add_event
+from orders.incidents.incident_codes import (
+    DEPENDENCY_GONE,
+    MOVE_FAILED,
+    NEVER_END_BY_THEMSELVES,
+    ORDER,
+    PARTNERS_OWN,
+)
 from orders.mails.mails import queue_mail
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import STOPPED_BY
 from orders.outbox.outcome import DOUBTS
 from orders.rules.steps import STEPS, steps_of_call
 from orders.texts.error_messages import say_why_in_english
-from orders.texts.incident_causes import OTHERS
+from orders.texts.incident_texts import OTHERS
 
-BREAKER_OPEN = "breaker_open"
-PARTNER_PAUSED = "partner_paused"
-PARTNERS_OWN = frozenset({BREAKER_OPEN, PARTNER_PAUSED})
-"""Incidents about a partner. No order counts as stuck because of them, and they do not end when an order goes on."""
-COMPENSATED = "compensated"  # by staff; if a failure compensated the order, it has that failure's incident
-SAID_BY_STAFF = frozenset({PARTNER_PAUSED, COMPENSATED})
-"""Incidents whose detail is a reason that staff gave, which only staff read."""
-LATE_UNDO = "late_undo"
-BILLED_NOT_ACTIVE = "billed_not_active"
-PROCESS_DIFFERS = "process_differs"
-BUILT_UPON = "change_built_upon"
-ENTERED_DIFFERS = "entered_differs"
-DIFFERENCE = "difference"
-MOVE_FAILED = "move_failed"
-# Only the books or `accept` end these (contract 3.9, 14).
-BOOKS_ONLY = frozenset(
-    {
-        "unknown_record",
-        DIFFERENCE,
-        "acted_before",
-        BILLED_NOT_ACTIVE,
-        PROCESS_DIFFERS,
-        LATE_UNDO,
-        ENTERED_DIFFERS,
-        BUILT_UPON,
-        MOVE_FAILED,
-    }
-)
-LASTING = (BOOKS_ONLY | PARTNERS_OWN) - {MOVE_FAILED}  # no incident of a step that is over ends alone, with these codes
-SETTLED = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]  # what a given-up one did is asked first
+ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
+# Not GIVEN_UP: what such a step did is asked first.
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
-A_MOMENT = datetime.timedelta(minutes=1)
+SIMILAR_WITHIN = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""
-ORDER = "order"
 MAX_GROUPS = 20  # incidents of a code; the next refusals are all in one, whose words are OTHERS
-SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
+CODES_WITH_PARTNERS_WORDS = (
+    "code_",
+    "http_",
+    "smtp_",
+    "provider_",
+)  # codes that a partner or a mail server chose and gave words with
 
 
 @transaction.atomic
@@ -151,13 +134,13 @@ def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
     """
     if connection.vendor != "postgresql":
         return
-    lanes = sorted(
+    names = sorted(
         {(partner == ORDER, f"{partner} {code}" if partner == ORDER else partner) for partner, code in causes}
     )
-    if not lanes:
+    if not names:
         return
-    locks = ", ".join(["pg_advisory_xact_lock(%s, %s)"] * len(lanes))
-    numbers = [number for _own, lane in lanes for number in (LOCKS, zlib.crc32(lane.encode()) - 2**31)]
+    locks = ", ".join(["pg_advisory_xact_lock(%s, %s)"] * len(names))
+    numbers = [number for _own, name in names for number in (LOCKS, zlib.crc32(name.encode()) - 2**31)]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT set_config('lock_timeout', %s, true), {locks}", [LONGEST_WAIT, *numbers])
 
@@ -218,7 +201,7 @@ def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datet
 
 def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> None:
     """Takes the order out of similar incidents, since the partner now gives another reason for the same refusal."""
-    if not incident.code.startswith(SPEAKS):
+    if not incident.code.startswith(CODES_WITH_PARTNERS_WORDS):
         return
     same = Incident.objects.filter(partner=incident.partner, step=incident.step, code=incident.code)
     left = AffectedOrder.objects.unresolved().filter(order=order, incident__in=same).exclude(incident=incident)
@@ -234,17 +217,17 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 
 def _told_lately(order: Order, now: datetime.datetime) -> bool:
-    """Returns whether a mail about another cause names the order just now: its page shows this one too."""
-    since = now - A_MOMENT
+    """Returns True if a mail about another cause names the order just now: its page shows this one too."""
+    since = now - SIMILAR_WITHIN
     return Mail.objects.filter(order=order, kind=Dispatch.Step.MAIL_INCIDENT, written_at__gt=since).exists()
 
 
 def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> None:
     """Ends the incident of what was built upon, for all orders of a trial. `accepted`: by whom and why."""
     family = Q(order__trial=order.trial_id) | Q(order=order.trial_id)
-    rows = AffectedOrder.objects.unresolved().filter(family, incident__code=BUILT_UPON)
+    rows = AffectedOrder.objects.unresolved().filter(family, incident__code=DEPENDENCY_GONE)
     if order.trial_id and rows.exists():
-        lock_incidents([(ORDER, BUILT_UPON)])
+        lock_incidents([(ORDER, DEPENDENCY_GONE)])
         incidents = list(rows.values_list("incident", flat=True))
         rows.update(closed_at=now, **accepted)
         end_incidents(stopping_nobody(incidents), now=now)
@@ -291,8 +274,8 @@ def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> 
     by_id = {order.pk: order for order in orders}
     left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("stopped_by"))
     rows = AffectedOrder.objects.unresolved().filter(order__in=list(by_id), incident__step__in=STEPS)
-    rows = rows.alias(stopped_by=STOPPED_BY).filter(~Exists(left.exclude(state__in=SETTLED)), ~Exists(in_doubt()))
-    rows = rows.exclude(incident__code__in=LASTING)
+    rows = rows.alias(stopped_by=STOPPED_BY).filter(~Exists(left.exclude(state__in=ENDED_STEPS)), ~Exists(in_doubt()))
+    rows = rows.exclude(incident__code__in=NEVER_END_BY_THEMSELVES)
     for pk, step, code in sorted(set(rows.values_list("order_id", STOPPED_BY, "incident__code"))):
         order = by_id[pk]
         if code != MOVE_FAILED or order.undo_since or order.state == Order.State.ACTIVE:
@@ -362,8 +345,9 @@ SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
 def words_of(code: str, params: Mapping, number: str) -> str:
-    """What an error's words have in common with those of others; empty if the code is our own and says all."""
-    if not code.startswith(SPEAKS) or params.get("code") != "partner_words":
+    """Returns the common part of an error's words, without what differs between orders; empty if the code is our own
+    and says all."""
+    if not code.startswith(CODES_WITH_PARTNERS_WORDS) or params.get("code") != "partner_words":
         return ""
     return common_words(params["words"].replace(number, "#"))
 

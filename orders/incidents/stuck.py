@@ -1,5 +1,5 @@
-"""Which orders need somebody, and why (contract section 5, `stuck`): what doubts.py finds, and what waits for staff.
-The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
+"""Orders that need somebody, with the reasons (contract section 5, `stuck`): what order_warnings.py finds, and what
+waits for staff. The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
 
 import datetime
 from collections import defaultdict
@@ -10,16 +10,15 @@ from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from orders.history.owners import counts
-from orders.incidents.doubts import SERVED, failed_mails, failed_steps, open_differences, open_troubles
-from orders.incidents.incidents import BILLED_NOT_ACTIVE
-from orders.incidents.incidents import DIFFERENCE as DIFFERS
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE
+from orders.incidents.incident_codes import DIFFERENCE as DIFFERS
+from orders.incidents.order_warnings import SERVED, failed_mails, failed_steps, open_differences, open_troubles
 from orders.models import Attempt, Difference, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
-from orders.outbox.release import behind_what_stopped, stopped_before, stopped_in_line
+from orders.outbox.release import blocked_steps, stopped_before, stopped_in_line
 from orders.rules.local_time import midnight
 
-S = Order.State
-STOPPED = [S.HELD, S.FAILED]
+STOPPED = [Order.State.HELD, Order.State.FAILED]
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
 URGENCY = ("unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state")
@@ -65,7 +64,7 @@ def needs_somebody() -> QuerySet[Order]:
 
 def is_stuck() -> Q:
     differing = open_differences().filter(order__isnull=False)
-    troubled = [open_troubles(), failed_steps(), failed_mails(), differing, behind_what_stopped()]
+    troubled = [open_troubles(), failed_steps(), failed_mails(), differing, blocked_steps()]
     ids = [rows.order_by().values("order_id") for rows in troubled]
     conditions = (Q(state__in=STOPPED), is_undone_late())
     ids += [Order.objects.filter(condition).order_by().values("pk") for condition in conditions]
@@ -119,7 +118,7 @@ def _stuck(row: dict, reasons: list[Reason], owner: str) -> StuckOrder:
 
 
 def _belongs_to_hold(reason: Reason, because: str) -> bool:
-    """Whether an incident belongs to the hold. The incident of a files hold has the finding's code."""
+    """Returns True if an incident belongs to the hold. The incident of a files hold has the finding's code."""
     files = because == Order.Held.FILES and reason.step == Dispatch.Step.CHECK_FILES
     return files or reason.code == because
 
@@ -174,14 +173,14 @@ def _with_since(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
 
 def blocker_of(order: Order) -> Dispatch | None:
     """The failed step of another order behind which this one waits in its trial's line, if any."""
-    ids = behind_what_stopped().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
+    ids = blocked_steps().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
     blocker = ids.first()
     return blocker and Dispatch.objects.select_related("order").defer("payload", "order__content").get(pk=blocker)
 
 
 def _waiting_behind() -> Iterable[tuple[int, Reason]]:
     """Orders that wait in a line behind another order's stopped step, since that stopped or their own step was made."""
-    waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
+    waiting = list(blocked_steps().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return
     before = stopped_before().filter(state=Dispatch.State.FAILED).values("error_code")[:1]

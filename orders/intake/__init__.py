@@ -1,1 +1,1 @@
-"""How an order comes in: `facts` reads, `decide` plans, `write` writes; `receive` answers the sender."""
+"""How an order comes in: `facts` reads, `planning` plans, `write` writes; `receive` answers, or `duplicates`."""

@@ -1,20 +1,20 @@
-"""What a customer is called: as the newest order from BBOSS says. A trial that staff enter by hand renames nobody."""
+"""The name of a customer: as the newest order from BBOSS says. A trial that staff enter by hand renames nobody."""
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
 from orders.models import Order, OrderEvent
 
 
 def name_of(orders: QuerySet[Order]) -> str:
-    """What a customer with these orders is called; empty if none names it. At most two queries."""
+    """Returns the name of a customer with these orders; empty if none names it. At most two queries."""
     sent, any_order = _names(orders)
     return sent.first() or any_order.first() or ""
 
 
 def name_in(orders: QuerySet[Order]) -> Coalesce:
-    """The same as an expression. `orders` refer to the outer row."""
+    """Returns the name as an expression. `orders` refer to the outer row."""
     return Coalesce(*(Subquery(rows[:1]) for rows in _names(orders)), Value(""))
 
 

@@ -10,18 +10,17 @@ from django.db.models import OuterRef, Q, QuerySet
 
 from orders.db.compiled_sql import FreeIds, Prepared, Slot, ask_together
 from orders.db.expressions import RowsOf
-from orders.intake.decide import ClaimFacts, Facts, RecordFacts
+from orders.intake.planning import ClaimFacts, Facts, RecordFacts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
-from orders.outbox.release import NOT_FINISHED, WAITED_FOR
+from orders.outbox.release import BLOCKING, NOT_FINISHED
 from orders.rules.content import OrderContent, shown
 from orders.texts.errors import ContentError
-from orders.trials.shape import LAST_NUMBERS, number_after
-from orders.trials.shapes import shape_from, shape_of
+from orders.trials.shape_reads import shape_from, shape_of
+from orders.trials.shape_writes import LAST_NUMBERS, number_after
 
-Held, Kind, State = Order.Held, Order.Kind, Order.State
-WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
+WAITS_FOR_TRIAL = [Order.Held.TRIAL_UNKNOWN, Order.Held.TRIAL_HELD]
 USUAL_DOMAINS = 4  # so many records get their ids ahead where the trial names the domains
-TRIALS = Order.objects.filter(number=Slot("number"), kind=Kind.TRIAL)
+TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
 TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
 SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
 PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
@@ -41,7 +40,7 @@ def _of_trial() -> QuerySet:
     claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
     records = BillingRecord.objects.filter(order=mine).order_by("pk")
     unfinished = Dispatch.objects.current().filter(lane=mine, state__in=NOT_FINISHED)
-    line = unfinished.annotate(waited_for=WAITED_FOR).order_by("-waited_for")[:1]
+    line = unfinished.annotate(waited_for=BLOCKING).order_by("-waited_for")[:1]
     return TRIALS.annotate(
         claim=RowsOf(claim, "activation_id", "planned", "undone"),
         records=RowsOf(records, "pk", "domain_key", "product_id", "state"),
@@ -53,7 +52,8 @@ OF_TRIAL = Prepared(_of_trial)
 
 
 def read_facts(content: OrderContent) -> Facts:
-    """What a new order is planned from, with ids for its rows, and whether others wait for it. Locks its trial.
+    """Reads the facts from which a new order is planned, with ids for its rows, and whether others wait for it. Locks
+    its trial.
 
     Asks only for what is given. Raises ContentError for an unknown service type or attribution.
     """
@@ -73,7 +73,7 @@ def read_facts(content: OrderContent) -> Facts:
 
 
 def read_again(order: Order, content: OrderContent) -> Facts:
-    """What an order that we have is planned from anew. It is locked, and its trial too."""
+    """Reads the facts from which an order that we have is planned anew. It is locked, and its trial too."""
     facts, _ = _ask(content, order.trial.number if order.trial else "", {}, order=order)
     facts.order_id, facts.first, facts.proceeded = order.pk, order.first, order.proceeded
     return facts
@@ -86,9 +86,9 @@ def _ask(
     number, own = {"number": trial_number}, order.change_number if order else None
     if trial_number:
         asked = {TRIAL: number, OF_TRIAL: number} | asked
-    if trial_number and content.kind == Kind.CHANGE and own is None:
+    if trial_number and content.kind == Order.Kind.CHANGE and own is None:
         asked[LAST_NUMBERS] = number
-    if content.kind == Kind.TRIAL and not content.attribution:
+    if content.kind == Order.Kind.TRIAL and not content.attribution:
         asked[ATTRIBUTION] = {"code": content.enterprise_id[:3]}  # the code begins the id (contract 2.4)
     found = dict(zip(asked, ask_together(*asked.items()), strict=True))
     there = settings.PARTNERS.bigdata
@@ -125,8 +125,8 @@ def _add_trial(
 
 
 def content_of(order: Order, *, domains: list[str]) -> OrderContent:
-    """What an order that we have says of what it is planned from, with these domains."""
-    own = order.kind == Kind.TRIAL
+    """Returns the content of an order that we have, from which it is planned anew, with these domains."""
+    own = order.kind == Order.Kind.TRIAL
     return OrderContent(
         kind=order.kind,
         number=order.number,
@@ -151,7 +151,9 @@ def given_domains(order: Order) -> list[str]:
 
 def waiting_for(trial_number, held: list[str]) -> QuerySet[Order]:
     """The orders that are held for one of these reasons and name this trial."""
-    return Order.objects.filter(trial_number=trial_number, state=State.HELD, held_because__in=held, undo_since=None)
+    return Order.objects.filter(
+        trial_number=trial_number, state=Order.State.HELD, held_because__in=held, undo_since=None
+    )
 
 
 def open_claim(trial: Order | None) -> TrialClaim | None:

@@ -8,8 +8,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from orders.history.order_writes import add_event, lock_order, refresh_states
 from orders.incidents.incidents import close_troubles
-from orders.intake.decide import decide, is_withdrawn
 from orders.intake.facts import WAITS_FOR_TRIAL, content_of, given_domains, read_again, waiting_for
+from orders.intake.planning import is_withdrawn, plan_order
 from orders.intake.write import write_plan
 from orders.models import Order, Province
 from orders.outbox.enqueue import wake
@@ -17,8 +17,6 @@ from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.texts.error_messages import say_why_in_english
 from orders.texts.errors import NotAllowedError, check_reason
-
-Held, State = Order.Held, Order.State
 
 
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
@@ -36,14 +34,14 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
     was = order.held_because
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)
-    plan = decide(content, facts, now=now)
+    plan = plan_order(content, facts, now=now)
     if plan.held != was:  # before the events of the plan, which waits for no lock
         close_troubles(order, code=was, now=now, by=by)
     write_plan(order, plan, facts, now=now, by=by)
     if plan.held:
         return False
     add_event(order, "went_on", by=by, now=now, was=was)
-    add_event(order, "state", by=by, now=now, old=State.HELD, new=order.state)
+    add_event(order, "state", by=by, now=now, old=Order.State.HELD, new=order.state)
     refresh_states([order], now=now, by=by)
     if order.kind == Order.Kind.TRIAL:
         settle_followers(order, now=now, by=by)
@@ -54,7 +52,7 @@ def settle_arrived(*, now: datetime.datetime) -> int:
     """Lets go on held orders whose trial has arrived, changes whose trial runs again, and orders whose records fit into
     a call now. Counts the trials, and those orders."""
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
-    waiting = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_UNKNOWN).filter(Exists(trial))
+    waiting = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
     numbers |= set(_running_again(now).values_list("trial_number", flat=True)[:500])
     for number in numbers:
@@ -69,7 +67,7 @@ def settle_arrived(*, now: datetime.datetime) -> int:
 def _may_fit() -> list[str]:
     """The numbers of orders that were held for their records, without those whose own domains are still too many."""
     most = settings.PARTNERS.bigdata.post.most
-    rows = Order.objects.filter(state=State.HELD, held_because=Held.TOO_MANY, undo_since=None)
+    rows = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TOO_MANY, undo_since=None)
     if most:
         rows = rows.annotate(own=Count("domains")).filter(Q(kind=Order.Kind.CHANGE) | Q(own__lte=most))
     return list(rows.order_by("pk").values_list("number", flat=True)[:500])
@@ -78,7 +76,7 @@ def _may_fit() -> list[str]:
 @transaction.atomic
 def _settle_fitting(number: str, now: datetime.datetime) -> bool:
     order = lock_order(number)
-    if order.held_because != Held.TOO_MANY or not settle_again(order, now=now, by="worker"):
+    if order.held_because != Order.Held.TOO_MANY or not settle_again(order, now=now, by="worker"):
         return False
     wake()
     return True
@@ -87,8 +85,8 @@ def _settle_fitting(number: str, now: datetime.datetime) -> bool:
 def _running_again(now: datetime.datetime) -> QuerySet[Order]:
     """Changes that are held for their closed trial, which runs now. Staff decide about activations."""
     lasts = Q(trial__shape__ends_on=None) | Q(trial__shape__ends_on__gte=now.astimezone(SHANGHAI).date())
-    runs = Q(trial__state=State.TRIALING, trial__undo_since=None, trial__shape__closed=False) & lasts
-    held = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_CLOSED, undo_since=None)
+    runs = Q(trial__state=Order.State.TRIALING, trial__undo_since=None, trial__shape__closed=False) & lasts
+    held = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TRIAL_CLOSED, undo_since=None)
     return held.filter(runs, kind=Order.Kind.CHANGE)
 
 
@@ -113,7 +111,7 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
     """None if the order is held for its closed trial. That of a change must not be withdrawn."""
-    if order.held_because != Held.TRIAL_CLOSED or order.undo_since:
+    if order.held_because != Order.Held.TRIAL_CLOSED or order.undo_since:
         return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
     if order.kind == Order.Kind.CHANGE and is_withdrawn(order.trial):
         return NotAllowedError("change_of_closed_trial", number=order.number, trial=order.trial.state)
@@ -143,7 +141,7 @@ def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: 
 
 def why_not_name_domains(order: Order) -> NotAllowedError | None:
     """None if the order is held for its domains."""
-    if order.held_because == Held.DOMAINS_MISSING and not order.undo_since:
+    if order.held_because == Order.Held.DOMAINS_MISSING and not order.undo_since:
         return None
     return NotAllowedError("not_held_for_domains", number=order.number, state=order.state)
 
@@ -170,7 +168,8 @@ def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: 
         if why := why_not_attribute(order):
             raise why
         order.attribution_id = letters
-        order.followers.filter(state=State.HELD, attribution=None).update(attribution=letters)  # shown with the trial
+        # shown with the trial
+        order.followers.filter(state=Order.State.HELD, attribution=None).update(attribution=letters)
         add_event(order, "attribution_chosen", by=by, now=now, letters=letters, reason=reason)
         settle_again(order, now=now, by=by)
         wake()
@@ -188,6 +187,6 @@ def province_of(given: str) -> Province:
 
 def why_not_attribute(order: Order) -> NotAllowedError | None:
     """None if the order is held for its attribution."""
-    if order.held_because == Held.ATTRIBUTION_UNKNOWN:
+    if order.held_because == Order.Held.ATTRIBUTION_UNKNOWN:
         return None
     return NotAllowedError("not_held_for_attribution", number=order.number, state=order.state)

@@ -5,15 +5,15 @@ import uuid
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from orders.history.order_writes import lock_order
-from orders.intake.decide import decide
-from orders.intake.entered import ENTERED, differences, note_difference
+from orders.intake.duplicates import answer_known
 from orders.intake.facts import read_facts
 from orders.intake.holds import settle_followers
+from orders.intake.manual_trials import differences
+from orders.intake.planning import plan_order
 from orders.intake.write import new_order, write_plan
-from orders.models import AcceptedCall, InboundMessage, Order
+from orders.models import InboundMessage, Order
 from orders.rules.content import MAX_DOMAINS, HashOf, OrderContent, Receipt, content_hash
-from orders.texts.errors import ContentError, OrderConflictError, RepeatCallError
+from orders.texts.errors import ContentError, OrderConflictError
 
 DEADLOCK = "40P01"  # PostgreSQL's code
 
@@ -42,7 +42,8 @@ def receive_order(
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)
         except (IntegrityError, ContentError) as error:
-            receipt = _answer_known(content, digest, hash_of, trans_ido, message)
+            # Only after the rollback: PostgreSQL reads nothing in a failed transaction.
+            receipt = answer_known(content, digest, hash_of, trans_ido, message)
             if receipt:
                 return receipt
             if isinstance(error, ContentError):
@@ -101,44 +102,13 @@ def _accept(
     # The form's check refuses no number of domains, since an order from before the limit may be repeated.
     if (count := len(content.domains or ())) > MAX_DOMAINS:
         raise ContentError("content_too_many_domains", field="ProvContent", count=count, most=MAX_DOMAINS)
+    # Locks the trial, so that what is decided stays true until the commit.
     facts = read_facts(content)
-    plan = decide(content, facts, now=now)
+    plan = plan_order(content, facts, now=now)
     trans_idh = message.trans_idh if message else uuid.uuid4().hex
     order = new_order(content, trial=facts.trial, raw=raw, digest=digest, trans_idh=trans_idh, now=now)
     write_plan(order, plan, facts, now=now, by=by, trans_ido=trans_ido, message=message)
+    # After the plan, since the orders that waited for this one are planned on it.
     if facts.followers:
         settle_followers(order, now=now, by=by)
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
-
-
-def _answer_known(
-    content: OrderContent, digest: str, hash_of: HashOf, trans_ido: str, message: InboundMessage
-) -> Receipt | None:
-    """The answer for an order or a transIDO that we have; None if we have neither.
-
-    Any message for a number that staff entered is accepted. If it says something else, staff decide (contract 3.10).
-    """
-    call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
-    if call and not call.says(digest, hash_of):
-        raise RepeatCallError("call_repeated")
-    order = Order.objects.filter(number=content.number).first()
-    if order is None:
-        return None
-    if order.content_hash == digest or hash_of(order.content) == digest:
-        return answer_again(order, digest, trans_ido, message, known=call is not None)
-    if not order.events.filter(kind=ENTERED).exists():
-        raise OrderConflictError("order_conflict", number=content.number)
-    with transaction.atomic():
-        order = lock_order(content.number)
-        note_difference(order, content, digest, now=timezone.now())
-        return answer_again(order, digest, trans_ido, message, known=call is not None)
-
-
-def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
-    """Gives the first answer again. Stores only the message, and the transIDO if it is new."""
-    message.trans_idh, message.pk = order.trans_idh, None
-    with transaction.atomic():
-        if not known:
-            AcceptedCall.objects.get_or_create(trans_ido=trans_ido, defaults={"content_hash": digest, "order": order})
-        message.save(force_insert=True)
-    return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=True)

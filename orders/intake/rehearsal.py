@@ -16,7 +16,6 @@ from orders.models.inbound import ACCEPTED
 from orders.rules.content import OrderContent
 from orders.rules.local_time import SHANGHAI
 
-Kind = Order.Kind
 BEGINS = "desk-try-"  # of the numbers; what follows is random, so that no two tries wait for each other
 ROOM = "CREATE TEMPORARY TABLE IF NOT EXISTS desk_write_try ON COMMIT DROP AS SELECT 1 AS one"
 
@@ -58,9 +57,9 @@ def _contents(today: datetime.date) -> Iterator[OrderContent]:
     service = ServiceType.objects.values_list("code", flat=True).first() or ""
     attribution = Province.objects.values_list("letters", flat=True).first() or ""
     given = {"biz_start": today, "product_id": "desk-try", "service_type": service}
-    yield OrderContent(kind=Kind.TRIAL, number=trial, domains=(domain,), attribution=attribution, **given)
-    yield OrderContent(kind=Kind.CHANGE, number=f"{tried}-2", trial_number=trial, domains=(f"b.{domain}",))
+    yield OrderContent(kind=Order.Kind.TRIAL, number=trial, domains=(domain,), attribution=attribution, **given)
+    yield OrderContent(kind=Order.Kind.CHANGE, number=f"{tried}-2", trial_number=trial, domains=(f"b.{domain}",))
     later = given | {"biz_start": today + datetime.timedelta(days=2)}
-    yield OrderContent(kind=Kind.ACTIVATION, number=f"{tried}-3", trial_number=trial, **later)
-    yield OrderContent(kind=Kind.ACTIVATION, number=f"{tried}-4", trial_number=trial, domains=(domain,), **given)
-    yield OrderContent(kind=Kind.ACTIVATION, number=f"{tried}-5", trial_number=f"{tried}-0", **given)
+    yield OrderContent(kind=Order.Kind.ACTIVATION, number=f"{tried}-3", trial_number=trial, **later)
+    yield OrderContent(kind=Order.Kind.ACTIVATION, number=f"{tried}-4", trial_number=trial, domains=(domain,), **given)
+    yield OrderContent(kind=Order.Kind.ACTIVATION, number=f"{tried}-5", trial_number=f"{tried}-0", **given)

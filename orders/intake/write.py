@@ -13,8 +13,8 @@ from orders.history.log_facts import known_facts
 from orders.history.order_writes import event, refresh_states
 from orders.history.states import set_held, set_state
 from orders.incidents.incidents import open_incident
-from orders.intake.decide import Facts, Plan, PlannedStep
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
+from orders.intake.planning import Facts, Plan, PlannedStep
 from orders.mails.mails import build_mail, save_mails
 from orders.models import (
     AcceptedCall,
@@ -32,9 +32,8 @@ from orders.outbox.release import release
 from orders.restore.restored_guard import remember
 from orders.rules.content import OrderContent, domain_key
 from orders.rules.steps import STEPS, Effect, Phase, Step
-from orders.trials.shape import keep_change
+from orders.trials.shape_writes import keep_change
 
-Held, Kind, State = Order.Held, Order.Kind, Order.State
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a plan; all other billing steps have "new"
 COPIED = [
     "biz_start", "biz_end", "enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel",
@@ -113,7 +112,7 @@ def write_plan(
     mails = [build_mail(order, Step.MAIL_HELD, cause=plan.held, now=now, because=plan.held)] if is_held_anew else []
     if is_new:
         rows += mails
-        rows.append(wake_up(settle=order.kind == Kind.TRIAL or bool(plan.held)))
+        rows.append(wake_up(settle=order.kind == Order.Kind.TRIAL or bool(plan.held)))
     insert_together(rows)
     if events:
         remember(events[-1].pk)
@@ -124,7 +123,7 @@ def write_plan(
         open_incident(order, partner="order", step="", code=plan.held, now=now, mail=False, **said)
     if plan.held:
         return
-    if order.kind == Kind.CHANGE:
+    if order.kind == Order.Kind.CHANGE:
         keep_change(order.trial, plan.shape, is_new=is_new, now=now, by=by)
     if not is_new:
         release(now=now, order_ids=[order.pk])
@@ -139,12 +138,12 @@ def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: date
     because, since = plan.held, now
     if not plan.held:
         order.planned_at, order.plans = now, order.plans + 1
-        if order.held_because == Held.FILES and Step.CHECK_FILES in kept:
-            because, since = Held.FILES, order.state_since  # the files are still wrong
+        if order.held_because == Order.Held.FILES and Step.CHECK_FILES in kept:
+            because, since = Order.Held.FILES, order.state_since  # the files are still wrong
     if because or order.held_because:
         set_held(order, because)
-    if because or order.state != State.IN_PROGRESS:  # a new order has this state already
-        set_state(order, State.HELD if because else State.IN_PROGRESS, at=since)
+    if because or order.state != Order.State.IN_PROGRESS:  # a new order has this state already
+        set_state(order, Order.State.HELD if because else Order.State.IN_PROGRESS, at=since)
 
 
 def _save(order: Order, plan: Plan) -> dict[str, int]:
@@ -156,13 +155,13 @@ def _save(order: Order, plan: Plan) -> dict[str, int]:
     if list(order.domains.values_list("name", flat=True)) != plan.domains:
         order.domains.all().delete()
         OrderDomain.objects.bulk_create(_domain_rows(order, plan.domains))
-    if plan.held or order.kind != Kind.ACTIVATION:
+    if plan.held or order.kind != Order.Kind.ACTIVATION:
         return {}
-    rows, state = order.billing_records.filter(product_id=order.product_id), BillingRecord.State
+    rows = order.billing_records.filter(product_id=order.product_id)
     planned = Q(domain_key__in=order.domains.values("key"))
-    rows.filter(~planned, state=state.TO_SEND).update(state=state.DELETED)
+    rows.filter(~planned, state=BillingRecord.State.TO_SEND).update(state=BillingRecord.State.DELETED)
     rows.filter(planned).exclude(state__in=BillingRecord.THERE).update(
-        state=state.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
+        state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
     )
     return dict(rows.values_list("domain_key", "pk"))
 
@@ -172,7 +171,7 @@ def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessa
     rows: list[Model] = [*_domain_rows(order, plan.domains)]
     if message:
         rows += [AcceptedCall(trans_ido=trans_ido, content_hash=order.content_hash, order=order), message]
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         rows.append(TrialShape(trial=order, **plan.shape.columns))
     return rows
 
@@ -199,7 +198,7 @@ def _domain_rows(order: Order, names: Iterable[str]) -> list[OrderDomain]:
 
 def _record(order: Order, name: str) -> BillingRecord:
     """The unsaved record of one of the order's domains; a trial and its changes make those of the trial."""
-    own, service = order.kind == Kind.ACTIVATION, order.service_type_id
+    own, service = order.kind == Order.Kind.ACTIVATION, order.service_type_id
     return BillingRecord(
         order=order if own else order.trial or order,
         info_type=BillingRecord.Type.COMMERCIAL if own else BillingRecord.Type.TRIAL,

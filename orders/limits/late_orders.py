@@ -1,4 +1,4 @@
-"""What is late, asked of the database: `order_in_time` (orders/db/indexes.py) holds all orders that have a limit."""
+"""Late orders, by a query: `order_in_time` (orders/db/indexes.py) holds all orders that have a limit."""
 
 import datetime
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce
 
 from orders.db.expressions import Among
-from orders.db.indexes import IN_TIME
+from orders.db.indexes import STATES_WITH_LIMIT
 from orders.limits.overtime import VERY_LATE, Limit, TimeLimits, by_precedence
 from orders.limits.working_days import WorkingDays
 from orders.models import CalendarDay, Conflict, Order, TimeLimit
 
-HAS_LIMIT = Among("state", *IN_TIME)
+HAS_LIMIT = Among("state", *STATES_WITH_LIMIT)
 DAY = "day"
 UNITS = {TimeLimit.Unit.DAYS: datetime.timedelta(days=1), TimeLimit.Unit.HOURS: datetime.timedelta(hours=1)}
 
@@ -55,7 +55,7 @@ def time_limits() -> TimeLimits:
 def mark_overtime(orders: Iterable[Order], *, now: datetime.datetime) -> None:
     """Sets `overtime` on orders: an Overtime, or None for one in time. At most one query."""
     orders = list(orders)
-    limits = time_limits() if any(order.state in IN_TIME for order in orders) else TimeLimits()
+    limits = time_limits() if any(order.state in STATES_WITH_LIMIT for order in orders) else TimeLimits()
     for order in orders:
         order.overtime = limits.overtime(
             order.state, order.kind, order.attribution_id or "", since=order.state_since, now=now
@@ -96,7 +96,7 @@ def became_late(limits: TimeLimits, *, since: datetime.datetime, until: datetime
 
 def _bounds(limits: TimeLimits, now: datetime.datetime, times: int) -> list[tuple[Q, datetime.datetime]]:
     """For each limit of orders which it covers, and the moment since which these are late. The first one counts."""
-    own = [limit for limit in limits.limits if limit.state in IN_TIME]
+    own = [limit for limit in limits.limits if limit.state in STATES_WITH_LIMIT]
     return [(_covered(limit), limits.late_since(limit, now, times=times)) for limit in own]
 
 
@@ -127,8 +127,8 @@ def _of_attribution(letters: str) -> Q:
 
 
 class LateCount(NamedTuple):
-    """How many orders of an attribution are late, and how many of them very late. `attribution`: its letters and name,
-    empty where orders have none. `of_conflicts`: the same of conflicts, of all attributions together."""
+    """The number of late orders of an attribution, and of very late ones among them. `attribution`: its letters and
+    name, empty where orders have none. `of_conflicts`: the same of conflicts, of all attributions together."""
 
     of_conflicts: bool
     letters: str

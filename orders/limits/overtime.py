@@ -1,4 +1,4 @@
-"""Whether something is late: the limits in time, and how far one was passed. Pure; moments are aware.
+"""Limits in time: how far one was passed, and so what is late. Pure; moments are aware.
 
 Late is what has stayed in its state for its limit in working time (orders/limits/working_days.py). At twice the limit
 it is very late.
@@ -14,7 +14,7 @@ VERY_LATE = 2  # times the limit
 
 
 class Tone(StrEnum):
-    """How late it is. The pages' tones of these names mean the same."""
+    """The degree of lateness. The pages' tones of these names mean the same."""
 
     LATE = "amber"
     VERY_LATE = "red"

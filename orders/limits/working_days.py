@@ -1,4 +1,4 @@
-"""Which days are worked, and how much working time lies between two moments. Pure; days are those of Asia/Shanghai.
+"""The working-day calendar, and the working time between two moments. Pure; days are those of Asia/Shanghai.
 
 Saturdays and Sundays are not worked and all other days are, unless the desk's calendar says otherwise: a holiday that
 nobody entered is a working day. A working day has 24 hours of working time, from midnight to midnight; other days have

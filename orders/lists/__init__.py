@@ -1,1 +1,1 @@
-"""What all lists of the staff's pages share."""
+"""The engine of all lists of the staff's pages."""

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
-from orders.history.people import actor_of
-from orders.texts.incident_causes import cause_of
+from orders.history.actors import actor_of
+from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import pretty, with_rest
 
 MAX_BYTES = 4096  # bytes; a list of fifty rows stays small enough for a page
@@ -24,7 +24,7 @@ def clipped(text: object) -> str:
 
 
 def cut(text: str | Promise) -> str:
-    """The same of a text of any length; `-` if it is empty."""
+    """Shortens a text of any length as `clipped` does; `-` if it is empty."""
     return clipped(with_rest(*head(str(text), MAX_BYTES))) if text else "-"
 
 

@@ -1,4 +1,4 @@
-"""What every list of the desk adds to Django's ChangeList: it accepts only its own filters, tolerates nonsense in its
+"""The base of all lists, on top of Django's ChangeList: it accepts only its own filters, tolerates nonsense in its
 address, sorts by column names, counts up to a limit, and adds facts from other tables.
 
 A name in the address that is no filter, search, order or page of the list could be used to find personal data by its
@@ -13,7 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
-from orders.db.odd_values import NONSENSE
+from orders.db.unstorable_values import NONSENSE
 from orders.lists.columns import can_choose
 from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.list_query import COLUMNS, NOTHING, NUMBER, ORDER_VAR, PAGE_VAR, SEARCH_VAR, VIEW, reads_of, said_as

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import column
-from orders.texts.meanings import ACCEPTED, meaning_of
+from orders.texts.state_meanings import ACCEPTED, meaning_of
 
 Tones = Iterable[TextChoices]
 ChipParts = tuple[str, str | Promise, str | Promise]
@@ -46,7 +46,7 @@ def chip(state: TextChoices) -> str:
 
 
 def is_doubtful(row) -> bool:
-    """Whether `mark_orders` or `mark_records` found a doubt, or it waits behind a failed order."""
+    """Returns True if `mark_orders` or `mark_records` found a doubt, or it waits behind a failed order."""
     marks = getattr(row, "marks", None)
     if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
         return True
@@ -55,12 +55,13 @@ def is_doubtful(row) -> bool:
 
 @functools.singledispatch
 def undoubted_parts(row) -> ChipParts:
-    """What the chip of a row with a `state` says. A model of which some rows say something else registers its own."""
+    """Returns the parts of the chip of a row with a `state`, without doubt. A model of which some rows say something
+    else registers its own."""
     return parts_of(row.State(row.state))
 
 
 def chip_parts(row) -> ChipParts:
-    """What the chip of a row with a `state` says. A doubtful row is not shown as fine."""
+    """Returns the parts of the chip of a row with a `state`. A doubtful row is not shown as fine."""
     if is_doubtful(row):
         state, doubt = row.State(row.state), _("Needs a look")
         meaning = _("It may be otherwise than this state says; its page says what needs a look.")

@@ -1,4 +1,4 @@
-"""Which columns a list shows: those named in its URL (`columns=number,state_chip`), otherwise the defaults.
+"""The columns that a list shows: those named in its URL (`columns=number,state_chip`), otherwise the defaults.
 
 Users can choose columns only in exportable lists; the choices are the export's columns. The column that links to the
 row's page can't be removed.
@@ -16,8 +16,8 @@ from django.http import QueryDict
 from django.utils.text import capfirst
 
 from orders.lists.cells import cut
+from orders.lists.file_cells import Cell, as_number, field_value, plain
 from orders.lists.list_query import COLUMNS, names_in
-from orders.lists.plain_cells import Cell, as_number, field_value, plain
 from orders.lists.registration import list_of
 
 LAST_DAY = "trial_end"

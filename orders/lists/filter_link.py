@@ -17,10 +17,10 @@ from orders.lists.registration import address_of_list, admin_of, exported_lists
 
 def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
     """The filter, cut and masked: it may name a person. `rows`: as in `query_words`."""
-    return cut(mask_text_or_json(_said(list_name, query, rows)))
+    return cut(mask_text_or_json(_filter_words(list_name, query, rows)))
 
 
-def _said(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
+def _filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
     """`状态：已挂起；开始日期：今天`. Of a list that is gone: as the address has it."""
     if list_name not in exported_lists():
         return unquote_plus(query)
@@ -50,5 +50,5 @@ def filter_link(list_name: str, query: str) -> str:
     if list_name not in exported_lists() or mask_text_or_json(plain) != plain:
         return filter_words(list_name, query)
     url = address_of_list(admin_of(list_name).model)
-    title, words = _("The list as it is now"), _said(list_name, query) or _("everything")
+    title, words = _("The list as it is now"), _filter_words(list_name, query) or _("everything")
     return format_html('<a href="{}?{}" title="{}">{}</a>', url, query, title, words)

@@ -84,7 +84,7 @@ class DayFilter(SimpleListFilter):
     """Filters `field` by a range of days: a word in `words`, a day such as `2026-11-25`, or two of them.
 
     `2026-11-01..2026-11-25` holds both days, `2026-11-01..` and `..2026-11-25` are open. The filter's menu has two
-    inputs of the same name; the lists' guard (orders/lists/guard.py) joins their values in the address.
+    inputs of the same name; the lists' guard (orders/lists/model_admin.py) joins their values in the address.
     """
 
     template = "admin/day_filter.html"
@@ -143,7 +143,8 @@ class DayFilter(SimpleListFilter):
 
     @property
     def given(self) -> dict[str, str]:
-        """What the form's two inputs show: the days in force, unless a word says something else than days."""
+        """Returns the values of the form's two inputs: the days in force, unless a word says something else than
+        days."""
         try:
             first, last = self.days() if self.value() else (None, None)
         except WrongDaysError:

@@ -30,7 +30,7 @@ LONGEST_NAMED = 80
 ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR = "all", "o", "p", "q"  # Django's names in the address of a list
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 NOT_OF_THE_FILTER = (PAGE_VAR, "e", ALL_VAR, "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
-"""What a list's address holds besides filter, search, order and columns."""
+"""The parameters of a list's address besides filter, search, order and columns."""
 PAGE, NUMBER, NOTHING = "page", "number", "nothing"  # what a list reads
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
@@ -103,7 +103,7 @@ def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -
 
 
 def reads_of(request: HttpRequest) -> str:
-    """What a list reads for this request: a page of rows, their number, or nothing."""
+    """Returns the tables that a list reads for this request: a page of rows, their number, or nothing."""
     return getattr(request, "list_reads", PAGE)
 
 
@@ -216,7 +216,8 @@ def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads
 
 
 def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> Condition:
-    """Which part of the filter the list does not take, by trying each alone; the last one if only all together fail."""
+    """Returns the part of the filter that the list does not take, by trying each alone; the last one if only all
+    together fail."""
     for one in conditions:
         try:
             _build(model_admin, [one], user, reads)

@@ -20,8 +20,8 @@ from django.db.models.functions import Coalesce
 from django.http import QueryDict
 from django.utils.dateparse import parse_date, parse_datetime
 
-from orders.db.bounded_time import bounded_time
-from orders.db.odd_values import NONSENSE
+from orders.db.query_time_limit import bounded_time
+from orders.db.unstorable_values import NONSENSE
 from orders.lists.list_query import NOT_OF_THE_FILTER, read_query, said_as, unread_list
 from orders.texts.errors import OrderError
 
@@ -56,7 +56,8 @@ class _Key:
 
 
 def list_query(given: QueryDict, place: str = "") -> str:
-    """What the address of a row's page, or of an act on it, says of the list: `?...`, or nothing. `place`: as found."""
+    """Returns the list's query from the address of a row's page, or of an act on it: `?...`, or nothing. `place`: as
+    found."""
     if not given.get(FROM_LIST):
         return ""
     kept = {FROM_LIST: given[FROM_LIST], PLACE: given.get(PLACE) or place}
@@ -140,14 +141,14 @@ def _read(place: str, keys: list[_Key]) -> list | None:
         return None
     if not isinstance(values, list) or len(values) != len(keys):
         return None
-    return [_moment(value) for value in values] if all(map(_is_plain, values)) else None
+    return [_time_value(value) for value in values] if all(map(_is_plain, values)) else None
 
 
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, int | float | str)
 
 
-def _moment(value: object) -> object:
+def _time_value(value: object) -> object:
     """Moments and days are texts in an address."""
     if not isinstance(value, str):
         return value
@@ -159,19 +160,19 @@ def _moment(value: object) -> object:
 
 
 def _next(rows: QuerySet, keys: list[_Key], values: list, fields: tuple[str, ...]) -> Model | None:
-    order = [_said(key) for key in keys]
+    order = [_ordering_of(key) for key in keys]
     found = rows.filter(_behind(keys, values)).order_by(*order).select_related(None).only("pk", *fields)[:PLANNED]
     return next(iter(found), None)
 
 
-def _said(key: _Key) -> OrderBy:
+def _ordering_of(key: _Key) -> OrderBy:
     last, first = (key.empty_last, not key.empty_last) if key.may_be_empty else (None, None)
     return OrderBy(F(key.name), descending=key.falls, nulls_last=last or None, nulls_first=first or None)
 
 
 def _behind(keys: list[_Key], values: list) -> Q:
-    """Which rows come later: by the first key, or the same there and later by the next. A database reads the bound of
-    the first key from an index; `or` alone would hide it."""
+    """Returns the condition for later rows: by the first key, or the same there and later by the next. A database reads
+    the bound of the first key from an index; `or` alone would hide it."""
     key, value = keys[0], values[0]
     later = _later(key, value)
     if len(keys) == 1:

@@ -9,12 +9,12 @@ from django.utils.functional import Promise
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import Order
 from orders.models.notes import StaffNote
 
-SHOWN, MAX_NOTES = 5, 200
+NOTES_SHOWN, MAX_NOTES = 5, 200
 LONGEST = 1000  # characters of a note on top of a page
 
 
@@ -39,7 +39,7 @@ class Notes:
     write: str = ""
 
 
-def _note(at: datetime.datetime, by: str, account_id: int | None, text: str) -> Note:
+def _build_note(at: datetime.datetime, by: str, account_id: int | None, text: str) -> Note:
     author = actor_of(by, account_id, at)[0] if by else _("unknown author")
     return Note(at, author, Truncator(mask_text_or_json(text)).chars(LONGEST))
 
@@ -52,12 +52,12 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
     """
     newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
     seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
-    notes = [_note(row.at, row.by, row.account_id, row.text) for row in seen]
-    return Notes(notes[:SHOWN], notes[SHOWN:], hidden=len(seen) < len(newest), write=write)
+    notes = [_build_note(row.at, row.by, row.account_id, row.text) for row in seen]
+    return Notes(notes[:NOTES_SHOWN], notes[NOTES_SHOWN:], hidden=len(seen) < len(newest), write=write)
 
 
 def notes_of_order(order: Order, *, more: str, write: str) -> Notes:
     """The order's notes, stored as its events. Without notes, `write` is empty: the page's menu has that link."""
-    rows = order.events.filter(kind="note").order_by("-pk")[: SHOWN + 1]
-    notes = [_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
-    return Notes(notes[:SHOWN], more=more if len(notes) > SHOWN else "", write=write if notes else "")
+    rows = order.events.filter(kind="note").order_by("-pk")[: NOTES_SHOWN + 1]
+    notes = [_build_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
+    return Notes(notes[:NOTES_SHOWN], more=more if len(notes) > NOTES_SHOWN else "", write=write if notes else "")

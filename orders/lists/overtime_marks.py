@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from orders.limits.late_orders import time_limits
 from orders.limits.overtime import VERY_LATE, Limit, Overtime, Tone
 from orders.lists.filters import WordFilter, word_filter
-from orders.lists.moments import span
+from orders.lists.time_cells import span
 
 DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
 
@@ -36,7 +36,8 @@ def limit_words(limit: Limit) -> str:
 
 
 def overtime_filter(is_late: Callable[..., Q]) -> type[WordFilter]:
-    """What is late by its limit, and by twice that. `is_late`: of `orders.limits.late_orders`."""
+    """Returns the filter for what is late by its limit, and by twice that. `is_late`: of
+    `orders.limits.late_orders`."""
 
     def late(times: int = 1) -> Q:
         return is_late(time_limits(), now=timezone.now(), times=times)

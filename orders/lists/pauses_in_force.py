@@ -7,13 +7,13 @@ from django.utils import timezone
 
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Pause
-from orders.pauses.pauses import PauseInForce, pauses_in_force, slept_through
+from orders.pauses.paused_steps import PauseInForce, pauses_in_force, slept_through
 
 PERMISSION = "orders.pause_partner"
 
 
 def may_pause(user) -> bool:
-    """Whether the user may pause and resume partners: a pause holds back the orders of all attributions."""
+    """Returns True if the user may pause and resume partners: a pause holds back the orders of all attributions."""
     return user.has_perm(PERMISSION) and is_unlimited(user)
 
 

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from notifications.masks import head, mask_mail, mask_name, mask_phone, mask_text
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.cells import column, json_block
 from orders.models import Order
 from orders.people.staff_events import note_personal_data_seen
@@ -97,7 +97,7 @@ def _masked_plain(text: str) -> str:
 
 
 def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[int, str]:
-    """Where the member's value ends, and what to show in its place. A value without an end was cut."""
+    """Returns the end of the member's value, and the masked value. A value without an end was cut."""
     if opening := OPENING.match(text, start):
         end = _end_of_quote(text, opening)
         value = text[opening.end() : end]
@@ -110,7 +110,7 @@ def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[in
 
 
 def _end_of_quote(text: str, opening: re.Match) -> int:
-    """Where the text that this quote opens ends.
+    """Returns the end of the text that this quote opens.
 
     Each level of JSON inside texts doubles the backslashes before a quote and adds one. So the closing quote has as
     many backslashes as the opening one, after as many pairs as the level below makes of one.
@@ -129,7 +129,7 @@ def masked_field(name: str, label) -> Callable:
 
 
 def raw_field(name: str, label) -> Callable:
-    """The same for engineers: a log's English, or a code, which no other reader needs."""
+    """Returns a masked column for engineers: a log's English, or a code, which no other reader needs."""
     return column(label, lambda row: json_block(mask_text_or_json(str(getattr(row, name)))))
 
 
@@ -139,7 +139,7 @@ def may_open(user) -> bool:
 
 @dataclass(frozen=True)
 class PersonalAccess:
-    """What a request may see of people's data. `there`: the page has any. `link` opens them."""
+    """The access of a request to people's data. `there`: the page has any. `link` opens them."""
 
     there: bool
     allowed: bool
@@ -175,7 +175,7 @@ class PersonalAccess:
 
 
 def access_of(request, *, there: bool = True) -> PersonalAccess:
-    """What the request may see. They are shown where it asks for them with `?personal=1`."""
+    """Returns the request's access to people's data. They are shown where it asks for them with `?personal=1`."""
     allowed, query = may_open(request.user), request.GET.copy()
     query["personal"] = "1"
     shown = there and allowed and "personal" in request.GET
@@ -183,7 +183,7 @@ def access_of(request, *, there: bool = True) -> PersonalAccess:
 
 
 def open_personal_data(request, order: Order | None, where: str, *, there: bool = True) -> PersonalAccess:
-    """The same, for a page that is about to show them: that is noted."""
+    """Returns the access as `access_of` does, for a page that is about to show them: that is noted."""
     access = access_of(request, there=there)
     if access.shown:
         note_seen(request, order, where)

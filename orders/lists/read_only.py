@@ -6,8 +6,8 @@ from django.utils.translation import gettext_lazy
 
 from orders.lists.chips import chip_column, chip_parts
 from orders.lists.columns import can_choose, leading, on_page
-from orders.lists.guard import DeskAdmin
 from orders.lists.list_query import COLUMNS, names_in
+from orders.lists.model_admin import DeskAdmin
 
 # Large columns of related rows that no list shows: messages, bodies or shapes of orders with twenty thousand domains.
 LARGE_OF = {

@@ -18,7 +18,7 @@ class WordsField(forms.CharField):
 
 
 def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, rows: int = 3, **more) -> WordsField:
-    """Where staff say why, or write a note. What they type is kept for an hour (project/static/desk/session.js)."""
+    """Returns the field for a reason or a note. What they type is kept for an hour (project/static/desk/session.js)."""
     focus = {"autofocus": True} if autofocus else {}
     widget = forms.Textarea(attrs={"rows": rows, **focus, "data-draft": ""})
     return WordsField(label=label, max_length=LONGEST_REASON, widget=widget, **more)

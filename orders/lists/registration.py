@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from orders.lists.chips import Tones, add_tones
-from orders.texts.meanings import Meanings, add_meanings
+from orders.texts.state_meanings import Meanings, add_meanings
 
 
 class Section(TextChoices):
@@ -60,7 +60,7 @@ page, by links and by the search: a menu with everything would be read by nobody
 
 @dataclass(frozen=True)
 class DeskList:
-    """What a list says of itself.
+    """The declaration of a list.
 
     `empty`: when its first row will come. `readers`: the roles with the right to view it. `name`: under which it is
     exported and has views, if it does. `same_for_all`: users limited to attributions see the same rows.
@@ -123,7 +123,7 @@ def admin_of(name: str) -> ModelAdmin:
 
 
 def title_of(name: str) -> str:
-    """What pages call a list. Of one that is gone: its name."""
+    """Returns the title of a list on pages. Of one that is gone: its name."""
     listed = exported_lists().get(name)
     return str(capfirst(listed.opts.verbose_name_plural)) if listed else name
 

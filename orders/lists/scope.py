@@ -1,4 +1,4 @@
-"""Which rows a user may see: those of orders of the user's attributions (provinces), on all pages alike.
+"""The rows that a user may see: those of orders of the user's attributions (provinces), on all pages alike.
 
 The user's account says whether it is limited, and to which attributions (`project.models.User`).
 
@@ -28,17 +28,18 @@ BLIND = _(
 
 
 def why_blind(user) -> str | Promise:
-    """Why the user sees no order at all, whatever there is, and who can change that. Empty for everybody else."""
+    """Returns why the user sees no order at all, whatever there is, and who can change that. Empty for everybody
+    else."""
     return BLIND if user.is_staff and attributions_of(user) == frozenset() else ""
 
 
 def is_unlimited(user) -> bool:
-    """Whether the user sees all attributions. What concerns all orders needs that, besides the permission."""
+    """Returns True if the user sees all attributions. What concerns all orders needs that, besides the permission."""
     return attributions_of(user) is None
 
 
 def sees_all(user, permission: str) -> bool:
-    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    """Returns True if the user sees everybody's: an auditor without a limit, since a filter may name orders."""
     return bool(permission) and user.has_perm(permission) and is_unlimited(user)
 
 

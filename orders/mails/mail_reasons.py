@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy
 from notifications.mail_texts import recipients_in_words
 from notifications.models import Mail, MailRule
 from notifications.recipients import Choice, choose, chosen_as
-from orders.mails.mails import ACCEPTED, KINDS
+from orders.mails.mails import ACCEPTED, KINDS_OF_DONE_STEPS
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.rules.steps import Step
 
 EVENTS: dict[str, str | Promise] = {step.value: step.label for step in Dispatch.Step if step.value.startswith("mail_")}
-"""What rules are for: the kinds of mails, in words."""
+"""The scopes of rules: the kinds of mails, in words."""
 ALL = "·"
 PERSONAL = gettext_lazy("what it is about: it is for this person alone")
 
@@ -85,7 +85,7 @@ def _rule(kept: Mapping) -> str:
 
 
 def scope_words(place: str, event: str, order_kind: str) -> str:
-    """Which mails a rule is for. Empty parts are all."""
+    """Returns the scope of a rule in words. Empty parts are all."""
     kinds = dict(Order.Kind.choices)
     parts = (
         place or _("all attributions"),
@@ -100,7 +100,7 @@ def rule_words(rule: MailRule) -> str:
 
 
 def choose_for(order: Order, event: str) -> Choice:
-    """Who would get such a mail about the order now."""
+    """Returns who would get such a mail about the order now."""
     if event == Dispatch.Step.MAIL_RECONCILED:  # it is about no order
         return choose("", event)
     return choose(order.attribution_id or "", event, order.kind)
@@ -108,7 +108,9 @@ def choose_for(order: Order, event: str) -> Choice:
 
 def upcoming_mails(order: Order) -> list[Upcoming]:
     """The order's mails that have no text yet, then those that its steps will cause, with whom they would go to now."""
-    written = list(order.mails.filter(Q(body="") | Q(kind__in=KINDS)).select_related("order__attribution"))
+    written = list(
+        order.mails.filter(Q(body="") | Q(kind__in=KINDS_OF_DONE_STEPS)).select_related("order__attribution")
+    )
     found = [
         Upcoming(row.kind, EVENTS.get(row.kind, row.kind), reasons_of(row), row)
         for row in written

@@ -11,8 +11,7 @@ from orders.mails.mails import queue_copy
 from orders.outbox.enqueue import wake
 from orders.texts.errors import NotAllowedError
 
-State = Mail.State
-RESENDABLE = [State.FAILED, State.RETRYING, State.DUE]
+RESENDABLE = [Mail.State.FAILED, Mail.State.RETRYING, Mail.State.DUE]
 
 
 @transaction.atomic
@@ -32,17 +31,17 @@ def send_again(row: Mail, *, now: datetime.datetime) -> None:
     One that was refused for good is written anew, to the contacts of then. Any other repeats its bytes under its
     Message-ID, as one to staff does, whose text was known from the beginning.
     """
-    if row.state == State.DONE:
+    if row.state == Mail.State.DONE:
         queue_copy(row, now=now)
         return
     if is_written_anew(row):
         row.message_id = f"<{uuid.uuid4()}@ibs-order-desk>"
         row.subject, row.body, row.recipients, row.fate, row.frozen_at = "", "", [], {}, None
         row.chosen = None
-    row.state, row.next_try_at, row.tries_left, row.lost = State.DUE, now, None, 0
+    row.state, row.next_try_at, row.tries_left, row.lost = Mail.State.DUE, now, None, 0
     row.save()
 
 
 def is_written_anew(row: Mail) -> bool:
-    """Whether a mail that is sent again gets the recipients and the text of then, and another Message-ID."""
-    return row.state == State.FAILED and row.definite and not row.addressee
+    """Returns True if a mail that is sent again gets the recipients and the text of then, and another Message-ID."""
+    return row.state == Mail.State.FAILED and row.definite and not row.addressee

@@ -23,7 +23,7 @@ ACCEPTED = {Step.START_BPM: (Step.MAIL_SENT, "bpm"), Step.CREATE_BILLING: (Step.
 """Steps that cause a mail when they are done, with its kind and cause."""
 TO_CONTACTS = frozenset({"notice_push"})
 """Kinds whose addressees are contacts, who need no account."""
-KINDS = [kind for kind, _cause in ACCEPTED.values()]
+KINDS_OF_DONE_STEPS = [kind for kind, _cause in ACCEPTED.values()]
 
 
 def build_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.datetime, **about) -> Mail:

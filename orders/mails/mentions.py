@@ -13,9 +13,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model
 
 from notifications.models import Mail
+from orders.history.actors import account_id_of, actor_of, name_of
 from orders.history.order_writes import add_event
 from orders.history.owners import sees_it
-from orders.history.people import account_id_of, actor_of, name_of
 from orders.mails.notices import notify_staff
 from orders.models import Order
 
@@ -85,7 +85,8 @@ def tell_mentioned(
 
 
 def _mails_left(by: str, now: datetime.datetime) -> int:
-    """How many mails the writer may still cause within this hour. Those who write at once in one name take turns."""
+    """Returns how many mails the writer may still cause within this hour. Those who write at once in one name take
+    turns."""
     list(get_user_model().objects.filter(pk=account_id_of(by)).select_for_update(no_key=True).values_list("pk"))
     return MAILS_AN_HOUR - Mail.objects.filter(written_at__gt=now - HOUR, kind=MENTION, about__by=str(by)).count()
 

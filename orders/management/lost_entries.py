@@ -1,13 +1,13 @@
-"""What commands say of trials that staff entered by hand and that a restored database lacks."""
+"""The lines of commands about trials that staff entered by hand and that a restored database lacks."""
 
 from orders.restore.after_restore import lost_entries
-from orders.restore.entered_numbers import numbers_file
+from orders.restore.manual_trial_numbers import numbers_file
 
 LISTED = 50
 
 
 def lines_of_lost_entries() -> list[str]:
-    """What is missing and what to do, one number a line; empty if nothing is."""
+    """Returns the lost entries and what to do, one number a line; empty if nothing is."""
     lost = lost_entries()
     if lost.error:
         return [f"nobody knows which trials entered by hand are missing: {lost.error}"]

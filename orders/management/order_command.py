@@ -1,4 +1,4 @@
-"""What commands have in common that take the numbers of orders, most of all those that decide about one order."""
+"""The base of commands that take the numbers of orders, most of all those that decide about one order."""
 
 import argparse
 import datetime
@@ -14,11 +14,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.actions.action import Action
-from orders.actions.carrying_out import account_named, ask_second, needs_second, why_not_ask
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
+from orders.actions.run_action import account_named, ask_second, needs_second, why_not_ask
 from orders.books.books import BooksSilentError, Look, RecordFileError, client
+from orders.history.actors import staff_actor
 from orders.history.order_writes import find_order, lock_order
-from orders.history.people import staff_actor
 from orders.management.arguments import actor, add_by, check_file, os_user
 from orders.models import AskedAct, Order
 from orders.people.asked_acts import address, carried_out_in_emergency
@@ -32,8 +32,8 @@ ASKED = 3  # the exit code of a command that has only asked
 class OrderCommand(BaseCommand):
     """Asks for the order, a reason and who it is, and calls the service of the act. A refusal is one line.
 
-    `act`: the row of `orders.actions.table` that it carries out. Where FOUR_EYES has it, the command asks for it and
-    exits with 3; `--emergency` carries it out at once.
+    `act`: the row of `orders.actions.all_actions` that it carries out. Where FOUR_EYES has it, the command asks for it
+    and exits with 3; `--emergency` carries it out at once.
 
     `OPTIONS`: the arguments of its own that the service gets. With `foretells` it says what will follow, by the act's
     `foresee`, and has `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
@@ -100,7 +100,8 @@ class OrderCommand(BaseCommand):
         return decision.service(**about)
 
     def read_look(self, number: str, file: Path | None, as_of: datetime.datetime | None) -> str:
-        """What `--file` says of the order and its trial, as services take it; empty without it. May raise."""
+        """Returns the records in `--file` about the order and its trial, as services take them; empty without it. May
+        raise."""
         check_file(file, as_of)
         if file is None or as_of is None:
             return ""

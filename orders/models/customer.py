@@ -58,7 +58,8 @@ class DomainText(models.Model):
 
 
 class TextProgress(models.Model):
-    """How far the index is. It holds all orders but those after `orders`, before `older`, or changed after `events`."""
+    """The progress of the index. It holds all orders but those after `orders`, before `older`, or changed after
+    `events`."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()
@@ -80,7 +81,7 @@ class IndexedOrder(models.Model):
 
 
 class SearchPiece(models.Model):
-    """A part of a text that can be found, from one of its places to its end. `orders.rules.pieces` has the rule.
+    """A part of a text that can be found, from one of its places to its end. `orders.rules.search_pieces` has the rule.
 
     `piece` is UTF-8, so that both databases compare it byte by byte, whatever their collation. `before` are the few
     characters in front of it. `target` is the id of the first OrderDomain with that domain, else of the first order
@@ -106,7 +107,7 @@ class SearchPiece(models.Model):
 
 
 class SearchProgress(models.Model):
-    """How far the index of 1.11.0 is, as `TextProgress` is of this one's."""
+    """The progress of the index of 1.11.0, as `TextProgress` is of this one's."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""What happened to an order, and who did it. Append-only."""
+"""Events of orders, with their actors. Append-only."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

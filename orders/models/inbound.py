@@ -76,7 +76,7 @@ class AcceptedCall(Row):
         return self.trans_ido
 
     def says(self, digest: str, hash_of: HashOf) -> bool:
-        """Whether what was accepted is this content, also as it reads by today's profile (contract 7.1)."""
+        """Returns True if what was accepted is this content, also as it reads by today's profile (contract 7.1)."""
         if self.content_hash == digest:
             return True
         if self.content_hash == self.order.content_hash:

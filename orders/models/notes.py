@@ -1,4 +1,4 @@
-"""What staff write about an incident or a customer. An order's notes are events."""
+"""Notes of staff about an incident or a customer. An order's notes are events."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +21,7 @@ class StaffNote(models.Model):
 
 
 class IncidentNote(StaffNote):
-    """What somebody wrote about an incident."""
+    """A note about an incident."""
 
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="notes", verbose_name=_("incident"))
 
@@ -34,7 +34,7 @@ class IncidentNote(StaffNote):
 
 
 class CustomerNote(StaffNote):
-    """What somebody wrote about a customer: by its enterprise id, since the search index may make customers anew."""
+    """A note about a customer: by its enterprise id, since the search index may make customers anew."""
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64)
 

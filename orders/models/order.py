@@ -251,12 +251,12 @@ class OrderDomain(Row):
 
 
 class TrialShape(Row):
-    """What a trial is meant to be (contract 3.9, 19).
+    """The shape of a trial: what it is meant to be (contract 3.9, 19).
 
-    `orders.rules.shape` computes (folds) it; lists and intake read it here.
+    `orders.rules.trial_shape` computes (folds) it; lists and intake read it here.
 
-    Intake writes it with a new trial, later only `orders.trials.shape`. A trial from an older version has none until
-    it is folded.
+    Intake writes it with a new trial, later only `orders.trials.shape_writes`. A trial from an older version has none
+    until it is folded.
     """
 
     trial = models.OneToOneField(

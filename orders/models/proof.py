@@ -1,4 +1,4 @@
-"""What is known of the answers of calls that make something: proofs, holds and kept answers (contract 7.2)."""
+"""The proofs of answers of calls that make something: proofs, holds and kept answers (contract 7.2)."""
 
 from django.db import models
 

@@ -27,15 +27,15 @@ class DispatchQuerySet(models.QuerySet):
 
 class BillingRecordQuerySet(models.QuerySet):
     def not_run_out(self, now: datetime.datetime):
-        """Those whose cancelTime has not passed. One whose has is over by itself."""
+        """Filters for records whose cancelTime has not passed. One whose has is over by itself."""
         return self.filter(models.Q(cancel_time=None) | models.Q(cancel_time__gt=now))
 
     def not_over(self, now: datetime.datetime):
-        """Those live at the big-data side, or that may be."""
+        """Filters for records that are live at the big-data side, or that may be."""
         return self.filter(state__in=self.model.THERE).not_run_out(now)
 
     def in_force(self, now: datetime.datetime):
-        """Those by which somebody is billed, or on trial, at this moment: begun and not over."""
+        """Filters for records by which somebody is billed, or on trial, at this moment: begun and not over."""
         return self.not_over(now).exclude(create_time__gt=now)
 
 
@@ -45,7 +45,7 @@ class AffectedOrderQuerySet(models.QuerySet):
         return self.filter(closed_at=None)
 
     def of_step(self, step: str | models.OuterRef):
-        """Those that a step of this name stopped."""
+        """Filters for rows whose order a step of this name stopped."""
         return self.alias(stopped_by=STOPPED_BY).filter(stopped_by=step)
 
 

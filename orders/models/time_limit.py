@@ -1,4 +1,4 @@
-"""For how long an order may stay in a state, or a conflict unseen, before it is late, and the working-day calendar."""
+"""Limits in time for the states of orders and for unseen conflicts, and the working-day calendar."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models

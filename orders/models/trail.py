@@ -62,7 +62,7 @@ class TrailEntry(models.Model):
 
 
 class TrailSending(models.Model):
-    """How far the trail has gone to AUDIT_SYSLOG: one row.
+    """The progress of sending the trail to AUDIT_SYSLOG: one row.
 
     `entries`, `events`, `journal`: the last id of each source that is sent, or need not be. `failing_since`, `error`:
     since when the server has taken nothing, and why; None and empty while all is well.

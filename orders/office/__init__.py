@@ -1,1 +1,1 @@
-"""What the office does with lists and workbooks: a folder for each feature, with its tables and pages."""
+"""The office's features around lists and workbooks: a folder for each feature, with its tables and pages."""

@@ -1,4 +1,4 @@
-"""What an export and a bulk run are for the workers: jobs that wait, are claimed, and end.
+"""Exports and bulk runs as jobs of the workers: jobs that wait, are claimed, and end.
 
 Whoever works on a job holds a lease and renews it (orders/outbox/leases.py). If that process dies, the lease runs out,
 and the sweep queues the job again. One job of a kind runs in the background at a time, since a worker has to stay free
@@ -13,7 +13,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
-from orders.history.people import is_of
+from orders.history.actors import is_of
 from orders.incidents.desk_incidents import check_free_space
 from orders.outbox.leases import RUNNING, WAITING, free_lost, take_job
 from orders.texts.errors import NotAllowedError

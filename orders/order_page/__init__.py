@@ -1,1 +1,1 @@
-"""What the staff's pages on one order tell, before any HTML: read from models, or pure."""
+"""The data of the staff's pages on one order, before any HTML: read from models, or pure."""

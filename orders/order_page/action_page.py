@@ -9,19 +9,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.actions.action import Action, ReasonForm
-from orders.actions.carrying_out import (
+from orders.actions.all_actions import DECISIONS
+from orders.actions.run_action import (
     ChangedMeanwhileError,
     ForeseenOtherwiseError,
     ask_second,
     carry_out,
-    digest_to_heed,
+    digest_of_warnings,
     needs_second,
 )
-from orders.actions.table import DECISIONS
 from orders.attachments.files import look_again
 from orders.books.books import BooksSilentError
-from orders.history.people import staff_actor
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.history.actors import staff_actor
+from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.lists.neighbours import list_query
 from orders.lists.pauses_in_force import paused_for
 from orders.models import Order
@@ -30,7 +30,7 @@ from orders.order_words.order_facts import facts_of, last_event
 from orders.outbox.outcome import LOOK_UP
 from orders.reconciliation.asking import why_silent
 from orders.texts.errors import OrderError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -66,7 +66,7 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
 
 def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form: ReasonForm):
     about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
-    about |= {"by": staff_actor(request.user), "now": timezone.now(), "heeded": request.POST.get("told", "")}
+    about |= {"by": staff_actor(request.user), "now": timezone.now(), "acknowledged": request.POST.get("told", "")}
     about |= form.more()
     try:
         if needs_second(decision):
@@ -113,7 +113,7 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, n
     try:
         if not why_not:
             will, warnings = decision.will(facts, **asked), decision.warnings(facts, **asked)
-            digest = digest_to_heed(decision, facts, asked) if warnings else ""
+            digest = digest_of_warnings(decision, facts, asked) if warnings else ""
     except OrderError as error:  # what the order's state alone does not tell
         why_not = error
     return pages.show(

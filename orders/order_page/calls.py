@@ -1,4 +1,4 @@
-"""What was sent for an order on one channel, and what came back: dispatches, attempts, curl, payloads by line."""
+"""The calls for an order on one channel, with their answers: dispatches, attempts, curl, payloads by line."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ class ShownDispatch:
 
     @property
     def receipt(self) -> bool:
-        """Whether it is the big-data side's word that records are gone."""
+        """Returns True if it is the big-data side's word that records are gone."""
         return STEPS[self.row.step].effect == Effect.DELETE and self.row.state == Dispatch.State.DONE
 
 

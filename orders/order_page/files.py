@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.attachments.check import KINDS
+from orders.attachments.check import FILE_TYPES
 from orders.attachments.files import take_upload
 from orders.attachments.preview import open_attachment, own_name
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_page.page_context import UPLOAD
@@ -44,7 +44,7 @@ def answer_upload(pages, request: HttpRequest, order: Order, field: str):
     """`field` is one of the three that name files. Leads back to the tab, which says what became of it."""
     if not request.user.has_perm(UPLOAD):
         raise PermissionDenied
-    if field not in KINDS:
+    if field not in FILE_TYPES:
         raise Http404
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])

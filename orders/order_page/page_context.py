@@ -1,4 +1,4 @@
-"""What the order's page shows, gathered in at most 22 queries."""
+"""The context of the order's page, gathered in at most 22 queries."""
 
 import datetime
 from dataclasses import dataclass, replace
@@ -15,21 +15,21 @@ from django.utils.translation import gettext as _
 
 from notifications.recipients import chosen_as
 from orders.actions.action import Action
-from orders.actions.table import DECISIONS, label_of
+from orders.actions.all_actions import DECISIONS, label_of
 from orders.attachments.files import can_be_cured
 from orders.bpm.pushing import days_waited, waits_since, whom_to_push
-from orders.history.people import actor_of
-from orders.incidents.doubts import mark_orders
-from orders.incidents.incidents import BREAKER_OPEN, PARTNER_PAUSED
+from orders.history.actors import actor_of
+from orders.incidents.incident_codes import BREAKER_OPEN, PARTNER_PAUSED
+from orders.incidents.order_warnings import mark_orders
 from orders.limits.late_orders import mark_overtime
+from orders.lists.assign_owner import owner_line
+from orders.lists.live_pages import is_partial
 from orders.lists.notes import Notes, notes_of_order
-from orders.lists.open_pages import asks_for_a_part
 from orders.lists.overtime_marks import overtime_mark
-from orders.lists.owning import owner_line
 from orders.lists.pauses_in_force import paused_for
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
-from orders.order_page.page_marks import changed_since
+from orders.order_page.page_fingerprint import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
 from orders.order_words.history import describe
 from orders.order_words.ladder.ending import way_out
@@ -43,7 +43,7 @@ from orders.rules.steps import PARTNERS
 from orders.texts.bpm_task import task_url
 from orders.texts.errors import OrderError
 
-SHOWN = 5
+DIFFERENCES_SHOWN = 5
 UPLOAD, KEEP_CONTACTS = "orders.upload_file", "notifications.change_contact"
 OF_CONTACTS = {"no_recipients", "recipients_refused", "bad_mail"}  # incidents of mails that contacts put right
 INSTEAD = {  # if that one is not allowed
@@ -101,7 +101,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "personal": personal,
         **_buttons(request, current(ladder), ways, tabs),
         "open": facts.open,
-        "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number and differs else [],
+        "differing": differences_of(order, still=True)[:DIFFERENCES_SHOWN] if facts.open.number and differs else [],
         "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
         "parts": [(tab, loaded), *((one, one.load(ask)) for one in tabs if one is not tab)] if whole else [],
         **loaded,
@@ -138,7 +138,8 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def looks_left(request: HttpRequest) -> int | None:
-    """How often the page is still to load itself again; None if nobody waits for a result. `watch` holds the number."""
+    """Returns how often the page is still to load itself again; None if nobody waits for a result. `watch` holds the
+    number."""
     given = request.GET.get("watch", "")
     if given.isascii() and given.isdigit():
         return min(int(given[:3]), LOOKS)
@@ -146,7 +147,8 @@ def looks_left(request: HttpRequest) -> int | None:
 
 
 def waiting_acts(request: HttpRequest, order: Order, now: datetime.datetime) -> list[AskedAct]:
-    """What waits for a second person, and in `answerable` whether this one may confirm or call it off."""
+    """Returns the acts that wait for a second person, and in `answerable` whether this one may confirm or call it
+    off."""
     if not acts_asked() or not request.user.has_perm("orders.view_askedact"):
         return []
     found = list(open_acts().filter(order=order, lapses_at__gt=now).order_by("pk"))
@@ -168,16 +170,16 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
 
 
 def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
-    """What the open page keeps of its opening, and in its later content what has happened since, and by whom."""
+    """Returns the state of the page at its opening, and in its later content what has happened since, and by whom."""
     seen = getattr(request, "moving_opened", "")
-    if not asks_for_a_part(request):
+    if not is_partial(request):
         return {"moving_opened": seen}
     return {"changed": changed_since(order, seen) if any(tab.key == "events" for tab in tabs) else None}
 
 
 @dataclass(frozen=True)
 class Way:
-    """What an advice leads to: a decision of the reader's, or in its place a sentence: who may take it (`roles`), or
+    """The link behind an advice: a decision of the reader's, or in its place a sentence: who may take it (`roles`), or
     why nobody can (`refused`). `contacts`: it is about contacts, too; `contacts_roles`, where others keep these."""
 
     right: Action | None = None
@@ -188,7 +190,7 @@ class Way:
 
 
 class Ways:
-    """What the advice on an order's page leads to, for one reader. Each decision is judged once."""
+    """The links behind the advice on an order's page, for one reader. Each decision is judged once."""
 
     def __init__(self, request: HttpRequest, facts: Facts):
         self.may, self.facts = request.user.has_perm, facts

@@ -16,34 +16,34 @@ from notifications.masks import mask_name
 from notifications.models import Mail
 from orders.attachments.files import why_not_waive
 from orders.attachments.preview import RIGHT, files_of, first_rows
-from orders.incidents.doubts import mark_records
+from orders.incidents.order_warnings import mark_records
 from orders.lists.personal_data import PersonalAccess
 from orders.mails.mail_reasons import Reasons, reasons_of, upcoming_mails
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.order_words.differences import DifferenceLine, lines_of
-from orders.order_words.family import family_of
 from orders.order_words.history import FILTERS, describe, events_of
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import content_text
-from orders.reports.times import Stretch, Why, placed, times_of
-from orders.rules.steps import OTHER_CHANNELS
+from orders.order_words.trial_family import family_of
+from orders.reports.order_times import Stretch, Why, placed, times_of
+from orders.rules.steps import OTHER_CHANNELS, Step
 from orders.texts.error_messages import say
 from orders.texts.refusal_hints import why_refused
 from orders.texts.untrusted_text import pretty
-from orders.trials.shape_parts import parts_of
+from orders.trials.shape_sources import parts_of
 
-Kind, Step = Order.Kind, Dispatch.Step
 TONES = ("red", "amber", "grey")
 PAGE, CALLS_PAGE, MESSAGES_PAGE, MAX_DIFFERENCES = 50, 10, 5, 50
-Record = BillingRecord.State
 MEANS = {
-    Record.TO_SEND: _("not at the big-data side yet"),
-    Record.LIVE: _("accepted there; it counts"),
-    Record.CANCELLED: _("ended there on time; kept as history"),
-    Record.DELETED: _("not there, or not any more"),
-    Record.UNKNOWN: _("no definite answer: the same call is repeated, or the record looked up, before anything else"),
+    BillingRecord.State.TO_SEND: _("not at the big-data side yet"),
+    BillingRecord.State.LIVE: _("accepted there; it counts"),
+    BillingRecord.State.CANCELLED: _("ended there on time; kept as history"),
+    BillingRecord.State.DELETED: _("not there, or not any more"),
+    BillingRecord.State.UNKNOWN: _(
+        "no definite answer: the same call is repeated, or the record looked up, before anything else"
+    ),
 }
 WAIT_TONES = {
     Why.QUEUE: "grey",
@@ -70,7 +70,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `orders`: those that they may see. `personal`: what they may of people's data.
+    """The parameters of a request for a tab. `orders`: those that they may see. `personal`: what they may of people's
+    data.
 
     `most`: so many rows of each kind in place of a page, for print.
     """
@@ -96,7 +97,7 @@ def overview(ask: Ask) -> dict:
         "family": family_of(order, ask.orders),
         "operator": ask.personal.person(order.oper_user, order.oper_tel, order.oper_mail),
     }
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         return shown | {"shape": shape_lines(order, sees=partial(_seen, ask.orders))}
     domains = list(order.domains.all()[:7])
     return shown | {"domains": domains[:6], "more_domains": len(domains) > 6}
@@ -108,10 +109,10 @@ def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
 
 def domains(ask: Ask) -> dict:
     """Each domain with the billing record that stands for it; of a trial those that are meant to be on trial now."""
-    if ask.order.kind == Kind.TRIAL:
+    if ask.order.kind == Order.Kind.TRIAL:
         return _trial_domains(ask)
     page = ask.page(ask.order.domains.all())
-    owner = ask.order.trial_id if ask.order.kind == Kind.CHANGE else ask.order.pk
+    owner = ask.order.trial_id if ask.order.kind == Order.Kind.CHANGE else ask.order.pk
     keys = [row.key for row in page]
     records = BillingRecord.objects.filter(order=owner, domain_key__in=keys).order_by("pk")
     by_key = {row.domain_key: row for row in records}
@@ -162,18 +163,18 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
 
 def _states_of(order: Order, *, differs: bool) -> list[tuple]:
     """(state in words, number, what it means) of an order's records. Those that begin later are told apart."""
-    later = Count("pk", filter=Q(state=Record.LIVE, create_time__gt=timezone.now()))
+    later = Count("pk", filter=Q(state=BillingRecord.State.LIVE, create_time__gt=timezone.now()))
     rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"), later=later)
     found = [(_("not begun yet"), late, _("accepted there; it counts from its begin on")) for *_s, late in rows if late]
     numbers = {state: number - late for state, number, late in rows if number > late}
-    means = dict.fromkeys(Record, _("so in our books; the differences below say what is otherwise there"))
+    means = dict.fromkeys(BillingRecord.State, _("so in our books; the differences below say what is otherwise there"))
     means = means if differs else MEANS
     return found + [(state.label, numbers[state], means[state]) for state in BillingRecord.State if state in numbers]
 
 
 def usage(ask: Ask) -> dict:
     """A trial's traffic: its own, or that of the trial that an activation grew from."""
-    trial = ask.order if ask.order.kind == Kind.TRIAL else ask.order.trial
+    trial = ask.order if ask.order.kind == Order.Kind.TRIAL else ask.order.trial
     rows = trial.usages.order_by("-pk") if trial else ask.order.usages.none()
     never = "" if settings.PARTNERS.bigdata.traffic.path else say("usage_no_call", {})
     return {"trial": trial, "rows": ask.page(rows), "never": never, **_calls(ask, Dispatch.Channel.USAGE)}
@@ -193,7 +194,7 @@ def approvals(ask: Ask) -> dict:
 
 
 def files(ask: Ask) -> dict:
-    """What the check said of each file.
+    """Returns the result of the check for each file.
 
     Those who opened people's data also get the first rows of the file that they asked for, or of the first right one. A
     mask can't tell the names in a sheet, so nobody else gets any.
@@ -277,7 +278,7 @@ class Tab:
     load: Callable[[Ask], dict]
     rights: tuple[str, ...] = ()
     personal: bool = False
-    kinds: tuple[str, ...] = tuple(Kind.values)
+    kinds: tuple[str, ...] = tuple(Order.Kind.values)
     only_calls: bool = False
 
     @property
@@ -293,11 +294,17 @@ TABS = [
     Tab("overview", _("Overview"), overview, personal=True),
     Tab("domains", _("Domains"), domains, ("orders.view_orderdomain", "orders.view_billingrecord")),
     Tab("billing", _("Billing records"), billing, BILLING),
-    Tab("bpm", _("BPM"), BPM_CALLS, ("orders.view_bpmdispatch", *CALLS), personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab("approvals", _("Approval history"), approvals, (APPROVALS,), personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab("files", _("Attachments"), files, ("orders.view_orderfiles",), personal=True, kinds=(Kind.ACTIVATION,)),
+    Tab("bpm", _("BPM"), BPM_CALLS, ("orders.view_bpmdispatch", *CALLS), personal=True, kinds=(Order.Kind.ACTIVATION,)),
+    Tab("approvals", _("Approval history"), approvals, (APPROVALS,), personal=True, kinds=(Order.Kind.ACTIVATION,)),
+    Tab("files", _("Attachments"), files, ("orders.view_orderfiles",), personal=True, kinds=(Order.Kind.ACTIVATION,)),
     Tab("mails", _("Mails"), mails, ("notifications.view_mail",), personal=True),
-    Tab("usage", _("Trial traffic"), usage, ("orders.view_trialusage", *CALLS), kinds=(Kind.TRIAL, Kind.ACTIVATION)),
+    Tab(
+        "usage",
+        _("Trial traffic"),
+        usage,
+        ("orders.view_trialusage", *CALLS),
+        kinds=(Order.Kind.TRIAL, Order.Kind.ACTIVATION),
+    ),
     *(
         Tab(
             channel.value,

@@ -1,4 +1,4 @@
-"""What a trial is meant to be, on its page: its domains, service and last day, each with where it comes from."""
+"""The shape of a trial on its page: its domains, service and last day, each with where it comes from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.service_names import service_name
 from orders.models import Order, ServiceType
-from orders.trials.shape_parts import CHANGE, ENDING, TAKEN, Parts, Source, parts_of
+from orders.trials.shape_sources import CHANGE, ENDING, TAKEN, Parts, Source, parts_of
 
-SHOWN = 6
+DOMAINS_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> Shape
     """A trial's shape. `sees`: which of these orders the reader sees. At most eight queries."""
     parts = parts_of(trial)
     shape = parts.shape
-    some = list(parts.domains.items())[:SHOWN]
+    some = list(parts.domains.items())[:DOMAINS_SHOWN]
     sources = [source for source in (parts.service, parts.end, parts.ending, *(one for _name, one in some)) if source]
     seen = sees(sorted({source.change.pk for source in sources if source.change}))
 

@@ -7,14 +7,14 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from orders.db.odd_values import is_id
+from orders.db.unstorable_values import is_id
+from orders.lists.live_pages import answer_live_page, is_partial
 from orders.lists.neighbours import FROM_LIST, PLACE, Neighbours, find_neighbours
-from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.models import Order
 from orders.order_page.action_page import answer_decision, answer_recheck
 from orders.order_page.files import answer_file, answer_upload
 from orders.order_page.page_context import page_context
-from orders.order_page.page_marks import newest_event, order_marks
+from orders.order_page.page_fingerprint import newest_event, order_fingerprint
 
 FOLDER = "admin/orders/order"
 
@@ -34,13 +34,13 @@ def answer_page(orders, request: HttpRequest, pk: str):
     """The page, which moves. Nothing is written through it: decisions have their own addresses."""
 
     def read():
-        marks = order_marks(int(pk), request.user.pk, timezone.now())
-        if not asks_for_a_part(request):
+        marks = order_fingerprint(int(pk), request.user.pk, timezone.now())
+        if not is_partial(request):
             request.moving_opened = str(newest_event(marks))
         return marks
 
     show = functools.partial(_page, orders, request, pk)
-    return answer_moving(request, read, show, whole_desk=False) if is_id(pk) else show()
+    return answer_live_page(request, read, show, whole_desk=False) if is_id(pk) else show()
 
 
 def _page(orders, request: HttpRequest, pk: str):

@@ -9,13 +9,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import actor_of
-from orders.incidents.doubts import SERVED
+from orders.history.actors import actor_of
+from orders.incidents.order_warnings import SERVED
 from orders.models import Difference, Dispatch, Order
 from orders.order_words.glossary import WORDS as GLOSSARY
 from orders.texts.error_messages import say_why
 
-Kind, State = Difference.Kind, Difference.State
 SIDES = {
     "live": gettext_lazy("live"),
     "cancelled": gettext_lazy("cancelled"),
@@ -51,7 +50,7 @@ def lines_of(rows: Iterable[Difference], order: Order | None) -> list[Difference
     found, seen = [], set()
     for row in rows:
         same = (row.kind, row.product_id, row.domain, row.found_at)
-        if same in seen and row.state == State.OVER:
+        if same in seen and row.state == Difference.State.OVER:
             continue
         seen.add(same)
         found.append(_line(row, order))
@@ -61,7 +60,7 @@ def lines_of(rows: Iterable[Difference], order: Order | None) -> list[Difference
 def _line(row: Difference, order: Order | None) -> DifferenceLine:
     detail = row.detail if isinstance(row.detail, dict) else {}
     ours, theirs = str(detail.get("ours", "")), str(detail.get("theirs", ""))
-    if row.kind == Kind.NOT_MEANT:
+    if row.kind == Difference.Kind.NOT_MEANT:
         ours, theirs = _("the orders say: %(what)s"), _("both books: %(what)s")
         meant, there = (_meant(detail, side) for side in (0, 1))
         ours, theirs = ours % {"what": meant}, theirs % {"what": there}
@@ -80,7 +79,8 @@ def _fields(detail: dict) -> Iterable[tuple[str, list]]:
 
 
 def _meant(detail: dict, side: int) -> str:
-    """What the orders say of a record (`side` 0), or what both books hold (1): its state, last day and start."""
+    """Returns the record as the orders mean it (`side` 0), or as both books hold it (1): its state, last day and
+    start."""
     state = str(detail.get("ours" if side == 0 else "theirs", ""))
     parts = [str(SIDES.get(state, state))]
     for name, pair in _fields(detail):
@@ -98,27 +98,27 @@ def _day(value: object) -> str:
 
 def tone_of(row: Difference, order: Order | None) -> str:
     """A customer with service and without a record is the worst."""
-    if row.state != State.OPEN:
+    if row.state != Difference.State.OPEN:
         return "grey"
-    return "red" if order and row.kind == Kind.NOT_BILLED and order.state in SERVED else "amber"
+    return "red" if order and row.kind == Difference.Kind.NOT_BILLED and order.state in SERVED else "amber"
 
 
 def life_of(row: Difference) -> list[str]:
-    sentences = [_("Found %(at)s") % {"at": _moment(row.found_at)}]
+    sentences = [_("Found %(at)s") % {"at": _time_words(row.found_at)}]
     if row.fix:
         sentences.append(_fixing(row))
-    elif row.state == State.OPEN and row.detail.get("left"):
+    elif row.state == Difference.State.OPEN and row.detail.get("left"):
         sentences.append(_("Not put right: %(why)s") % {"why": say_why(row.detail["left"])})
-    if row.state == State.ACCEPTED:
+    if row.state == Difference.State.ACCEPTED:
         sentences.append(_("Accepted by %(who)s %(at)s: %(why)s") % _closing(row))
-    elif row.state == State.OVER and row.reason:
+    elif row.state == Difference.State.OVER and row.reason:
         sentences.append(_("Their books taken by %(who)s %(at)s: %(why)s") % _closing(row))
-    elif row.state == State.OVER and not _is_fixed(row):
+    elif row.state == Difference.State.OVER and not _is_fixed(row):
         settled = row.detail.get("ours") == "unknown"
         text = _("Settled by their answer %(at)s") if settled else _("Not found any more %(at)s, compared by %(who)s")
         sentences.append(text % _closing(row))
     if row.checked_at:
-        sentences.append(_("Checked again %(at)s") % {"at": _moment(row.checked_at)})
+        sentences.append(_("Checked again %(at)s") % {"at": _time_words(row.checked_at)})
     elif _is_fixed(row):
         sentences.append(_("Not checked again yet: the next comparison does"))
     return sentences
@@ -129,7 +129,7 @@ def _fixing(row: Difference) -> str:
         "who": actor_of(row.reconciliation.by)[0],
         "step": Dispatch.Step(row.fix.step).label,
         "state": Dispatch.State(row.fix.state).label,
-        "at": _moment(row.closed_at),
+        "at": _time_words(row.closed_at),
     }
     if _is_fixed(row):
         return _("Put right %(at)s, set going by %(who)s: %(step)s") % facts
@@ -137,12 +137,12 @@ def _fixing(row: Difference) -> str:
 
 
 def _is_fixed(row: Difference) -> bool:
-    return row.state == State.OVER and row.fix is not None and row.fix.state == Dispatch.State.DONE
+    return row.state == Difference.State.OVER and row.fix is not None and row.fix.state == Dispatch.State.DONE
 
 
 def _closing(row: Difference) -> dict:
-    return {"who": actor_of(row.closed_by, at=row.closed_at)[0], "at": _moment(row.closed_at), "why": row.reason}
+    return {"who": actor_of(row.closed_by, at=row.closed_at)[0], "at": _time_words(row.closed_at), "why": row.reason}
 
 
-def _moment(at) -> str:
+def _time_words(at) -> str:
     return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else ""

@@ -1,4 +1,5 @@
-"""What stands beside a cause: why a step, an attempt or an order's trouble is as it is, in the reader's language. Pure.
+"""Localised details of errors: why a step, an attempt or an order's trouble is as it is, in the reader's language.
+Pure.
 
 A row keeps a code with its parameters beside the English of the logs. Without them its text is shown as it is.
 """
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 from notifications.masks import mask_text
 from orders.models import AffectedOrder, Attempt, Dispatch, Incident
 from orders.texts.error_messages import say, say_why
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 from orders.texts.untrusted_text import load
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -23,7 +24,8 @@ def of_step(row: Dispatch) -> str:
 
 
 def of_attempt(row: Attempt) -> str:
-    """What an attempt's error code means, and the partner's words in its answer. The log's English is for engineers."""
+    """Returns the meaning of an attempt's error code, and the partner's words in its answer. The log's English is for
+    engineers."""
     if row.outcome == Attempt.Outcome.LOST:
         return say("worker_died", {})
     if not row.error:
@@ -53,7 +55,7 @@ def detail_text(text: str, params: Mapping) -> str:
 
 
 def machine_text(text: str, params: Mapping) -> str:
-    """The same for what only the desk writes: English of the log, without a word of Chinese, is left out."""
+    """Returns the detail of what only the desk writes: English of the log, without a word of Chinese, is left out."""
     return detail_text(text if HAN.search(text) else "", params)
 
 

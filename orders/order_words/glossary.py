@@ -1,4 +1,4 @@
-"""What the keys of messages and payloads mean, in the contract's words."""
+"""The meanings of the keys of messages and payloads, in the contract's words."""
 
 from django.utils.translation import gettext_lazy as _
 

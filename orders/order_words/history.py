@@ -10,13 +10,13 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.history.people import actor_of, name_of
+from orders.history.actors import actor_of, name_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_words.error_details import detail_text
 from orders.rules.four_eyes import ACTS
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
 ERRORS = Q(kind__in=["incident", "held", "step_failed", "step_retrying", "undo_mark", "late_answer"])
@@ -224,7 +224,7 @@ def describe(row: OrderEvent) -> Told:
     """An event in words, masked; a kind without words keeps its name."""
     data = row.data if isinstance(row.data, dict) else {}
     if row.kind in {START_MOVED, MOVE_ASKED}:
-        data = data | {name: _moment(data.get(name)) for name in ("old", "new")}
+        data = data | {name: _time_words(data.get(name)) for name in ("old", "new")}
     who, person = actor_of(row.actor, row.account_id, row.at)
     words = MANY_RESENT if row.kind == "resend" and "steps" not in data else WORDS.get(row.kind, row.kind)
     what = mask_text(str(words) % _Facts(data))
@@ -271,12 +271,12 @@ class _Facts(dict):
         return len(self.get("domains", [])) > MAX_NAMES
 
 
-def _moment(text: str | None) -> str:
+def _time_words(text: str | None) -> str:
     return f"{datetime.datetime.fromisoformat(text).astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if text else ""
 
 
 def _why(why: str) -> str:
-    """Why an order was taken back: a word of ours, a failed step with its code, or a person's reason."""
+    """Returns why an order was taken back: a word of ours, a failed step with its code, or a person's reason."""
     step, _colon, code = why.partition(": ")
     if step in Dispatch.Step.values:
         return f"{Dispatch.Step(step).label}{_(': ')}{cause_of(code).what}"

@@ -10,9 +10,9 @@ from django.utils import timezone
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
 from orders.bpm.pushing import pushed_today
-from orders.history.people import actor_of
-from orders.incidents.doubts import Open, count_open, mark_orders
-from orders.incidents.incidents import BOOKS_ONLY
+from orders.history.actors import actor_of
+from orders.incidents.incident_codes import BOOKS_ONLY
+from orders.incidents.order_warnings import Open, count_open, mark_orders
 from orders.incidents.stuck import blocker_of
 from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim
 from orders.models.proxies import open_conflicts
@@ -21,13 +21,12 @@ from orders.order_words.ladder.step_rungs import Facts, Trouble, Waiver
 from orders.outbox.outcome import ACTED_BEFORE
 from orders.pauses.breakers import partners_down
 from orders.rules.steps import Partner, Phase
-from orders.trials.shape_parts import why_over
-from orders.trials.shapes import shape_of
+from orders.trials.shape_reads import shape_of
+from orders.trials.shape_sources import why_over
 from orders.undoing.late import is_late
 
 MAX_STEPS, MAX_SEEN = 200, 20
-State = Dispatch.State
-STOPPED = [State.FAILED, State.RETRYING]
+STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause] | None = None) -> Facts:
@@ -55,7 +54,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MAX_SEEN]),
         late=accepted and is_late(order, now),
         open=opened,
-        behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
+        behind=blocker_of(order) if any(row.state == Dispatch.State.WAITING and row.lane for row in steps) else None,
         marks=order.marks,
         shape=shape,
         over=why_over(order, shape, timezone.localdate(now)) if ended else "",
@@ -68,13 +67,16 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
 
 
 def _may_be_taken(steps: list[Dispatch], troubles: list[Trouble], opened: Open) -> bool:
-    """Whether the order has something that staff take or live with, which they can't while a step is under way."""
-    unsure = any(row.state == State.FAILED and (row.may_have_acted or row.error_code == ACTED_BEFORE) for row in steps)
+    """Returns True if the order has something that staff take or live with, which they can't while a step is under
+    way."""
+    unsure = any(
+        row.state == Dispatch.State.FAILED and (row.may_have_acted or row.error_code == ACTED_BEFORE) for row in steps
+    )
     return opened.number > 0 or unsure or any(row.code in BOOKS_ONLY for row in troubles)
 
 
 def _is_moving(order: Order, steps: list[Dispatch]) -> bool:
-    """Whether a billing step of the order, or in its trial's line, is under way. At most one query."""
+    """Returns True if a billing step of the order, or in its trial's line, is under way. At most one query."""
     billing = Dispatch.Channel.BILLING
     own = any(row.channel == billing and row.state in OPEN_STATES for row in steps)
     lane = Dispatch.objects.current().open().filter(channel=billing, lane=order.trial_id or order.pk)
@@ -89,7 +91,7 @@ def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
 
 
 def _stopped_mails(order: Order) -> list[Mail]:
-    """Where an incident says that one was given up: those, and others that are tried again."""
+    """Returns the mails that were given up, as an incident says, and others that are tried again."""
     stopped = order.mails.beside_steps().filter(state__in=[Mail.State.FAILED, Mail.State.RETRYING])
     return list(stopped.order_by("pk").defer("body")[:MAX_SEEN])
 
@@ -119,7 +121,7 @@ def troubles_of(order: Order) -> list[Trouble]:
 
 
 def waiver_of(order: Order) -> Waiver | None:
-    """Who waived what was wrong with the order's files, and why. A query only where it names files."""
+    """Returns who waived what was wrong with the order's files, and why. A query only where it names files."""
     if not order.file_names:
         return None
     row = order.approvals.filter(result=ApprovalRecord.Result.WAIVE).order_by("-pk").first()

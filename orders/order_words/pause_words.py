@@ -1,4 +1,4 @@
-"""What a pause means, in words for staff: before it, while it stands, and at its end."""
+"""A pause in words for staff: before it, while it stands, and at its end."""
 
 from collections.abc import Collection
 
@@ -7,11 +7,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.lists.moments import span
+from orders.lists.time_cells import span
 from orders.models import PartnerHold
 from orders.order_words.history import PARTNER_NAMES
-from orders.pauses.pauses import PauseInForce, work_off_seconds
-from orders.texts.incident_causes import cause_of
+from orders.pauses.paused_steps import PauseInForce, work_off_seconds
+from orders.texts.incident_texts import cause_of
 
 MAX_NAMED = 20
 
@@ -63,7 +63,7 @@ def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:
 
 
 def will_end_hold(row: PartnerHold) -> str:
-    """What the desk holds itself, and why (contract 7.2)."""
+    """Returns the desk's own hold, and its reason (contract 7.2)."""
     said = _(
         "The desk holds the calls that make something since order %(number)s: %(why)s They go out again, one first."
     )

@@ -18,7 +18,6 @@ from orders.db.compiled_sql import insert_rows
 from orders.models import OF_ITS_ATTEMPT, OF_ITS_CALL, Difference, Dispatch, Order, notes_of
 from orders.rules.steps import STEPS, Channel, Step
 
-State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
 START_DAY_JOB = "orders.activation.run_job"
@@ -39,12 +38,12 @@ def build_step(
         "channel": kind.channel,
         "position": kind.phase,
         "blocking": kind.blocking,
-        "lane": (order.trial_id or order.pk) if kind.in_line else None,
+        "lane": (order.trial_id or order.pk) if kind.serialised_per_trial else None,
         "plan": order.plans or 1,
         "size": len(records),
     }
     if due:
-        usual |= {"state": State.DUE, "next_try_at": now}
+        usual |= {"state": Dispatch.State.DUE, "next_try_at": now}
     return Dispatch(order=order, step=step, records=records, created_at=now, **(usual | fields))
 
 
@@ -177,7 +176,7 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool
     """
     for row in rows:
         if row.gate == Dispatch.Gate.NONE and (line_moves or row.lane is None):
-            row.state, row.next_try_at = State.DUE, now
+            row.state, row.next_try_at = Dispatch.State.DUE, now
         if row.blocking:
             return
 
@@ -221,7 +220,7 @@ def find_schedule(order: Order) -> Schedule | None:
 
 @lru_cache(maxsize=2)
 def _packed_drain(settle: bool, minute: datetime.datetime) -> str:
-    """The task of a drain, the same for all of a minute, so that signing costs no order time."""
+    """Returns the task of a drain: the same for all of a minute, so that signing costs no order time."""
     return _packed(DRAIN, minute, *((True,) if settle else ()))
 
 

@@ -27,7 +27,7 @@ TAKEN = ["state", "lease_token", "next_try_at", "attempts"]  # what `take` sets
 # Rows that are due, by their losses. A lease that ran out is a loss. A mail's states have the words of a step's.
 NEVER_LOST = Q(lost=0) & ~Q(state=Dispatch.State.SENDING)
 USED_UP = Q(state=Dispatch.State.SENDING, lost__gte=LOSSES_ALLOWED)
-TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
+AFTER_WORKER_LOSS = ~NEVER_LOST & ~USED_UP
 
 JOB_LEASE = datetime.timedelta(seconds=60)
 WAITING, RUNNING = "waiting", "running"  # states of a job
@@ -46,7 +46,7 @@ def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
 def fail_lost(
     rows: Collection[tuple], record: Callable[..., object], *, now: datetime.datetime, mail: bool = False
 ) -> bool:
-    """Of these `lost_rows` fails those whose worker died too often, or whose call is never repeated. True if others
+    """Fails those of these `lost_rows` whose worker died too often, or whose call is never repeated. True if others
     lost theirs. No transaction may be open."""
     failed = [
         Outcome(
@@ -69,8 +69,8 @@ def fail_lost(
 
 
 def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool) -> list[int]:
-    """What `find(alone)` finds: rows that lost no worker, or, if some are `lost`, one of them alone. `lost_first`: it
-    comes before the others, else only where nothing else is due."""
+    """Returns the ids that `find(after_worker_loss)` finds: rows that lost no worker, or, if some are `lost`, one of
+    them alone. `lost_first`: it comes before the others, else only where nothing else is due."""
     ways = [False] if not lost else [True, False] if lost_first else [False, True]
     return next(filter(None, map(find, ways)), [])
 
@@ -92,7 +92,7 @@ def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list
 
 
 def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outcome]) -> dict:
-    """Those of these (locked) rows that nobody else has taken or settled since their outcomes' leases began."""
+    """Returns those of these (locked) rows that nobody else has taken or settled since their outcomes' leases began."""
     return {
         pk: rows[pk]
         for pk, outcome in outcomes.items()

@@ -46,7 +46,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one attempt ended. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
+    """The outcome of one attempt. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
 
     `transport`: the failure is about the partner, not the request. `free`: it costs no attempt, since the partner's
     breaker is open, or this machine could not do it. `mail`: `dispatch_id` is that of a mail.

@@ -1,4 +1,4 @@
-"""Which calls are proven, and what waits until they are (contract 7.2, Proof).
+"""Proof of calls, and what waits for it (contract 7.2, Proof).
 
 A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer of their call,
 read by the rules in force, was a success. Until then one of each kind is in the air in all processes, and the first
@@ -17,9 +17,8 @@ from orders.db.advisory_lock import take_lock
 from orders.history.order_writes import add_event
 from orders.models import Attempt, Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
 from orders.outbox.outcome import NOT_UNDERSTOOD, Outcome
-from orders.rules.steps import STEPS, Partner, call_name
+from orders.rules.steps import STEPS, Partner, Step, call_name
 
-State, Step = Dispatch.State, Dispatch.Step
 CREATE, CANCEL, START = "create", "cancel", "start"
 CALLS = {CREATE: call_name(Step.CREATE_BILLING), CANCEL: call_name(Step.CANCEL_TRIAL), START: call_name(Step.START_BPM)}
 BY_STEP = {Step.CREATE_TRIAL: CREATE, Step.CREATE_BILLING: CREATE, Step.CANCEL_TRIAL: CANCEL, Step.START_BPM: START}
@@ -53,7 +52,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a claim may take of the kinds that ask for proof: nothing of `shut`, and one of each of `single`."""
+    """The kinds that ask for proof, as a claim may take them: nothing of `shut`, and one of each of `single`."""
 
     shut: frozenset[str] = frozenset()
     single: tuple[str, ...] = ()
@@ -66,7 +65,7 @@ class Gate:
 rules = Rules()
 known: set[tuple[str, str]] = set()  # kinds and rules that this process has seen proven
 free: set[tuple[str, ...]] = set()  # the rules under which all kinds are proven, and nothing is held
-OPEN = Gate()
+ALL_OPEN = Gate()
 
 
 def asks_proof() -> bool:
@@ -82,7 +81,8 @@ def kind_of(row: Dispatch) -> str:
 
 
 def is_never_repeated(step: str) -> bool:
-    """Whether a call of this step that may have acted is not repeated, since BPM knows no keys (`repeats = "ask"`)."""
+    """Returns True if a call of this step that may have acted is not repeated, since BPM knows no keys (`repeats =
+    "ask"`)."""
     return step == Step.START_BPM and settings.PARTNERS.bpm.repeats == "ask"
 
 
@@ -101,7 +101,7 @@ def hash_of(kind: str) -> str:
 
 
 def is_proven(kind: str) -> bool:
-    """Whether a kind is proven under the rules in force. One query at most, until it is."""
+    """Returns True if a kind is proven under the rules in force. One query at most, until it is."""
     pair = (kind, hash_of(kind))
     if pair not in known and PartnerProof.objects.filter(kind=kind, rules=pair[1]).exists():
         known.add(pair)
@@ -109,24 +109,24 @@ def is_proven(kind: str) -> bool:
 
 
 def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
-    """What may be claimed now. Called in the claim's transaction; costs nothing once all is proven. `past_hold`: by a
-    person who tries one step, whatever is held.
+    """Returns the kinds that may be claimed now. Called in the claim's transaction; costs nothing once all is proven.
+    `past_hold`: by a person who tries one step, whatever is held.
 
     The calls in the air are read before the holds: a doubtful answer ends its call and holds in one transaction.
     """
     if not asks_proof():
-        return OPEN
+        return ALL_OPEN
     in_force = tuple(map(hash_of, CALLS))
     if in_force in free:
-        return OPEN
+        return ALL_OPEN
     take_lock(PROOF_LOCK)
     unproven = [kind for kind in CALLS if not is_proven(kind)]
-    sending = Dispatch.objects.filter(state=State.SENDING, next_try_at__gt=now)
+    sending = Dispatch.objects.filter(state=Dispatch.State.SENDING, next_try_at__gt=now)
     flying = {kind for kind in unproven if sending.filter(of_kind(kind)).exists()}
     held = set(PartnerHold.objects.filter(ended_at=None).values_list("partner", flat=True))
     if not unproven and not held:
         free.add(in_force)
-        return OPEN
+        return ALL_OPEN
     held = set() if past_hold else held
     shut = frozenset(kind for kind in CALLS if kind in flying or PARTNER_OF[kind] in held)
     return Gate(shut, tuple(kind for kind in unproven if kind not in shut))
@@ -201,7 +201,7 @@ def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None
 
 
 def is_in_run(kind: str, outcome: Outcome) -> bool:
-    """Whether two orders were refused in the same words within a day, with no success of the kind since."""
+    """Returns True if two orders were refused in the same words within a day, with no success of the kind since."""
     same = KeptAnswer.objects.filter(kind=kind, said=outcome.code[:32], read=REFUSED)
     if len(told := list(same.order_by("-at").values_list("order", "at", "after")[:LOOKED_AT])) < 2:
         return False
@@ -217,8 +217,8 @@ def _newest_accepted(kind: str) -> int:
 
 
 def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
-    """What the incident says about a doubtful answer: the question that decides, the answer as it came, and the lines
-    of the profile that decide how it is read. Empty without an answer."""
+    """Returns the incident's words about a doubtful answer: the question that decides, the answer as it came, and the
+    lines of the profile that decide how it is read. Empty without an answer."""
     if outcome.read not in {REFUSED, LATER, NOT_UNDERSTOOD} or rules.lines is None:
         return {}
     success, refused = rules.lines(

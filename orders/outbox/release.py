@@ -14,23 +14,28 @@ from orders.db.expressions import OneOf
 from orders.models import Dispatch, Order
 from orders.rules.steps import FIXES
 
-State, Gate = Dispatch.State, Dispatch.Gate
-NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
+NOT_FINISHED = [
+    Dispatch.State.WAITING,
+    Dispatch.State.DUE,
+    Dispatch.State.SENDING,
+    Dispatch.State.RETRYING,
+    Dispatch.State.FAILED,
+]
 DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
-    Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
+    Q(state=Dispatch.State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
 )
-WAITED_FOR = ~(DROPPED_BY_UNDO | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
-GIVEN_UP_DELETION = Q(state=State.GIVEN_UP, undo=True)  # its order waits until its records are settled
-STEPS_AT_ONCE, BATCH = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
+BLOCKING = ~(DROPPED_BY_UNDO | Q(state=Dispatch.State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
+GIVEN_UP_DELETION = Q(state=Dispatch.State.GIVEN_UP, undo=True)  # its order waits until its records are settled
+STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
 NOW = Slot("now", DateTimeField())
-STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
+STOPPED = Q(state=Dispatch.State.FAILED) | Q(state=Dispatch.State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
 
 def release(
     *,
     now: datetime.datetime,
     order_ids: Collection[int] | None = None,
-    lanes: Collection[int] = (),
+    serial_trial_ids: Collection[int] = (),
     dated: bool = False,
 ) -> int:
     """Makes due every waiting step that may begin now. Returns how many.
@@ -44,7 +49,7 @@ def release(
     if dated:
         return _make_due(READY_BY_DATE, now=now)
     if order_ids is not None:
-        return _make_due(READY_OF_ORDERS, now=now, orders=order_ids, lanes=lanes)
+        return _make_due(READY_OF_ORDERS, now=now, orders=order_ids, serial_trial_ids=serial_trial_ids)
     return sum(_make_due(READY_AMONG, now=now, ids=part) for part in _parts_of_all())
 
 
@@ -53,14 +58,14 @@ def _parts_of_all() -> Iterator[list[int]]:
     ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
     first = random.randrange(len(ids)) if len(ids) > STEPS_AT_ONCE else 0
     ids = (ids[first:] + ids[:first])[:STEPS_AT_ONCE]
-    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+    return (ids[start : start + STEPS_A_QUERY] for start in range(0, len(ids), STEPS_A_QUERY))
 
 
 @transaction.atomic
 def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
     rows = ready(now=now, **values)
     for row in rows:
-        row.state, row.next_try_at = State.DUE, row.next_try_at or now
+        row.state, row.next_try_at = Dispatch.State.DUE, row.next_try_at or now
     update_rows(rows, ["state", "next_try_at"])
     return len(rows)
 
@@ -68,7 +73,7 @@ def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
 def in_front_of(row: Dispatch) -> list[Dispatch]:
     """The unfinished steps that a waiting step waits for: first its own order's, then others' in its trial's line."""
     own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
-    own = own.filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
+    own = own.filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
     if row.lane is None:
         return list(own.defer("payload"))
     line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
@@ -80,51 +85,53 @@ def stopped_in_line() -> QuerySet[Dispatch]:
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
-def behind_what_stopped() -> QuerySet[Dispatch]:
+def blocked_steps() -> QuerySet[Dispatch]:
     """The waiting steps that another order's step holds up in their trial's line. `blocker` is the id of that step."""
-    return _behind_what_stopped().all()
+    return _blocked_steps().all()
 
 
 @functools.cache
-def _behind_what_stopped() -> QuerySet[Dispatch]:
+def _blocked_steps() -> QuerySet[Dispatch]:
     """Kept, since each page asks several times, and Django takes as long to make it as the database to answer it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
-    waiting = Dispatch.objects.current().filter(state=State.WAITING)
+    waiting = Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
     return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
 
 
 def _holds_up() -> Q:
-    return Q(state=State.FAILED) | Q(Exists(stopped_before()), state=State.WAITING, undo=True)
+    return Q(state=Dispatch.State.FAILED) | Q(Exists(stopped_before()), state=Dispatch.State.WAITING, undo=True)
 
 
 def stopped_before() -> QuerySet[Dispatch]:
     """The undo steps of its own order that stopped in front of the undo step in question, whether in a line or not."""
     before = Dispatch.objects.current().filter(order=OuterRef("order_id"), position__lt=OuterRef("position"))
-    return before.filter(GIVEN_UP_DELETION | Q(state=State.FAILED, undo=True, blocking=True))
+    return before.filter(GIVEN_UP_DELETION | Q(state=Dispatch.State.FAILED, undo=True, blocking=True))
 
 
-def stands_behind_what_stopped() -> Q:
-    """Whether a step in front of a waiting step does not go on by itself: it has failed, or found wrong files."""
-    return Q(Exists(_before_in_order().filter(STOPPED))) | stands_behind_others()
+def is_blocked() -> Q:
+    """Returns the condition that a step in front of a waiting step does not go on by itself: it has failed, or found
+    wrong files."""
+    return Q(Exists(_before_in_order().filter(STOPPED))) | is_blocked_by_others()
 
 
-def stands_behind_others() -> Q:
-    """The same for a step in front of it in its trial's line."""
+def is_blocked_by_others() -> Q:
+    """Returns the condition of `is_blocked` for a step in front of it in its trial's line."""
     return Q(Exists(_before_in_line().filter(STOPPED)))
 
 
 def _waiting() -> QuerySet[Dispatch]:
-    return Dispatch.objects.current().filter(state=State.WAITING)
+    return Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
-    """Those that may begin, locked. One that is locked already is about to be due or closed: nobody waits for it."""
+    """Returns the waiting steps that may begin, locked. One that is locked already is about to be due or closed: nobody
+    waits for it."""
     ready = _waiting().filter(
         among,
-        Q(gate=Gate.NONE)
-        | Q(gate=Gate.START, not_before__lte=NOW)
-        | Q(gate=Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
+        Q(gate=Dispatch.Gate.NONE)
+        | Q(gate=Dispatch.Gate.START, not_before__lte=NOW)
+        | Q(gate=Dispatch.Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
         Q(undo=True) | Exists(_order().filter(undo_since=None)),
         ~Exists(_before_in_order()),
         ~Exists(_before_in_line()),
@@ -139,7 +146,7 @@ def _order() -> QuerySet[Order]:
 def _before_in_order() -> QuerySet[Dispatch]:
     """Unfinished blocking steps of the same order in front of the row in question."""
     before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
-    return before.current().filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
+    return before.current().filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
 
 
 def _before_in_line() -> QuerySet[Dispatch]:
@@ -159,9 +166,9 @@ def _unfinished() -> QuerySet[Dispatch]:
     one holds up nobody, nor does a call to BPM in the air. A failed fix never does, since the next comparison looks
     again. A failed forced repeat never does, since the earlier acceptance stands.
     """
-    return Dispatch.objects.current().filter(WAITED_FOR, state__in=NOT_FINISHED)
+    return Dispatch.objects.current().filter(BLOCKING, state__in=NOT_FINISHED)
 
 
-READY_OF_ORDERS = Prepared(lambda: _ready(OneOf("order_id", "orders") | OneOf("lane", "lanes")))
+READY_OF_ORDERS = Prepared(lambda: _ready(OneOf("order_id", "orders") | OneOf("lane", "serial_trial_ids")))
 READY_AMONG = Prepared(lambda: _ready(Q(OneOf("pk", "ids"))))
 READY_BY_DATE = Prepared(lambda: _ready(Q(not_before__lte=NOW)))

@@ -1,4 +1,4 @@
-"""When what failed for now is tried again, a row a kind (contract 3.5, 3.7)."""
+"""The retry schedule: the waits before what failed for now is tried again, a row a kind (contract 3.5, 3.7)."""
 
 import datetime
 import random
@@ -26,7 +26,7 @@ JITTER = 0.1  # of steps and mails
 
 
 def next_try(kind: str, now: datetime.datetime, failures: int = 0) -> datetime.datetime | None:
-    """When it is tried again, after so many retries; None if none is left."""
+    """Returns when it is tried again, after so many retries; None if none is left."""
     waits = WAITS[kind]
     return now + datetime.timedelta(seconds=waits[failures]) if failures < len(waits) else None
 
@@ -47,6 +47,6 @@ def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) ->
 
 
 def longest_wait() -> datetime.timedelta:
-    """How far ahead the next try of a step or mail can lie: nothing else sets one."""
+    """Returns how far ahead the next try of a step or mail can lie: nothing else sets one."""
     waits = [*WAITS[Dispatch.Step.MOVE_START], *settings.DISPATCH_RETRY_SECONDS, settings.BREAKER_PROBE_SECONDS]
     return datetime.timedelta(seconds=max(max(waits) * (1 + JITTER), LONGEST_RETRY_AFTER))

@@ -59,13 +59,14 @@ def numbers_compared_since(row: Timeline) -> OrderEvent | None:
 
 
 def settled_since(order: Order, row: Timeline) -> bool:
-    """Whether the order was withdrawn, or staff took the partner's books for it, since everybody could know."""
+    """Returns True if the order was withdrawn, or staff took the partner's books for it, since everybody could know."""
     acts = OrderEvent.objects.filter(order=order, kind__in=["taken", "withdrawn"], pk__gt=row.last_event)
     return acts.exists()
 
 
 def is_from_before_restore(order: Order) -> bool:
-    """Whether the order is older than the restore and not settled since: the partner's books are newer (3.9, 15)."""
+    """Returns True if the order is older than the restore and not settled since: the partner's books are newer (3.9,
+    15)."""
     row = present_timeline()
     if row is None:
         return False

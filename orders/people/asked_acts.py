@@ -16,21 +16,10 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from notifications.masks import mask_text
+from orders.history.actors import ACCOUNTS, Actor, account_id_of, account_of, actor_kept, actor_of, name_of, staff_actor
 from orders.history.log_facts import note
 from orders.history.order_writes import add_event
-from orders.history.people import (
-    ACCOUNTS,
-    Actor,
-    account_id_of,
-    account_of,
-    actor_kept,
-    actor_of,
-    givers_of_all,
-    name_of,
-    one_person_until,
-    staff_actor,
-    why_not_second,
-)
+from orders.history.second_person import givers_of_all, one_person_until, why_not_second
 from orders.incidents.desk_incidents import open_desk_incident
 from orders.limits.late_orders import working_days
 from orders.mails.notices import notify_staff
@@ -39,7 +28,6 @@ from orders.rules.four_eyes import ACTS, EXPORT
 from orders.rules.local_time import SHANGHAI
 from orders.texts.errors import NotAllowedError, check_reason
 
-State = AskedAct.State
 CONFIRM, JUDGE_EXPORT = "orders.confirm_act", "orders.judge_export"
 LAPSES_AT = datetime.time(18)
 EMERGENCY_ACT = "emergency_act"
@@ -104,7 +92,7 @@ def _save(row: AskedAct) -> None:
 
 
 def address(row: AskedAct) -> str:
-    """Where it is confirmed."""
+    """Returns the address of the page on which it is confirmed."""
     return reverse("admin:orders_askedact_change", args=[row.pk])
 
 
@@ -115,11 +103,11 @@ def lapses_at(now: datetime.datetime) -> datetime.datetime:
 
 
 def open_acts() -> QuerySet[AskedAct]:
-    return AskedAct.objects.filter(state=State.OPEN)
+    return AskedAct.objects.filter(state=AskedAct.State.OPEN)
 
 
 def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
-    """What the user may confirm: by right and limits, and as a second person to who asked for it."""
+    """Returns the acts that the user may confirm: by right and limits, and as a second person to who asked for it."""
     rows = open_acts().filter(lapses_at__gt=now).exclude(asker_id=user.pk)
     able = Q() if user.has_perm(CONFIRM) else Q(right__in=user.get_all_permissions())
     exports = Q(act=EXPORT)
@@ -131,7 +119,7 @@ def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
 
 
 def may_confirm(user, row: AskedAct) -> bool:
-    """Whether the user's rights and limits allow it; whether it is a second person, `why_not_confirm` says."""
+    """Returns True if the user's rights and limits allow it; whether it is a second person, `why_not_confirm` says."""
     return any(map(user.has_perm, _rights_to_confirm(row))) and _sees(user, row)
 
 
@@ -167,7 +155,7 @@ def _about(row: AskedAct) -> dict[str, object]:
 
 
 def _facts(row: AskedAct) -> dict[str, object]:
-    """What a mail says of it, in the language of mails."""
+    """Returns the facts of its mails, in the language of mails."""
     with override(LANGUAGE):
         return {
             "act": str(ACTS[row.act]),
@@ -178,11 +166,11 @@ def _facts(row: AskedAct) -> dict[str, object]:
 
 
 def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    """Why this account, which may confirm by right, can't; None if it can.
+    """Returns why this account, which may confirm by right, can't; None if it can.
 
     A run or an export takes the asker's limits as they are when it is carried out, so it needs no province here.
     """
-    if row.state != State.OPEN or now >= row.lapses_at:
+    if row.state != AskedAct.State.OPEN or now >= row.lapses_at:
         return NotAllowedError("ask_over")
     asker = account_of(row.by, row.asker_id, row.asked_at)
     if why := why_not_second(asker, judge, now=now):
@@ -202,7 +190,7 @@ def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
     if why := why_not_confirm(row, judge, now=now):
         raise why
     by = staff_actor(judge)
-    _end(row, State.CONFIRMED, by=by, ender_id=judge.pk, now=now)
+    _end(row, AskedAct.State.CONFIRMED, by=by, ender_id=judge.pk, now=now)
     add_event(row.order, "act_confirmed", by=by, now=now, **_about(row), asker=row.by)
     note(asker=row.by)  # what follows is the asker's, and not from this address
     return actor_kept(row.by, row.asker_id)
@@ -212,7 +200,7 @@ def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
     """Ends it unconfirmed; `orders/office/asked_ends.py` has what follows. Raises NotAllowedError if it is over."""
     by = staff_actor(user)
-    _end(row, State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
+    _end(row, AskedAct.State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
     add_event(row.order, "act_called_off", by=by, now=now, **_about(row))
 
 
@@ -221,7 +209,7 @@ def lapse(*, now: datetime.datetime, follow: Callable[[AskedAct, datetime.dateti
     late = list(open_acts().filter(lapses_at__lte=now).order_by("pk"))
     for row in late:
         with transaction.atomic():
-            if _ended(row, State.LAPSED, by="sweep", ender_id=None, now=now):
+            if _ended(row, AskedAct.State.LAPSED, by="sweep", ender_id=None, now=now):
                 add_event(row.order, "act_lapsed", by="sweep", now=now, **_about(row))
                 follow(row, now)
     return len(late)
@@ -234,7 +222,7 @@ def _end(row: AskedAct, state: str, **how) -> None:
 
 def _ended(row: AskedAct, state: str, *, by: str, ender_id: int | None, now: datetime.datetime) -> bool:
     rows = open_acts().filter(pk=row.pk)
-    rows = rows if state == State.LAPSED else rows.filter(lapses_at__gt=now)
+    rows = rows if state == AskedAct.State.LAPSED else rows.filter(lapses_at__gt=now)
     return bool(rows.update(state=state, ended_by=by[:160], ender_id=ender_id, ended_at=now))
 
 

@@ -1,4 +1,4 @@
-"""Whose it is: an order that needs somebody, an incident, a difference (contract section 5, `own`).
+"""Changes of owners: an order that needs somebody, an incident, a difference (contract section 5, `own`).
 
 An owner changes nothing of what happens to an order: nothing waits for it, and nothing is kept from others.
 """
@@ -14,18 +14,18 @@ from django.db.models import Model, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.actors import account_id_of, actor_of, name_of, staff_actor
 from orders.history.order_writes import add_event, lock_orders
 from orders.history.owners import OWN, counts, sees_it
-from orders.history.people import account_id_of, actor_of, name_of, staff_actor
-from orders.incidents.incident_desk import keep_note, lock_incident, why_not_theirs
+from orders.incidents.incident_handling import keep_note, lock_incident, why_not_theirs
 from orders.incidents.incidents import reference_of
 from orders.mails.notices import notify_staff
 from orders.models import Difference, Incident, Order
-from orders.people.mine import may_have_owner
+from orders.people.owned_work import may_have_owner
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
-BATCH = 200
+ROWS_AT_ONCE = 200
 DONE_AFTER = datetime.timedelta(days=1)
 """So long an order keeps its owner that needs nobody any more: what fails again meanwhile is still that person's."""
 ANY = -1
@@ -38,8 +38,8 @@ class OwnerChangedError(NotAllowedError):
 
 @dataclass(frozen=True)
 class Kind:
-    """What may have an owner. `lock` gives the row, locked, or None. `events`: kinds by what happened. `about`: what a
-    mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
+    """A kind of thing that may have an owner. `lock` gives the row, locked, or None. `events`: kinds by what happened.
+    `about`: what a mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
 
     key: str
     model: type[Model]
@@ -63,7 +63,7 @@ def _events(prefix: str) -> dict[str, str]:
     return {what: f"{prefix}_{what}" for what in ("taken", "given", "back", "lost", "done")}
 
 
-KINDS = {
+OWNED_KINDS = {
     kind.key: kind
     for kind in (
         Kind(
@@ -101,7 +101,7 @@ KINDS = {
 
 
 def kind_of(row: Model) -> Kind:
-    return next(kind for kind in KINDS.values() if isinstance(row, kind.model))
+    return next(kind for kind in OWNED_KINDS.values() if isinstance(row, kind.model))
 
 
 def set_owner(
@@ -122,7 +122,7 @@ def set_owner(
     is taken up. Raises OwnerChangedError (somebody else has it than was seen) and NotAllowedError (it is unknown, needs
     nobody any more, or the account can't have it).
     """
-    what = KINDS[kind]
+    what = OWNED_KINDS[kind]
     with transaction.atomic():
         row = what.lock(pk)
         if row is None:
@@ -152,13 +152,13 @@ def _changed(row: Any, before) -> OwnerChangedError:
 
 
 def why_not_own(row: Any) -> NotAllowedError | None:
-    """Why nobody can have it; None if somebody can."""
+    """Returns why nobody can have it; None if somebody can."""
     wanted = type(row).objects.filter(may_have_owner(type(row)), pk=row.pk)  # type: ignore[attr-defined]
     return None if wanted.exists() else NotAllowedError("owned_over")
 
 
 def why_not_owner(row: Any, user) -> NotAllowedError | None:
-    """Why this account can't have it; None if it can."""
+    """Returns why this account can't have it; None if it can."""
     if why := why_owns_nothing(user):
         return why
     if not sees_it(row, user):
@@ -167,12 +167,12 @@ def why_not_owner(row: Any, user) -> NotAllowedError | None:
 
 
 def why_not_hands(row: Any, by: str) -> NotAllowedError | None:
-    """Why it goes through none of this actor's hands: an incident about what they did alone. None if it may."""
+    """Returns why it goes through none of this actor's hands: an incident about what they did alone. None if it may."""
     return why_not_theirs(row, by) if isinstance(row, Incident) else None
 
 
 def why_owns_nothing(user) -> NotAllowedError | None:
-    """Why this account can have nothing at all."""
+    """Returns why this account can have nothing at all."""
     about = {"name": name_of(user.username, user.pk)}
     if not (user.is_active and user.is_staff):
         return NotAllowedError("owner_disabled", **about)
@@ -213,7 +213,7 @@ def _tell(what: Kind, row: Any, to, before, *, by: str, now: datetime.datetime, 
 
 @dataclass(frozen=True)
 class HandedOver:
-    """What became of all that somebody owned. `left`: what the other one can't have; it is nobody's now."""
+    """The result of handing over all that somebody owned. `left`: what the other one can't have; it is nobody's now."""
 
     given: int
     left: list[Model]
@@ -234,7 +234,7 @@ def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = ""
         raise why
     given, left = 0, list[Model]()
     with transaction.atomic():
-        for kind in KINDS.values():
+        for kind in OWNED_KINDS.values():
             for pk in list(owned_rows(kind, user).values_list("pk", flat=True)):
                 row = kind.lock(pk)
                 if row is None or row.owner_id != user.pk:
@@ -255,18 +255,18 @@ def let_go_owners(*, now: datetime.datetime) -> int:
     """For the sweep: notes what is nobody's any more since its owner no longer counts, and what is over. Returns how
     many rows it wrote. Bounded: the next sweep goes on."""
     found = 0
-    for kind in KINDS.values():
+    for kind in OWNED_KINDS.values():
         owned = kind.model._base_manager.filter(owner__isnull=False)
         lost = owned.filter(may_have_owner(kind.model)).exclude(counts(kind.model))
         found += _let_go(kind, lost, "lost", now=now)
     over = Order.objects.filter(owner__isnull=False).exclude(may_have_owner(Order))
     old = Q(state_since=None) | Q(state_since__lt=now - DONE_AFTER)
     over = over.filter(old, owner_since__lt=now - DONE_AFTER)
-    return found + _let_go(KINDS["order"], over, "done", now=now)
+    return found + _let_go(OWNED_KINDS["order"], over, "done", now=now)
 
 
 def _let_go(kind: Kind, rows: QuerySet, happened: str, *, now: datetime.datetime) -> int:
-    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:ROWS_AT_ONCE])
     for pk in ids:
         with transaction.atomic():
             row = kind.lock(pk)

@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.actors import account_id_of, limits_of
 from orders.history.order_writes import add_event, lock_order
-from orders.history.people import account_id_of, limits_of
 from orders.mails.mentions import Mentions, tell_mentioned
 from orders.models import Conflict, CustomerNote, Order, OrderEvent
 from orders.models.proxies import open_conflicts
@@ -72,7 +72,8 @@ def _see(order: Order, rows: QuerySet[Conflict], *, reason: str, by: str, now: d
 
 
 def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
-    """Why there is nothing to see to; None if there is. `open_ones`: the order's conflicts that nobody has seen to."""
+    """Returns why there is nothing to see to; None if there is. `open_ones`: the order's conflicts that nobody has seen
+    to."""
     return None if open_ones else NotAllowedError("no_conflict", number=order.number)
 
 

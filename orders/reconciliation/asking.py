@@ -1,4 +1,4 @@
-"""What the big-data side holds, asked at the click for an act that takes its word (contract 3.9, 14).
+"""The big-data side's records, asked at the click for an act that takes its word (contract 3.9, 14).
 
 Where differences are taken, the answer is compared first. If it is not what the open differences say, these are stored
 anew, and the act is refused: only what was shown is taken.
@@ -13,10 +13,10 @@ from django.utils import timezone
 from orders.books.books import BooksSilentError, HeldRecord, Look, compare_now, fetch_records
 from orders.books.differences import Shown, shown_of, told_shown
 from orders.history.order_writes import lock_order
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.models import BillingRecord, Dispatch, Order, Reconciliation
 from orders.outbox.outcome import LOOK_UP
-from orders.reconciliation.look_guards import check_not_called
+from orders.reconciliation.manual_answer_guards import check_not_called
 from orders.reconciliation.results import Snapshot, begin_reconciliation, keep_discrepancies, snapshot
 from orders.texts.errors import NotAllowedError
 
@@ -50,7 +50,7 @@ def ask_steps(order: Order, look: Look | None = None) -> Answer:
 
 
 def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answer:
-    """The same, held against the open differences, which are stored anew if they are others by now. `look`: what a
+    """Asks, and compares with the open differences, which are stored anew if they are others by now. `look`: what a
     person saw, where nobody can be asked.
 
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.

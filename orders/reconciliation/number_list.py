@@ -18,9 +18,8 @@ from orders.history.order_writes import lock_orders
 from orders.models import Difference, Order, Reconciliation
 from orders.rules.content import canonical_json
 
-Kind, State = Difference.Kind, Difference.State
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
-BATCH = 200
+NUMBERS_AT_ONCE = 200
 RECORD_FIELDS = ("infoType", "enterpriseId", "createTime", "cancelTime")  # for people who judge a difference
 
 
@@ -34,7 +33,7 @@ def unknown_numbers(numbers: Iterable[str]) -> Iterator[list[str]]:
 
 def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
     """Closes the rows of numbers whose orders have arrived since. Returns how many rows."""
-    rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, state=State.OPEN)
+    rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
     known = Order.objects.filter(number__in=rows.values("job_id")).values_list("number", flat=True)
     return sum(close_differences(rows.filter(job_id__in=batch), by=by, now=now) for batch in _batches(known))
 
@@ -44,10 +43,10 @@ def keep_unknown(
     row: Reconciliation, number: str, held: Collection[HeldRecord], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
     """Stores what the big-data side holds for an unknown number, a row each, in place of earlier rows not accepted."""
-    rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, job_id=number)
+    rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, job_id=number)
     known = first_found(rows)
     close_differences(rows, by=by, now=now)
-    accepted = {_identity(one) for one in rows.filter(state=State.ACCEPTED)}
+    accepted = {_identity(one) for one in rows.filter(state=Difference.State.ACCEPTED)}
     found = [_new_difference(row, number, record) for record in held] or [_new_difference(row, number, None)]
     keep_age(found, known, now)
     return Difference.objects.bulk_create([one for one in found if _identity(one) not in accepted], batch_size=500)
@@ -61,7 +60,7 @@ def _new_difference(row: Reconciliation, number: str, record: HeldRecord | None)
     return Difference(
         reconciliation=row,
         job_id=number,
-        kind=Kind.UNKNOWN_ORDER,
+        kind=Difference.Kind.UNKNOWN_ORDER,
         product_id=record.product_id[:64] if record else "",
         domain=record.domain[:255] if record else "",
         detail=detail,
@@ -76,9 +75,9 @@ def keep_not_listed(
     row: Reconciliation, orders: QuerySet[Order], listed: Collection[str], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
     """Stores which of these orders the list lacks, and closes earlier rows about them."""
-    rows = Difference.objects.filter(kind=Kind.NOT_LISTED)
-    accepted = set(rows.filter(state=State.ACCEPTED).values_list("order_id", flat=True))
-    before = set(rows.filter(state=State.OPEN).values_list("order_id", flat=True))
+    rows = Difference.objects.filter(kind=Difference.Kind.NOT_LISTED)
+    accepted = set(rows.filter(state=Difference.State.ACCEPTED).values_list("order_id", flat=True))
+    before = set(rows.filter(state=Difference.State.OPEN).values_list("order_id", flat=True))
     found = []
     for pk, number in orders.order_by("pk").values_list("pk", "number"):
         lacking = number not in listed and pk not in accepted
@@ -92,10 +91,12 @@ def _save_not_listed(
     row: Reconciliation, pk: int, *, lacking: bool, by: str, now: datetime.datetime
 ) -> list[Difference]:
     order = lock_orders([pk])[pk]
-    known = first_found(order.differences.filter(kind=Kind.NOT_LISTED))
-    close_differences(order.differences.filter(kind=Kind.NOT_LISTED), by=by, now=now)
+    known = first_found(order.differences.filter(kind=Difference.Kind.NOT_LISTED))
+    close_differences(order.differences.filter(kind=Difference.Kind.NOT_LISTED), by=by, now=now)
     detail = {"ours": "known", "theirs": "missing", "left": NOT_LISTED}
-    found = Difference(reconciliation=row, order=order, job_id=order.number, kind=Kind.NOT_LISTED, detail=detail)
+    found = Difference(
+        reconciliation=row, order=order, job_id=order.number, kind=Difference.Kind.NOT_LISTED, detail=detail
+    )
     keep_age([found], known, now)
     if lacking:
         found.save()
@@ -105,5 +106,5 @@ def _save_not_listed(
 
 def _batches(numbers: Iterable[str]) -> Iterator[list[str]]:
     left = iter(numbers)
-    while batch := list(itertools.islice(left, BATCH)):
+    while batch := list(itertools.islice(left, NUMBERS_AT_ONCE)):
         yield batch

@@ -23,22 +23,26 @@ from orders.books.differences import (
     update_incident,
     without_accepted,
 )
+from orders.books.expected_records import MADE, end_beside, not_meant
 from orders.books.fixes import FixPlan, obstacles, plan_fix
 from orders.books.held_records import NAMES_IT, TAKEN, identity
-from orders.books.meant import MADE, end_beside, not_meant
 from orders.history.order_writes import add_event, lock_order, lock_orders
 from orders.mails.mails import queue_mail
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
-from orders.outbox.effects import late_calls
+from orders.outbox.billing_effects import late_calls
 from orders.outbox.enqueue import wake
-from orders.replanning.giving_up import close_removals, given_up_removals
+from orders.replanning.giving_up import complete_confirmed_removals, given_up_removals
 from orders.rules.content import domain_key
+from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape import refresh_trial
-from orders.trials.shapes import is_meant, meant_of, shape_of
+from orders.trials.shape_reads import is_meant, meant_of, shape_of
+from orders.trials.shape_writes import refresh_trial
 
-Record, Step = BillingRecord.State, Dispatch.Step
-SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}
+STATE_OF_THEIRS = {
+    "live": BillingRecord.State.LIVE,
+    "cancelled": BillingRecord.State.CANCELLED,
+    "missing": BillingRecord.State.DELETED,
+}
 Snapshot = dict[int, tuple[str, int | None, datetime.datetime | None]]
 
 
@@ -153,7 +157,7 @@ def _accepted_no_more(
         if record:
             changed.append(record)
             if one.remedy == DELETE:
-                record.state = Record.DELETED
+                record.state = BillingRecord.State.DELETED
                 one = replace(one, named=_named(order, record))
             record.accepted = {name: said for name, said in record.accepted.items() if name in NAMES_IT}
         found.append(one)
@@ -179,9 +183,9 @@ def _settle(
     for one in discrepancies:
         if one.remedy == SETTLE:
             record = records[one.record]
-            record.state = SETTLED[one.theirs]
+            record.state = STATE_OF_THEIRS[one.theirs]
             if one.theirs == "missing" and _must_be_live(order, record):
-                record.state = Record.LIVE
+                record.state = BillingRecord.State.LIVE
                 one = replace(one, kind=Difference.Kind.NOT_BILLED, remedy=CREATE)
             _copy_times(record, one)
             changed.append(record)
@@ -191,7 +195,7 @@ def _settle(
 
 
 def may_still_change(order: Order, now: datetime.datetime) -> bool:
-    return bool(late_calls(orders=[order.pk], lanes=[order.pk], now=now))
+    return bool(late_calls(orders=[order.pk], serial_trial_ids=[order.pk], now=now))
 
 
 def _drop_given_up(
@@ -207,20 +211,22 @@ def _drop_given_up(
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone if gone and not may_still_change(order, now) else ():
         record = records[one.record]
-        record.state = SETTLED[one.theirs]
+        record.state = STATE_OF_THEIRS[one.theirs]
         _copy_times(record, one)
         record.save(update_fields=TAKEN)
-    close_removals(order, now=now, by=by)
+    complete_confirmed_removals(order, now=now, by=by)
     return [one for one in discrepancies if one not in gone]
 
 
 def _not_wanted(order: Order, records: Mapping[int, BillingRecord], now: datetime.datetime) -> set[int]:
     if order.kind == Order.Kind.ACTIVATION and is_over(order):
-        return {pk for pk, record in records.items() if record.state == Record.LIVE}
+        return {pk for pk, record in records.items() if record.state == BillingRecord.State.LIVE}
     if order.kind != Order.Kind.TRIAL or order.state not in MADE:
         return set()
     meant = meant_of([order], now=now)[order.pk]
-    return {pk for pk, record in records.items() if record.state == Record.LIVE and not is_meant(record, meant)}
+    return {
+        pk for pk, record in records.items() if record.state == BillingRecord.State.LIVE and not is_meant(record, meant)
+    }
 
 
 def _must_be_live(order: Order, record: BillingRecord) -> bool:
@@ -233,7 +239,7 @@ def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
     """Takes the partner's times: nobody knows which of ours it took."""
     created, ends = one.times
     record.create_time = created or record.create_time
-    if record.state == Record.CANCELLED:
+    if record.state == BillingRecord.State.CANCELLED:
         record.cancelled_at = ends or record.cancelled_at
     else:
         record.cancel_time = ends or record.cancel_time

@@ -12,34 +12,38 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from orders.books.books import HeldRecord
+from orders.books.expected_records import note_not_meant
 from orders.books.held_records import TAKEN, by_identity, identity, owner, take_record
-from orders.books.meant import note_not_meant
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.history.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, end_settled, open_incident
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
+from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import open_claim
 from orders.intake.holds import settle_followers
 from orders.models import NOTES, PUTS_BACK, BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.effects import MAY_ACT, late_calls, may_act_until
+from orders.outbox.billing_effects import MAY_ACT, late_calls, may_act_until
 from orders.outbox.enqueue import build_questions, enqueue, wake
-from orders.outbox.freeze import LEFT, work_out
+from orders.outbox.record_selection import LEFT, select_records
 from orders.outbox.release import release
-from orders.replanning.line import lock_line, name_built_upon, plan_behind
+from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.local_time import SHANGHAI
-from orders.rules.shape import Shape, after, fold, is_same, what_it_did
-from orders.rules.steps import FIXES, STEPS, Phase, named
+from orders.rules.steps import FIXES, STEPS, Phase, Step, named
+from orders.rules.trial_shape import Shape, after, effective_part, fold, is_same
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape import end_trial, refresh_trial, reshape
-from orders.trials.shapes import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
+from orders.trials.shape_reads import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
+from orders.trials.shape_writes import end_trial, refresh_trial, reshape
 from orders.undoing.finish import finish_undo
-from orders.undoing.plan import put_back
+from orders.undoing.plan import build_restore_steps
 from orders.undoing.start import begin_undo
-from orders.undoing.trials import WAITS_FOR_CLAIM, release_claim
+from orders.undoing.trial_ends import WAITS_FOR_CLAIM, release_claim
 
-State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
-NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # if a step that leads to these is given up, somebody may be billed
-ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
+# if a step that leads to these is given up, somebody may be billed
+NOT_BILLED = {
+    BillingRecord.State.CANCELLED,
+    BillingRecord.State.DELETED,
+}
+ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan, in front of an undoing
 
 
@@ -56,8 +60,8 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
         for row in rows:
             row.order = order
             add_event(order, "given_up", by=by, now=now, step=row.step, reason=reason.strip())
-            Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
-            row.state = State.GIVEN_UP
+            Dispatch.objects.filter(pk=row.pk).update(state=Dispatch.State.GIVEN_UP, next_try_at=None)
+            row.state = Dispatch.State.GIVEN_UP
             _take_in_rest(row)
             if row.repeat:
                 close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
@@ -79,7 +83,7 @@ def _take_in_rest(row: Dispatch) -> None:
 
 def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError with the reason if there are none."""
-    rows = order.dispatches.current().filter(state=State.FAILED).order_by("position", "pk").defer("payload")
+    rows = order.dispatches.current().filter(state=Dispatch.State.FAILED).order_by("position", "pk").defer("payload")
     if why := why_not_give_up(order, rows, step):
         raise why
     return [row for row in rows if _is_given_up(order, row, step)]
@@ -95,7 +99,7 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
 
 
 def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
-    """Whether `give_up` ends this step: it has failed, and has no other way out.
+    """Returns True if `give_up` ends this step: it has failed, and has no other way out.
 
     A question can't be given up, since without its answer nobody knows what the step did. Nor can a forward step of an
     order that is taken back: it holds up nothing, and its trial's records are live again as they should be.
@@ -104,12 +108,12 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
     own_way |= row.step in {Step.CREATE_BILLING, Step.MOVE_START} and not row.undo or row.step == Step.MOVE_ATTRIBUTION
     own_way |= order.undo_since is not None and not row.undo and not STEPS[row.step].fix
     named = row.step == step if step else row.step not in FIXES
-    return row.state == State.FAILED and (row.repeat or not own_way) and named
+    return row.state == Dispatch.State.FAILED and (row.repeat or not own_way) and named
 
 
 def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
-    """When no call can act any more on a step's records, its own neither; None if that is so now."""
-    calls = late_calls(orders=[row.order_id], lanes=[row.lane] if row.lane else [], now=now)
+    """Returns when no call can act any more on a step's records, its own neither; None if that is so now."""
+    calls = late_calls(orders=[row.order_id], serial_trial_ids=[row.lane] if row.lane else [], now=now)
     until = may_act_until(call for call in calls if call.pk == row.pk or call.is_about(row))
     return until or (now + MAY_ACT if row.may_have_acted and row.unanswered_at is None else None)
 
@@ -125,9 +129,9 @@ def answer_given_up(row: Dispatch, held: list[HeldRecord], *, now: datetime.date
     """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
     step = Dispatch.objects.defer("payload").get(pk=row.asked_step)
     step.order = row.order
-    if row.is_last and step.state == State.GIVEN_UP and not step.settled:
+    if row.is_last and step.state == Dispatch.State.GIVEN_UP and not step.settled:
         first = Dispatch.objects.current().filter(asks_about("for", step.pk), order=row.order, step=Step.ASK_BILLING)
-        first.filter(state=State.FAILED).update(superseded=True)
+        first.filter(state=Dispatch.State.FAILED).update(superseded=True)
         settle_given_up_step(step, held, now=now, by=by)
         _let_go_on(row.order, now=now, by=by)
 
@@ -143,9 +147,9 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
         return
     if row.step == Step.RESTORE_TRIAL:
         _settle_restore(row, now=now, by=by)
-    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
+    elif row.undo and STEPS[row.step].record_state_after in NOT_BILLED:
         _settle_removal(row, records, now=now, by=by)
-    elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
+    elif row.step == Step.CANCEL_TRIAL and order.kind == Order.Kind.ACTIVATION:
         if any(record.state in BillingRecord.THERE for record in records):
             _open_billed_incident(row, now)
         else:
@@ -159,13 +163,13 @@ def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, 
     """Settles the (locked) orders of given-up steps once the last has ended: they say only what they did."""
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
-        if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
+        if order.undo_since or order.kind == Order.Kind.ACTIVATION or steps.exclude(state__in=ENDED_STEPS).exists():
             continue
         trial = order.trial or order
         lock_line(trial)
-        moved = _settle_change(order, now, by) if order.kind == Kind.CHANGE else _settle_trial(order, now, by)
+        moved = _settle_change(order, now, by) if order.kind == Order.Kind.CHANGE else _settle_trial(order, now, by)
         plan_behind(trial, moved=moved, now=now, by=by)
-        name_built_upon(order, now=now, by=by)
+        open_dependency_incident(order, now=now, by=by)
 
 
 def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
@@ -184,7 +188,7 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
     entries = entries_of([trial.pk], without=not_begun(trial))[trial.pk]
     before = fold(entry for entry in entries if entry.number < said.number)
-    done = what_it_did(before, said, _last_days(trial))
+    done = effective_part(before, said, _last_days(trial))
     odd = _records_of_neither_shape(change, before, after(before, said))
     if is_same(before, after(before, done)):
         begin_undo(change, ending=Order.State.WITHDRAWN, why="given up", by=by, now=now, but=odd)
@@ -199,14 +203,14 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     reshape(trial, now=now, by=by)
     but = [*odd, *_note_replaced_service(change, now)]
     put_back_once = change.dispatches.current().filter(PUTS_BACK, plan=change.plans).exists()
-    steps = [] if put_back_once else put_back(change, now, puts_back=True, left_out=but)
-    if not any(work_out(step, now=now)[1] for step in steps):
+    steps = [] if put_back_once else build_restore_steps(change, now, puts_back=True, left_out=but)
+    if not any(select_records(step, now=now)[1] for step in steps):
         note_not_meant(trial, now=now, by=by, beside=change)
         return False
     for position, step in enumerate(steps, start=PUT_BACK):
         step.position = position
     enqueue(steps, random_keys=True)
-    release(now=now, order_ids=[change.pk], lanes=[trial.pk])
+    release(now=now, order_ids=[change.pk], serial_trial_ids=[trial.pk])
     return True
 
 
@@ -223,9 +227,9 @@ def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
 
 
 def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> list[int]:
-    """The live records of a change's given-up steps whose end is neither as it was nor as the change says."""
-    ids = {pk for row in change.dispatches.current().filter(state=State.GIVEN_UP) for pk in row.records}
-    rows = BillingRecord.objects.filter(pk__in=ids, state=Record.LIVE)
+    """Returns the live records of given-up steps whose end matches neither the old shape nor the change."""
+    ids = {pk for row in change.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) for pk in row.records}
+    rows = BillingRecord.objects.filter(pk__in=ids, state=BillingRecord.State.LIVE)
     return [
         row.pk for row in rows if not any(shape.fits(row.create_time, row.cancel_time) for shape in (before, whole))
     ]
@@ -233,7 +237,9 @@ def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> lis
 
 def _note_replaced_service(change: Order, now: datetime.datetime) -> list[int]:
     """Opens an incident if records of a replaced service are still live beside the new ones. Returns them."""
-    cancel = change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False).first()
+    cancel = (
+        change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=Dispatch.State.GIVEN_UP, undo=False).first()
+    )
     if cancel is None:
         return []
     shape = begun_shape(change.trial)
@@ -252,7 +258,9 @@ def _set_as_held(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRe
     if held is None:
         if row.step == Step.CREATE_TRIAL:
             for record in records:
-                record.state = Record.DELETED if record.state == Record.TO_SEND else record.state
+                record.state = (
+                    BillingRecord.State.DELETED if record.state == BillingRecord.State.TO_SEND else record.state
+                )
     else:
         there = by_identity(held)
         for record in records:
@@ -273,7 +281,7 @@ def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetim
     Otherwise there is an incident; what a change takes back goes on all the same."""
     if _are_wrongly_billed(row, records, now):
         _open_billed_incident(row, now)
-        if row.order.kind == Kind.CHANGE:
+        if row.order.kind == Order.Kind.CHANGE:
             row.blocking = False
             row.save(update_fields=["blocking"])
     else:
@@ -281,7 +289,7 @@ def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetim
 
 
 def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
-    """Whether one of a step's records is there and should not be."""
+    """Returns True if one of a step's records is there and should not be."""
     there = [record for record in records if record.state in BillingRecord.THERE]
     if not there or row.lane is None:
         return bool(there)
@@ -291,7 +299,7 @@ def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: da
 
 
 def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
-    row.state, row.done_at = State.DONE, now
+    row.state, row.done_at = Dispatch.State.DONE, now
     row.save(update_fields=["state", "done_at"])
 
 
@@ -299,9 +307,9 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Settles a restore or put-back. It is done if every record is as the trial is meant to be. If not, an activation's
     ends the trial and frees it; a change's leaves the shape as it is, under an incident that names trial and change."""
     order, trial = row.order, row.order.trial
-    if not work_out(row, now=now)[1]:
+    if not select_records(row, now=now)[1]:
         _mark_done(row, now)
-    elif order.kind == Kind.ACTIVATION:
+    elif order.kind == Order.Kind.ACTIVATION:
         claim = open_claim(trial)
         if claim and claim.activation_id == order.pk:
             release_claim(claim, order, ends="not_restored", now=now, by=by)
@@ -317,13 +325,13 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 def given_up_removals(order: Order) -> list[Dispatch]:
     """The given-up deletions and cancels that leave somebody billed: an order's own, and for a trial those of its
     activations and changes too."""
-    rows = (REMOVALS_OF_TRIAL if order.kind == Kind.TRIAL else REMOVALS)(order=order.pk)
+    rows = (REMOVALS_OF_TRIAL if order.kind == Order.Kind.TRIAL else REMOVALS)(order=order.pk)
     return [row for row in rows if row.settled and not row.is_accepted]
 
 
 def _removals(owner: Q) -> QuerySet[Dispatch]:
-    ends = [name for state in NOT_BILLED for name in named(leaves=state)]
-    rows = Dispatch.objects.current().filter(owner, state=State.GIVEN_UP, step__in=ends)
+    ends = [name for state in NOT_BILLED for name in named(record_state_after=state)]
+    rows = Dispatch.objects.current().filter(owner, state=Dispatch.State.GIVEN_UP, step__in=ends)
     return rows.select_related("order__trial").defer("payload").order_by("pk")
 
 
@@ -331,7 +339,7 @@ REMOVALS = Prepared(lambda: _removals(Q(order=Slot("order"), lane=None)))
 REMOVALS_OF_TRIAL = Prepared(lambda: _removals(Q(order=Slot("order")) | Q(lane=Slot("order"))))
 
 
-def close_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
+def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
     """Marks those of an order's given-up removals as done whose records are gone by now, or meant again.
 
     The order and its trial are locked. Their incidents are over, and what waited goes on. Returns whether there was
@@ -360,17 +368,19 @@ def close_removals(order: Order, *, now: datetime.datetime, by: str, beside: Ord
 
 def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Lets an order go on, since staff accepted what its given-up removals leave billed. A claim of its is released."""
-    given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.settled]
+    given_up = [row for row in order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) if row.settled]
     for row in given_up:
-        if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
+        if row.undo and STEPS[row.step].record_state_after in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
             row.is_accepted, row.blocking = True, row.blocking and not row.undo
             row.save(update_fields=[*NOTES, "blocking"])
             mark_records_left(row.records)
     close_troubles(order, code=BILLED_NOT_ACTIVE, now=now, by=by)
     claim = open_claim(order.trial)
     if claim and claim.activation_id == order.pk and order.undo_since:
-        waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
-        waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
+        waiting = order.dispatches.current().filter(
+            step=Step.RESTORE_TRIAL, state__in=[Dispatch.State.WAITING, *OPEN_STATES]
+        )
+        waiting.filter(attempts=0).update(state=Dispatch.State.GIVEN_UP, next_try_at=None)
         release_claim(claim, order, ends="not_restored", now=now, by=by)
         _cancel_what_runs_on(order, now)
     _let_go_on(order, now=now, by=by)
@@ -378,8 +388,8 @@ def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
     """Plans the cancel of a trial's records that are not meant any more, if the activation has not cancelled them."""
-    cancel = put_back(order, now)[0]
-    if work_out(cancel, now=now)[1]:
+    cancel = build_restore_steps(order, now)[0]
+    if select_records(cancel, now=now)[1]:
         cancel.undo, cancel.position = True, Phase.AFTER - 1
         enqueue([cancel], random_keys=True)
 
@@ -395,9 +405,9 @@ def mark_records_left(records: Iterable[int]) -> None:
 def _let_go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Lets go on what waited, in the order and in the trial's line."""
     trial = order.trial or order
-    release(now=now, order_ids=[order.pk], lanes=[trial.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)
-    if trial.pk == order.pk or order.kind == Kind.CHANGE:
+    if trial.pk == order.pk or order.kind == Order.Kind.CHANGE:
         settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

@@ -1,7 +1,7 @@
 """Plans an order anew (contract 3.9, Resend and The shape).
 
 A compensated order is opened again. An order that has sent nothing is planned anew after the steps that undo another
-order of its line (line.py).
+order of its line (trial_line.py).
 """
 
 import datetime
@@ -12,24 +12,24 @@ from django.conf import settings
 from orders.bpm.approvals import apply_decisions, decision_in_force, settle_process
 from orders.history.order_writes import add_event, refresh_states
 from orders.history.states import set_decision, set_undo_mark
-from orders.incidents.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, end_settled, open_incident
-from orders.intake.decide import decide, is_closed
+from orders.incidents.incident_codes import COMPENSATED, PROCESS_DIFFERS
+from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
+from orders.intake.planning import is_closed, plan_order
 from orders.intake.write import claim_trial, write_plan
 from orders.mails.mails import tell_accepted
 from orders.models import NOTES, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.effects import bpm_acts
+from orders.outbox.billing_effects import bpm_acts
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
-from orders.rules.steps import FIXES, STEPS, Phase
+from orders.rules.steps import FIXES, STEPS, Phase, Step
 from orders.texts.error_messages import AT_ONCE, say_why_in_english
 from orders.texts.errors import NotAllowedError
-from orders.trials.shape import reshape
-from orders.trials.shapes import shape_of
+from orders.trials.shape_reads import shape_of
+from orders.trials.shape_writes import reshape
 from orders.undoing.finish import given_up_undoing
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
 
 
@@ -41,7 +41,8 @@ def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Why an undone order can't be opened again. `claims`: of `claims_against`. `rejected`: staff undo a rejection."""
+    """Returns why an undone order can't be opened again. `claims`: of `claims_against`. `rejected`: staff undo a
+    rejection."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:
@@ -77,14 +78,14 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     decision = decision_in_force(order)
     if order.first and open_claim(order.trial) is None:
         claim_trial(order, now=now)
-    order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
+    order.dispatches.filter(step__in=FIXES, state=Dispatch.State.FAILED).update(superseded=True)
     set_undo_mark(order, None)
     old_state, order.undo_to, order.live_at = order.state, "", None
     process = bpm_acts(order).first()
     stands = bool(decision and process)
     set_decision(order, decision if process else Order.Decision.NONE, at=order.decided_at if stands else None)
     if order.decision and settle_process(process, now):
-        process.state = State.DONE
+        process.state = Dispatch.State.DONE
     add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
     plan_anew(order, now=now, by=by)
     if order.state != old_state:
@@ -95,7 +96,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     end_settled([order], now=now, by=by)
     if process:
         _compare_process(order, process, before, now)
-        if process.state == State.DONE:
+        if process.state == Dispatch.State.DONE:
             process.order = order
             tell_accepted([process], now=now)
     apply_decisions(order, now=now)
@@ -108,11 +109,11 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     old = list(rows.order_by("pk").select_for_update(no_key=True))
     content = content_of(order, domains=given_domains(order))
     facts = read_again(order, content)
-    plan = decide(content, facts, now=now)
+    plan = plan_order(content, facts, now=now)
     kept = _kept(order, old, held=bool(plan.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
-    not_sent = [State.WAITING, State.DUE, State.RETRYING]
-    gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
+    not_sent = [Dispatch.State.WAITING, Dispatch.State.DUE, Dispatch.State.RETRYING]
+    gone.filter(state__in=not_sent).update(state=Dispatch.State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     write_plan(order, plan, facts, now=now, by=by, kept=kept)
     if any(row.frozen_at or row.error_code or row.place for row in old):  # one that was resent has a place
@@ -130,7 +131,7 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
     kept = {}
     for row in old:
         under_way = not held and row.state in OPEN_STATES
-        if STEPS[row.step].kept and (under_way or row.state == State.DONE):
+        if STEPS[row.step].survives_replanning and (under_way or row.state == Dispatch.State.DONE):
             kept[row.step] = row
     process = bpm_acts(order).first()
     if process:
@@ -173,7 +174,9 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
     differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]
     if not differs or order.held_because:
         return
-    parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
+    parts = [
+        {"code": DIFFERS[name], "there": _value_words(known[name]), "here": _value_words(new[name])} for name in differs
+    ]
     detail = "; ".join(say_why_in_english(part) for part in parts)
     about: dict = {"partner": "bpm", "step": Step.START_BPM, "code": PROCESS_DIFFERS}
     open_incident(order, **about, detail=detail, params={"parts": parts}, now=now)
@@ -183,7 +186,7 @@ def _shape(value: str | list[str]) -> str | set[str]:
     return set(map(domain_key, value)) if isinstance(value, list) else value
 
 
-def _said(value: str | list[str]) -> str:
+def _value_words(value: str | list[str]) -> str:
     if isinstance(value, list):
         return ", ".join(value[:20]) + (f" and {len(value) - 20} more" if len(value) > 20 else "")
     return value or AT_ONCE

@@ -8,23 +8,22 @@ from django.utils import timezone
 
 from orders.history.order_writes import add_event, lock_order
 from orders.history.states import set_undo_mark
-from orders.incidents.incidents import LATE_UNDO, close_troubles
+from orders.incidents.incident_codes import LATE_UNDO
+from orders.incidents.incidents import close_troubles
 from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
 from orders.intake.holds import settle_followers
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
-from orders.outbox.moves import differs, move_of
-from orders.replanning.giving_up import close_removals
-from orders.replanning.line import lock_line, name_built_upon, plan_behind
+from orders.outbox.open_moves import differs, move_of
+from orders.replanning.giving_up import complete_confirmed_removals
+from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.content import HashOf, Receipt, content_hash
 from orders.texts.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
-from orders.trials.shape import reshape
+from orders.trials.shape_writes import reshape
 from orders.undoing.by_staff import why_undone
 from orders.undoing.finish import finish_undo
 from orders.undoing.late import ask_staff, is_late, mark_undo_asked
 from orders.undoing.plan import CANCEL, DELETE
 from orders.undoing.start import begin_undo, close_never_begun, close_refused, give_ending
-
-Kind, State, Step = Order.Kind, Order.State, Dispatch.State
 
 
 def withdraw_order(
@@ -40,6 +39,7 @@ def withdraw_order(
     digest = digest or content_hash(raw)
     with transaction.atomic():
         order = lock_order(number)
+        # Under the order's lock: a repeat waits for the first call and gets its answer.
         known = _known_call(trans_ido, digest, hash_of)
         again = bool(order.withdrawal_idh)
         if not again:
@@ -69,34 +69,38 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     order.withdrawal_idh = order.withdrawal_idh or idh
     order.save(update_fields=["withdrawal_idh"])
     add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
-    if order.state == State.WITHDRAWN:
+    if order.state == Order.State.WITHDRAWN:
         return  # withdrawn with its trial, or after staff gave its steps up: nothing is left of it
     if not how and is_late(order, now):
         ask_staff(order, why="withdrawn", by=by, now=now)
         return
     trial = order.trial or order
+    # After the orders: steps are always locked last (orders/history/order_writes.py).
     lock_line(trial)
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
+        # Before the trial's own undoing, which takes over what its changes were taking back.
         _withdraw_changes(order, by=by, now=now)
     if how:
         mark_undo_asked(order, now)  # until it is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
-    moved = begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
-    if order.kind == Kind.TRIAL:
+    moved = begin_undo(order, ending=Order.State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
+    if order.kind == Order.Kind.TRIAL:
         reshape(order, now=now, by=by)  # without the changes that were not applied
-    if order.kind == Kind.CHANGE and order.trial:
+    if order.kind == Order.Kind.CHANGE and order.trial:
+        # After the undo steps have their place: what has sent nothing goes behind them.
         plan_behind(trial, moved=moved, now=now, by=by)
-        name_built_upon(order, now=now, by=by)
-        close_removals(trial, now=now, by=by, beside=order)
+        open_dependency_incident(order, now=now, by=by)
+        complete_confirmed_removals(trial, now=now, by=by, beside=order)
+    # Nothing may have been sent; then it ends here.
     finish_undo(order, now=now, by=by)
-    if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
+    if order.kind == Order.Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
 def why_claimed(order: Order) -> TrialClaimedError | None:
     """None unless it is a trial that an activation holds."""
-    claimed = order.kind == Kind.TRIAL and open_claim(order)
+    claimed = order.kind == Order.Kind.TRIAL and open_claim(order)
     return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
 
 
@@ -106,18 +110,18 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
     The trial's own undoing comes behind, and cancels what is live or unknown. Calls that the changes had under way are
     waited for. Changes that were applied still say what the trial looked like.
     """
-    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE)
+    changes = Order.objects.filter(trial=trial, kind=Order.Kind.CHANGE)
     for change in changes.order_by("pk").select_for_update(no_key=True):
         change.trial = trial
         closed = close_never_begun(change) + close_refused(change) + _close_undoing(change)
         if change.undo_since is None:
             set_undo_mark(change, now)
-            change.in_effect = change.in_effect and change.state == State.APPLIED
+            change.in_effect = change.in_effect and change.state == Order.State.APPLIED
             change.save(update_fields=["undo_since", "in_effect"])
             why = f"trial {trial.number} withdrawn"
             add_event(change, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[])
-        if change.state != State.WITHDRAWN:
-            give_ending(change, State.WITHDRAWN, now=now, by=by)
+        if change.state != Order.State.WITHDRAWN:
+            give_ending(change, Order.State.WITHDRAWN, now=now, by=by)
         elif closed:
             close_troubles(change, now=now, by=by)
 
@@ -125,8 +129,16 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
 def _close_undoing(change: Order) -> int:
     """Closes what takes back a change's records, except a call in the air."""
     rows = change.dispatches.current().filter(undo=True, channel=Dispatch.Channel.BILLING)
-    rows = rows.filter(state__in=[Step.WAITING, Step.DUE, Step.RETRYING, Step.FAILED, Step.GIVEN_UP])
-    return rows.update(state=Step.CLOSED, next_try_at=None)
+    rows = rows.filter(
+        state__in=[
+            Dispatch.State.WAITING,
+            Dispatch.State.DUE,
+            Dispatch.State.RETRYING,
+            Dispatch.State.FAILED,
+            Dispatch.State.GIVEN_UP,
+        ]
+    )
+    return rows.update(state=Dispatch.State.CLOSED, next_try_at=None)
 
 
 def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:
@@ -146,8 +158,8 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
-    if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
+    """Returns why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
+    if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)
     return None
 

@@ -1,4 +1,4 @@
-"""What a day's calls were like: to partners by step, and BBOSS's by our answer. Counted in the database."""
+"""Figures of a day's calls: to partners by step, and BBOSS's by our answer. Counted in the database."""
 
 import datetime
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from orders.rules.steps import STEPS as STEP_KINDS
 from orders.rules.steps import Partner, Step
 
 DAY = datetime.timedelta(days=1)
-Outcome = Attempt.Outcome
-UNTIMED = (Outcome.LOST, Outcome.HANDED_BACK)  # their end is not that of a call
+UNTIMED = (Attempt.Outcome.LOST, Attempt.Outcome.HANDED_BACK)  # their end is not that of a call
 MILLISECONDS = {
     "postgresql": "EXTRACT(EPOCH FROM orders_attempt.finished_at - orders_attempt.started_at)::double precision * 1000",
     "sqlite": "(JULIANDAY(orders_attempt.finished_at) - JULIANDAY(orders_attempt.started_at)) * 86400000",
@@ -73,7 +72,7 @@ class StepCalls:
 
 def calls_by_step(day: datetime.date) -> list[StepCalls]:
     """The calls that began on this day (Asia/Shanghai), by partner and step. One query."""
-    values = [*UNTIMED, Outcome.OK, Outcome.REFUSED, Outcome.RETRY]
+    values = [*UNTIMED, Attempt.Outcome.OK, Attempt.Outcome.REFUSED, Attempt.Outcome.RETRY]
     values += [DateTimeField().get_db_prep_value(moment, connection) for moment in _moments(day)]
     with connection.cursor() as cursor:
         cursor.execute(STEPS.format(milliseconds=MILLISECONDS[connection.vendor]), values)

@@ -4,10 +4,10 @@ import datetime
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
-from orders.history.people import operator_of, user_name
+from orders.history.actors import operator_of, user_name
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.outbox.enqueue import find_schedule
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.rules.local_time import SHANGHAI
 
 MAX_APPROVALS = 50  # unless all are asked for

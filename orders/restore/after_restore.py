@@ -1,4 +1,5 @@
-"""What a restored desk lacks that nobody sends again, and what it would send after `restored` (contract 3.9, 17)."""
+"""Lost and pending calls after a restore: what nobody sends again, and what `restored` would send (contract 3.9,
+17)."""
 
 from dataclasses import dataclass, field
 
@@ -9,10 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from notifications.models import Mail
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.restore.entered_numbers import EnteredNumber, read_numbers
-from orders.rules.steps import FIXES, named
+from orders.restore.manual_trial_numbers import EnteredNumber, read_numbers
+from orders.rules.steps import FIXES, Channel, Step, named
 
-Channel, State, Step = Dispatch.Channel, Dispatch.State, Dispatch.Step
 SAMPLE = 8
 BATCH_SIZE = 500  # that are looked up at once
 DERIVED_KEYS = named(derived_key=True)
@@ -25,11 +25,11 @@ class Kind:
     steps: Q | None
 
 
-KINDS = [
+LOST_KINDS = [
     Kind(
         _("Processes in BPM that are not confirmed here"),
         _("Nothing by itself: BPM may have the process already. Each goes out only when a person resends the order."),
-        Q(step=Step.START_BPM, state__in=[*OPEN_STATES, State.WAITING]),
+        Q(step=Step.START_BPM, state__in=[*OPEN_STATES, Dispatch.State.WAITING]),
     ),
     Kind(
         _("Billing steps that were attempted before"),

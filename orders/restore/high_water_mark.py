@@ -45,7 +45,7 @@ def raise_mark(name: str, number: int, suffix: str = SUFFIX) -> None:
 
 
 def unwritable(folder: Path) -> str:
-    """Why nothing can be stored in a folder; empty if it can. Makes none: the caller may be another account."""
+    """Returns why nothing can be stored in a folder; empty if it can. Makes none: the caller may be another account."""
     folder = folder.absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():

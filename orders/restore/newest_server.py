@@ -1,4 +1,4 @@
-"""Which of several PostgreSQL servers is the one to use, where an old primary came back beside the new one.
+"""The choice between several PostgreSQL servers, where an old primary came back beside the new one.
 
 Both take connections and may take writes. The old one lacks what was committed since, or is on an older timeline of
 PostgreSQL, which begins a new one at each promotion. This machine notes the newest timeline beside the high-water mark.
@@ -18,7 +18,8 @@ STATE = """
 
 
 def is_behind(server) -> bool:
-    """Whether a new connection of psycopg leads to a server that lacks what this machine has seen of its database.
+    """Returns True if a new connection of psycopg leads to a server that lacks what this machine has seen of its
+    database.
 
     A database that was restored is behind too. Raises psycopg.Error, as a standby does: it writes no WAL.
     """

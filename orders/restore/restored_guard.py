@@ -32,7 +32,8 @@ PRESENT = Prepared(
 
 @dataclass(frozen=True)
 class RestoreState:
-    """Whether the database counts as restored, and the newest ids from before its last restore (0 without one)."""
+    """The state of a restore: whether the database counts as restored, and the newest ids from before its last restore
+    (0 without one)."""
 
     restored: bool = False
     last_order: int = 0
@@ -42,7 +43,7 @@ class RestoreState:
 
 @dataclass
 class _Last:
-    """What this process saw last, and when (monotonic time)."""
+    """The state that this process saw last, with its (monotonic) time."""
 
     restore: RestoreState = RestoreState()
     at: float = float("-inf")
@@ -76,7 +77,8 @@ def read_restore_state() -> RestoreState:
 
 
 def is_restored() -> bool:
-    """Whether nothing may be accepted or sent. It does not look again for a second, nor inside a transaction."""
+    """Returns True if nothing may be accepted or sent. It does not look again for a second, nor inside a
+    transaction."""
     fresh = time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
     if fresh and not _last.restore.restored:
         return False
@@ -148,7 +150,7 @@ def look_at_new_connection(*, connection, **kwargs) -> None:
 
 
 def _lacks_table(error: Exception) -> bool:
-    """Whether a table or column is missing, because migrations are still to come."""
+    """Returns True if a table or column is missing, because migrations are still to come."""
     state = getattr(error.__cause__, "sqlstate", None)
     return state in {"42P01", "42703"} or str(error).startswith(("no such table", "no such column"))
 

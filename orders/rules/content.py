@@ -65,7 +65,7 @@ class TrialMember:
 
 @dataclass(frozen=True)
 class MemberFault:
-    """What is wrong with a member that people entered: a code with its parameters, which are JSON values."""
+    """A fault of a member that people entered: a code with its parameters, which are JSON values."""
 
     member: str
     code: str

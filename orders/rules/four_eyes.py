@@ -1,4 +1,4 @@
-"""Which acts a second person must confirm (contract 3.11; 4, FOUR_EYES). Pure: settings are read by it as well."""
+"""Acts that a second person must confirm (contract 3.11; 4, FOUR_EYES). Pure: settings are read by it as well."""
 
 from collections.abc import Mapping
 
@@ -46,12 +46,12 @@ def read_acts(given: str) -> dict[str, int]:
 
 
 def is_asked(act: str) -> bool:
-    """Whether a second person must confirm the act. EXPORT_SECOND_PERSON means FOUR_EYES=export_personal."""
+    """Returns True if a second person must confirm the act. EXPORT_SECOND_PERSON means FOUR_EYES=export_personal."""
     return act in acts_asked()
 
 
 def rows_alone() -> int | None:
-    """How many rows of a day a person may act on in bulk without anybody else; None for any number."""
+    """Returns how many rows of a day a person may act on in bulk without anybody else; None for any number."""
     return acts_asked().get(BULK)
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Channel(TextChoices):
-    """How a step is carried out."""
+    """The way in which a step is carried out."""
 
     FILES = "files", _("Info-security files")
     USAGE = "usage", _("Trial traffic")
@@ -22,7 +22,7 @@ class Channel(TextChoices):
 
 
 class Partner(TextChoices):
-    """Who is called. A breaker, a pause and an incident are a partner's."""
+    """The partner that is called. A breaker, a pause and an incident are a partner's."""
 
     BIGDATA = "bigdata", _("Big data")
     BPM = "bpm", _("BPM")
@@ -83,7 +83,7 @@ class Step(TextChoices):
 
 
 class Phase(enum.IntEnum):
-    """Where a step is placed among the steps of its order: the first position of its kind."""
+    """The position of a step among the steps of its order: the first position of its kind."""
 
     FIX = 0  # in front, so that no other step overtakes it
     PLAN = 1
@@ -92,7 +92,7 @@ class Phase(enum.IntEnum):
 
 
 class Effect(enum.Enum):
-    """What a step does to billing records at the big-data side."""
+    """The effect of a step on billing records at the big-data side."""
 
     NONE = enum.auto()
     CREATE = enum.auto()  # gives them their start and end
@@ -106,7 +106,7 @@ class Effect(enum.Enum):
 
 
 LIVE, CANCELLED, DELETED = "live", "cancelled", "deleted"  # states of a billing record
-LEAVES = {
+RECORD_STATE_AFTER = {
     Effect.CREATE: LIVE,
     Effect.EXTEND: LIVE,
     Effect.MOVE: LIVE,
@@ -119,20 +119,21 @@ LEAVES = {
 
 @dataclass(frozen=True)
 class StepKind:
-    """What a step's name alone says about it.
+    """The properties that follow from a step's name alone.
 
     `effect`: what it does to its records. `phase`: its place, unless `build_step` is given another `position`.
-    `blocking`: later steps of its order wait for it. `in_line`: it touches the trial's records, so it waits its turn in
-    the trial's line. `derived_key`: its key can be derived again (contract 3.5); all others have random keys.
-    `keeps_key`: a step that may have acted goes out again with its key and bytes, so that the partner acts once.
-    `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach). `moot`: once its
-    order is being undone, its failure opens no incident. `kept`: if it is done, a new plan keeps it. `repeatable`:
-    `resend --force` may send it once more. `fix`: it is none of the plan, but makes the partner's books ours; a failed
-    one holds up nothing. `undone_by`: the steps of a compensation that undo it.
+    `blocking`: later steps of its order wait for it. `serialised_per_trial`: it touches the trial's records, so it
+    waits its turn in the trial's line. `derived_key`: its key can be derived again (contract 3.5); all others have
+    random keys. `keeps_key`: a step that may have acted goes out again with its key and bytes, so that the partner acts
+    once. `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach).
+    `ignore_failure_when_undoing`: once its order is being undone, its failure opens no incident. `survives_replanning`:
+    if it is done, a new plan keeps it. `repeatable`: `resend --force` may send it once more. `fix`: it is none of the
+    plan, but makes the partner's books ours; a failed one holds up nothing. `undone_by`: the steps of a compensation
+    that undo it.
 
-    Three properties follow from these. `partner`: who is called. `leaves`: the state that its records have when it is
-    done; "" for a fix, which has no records. `timed`: its T gives its records their times, and its answer alone settles
-    them. A deletion is not `timed`, since its result may have to be looked at again.
+    Three properties follow from these. `partner`: who is called. `record_state_after`: the state that its records have
+    when it is done; "" for a fix, which has no records. `sets_record_times`: its T gives its records their times, and
+    its answer alone settles them. A deletion does not, since its result may have to be looked at again.
     """
 
     name: str
@@ -141,40 +142,46 @@ class StepKind:
     phase: Phase = Phase.PLAN
     _: KW_ONLY
     blocking: bool = True
-    in_line: bool = False
+    serialised_per_trial: bool = False
     derived_key: bool = False
     keeps_key: bool = False
     compensated: bool = False
-    moot: bool = False
-    kept: bool = False
+    ignore_failure_when_undoing: bool = False
+    survives_replanning: bool = False
     repeatable: bool = True
     fix: bool = False
     undone_by: tuple[str, ...] = ()
     partner: str = ""
-    leaves: str = ""
-    timed: bool = False
+    record_state_after: str = ""
+    sets_record_times: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "partner", PARTNERS[Channel(self.channel)].value)
-        object.__setattr__(self, "leaves", "" if self.fix else LEAVES.get(self.effect, ""))
-        object.__setattr__(self, "timed", self.leaves in {LIVE, CANCELLED})
+        object.__setattr__(self, "record_state_after", "" if self.fix else RECORD_STATE_AFTER.get(self.effect, ""))
+        object.__setattr__(self, "sets_record_times", self.record_state_after in {LIVE, CANCELLED})
 
 
 STEPS: dict[str, StepKind] = {
     kind.name: kind
     for kind in (
-        StepKind(Step.CHECK_FILES, Channel.FILES, moot=True, kept=True, repeatable=False),
-        StepKind(Step.FETCH_USAGE, Channel.USAGE, Effect.ASK, blocking=False, moot=True, kept=True),
         StepKind(
-            Step.CREATE_TRIAL, Channel.BILLING, Effect.CREATE, in_line=True, derived_key=True,
+            Step.CHECK_FILES, Channel.FILES, ignore_failure_when_undoing=True, survives_replanning=True,
+            repeatable=False,
+        ),
+        StepKind(
+            Step.FETCH_USAGE, Channel.USAGE, Effect.ASK, blocking=False, ignore_failure_when_undoing=True,
+            survives_replanning=True,
+        ),
+        StepKind(
+            Step.CREATE_TRIAL, Channel.BILLING, Effect.CREATE, serialised_per_trial=True, derived_key=True,
             undone_by=(Step.CANCEL_TRIAL,),
         ),
         StepKind(
-            Step.CANCEL_TRIAL, Channel.BILLING, Effect.CANCEL, in_line=True, derived_key=True, compensated=True,
-            undone_by=(Step.RESTORE_TRIAL,),
+            Step.CANCEL_TRIAL, Channel.BILLING, Effect.CANCEL, serialised_per_trial=True, derived_key=True,
+            compensated=True, undone_by=(Step.RESTORE_TRIAL,),
         ),
         StepKind(
-            Step.EXTEND_TRIAL, Channel.BILLING, Effect.EXTEND, in_line=True, derived_key=True,
+            Step.EXTEND_TRIAL, Channel.BILLING, Effect.EXTEND, serialised_per_trial=True, derived_key=True,
             undone_by=(Step.RESTORE_TRIAL,),
         ),
         StepKind(
@@ -185,11 +192,14 @@ STEPS: dict[str, StepKind] = {
             Step.MOVE_START, Channel.BILLING, Effect.MOVE,
             undone_by=(Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING),
         ),
-        StepKind(Step.START_BPM, Channel.BPM, derived_key=True, keeps_key=True, compensated=True, moot=True),
+        StepKind(
+            Step.START_BPM, Channel.BPM, derived_key=True, keeps_key=True, compensated=True,
+            ignore_failure_when_undoing=True,
+        ),
         StepKind(Step.CANCEL_BILLING, Channel.BILLING, Effect.CANCEL, Phase.UNDO, derived_key=True),
         StepKind(Step.DELETE_BILLING, Channel.BILLING, Effect.DELETE, Phase.UNDO),
         StepKind(Step.VERIFY_DELETED, Channel.BILLING, Effect.VERIFY, Phase.UNDO, repeatable=False),
-        StepKind(Step.RESTORE_TRIAL, Channel.BILLING, Effect.RESTORE, Phase.UNDO, in_line=True),
+        StepKind(Step.RESTORE_TRIAL, Channel.BILLING, Effect.RESTORE, Phase.UNDO, serialised_per_trial=True),
         StepKind(Step.ASK_BILLING, Channel.BILLING, Effect.ASK, repeatable=False),
         StepKind(Step.FIX_CREATE, Channel.BILLING, Effect.CREATE, Phase.FIX, fix=True, repeatable=False),
         StepKind(Step.FIX_DELETE, Channel.BILLING, Effect.DELETE, Phase.FIX, fix=True, repeatable=False),

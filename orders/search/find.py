@@ -26,13 +26,14 @@ from orders.models import (
     Order,
     OrderDomain,
     OrderText,
+    SearchPiece,
     SearchProgress,
     TextProgress,
 )
 from orders.models.inbound import ACCEPTED
 from orders.rules.content import domain_key, domain_meant, unicode_form
-from orders.rules.pieces import beginning, folded, is_long_enough, lookups_of
-from orders.search.pieces import EVERY, Kind, orders_with, targets_of
+from orders.rules.search_pieces import beginning, folded, is_long_enough, lookups_of
+from orders.search.piece_index import EVERY, orders_with, targets_of
 
 CANDIDATES, PLACES = 250, 5000
 SHORTEST = 3  # letters of a term that is looked up among whole parts of domains
@@ -53,7 +54,7 @@ NOTHING = Found([])
 
 
 Visible = Callable[[list], set] | None
-"""Which of these keys a limited reader may see; None for a reader who sees all."""
+"""Those of these keys that a limited reader may see; None for a reader who sees all."""
 
 
 def _most(visible: Visible) -> int:
@@ -105,12 +106,12 @@ def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Or
 
 def _numbers_with(term: str, visible: Visible) -> tuple[list[int], bool]:
     """The ids of orders with the (folded) term in their number, and whether there may be more."""
-    if not term.isascii() or not is_long_enough(term, EVERY[Kind.NUMBER]):
+    if not term.isascii() or not is_long_enough(term, EVERY[SearchPiece.Kind.NUMBER]):
         return [], False
     most = _most(visible)
     found = _of_both(
         lambda: _first(OrderText.objects.all(), "number", term, most),
-        lambda: targets_of(Kind.NUMBER, lookups_of(term, EVERY[Kind.NUMBER]), most),
+        lambda: targets_of(SearchPiece.Kind.NUMBER, lookups_of(term, EVERY[SearchPiece.Kind.NUMBER]), most),
     )
     return _best(found, visible)
 
@@ -126,7 +127,7 @@ def _rank(text: str, term: str) -> int:
 def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
     """Customers with the term in their enterprise id, or in a name that an order gave them, with `shown_name`."""
     ids, more = [], False
-    if is_long_enough(folded(term), EVERY[Kind.CUSTOMER]):
+    if is_long_enough(folded(term), EVERY[SearchPiece.Kind.CUSTOMER]):
         own = customers.filter(which_fit(term, seen)).order_by().values_list("pk", flat=True)
         visible = None if seen is None else lambda part: set(own.filter(pk__in=part))
         ids, more = _best(_first(Customer.objects.all(), "texts", folded(term), _most(visible)), visible)
@@ -147,9 +148,9 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
     """
     term = domain_meant(term)
     short, more = folded(term), False
-    if is_short := SHORTEST <= len(short) <= EVERY[Kind.DOMAIN] and short.isascii():
+    if is_short := SHORTEST <= len(short) <= EVERY[SearchPiece.Kind.DOMAIN] and short.isascii():
         begins, more = _keys_that_begin(short, domains)
-        part = f".{short}."[: EVERY[Kind.DOMAIN] + 1]
+        part = f".{short}."[: EVERY[SearchPiece.Kind.DOMAIN] + 1]
     found_keys, others = _keys_with(part if is_short else short, domains, seen)
     keys = {*found_keys, domain_key(term)}
 
@@ -172,7 +173,7 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
 
 def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None) -> tuple[list[str], bool]:
     """The domains with the (folded) term in one of their forms, and whether there may be more."""
-    if not is_long_enough(term, EVERY[Kind.DOMAIN]):
+    if not is_long_enough(term, EVERY[SearchPiece.Kind.DOMAIN]):
         return [], False
     own = domains.order_by().values_list("key", flat=True)
     visible = None if seen is None else lambda keys: set(own.filter(key__in=keys))
@@ -180,7 +181,7 @@ def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] 
     texts = DomainText.objects.all() if term.isascii() else DomainText.objects.filter(text__contains="xn--")
 
     def of_pieces() -> QuerySet:
-        ids = targets_of(Kind.DOMAIN, lookups_of(term, EVERY[Kind.DOMAIN]), most)
+        ids = targets_of(SearchPiece.Kind.DOMAIN, lookups_of(term, EVERY[SearchPiece.Kind.DOMAIN]), most)
         return OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
 
     found = _of_both(lambda: [text.partition("\n")[0] for text in _first(texts, "text", term, most)], of_pieces)
@@ -226,10 +227,12 @@ def _rows_of(
     return [own for own in best if own], left_out
 
 
-def find_by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None) -> Found:
+def find_by_beginning(
+    kind: SearchPiece.Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None
+) -> Found:
     """Orders whose product id or BPM process, as `kind` says, begins with the term."""
     term = folded(term)
-    if not is_long_enough(term, EVERY[Kind.NUMBER]):
+    if not is_long_enough(term, EVERY[SearchPiece.Kind.NUMBER]):
         return NOTHING
     visible = _among(seen)
     most_read = _most(visible)
@@ -243,7 +246,7 @@ def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[
     visible = _among(seen)
     most_read = _most(visible)
     rows = OrderText.objects.filter(phone=folded(term)).order_by("-pk").values_list("pk", flat=True)
-    found = _of_both(lambda: rows[:most_read], lambda: orders_with(Kind.PHONE, term)[:most_read])
+    found = _of_both(lambda: rows[:most_read], lambda: orders_with(SearchPiece.Kind.PHONE, term)[:most_read])
     ids, _more = _best(found, visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most)
 
@@ -269,7 +272,7 @@ def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Fo
 
 def which_fit(term: str, seen: QuerySet[Order] | None = None) -> Q:
     """All customers with the term in their enterprise id or in a name that an order gave them."""
-    if not is_long_enough(folded(term), EVERY[Kind.CUSTOMER]):
+    if not is_long_enough(folded(term), EVERY[SearchPiece.Kind.CUSTOMER]):
         return Q(pk__in=[])
     fits = Q(texts__contains=folded(term))
     if seen is None:
@@ -301,12 +304,12 @@ def _older() -> int | None:
 
 
 def _of_both(texts: Callable[[], Iterable], pieces: Callable[[], Iterable]) -> list:
-    """What this index finds, and that of 1.11.0 until this one holds all orders."""
+    """Returns the results of this index, and of that of 1.11.0 until this one holds all orders."""
     older = _older()
     return [*(() if older is None else texts()), *(() if older == 0 else pieces())]
 
 
 def is_behind() -> bool:
-    """Whether orders from before there was an index are still to be indexed. That of 1.11.0 counts too."""
+    """Returns True if orders from before there was an index are still to be indexed. That of 1.11.0 counts too."""
     is_full = _older() == 0 or SearchProgress.objects.filter(older=0).exists()
     return not is_full and Order.objects.exists()

@@ -12,13 +12,13 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from orders.intake.customer_names import name_of
-from orders.intake.entered import ENTERED
+from orders.intake.manual_trials import ENTERED
 from orders.models import Customer, DomainText, Order, OrderDomain, OrderEvent, OrderText, TextProgress
 from orders.rules.content import unicode_form
-from orders.rules.pieces import folded
-from orders.search.pieces import add_customers
+from orders.rules.search_pieces import folded
+from orders.search.piece_index import add_customers
 
-BATCH = 100  # orders of a transaction
+ORDERS_A_TRANSACTION = 100  # orders of a transaction
 DOMAINS, MAX_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
 # Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
 ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
@@ -65,7 +65,7 @@ def _index_new(progress: TextProgress, now: datetime.datetime) -> int:
     done = _index(_not_indexed().filter(pk__gt=progress.orders).order_by("pk"))
     if not done:
         settled = Order.objects.filter(pk__gt=progress.orders, received_at__lt=now - ORDERS_SETTLED)
-        _note(progress, orders=settled.aggregate(last=Max("pk"))["last"])
+        _save_progress(progress, orders=settled.aggregate(last=Max("pk"))["last"])
     return len(done)
 
 
@@ -75,12 +75,14 @@ def _index_changed(progress: TextProgress, now: datetime.datetime) -> int:
     last = rows.aggregate(last=Max("pk"))["last"]
     if last is None:
         return 0
-    changed = list(rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id", "kind")[:BATCH])
+    changed = list(
+        rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id", "kind")[:ORDERS_A_TRANSACTION]
+    )
     left = {order for _event, order, _kind in changed}
     _leave_places({order for _event, order, kind in changed if kind == MOVED})
     while left:
         left -= {row.pk for row in _index(Order.objects.filter(pk__in=left))}
-    _note(progress, events=last if len(changed) < BATCH else changed[-1][0])
+    _save_progress(progress, events=last if len(changed) < ORDERS_A_TRANSACTION else changed[-1][0])
     return len(changed)
 
 
@@ -95,13 +97,13 @@ def _index_older(progress: TextProgress, now: datetime.datetime) -> int:
     if not progress.older:
         return 0
     done = _index(_not_indexed().filter(pk__lt=progress.older).order_by("-pk"))
-    _note(progress, older=min((row.pk for row in done), default=0))
+    _save_progress(progress, older=min((row.pk for row in done), default=0))
     return len(done)
 
 
 def _note_texts(progress: TextProgress, now: datetime.datetime) -> int:
     """The texts of customers that a version before has made."""
-    customers = list(Customer.objects.filter(texts=None).order_by("pk")[:BATCH])
+    customers = list(Customer.objects.filter(texts=None).order_by("pk")[:ORDERS_A_TRANSACTION])
     if not customers:
         return 0
     texts = {row.pk: [row.pk] for row in customers}
@@ -114,7 +116,7 @@ def _note_texts(progress: TextProgress, now: datetime.datetime) -> int:
     return len(customers)
 
 
-def _note(progress: TextProgress, **place: int | None) -> None:
+def _save_progress(progress: TextProgress, **place: int | None) -> None:
     [(name, value)] = place.items()
     if value is not None and value != getattr(progress, name):
         setattr(progress, name, value)
@@ -127,7 +129,7 @@ def _not_indexed() -> QuerySet[Order]:
 
 def _index(rows: QuerySet[Order]) -> list[Order]:
     """Indexes the first rows, at most BATCH, and returns them. The row that says so is the last one of each."""
-    orders = _first_few(list(rows.only(*READ)[:BATCH]))
+    orders = _first_few(list(rows.only(*READ)[:ORDERS_A_TRANSACTION]))
     _index_domains(orders)
     with transaction.atomic():
         _keep_customers(orders)
@@ -209,7 +211,7 @@ def _keep_customers(orders: Iterable[Order]) -> None:
 
 
 def _is_new(name: str, customer: Customer) -> bool:
-    """Whether the customer has not been called so. Texts that are not noted yet will have each name."""
+    """Returns True if the customer has not been called so. Texts that are not noted yet will have each name."""
     name = folded(name)
     return bool(name) and customer.texts is not None and f"\n{name}\n" not in f"\n{customer.texts}\n"
 
@@ -219,7 +221,7 @@ def _lines(texts: Iterable[str]) -> str:
 
 
 def _bring_up_to_date(customer: Customer, row: Order, by_hand: bool) -> bool:
-    """Whether the order changed anything. One that staff entered by hand renames nobody."""
+    """Returns True if the order changed anything. One that staff entered by hand renames nobody."""
     before = customer.name, customer.last_order_id, customer.first_seen, customer.last_seen
     if row.pk >= customer.last_order_id:
         name = customer.name if by_hand else row.enterprise_name

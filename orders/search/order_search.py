@@ -20,7 +20,7 @@ from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
-"""What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
+"""The words of the record in force about a domain or a customer. A commercial one counts before a trial's."""
 FEW = 200
 
 
@@ -45,12 +45,12 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
 
 
 def term_meant(term: str) -> str:
-    """What is looked for: of a pasted address its host."""
+    """Returns the term that is meant: of a pasted address its host."""
     return domain_meant(term) if "//" in term else term.strip()
 
 
 def _may_be_a_domain(term: str) -> bool:
-    """Whether a term may be how a domain begins. A dot tells it from a customer's name."""
+    """Returns True if a term may be how a domain begins. A dot tells it from a customer's name."""
     host = domain_meant(term)
     return "." in host and domain_key(host).isascii()
 

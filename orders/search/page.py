@@ -19,22 +19,21 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.history.actors import person_words, staff_actor
 from orders.history.owners import OWN, staff_with
-from orders.history.people import person_words, staff_actor
-from orders.incidents.doubts import mark_orders
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of, toned_chip
-from orders.lists.owners import OwnerFilter
+from orders.lists.owner_column import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import address_of_list, lists_in_order, right_to_view
 from orders.lists.scope import attributions_of, by_number, limit, seen_orders, why_blind
-from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province
+from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province, SearchPiece
 from orders.people.staff_events import note_phone_searched
 from orders.rules.content import domain_meant
-from orders.rules.pieces import folded, is_long_enough
+from orders.rules.search_pieces import folded, is_long_enough
 from orders.search import find
 from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, term_meant
-from orders.search.pieces import EVERY
-from orders.search.pieces import Kind as Piece
+from orders.search.piece_index import EVERY
 from orders.texts.refusal_hints import why_refused
 
 IN_BOX, ON_PAGE = 6, 50
@@ -59,7 +58,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be found, with which rights, and how. `search` takes term, user and the number of hits."""
+    """A kind of thing that can be found: with which rights, and how. `search` takes term, user and the number of
+    hits."""
 
     title: str | Promise
     rights: tuple[str, ...]
@@ -92,7 +92,7 @@ def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
 
 
 def _record_words(row: OrderDomain) -> str | Promise:
-    """What the domain's record says, unless the chip of the order's state says it."""
+    """Returns the words of the domain's record, unless the chip of the order's state says them."""
     said = row.record == BillingRecord.Type.TRIAL and row.order.state == Order.State.TRIALING
     return "" if said else RECORDS.get(row.record, "")
 
@@ -124,7 +124,7 @@ def _joined(*parts: str | Promise) -> str:
     return " · ".join(str(part) for part in parts if part)
 
 
-def _in_orders(search: Callable[..., find.Found], *kind: Piece) -> Callable[[str, object, int], find.Found]:
+def _in_orders(search: Callable[..., find.Found], *kind: SearchPiece.Kind) -> Callable[[str, object, int], find.Found]:
     return lambda term, user, most: search(
         *kind, term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
     )
@@ -158,7 +158,7 @@ def _people_hits(rows: Iterable) -> list[Hit]:
     ]
 
 
-KINDS = [
+FOUND_KINDS = [
     Kind(gettext_lazy("Orders"), (SEE_ORDERS,), _in_orders(find.find_orders), _order_hits),
     Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
          lambda term, user, most: find.find_customers(
@@ -169,8 +169,10 @@ KINDS = [
              term, limit(OrderDomain.objects.all(), user), most, seen_orders(user)
          ),
          _domain_hits),
-    Kind(gettext_lazy("productId"), (SEE_ORDERS,), _in_orders(find.find_by_beginning, Piece.PRODUCT), _order_hits),
-    Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,), _in_orders(find.find_by_beginning, Piece.PROCESS), _order_hits),
+    Kind(gettext_lazy("productId"), (SEE_ORDERS,),
+         _in_orders(find.find_by_beginning, SearchPiece.Kind.PRODUCT), _order_hits),
+    Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,),
+         _in_orders(find.find_by_beginning, SearchPiece.Kind.PROCESS), _order_hits),
     Kind(gettext_lazy("Orders of this transIDO"), (SEE_ORDERS,),
          lambda term, user, most: find.find_by_call(term, limit(Order.objects.all(), user, "attribution"), most),
          _order_hits),
@@ -188,7 +190,8 @@ KINDS = [
 
 
 def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
-    """What the user may see and the term finds, by kind; full-width letters are tried as ordinary ones too."""
+    """Returns the rows that the term finds and the user may see, by kind; full-width letters are tried as ordinary ones
+    too."""
     groups = _find(term, request, most)
     ordinary = unicodedata.normalize("NFKC", term)
     return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
@@ -196,7 +199,7 @@ def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
 
 def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
     groups = []
-    for kind in KINDS:
+    for kind in FOUND_KINDS:
         if request.user.has_perms(kind.rights):
             found = kind.search(term, request.user, most)
             if kind.by_people and found.rows:
@@ -211,13 +214,13 @@ def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
 
 
 def term_of(text: str) -> str:
-    """What is looked for. What is too long for a name is read as an address without its beginning."""
+    """Returns the term of the search. What is too long for a name is read as an address without its beginning."""
     term = term_meant(text)
     return domain_meant(term) if len(term) > LONGEST else term
 
 
 def why_not(term: str) -> str:
-    """Why nothing can be looked up by this text; empty if it can."""
+    """Returns why nothing can be looked up by this text; empty if it can."""
     if not term:
         return _("Type any part of a number, a customer or a domain: at least 4 characters, or 2 Chinese ones.")
     if "\0" in term or any("\ud800" <= character <= "\udfff" for character in term):
@@ -228,7 +231,7 @@ def why_not(term: str) -> str:
 
 
 def why_nothing(term: str) -> str:
-    """Why a text that was looked up found nothing: short ones are looked up only as a whole."""
+    """Returns why a text that was looked up found nothing: short ones are looked up only as a whole."""
     if is_long_enough(folded(term), max(EVERY.values())):
         return ""
     if not is_long_enough(folded(term), min(EVERY.values())):

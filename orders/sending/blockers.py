@@ -1,4 +1,4 @@
-"""What a waiting step or a held order waits for, in words for engineers (`show`, `resend`). Reads only."""
+"""The reasons why a step or a held order waits, in words for engineers (`show`, `resend`). Reads only."""
 
 from django.utils import timezone
 
@@ -6,17 +6,17 @@ from orders.intake.facts import open_claim
 from orders.models import Dispatch, Order, Pause
 from orders.outbox.proof import held_steps
 from orders.outbox.release import in_front_of
-from orders.pauses.pauses import holds_in_force, say_held, say_when
+from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import PARTNERS
 
-Held, Gate = Order.Held, Dispatch.Gate
-KINDS = {Order.Kind.TRIAL: "trial", Order.Kind.CHANGE: "trial change", Order.Kind.ACTIVATION: "activation"}
-NAMED = 5
+ORDER_KINDS = {Order.Kind.TRIAL: "trial", Order.Kind.CHANGE: "trial change", Order.Kind.ACTIVATION: "activation"}
+MAX_NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
-    """What an order waits for: a pause, other orders, the approval or its day. Empty if it waits for nothing."""
+    """Returns the reason why an order waits: a pause, other orders, the approval or its day. Empty if it waits for
+    nothing."""
     if order.held_because:
         return list(filter(None, [_hold_waits_for(order)]))
     return [*_paused(order), *_waits_in_line(order)]
@@ -27,7 +27,7 @@ def _waits_in_line(order: Order) -> list[str]:
         ahead = in_front_of(row)
         others = [_step_of(other) for other in ahead if other.order_id != order.pk]
         if others or not ahead:
-            return others[:NAMED] or list(filter(None, [_gate_waits_for(row, order)]))
+            return others[:MAX_NAMED] or list(filter(None, [_gate_waits_for(row, order)]))
     return []
 
 
@@ -54,22 +54,22 @@ def _step_of(row: Dispatch) -> str:
 
 
 def _name_of(order: Order) -> str:
-    return f"{KINDS[order.kind]} {order.number}"
+    return f"{ORDER_KINDS[order.kind]} {order.number}"
 
 
 def _gate_waits_for(row: Dispatch, order: Order) -> str:
-    if row.gate == Gate.APPROVAL and not order.decision:
+    if row.gate == Dispatch.Gate.APPROVAL and not order.decision:
         return "BPM's approval"
-    if row.gate == Gate.START and row.not_before and row.not_before > timezone.now():
+    if row.gate == Dispatch.Gate.START and row.not_before and row.not_before > timezone.now():
         return f"its day, {row.not_before.astimezone(SHANGHAI).isoformat(timespec='seconds')}"
     return ""
 
 
 def _hold_waits_for(order: Order) -> str:
-    if order.held_because == Held.TRIAL_UNKNOWN:
+    if order.held_because == Order.Held.TRIAL_UNKNOWN:
         return f"trial {order.trial_number}, which has not arrived"
-    if order.held_because == Held.TRIAL_HELD:
+    if order.held_because == Order.Held.TRIAL_HELD:
         return f"{_name_of(order.trial)} (held: {order.trial.held_because})"
-    if order.held_because in {Held.CLAIM_HELD, Held.TRIAL_BUSY} and (claim := open_claim(order.trial)):
+    if order.held_because in {Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY} and (claim := open_claim(order.trial)):
         return f"{_name_of(claim.activation)} ({claim.activation.state}), which holds {_name_of(order.trial)}"
     return ""

@@ -14,12 +14,11 @@ from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order, Pause
-from orders.outbox.effects import ACTED
-from orders.outbox.freeze import read_records
+from orders.outbox.billing_effects import ACTED
 from orders.outbox.leases import (
+    AFTER_WORKER_LOSS,
     NEVER_LOST,
     TAKEN,
-    TO_SEND_ALONE,
     USED_UP,
     fail_lost,
     first_due,
@@ -29,15 +28,15 @@ from orders.outbox.leases import (
 )
 from orders.outbox.outcome import Work
 from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
+from orders.outbox.record_selection import read_records
 from orders.restore.restored_guard import RestoreState, read_restore_state
-from orders.rules.steps import DELETIONS, Effect, Phase, channels_of, named
+from orders.rules.steps import DELETIONS, Effect, Phase, Step, channels_of, named
+from orders.sending.expired_moves import ask_starts
 from orders.sending.held_processes import hold_processes, hold_unanswered, is_held
-from orders.sending.moves_over import ask_starts
 from orders.sending.record import note_losses, record_outcomes
-from orders.start_day.moving import hold_back
+from orders.start_day.move_start import hold_back
 
 logger = logging.getLogger(__name__)
-State, Step = Dispatch.State, Dispatch.Step
 FROZEN = ["payload", "frozen_at", "records", "size", *NOTES]
 LOSSES = ["lost", "may_have_acted", "unanswered_at"]
 LOOK_UPS = named(effect=Effect.ASK)
@@ -102,8 +101,10 @@ def claim(
         hold_processes(**marks, now=now)
         ask_starts(**marks, now=now)
     hold_unanswered(now=now)
+    # In a transaction of its own: what lost its workers too often must not hold up the claim.
     lost = idle and fail_lost(LOST(now=now), record_outcomes, now=now)
     with transaction.atomic():
+        # The pause's lock comes first: a pause waits for this claim, and later claims see it.
         rows = _due(not_paused(rooms, now=now), now, restore, only, lost=lost, lost_first=lost_first)
         if any(row.step == Step.MOVE_START for row in rows):
             rows = hold_back(rows, now=now, down=down)
@@ -112,6 +113,7 @@ def claim(
         fresh, again = [], []
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
+        # T and payload are saved with the attempt, before any call: later tries send the same bytes.
         _freeze(fresh, build, now)
         died = take(rows, until=now + lease)
         lost_ids = {row.pk for row in died}
@@ -119,6 +121,7 @@ def claim(
         update_rows(fresh, [*TAKEN, *FROZEN])
         update_rows(again, TAKEN)
         update_rows(died, LOSSES)
+        # Saved before the call: without its row nobody would know that a call may have acted.
         attempts = [_attempt(row, now, worker) for row in rows]
         insert_rows(attempts)
         before = _attempted_before(again, restore)
@@ -157,7 +160,9 @@ def _due(
     if only:
         ids = [pk for partner in rooms for pk in _only_id(partner, now, only, restore.restored, may_go)]
     else:
-        ids = first_due(lambda alone: _due_ids(rooms, now, alone, restore.restored, may_go), **losses)
+        ids = first_due(
+            lambda after_worker_loss: _due_ids(rooms, now, after_worker_loss, restore.restored, may_go), **losses
+        )
     if not ids:
         return []
     rows = WITH_ORDERS(ids=ids)
@@ -166,19 +171,21 @@ def _due(
     return [row for row in rows if not is_held(row, last_order=restore.last_order, last_event=restore.last_event)]
 
 
-def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: bool, may_go: Gate) -> list[int]:
+def _due_ids(
+    rooms: dict[str, int], now: datetime.datetime, after_worker_loss: bool, looks: bool, may_go: Gate
+) -> list[int]:
     due = []
     for partner, room in rooms.items():
-        room = 1 if alone else room
+        room = 1 if after_worker_loss else room
         if room:
-            found = _longest_due(partner, room, alone, looks, may_go.left_out)(now=now)
+            found = _longest_due(partner, room, after_worker_loss, looks, may_go.left_out)(now=now)
             for kind in may_go.single:
                 if PARTNER_OF[kind] == partner and not (
-                    alone and _longest_due(partner, 1, False, looks, only=kind)(now=now)
+                    after_worker_loss and _longest_due(partner, 1, False, looks, only=kind)(now=now)
                 ):
-                    found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
+                    found += _longest_due(partner, 1, after_worker_loss, looks, only=kind)(now=now)
             due += sorted(found)[:room]
-    return within_bounds([(pk, size) for _, pk, size in sorted(due)])[: 1 if alone else None]
+    return within_bounds([(pk, size) for _, pk, size in sorted(due)])[: 1 if after_worker_loss else None]
 
 
 def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_go: Gate) -> list[int]:
@@ -190,12 +197,17 @@ def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_g
 
 @functools.cache
 def _longest_due(
-    partner: str, room: int, alone: bool, looks: bool, left_out: frozenset[str] = frozenset(), only: str = ""
+    partner: str,
+    room: int,
+    after_worker_loss: bool,
+    looks: bool,
+    left_out: frozenset[str] = frozenset(),
+    only: str = "",
 ) -> Prepared:
     """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing.
 
     `left_out`: kinds that wait for a proof; `only`: nothing but this kind."""
-    kind = (TO_SEND_ALONE if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+    kind = (AFTER_WORKER_LOSS if after_worker_loss else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     for name in sorted(left_out):
         kind &= ~of_kind(name)
     kind &= of_kind(only) if only else Q()
@@ -259,7 +271,7 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
 def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
     """The next moment, later than `after` and up to `until`, when something can be claimed or a start day begins."""
     tries = Dispatch.objects.open().filter(next_try_at__gt=after, next_try_at__lte=until)
-    starts = Dispatch.objects.filter(state=State.WAITING, not_before__gt=after, not_before__lte=until)
+    starts = Dispatch.objects.filter(state=Dispatch.State.WAITING, not_before__gt=after, not_before__lte=until)
     times = [
         tries.order_by("next_try_at").values_list("next_try_at", flat=True).first(),
         starts.order_by("not_before").values_list("not_before", flat=True).first(),

@@ -19,8 +19,7 @@ from orders.outbox.proof import is_never_repeated
 from orders.sending.outcome_effects import carry_out
 from orders.sending.record import note_losses
 
-State, Result = Dispatch.State, Attempt.Outcome
-DUE = Q(state__in=[State.DUE, State.RETRYING])
+DUE = Q(state__in=[Dispatch.State.DUE, Dispatch.State.RETRYING])
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
 NOT_REPEATED = "BPM may have its process, and knows no repeats"
 WRITTEN = [
@@ -37,7 +36,7 @@ WRITTEN = [
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
-    """Whether a step must wait for a person: it is from before the restore and was not resent since."""
+    """Returns True if a step must wait for a person: it is from before the restore and was not resent since."""
     return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and (row.resent_event or 0) <= last_event
 
 
@@ -49,14 +48,14 @@ def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, 
     """
     if not last_order:
         return 0
-    rows = _about_to_go(DUE | Q(state=State.SENDING, next_try_at__lte=now)).filter(order_id__lte=last_order)
+    rows = _about_to_go(DUE | Q(state=Dispatch.State.SENDING, next_try_at__lte=now)).filter(order_id__lte=last_order)
     return _stop(
         rows, lambda row: is_held(row, last_order=last_order, last_event=last_event), RESTORED, MESSAGE, now, by
     )
 
 
 def hold_unanswered(*, now: datetime.datetime, by: str = "worker") -> int:
-    """The same for steps that may have acted and are due again, if BPM knows no repeats."""
+    """Holds BPM steps that may have acted and are due again, if BPM knows no repeats."""
     if not is_never_repeated(Dispatch.Step.START_BPM):
         return 0
     rows = _about_to_go(DUE).filter(may_have_acted=True, repeat=False)
@@ -76,14 +75,14 @@ def _stop(
         return 0
     with transaction.atomic():
         rows = [row for row in lock_steps(ids, going) if is_meant(row)]
-        note_losses([row for row in rows if row.state == State.SENDING], now)
+        note_losses([row for row in rows if row.state == Dispatch.State.SENDING], now)
         for row in rows:
-            row.state, row.lease_token, row.next_try_at = State.FAILED, None, None
+            row.state, row.lease_token, row.next_try_at = Dispatch.State.FAILED, None, None
             row.error_code, row.error, row.definite, row.lost = code, message, False, 0
             row.error_params = {}
             add_event(row.order, "step_failed", by=by, now=now, step=row.step, code=code, message=message)
         update_rows(rows, WRITTEN)
-        ended: dict = {"attempt_id": 0, "result": Result.LOST, "code": code, "message": message}
+        ended: dict = {"attempt_id": 0, "result": Attempt.Outcome.LOST, "code": code, "message": message}
         outcomes = {row.pk: Outcome(dispatch_id=row.pk, token=row.key, channel=row.channel, **ended) for row in rows}
         carry_out(rows, outcomes, now=now, by=by)
     return len(rows)
@@ -92,6 +91,6 @@ def _stop(
 def let_go(order: Order, *, event: int) -> None:
     """Lets the BPM step of a (locked) order be sent. `event` is the id of the event of a person's resend."""
     rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
-    for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only(*NOTES):
+    for row in rows.exclude(state__in=[Dispatch.State.DONE, Dispatch.State.UNDONE, Dispatch.State.CLOSED]).only(*NOTES):
         row.resent_event = event
         row.save(update_fields=NOTES)

@@ -24,8 +24,8 @@ from notifications.sending import NOT_WANTED, MailError, send
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.db.expressions import OneOf
 from orders.history.order_writes import add_event, add_events, event
+from orders.incidents.incident_codes import PARTNERS_OWN
 from orders.incidents.incidents import (
-    PARTNERS_OWN,
     close_parts,
     end_incidents,
     lock_incidents,
@@ -36,9 +36,9 @@ from orders.incidents.incidents import (
 from orders.mails.mails import TO_CONTACTS
 from orders.models import AffectedOrder, Attempt, Incident, OrderDomain, OrderEvent
 from orders.outbox.leases import (
+    AFTER_WORKER_LOSS,
     NEVER_LOST,
     TAKEN,
-    TO_SEND_ALONE,
     fail_lost,
     first_due,
     hand_back,
@@ -54,10 +54,9 @@ from orders.rules.steps import Channel, Partner, Step
 from orders.sending.claim import not_paused
 
 logger = logging.getLogger(__name__)
-State, Result = Mail.State, Attempt.Outcome
 MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
 ABOUT_ORDERS = frozenset(Step.values)  # kinds; others are to staff
-EVENTS = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
+EVENTS = {Mail.State.DONE: "step_done", Mail.State.FAILED: "step_failed", Mail.State.RETRYING: "step_retrying"}
 CLAIMED = [*TAKEN, "lost", "fate", "frozen_at"]
 WRITTEN = ["subject", "body", "recipients", "chosen"]
 RECORDED = [*TAKEN, "lost", "fate", "tries_left", "definite", "sent_at"]
@@ -80,8 +79,12 @@ SENT = Prepared(
 
 
 @functools.cache
-def _claimable(room: int, alone: bool) -> Prepared:
-    due = Mail.objects.due(NOW).filter(TO_SEND_ALONE if alone else NEVER_LOST).order_by("next_try_at", "pk")
+def _claimable(room: int, after_worker_loss: bool) -> Prepared:
+    due = (
+        Mail.objects.due(NOW)
+        .filter(AFTER_WORKER_LOSS if after_worker_loss else NEVER_LOST)
+        .order_by("next_try_at", "pk")
+    )
     return Prepared(lambda: due.select_for_update(skip_locked=True).values_list("pk")[:room])
 
 
@@ -131,7 +134,9 @@ def _claim_due(
         if not not_paused({Partner.MAIL: room}, now=now):
             return [], False
         ids = first_due(
-            lambda alone: _claimable(1 if alone else room, alone)(now=now), lost=lost, lost_first=lost_first
+            lambda after_worker_loss: _claimable(1 if after_worker_loss else room, after_worker_loss)(now=now),
+            lost=lost,
+            lost_first=lost_first,
         )
         if not ids:
             return [], False
@@ -145,13 +150,13 @@ def _claim_due(
                 payload = _payload(row)
                 if payload and (payload.get("off") or not payload["to"]):
                     send(payload)  # which is no call, and an error unless it is off
-                    over.append(Outcome.of(work(""), Result.OK))
+                    over.append(Outcome.of(work(""), Attempt.Outcome.OK))
                     continue
             except MailError as error:
                 if error.code == NOT_WANTED:
                     unwanted.append(row.pk)
                 else:
-                    over.append(Outcome.of(work(""), Result.REFUSED, **_said(error)))
+                    over.append(Outcome.of(work(""), Attempt.Outcome.REFUSED, **_error_params(error)))
             else:
                 works.append(work(json.dumps(payload, ensure_ascii=False) if payload else ""))
         update_rows(rows, [*CLAIMED, *WRITTEN])
@@ -171,7 +176,7 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
 
 
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
-    """These without what would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
+    """Leaves out mails that would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
 
     A beginning that has not gone out is closed: its end is one mail that says both. One in the air is waited for.
     """
@@ -179,10 +184,14 @@ def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
     if not ends:
         return rows
     before = Mail.objects.filter(pk__in=[pk for row in ends for pk in row.about["behind"]])
-    unsent = before.filter(state__in=[State.DUE, State.RETRYING]).select_for_update(skip_locked=True, no_key=True)
+    unsent = before.filter(state__in=[Mail.State.DUE, Mail.State.RETRYING]).select_for_update(
+        skip_locked=True, no_key=True
+    )
     began = dict(unsent.values_list("pk", "written_at"))
-    Mail.objects.filter(pk__in=began).update(state=State.CLOSED, next_try_at=None)
-    busy = set(before.exclude(state__in=[State.DONE, State.FAILED, State.CLOSED]).values_list("pk", flat=True))
+    Mail.objects.filter(pk__in=began).update(state=Mail.State.CLOSED, next_try_at=None)
+    busy = set(
+        before.exclude(state__in=[Mail.State.DONE, Mail.State.FAILED, Mail.State.CLOSED]).values_list("pk", flat=True)
+    )
     late = []
     for row in ends:
         if busy.intersection(row.about["behind"]):
@@ -212,7 +221,7 @@ def _write(rows: Iterable[Mail], write: Writer) -> None:
 
 
 def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer) -> None:
-    """All in one savepoint, and only where that fails each in one of its own: no mail may stop the others."""
+    """Writes all texts in one savepoint, and only if that fails each in one of its own: no mail may stop the others."""
 
     def write_all(some: list[Mail]) -> None:
         with transaction.atomic():  # what it reads may fail
@@ -232,21 +241,22 @@ def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer)
 
 
 def _staff(mails: Iterable[str]) -> set[str]:
-    """Those of these addresses that belong to the default contact or to an account that may log in."""
+    """Returns those of these addresses that belong to the default contact or to an account that may log in."""
     people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
     known = set(people.filter(mail__in={mail.lower() for mail in mails}).values_list("mail", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
 
 
 def _contacts(mails: Iterable[str]) -> set[str]:
-    """Those of these addresses that belong to the default contact or to an active contact."""
+    """Returns those of these addresses that belong to the default contact or to an active contact."""
     people = Contact.objects.filter(active=True).annotate(lower=Lower("mail"))
     known = set(people.filter(lower__in={mail.lower() for mail in mails}).values_list("lower", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
 
 
 def _payload(row: Mail) -> dict:
-    """What is sent; empty if it could not be written. `from` stays that of the first attempt. Raises MailError."""
+    """Returns the payload of a mail; empty if it could not be written. `from` stays that of the first attempt. Raises
+    MailError."""
     if not row.body:
         return {}
     try:
@@ -260,7 +270,7 @@ def _payload(row: Mail) -> dict:
     return payload
 
 
-def _said(error: MailError) -> dict:
+def _error_params(error: MailError) -> dict:
     return {"code": error.code, "message": str(error), "params": error.params}
 
 
@@ -304,18 +314,18 @@ def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str
 
 def _settle(row: Mail, outcome: Outcome, now: datetime.datetime) -> None:
     row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
-    row.lease_token, row.definite = None, outcome.result == Result.REFUSED
-    if outcome.result == Result.HANDED_BACK:
+    row.lease_token, row.definite = None, outcome.result == Attempt.Outcome.REFUSED
+    if outcome.result == Attempt.Outcome.HANDED_BACK:
         hand_back(row, now)
         return
     row.lost = 0
     if payload := outcome.data.get("payload"):
         sent = json.loads(payload)
         row.fate = {name: sent[name] for name in ("from", "got", "refused")}
-    if outcome.result == Result.OK:
-        row.state, row.sent_at, row.next_try_at = State.DONE, now, None
-    elif outcome.result != Result.RETRY or not try_again(row, outcome, now):
-        row.state, row.next_try_at = State.FAILED, None
+    if outcome.result == Attempt.Outcome.OK:
+        row.state, row.sent_at, row.next_try_at = Mail.State.DONE, now, None
+    elif outcome.result != Attempt.Outcome.RETRY or not try_again(row, outcome, now):
+        row.state, row.next_try_at = Mail.State.FAILED, None
 
 
 def _event(row: Mail, now: datetime.datetime, by: str) -> OrderEvent:
@@ -327,8 +337,8 @@ def _event(row: Mail, now: datetime.datetime, by: str) -> OrderEvent:
 def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> None:
     """Opens an incident for each mail that was given up, and ends what a mail that went out had opened, unless another
     of its order and kind was given up too. Nobody is mailed about it."""
-    failed = [row for row in rows if row.state == State.FAILED]
-    done = [row for row in rows if row.state == State.DONE]
+    failed = [row for row in rows if row.state == Mail.State.FAILED]
+    done = [row for row in rows if row.state == Mail.State.DONE]
     troubles = _troubles_of_mails().filter(order__in=[row.order_id for row in done if row.order_id])
     troubled = set(troubles.values_list("order_id", "incident__step")) if done else set()
     if troubled:
@@ -368,7 +378,7 @@ def _open_incident(row: Mail, now: datetime.datetime) -> None:
 
 
 def _step(row: Mail) -> str:
-    """What incidents name: a kind of mail about orders; nothing for one to staff."""
+    """Returns the name of the mail's step for incidents: a kind of mail about orders; nothing for one to staff."""
     return row.kind if row.kind in ABOUT_ORDERS else ""
 
 

@@ -1,4 +1,4 @@
-"""What the recorded outcome of a step causes, as one table (contract 3.3, 3.5, 3.9).
+"""The effects of a step's recorded outcome, as one table (contract 3.3, 3.5, 3.9).
 
 `EFFECTS` has a rule for each effect, in the order in which they happen. docs/mechanisms/outbox.md shows that order.
 """
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from orders.attachments.files import end_files_hold, hold_for_files
 from orders.books.differences import note_fixed
-from orders.books.meant import note_not_meant
+from orders.books.expected_records import note_not_meant
 from orders.bpm.approvals import apply_early_decisions
 from orders.db.compiled_sql import Prepared, ask_together
 from orders.db.expressions import OneOf
@@ -23,13 +23,14 @@ from orders.incidents.incidents import end_settled, lock_incidents
 from orders.mails.mails import ACCEPTED, tell_accepted
 from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
-from orders.outbox.effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
+from orders.outbox.billing_effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
 from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.outbox.release import release
-from orders.replanning.giving_up import answer_given_up, close_removals, settle_given_up_orders
-from orders.replanning.looks import answer_look, look_after
-from orders.rules.steps import FIXES, STEPS, Channel, Effect, named
+from orders.replanning.giving_up import answer_given_up, complete_confirmed_removals, settle_given_up_orders
+from orders.replanning.verification import answer_look, schedule_verification
+from orders.rules.steps import FIXES, STEPS, Channel, Effect, Step, named
+from orders.sending.record_updates import write_moved, write_processes, write_records
 from orders.sending.step_incidents import (
     close_explained,
     compensate,
@@ -37,21 +38,24 @@ from orders.sending.step_incidents import (
     note_acted_before,
     note_failure,
 )
-from orders.sending.step_records import write_moved, write_processes, write_records
-from orders.sending.usage import write_usage
-from orders.start_day.move_answers import answer_move, answer_start, follow_move
-from orders.trials.shape import convert_trials
+from orders.sending.trial_traffic import write_usage
+from orders.start_day.move_outcomes import answer_move, answer_start, follow_move
+from orders.trials.shape_writes import convert_trials
 from orders.undoing.finish import finish_undo, note_undone
 
-State, Step, Result = Dispatch.State, Dispatch.Step, Attempt.Outcome
-ANY, DONE, FAILED, OVER = frozenset(State.values), {State.DONE}, {State.FAILED}, {State.DONE, State.CLOSED}
+ANY, DONE, FAILED, OVER = (
+    frozenset(Dispatch.State.values),
+    {Dispatch.State.DONE},
+    {Dispatch.State.FAILED},
+    {Dispatch.State.DONE, Dispatch.State.CLOSED},
+)
 ALL, COMPENSATED = frozenset(STEPS), named(compensated=True)
 BILLING = {name for name in ALL if STEPS[name].channel == Channel.BILLING}
 CHANGING = {name for name in BILLING if STEPS[name].effect not in {Effect.NONE, Effect.ASK, Effect.VERIFY}}
 GIVEN_UP = Prepared(
     lambda: (
         Dispatch.objects.current()
-        .filter(OneOf("order_id", "orders"), state=State.GIVEN_UP, undo=False)
+        .filter(OneOf("order_id", "orders"), state=Dispatch.State.GIVEN_UP, undo=False)
         .order_by()
         .values_list("order_id")
     )
@@ -99,7 +103,7 @@ class Rule(NamedTuple):
     states: Collection[str]
     steps: Collection[str]
     act: Callable[[list[Dispatch], Recorded], object]
-    results: Collection[str] = frozenset(Result.values)
+    results: Collection[str] = frozenset(Attempt.Outcome.values)
     repeat: Collection[bool] = (True, False)
     undo: Collection[bool] = (True, False)
     whole: Collection[bool] = (True, False)
@@ -115,17 +119,17 @@ def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
 
     Locks all incidents that are opened or closed for these steps at once: with one lock after the other, two batches
     could wait for each other."""
-    done = [row for row in rows if row.state == State.DONE]
-    lanes = {row.lane for row in done if row.lane}
-    over = {row.order_id for row in rows if row.state in OVER} | lanes
+    done = [row for row in rows if row.state == Dispatch.State.DONE]
+    serial_trial_ids = {row.lane for row in done if row.lane}
+    over = {row.order_id for row in rows if row.state in OVER} | serial_trial_ids
     found, late = [], []
     if done:
-        orders = {row.order_id for row in done} | lanes
-        late_calls = ask_for_late_calls(orders=orders, lanes=lanes, now=batch.now)
+        orders = {row.order_id for row in done} | serial_trial_ids
+        late_calls = ask_for_late_calls(orders=orders, serial_trial_ids=serial_trial_ids, now=batch.now)
         found, late = ask_together((TROUBLES, {"orders": over}), late_calls)
     elif over:
         found = TROUBLES(orders=over)
-    failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
+    failed = [row for row in rows if row.state == Dispatch.State.FAILED or row.channel == Channel.FILES]
     moves = [
         row for row in rows if row.step == Step.MOVE_START or row.step == Step.ASK_BILLING and row.question in OF_START
     ]
@@ -142,20 +146,20 @@ def _take_answers(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
-    """Ends what the books of a trial show to be over, after a step on its records, and names what is still not as meant
-    after one that takes something back."""
+    """Ends given-up removals that a trial's books show to be over, after a step on its records, and names what is still
+    not as meant after a step that takes something back."""
     named = {order for order, _ in batch.troubled}
     for row in rows:
         trial = row.order.trial or row.order
         if row.lane is None:  # commercial records: a fix alone shows of another step's that they are gone
             if STEPS[row.step].fix and row.order_id in named:
-                batch.replanned |= close_removals(row.order, **batch.said)
+                batch.replanned |= complete_confirmed_removals(row.order, **batch.said)
             continue
-        if row.state == State.DONE and row.rest:
+        if row.state == Dispatch.State.DONE and row.rest:
             continue  # its next part is under way
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
-            batch.replanned |= close_removals(trial, **batch.said)
+            batch.replanned |= complete_confirmed_removals(trial, **batch.said)
             note_not_meant(trial, opens=moves, **batch.said)
 
 
@@ -173,8 +177,8 @@ def _read_orders_again(_rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _release(rows: list[Dispatch], batch: Recorded) -> None:
-    lanes = {row.lane for row in rows if row.lane}
-    batch.released = release(now=batch.now, order_ids={row.order_id for row in rows}, lanes=lanes)
+    serial_trial_ids = {row.lane for row in rows if row.lane}
+    batch.released = release(now=batch.now, order_ids={row.order_id for row in rows}, serial_trial_ids=serial_trial_ids)
 
 
 def _end_settled(rows: list[Dispatch], batch: Recorded) -> None:
@@ -198,7 +202,7 @@ EFFECTS = (
         ANY,
         ALL,
         _each(lambda row, batch: hold_for_files(row, batch.outcomes[row.pk], **batch.said)),
-        results={Result.HELD},
+        results={Attempt.Outcome.HELD},
     ),
     Rule(7, ANY, {Step.MOVE_START}, _each(lambda row, batch: follow_move(row, **batch.said)), repeat={False}),
     Rule(7, FAILED, ALL - {Step.MOVE_START}, _each(lambda row, batch: note_failure(row, **batch.said))),
@@ -211,7 +215,9 @@ EFFECTS = (
     Rule(10, ANY, {Step.CHECK_FILES}, lambda rows, batch: refresh_states([row.order for row in rows], **batch.said)),
     # What a step causes by being done: differences, events, mails, BPM's decisions that came before its answer.
     Rule(11, DONE, FIXES, lambda rows, batch: note_fixed(rows, **batch.said), whole={True}),
-    Rule(12, DONE, ALL, lambda rows, batch: note_acted_before(rows, **batch.said), results={Result.ACTED_BEFORE}),
+    Rule(
+        12, DONE, ALL, lambda rows, batch: note_acted_before(rows, **batch.said), results={Attempt.Outcome.ACTED_BEFORE}
+    ),
     Rule(13, DONE, {Step.CANCEL_TRIAL}, lambda rows, batch: close_explained(rows, **batch.said)),
     Rule(14, DONE, ACCEPTED, lambda rows, batch: tell_accepted(rows, now=batch.now), whole={True}),
     Rule(
@@ -239,7 +245,7 @@ EFFECTS = (
         19,
         DONE,
         CHANGING - {Step.DELETE_BILLING},
-        lambda rows, batch: look_after(rows, batch.late, now=batch.now),
+        lambda rows, batch: schedule_verification(rows, batch.late, now=batch.now),
     ),
     Rule(20, OVER | FAILED, BILLING - {Step.ASK_BILLING}, _settle_books, repeat={False}),
     Rule(21, DONE, BILLING - {Step.ASK_BILLING}, _settle_given_up, undo={False}),

@@ -13,7 +13,7 @@ from orders.db.compiled_sql import update_rows
 from orders.history.order_writes import LOCKED_STEPS, add_event, add_events, event, lock_steps
 from orders.models import OF_START, Attempt, Dispatch, Order, OrderEvent
 from orders.outbox.leases import hand_back, still_held
-from orders.outbox.moves import is_move
+from orders.outbox.open_moves import is_move
 from orders.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
 from orders.outbox.proof import (
     asks_proof,
@@ -28,14 +28,13 @@ from orders.outbox.proof import (
     say_doubt,
 )
 from orders.outbox.retry_schedule import next_try, try_again
-from orders.rules.steps import STEPS, Phase
+from orders.rules.steps import STEPS, Channel, Phase, Step
 from orders.sending.outcome_effects import carry_out
-from orders.sending.step_records import fitting, settle_by_books
-from orders.start_day.move_answers import settle_move
-from orders.start_day.moving import is_over
+from orders.sending.record_updates import already_applied_correctly, settle_by_books
+from orders.start_day.move_outcomes import settle_move
+from orders.start_day.move_start import is_over
 from orders.texts.error_messages import say_why_in_english
 
-State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
     "may_have_acted", "error_params", "unanswered_at",
@@ -47,11 +46,12 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = {row.pk: row for row in lock_steps(outcomes.keys())}
+        # Under the lock: another worker may have taken a row over when its lease ran out.
         ours = still_held(rows, outcomes)
         ended = [Attempt(id=outcomes[pk].attempt_id, **_ending(outcomes[pk], outcomes[pk].result, now)) for pk in ours]
         update_rows(ended, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
         for pk, outcome in outcomes.items():
-            if pk not in ours and outcome.result != Result.LOST:  # a lost one has been settled meanwhile
+            if pk not in ours and outcome.result != Attempt.Outcome.LOST:  # a lost one has been settled meanwhile
                 _note_late(outcome, rows.get(pk), now, by)
         return _apply(ours, outcomes, now, by) if ours else 0
 
@@ -64,10 +64,10 @@ def record_read_again(row: Dispatch, outcome: Outcome, *, now: datetime.datetime
 
 
 def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
-    unclear = result == Result.RETRY and outcome.not_understood
+    unclear = result == Attempt.Outcome.RETRY and outcome.not_understood
     return {
         "finished_at": now,
-        "outcome": Result.NOT_UNDERSTOOD if unclear else result,
+        "outcome": Attempt.Outcome.NOT_UNDERSTOOD if unclear else result,
         "http_status": outcome.http_status,
         "answer": outcome.answer,
         "error_code": outcome.code[:32],
@@ -77,7 +77,9 @@ def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
 
 def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, by: str) -> None:
     """Keeps an answer that came too late. It plans nothing. An attempt that was closed as lost stays closed."""
-    Attempt.objects.filter(pk=outcome.attempt_id, outcome=Result.OPEN).update(**_ending(outcome, Result.LATE, now))
+    Attempt.objects.filter(pk=outcome.attempt_id, outcome=Attempt.Outcome.OPEN).update(
+        **_ending(outcome, Attempt.Outcome.LATE, now)
+    )
     if row is None:
         return
     add_event(row.order, "late_answer", by=by, now=now, step=row.step, result=outcome.result, code=outcome.code)
@@ -87,17 +89,20 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
-    events, fit = [], fitting(rows.values(), outcomes)
+    events, fit = [], already_applied_correctly(rows.values(), outcomes)
+    # The runs of refusals: the fourth in the sequence of locks (`lock_steps`).
     lock_refused(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
         keep_answer(row, outcomes[pk], now)
-        if row.state == State.FAILED and _is_looked_up(row, outcomes[pk]):
+        if row.state == Dispatch.State.FAILED and _is_looked_up(row, outcomes[pk]):
             settle_by_books(row, outcomes[pk], now=now)
-        if outcomes[pk].result != Result.HANDED_BACK:  # a step that was handed back was not called, so nothing is known
+        # a step that was handed back was not called, so nothing is known
+        if outcomes[pk].result != Attempt.Outcome.HANDED_BACK:
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
     note_proofs(rows.values(), outcomes, now=now, by=by)
+    # Before the effects, whose rules read these states.
     update_rows(rows.values(), [*ROW, "lost"])
     add_events(events)
     return carry_out(rows.values(), outcomes, now=now, by=by)
@@ -108,18 +113,22 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
     row.lease_token = None
     if outcome.code != UNCHECKED or row.order.held_because != Order.Held.FILES:  # what was found before stands
         row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
-    row.may_have_acted |= outcome.unknown or outcome.result in {Result.OK, Result.ACTED_BEFORE}
+    row.may_have_acted |= outcome.unknown or outcome.result in {Attempt.Outcome.OK, Attempt.Outcome.ACTED_BEFORE}
     row.unanswered_at = now if outcome.unknown else row.unanswered_at
-    if outcome.result == Result.OK or fits:
-        row.state, row.done_at, row.next_try_at, row.definite = State.DONE, now, None, True
-    elif outcome.result == Result.HANDED_BACK:
+    if outcome.result == Attempt.Outcome.OK or fits:
+        row.state, row.done_at, row.next_try_at, row.definite = Dispatch.State.DONE, now, None, True
+    elif outcome.result == Attempt.Outcome.HANDED_BACK:
         hand_back(row, now)
-    elif outcome.result == Result.HELD:
-        row.state, row.next_try_at = State.RETRYING, next_try("wrong_files", now)
-    elif outcome.result == Result.RETRY and not _ends_at_once(row, outcome) and _is_tried_again(row, outcome, now):
+    elif outcome.result == Attempt.Outcome.HELD:
+        row.state, row.next_try_at = Dispatch.State.RETRYING, next_try("wrong_files", now)
+    elif (
+        outcome.result == Attempt.Outcome.RETRY
+        and not _ends_at_once(row, outcome)
+        and _is_tried_again(row, outcome, now)
+    ):
         pass  # it has got its next try
     else:
-        row.state, row.next_try_at = State.FAILED, None
+        row.state, row.next_try_at = Dispatch.State.FAILED, None
         if doubt := _doubt_of(row, outcome):
             row.error_code = doubt
             row.may_have_acted = True
@@ -127,26 +136,31 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
                 row.error, row.error_params = say_why_in_english(said), said
             if doubt != LOOK_UP and outcome.read in {"refused", NOT_UNDERSTOOD} and _is_unproven(row):
                 hold(row, kind_of(row), doubt, outcome.logged, now=now)
-        row.definite = outcome.result == Result.REFUSED and not doubt
+        row.definite = outcome.result == Attempt.Outcome.REFUSED and not doubt
         # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
         if is_move(row):
             settle_move(row)
     if (row.order.undo_since and not _still_wanted(row)) or (row.undo and _is_taken_over(row)):
-        row.state, row.next_try_at = State.CLOSED, None
+        row.state, row.next_try_at = Dispatch.State.CLOSED, None
 
 
 def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
-    """Why nobody may undo anything for a step that gives up: the code of its doubt; empty if there is none (7.2)."""
-    if outcome.result == Result.LOST:
+    """Returns the code that keeps everybody from undoing anything for a step that gives up: the code of its doubt;
+    empty if there is none (7.2)."""
+    if outcome.result == Attempt.Outcome.LOST:
         return UNANSWERED if is_never_repeated(row.step) else ""
     if _must_look(outcome) and row.step != Step.MOVE_START:  # which plans a question of its own (3.9, 18)
         return LOOK_UP
-    if row.repeat or row.step == Step.MOVE_START or outcome.result not in {Result.RETRY, Result.REFUSED}:
+    if (
+        row.repeat
+        or row.step == Step.MOVE_START
+        or outcome.result not in {Attempt.Outcome.RETRY, Attempt.Outcome.REFUSED}
+    ):
         return ""
     if "held" in outcome.data and not row.sent_again:
         return ""  # the partner's books decide
-    if outcome.not_understood or row.tries.filter(outcome=Result.NOT_UNDERSTOOD).exists():
+    if outcome.not_understood or row.tries.filter(outcome=Attempt.Outcome.NOT_UNDERSTOOD).exists():
         return NOT_UNDERSTOOD
     if row.step == Step.START_BPM and row.unanswered_at:
         return UNANSWERED
@@ -157,19 +171,19 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
 
 
 def _is_unproven(row: Dispatch) -> bool:
-    """Whether no success has shown yet how the partner answers such a step."""
+    """Returns True if no success has shown yet how the partner answers such a step."""
     return asks_proof() and bool(kind := kind_of(row)) and not is_proven(kind)
 
 
 def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
-    """Whether what failed for now is not tried again: the desk must learn first how this call is answered, or BPM
-    might start a second process."""
+    """Returns True if what failed for now is not tried again: the desk must learn first how this call is answered, or
+    BPM might start a second process."""
     doubt = (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
     return doubt or _must_look(outcome)
 
 
 def _must_look(outcome: Outcome) -> bool:
-    """Whether only a person can learn what the partner holds (contract 7.2)."""
+    """Returns True if only a person can learn what the partner holds (contract 7.2)."""
     return outcome.code == LOOK_UP or bool(outcome.data.get(LOOK_UP))
 
 
@@ -179,37 +193,46 @@ def _is_tried_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> 
 
 
 def _is_taken_over(row: Dispatch) -> bool:
-    """Whether a withdrawal of the trial has taken over what a change's step takes back (contract 3.9, Resend)."""
+    """Returns True if a withdrawal of the trial has taken over what a change's step takes back (contract 3.9,
+    Resend)."""
     trial = row.order.trial
     over = row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
-    return over and row.state in {State.FAILED, State.RETRYING, State.DUE}
+    return over and row.state in {Dispatch.State.FAILED, Dispatch.State.RETRYING, Dispatch.State.DUE}
 
 
 def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
-    """Whether a failed cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
-    refused = outcome.result == Result.REFUSED and "held" in outcome.data
+    """Returns True if a failed cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
+    refused = outcome.result == Attempt.Outcome.REFUSED and "held" in outcome.data
     goes_on = row.undo or row.order.undo_since is None
     return refused and goes_on and not row.repeat
 
 
 def _still_wanted(row: Dispatch) -> bool:
-    """Whether a step still goes on although its order has an undo mark.
+    """Returns True if a step still goes on although its order has an undo mark.
 
     Undo steps do, questions for traffic, and billing calls of unknown outcome. Any other call that was in the air is
     closed, even if it failed. No incident is opened for it, so it must not be shown as failed.
     """
-    if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
+    if row.state == Dispatch.State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
     if row.question in OF_START:
         return False
-    if row.state == State.FAILED:
-        return not STEPS[row.step].moot
+    if row.state == Dispatch.State.FAILED:
+        return not STEPS[row.step].ignore_failure_when_undoing
     return row.channel == Channel.BILLING and row.may_have_acted
 
 
 def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str) -> list[OrderEvent]:
-    kinds = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
-    if outcome.result in {Result.HANDED_BACK, Result.HELD} or outcome.code == UNCHECKED or row.state not in kinds:
+    kinds = {
+        Dispatch.State.DONE: "step_done",
+        Dispatch.State.FAILED: "step_failed",
+        Dispatch.State.RETRYING: "step_retrying",
+    }
+    if (
+        outcome.result in {Attempt.Outcome.HANDED_BACK, Attempt.Outcome.HELD}
+        or outcome.code == UNCHECKED
+        or row.state not in kinds
+    ):
         return []
     about = {"step": row.step, "code": outcome.code, "message": outcome.message} if outcome.code else {"step": row.step}
     about |= {"params": outcome.params} if outcome.params else {}
@@ -220,7 +243,7 @@ def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
     """Notes that rows whose lease ran out may have acted, unsaved, and ends their open attempts as lost."""
     if not rows:
         return
-    attempts = Attempt.objects.filter(dispatch__in=rows, outcome=Result.OPEN)
-    attempts.update(outcome=Result.LOST, finished_at=now, error=WORKER_DIED)
+    attempts = Attempt.objects.filter(dispatch__in=rows, outcome=Attempt.Outcome.OPEN)
+    attempts.update(outcome=Attempt.Outcome.LOST, finished_at=now, error=WORKER_DIED)
     for row in rows:
         row.may_have_acted, row.unanswered_at = True, now

@@ -18,43 +18,50 @@ from orders.books.books import BooksSilentError, has_look_up
 from orders.books.held_records import as_meant
 from orders.bpm.approvals import decision_in_force
 from orders.history.order_writes import add_event, load_records, lock_order, refresh_states
-from orders.incidents.incidents import COMPENSATED, end_settled
+from orders.incidents.incident_codes import COMPENSATED
+from orders.incidents.incidents import end_settled
 from orders.mails.mail_resend import send_again
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.effects import bpm_acts, cancels_on_start, denied_by_books, later_in_line, takes_back, touched_since
+from orders.outbox.billing_effects import (
+    bpm_acts,
+    cancels_on_start,
+    denied_by_books,
+    later_in_line,
+    takes_back,
+    touched_since,
+)
 from orders.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
-from orders.outbox.freeze import set_times
-from orders.outbox.moves import differs, move_of
+from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.outbox.proof import is_never_repeated
+from orders.outbox.record_selection import set_times
 from orders.outbox.release import NOT_FINISHED, release
 from orders.reconciliation.asking import ask_steps, why_silent
-from orders.replanning.line import cancel_after_all, is_worked_out, work_out_anew
 from orders.replanning.reopening import claims_against, open_again, why_not_open
+from orders.replanning.trial_line import cancel_after_all, is_rebuilt_on_resend, rebuild_step
 from orders.rules.local_time import midnight
-from orders.rules.steps import OF_COMPARISONS, STEPS, Partner, Phase, channels_of
+from orders.rules.steps import OF_COMPARISONS, STEPS, Channel, Partner, Phase, Step, channels_of
 from orders.sending.blockers import step_waits_for
 from orders.sending.claim import paused_partners
 from orders.sending.held_processes import let_go
-from orders.sending.read_again import end_by_reading, ends_by_reading, note_begun
-from orders.start_day.moving import may_send_again
+from orders.sending.reread_answers import end_by_reading, ends_by_reading, note_begun
+from orders.start_day.move_start import may_send_again
 from orders.texts.errors import NotAllowedError
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 SAME, NEW, AGAIN, REPEAT = "same", "new", "again", "repeat"
 ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = "accepted", "blocked", "paused", "refused", "left_out"
 BATCH_SIZE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
-STUCK = {State.FAILED, State.RETRYING}
-HAS_PROCESS = [State.DONE, State.UNDONE]  # a BPM start that was accepted
+STUCK = {Dispatch.State.FAILED, Dispatch.State.RETRYING}
+HAS_PROCESS = [Dispatch.State.DONE, Dispatch.State.UNDONE]  # a BPM start that was accepted
 WAITS = {BLOCKED, PAUSED}
 WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
+    """The selection of steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
 
     `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: of the error
     that it failed with. `reopen`: a filter also opens compensated orders, but not those that staff compensated. Orders
@@ -82,13 +89,13 @@ class Selection:
 
     @property
     def by_number(self) -> bool:
-        """Whether a person chose the orders by number. A filter must not open orders compensated months ago."""
+        """Returns True if a person chose the orders by number. A filter must not open orders compensated months ago."""
         return bool(self.numbers) and not self.filtered
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What would happen to one step, or to a whole compensated order (then `step` is "all").
+    """The verdict on one step, or on a whole compensated order (then `step` is "all").
 
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
     (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
@@ -110,13 +117,13 @@ class Judgement:
 
     @property
     def sends(self) -> bool:
-        """Whether acting on it queues something."""
+        """Returns True if acting on it queues something."""
         return self.verdict in WILL_SEND
 
 
 @dataclass
 class ResendReport:
-    """What a resend did: the judgements that it acted on."""
+    """The report of a resend: the judgements that it acted on."""
 
     judgements: list[Judgement] = field(default_factory=list)
 
@@ -128,7 +135,7 @@ class ResendReport:
 def judge_selection(
     selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """What a page foretells: what would happen to each selected step. Reads only."""
+    """Returns the verdicts that a page foretells: what would happen to each selected step. Reads only."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
     for start in range(0, len(orders), BATCH_SIZE):
         part = orders[start : start + BATCH_SIZE]
@@ -142,16 +149,18 @@ def judge_selection(
 def judge_order(
     order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """What would happen to each selected step of one order."""
+    """Returns the verdict on each selected step of one order."""
     claims = claims_against(filter(_compensated, [order]))
     rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
     return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
 
 
 def _compensated(order: Order) -> bool:
-    """Whether the order is completely undone. Undo steps that staff gave up can still be sent."""
+    """Returns True if the order is completely undone. Undo steps that staff gave up can still be sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
-    return bool(over) and not any(map(is_left, order.dispatches.current().filter(state=State.GIVEN_UP, undo=True)))
+    return bool(over) and not any(
+        map(is_left, order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True))
+    )
 
 
 def _judge(
@@ -216,7 +225,7 @@ def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[
 def _judge_anew(row: Dispatch, order: Order) -> Judgement:
     """Judges a step of which a person says that it did nothing. What the big-data side holds says otherwise."""
     about = (order.number, row.step)
-    if row.state != State.FAILED or row.error_code not in DOUBTS or is_worked_out(row):
+    if row.state != Dispatch.State.FAILED or row.error_code not in DOUBTS or is_rebuilt_on_resend(row):
         return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
     try:
         there = row.channel == Channel.BILLING and _is_there(row, order)
@@ -231,8 +240,8 @@ def _judge_anew(row: Dispatch, order: Order) -> Judgement:
 
 
 def _is_there(row: Dispatch, order: Order) -> bool:
-    """Whether the big-data side, asked now, holds a failed step's records as it means them. Without a look-up the
-    person has looked."""
+    """Returns True if the big-data side, asked now, holds a failed step's records as it means them. Without a look-up
+    the person has looked."""
     if not has_look_up():
         return False
     row.order = order
@@ -250,7 +259,7 @@ def _or_waits(row: Dispatch | Mail, waiting: tuple[str, str] | None, verdict: st
     """The verdict and its reason, or those of the partner's `waiting`."""
     if waiting and verdict in WILL_SEND:
         return waiting
-    return verdict, f"{why}: {waiting[1]}" if waiting and row.state == State.DUE else why
+    return verdict, f"{why}: {waiting[1]}" if waiting and row.state == Dispatch.State.DUE else why
 
 
 def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
@@ -271,20 +280,20 @@ def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
 
 
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
-    if row.step in OF_COMPARISONS and row.state in {State.FAILED, State.DONE}:
+    if row.step in OF_COMPARISONS and row.state in {Dispatch.State.FAILED, Dispatch.State.DONE}:
         return REFUSED, "it was right at its time only: compare again (reconcile --fix)"
-    if row.state == State.FAILED and row.repeat:
+    if row.state == Dispatch.State.FAILED and row.repeat:
         return REFUSED, "it only repeated what was accepted: force that once more"
-    if row.state == State.FAILED and row.step == Step.MOVE_START:
+    if row.state == Dispatch.State.FAILED and row.step == Step.MOVE_START:
         return _move_again(row, order)
-    if row.state == State.FAILED:
+    if row.state == Dispatch.State.FAILED:
         if ends_by_reading(row):
             return SAME, "its kept answer is a success by the rules of now: nothing is sent"
         if row.step == Step.MOVE_ATTRIBUTION:
             return NEW, "what is live now goes out with the attribution of now: a new key"
         if is_left_to_people(row):
             return REFUSED, "BPM may have its process, and knows no repeats: `take --step start_bpm`, or `resend --new`"
-        if is_worked_out(row):
+        if is_rebuilt_on_resend(row):
             return NEW, "what is left to take back is worked out anew: a new key"
         if row.error_code == ACTED_BEFORE:
             return NEW, "the partner acted on its key before, with other bytes: a new key"
@@ -295,24 +304,24 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         return SAME, "the same key and bytes"
     if is_left(row):
         return NEW, "it was given up, and its records are not as they are meant: a new key"
-    if row.state == State.RETRYING:
+    if row.state == Dispatch.State.RETRYING:
         return SAME, "it is being retried: at once instead of later"
-    if row.state == State.DONE:
+    if row.state == Dispatch.State.DONE:
         return _forced(row, order) if force else (ACCEPTED, "--force would send it once more")
-    if row.state == State.WAITING:
+    if row.state == Dispatch.State.WAITING:
         return REFUSED, f"it waits for {step_waits_for(row)}"
     reasons = {
-        State.DUE: "it is queued already",
-        State.SENDING: "it is being sent",
-        State.CLOSED: "it was closed with its order",
-        State.UNDONE: "it was undone",
-        State.GIVEN_UP: "it was given up",
+        Dispatch.State.DUE: "it is queued already",
+        Dispatch.State.SENDING: "it is being sent",
+        Dispatch.State.CLOSED: "it was closed with its order",
+        Dispatch.State.UNDONE: "it was undone",
+        Dispatch.State.GIVEN_UP: "it was given up",
     }
     return REFUSED, reasons[row.state]
 
 
 def is_left_to_people(row: Dispatch) -> bool:
-    """Whether a failed step is a start that BPM may have, and that it would carry out a second time (7.2)."""
+    """Returns True if a failed step is a start that BPM may have, and that it would carry out a second time (7.2)."""
     return is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS
 
 
@@ -326,14 +335,16 @@ def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _goes_anew(row: Dispatch) -> bool:
-    """Whether a failed step goes out under a new key: it was answered definitely, and keeps no key that has acted."""
+    """Returns True if a failed step goes out under a new key: it was answered definitely, and keeps no key that has
+    acted."""
     return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
 
 
 def is_left(row: Dispatch) -> bool:
-    """Whether staff gave up a start day's cancel, or what takes back. An activation's restore does not count."""
+    """Returns True if staff gave up a start day's cancel, or a step that takes something back. An activation's restore
+    does not count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
-    given_up = row.state == State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
+    given_up = row.state == Dispatch.State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and bool(row.settled) and not row.is_accepted
 
 
@@ -353,14 +364,16 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _is_followed(row: Dispatch) -> bool:
-    """Whether a later step of its trial's line is unfinished. It may touch the records, and a repeat comes after it."""
+    """Returns True if a later step of its trial's line is unfinished. It may touch the records, and a repeat comes
+    after it."""
     return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
 def _is_lined_up(row: Dispatch) -> bool:
-    """Whether a repeat of it is under way already, or its records are no longer in the state that it left."""
+    """Returns True if a repeat of the step is under way already, or its records have left the state that it gave
+    them."""
     repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
-    made = STEPS[row.step].leaves if STEPS[row.step].timed else ""
+    made = STEPS[row.step].record_state_after if STEPS[row.step].sets_record_times else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
     return repeats.filter(state__in=OPEN_STATES).exists() or bool(other and other.exists())
 
@@ -369,7 +382,7 @@ def _orders(selection: Selection) -> QuerySet[Order]:
     if selection.numbers:
         return Order.objects.filter(number__in=selection.numbers).order_by("pk")
     steps = _matching(Dispatch.objects.current().filter(repeat=False), selection)
-    found = Q(pk__in=steps.filter(state=State.FAILED).values("order_id"))
+    found = Q(pk__in=steps.filter(state=Dispatch.State.FAILED).values("order_id"))
     found |= Q(pk__in=_mails(selection).given_up().values("order_id"))
     return Order.objects.filter(found | _left_out(steps)).order_by("pk")
 
@@ -378,7 +391,7 @@ def _left_out(steps: QuerySet[Dispatch]) -> Q:
     """Orders that staff compensated: nothing of them may have failed, and a filter names what it leaves out."""
     by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
     by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
-    given_up = Dispatch.objects.current().filter(state=State.GIVEN_UP, undo=True)  # it can be sent after all
+    given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # it can be sent after all
     fit = Q(pk__in=by_staff.values("order_id")) & Q(pk__in=steps.values("order_id"))
     return fit & ~Q(pk__in=given_up.values("order_id"))
 
@@ -467,7 +480,7 @@ def resend(
 def _resend_mails_of_none(
     selection: Selection, open_partners: Collection[str], *, by: str, now: datetime.datetime, dry_run: bool
 ) -> list[Judgement]:
-    """Queues the mails about no order again that were given up and fit."""
+    """Queues again the mails about no order that were given up and that the selection names."""
     rows = Mail.objects.given_up().to_staff().without_history(now) if selection.has_mails else Mail.objects.none()
     rows = list(_fitting(rows, selection).order_by("pk").select_for_update(no_key=True))
     judged = [_judge_mail(row, False, _waits(open_partners)) for row in rows]
@@ -523,7 +536,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         if row.anew:
             Dispatch.objects.filter(pk=step.pk, step=Step.START_BPM).update(may_have_acted=False)
             replace(step, now)
-        elif row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
+        elif row.verdict == REPEAT or (row.verdict in WAITS and step.state == Dispatch.State.DONE):
             _repeat(step, now)
         elif not _ends_by_reading(step, order, now, by):
             _queue_again(step, now, by)
@@ -542,19 +555,19 @@ def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: s
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
-    if is_worked_out(row) and row.state in {State.FAILED, State.GIVEN_UP}:
-        work_out_anew(row, now=now, by=by)
+    if is_rebuilt_on_resend(row) and row.state in {Dispatch.State.FAILED, Dispatch.State.GIVEN_UP}:
+        rebuild_step(row, now=now, by=by)
         return
-    if row.state == State.GIVEN_UP and cancels_on_start(row):
+    if row.state == Dispatch.State.GIVEN_UP and cancels_on_start(row):
         cancel_after_all(row, now=now)
         return
     anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
     anew |= row.step in {Step.MOVE_START, Step.MOVE_ATTRIBUTION}
-    if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
+    if row.state == Dispatch.State.GIVEN_UP or (anew and row.state == Dispatch.State.FAILED):
         replace(row, now)
         return
-    Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
-        state=State.DUE, next_try_at=now, tries_left=None, lost=0
+    Dispatch.objects.filter(pk=row.pk, state__in=[Dispatch.State.FAILED, Dispatch.State.RETRYING]).update(
+        state=Dispatch.State.DUE, next_try_at=now, tries_left=None, lost=0
     )
 
 
@@ -569,6 +582,6 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
     """Queues an accepted step once more, in the place of a repeat that failed. Whatever happens to the repeat, the
     acceptance stands."""
-    failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=State.FAILED)
+    failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=Dispatch.State.FAILED)
     failed.update(superseded=True)
     enqueue([build_repeat(row, now=now)])

@@ -11,13 +11,13 @@ from django.db.models import Exists, OuterRef
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.history.order_writes import add_event
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED
-from orders.rules.steps import STEPS
+from orders.rules.steps import STEPS, Channel, Step
 from orders.undoing.start import begin_undo
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 EXPLAINED = Prepared(
     lambda: (
         AffectedOrder.objects.unresolved()
@@ -29,7 +29,7 @@ EXPLAINED = Prepared(
         .exclude(  # their own incident says why they failed
             Exists(
                 Dispatch.objects.current().filter(
-                    order_id=OuterRef("order_id"), step=Step.CREATE_TRIAL, state=State.FAILED
+                    order_id=OuterRef("order_id"), step=Step.CREATE_TRIAL, state=Dispatch.State.FAILED
                 )
             )
         )
@@ -42,7 +42,7 @@ NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the part
 
 def note_failure(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Opens the incident of a step that failed; of an order that is being undone only for calls that matter to it."""
-    if row.order.undo_since is None or not STEPS[row.step].moot:
+    if row.order.undo_since is None or not STEPS[row.step].ignore_failure_when_undoing:
         _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))
 
 
@@ -59,12 +59,12 @@ def _open_incident_of(row: Dispatch, code: str, now: datetime.datetime, *, names
 
 
 def _names_trial(row: Dispatch) -> bool:
-    """Whether a failed step leaves a trial's records other than they are meant: not one that is compensated."""
+    """Returns True if a failed step leaves a trial's records other than they are meant: not one that is compensated."""
     return row.lane is not None and not row.repeat and not _is_compensated(row)
 
 
 def _is_compensated(row: Dispatch) -> bool:
-    """Whether the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
+    """Returns True if the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
     reached = (
         row.order.kind == Order.Kind.ACTIVATION and STEPS[row.step].compensated and row.gate != Dispatch.Gate.START
     )

@@ -11,15 +11,13 @@ from orders.models import Dispatch, Order
 from orders.outbox.enqueue import wake
 from orders.outbox.release import release
 from orders.replanning.withdrawal import withdraw_by_staff
-from orders.start_day.moving import why_moving
+from orders.start_day.move_start import why_moving
 from orders.texts.errors import NotAllowedError
-
-State = Order.State
 
 
 def activate(*, numbers: Collection[str] | None = None, by: str = "sweep", now: datetime.datetime) -> list[str]:
     """Starts the orders whose day has come, of these numbers or all: their steps become due. Returns the numbers."""
-    due = Order.objects.filter(state=State.SCHEDULED, start_at__lte=now, undo_since=None)
+    due = Order.objects.filter(state=Order.State.SCHEDULED, start_at__lte=now, undo_since=None)
     if numbers is not None:
         due = due.filter(number__in=numbers)
     ids = list(due.values_list("pk", flat=True)[:500])
@@ -71,7 +69,7 @@ def why_not_call_off(order: Order, now: datetime.datetime) -> NotAllowedError | 
 
 
 def _waits_for_its_day(order: Order) -> bool:
-    return order.state == State.SCHEDULED and order.start_at is not None and order.undo_since is None
+    return order.state == Order.State.SCHEDULED and order.start_at is not None and order.undo_since is None
 
 
 def _waiting_for_start(ids: Collection[int]) -> set[int]:

@@ -1,1 +1,1 @@
-"""What the order's page needs in its templates."""
+"""Tags and filters of the order's page."""

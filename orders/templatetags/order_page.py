@@ -6,8 +6,8 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 
-from orders.history.people import node_of, operator_of
-from orders.lists import moments
+from orders.history.actors import node_of, operator_of
+from orders.lists import time_cells
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
@@ -15,11 +15,11 @@ from orders.lists.service_names import service_name
 from orders.models import Attempt
 from orders.order_words.error_details import of_attempt, of_step, of_trouble
 from orders.search.order_search import customer_address
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 register = template.Library()
-register.filter("ago", moments.ago)
-register.filter("ahead", moments.ahead)
+register.filter("ago", time_cells.ago)
+register.filter("ahead", time_cells.ahead)
 register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
@@ -30,7 +30,7 @@ register.filter("operator_name", operator_of)
 register.filter("service", service_name)
 register.filter("state_chip", chip_of)
 register.filter("plain_chip", chip)
-register.filter("took", moments.took)
+register.filter("took", time_cells.took)
 
 
 @register.simple_tag(takes_context=True)

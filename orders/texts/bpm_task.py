@@ -11,7 +11,7 @@ ALLOWED = {"http", "https"}
 
 
 def wrong_placeholders(address: str) -> str:
-    """Why this is no pattern of addresses; empty if it is one. `{process}` and `{order}` are filled in."""
+    """Returns why this is no pattern of addresses; empty if it is one. `{process}` and `{order}` are filled in."""
     left = address.replace("{process}", "").replace("{order}", "")
     if left == address:
         return "it has neither {process} nor {order}, so all orders would lead to one page"

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch, Incident, Order, OrderDomain
 from orders.rules.four_eyes import ACTS
-from orders.rules.message import Message
 from orders.texts import office_messages
+from orders.texts.message import Message
 
 SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
 NOT_NOW = _("Nothing was done: the incident is %(state)s now.")

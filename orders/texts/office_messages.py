@@ -6,7 +6,7 @@ integrations/bboss/content_fields.py.
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.rules.message import Message, in_words
+from orders.texts.message import Message, in_words
 
 FILE_NOT_WRITTEN = "the file can't be written: %(why)s"
 

@@ -1,4 +1,4 @@
-"""Why we refused a message of BBOSS, and what to do about it, for each code that we answer (contract 2.3)."""
+"""The hints about refused messages of BBOSS: the reason and what to do, for each code that we answer (contract 2.3)."""
 
 import re
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import InboundMessage
-from orders.texts.incident_causes import Cause
+from orders.texts.incident_texts import Cause
 
 CLOCK = _(
     "Compare both clocks (NTP). The time is Asia/Shanghai, YYYYMMDDHHMMSS; some minutes of difference are allowed. "

@@ -48,7 +48,7 @@ def command_words(command: str, words: list[str], *, joined: bool = False) -> st
 
 
 def kept_words(text: str) -> str:
-    """The same of words that were kept whole, as versions before 1.11.0 did. What was cut stays as it is."""
+    """Cuts secrets from words that were kept whole, as versions before 1.11.0 did. What was cut stays as it is."""
     command, _, rest = text.partition(" ")
     if command in CODE and re.fullmatch(r"\(\d+ characters\)", rest):
         return text
@@ -69,7 +69,7 @@ def without_named_secrets(text: str) -> str:
 
 
 def _is_odd(word: str) -> bool:
-    """Whether it is no plain word: a word of a sentence may stand behind "password" too."""
+    """Returns True if it is no plain word: a word of a sentence may stand behind "password" too."""
     word = word.strip("\"'`.,;:!?()")
     return any(map(str.isalnum, word)) and not (word.isalpha() and word[1:] == word[1:].lower())
 

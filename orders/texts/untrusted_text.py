@@ -66,7 +66,8 @@ def _laid_out(value: object) -> str:
 
 
 def _depth_exceeds(value: object, most: int) -> bool:
-    """Whether a value is nested deeper than `most`. Goes level by level, since recursion would hit the same limit."""
+    """Returns True if a value is nested deeper than `most`. Goes level by level, since recursion would hit the same
+    limit."""
     level = [value]
     for _level in range(most):
         level = list(itertools.chain.from_iterable(map(_inner, level)))

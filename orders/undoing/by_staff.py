@@ -6,9 +6,10 @@ from django.db import transaction
 
 from orders.books.differences import is_over
 from orders.history.order_writes import add_event, lock_order
-from orders.incidents.incidents import COMPENSATED, open_incident
+from orders.incidents.incident_codes import COMPENSATED
+from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order
-from orders.outbox.effects import acts_of
+from orders.outbox.billing_effects import acts_of
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.undoing.finish import finish_undo
 from orders.undoing.late import is_late
@@ -30,18 +31,20 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
         open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
+        # Nothing may be left to undo; then it ends here.
         finish_undo(order, now=now, by=by)
     return order
 
 
 def may_be_undone(order: Order) -> bool:
-    """Whether something has reached the big-data side, or may have, or whether BPM may have the order's process."""
+    """Returns True if something has reached the big-data side, or may have, or whether BPM may have the order's
+    process."""
     doubtful = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.FAILED)
     return bool(acts_of(order)) or doubtful.filter(may_have_acted=True).exists()
 
 
 def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
-    """Why staff can't compensate the order. `acted`: something may have reached a partner (`may_be_undone`)."""
+    """Returns why staff can't compensate the order. `acted`: something may have reached a partner (`may_be_undone`)."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:

@@ -8,13 +8,12 @@ from django.db.models import QuerySet
 from orders.db.compiled_sql import update_rows
 from orders.intake.holds import settle_followers
 from orders.models import IS_LAST, ONLY_LAST, BillingRecord, Dispatch, Order, TrialClaim
-from orders.outbox.effects import acts_of
+from orders.outbox.billing_effects import acts_of
+from orders.rules.steps import Step
 from orders.undoing.late import unmark_undo_asked
 from orders.undoing.plan import may_be_made
 from orders.undoing.start import give_ending
-from orders.undoing.trials import release_claim
-
-State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
+from orders.undoing.trial_ends import release_claim
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
@@ -23,25 +22,25 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
         elif row.step == Step.VERIFY_DELETED and row.is_last:
-            set_records_state(row, Record.DELETED)
+            set_records_state(row, BillingRecord.State.DELETED)
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
     """Marks the records as deleted, unless a call that makes them may have acted or may still act. Then it is asked at
     once whether they are there, and once more when the call can no longer act (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
-    looks = looks.filter(state__in=[State.WAITING, State.DUE])
+    looks = looks.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE])
     unsure, until = may_be_made(row.order, acts_of(row.order), now)
     unsure = unsure or until is not None
     if until:
         looks.filter(IS_LAST).update(not_before=until)
     else:
-        looks.filter(IS_LAST).update(state=State.CLOSED, next_try_at=None)
+        looks.filter(IS_LAST).update(state=Dispatch.State.CLOSED, next_try_at=None)
         if unsure:
             looks.update(**ONLY_LAST)
         else:
-            looks.update(state=State.CLOSED, next_try_at=None)
-    set_records_state(row, Record.UNKNOWN if unsure else Record.DELETED)
+            looks.update(state=Dispatch.State.CLOSED, next_try_at=None)
+    set_records_state(row, BillingRecord.State.UNKNOWN if unsure else BillingRecord.State.DELETED)
 
 
 def set_records_state(row: Dispatch, state: str) -> None:
@@ -54,12 +53,17 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
         return False
     ending = order.state == Order.State.COMPENSATING
     if ending:
-        undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
-        undone.current().exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
+        undone = order.dispatches.filter(
+            state=Dispatch.State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False
+        )
+        undone.current().exclude(step=Step.ASK_BILLING).update(state=Dispatch.State.UNDONE)
         if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
-            failed = order.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
-            failed.filter(repeat=False).current().update(state=State.UNDONE)  # nobody who proceeds on it waits for them
+            failed = order.dispatches.filter(state=Dispatch.State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
+            # nobody who proceeds on it waits for them
+            failed.filter(repeat=False).current().update(state=Dispatch.State.UNDONE)
+        # Before the claim is released: whoever waits is judged by this order's state.
         give_ending(order, order.undo_to, now=now, by=by)
+    # A given-up deletion keeps the claim: the partner may still bill its records.
     if not given_up_undoing(order).exists():
         _set_free(order, now, by)
     return ending
@@ -67,17 +71,19 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
     """Deletions and undoing cancels that staff gave up and that neither the books nor `accept` have settled."""
-    return order.dispatches.current().filter(state=State.GIVEN_UP, undo=True, blocking=True)
+    return order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
 
 
 def _left(order: Order) -> QuerySet[Dispatch]:
     """Undo steps and billing calls that are still open. Those that wait behind a given-up one do not count."""
     rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
     given_up = given_up_undoing(order).order_by("position").first()
-    undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED, State.GIVEN_UP])
+    undoing = rows.filter(undo=True).exclude(
+        state__in=[Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.GIVEN_UP]
+    )
     if given_up:
-        undoing = undoing.exclude(state=State.WAITING, position__gt=given_up.position)
-    return undoing | rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING])
+        undoing = undoing.exclude(state=Dispatch.State.WAITING, position__gt=given_up.position)
+    return undoing | rows.filter(state__in=[Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING])
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:

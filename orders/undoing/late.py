@@ -8,27 +8,28 @@ import datetime
 from django.db.models import Q
 
 from orders.history.order_writes import add_event
-from orders.incidents.incidents import LATE_UNDO, close_troubles, open_incident
+from orders.incidents.incident_codes import LATE_UNDO
+from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import BillingRecord, Dispatch, Order
-from orders.outbox.freeze import moved_to
+from orders.outbox.record_selection import moved_to
 
 A_DAY = datetime.timedelta(days=1)
 
 
 def is_late(order: Order, now: datetime.datetime) -> bool:
-    """Whether the order is an activation that is billed, that BPM accepted, and that began more than a day ago.
+    """Returns True if the order is an activation that is billed, that BPM accepted, and that began more than a day ago.
 
     While nobody knows whether its start was moved, the earlier of both starts counts: what the customer may owe is not
     deleted (contract 3.9, 18).
     """
     if order.kind != Order.Kind.ACTIVATION or order.undo_since:
         return False
-    since, record = now - A_DAY, BillingRecord.State
+    since = now - A_DAY
     moves = order.dispatches.current().filter(step=Dispatch.Step.MOVE_START, state=Dispatch.State.FAILED)
     early = any(moved_to(move) < since for move in moves.filter(frozen_at__isnull=False).defer("payload"))
-    unsure = Q(state=record.UNKNOWN, dispatch__step=Dispatch.Step.MOVE_START)
+    unsure = Q(state=BillingRecord.State.UNKNOWN, dispatch__step=Dispatch.Step.MOVE_START)
     begun = Q(create_time__lt=since) | (unsure if early else Q(pk=None))
-    billed = order.billing_records.filter(Q(state=record.LIVE) | unsure).filter(begun)
+    billed = order.billing_records.filter(Q(state=BillingRecord.State.LIVE) | unsure).filter(begun)
     accepted = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE, repeat=False)
     return billed.exists() and accepted.exists()
 

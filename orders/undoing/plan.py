@@ -1,18 +1,17 @@
-"""Plans the steps that undo an order, as orders.intake.decide does those of an order (contract 3.9, Compensation's
+"""Plans the steps that undo an order, as orders.intake.planning does those of an order (contract 3.9, Compensation's
 order and Unknown).
 
-A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.freeze).
+A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.record_selection).
 """
 
 import datetime
 from collections.abc import Collection, Iterable
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.outbox.effects import MAY_ACT, acts_of, late_calls, may_act_until
+from orders.outbox.billing_effects import MAY_ACT, acts_of, late_calls, may_act_until
 from orders.outbox.enqueue import build_step
-from orders.rules.steps import DELETIONS, Phase
+from orders.rules.steps import DELETIONS, Phase, Step
 
-State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
@@ -30,11 +29,11 @@ def plan_undo(order: Order, now: datetime.datetime, *, how: str = "", but: Colle
 
 def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> list[Dispatch]:
     acts = acts_of(order)
-    if order.kind == Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL:
         made = acts or order.billing_records.filter(state__in=BillingRecord.THERE).exists()
         return [_of_trial(order, Step.CANCEL_TRIAL, now)] if made else []
-    if order.kind == Kind.CHANGE:
-        return put_back(order, now, left_out=list(but) or None) if acts else []
+    if order.kind == Order.Kind.CHANGE:
+        return build_restore_steps(order, now, left_out=list(but) or None) if acts else []
     made = _own_records(order, acts)
     if how == CANCEL:
         return [build_step(order, Step.CANCEL_BILLING, now=now, records=made), *_trials_end(order, now)]
@@ -43,19 +42,19 @@ def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> 
     return [*_deletion(order, made, acts, now), *(_trials_end(order, now) if how else restore)]
 
 
-def put_back(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
+def build_restore_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
     """The steps, not enqueued yet, that make the trial's records what the trial is meant to be: those that are not
     meant are cancelled, then the others are made again. A step that finds nothing to send is done."""
     return [_of_trial(order, step, now, to_shape=True, **noted) for step in (Step.CANCEL_TRIAL, Step.RESTORE_TRIAL)]
 
 
-def put_right(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
+def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
     """The steps, not enqueued yet, that a look at an order's trial may need. A late undoing ends the trial: the ending
     counts once it has finished, but nothing is made again before."""
-    late = order.undo_since and order.undo_asked_at and order.kind == Kind.ACTIVATION
+    late = order.undo_since and order.undo_asked_at and order.kind == Order.Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **noted)]
-    return put_back(order, now, **noted)
+    return build_restore_steps(order, now, **noted)
 
 
 def _of_trial(order: Order, step: str, now: datetime.datetime, **noted) -> Dispatch:
@@ -65,8 +64,8 @@ def _of_trial(order: Order, step: str, now: datetime.datetime, **noted) -> Dispa
 
 
 def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
-    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live, and
-    what a call that is not over yet makes."""
+    """Returns the cancel of the trial of a first activation, which a late undoing ends. Cancels what the plan's own
+    cancel left live, and what a call that is not over yet makes."""
     if not order.held_claims.filter(released_at=None).exists():
         return []
     there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
@@ -98,9 +97,9 @@ def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: d
 def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
-    """Whether one of the order's `acts` that may have made its own records has no definite answer, and until when a
-    call may still make them behind a deletion."""
+    """Returns whether one of the order's `acts` that may have made its own records has no definite answer, and until
+    when a call may still make them behind a deletion."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
-    unsure = any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in makers)
+    unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)
     return unsure, may_act_until(call for call in calls if call.step not in DELETIONS)

@@ -14,25 +14,18 @@ from django_q.models import Schedule
 
 from orders.history.order_writes import add_event
 from orders.history.states import set_held, set_state, set_undo_mark
-from orders.incidents.incidents import (
-    BILLED_NOT_ACTIVE,
-    BUILT_UPON,
-    DIFFERENCE,
-    close_troubles,
-    end_built_upon,
-    end_settled,
-)
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DEPENDENCY_GONE, DIFFERENCE
+from orders.incidents.incidents import close_troubles, end_built_upon, end_settled
 from orders.models import ASKS_START, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.enqueue import enqueue, schedule_name, wake
 from orders.outbox.release import release
-from orders.rules.steps import FIXES, Phase
-from orders.trials.shape import reshape
+from orders.rules.steps import FIXES, Channel, Phase
+from orders.trials.shape_writes import reshape
 from orders.undoing.late import end_question
 from orders.undoing.plan import plan_undo
 
-State, Channel, Record = Dispatch.State, Dispatch.Channel, BillingRecord.State
-OPEN = Attempt.Outcome.OPEN
-STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, BUILT_UPON]  # a withdrawal does not end these: books may be wrong
+OPEN_ATTEMPT = Attempt.Outcome.OPEN
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, DEPENDENCY_GONE]  # a withdrawal does not end these: books may be wrong
 
 
 def begin_undo(
@@ -46,7 +39,9 @@ def begin_undo(
     set_held(order, Order.Held.NOT)
     order.undo_to, order.in_effect = ending, False
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
+    # Before the undoing is planned: what was never sent needs no undo step.
     closed = close_never_begun(order)
+    # It is out of effect now, so the trial's shape no longer has it.
     if order.kind == Order.Kind.CHANGE and order.trial:
         reshape(order.trial, now=now, by=by)
     if order.start_at:
@@ -55,12 +50,15 @@ def begin_undo(
         end_built_upon(order, now=now)
         if order.undo_asked_at and not how:  # it was late by a start that the records turned out not to have
             end_question(order, now=now, by=by)
+    # Planned once no step of the plan can begin any more.
     steps = plan_undo(order, now, how=how, but=but)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
+    # After the plan: an incident of what is still to be undone stays open.
     end_settled([order], now=now, by=by)
-    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    # Last: closed steps hold up neither the undoing nor the trial's line.
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     wake()
     return bool(steps)
 
@@ -79,20 +77,22 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
         else:
             give_ending(order, ending, now=now, by=by)
         return False
-    order.dispatches.current().filter(undo=True, state__in=[State.GIVEN_UP, State.WAITING]).update(
-        superseded=True, state=State.CLOSED
+    order.dispatches.current().filter(undo=True, state__in=[Dispatch.State.GIVEN_UP, Dispatch.State.WAITING]).update(
+        superseded=True, state=Dispatch.State.CLOSED
     )
     enqueue(plan_undo(order, now, how=how))
     end_settled([order], now=now, by=by)
-    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     wake()
     return True
 
 
 def _left_there(order: Order) -> bool:
-    """Whether an activation's records may still be there although nothing goes on to take them back."""
+    """Returns True if an activation's records may still be there although nothing goes on to take them back."""
     rows = order.dispatches.current().filter(undo=True, channel=Channel.BILLING)
-    going_on = rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING, State.FAILED]).exists()
+    going_on = rows.filter(
+        state__in=[Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING, Dispatch.State.FAILED]
+    ).exists()
     there = order.billing_records.filter(state__in=BillingRecord.THERE)
     return order.kind == Order.Kind.ACTIVATION and not going_on and there.exists()
 
@@ -105,7 +105,8 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
     order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
-    order.billing_records.filter(state=Record.TO_SEND).update(state=Record.DELETED)  # planning anew resets them
+    # planning anew resets them
+    order.billing_records.filter(state=BillingRecord.State.TO_SEND).update(state=BillingRecord.State.DELETED)
     if ending == Order.State.WITHDRAWN:
         close_troubles(order, now=now, by=by, but=STILL_WRONG)
 
@@ -117,19 +118,19 @@ def close_never_begun(order: Order) -> int:
     it (contract 3.9, 18).
     """
     rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
-    never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
-    needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
+    never = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0)
+    needless = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE, Dispatch.State.RETRYING]) & ~Q(
         channel=Channel.BILLING, may_have_acted=True
     )
-    moved = Q(step=Dispatch.Step.MOVE_START, state=State.FAILED)
-    moved |= ASKS_START & Q(state__in=[State.RETRYING, State.FAILED])
-    return rows.filter(never | needless | moved).update(state=State.CLOSED, next_try_at=None)
+    moved = Q(step=Dispatch.Step.MOVE_START, state=Dispatch.State.FAILED)
+    moved |= ASKS_START & Q(state__in=[Dispatch.State.RETRYING, Dispatch.State.FAILED])
+    return rows.filter(never | needless | moved).update(state=Dispatch.State.CLOSED, next_try_at=None)
 
 
 def close_refused(order: Order) -> int:
     """Closes the steps of a withdrawn order that were definitely refused and never acted. Nobody waits for them."""
-    rows = Dispatch.objects.filter(order=order, state=State.FAILED, may_have_acted=False, undo=False)
-    return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=State.CLOSED)
+    rows = Dispatch.objects.filter(order=order, state=Dispatch.State.FAILED, may_have_acted=False, undo=False)
+    return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=Dispatch.State.CLOSED)
 
 
 @transaction.atomic
@@ -137,16 +138,16 @@ def close_abandoned(*, now: datetime.datetime) -> int:
     """Closes calls whose worker died and whose order is undone or planned anew, except billing's. Returns how many."""
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(
-        left, state=State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER
+        left, state=Dispatch.State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER
     ).exclude(channel=Channel.BILLING)
     ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
     if not ids:
         return 0
-    lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN)
+    lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN_ATTEMPT)
     lost.update(
         outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone or planned anew"
     )
-    closing = Dispatch.objects.filter(pk__in=ids, state=State.SENDING, next_try_at__lte=now)
-    number = closing.update(state=State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)
+    closing = Dispatch.objects.filter(pk__in=ids, state=Dispatch.State.SENDING, next_try_at__lte=now)
+    number = closing.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)
     end_settled(Order.objects.filter(dispatches__in=ids).distinct().defer("content"), now=now, by="sweep")
     return number

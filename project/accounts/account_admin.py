@@ -25,11 +25,12 @@ from django.utils.translation import pgettext_lazy
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.db.odd_values import is_id
-from orders.history.people import ACTORS, name_of, person_words, second_person_words, staff_actor
+from orders.db.unstorable_values import is_id
+from orders.history.actors import ACTORS, name_of, person_words, staff_actor
+from orders.history.second_person import second_person_words
 from orders.lists.cells import column
 from orders.lists.chips import toned_chip
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from project.accounts.company.account_linking import link_account, link_words, why_link_refused

@@ -20,8 +20,8 @@ from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 
 from notifications.mail_texts import LANGUAGE
+from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
-from orders.history.people import staff_actor
 from orders.incidents.desk_incidents import open_desk_incident
 from orders.mails.mails import write_notices
 from project.accounts.second_factor.codes import reset_second_factor

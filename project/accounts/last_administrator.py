@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.history.people import ACCOUNTS
+from orders.history.actors import ACCOUNTS
 from project.models import User
 
 STANDING = frozenset({"is_active", "is_staff", "is_superuser", "limited", "attributions", "groups", "user_permissions"})

@@ -11,11 +11,11 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.actors import account_id_of, name_of
 from orders.history.order_writes import add_event
 from orders.history.owners import OWN, sees_it
-from orders.history.people import account_id_of, name_of
 from orders.mails.notices import notify_staff
-from orders.people.ownership import KINDS, owned_rows
+from orders.people.ownership import OWNED_KINDS, owned_rows
 from orders.texts.errors import NotAllowedError
 from project.models import User
 
@@ -38,7 +38,7 @@ def enter_leave(
         names = {"account": row.username, **({"deputy": deputy.username} if deputy else {})}
         add_event(None, "leave_entered", by=by, now=now, **names, **days)
         count, outside = 0, list[Model]()
-        for kind in KINDS.values():
+        for kind in OWNED_KINDS.values():
             for thing in owned_rows(kind, row):
                 count += 1
                 if deputy is None or not (deputy.has_perm(OWN) and sees_it(thing, deputy)):

@@ -15,14 +15,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.history.actors import name_of, person_words, staff_actor
 from orders.history.owners import OWN, sees_it, staff_with
-from orders.history.people import name_of, person_words, staff_actor
-from orders.lists.owners import PersonField
+from orders.lists.owner_column import PersonField
 from orders.lists.reason import LONGEST_REASON, WordsField
 from orders.lists.registration import right_to_view
 from orders.lists.scope import attributions_of
 from orders.models import Province
-from orders.people.ownership import KINDS, hand_over_all, kind_of, owned_rows
+from orders.people.ownership import OWNED_KINDS, hand_over_all, kind_of, owned_rows
 from orders.texts.errors import NotAllowedError
 from project.accounts.leave import end_leave, enter_leave
 from project.models import User
@@ -79,7 +79,7 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
         "away": person_words(person.pk, today) if person.away_until and person.away_until >= today else "",
         "leave": leave,
         "over": over,
-        "count": sum(owned_rows(kind, person).count() for kind in KINDS.values()),
+        "count": sum(owned_rows(kind, person).count() for kind in OWNED_KINDS.values()),
     }
     status = 200 if request.method != "POST" else 409
     return TemplateResponse(request, "admin/leave.html", site.each_context(request) | about, status=status)

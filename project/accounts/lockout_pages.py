@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from orders.lists.cells import clipped
 from orders.lists.chips import toned_chip
-from orders.lists.moments import ago_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import is_unlimited
+from orders.lists.time_cells import ago_field
 from project.accounts.login_throttle import forget_failures, guessing_addresses
 from project.models import FailedLogin
 

@@ -6,8 +6,8 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from orders.history.people import staff_actor
-from orders.history.trail import Code, note_act
+from orders.history.actors import staff_actor
+from orders.history.trail_writes import note_act
 from orders.models import TrailEntry
 from project.accounts.company.account_provisioning import COMPANY, NotLetInError
 from project.accounts.login_throttle import address_of, login_name
@@ -21,13 +21,13 @@ WAYS = {"company_callback": COMPANY, "login_code": "code"}
 def note_login(request: HttpRequest, user, **signal) -> None:
     page = request.resolver_match
     way = WAYS.get(page.url_name if page is not None else "", "password")
-    note_from(request, Code.LOGIN, by=staff_actor(user), about=user.get_username(), way=way)
+    note_from(request, TrailEntry.Code.LOGIN, by=staff_actor(user), about=user.get_username(), way=way)
 
 
 @receiver(user_logged_out)
 def note_logout(request: HttpRequest, user, **signal) -> None:
     if user is not None and user.is_authenticated:
-        note_from(request, Code.LOGOUT, by=staff_actor(user), about=user.get_username())
+        note_from(request, TrailEntry.Code.LOGOUT, by=staff_actor(user), about=user.get_username())
 
 
 @receiver(user_login_failed)
@@ -38,16 +38,16 @@ def note_failure(credentials: dict, request: HttpRequest | None = None, **signal
     name = one_line(login_name(request, credentials))[:150]
     if not getattr(request, "axes_locked_out", False):
         why = {"why": "code"} if "token" in credentials else {}
-        note_from(request, Code.LOGIN_FAILED, about=name, **why)
+        note_from(request, TrailEntry.Code.LOGIN_FAILED, about=name, **why)
         return
-    known = {"code": Code.LOGIN_LOCKED, "about": name, "address": address_of(request) or ""}
+    known = {"code": TrailEntry.Code.LOGIN_LOCKED, "about": name, "address": address_of(request) or ""}
     if not TrailEntry.objects.filter(at__gt=timezone.now() - settings.AXES_COOLOFF_TIME, **known).exists():
-        note_from(request, Code.LOGIN_LOCKED, about=name)
+        note_from(request, TrailEntry.Code.LOGIN_LOCKED, about=name)
 
 
 def note_not_let_in(request: HttpRequest, error: NotLetInError) -> None:
     """The provider knows this person, and the desk has no role for them, or has disabled the account."""
-    note_from(request, Code.LOGIN_REFUSED, by=COMPANY, about=one_line(error.person), why=error.code)
+    note_from(request, TrailEntry.Code.LOGIN_REFUSED, by=COMPANY, about=one_line(error.person), why=error.code)
 
 
 def note_company_failure(request: HttpRequest, why: str) -> None:
@@ -56,12 +56,14 @@ def note_company_failure(request: HttpRequest, why: str) -> None:
     Nobody is locked for it, so of each kind an address gets as many rows in a while as failures would lock it by.
     """
     since = timezone.now() - settings.AXES_COOLOFF_TIME
-    lately = TrailEntry.objects.filter(code=Code.LOGIN_FAILED, at__gt=since, address=address_of(request) or "")
+    lately = TrailEntry.objects.filter(
+        code=TrailEntry.Code.LOGIN_FAILED, at__gt=since, address=address_of(request) or ""
+    )
     if lately.filter(data__why=why).count() < settings.AXES_FAILURE_LIMIT:
-        note_from(request, Code.LOGIN_FAILED, why=why)
+        note_from(request, TrailEntry.Code.LOGIN_FAILED, why=why)
 
 
-def note_from(request: HttpRequest | None, code: Code, *, by: str = "", **about) -> None:
+def note_from(request: HttpRequest | None, code: TrailEntry.Code, *, by: str = "", **about) -> None:
     """Writes a row about an act on a page, with the address it came from."""
     address = address_of(request) if request is not None else None
     note_act(code, by=by, now=timezone.now(), address=address or "", **about)

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.lists.open_pages import is_poll
+from orders.lists.live_pages import is_poll
 from project.accounts.second_factor.login_code_page import lacks_factor
 from project.accounts.session_revocation import add_missing_session_row, end_revoked_session
 from project.base.middleware import Middleware
@@ -32,7 +32,7 @@ LOGIN_PAGES = ("admin:login", "admin:password_change")
 
 
 def counts_as_use(request: HttpRequest) -> bool:
-    """Returns True if the request is a use of the session. Polls of open pages are none. A page without scripts that
+    """Returns True if the request is a use of the session. Polls of live pages are none. A page without scripts that
     reloads itself has `watch` in its address."""
     return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
 

@@ -17,9 +17,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.db.odd_values import is_id
-from orders.history.people import name_of, second_person_words, staff_actor
-from orders.history.trail import Code
+from orders.db.unstorable_values import is_id
+from orders.history.actors import name_of, staff_actor
+from orders.history.second_person import second_person_words
+from orders.models import TrailEntry
 from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.login_trail import note_from
 from project.accounts.session_expiry import times_of
@@ -109,7 +110,7 @@ def _end(request: HttpRequest, person: User) -> None:
         ended = end_sessions([person.pk], which)
         if ended:
             about = {"about": person.get_username(), "count": ended}
-            note_from(request, Code.SESSIONS_ENDED, by=staff_actor(request.user), **about)
+            note_from(request, TrailEntry.Code.SESSIONS_ENDED, by=staff_actor(request.user), **about)
     if ended:
         messages.success(
             request, ngettext("%(n)s session has ended.", "%(n)s sessions have ended.", ended) % {"n": ended}

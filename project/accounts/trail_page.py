@@ -16,15 +16,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from notifications.masks import mask_text
-from orders.history.people import actor_of, names_read_once, staff_actor
-from orders.history.trail import Code
+from orders.history.actors import actor_of, names_read_once, staff_actor
 from orders.lists.cells import cut
+from orders.lists.file_cells import csv_cell
 from orders.lists.filters import DAY
 from orders.lists.list_query import in_a_line
-from orders.lists.moments import ago
-from orders.lists.plain_cells import csv_cell
 from orders.lists.scope import is_unlimited
-from orders.models import Customer, Order
+from orders.lists.time_cells import ago
+from orders.models import Customer, Order, TrailEntry
 from orders.office.exports.lists import PERMISSION
 from orders.rules.local_time import midnight
 from project.accounts.login_trail import note_from
@@ -171,7 +170,7 @@ def _answer_file(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     now = timezone.now()
-    note_from(request, Code.TRAIL_EXPORT, by=staff_actor(request.user), filter=in_a_line(form.filters))
+    note_from(request, TrailEntry.Code.TRAIL_EXPORT, by=staff_actor(request.user), filter=in_a_line(form.filters))
     name = f"{_('Audit trail')}-{timezone.localtime(now):%Y%m%d-%H%M%S}.csv"
     answer = StreamingHttpResponse(_lines(form.asked, TrailPosition(now, 0, 0)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = content_disposition_header(True, name)

@@ -4,7 +4,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.journal_values import entry_words
-from orders.history.people import name_of
+from orders.history.actors import name_of
 from orders.lists.cells import column
 from orders.lists.filters import day_filter
 from orders.lists.personal_data import mask_text_or_json

@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
-from orders.history.people import staff_actor
-from orders.history.trail import Code
-from orders.lists.open_pages import answer_moving
+from orders.history.actors import staff_actor
+from orders.lists.live_pages import answer_live_page
 from orders.lists.pauses_in_force import may_pause, pauses_for
 from orders.lists.scope import why_blind
+from orders.models import TrailEntry
 from orders.office.digest.page import digest_page
 from orders.restore.restored_guard import is_restored
 from orders.search.page import find_page
@@ -123,7 +123,7 @@ class DeskAdminSite(AdminSite):
             answer = super().password_change(request, {"too_old": is_too_old(request)} | (extra_context or {}))
             if answer.status_code == 302:
                 user = request.user
-                note_from(request, Code.PASSWORD_CHANGED, by=staff_actor(user), about=user.get_username())
+                note_from(request, TrailEntry.Code.PASSWORD_CHANGED, by=staff_actor(user), about=user.get_username())
         return answer
 
     def index(self, request, extra_context=None):
@@ -136,7 +136,7 @@ class DeskAdminSite(AdminSite):
             return super(DeskAdminSite, self).index(request, about | (extra_context or {}))
 
         read = partial(self.parts.dashboard_marks, request.user.pk, now=timezone.now())
-        return answer_moving(request, read, show)
+        return answer_live_page(request, read, show)
 
     def autocomplete_view(self, request):
         """Answers 400 to a search text with a NUL character, at which PostgreSQL would fail."""

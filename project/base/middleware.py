@@ -14,7 +14,7 @@ from integrations.base.database_deadline import (
     database_deadline,
 )
 from integrations.base.strict_json import MAX_BODY_BYTES
-from orders.history.people import names_read_once
+from orders.history.actors import names_read_once
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
 BBOSS, BPM = "/api/bboss/orders", "/api/bpm/approvals"

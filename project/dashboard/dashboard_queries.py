@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from orders.admin.order_list import overdue
 from orders.incidents.awaiting_approval import asked_at, returned
-from orders.incidents.doubts import UNBILLED, differs, open_differences
-from orders.incidents.incidents import PARTNER_PAUSED
+from orders.incidents.incident_codes import PARTNER_PAUSED
+from orders.incidents.order_warnings import UNBILLED, differs, open_differences
 from orders.limits.late_orders import LateCount, count_late, time_limits
 from orders.lists.filters import DAY
 from orders.lists.scope import by_number, limit
 from orders.models import AffectedOrder, Conflict, Order
 from orders.rules.local_time import midnight
-from orders.trials.shapes import trials_ending
+from orders.trials.shape_reads import trials_ending
 from project.observability.desk_snapshot import COUNT_ALL, WaitsFor
 
 STOPPED = "stopped"

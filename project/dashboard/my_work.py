@@ -8,11 +8,11 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.history.actors import person_words, stands_in_for
 from orders.history.owners import counts, seen_by
-from orders.history.people import person_words, stands_in_for
 from orders.models import Difference, Incident, Order
-from orders.people.mine import may_have_owner
-from orders.texts.incident_causes import title_of
+from orders.people.owned_work import may_have_owner
+from orders.texts.incident_texts import title_of
 from project.dashboard.number_tiles import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200

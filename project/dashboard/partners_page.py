@@ -16,7 +16,7 @@ from integrations.partners.profile import NAMES
 from integrations.partners.profile_words import DEFAULT, ShownCall, show_call, show_callback, without_values
 from orders.lists.pauses_in_force import may_pause
 from orders.lists.personal_data import mask_text_or_json
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 SHOWN = 20  # answers in doubt
 LONGEST = 300  # characters of one

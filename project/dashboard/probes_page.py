@@ -16,12 +16,12 @@ from django.utils.translation import gettext_lazy
 
 from integrations.probes import FAILED, FOLDER, Probe, probe_together
 from integrations.worker.lease_lock import Lease
+from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
-from orders.history.people import staff_actor
 from orders.lists.scope import is_unlimited
 from orders.mails.notices import send_test_mail
 from orders.texts.errors import OrderError
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 
 PERMISSION = "integrations.probe_partners"
 LONGEST, GRACE = 15.0, 2.0  # seconds that the page waits for all answers; beyond the partners' own time-out

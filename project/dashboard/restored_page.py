@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.reason import WordsField
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
 from orders.office.bulk.service import stop_runs
 from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
-from orders.restore.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
+from orders.restore.after_restore import LOST_KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import NotAllowedError
 from project.dashboard.number_tiles import listing
@@ -107,7 +107,7 @@ def _books(request: HttpRequest) -> dict:
 
 def _kinds(request: HttpRequest) -> list[dict]:
     found = []
-    for kind in KINDS:
+    for kind in LOST_KINDS:
         rows = limit(rows_of_kind(kind), request.user)
         number = rows.count()
         if number:

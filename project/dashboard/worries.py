@@ -13,20 +13,20 @@ from integrations.models import Breaker, Heartbeat
 from orders.admin.incident import asleep_words, sleeps
 from orders.history.owners import OWN
 from orders.incidents.desk_incidents import DESK
-from orders.incidents.incidents import BREAKER_OPEN
-from orders.lists.moments import span
-from orders.lists.page_marks import Counted, Figures, Marks, newest
+from orders.incidents.incident_codes import BREAKER_OPEN
+from orders.lists.page_fingerprint import Counted, Figures, Fingerprint, newest
 from orders.lists.pauses_in_force import may_pause, slept_through_for
 from orders.lists.scope import attributions_of, is_unlimited
+from orders.lists.time_cells import span
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
 from orders.order_words.history import PARTNER_NAMES
 from orders.order_words.pause_words import slept_words
-from orders.pauses.pauses import PauseInForce
+from orders.pauses.paused_steps import PauseInForce
 from orders.people.asked_acts import waiting_for
 from orders.restore.restored_guard import is_restored
 from orders.rules.four_eyes import acts_asked
-from orders.texts.incident_causes import cause_of, title_of
+from orders.texts.incident_texts import cause_of, title_of
 from project.dashboard import dashboard_queries
 from project.dashboard.calls_page import may_see_calls
 from project.dashboard.chart_and_calendar import DAYS, Calendar, Column, calendar_of, columns_of
@@ -239,11 +239,11 @@ def _asked_of(user, now: datetime.datetime) -> Number | None:
 BOARD = Figures(lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))])
 
 
-def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
+def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Fingerprint:
     """Returns the figures whose change reloads the dashboard: the desk's work, open breakers, and the worker's life."""
     marks = BOARD(user_id)
     seen_at, shut = marks.own
-    return Marks(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
+    return Fingerprint(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
 
 
 def _kinds(user) -> list[str]:

@@ -8,7 +8,7 @@ from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
 
-from orders.db.applied import applied_migrations
+from orders.db.applied_migrations import applied_migrations
 
 Row = tuple[str, str]
 """An app and the name of a migration."""

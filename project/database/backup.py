@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from orders.db.applied import applied_migrations
+from orders.db.applied_migrations import applied_migrations
 from orders.history.order_writes import add_event
 from orders.models import OrderEvent
 from orders.pauses.restores import present_timeline

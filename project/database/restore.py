@@ -20,8 +20,8 @@ from django.db import connection
 
 from orders.history.order_writes import add_event
 from orders.models import OrderEvent
-from orders.restore.entered_numbers import merge_numbers, numbers_file
 from orders.restore.high_water_mark import raise_mark
+from orders.restore.manual_trial_numbers import merge_numbers, numbers_file
 from orders.restore.restored_guard import note_restored
 from project.database import backup_manifest, encryption, postgres_programs
 from project.database.backup import (

@@ -15,7 +15,7 @@ from notifications.models import Mail
 from orders.models import AskedAct, Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.models import Export
-from orders.texts.meanings import MEANINGS
+from orders.texts.state_meanings import MEANINGS
 
 STATES = "states"
 

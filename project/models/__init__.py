@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin, TimestampMixin
 
-from orders.history.people import COMMAND
+from orders.history.actors import COMMAND
 
 NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
 PASSWORDS_KEPT = 5

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.texts.incident_causes import CAUSES, Cause
+from orders.texts.incident_texts import CAUSES, Cause
 
 CRITICAL, WARNING = "critical", "warning"
 

@@ -14,12 +14,12 @@ from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import TOLD_FOR, Mail
 from orders.incidents.awaiting_approval import asked_at, returned
 from orders.incidents.desk_incidents import failed_tasks, refused_calls
-from orders.incidents.doubts import UNBILLED, Open, open_differences
+from orders.incidents.order_warnings import UNBILLED, Open, open_differences
 from orders.incidents.stuck import is_stuck
 from orders.lists.scope import attributions_of, by_number, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
-from orders.pauses.pauses import PauseInForce, pauses_in_force, seconds_due
+from orders.pauses.paused_steps import PauseInForce, pauses_in_force, seconds_due
 from orders.restore.restored_guard import read_restore_state
 from orders.rules.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiring_soon import Expiry, expiring

@@ -29,11 +29,11 @@ from integrations.base.counters import FOLDER, OTHER, CountedCollector
 from integrations.base.database_deadline import CHECK_SECONDS, Outage, database_deadline
 from notifications.models import Mail
 from orders.db.disk import locked, replace_file
-from orders.incidents.doubts import failed_mails, open_differences
+from orders.incidents.order_warnings import failed_mails, open_differences
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.rules.steps import OUTSIDE, Channel
-from orders.texts.incident_causes import CAUSES
+from orders.texts.incident_texts import CAUSES
 from project import __version__
 from project.database.backup import last_backup
 from project.observability.desk_snapshot import DeskSnapshot

@@ -18,7 +18,7 @@ from integrations.base.counters import CountedCollector
 from notifications.models import Mail
 from orders.db.disk import replace_file
 from orders.models import Dispatch
-from orders.pauses.pauses import pauses_in_force
+from orders.pauses.paused_steps import pauses_in_force
 from orders.rules.steps import Channel
 
 KEPT_SECONDS = 3700  # seconds

@@ -16,7 +16,7 @@ from integrations.bboss.caller_limits import caller_address
 from integrations.bboss.reply_codes import Code
 from integrations.outbound.wire_formats import trace_of
 from orders.history.log_facts import log_facts
-from orders.lists.open_pages import is_poll
+from orders.lists.live_pages import is_poll
 from project.base.logs import callers_outage
 from project.base.middleware import Middleware
 

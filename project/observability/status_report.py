@@ -23,12 +23,12 @@ from orders.incidents.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.management.bilingual import in_language
 from orders.models import AffectedOrder, Dispatch, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.pauses.pauses import holds_in_force
+from orders.pauses.paused_steps import holds_in_force
 from orders.pauses.restores import open_restore
 from orders.restore.after_restore import lost_entries
-from orders.sending.read_again import read_otherwise
+from orders.sending.reread_answers import read_otherwise
 from orders.texts.error_messages import say_in_english
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from project.database.backup import last_backup
 from project.observability.desk_snapshot import DeskSnapshot, is_alive
 from project.observability.expiring_soon import API_TOKEN

@@ -6,12 +6,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.change_list import MAX_COUNTED
 from orders.lists.list_query import NOT_OF_THE_FILTER
-from orders.lists.moments import ago
 from orders.lists.registration import LISTS, list_of
 from orders.lists.scope import UnlimitedOnly, is_unlimited, why_blind
+from orders.lists.time_cells import ago
 from orders.office.bulk.acts import acts_on
 from orders.office.exports.lists import may_export
 from orders.office.views.tabs import views_over

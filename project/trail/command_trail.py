@@ -9,8 +9,9 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
-from orders.history.trail import Code, note_act
+from orders.history.trail_writes import note_act
 from orders.management.arguments import actor, os_user
+from orders.models import TrailEntry
 from orders.texts.secrets_in_text import command_words
 from project.base.logs import safe
 from project.trail.settings_trail import note_settings
@@ -57,6 +58,6 @@ def note_command(argv: list[str], *, done: bool) -> None:
     address = f"{socket.gethostname()}:{os_user()}"
     text = safe(command_words(command, words))
     try:
-        note_act(Code.COMMAND, by=actor(by), now=timezone.now(), about=command, address=address, words=text)
+        note_act(TrailEntry.Code.COMMAND, by=actor(by), now=timezone.now(), about=command, address=address, words=text)
     except Error as error:
         logger.warning("the command %s is not in the trail: %s", command, error)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error, transaction
 from django.utils import timezone
 
-from orders.history.trail import Code, note_act
+from orders.history.trail_writes import note_act
 from orders.models import Timeline, TrailEntry
 from project.base.settings_table import SETTINGS
 
@@ -32,7 +32,7 @@ def note_settings() -> None:
 def _note_changes(machine: str) -> None:
     list(Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1])  # those that start together take turns
     if change := _changed(machine):
-        note_act(Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)
+        note_act(TrailEntry.Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)
 
 
 def changed_since_start() -> list[str]:
@@ -42,7 +42,7 @@ def changed_since_start() -> list[str]:
 
 
 def _last(machine: str) -> TrailEntry | None:
-    return TrailEntry.objects.filter(code=Code.SETTINGS, about=machine).order_by("-pk").first()
+    return TrailEntry.objects.filter(code=TrailEntry.Code.SETTINGS, about=machine).order_by("-pk").first()
 
 
 def _changed(machine: str) -> dict:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy
 from notifications.masks import mask_text
 from orders.admin.journal_values import entry_words
 from orders.db.expressions import IsInTrail
-from orders.history.people import COMMAND, STAFF, actors_named
+from orders.history.actors import COMMAND, STAFF, actors_named
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import Order, OrderEvent, TrailEntry
 from orders.order_words.history import describe

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from orders import actions
-from orders.actions.table import BULK_ACTS, DECISIONS
+from orders.actions.all_actions import BULK_ACTS, DECISIONS
 from orders.models import AskedAct
 from tests.admin.orders import billed, failed, page, staff
 from tests.office.bulking import begin, new, outcomes, picked

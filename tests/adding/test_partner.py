@@ -33,8 +33,8 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
     (STEPS, '_("Start the BPM process")\n', '    TAKE_LICENCE = "take_licence", _("Take out licences")\n'),
     (
         STEPS,
-        "keeps_key=True, compensated=True, moot=True),\n",
-        "        StepKind(Step.TAKE_LICENCE, Channel.LICENCE, keeps_key=True, kept=True),\n",
+        "Channel.BILLING, Effect.CANCEL, Phase.UNDO, derived_key=True),\n",
+        "        StepKind(Step.TAKE_LICENCE, Channel.LICENCE, keeps_key=True, survives_replanning=True),\n",
     ),
     (
         CHANNELS,
@@ -77,7 +77,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
 ]
 CHANGED = [
     (
-        "orders/intake/decide.py",
+        "orders/intake/planning.py",
         "PlannedStep(Step.CANCEL_TRIAL), create, bpm]",
         "create, ",
         "create, PlannedStep(Step.TAKE_LICENCE), ",

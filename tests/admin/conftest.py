@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from integrations.partners.profile import read_profile
-from orders.lists import page_marks
+from orders.lists import page_fingerprint
 from tests import factories
 from tests.admin.orders import PERMISSIONS, held_there, looked, staff, to_look_up
 
@@ -50,5 +50,5 @@ def partner_of_key(request, settings):
 @pytest.fixture
 def counted_each_time(monkeypatch):
     """What needs somebody, which a process else counts at most every three seconds."""
-    monkeypatch.setattr(page_marks, "COUNTED_FOR", datetime.timedelta())
-    monkeypatch.setattr(page_marks, "COUNTED_EVERY", datetime.timedelta())
+    monkeypatch.setattr(page_fingerprint, "COUNTED_FOR", datetime.timedelta())
+    monkeypatch.setattr(page_fingerprint, "COUNTED_EVERY", datetime.timedelta())

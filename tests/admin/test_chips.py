@@ -11,7 +11,7 @@ from orders.admin.pause import PauseAdmin
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.registration import LISTS
 from orders.models import BillingRecord, Dispatch, Order, Pause, TimeLimit
-from orders.texts.meanings import MEANINGS, meaning_of
+from orders.texts.state_meanings import MEANINGS, meaning_of
 from project.accounts.enable_account import log_in_chip
 from project.models import User
 

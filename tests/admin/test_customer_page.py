@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from orders.lists.plain_cells import plain
+from orders.lists.file_cells import plain
 from orders.models import BillingRecord, Order, OrderEvent, OrderText, TextProgress
 from orders.search.index import index_orders
 from orders.search.order_search import customer_address

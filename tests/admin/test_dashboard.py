@@ -10,8 +10,8 @@ from django.utils import timezone
 from orders.incidents.stuck import stuck
 from orders.lists.scope import BLIND
 from orders.models import Difference, Dispatch, Order
-from orders.rules.shape import Shape
-from orders.trials.shape import keep_shape
+from orders.rules.trial_shape import Shape
+from orders.trials.shape_writes import keep_shape
 from project.observability.status_report import LATE, desk_status
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered

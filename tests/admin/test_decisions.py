@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.books.books import BooksSilentError
 from orders.models import Order
 from orders.order_words.order_facts import last_event

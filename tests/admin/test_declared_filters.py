@@ -10,7 +10,7 @@ from django.db.models import DateField
 from django.urls import reverse
 
 from orders.lists.change_list import DeskChangeList
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.models import Order
 from tests import factories as make
 from tests.admin.rows import new_row, of_none, of_order

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.models import AskedAct, CalendarDay, Order
 from orders.office.asked_ends import lapse_asked
 from orders.people.asked_acts import lapses_at

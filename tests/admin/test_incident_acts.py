@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from orders.models import Incident, OrderEvent
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

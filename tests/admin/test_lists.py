@@ -12,8 +12,8 @@ from orders.db.indexes import PLAIN
 from orders.lists import change_list, list_query
 from orders.lists.registration import admin_of
 from orders.models import Dispatch, Order
-from orders.rules.shape import Shape
-from orders.trials.shape import keep_shape
+from orders.rules.trial_shape import Shape
+from orders.trials.shape_writes import keep_shape
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered
 

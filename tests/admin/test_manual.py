@@ -7,7 +7,7 @@ from django.contrib.staticfiles import finders
 from django.urls import get_resolver, reverse
 
 from orders.models import Order
-from orders.texts.meanings import MEANINGS
+from orders.texts.state_meanings import MEANINGS
 from project.manual.pages import BY_SLUG, PAGES, WORDS, page_about
 from tests.admin.orders import staff
 from tests.factories import OrderFactory

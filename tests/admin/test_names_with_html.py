@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
-from orders.actions.table import BULK_ACTS, DECISIONS
+from orders.actions.all_actions import BULK_ACTS, DECISIONS
 from orders.models import Order
 from orders.order_page.tabs import TABS
 from tests import factories as make

@@ -1,4 +1,4 @@
-"""Pages that move: a poll gets 204 or the content, by rows, rights, limits and masks, and is no use of the session."""
+"""Live pages: a poll gets 204 or the content, by rows, rights, limits and masks, and is no use of the session."""
 
 import datetime
 import hashlib
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from orders.history.order_writes import add_event
 from orders.incidents.incidents import open_incident
-from orders.lists import page_marks
+from orders.lists import page_fingerprint
 from orders.models import Incident, Order, OrderEvent
 from tests import factories as make
 from tests.admin.orders import failed
@@ -44,8 +44,8 @@ class Open:
 
 @pytest.fixture(autouse=True)
 def counts_anew(monkeypatch):
-    page_marks._counted.clear()
-    monkeypatch.setattr(page_marks, "COUNTED_EVERY", datetime.timedelta())
+    page_fingerprint._counted.clear()
+    monkeypatch.setattr(page_fingerprint, "COUNTED_EVERY", datetime.timedelta())
 
 
 @pytest.fixture

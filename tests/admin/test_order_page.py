@@ -19,7 +19,7 @@ from tests.factories import NOW
 from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
-MOST_QUERIES = 24  # with two of a page that moves: its version, and what the tab counts
+MOST_QUERIES = 24  # with two of a live page: its version, and what the tab counts
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -286,7 +286,7 @@ def test_it_loads_itself_again_until_the_result_is_there(admin_client, query, ag
     assert ('content="5;url=?tab=events&amp;watch=8"' in text) == again
     assert ("每 5 秒自动刷新" in text) == again
     assert ("刷新本页可看到结果" in text) != again
-    assert "结果会自动显示在此页" in text  # where scripts run: orders/lists/open_pages.py
+    assert "结果会自动显示在此页" in text  # where scripts run: orders/lists/live_pages.py
     type(row).objects.update(state="done", next_try_at=None)
     assert "http-equiv" not in text_of(admin_client, order, query)
 

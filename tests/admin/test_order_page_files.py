@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from tests import factories
 from tests.admin.orders import page, planned, staff, step
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.db.indexes import IN_TIME
+from orders.db.indexes import STATES_WITH_LIMIT
 from orders.models import Order, TimeLimit
 from orders.rules.local_time import SHANGHAI
 from tests import factories as make
@@ -51,7 +51,7 @@ def at(day, hour, minute=0):
 
 
 def test_what_may_have_a_limit_is_looked_at():
-    assert {*IN_TIME, TimeLimit.State.CONFLICT} == set(TimeLimit.State)
+    assert {*STATES_WITH_LIMIT, TimeLimit.State.CONFLICT} == set(TimeLimit.State)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.history.people import staff_actor
-from orders.incidents.incident_desk import TOLD_BY, ignore_incident, resolve_incident
+from orders.history.actors import staff_actor
+from orders.incidents.incident_handling import TOLD_BY, ignore_incident, resolve_incident
 from orders.incidents.sleeping import put_to_sleep
 from orders.models import Incident
 from orders.people.asked_acts import carried_out_in_emergency

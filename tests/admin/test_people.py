@@ -11,11 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from orders.history.people import actor_of
-from orders.incidents.incident_desk import note_incident
-from orders.lists import page_marks
+from orders.history.actors import actor_of
+from orders.incidents.incident_handling import note_incident
+from orders.lists import page_fingerprint
 from orders.models import Order, OrderEvent
-from orders.sending.pausing import pause_partner
+from orders.sending.pause_and_resume import pause_partner
 from project.accounts.permission_words import permission_words
 from project.models import User
 from tests import factories
@@ -98,7 +98,7 @@ def test_many_people_take_one_query(member):
     staff, url = member("工程师"), reverse("admin:orders_order_change", args=[order.pk])
 
     def asked():
-        page_marks._counted.clear()  # else it is counted again after some seconds only
+        page_fingerprint._counted.clear()  # else it is counted again after some seconds only
         with CaptureQueriesContext(connection) as captured:
             assert staff.get(url, {"tab": "events"}).status_code == 200
         return sum('"project_user"."date_joined" AS' in query["sql"] for query in captured), len(captured)

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.customer_page.tabs import TABS as CUSTOMER_TABS
-from orders.lists import page_marks
+from orders.lists import page_fingerprint
 from orders.lists.change_list import DeskChangeList
-from orders.lists.guard import DeskAdmin
+from orders.lists.model_admin import DeskAdmin
 from orders.models import InboundMessage, Order
 from orders.search.index import index_orders
 from orders.search.order_search import customer_address
@@ -47,7 +47,7 @@ def unlimited(member):
 def queries(client, url, **more):
     """The number of queries of a page; more: what else its `get` takes. What needs somebody is counted each time: else
     a process counts it again after some seconds."""
-    page_marks._counted.clear()
+    page_fingerprint._counted.clear()
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url, **more).status_code == 200
     return len(captured)

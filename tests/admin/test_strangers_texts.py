@@ -15,7 +15,7 @@ from orders.incidents.incidents import common_words
 from orders.lists.personal_data import mask_json, mask_text_or_json
 from orders.order_page.calls import explain
 from orders.order_words.error_details import detail_text
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import load, pretty
 from project.base import logs
 from tests import factories as make

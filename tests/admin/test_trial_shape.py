@@ -10,13 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
 
-from orders.books.meant import note_not_meant
+from orders.books.expected_records import note_not_meant
 from orders.lists.service_names import service_name
 from orders.models import Difference, Order, ServiceType, TrialEnd
 from orders.rules.content import domain_key
-from orders.rules.shape import last_moment
-from orders.trials.shape import end_trial, reshape, take_end
-from orders.trials.shape_parts import CHANGE, MESSAGE, TAKEN, parts_of, why_over
+from orders.rules.trial_shape import last_moment
+from orders.trials.shape_sources import CHANGE, MESSAGE, TAKEN, parts_of, why_over
+from orders.trials.shape_writes import end_trial, reshape, take_end
 from tests import factories
 from tests.admin.orders import page, step
 

@@ -19,8 +19,8 @@ from django_q.models import OrmQ
 
 from integrations.models import ApiToken
 from notifications.models import Mail
-from orders.actions.table import DECISIONS
-from orders.history.people import staff_actor
+from orders.actions.all_actions import DECISIONS
+from orders.history.actors import staff_actor
 from orders.models import CalendarDay, OrderEvent, Pause, Province, ServiceType, TimeLimit, Timeline
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export, ScheduledExport

@@ -14,7 +14,7 @@ from integrations.bpm.kept_callbacks import apply_kept
 from integrations.models import BpmCallback
 from integrations.partners.profile import ProfileError, read_profile
 from orders.models import Attempt, Dispatch, SearchPiece
-from orders.rules.pieces import whole_piece
+from orders.rules.search_pieces import whole_piece
 from orders.search.index import index_orders
 from tests.bpm_messages import URL, approval
 from tests.conftest import shanghai

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.attachments.check import KINDS
+from orders.attachments.check import FILE_TYPES
 from orders.models import BillingRecord, Dispatch, Order
 from orders.search.index import index_orders
 from orders.texts.error_messages import say_in_english
@@ -243,7 +243,7 @@ def doubts(now: datetime.datetime | None = None) -> None:
 
 
 def _files_of(number: str, now: datetime.datetime, base: dict, *, waived: bool) -> None:
-    names = {field: f"{number}_{kind}_20261120120000.xlsx" for field, kind in KINDS.items()}
+    names = {field: f"{number}_{kind}_20261120120000.xlsx" for field, kind in FILE_TYPES.items()}
     state = {"state": S.IN_PROGRESS} if waived else {"state": S.HELD, "held_because": Order.Held.FILES}
     order = make.OrderFactory(number=number, first=False, **state, **names, **base)
     wrong = {"info_security": ("missing", "file_missing"), "busi_info": ("empty", "file_empty")}

@@ -1,4 +1,4 @@
-"""Pages that move, under the strict policy: what changes shows by itself, and what is typed, ticked or open stays."""
+"""Live pages, under the strict policy: what changes shows by itself, and what is typed, ticked or open stays."""
 
 import datetime
 import re

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.models import AskedAct, Incident
 from orders.rules.four_eyes import ACTS
 from tests import factories as make

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orders.history.owners import absent_on
 from orders.limits.late_orders import time_limits
-from orders.lists import page_marks
+from orders.lists import page_fingerprint
 from orders.lists.registration import admin_of
 from orders.office.digest.contents import digest_facts, red_facts
 from orders.office.views.ready_views import READY
@@ -149,7 +149,7 @@ def not_found_by_an_index(queries):
 @pytest.fixture(autouse=True)
 def counted_anew(monkeypatch):
     """What needs somebody, which a process else keeps for a while."""
-    monkeypatch.setattr(page_marks, "_counted", {})
+    monkeypatch.setattr(page_fingerprint, "_counted", {})
 
 
 @pytest.fixture(autouse=True)

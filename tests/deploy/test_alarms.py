@@ -12,7 +12,7 @@ import yaml
 from django.utils.translation import override
 
 from orders.texts.error_messages import MESSAGES
-from orders.texts.incident_causes import CAUSES
+from orders.texts.incident_texts import CAUSES
 from project.observability.alarm_mails import EACH_MINUTE
 from project.observability.alarm_texts import ALARMS, BY_INCIDENT
 from project.observability.silent_failures import STOPS

@@ -4,9 +4,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from orders.models import Order
-from orders.restore import entered_numbers
+from orders.restore import manual_trial_numbers
 from orders.restore.after_restore import lost_entries
-from orders.restore.entered_numbers import EnteredNumber, merge_numbers, note_numbers, numbers_file, read_numbers
+from orders.restore.manual_trial_numbers import EnteredNumber, merge_numbers, note_numbers, numbers_file, read_numbers
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.entering.test_enter_page import FORM, URL
@@ -49,7 +49,7 @@ def test_it_is_written_before_the_commit(importing, monkeypatch):
         seen.append((noted(), Order.objects.count()))
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(entered_numbers.os, "fsync", fails)
+    monkeypatch.setattr(manual_trial_numbers.os, "fsync", fails)
     with pytest.raises(CommandError, match="Input/output error"):
         importing(row("T1"))
     assert seen == [(["T1"], 1)]
@@ -58,7 +58,7 @@ def test_it_is_written_before_the_commit(importing, monkeypatch):
 
 def test_all_rows_of_a_workbook_are_written_at_once(importing, monkeypatch):
     synced = []
-    monkeypatch.setattr(entered_numbers.os, "fsync", synced.append)
+    monkeypatch.setattr(manual_trial_numbers.os, "fsync", synced.append)
     importing(*(row(f"T{number}") for number in range(20)))
     assert sorted(noted()) == sorted(f"T{number}" for number in range(20))
     assert len(synced) <= 3  # the file, its folder, and the folder above where it was made
@@ -91,7 +91,7 @@ import os
 import django
 django.setup()
 from datetime import UTC, datetime
-from orders.restore.entered_numbers import note_numbers
+from orders.restore.manual_trial_numbers import note_numbers
 children = []
 for process in "ABCD":
     if child := os.fork():

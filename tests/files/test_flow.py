@@ -9,7 +9,7 @@ from integrations.delivery.loop import drain
 from orders.attachments import xlsx
 from orders.attachments.files import recheck_files, take_upload, waive_files, watch_unchecked
 from orders.models import Incident
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.factories import fresh
 from tests.files import books

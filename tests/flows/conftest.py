@@ -21,12 +21,12 @@ from orders.outbox.outcome import Outcome, Work
 from orders.outbox.release import release
 from orders.reports.order_status import current_steps, order_status
 from orders.sending.claim import claim
+from orders.sending.expired_moves import end_moves
 from orders.sending.mail_sending import claim_mails, record_mails
-from orders.sending.moves_over import end_moves
 from orders.sending.record import record_outcomes
 from orders.start_day.start_day import activate
 from orders.undoing.start import close_abandoned
-from orders.undoing.trials import end_trials
+from orders.undoing.trial_ends import end_trials
 from tests.bboss_messages import accepted, post_order
 from tests.bpm_messages import approval, post_signed
 from tests.conftest import shanghai

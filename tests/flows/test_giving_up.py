@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from orders.actions.accept import accept
-from orders.incidents.incident_desk import resolve_incident
+from orders.incidents.incident_handling import resolve_incident
 from orders.models import TrialClaim
 from orders.replanning.giving_up import give_up
 from orders.texts.errors import NotAllowedError

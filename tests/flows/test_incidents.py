@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from notifications.models import Mail
 from orders.incidents import incidents
-from orders.incidents.incident_desk import ignore_incident, note_incident, resolve_incident
-from orders.incidents.incidents import BOOKS_ONLY, close_troubles, common_words, lock_incidents, open_incident
+from orders.incidents.incident_codes import BOOKS_ONLY
+from orders.incidents.incident_handling import ignore_incident, note_incident, resolve_incident
+from orders.incidents.incidents import close_troubles, common_words, lock_incidents, open_incident
 from orders.models import AffectedOrder, Incident, Order, OrderEvent
 from orders.people.ownership import set_owner
 from orders.texts.errors import NotAllowedError
@@ -50,7 +51,7 @@ def test_a_second_cause_of_an_order_within_a_minute_is_mailed_through_the_next_o
         open_incident(order, partner="bigdata", step="create_billing", code=code, detail=code, now=now)
     told = Mail.objects.filter(kind="mail_incident").order_by("pk").values_list("order__number", "about__code")
     assert list(told) == [("100T1", "code_400"), ("100T2", "code_401")]
-    later = now + incidents.A_MOMENT
+    later = now + incidents.SIMILAR_WITHIN
     open_incident(first, partner="bpm", step="start_bpm", code="code_402", detail="x", now=later)
     assert Mail.objects.filter(order=first, kind="mail_incident").count() == 2
 

@@ -11,7 +11,7 @@ from orders.history.owners import counts
 from orders.models import Customer, Order, OrderEvent
 from orders.people.ownership import set_owner
 from orders.search import index as search_index
-from orders.start_day.attribution import move_attribution
+from orders.start_day.move_attribution import move_attribution
 from project.observability.status_report import desk_status
 from tests import factories as make
 from tests.admin.orders import staff

@@ -4,7 +4,7 @@ import pytest
 
 from integrations.delivery.circuit_breaker import open_partners
 from orders.models import Attempt, BillingRecord, Dispatch
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from tests.flows.contents import trial
 from tests.partners.certificates import Authority
 

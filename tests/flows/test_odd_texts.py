@@ -13,7 +13,7 @@ from django.utils import timezone
 from integrations.bboss.sample_envelope import signed_envelope
 from notifications import sending
 from orders.models import Attempt, Difference, InboundMessage, TrialUsage
-from orders.sending.usage import ask_for_usage
+from orders.sending.trial_traffic import ask_for_usage
 from tests.bboss_messages import URL, post_order
 from tests.bpm_messages import approval, post_signed
 from tests.flows.contents import activation, trial, withdrawal

@@ -119,7 +119,7 @@ def test_an_order_whose_step_failed_on_its_day_is_not_started_again(desk, schedu
 def test_a_sweep_takes_so_many_steps_and_others_the_next_time(desk, monkeypatch):
     """A sweep's time does not grow with the steps that wait, and none is forgotten."""
     monkeypatch.setattr("orders.outbox.release.STEPS_AT_ONCE", 2)
-    monkeypatch.setattr("orders.outbox.release.BATCH", 1)
+    monkeypatch.setattr("orders.outbox.release.STEPS_A_QUERY", 1)
     desk.play(*(trial(f"T{number}", f"{number}.example.com") for number in range(5)))
     missed = Dispatch.objects.filter(step="create_trial_billing")
     seen = set()

@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.models import Incident, Order, OrderEvent
-from orders.people.mine import is_nobodys, is_of, set_owners
+from orders.people.owned_work import is_nobodys, is_of, set_owners
 from orders.people.ownership import OwnerChangedError, hand_over_all, let_go_owners, set_owner
 from orders.texts.errors import NotAllowedError
 from tests import factories as make

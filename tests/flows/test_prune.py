@@ -97,7 +97,7 @@ def test_attempts_stay_while_something_is_open():
 
 @pytest.mark.django_db
 def test_batches_go_past_what_stays(monkeypatch):
-    monkeypatch.setattr(pruning, "BATCH", 2)
+    monkeypatch.setattr(pruning, "ROWS_AT_ONCE", 2)
     for number in range(9):
         old_order(state="failed" if number in {0, 1, 5} else "active")
         InboundMessageFactory(received_at=OLD)

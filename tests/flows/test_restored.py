@@ -14,8 +14,8 @@ from orders.models import Dispatch, OrderEvent, Timeline
 from orders.office.bulk.service import stop_runs
 from orders.pauses.restores import open_restore, release_restored
 from orders.restore import high_water_mark, restored_guard
-from orders.restore.entered_numbers import note_numbers
-from orders.sending.usage import ask_for_usage
+from orders.restore.manual_trial_numbers import note_numbers
+from orders.sending.trial_traffic import ask_for_usage
 from orders.texts.errors import NotAllowedError
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY, USAGE, code_of
 from tests.flows.contents import activation, trial, withdrawal

@@ -25,10 +25,10 @@ from orders.models import (
     TextProgress,
 )
 from orders.rules.content import domain_key
-from orders.rules.pieces import lookups_of, pieces_of, whole_piece
+from orders.rules.search_pieces import lookups_of, pieces_of, whole_piece
 from orders.search import find
 from orders.search import index as search_index
-from orders.search.pieces import add_customers, targets_of
+from orders.search.piece_index import add_customers, targets_of
 from tests import factories as make
 from tests.flows.contents import activation, change, trial
 
@@ -80,7 +80,7 @@ def test_what_comes_later_is_found_too(desk):
     assert customers(ENTERPRISE) == [ENTERPRISE]
     process = desk.order("A1").bpm_process
     assert process
-    for kind, term in ((find.Kind.PROCESS, process), (find.Kind.PRODUCT, "P-A1")):
+    for kind, term in ((SearchPiece.Kind.PROCESS, process), (SearchPiece.Kind.PRODUCT, "P-A1")):
         found = find.find_by_beginning(kind, term, Order.objects.all(), 9, None)
         assert [row.number for row in found.rows] == ["A1"]
     assert [row.number for row in find.find_by_phone("13800000000", Order.objects.all(), 9).rows] == ["T1", "A1"]
@@ -122,7 +122,7 @@ def test_attributions_follow_the_orders(desk):
 
 @pytest.mark.django_db
 def test_old_orders_are_indexed_newest_first_and_new_ones_before_them(monkeypatch):
-    monkeypatch.setattr(search_index, "BATCH", 2)
+    monkeypatch.setattr(search_index, "ORDERS_A_TRANSACTION", 2)
     for _ in range(5):
         make.OrderFactory()
     now = timezone.now()
@@ -312,7 +312,7 @@ def found_by(rows, seen=None) -> None:
     """All of a search finds these orders, and no others."""
     orders, numbers = Order.objects.all(), {row.number for row in rows}
     assert {row.number for row in find.find_orders("A230920", orders, 9, seen).rows} == numbers
-    for kind, term in ((find.Kind.PRODUCT, "61000"), (find.Kind.PROCESS, "BPM-77")):
+    for kind, term in ((SearchPiece.Kind.PRODUCT, "61000"), (SearchPiece.Kind.PROCESS, "BPM-77")):
         assert {row.number for row in find.find_by_beginning(kind, term, orders, 9, seen).rows} == numbers
     assert {row.number for row in find.find_by_phone(PHONE, orders, 9, seen).rows} == numbers
     domains = OrderDomain.objects.filter(order__in=rows) if seen is not None else OrderDomain.objects.all()
@@ -324,7 +324,7 @@ def found_by(rows, seen=None) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("limited", [False, True])
 def test_the_index_of_1_12_0_answers_until_this_one_is_full(before, monkeypatch, limited):
-    monkeypatch.setattr(search_index, "BATCH", 1)
+    monkeypatch.setattr(search_index, "ORDERS_A_TRANSACTION", 1)
     rows, seen = before, None
     if limited:
         rows, seen = before[:1], Order.objects.filter(attribution_id="BJ")

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils.translation import override
 
-from orders.texts.incident_causes import cause_of
+from orders.texts.incident_texts import cause_of
 from tests import factories as make
 from tests.flows import contents
 from tests.flows.test_breaker import fail_until_open, quick_breaker, trial  # noqa: F401  a fixture

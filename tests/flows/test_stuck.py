@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from orders.incidents.incident_desk import ignore_incident, resolve_incident
+from orders.incidents.incident_handling import ignore_incident, resolve_incident
 from orders.incidents.stuck import needs_somebody, stuck
 from orders.models import AffectedOrder, Difference, Incident, Order
 from project.observability.desk_snapshot import DeskSnapshot

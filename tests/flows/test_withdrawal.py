@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from orders.actions.carrying_out import confirm_second
+from orders.actions.run_action import confirm_second
 from orders.intake.holds import proceed
 from orders.models import AskedAct, TrialClaim
 from orders.rules.four_eyes import ACTS

@@ -9,16 +9,16 @@ from contextlib import nullcontext
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from orders.actions.all_actions import DECISIONS
 from orders.actions.asked_decision import AskedDecision
-from orders.actions.carrying_out import (
+from orders.actions.run_action import (
     ChangedMeanwhileError,
     ForeseenOtherwiseError,
     ask_second,
     confirm_second,
 )
-from orders.actions.table import DECISIONS
 from orders.books.books import BooksSilentError
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.office.asked_ends import call_off
 from orders.order_words.order_facts import last_event

@@ -87,10 +87,10 @@ def both(*patches: Patch) -> Patch:
 
 
 def looks_where(fits: Callable) -> Callable:
-    """`look_after` that leaves out the steps that do not fit."""
-    from orders.replanning.looks import look_after
+    """`schedule_verification` that leaves out the steps that do not fit."""
+    from orders.replanning.verification import schedule_verification
 
-    return lambda rows, calls, *, now: look_after(filter(fits, rows), calls, now=now)
+    return lambda rows, calls, *, now: schedule_verification(filter(fits, rows), calls, now=now)
 
 
 def known_defects() -> dict[str, Mend]:
@@ -101,17 +101,17 @@ def known_defects() -> dict[str, Mend]:
     from orders.actions import accept, take
     from orders.books import fixes
     from orders.bpm import approvals
-    from orders.incidents import doubts, incident_desk, incidents
+    from orders.incidents import incident_codes, incident_handling, incidents, order_warnings
     from orders.models import Dispatch, OrderDomain
-    from orders.outbox import effects
+    from orders.outbox import billing_effects
     from orders.reconciliation import results
-    from orders.replanning import deciding, reopening, withdrawal
-    from orders.sending import outcome_effects, resend, step_incidents, step_records
+    from orders.replanning import bpm_decision, reopening, withdrawal
+    from orders.sending import outcome_effects, record_updates, resend, step_incidents
     from orders.sending import record as outcomes
-    from orders.start_day import move_answers
+    from orders.start_day import move_outcomes
     from orders.undoing import finish, late, plan, start
 
-    acts_of, release_claim = effects.acts_of, finish.release_claim
+    acts_of, release_claim = billing_effects.acts_of, finish.release_claim
 
     def newest_only(order):
         return [row for row in acts_of(order) if not row.superseded]
@@ -128,16 +128,16 @@ def known_defects() -> dict[str, Mend]:
     def without_accepted(order, codes):
         return replace(marks_of(order, codes), accepted="")
 
-    not_meant, marks_of = results.not_meant, doubts._marks_of
+    not_meant, marks_of = results.not_meant, order_warnings._marks_of
 
     def free_and_running(claim, order, *, ends="", now, by):
         release_claim(claim, order, now=now, by=by)
 
-    all_that_last = incidents.BOOKS_ONLY | incidents.PARTNERS_OWN
+    all_that_last = incident_codes.BOOKS_ONLY | incident_codes.PARTNERS_OWN
 
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
-        "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_desk)),
+        "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_handling)),
         "1 a filter opens": Mend(put("by_number", mock.PropertyMock(return_value=True), resend.Selection)),
         "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
@@ -148,27 +148,33 @@ def known_defects() -> dict[str, Mend]:
         ),
         "5 a process is started twice": Mend(put("bpm_acts", lambda order: Dispatch.objects.none(), reopening)),
         "6 looks after what takes back alone": Mend(
-            put("look_after", looks_where(lambda row: row.undo), outcome_effects)
+            put("schedule_verification", looks_where(lambda row: row.undo), outcome_effects)
         ),
-        "7 409 is as if nothing had been": Mend(put("fitting", lambda rows, outcomes: set(), outcomes)),
-        "7 the times of a 409 are not taken": Mend(put("take_times", lambda row, records, outcome: None, step_records)),
+        "7 409 is as if nothing had been": Mend(
+            put("already_applied_correctly", lambda rows, outcomes: set(), outcomes)
+        ),
+        "7 the times of a 409 are not taken": Mend(
+            put("take_times", lambda row, records, outcome: None, record_updates)
+        ),
         "7 --fix does all": Mend(put("_why_left", lambda self, one, record: None, fixes.FixPlan)),
         "8 a refused step of a withdrawn order stays": Mend(put("close_refused", lambda order: 0, withdrawal)),
         "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, approvals)),
         "9 the trial runs on": Mend(put("release_claim", free_and_running, finish)),
         "14 what was not shown is taken": Mend(put("check_as_shown", lambda order, answer: None, accept, take)),
         "14 a create is accepted that is not there": Mend(put("_check_made", lambda row, held: None, accept)),
-        "14 a loss needs no name": Mend(put("_check_named", lambda order, codes: None, accept)),
-        "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, doubts)),
+        "14 a loss needs no name": Mend(put("check_named", lambda order, codes: None, accept)),
+        "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, order_warnings)),
         "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
         "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),
-        "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_answers)),
-        "14 an incident ends with what it was about": Mend(put("SETTLED", [], incidents)),
-        "14 a refused move's incident ends with its day": Mend(put("LASTING", all_that_last, incidents)),
+        "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_outcomes)),
+        "14 an incident ends with what it was about": Mend(put("ENDED_STEPS", [], incidents)),
+        "14 a refused move's incident ends with its day": Mend(
+            put("NEVER_END_BY_THEMSELVES", all_that_last, incidents)
+        ),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), step_incidents)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),
-        "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, deciding)),
+        "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, bpm_decision)),
         "given up is open": Mend(put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish)),
     }
     return {name: replace(mend, noticed_by=NOTICED_BY[name]) for name, mend in found.items()}

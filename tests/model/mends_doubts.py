@@ -58,10 +58,10 @@ def doubts() -> dict[str, Mend]:
     from orders.outbox import leases, proof
     from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
     from orders.rules.steps import Step
-    from orders.sending import claim, pausing, read_again, record, resend, step_incidents
+    from orders.sending import claim, pause_and_resume, record, reread_answers, resend, step_incidents
 
     doubt_of, settle_row, note_proofs, gate = record._doubt_of, record._settle_row, record.note_proofs, claim.gate
-    work_of, end_again, hash_of = claim._work, read_again.record_read_again, proof.hash_of
+    work_of, end_again, hash_of = claim._work, reread_answers.record_read_again, proof.hash_of
 
     def no_doubt(code, result=""):
         def doubt(row, outcome):
@@ -134,8 +134,8 @@ def doubts() -> dict[str, Mend]:
         ),
         "7.2 no bytes are kept": put("keep_answer", nothing, record),
         "7.2 resend does not read": put("end_by_reading", lambda row, **by: False, resend),
-        "7.2 resume does not read": put("read_partner_again", none, pausing),
-        "7.2 what is read again proves nothing": read_as(read_again, rules=""),
+        "7.2 resume does not read": put("read_partner_again", none, pause_and_resume),
+        "7.2 what is read again proves nothing": read_as(reread_answers, rules=""),
         "7.2 what was undone is not read again": put("note_begun", nothing, resend),
         "7.2 nothing asks for proof": put("asks_proof", lambda: False, proof, record),
         "7.2 trust asks for proof": put("asks_proof", lambda: True, proof, record),
@@ -148,7 +148,7 @@ def doubts() -> dict[str, Mend]:
         "7.2 doubt holds nothing": put("hold", nothing, record),
         "7.2 what is held goes out": put("gate", held_go, claim),
         "7.2 a success ends no hold": put("end_holds", none, proof),
-        "7.2 resume ends no hold": put("end_holds", none, pausing),
+        "7.2 resume ends no hold": put("end_holds", none, pause_and_resume),
         "7.2 no run is counted": put("is_in_run", lambda kind, outcome: False, record),
         "7.2 one order is a run": put("is_in_run", lambda kind, outcome: refused(kind, outcome).count() > 1, record),
         "7.2 a run has no end": put("_newest_accepted", lambda kind: 0, proof),

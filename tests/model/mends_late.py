@@ -22,16 +22,16 @@ NOTICED_BY = {
 def late_calls() -> dict[str, Mend]:
     """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
     from orders.actions import take
-    from orders.outbox import effects
-    from orders.replanning import giving_up, looks
+    from orders.outbox import billing_effects
+    from orders.replanning import giving_up, verification
     from orders.rules.steps import FIXES, Step
     from orders.sending import outcome_effects
     from orders.undoing import plan
 
-    called, acts_of = effects.late_calls, plan.acts_of
+    called, acts_of = billing_effects.late_calls, plan.acts_of
 
     def but(*steps):
-        return lambda found: [call for call in effects.as_late_calls(found) if call.step not in steps]
+        return lambda found: [call for call in billing_effects.as_late_calls(found) if call.step not in steps]
 
     def makes_nothing(*steps):
         """An undoing does not look behind these steps."""
@@ -46,7 +46,7 @@ def late_calls() -> dict[str, Mend]:
         there = order.trial.billing_records.filter(state__in=["live", "unknown"])
         return trials_end(order, now) if there.exists() else []
 
-    deletions = put("as_late_calls", but(*effects.DELETIONS), outcome_effects)
+    deletions = put("as_late_calls", but(*billing_effects.DELETIONS), outcome_effects)
     found = {
         # A deletion that has no answer is forgotten once another one was accepted.
         "6 an opening behind a deletion": Mend(deletions),
@@ -58,7 +58,7 @@ def late_calls() -> dict[str, Mend]:
         "6 an undoing behind a fix": Mend(makes_nothing(*FIXES)),
         # Only what deletes is looked after.
         "6 an undoing by cancel": Mend(
-            put("look_after", looks_where(lambda row: row.step != Step.CANCEL_BILLING), outcome_effects)
+            put("schedule_verification", looks_where(lambda row: row.step != Step.CANCEL_BILLING), outcome_effects)
         ),
         # Only the call of the step itself is asked about, which was refused.
         "6 giving up asks about all calls": Mend(put("_may_act_until", lambda row, now: None, giving_up)),
@@ -67,7 +67,9 @@ def late_calls() -> dict[str, Mend]:
         # The trial's cancel is planned for what is there alone.
         "6 a late undoing behind a creation under way": Mend(put("_trials_end", of_what_is_there, plan)),
         # The looks only look.
-        "6 what is not as meant is sent again": Mend(put("_put_own_right", lambda row, records, now: None, looks)),
+        "6 what is not as meant is sent again": Mend(
+            put("_put_own_right", lambda row, records, now: None, verification)
+        ),
     }
     return {
         name: dataclasses.replace(mend, noticed_by=f"test_found_late.py::test_{NOTICED_BY[name]}")

@@ -51,11 +51,11 @@ def moves() -> dict[str, Mend]:
 
 def _of_asking() -> dict[str, Mend]:
     from orders.actions import dry_run
-    from orders.outbox import enqueue, freeze
-    from orders.sending import claim, moves_over, record
-    from orders.start_day import move_answers, moving
+    from orders.outbox import enqueue, record_selection
+    from orders.sending import claim, expired_moves, record
+    from orders.start_day import move_outcomes, move_start
 
-    follow_move, why_not_on, build_step = move_answers.follow_move, moving.why_not_on, moving.build_step
+    follow_move, why_not_on, build_step = move_outcomes.follow_move, move_start.why_not_on, move_start.build_step
 
     def says_nothing(row, *, now, by):
         if row.state != "closed":
@@ -67,7 +67,7 @@ def _of_asking() -> dict[str, Mend]:
     def midnight_of_today(row):
         return moved_to(row) if row.new_start else row.frozen_at.replace(hour=0, minute=0, second=0)
 
-    moved_to = freeze.moved_to
+    moved_to = record_selection.moved_to
 
     def same_key(order, step, /, **fields):
         row = build_step(order, step, **fields)
@@ -75,10 +75,10 @@ def _of_asking() -> dict[str, Mend]:
             row.key = enqueue.derived_key(order.number, step, 1)
         return row
 
-    never = put("is_over", lambda move, now: False, moving, moves_over, record)
+    never = put("is_over", lambda move, now: False, move_start, expired_moves, record)
     return {
         # A move is sent whenever it is due.
-        "18 ten minutes before the earlier start": Mend(both(put("BEFORE_START", -LONG, moving), never)),
+        "18 ten minutes before the earlier start": Mend(both(put("BEFORE_START", -LONG, move_start), never)),
         # Nobody ends a move that was never begun.
         "18 called off": Mend(put("end_moves", lambda *, now, by="": 0, *_users_of_end_moves())),
         # It is called off silently, as one that was refused.
@@ -86,15 +86,15 @@ def _of_asking() -> dict[str, Mend]:
         # The partner's state is not asked.
         "18 not begun while its breaker is open": Mend(put("hold_back", lambda rows, *, now, down: rows, claim)),
         # Every move of an order has the first key.
-        "18 a move of its own key": Mend(put("build_step", same_key, moving)),
+        "18 a move of its own key": Mend(put("build_step", same_key, move_start)),
         # To today is its midnight.
-        "18 to today: its T": Mend(put("moved_to", midnight_of_today, freeze, moving, move_answers)),
+        "18 to today: its T": Mend(put("moved_to", midnight_of_today, record_selection, move_start, move_outcomes)),
         # Any day will do.
-        "18 today or later": Mend(put("why_not_on", any_day, moving, dry_run)),
+        "18 today or later": Mend(put("why_not_on", any_day, move_start, dry_run)),
         # Nobody looks for calls without an answer.
-        "18 no move while a late call may act": Mend(put("late_calls", lambda **about: [], moving)),
+        "18 no move while a late call may act": Mend(put("late_calls", lambda **about: [], move_start)),
         # Nobody looks whether a move is under way.
-        "18 no second move, no take": Mend(put("move_of", lambda order: None, moving, *_users_of_move_of())),
+        "18 no second move, no take": Mend(put("move_of", lambda order: None, move_start, *_users_of_move_of())),
     }
 
 
@@ -122,7 +122,7 @@ def _of_answers() -> dict[str, Mend]:
     from orders.actions import take
     from orders.outbox.outcome import ACTED_BEFORE
     from orders.sending import outcome_effects, record
-    from orders.start_day import move_answers, moving
+    from orders.start_day import move_outcomes, move_start
     from orders.undoing.start import begin_undo
 
     def stays_failed(row):
@@ -139,21 +139,21 @@ def _of_answers() -> dict[str, Mend]:
         if row.state == "closed" and row.attempts:
             begin_undo(row.order, ending="failed", why="refused", by=by, now=now)
 
-    settle_move, follow_move = move_answers.settle_move, move_answers.follow_move
+    settle_move, follow_move = move_outcomes.settle_move, move_outcomes.follow_move
 
     def moves_the_day_alone(order, start, *, now, by):
         order.start_at = start
         order.save(update_fields=["start_at"])
-        moving.add_event(order, "start_moved", by=by, now=now, old=None, new=start.isoformat())
+        move_start.add_event(order, "start_moved", by=by, now=now, old=None, new=start.isoformat())
 
     def never_new(move):
-        return moving.datetime.datetime.max.replace(tzinfo=datetime.UTC)
+        return move_start.datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
-    answer_move = move_answers.answer_move
+    answer_move = move_outcomes.answer_move
 
     def names_nothing(row, held, *, now, by):
         answer_move(row, held, now=now, by=by)
-        moving.close_troubles(row.order, code=moving.MOVE_FAILED, now=now, by=by)
+        move_start.close_troubles(row.order, code=move_start.MOVE_FAILED, now=now, by=by)
 
     def keeps_asking(row, held, *, now, by):
         if {one.create_time for one in held} != {row.order.start_at}:
@@ -169,11 +169,13 @@ def _of_answers() -> dict[str, Mend]:
         # Whatever was refused did nothing.
         "18 an unanswered call before a refusal": Mend(put("settle_move", closes_all, record)),
         # Schedule and waiting steps stay.
-        "18 day, schedule and steps move": Mend(put("move_start_to", moves_the_day_alone, moving, move_answers, take)),
+        "18 day, schedule and steps move": Mend(
+            put("move_start_to", moves_the_day_alone, move_start, move_outcomes, take)
+        ),
         # It is asked at once.
-        "18 asked after ten minutes": Mend(put("late_calls", lambda **about: [], move_answers)),
+        "18 asked after ten minutes": Mend(put("late_calls", lambda **about: [], move_outcomes)),
         # What stands there is never the new start.
-        "18 all new: accepted": Mend(put("moved_to", never_new, move_answers)),
+        "18 all new: accepted": Mend(put("moved_to", never_new, move_outcomes)),
         # The answer that nothing was done is not taken.
         "18 all old: refused": Mend(put("ANSWERS", outcome_effects.ANSWERS | {"move": keeps_asking}, outcome_effects)),
         # The incident ends with the answer.
@@ -181,9 +183,9 @@ def _of_answers() -> dict[str, Mend]:
             put("ANSWERS", outcome_effects.ANSWERS | {"move": names_nothing}, outcome_effects)
         ),
         # They may always be sent again.
-        "18 resend while both lie ahead": Mend(put("AHEAD", -LONG, moving)),
+        "18 resend while both lie ahead": Mend(put("MIN_LEAD", -LONG, move_start)),
         # The latest counts.
-        "18 the earliest is the start": Mend(put("earliest", max, move_answers)),
+        "18 the earliest is the start": Mend(put("earliest", max, move_outcomes)),
     }
 
 
@@ -194,21 +196,21 @@ def _of_what_else() -> dict[str, Mend]:
     from orders.replanning import withdrawal
     from orders.rules.steps import Step
     from orders.sending import claim
-    from orders.start_day import move_answers, moving
+    from orders.start_day import move_outcomes, move_start
     from orders.undoing import late, plan, start
 
-    build_move = moving._build_move
+    build_move = move_start._build_move
 
     def behind_all(order, day, now):
         row = build_move(order, day, now)
-        row.position = moving.BEHIND_PLAN
+        row.position = move_start.BEHIND_PLAN
         return row
 
     def not_late_while_unknown(order, now):
         moved = order.dispatches.filter(step=Step.MOVE_START, state="failed").exists()
         return not moved and is_late(order, now)
 
-    move_start_to, is_late = moving.move_start_to, late.is_late
+    move_start_to, is_late = move_start.move_start_to, late.is_late
 
     def keeps_its_first_day(order, start, *, now, by):
         day = order.biz_start
@@ -250,9 +252,9 @@ def _of_what_else() -> dict[str, Mend]:
             )
         ),
         # The start day's cancel stands in front of the move.
-        "18 the start's steps wait": Mend(put("_build_move", behind_all, moving)),
+        "18 the start's steps wait": Mend(put("_build_move", behind_all, move_start)),
         # Only what is scheduled and billed can be moved.
-        "18 not billed yet: without a call": Mend(put("NOT_BILLED_YET", set(), moving)),
+        "18 not billed yet: without a call": Mend(put("NOT_BILLED_YET", set(), move_start)),
         # Only known starts count.
         "18 late undoing counts from what may be there": Mend(
             put("is_late", not_late_while_unknown, late, withdrawal, approvals)
@@ -260,7 +262,7 @@ def _of_what_else() -> dict[str, Mend]:
         # A late cancel goes out whatever start the records have.
         "18 late undoing cancels what is known": Mend(put("move_of", lambda order: None, withdrawal)),
         # An order is planned anew for the day of its message.
-        "18 a reopened order keeps its day": Mend(put("move_start_to", keeps_its_first_day, moving, move_answers)),
+        "18 a reopened order keeps its day": Mend(put("move_start_to", keeps_its_first_day, move_start, move_outcomes)),
         # An old order's start day is carried out as it stands here.
         "18 asked after a restore": Mend(put("ask_starts", lambda **marks: 0, claim)),
     }

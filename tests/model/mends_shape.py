@@ -48,15 +48,20 @@ def sentences() -> dict[str, Mend]:
 
 
 def _of_the_fold() -> dict[str, Mend]:
-    from orders.intake import decide, facts, holds, receive
+    from orders.intake import facts, holds, planning, receive
     from orders.models import Order, TrialEnd
     from orders.replanning import giving_up, reopening
-    from orders.rules import shape as folding
-    from orders.trials import shape as keeping
-    from orders.trials import shapes
+    from orders.rules import trial_shape as folding
+    from orders.trials import shape_reads
+    from orders.trials import shape_writes as keeping
 
-    said, entries_of, listed, plan_of = shapes._said, shapes.entries_of, folding._listed, decide.decide
-    readers, content_of = (shapes, keeping, giving_up), facts.content_of
+    said, entries_of, listed, plan_of = (
+        shape_reads._change_request,
+        shape_reads.entries_of,
+        folding._listed,
+        planning.plan_order,
+    )
+    readers, content_of = (shape_reads, keeping, giving_up), facts.content_of
 
     def says_all(row, domains):
         return said(row | {"given": [*row["given"], "service_type", "biz_end"]}, domains)
@@ -88,7 +93,7 @@ def _of_the_fold() -> dict[str, Mend]:
         facts.pop("in_effect", None)
         return q(*parts, **facts)
 
-    q = shapes.Q
+    q = shape_reads.Q
 
     def held_counts(content, known, **named):
         plan = plan_of(content, known, **named)
@@ -99,7 +104,7 @@ def _of_the_fold() -> dict[str, Mend]:
     return {
         # A change copies service and end of what stood before, and keeps them.
         "19 each says only what its message gives": Mend(
-            both(put("_said", says_all, shapes), put("content_of", content_says_all, holds, reopening))
+            both(put("_change_request", says_all, shape_reads), put("content_of", content_says_all, holds, reopening))
         ),
         # The fold adds the list's domains, and takes none away.
         "19 the list says of every domain": Mend(put("_listed", adds, folding)),
@@ -107,29 +112,29 @@ def _of_the_fold() -> dict[str, Mend]:
         "19 the number decides": Mend(put("entries_of", numbered_by("received_at"), *readers)),
         "19 the number decides, not the clock": Mend(put("entries_of", numbered_by("planned_at"), *readers)),
         # The fold keeps withdrawn changes.
-        "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shapes)),
+        "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shape_reads)),
         # A held change is in effect.
-        "19 a held one has no number": Mend(put("decide", held_counts, receive, holds, reopening)),
+        "19 a held one has no number": Mend(put("plan_order", held_counts, receive, holds, reopening)),
     }
 
 
 def _of_endings() -> dict[str, Mend]:
-    from orders.intake import decide
+    from orders.intake import planning
     from orders.models import TrialEnd
     from orders.replanning import giving_up
-    from orders.rules import shape as folding
-    from orders.rules.shape import Ending, Said, TakenEnd
-    from orders.trials import shape as keeping
-    from orders.trials import shapes
+    from orders.rules import trial_shape as folding
+    from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending
+    from orders.trials import shape_reads
+    from orders.trials import shape_writes as keeping
 
-    entries_of, after, keep_shape = shapes.entries_of, folding.after, keeping.keep_shape
+    entries_of, after, keep_shape = shape_reads.entries_of, folding.after, keeping.keep_shape
 
     def without(kind):
         return lambda shape, entry: shape if isinstance(entry, kind) else after(shape, entry)
 
     def any_change_ends_it(shape, entry):
         new = after(shape, entry)
-        return dataclasses.replace(new, closed=False) if isinstance(entry, Said) else new
+        return dataclasses.replace(new, closed=False) if isinstance(entry, ChangeRequest) else new
 
     def forgets_endings(trial, shape):
         keep_shape(trial, shape)
@@ -139,7 +144,7 @@ def _of_endings() -> dict[str, Mend]:
     def taken_last(trials, *, without=()):
         return {
             trial: [
-                dataclasses.replace(one, number=one.number + FAR) if isinstance(one, TakenEnd) else one
+                dataclasses.replace(one, number=one.number + FAR) if isinstance(one, AcceptedEndDate) else one
                 for one in entries
             ]
             for trial, entries in entries_of(trials, without=without).items()
@@ -149,36 +154,36 @@ def _of_endings() -> dict[str, Mend]:
         # The fold leaves endings out.
         "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
         # Any change with a higher number ends an ending.
-        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, decide)),
+        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, planning)),
         # A revival removes the ending.
         "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping)),
         # The fold leaves taken ends out.
-        "19 a taken end counts": Mend(put("after", without(TakenEnd), folding)),
+        "19 a taken end counts": Mend(put("after", without(AcceptedEndDate), folding)),
         # A taken end comes last in the fold.
-        "19 until a change names one": Mend(put("entries_of", taken_last, shapes, keeping, giving_up)),
+        "19 until a change names one": Mend(put("entries_of", taken_last, shape_reads, keeping, giving_up)),
     }
 
 
 def _of_given_up() -> dict[str, Mend]:
-    from orders.outbox import freeze
+    from orders.outbox import record_selection
     from orders.replanning import giving_up
-    from orders.rules.shape import NOT_HELD, after
-    from orders.trials import shapes
+    from orders.rules.trial_shape import NOT_HELD, after
+    from orders.trials import shape_reads
 
-    said_by_row, what_it_did = shapes._said, giving_up.what_it_did
-    begin_undo, put_back = giving_up.begin_undo, giving_up.put_back
+    said_by_row, effective_part = shape_reads._change_request, giving_up.effective_part
+    begin_undo, build_restore_steps = giving_up.begin_undo, giving_up.build_restore_steps
 
     def says_the_whole(row, domains):
         return said_by_row(row | {"given_up": None}, domains)
 
     def end_of_some(before, said, held):
-        done, wanted = what_it_did(before, said, held), after(before, said)
+        done, wanted = effective_part(before, said, held), after(before, said)
         left = after(before, done)
         some = any(held.get((left.service, one), NOT_HELD) == wanted.end for one in left.domains)
         return dataclasses.replace(done, end=said.end) if some else done
 
     def service_of_some(before, said, held):
-        done, wanted = what_it_did(before, said, held), after(before, said)
+        done, wanted = effective_part(before, said, held), after(before, said)
         some = any((wanted.service, one) in held for one in after(before, done).domains)
         return dataclasses.replace(done, service=said.service) if some else done
 
@@ -186,24 +191,24 @@ def _of_given_up() -> dict[str, Mend]:
         return begin_undo(order, **named)
 
     def put_all_back(order, now, *, but=(), **about):
-        return put_back(order, now, **about)
+        return build_restore_steps(order, now, **about)
 
     def nothing_put_back(order, now, **about):
-        return [] if "put_back" in about else put_back(order, now, **about)
+        return [] if "puts_back" in about else build_restore_steps(order, now, **about)
 
     return {
         # The fold takes the whole message of what was given up.
-        "19 given up says nothing about what it did not do": Mend(put("_said", says_the_whole, shapes)),
+        "19 given up says nothing about what it did not do": Mend(put("_change_request", says_the_whole, shape_reads)),
         # A given-up change's end, or service, counts where one domain has it.
-        "19 an end that only some have": Mend(put("what_it_did", end_of_some, giving_up)),
-        "19 a service that only some have": Mend(put("what_it_did", service_of_some, giving_up)),
+        "19 an end that only some have": Mend(put("effective_part", end_of_some, giving_up)),
+        "19 a service that only some have": Mend(put("effective_part", service_of_some, giving_up)),
         # They put back what they were about: after `give_up`, and where staff accepted a record as it is.
         "19 give_up, accept and take send nothing": Mend(
-            both(put("begin_undo", undo_all, giving_up), put("put_back", put_all_back, giving_up))
+            both(put("begin_undo", undo_all, giving_up), put("build_restore_steps", put_all_back, giving_up))
         ),
-        "19 give_up, accept and take send nothing (accept)": Mend(put("LEFT", "-", freeze)),
+        "19 give_up, accept and take send nothing (accept)": Mend(put("LEFT", "-", record_selection)),
         # Nothing is put back after a given-up extension.
-        "19 moved at some domains only is put back": Mend(put("put_back", nothing_put_back, giving_up)),
+        "19 moved at some domains only is put back": Mend(put("build_restore_steps", nothing_put_back, giving_up)),
         # Giving a put-back up closes its incident.
         "19 the incident stays": Mend(put("note_not_meant", lambda trial, **named: None, giving_up)),
     }
@@ -212,8 +217,8 @@ def _of_given_up() -> dict[str, Mend]:
 def _of_the_state() -> dict[str, Mend]:
     from orders.history.order_writes import move_trial
     from orders.replanning import giving_up
-    from orders.trials import shape as keeping
-    from orders.undoing import trials
+    from orders.trials import shape_writes as keeping
+    from orders.undoing import trial_ends
 
     refresh_trial = keeping.refresh_trial
 
@@ -229,21 +234,27 @@ def _of_the_state() -> dict[str, Mend]:
         # The state is not moved when the shape changes.
         "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping)),
         # A trial without live records is ended.
-        "19 what is live does not decide": Mend(put("refresh_trial", ends_without_records, keeping, giving_up, trials)),
+        "19 what is live does not decide": Mend(
+            put("refresh_trial", ends_without_records, keeping, giving_up, trial_ends)
+        ),
     }
 
 
 def _of_taking_back() -> dict[str, Mend]:
     from orders.models import BillingRecord
-    from orders.outbox import freeze
-    from orders.replanning import giving_up, line, withdrawal
+    from orders.outbox import record_selection
+    from orders.replanning import giving_up, trial_line, withdrawal
     from orders.rules.steps import Step
     from orders.sending import record as outcomes
-    from orders.sending import step_incidents, step_records
+    from orders.sending import record_updates, step_incidents
     from orders.undoing import start
 
-    set_times, work_out, to_restore = freeze.set_times, freeze.work_out, freeze.WANTED[Step.RESTORE_TRIAL]
-    meant_now, plan_undo, open_incident = freeze.meant_now, start.plan_undo, line.open_incident
+    set_times, select_records, to_restore = (
+        record_selection.set_times,
+        record_selection.select_records,
+        record_selection.WANTED[Step.RESTORE_TRIAL],
+    )
+    meant_now, plan_undo, open_incident = record_selection.meant_now, start.plan_undo, trial_line.open_incident
 
     def keeps_its_end(row, records):
         ends = {pk: records[pk].cancel_time for pk in row.records if pk in records}
@@ -258,12 +269,12 @@ def _of_taking_back() -> dict[str, Mend]:
     def plan_with_records(order, now, **named):
         rows = plan_undo(order, now, **named)
         for row in rows:
-            if row.lane and freeze._is_shaped(row):
-                row.about = row.about | {"planned": [record.pk for record in work_out(row, now=now)[1]]}
+            if row.lane and record_selection._is_shaped(row):
+                row.about = row.about | {"planned": [record.pk for record in select_records(row, now=now)[1]]}
         return rows
 
     def as_planned(row, **named):
-        shape, records = work_out(row, **named)
+        shape, records = select_records(row, **named)
         if "planned" in row.about:
             records = list(BillingRecord.objects.filter(pk__in=row.about["planned"]).order_by("pk"))
         return shape, records
@@ -272,25 +283,29 @@ def _of_taking_back() -> dict[str, Mend]:
         return meant_now(trial, dataclasses.replace(shape, end=None), **named) and shape
 
     def change_alone(order, *, code, **named):
-        if code != line.BUILT_UPON or order.kind != "activation":
+        if code != trial_line.DEPENDENCY_GONE or order.kind != "activation":
             open_incident(order, code=code, **named)
 
     return {
         # What takes back restores the end, or the service, that a record had.
-        "19 its end as cancelTime": Mend(put("set_times", keeps_its_end, freeze, step_records)),
-        "19 the shape's service": Mend(put("WANTED", freeze.WANTED | {Step.RESTORE_TRIAL: keeps_its_service}, freeze)),
+        "19 its end as cancelTime": Mend(put("set_times", keeps_its_end, record_selection, record_updates)),
+        "19 the shape's service": Mend(
+            put("WANTED", record_selection.WANTED | {Step.RESTORE_TRIAL: keeps_its_service}, record_selection)
+        ),
         # The records of an undoing are worked out when it is planned.
         "19 worked out at the first attempt": Mend(
-            both(put("plan_undo", plan_with_records, start), put("work_out", as_planned, freeze))
+            both(put("plan_undo", plan_with_records, start), put("select_records", as_planned, record_selection))
         ),
         # What has sent nothing keeps its plan.
-        "19 planned anew behind it": Mend(put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, line)),
+        "19 planned anew behind it": Mend(
+            put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, trial_line)
+        ),
         # An undoing restores after the end, and cancels nothing that runs on.
-        "19 the end has passed": Mend(put("meant_now", meant_after_its_end, freeze)),
+        "19 the end has passed": Mend(put("meant_now", meant_after_its_end, record_selection)),
         # A refused cancel counts as refused for all its records.
         "19 a refused cancel is looked up": Mend(put("_is_looked_up", lambda row, outcome: False, outcomes)),
         # An incident of a change's billing does not name its trial.
         "14 the trial is named": Mend(put("_names_trial", lambda row: False, step_incidents)),
         # `change_built_upon` names the change alone.
-        "3.10 named both": Mend(put("open_incident", change_alone, line)),
+        "3.10 named both": Mend(put("open_incident", change_alone, trial_line)),
     }

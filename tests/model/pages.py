@@ -17,18 +17,18 @@ from integrations.api.authentication import Reader
 from integrations.api.views import OrdersView, OrderView
 from integrations.models import ApiToken
 from orders.actions.action import Action
-from orders.actions.carrying_out import ChangedMeanwhileError, carry_out
-from orders.actions.table import DECISIONS, offered_decisions
+from orders.actions.all_actions import DECISIONS, offered_decisions
+from orders.actions.run_action import ChangedMeanwhileError, carry_out
 from orders.books.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of
-from orders.incidents.doubts import mark_orders
-from orders.incidents.incidents import PARTNERS_OWN
+from orders.incidents.incident_codes import PARTNERS_OWN
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order
 from orders.order_words.ladder.ladder import build_ladder
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import facts_of, last_event
-from orders.people.mine import set_owners
+from orders.people.owned_work import set_owners
 from orders.texts.errors import OrderError
 from tests.model.acts import act
 from tests.model.shown import only_what_was_shown

@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations.bboss.reply_codes import Refused
 from orders.models import Order, OrderEvent, Pause
 from orders.office.bulk.service import stop_runs
-from orders.outbox.effects import bpm_acts
+from orders.outbox.billing_effects import bpm_acts
 from orders.pauses.restores import present_timeline, release_restored
 from orders.restore import high_water_mark, restored_guard
 from orders.sending.held_processes import hold_processes

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from hypothesis import strategies as st
 
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.db.compiled_sql import Prepared
 from orders.models import AskedAct, Dispatch, Order, PartnerHold
 from orders.restore.restored_guard import is_restored

@@ -20,18 +20,18 @@ from orders.actions.take import ask_all
 from orders.attachments.files import waive_files
 from orders.books.books import BooksSilentError
 from orders.history.order_writes import find_order, lock_order
-from orders.incidents.incident_desk import resolve_incident
+from orders.incidents.incident_handling import resolve_incident
 from orders.intake.holds import choose_attribution
 from orders.intake.receive import enter_order
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.people.ownership import set_owner
 from orders.replanning.withdrawal import withdraw_by_staff
-from orders.restore.entered_numbers import note_numbers
+from orders.restore.manual_trial_numbers import note_numbers
 from orders.restore.restored_guard import is_restored
-from orders.sending.pausing import pause_partner, resume_partner
+from orders.sending.pause_and_resume import pause_partner, resume_partner
 from orders.sending.resend import Selection, judge_selection, resend
-from orders.sending.usage import ask_for_usage
-from orders.start_day.attribution import move_attribution
+from orders.sending.trial_traffic import ask_for_usage
+from orders.start_day.move_attribution import move_attribution
 from orders.undoing.by_staff import compensate
 from project.models import User
 from tests.model.acts import WrongError, act
@@ -43,10 +43,10 @@ MAY_COME = {
     "give_up": "orders.replanning.giving_up.give_up",
     "take": "orders.actions.take.take",
     "accept": "orders.actions.accept.accept",
-    "decide": "orders.replanning.deciding.decide",
+    "decide": "orders.replanning.bpm_decision.decide",
     "proceed": "orders.intake.holds.proceed",
     "name_domains": "orders.intake.holds.name_domains",
-    "move_start": "orders.start_day.moving.move_start",
+    "move_start": "orders.start_day.move_start.move_start",
     "stuck": "orders.incidents.stuck.stuck",
 }
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from orders.actions import dry_run
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.actions.undo_acts import HOW
 from orders.mails.mail_resend import send_again
 from orders.management.arguments import wire_day

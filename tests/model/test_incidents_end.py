@@ -123,7 +123,7 @@ def test_what_only_the_books_end_stays(desk):
 
 
 def test_the_truth_names_an_incident_that_is_over(compensated, monkeypatch):
-    monkeypatch.setattr(incidents, "SETTLED", [])
+    monkeypatch.setattr(incidents, "ENDED_STEPS", [])
     compensated.callback("A0", "pass", "A0-r1").resend("A0")
     with pytest.raises(WrongError, match="A0 is active, start_bpm is over, and bpm's refused is open"):
         compensated.check()

@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.incidents.stuck import stuck
-from orders.lists import page_marks
+from orders.lists import page_fingerprint
 from orders.lists.registration import exported_lists
 from orders.models import Order
 from orders.order_page.tabs import TABS
@@ -70,7 +70,7 @@ def asked_by_pages(stage: Stage, client, count: int, folder: Path) -> list[tuple
         shown += [(f"export {name}", partial(call_command, "export", name, out)) for name in exported_lists()]
         shown += [("stuck", stuck)]
         for name, show in shown:
-            page_marks._counted.clear()
+            page_fingerprint._counted.clear()
             with CaptureQueriesContext(connection) as asked:
                 answer = show()
             assert getattr(answer, "status_code", 200) == 200, name

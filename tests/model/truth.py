@@ -18,7 +18,7 @@ from integrations.sandbox.store import Store
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
 from orders.history.states import may_move
-from orders.mails.mails import ACCEPTED, KINDS
+from orders.mails.mails import ACCEPTED, KINDS_OF_DONE_STEPS
 from orders.models import (
     AffectedOrder,
     BillingRecord,
@@ -33,9 +33,9 @@ from orders.models import (
 from orders.models.querysets import STOPPED_BY
 from orders.restore.restored_guard import is_restored
 from orders.rules.content import domain_key
-from orders.rules.shape import fold, is_same
 from orders.rules.steps import STEPS, Phase
-from orders.trials.shapes import SERVICE_NOW, entries_of, read_shape
+from orders.rules.trial_shape import fold, is_same
+from orders.trials.shape_reads import SERVICE_NOW, entries_of, read_shape
 from tests.model.acts import WrongError
 from tests.model.stories import read_stories
 from tests.model.story import Story, Wrong
@@ -257,7 +257,7 @@ def mails_are_told(books: Books) -> Iterator[str]:
         if order.held_because and not counts[order.pk, Dispatch.Step.MAIL_HELD]:
             yield f"{order.number} is held, and nobody was mailed"
     for (order, kind), number in counts.items():
-        if kind in KINDS and number > 1:
+        if kind in KINDS_OF_DONE_STEPS and number > 1:
             yield f"{books.orders[order].number} has {number} {kind}"
 
 

@@ -24,12 +24,12 @@ from orders.outbox.release import release
 from orders.reconciliation.number_list import close_known
 from orders.rules.steps import PARTNERS
 from orders.sending.claim import claim
+from orders.sending.expired_moves import end_moves
 from orders.sending.mail_sending import claim_mails, is_mail_due
-from orders.sending.moves_over import end_moves
-from orders.sending.pausing import end_pauses, remind_of_pauses, resume_partner
+from orders.sending.pause_and_resume import end_pauses, remind_of_pauses, resume_partner
 from orders.start_day.start_day import activate
 from orders.undoing.start import close_abandoned
-from orders.undoing.trials import end_trials
+from orders.undoing.trial_ends import end_trials
 from tests.model.acts import WrongError, act
 from tests.model.messages import names
 from tests.model.truth import check_claimed

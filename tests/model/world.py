@@ -9,7 +9,7 @@ from dataclasses import replace
 from django.utils import timezone
 from django.utils.translation import override
 
-from orders.actions.table import offered_decisions
+from orders.actions.all_actions import offered_decisions
 from orders.models import AffectedOrder, Order
 from orders.order_words.ladder.ladder import build_ladder
 from orders.order_words.ladder.step_rungs import Rung

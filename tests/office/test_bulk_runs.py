@@ -12,10 +12,10 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from notifications.models import Mail
-from orders.actions.table import BULK_ACTS
+from orders.actions.all_actions import BULK_ACTS
 from orders.models import Order, OrderEvent, Timeline
 from orders.office.bulk import page as bulk_page
-from orders.office.bulk import parts as run_bulk
+from orders.office.bulk import run_parts as run_bulk
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.service import stop_runs

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from integrations import tasks
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.models import AskedAct, Incident
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export

@@ -18,10 +18,10 @@ from orders.office.views import tabs as view_tabs
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
 from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, share_view
-from orders.rules.shape import fold
+from orders.rules.trial_shape import fold
 from orders.texts.errors import NotAllowedError
-from orders.trials.shape import keep_shape
-from orders.trials.shapes import entries_of
+from orders.trials.shape_reads import entries_of
+from orders.trials.shape_writes import keep_shape
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.walking import unrendered

@@ -6,11 +6,11 @@ import pytest
 from django.utils.formats import date_format
 from django.utils.translation import override
 
-from orders.incidents.doubts import Marks, Open
+from orders.incidents.order_warnings import Marks, Open
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.ladder import build_ladder, current
 from orders.order_words.ladder.step_rungs import Facts, Trouble
-from orders.texts.incident_causes import UNKNOWN
+from orders.texts.incident_texts import UNKNOWN
 from tests.factories import NOW
 
 S, H = Order.State, Order.Held
@@ -282,7 +282,7 @@ def test_a_trial_beside_a_stopped_change_is_not_shown_as_fine():
     ],
 )
 def test_what_is_not_fine_is_never_all_green(one, marks, tone):
-    """Whatever its rungs know: orders.incidents.doubts decides it."""
+    """Whatever its rungs know: orders.incidents.order_warnings decides it."""
     here = current(ladder(one, first_plan(), marks=marks))
     assert here.tone == tone
     assert here.tone == "green" or str(here.cause.what)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.rules.pieces import Lookup, is_long_enough, lookups_of, pieces_of
+from orders.rules.search_pieces import Lookup, is_long_enough, lookups_of, pieces_of
 
 NUMBER = "100A230920170126001"
 

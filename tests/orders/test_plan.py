@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from orders.intake.decide import PlanFacts, build_plan, later_start
+from orders.intake.planning import PlanFacts, build_plan, later_start
 from orders.rules.local_time import in_ten_years
 from orders.rules.steps import STEPS
 from tests.conftest import shanghai
@@ -56,7 +56,7 @@ def test_only_traffic_holds_up_nothing(facts):
 def test_what_touches_the_trials_records_stands_in_its_line(facts):
     """3.9 (2) One line per trial."""
     for step in build_plan(PlanFacts(**{"kind": "activation", **facts})):
-        assert STEPS[step.step].in_line == (step.step in {TRIAL, CANCEL, EXTEND})
+        assert STEPS[step.step].serialised_per_trial == (step.step in {TRIAL, CANCEL, EXTEND})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from django.utils.translation import override
 from integrations.delivery.channels import CHANNELS
 from orders.mails.mail_reasons import EVENTS
 from orders.models import BillingRecord, Dispatch
-from orders.rules.steps import LEAVES, PARTNERS, STEPS, Channel, Effect, Phase, Step, channels_of, named
+from orders.rules.steps import PARTNERS, RECORD_STATE_AFTER, STEPS, Channel, Effect, Phase, Step, channels_of, named
 
 
 @pytest.mark.parametrize("step", Dispatch.Step)
@@ -25,13 +25,16 @@ def test_every_channel_has_a_partner_and_somebody_who_carries_its_steps_out():
 
 
 def test_what_steps_leave_is_a_state_of_a_billing_record():
-    assert set(LEAVES.values()) <= set(BillingRecord.State.values)
+    assert set(RECORD_STATE_AFTER.values()) <= set(BillingRecord.State.values)
 
 
 @pytest.mark.parametrize("kind", STEPS.values(), ids=list(STEPS))
 def test_only_billing_steps_touch_records(kind):
     touches = kind.effect not in {Effect.NONE, Effect.ASK}
-    assert not (touches or kind.in_line or kind.leaves or kind.fix) or kind.channel == Channel.BILLING
+    assert (
+        not (touches or kind.serialised_per_trial or kind.record_state_after or kind.fix)
+        or kind.channel == Channel.BILLING
+    )
 
 
 @pytest.mark.parametrize("kind", [kind for kind in STEPS.values() if kind.undone_by], ids=lambda kind: kind.name)

@@ -18,7 +18,7 @@ from orders.outbox.outcome import Outcome
 from orders.outbox.release import release
 from orders.sending.claim import claim
 from orders.sending.record import record_outcomes
-from orders.sending.usage import ask_for_usage
+from orders.sending.trial_traffic import ask_for_usage
 from orders.start_day.start_day import activate
 from tests import factories
 from tests.harness.waiting import until

@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from orders.actions.carrying_out import ChangedMeanwhileError, ask_second, confirm_second, digest_of
-from orders.actions.table import DECISIONS
-from orders.history.people import staff_actor
+from orders.actions.all_actions import DECISIONS
+from orders.actions.run_action import ChangedMeanwhileError, ask_second, confirm_second, digest_of
+from orders.history.actors import staff_actor
 from orders.models import AskedAct, Order, OrderEvent
 from orders.office.asked_ends import call_off, lapse_asked
 from orders.order_words.order_facts import last_event

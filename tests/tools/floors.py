@@ -33,7 +33,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "orders.intake": "how an order comes in; holds",
         "orders.pauses": "pauses, open breakers, what a restore repeats",
-        "orders.people": "ownership, second persons, what staff looked at",
+        "orders.people": "ownership, second persons, notes of what staff opened",
     },
     {
         "orders.books": "what the partner's records mean for ours",
@@ -47,7 +47,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"orders.bpm": "BPM's decisions, and pushing for them"},
     {
         "orders.attachments": "info-security files",
-        "orders.replanning": "opening again, a trial's line, looks, giving up, withdrawal",
+        "orders.replanning": "opening again, a trial's line, verification, giving up, withdrawal",
     },
     {
         "orders.reconciliation": "comparison, numbers from BBOSS, who is asked",
@@ -58,7 +58,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "orders.sending": "claim, record, what outcomes cause, resend: all outcomes are known here alone",
     },
     {"orders.order_words": "what counts about one order, its ladder, history and differences in words"},
-    {"orders.actions": "what staff may do, a row an act; dry runs, what is foreseen"},
+    {"orders.actions": "what staff may do, a row an act; dry runs, previews"},
     {
         "orders.customer_page": "one customer's page",
         "orders.office": "exports, views, bulk, trials, evidence, digest: a folder a feature",

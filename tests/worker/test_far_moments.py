@@ -22,7 +22,7 @@ from integrations.worker.watchdog import Watchdog
 from notifications.models import Mail
 from orders.models import Dispatch, OrderEvent
 from orders.outbox.retry_schedule import longest_wait
-from orders.sending.far_moments import DUE_AHEAD
+from orders.sending.far_future_times import DUE_AHEAD
 from project.observability.desk_snapshot import DeskSnapshot, is_alive
 from tests import factories as make
 

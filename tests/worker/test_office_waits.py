@@ -10,7 +10,7 @@ from integrations import tasks
 from integrations.delivery.loop import DrainReport
 from orders.models import Dispatch
 from orders.search import index as search_index
-from orders.sending.pausing import pause_partner
+from orders.sending.pause_and_resume import pause_partner
 from tests import factories as make
 from tests.worker.periodic import replace_parts
 
@@ -78,7 +78,7 @@ def test_a_drain_that_leaves_steps_indexes_nothing(ran, monkeypatch):
 
 def test_indexing_ends_when_a_step_comes_due(monkeypatch, clock):
     make.OrderFactory.create_batch(3)
-    monkeypatch.setattr(search_index, "BATCH", 1)
+    monkeypatch.setattr(search_index, "ORDERS_A_TRANSACTION", 1)
     real = search_index._index
 
     def index(rows):

@@ -22,7 +22,7 @@ from integrations.models import ToldIncident
 from integrations.robots.send_alerts import note_alerts
 from integrations.worker.heartbeat import beat
 from notifications.models import Mail
-from orders.incidents.incident_desk import ignore_incident
+from orders.incidents.incident_handling import ignore_incident
 from orders.models import Incident, OrderEvent, Timeline
 from project.observability import last_hour, silent_failures
 from project.observability.alarm_mails import AT_ONCE

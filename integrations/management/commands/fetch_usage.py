@@ -12,9 +12,9 @@ from integrations.outbound import partner_rate
 from integrations.outbound.http_client import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
-from orders.pauses.pauses import why_paused
-from orders.sending.usage import store_usage
-from orders.trials.shapes import shape_of
+from orders.pauses.paused_steps import why_paused
+from orders.sending.trial_traffic import store_usage
+from orders.trials.shape_reads import shape_of
 
 
 class Command(BaseCommand):

@@ -42,10 +42,10 @@ from integrations.probes import UNKNOWN_NUMBER
 from orders.management.order_command import known_orders
 from orders.models import Dispatch, Order
 from orders.order_page.calls import curl_line, headers_with
-from orders.outbox.freeze import read_records
-from orders.pauses.pauses import why_paused
+from orders.outbox.record_selection import read_records
+from orders.pauses.paused_steps import why_paused
 from orders.rules.steps import STEPS, call_name
-from orders.trials.shapes import shape_of
+from orders.trials.shape_reads import shape_of
 
 CALLBACK = "bpm.callback"
 CALLS = [*NAMES, CALLBACK]

@@ -12,8 +12,8 @@ from django.utils.translation import override
 from integrations.bboss.content_fields import ORDER_NUMBER
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bigdata.record_file import RecordFile
-from orders.actions.carrying_out import needs_second
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
+from orders.actions.run_action import needs_second
 from orders.books.books import RecordFileError, has_look_up
 from orders.management.arguments import actor, add_by, add_file, check_file, day
 from orders.management.order_command import (
@@ -26,7 +26,7 @@ from orders.management.order_command import (
 )
 from orders.management.progress import Progress
 from orders.models import Difference, Order
-from orders.pauses.pauses import why_paused
+from orders.pauses.paused_steps import why_paused
 from orders.texts.error_messages import say_why_in_english
 from orders.texts.secrets_in_text import without_named_secrets
 

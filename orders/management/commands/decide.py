@@ -1,7 +1,7 @@
 """`decide ORDER RECORDID|pass|reject --reason TEXT`: makes a later decision the one that counts (contract 3.6, 5)."""
 
 from approvals.models import ApprovalRecord
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.management.order_command import OrderCommand
 from orders.models import Order
 

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.actions.carrying_out import account_named
+from orders.actions.run_action import account_named
 from orders.history.order_writes import find_order
 from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked
@@ -21,7 +21,7 @@ from orders.texts.secrets_in_text import without_named_secrets
 
 
 class Command(BaseCommand):
-    """Where a second person must agree to people's data, it asks as the account of `--by` and exits with 3: a worker
+    """If a second person must agree to people's data, it asks as the account of `--by` and exits with 3: a worker
     writes the file after that, and the account fetches it from the export's page."""
 
     help = "Writes all that is known of an order to a zip with a manifest. It is noted in the order's history."

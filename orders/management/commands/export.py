@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 
-from orders.actions.carrying_out import account_named
+from orders.actions.run_action import account_named
 from orders.lists.registration import exported_lists
 from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked

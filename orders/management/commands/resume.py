@@ -4,9 +4,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
-from orders.pauses.pauses import steps
+from orders.pauses.paused_steps import steps
 from orders.rules.steps import OUTSIDE
-from orders.sending.pausing import resume_partner
+from orders.sending.pause_and_resume import resume_partner
 from orders.texts.errors import OrderError
 
 

@@ -8,8 +8,8 @@ from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.history.people import name_of
-from orders.incidents.doubts import open_differences
+from orders.history.actors import name_of
+from orders.incidents.order_warnings import open_differences
 from orders.limits.late_orders import mark_overtime
 from orders.lists.overtime_marks import limit_words, overtime_words
 from orders.mails.mail_reasons import EVENTS, Reasons, reasons_of, upcoming_mails
@@ -17,11 +17,11 @@ from orders.management.bilingual import both, in_language, padded, with_code, wo
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.pauses.breakers import partners_down
 from orders.reports.order_status import order_status, owner_of
-from orders.reports.times import placed, times_of
+from orders.reports.order_times import placed, times_of
 from orders.rules.steps import PARTNERS
 from orders.sending.blockers import waits_for
-from orders.texts.incident_causes import cause_of
-from orders.trials.shapes import shape_of
+from orders.texts.incident_texts import cause_of
+from orders.trials.shape_reads import shape_of
 
 MAX_RECORDS = 20
 MAX_CANDIDATES = 10
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         return [f"{order.number}  trace {order.trace or '-'}, {total:.1f} s since BBOSS's call", *lines]
 
     def lines(self, order: Order, facts: dict) -> list[str]:
-        """The same for a person at a terminal, in the words of the pages and mails and with the codes."""
+        """Yields the lines for a person at a terminal, in the words of the pages and mails and with the codes."""
         role = {True: " (first)", False: " (subsequent)", None: ""}[facts["first"]]
         lines = [
             f"{facts['order']}  {both(Order.Kind(order.kind).label)}{role}  {word(Order.State(order.state))}",
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         return [*lines, f"  trace {order.trace or '-'}"]
 
     def meant(self, order: Order) -> list[str]:
-        """What a trial is meant to be now (contract 3.9, 19)."""
+        """Writes the present shape of a trial (contract 3.9, 19)."""
         if order.kind != Order.Kind.TRIAL:
             return []
         shape = shape_of(order)
@@ -181,7 +181,7 @@ def _whom(reasons: Reasons) -> str:
 
 
 def _sides(row: Difference) -> str:
-    """What each side has. Both have the same where a record is not as the orders say."""
+    """Returns the values of both sides. Both have the same where a record is not as the orders say."""
     ours, theirs = row.detail.get("ours", "-"), row.detail.get("theirs", "-")
     if row.kind != Difference.Kind.NOT_MEANT:
         return f"ours {ours}, theirs {theirs}"

@@ -6,13 +6,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import name_of, names_read_once
+from orders.history.actors import name_of, names_read_once
 from orders.incidents.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 from orders.management.arguments import day
 from orders.management.bilingual import in_language, with_code
 from orders.models import Difference, Dispatch, Order
-from orders.pauses.pauses import pauses_in_force, say_paused, steps
-from orders.texts.incident_causes import cause_of
+from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
+from orders.texts.incident_texts import cause_of
 
 MAX_REASONS = 3
 NOT_BILLED = gettext_lazy("the customer has service, and the big-data side has no record")

@@ -1,7 +1,7 @@
 """`take ORDER [--step STEP] [--file F.csv --as-of MOMENT] --reason TEXT`: takes the partner's books as ours (contract
 3.5, 409; 5; 7.2)."""
 
-from orders.actions.table import DECISIONS
+from orders.actions.all_actions import DECISIONS
 from orders.management.arguments import add_file
 from orders.management.order_command import OrderCommand
 from orders.models import OrderEvent

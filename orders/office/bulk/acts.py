@@ -1,4 +1,4 @@
-"""What lists and runs read of acts on many rows, which are rows of `orders.actions.table`."""
+"""Acts on many rows as lists and runs read them, from the rows of `orders.actions.all_actions`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 
+from orders.actions.all_actions import BULK_ACTS
 from orders.actions.bulk import Bulk, Judged
-from orders.actions.table import BULK_ACTS
 from orders.office.bulk.models import BulkRun
 
 

@@ -14,25 +14,25 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from orders.actions.table import BULK_ACTS
-from orders.db.odd_values import is_id
-from orders.history.people import rows_of, staff_actor
+from orders.actions.all_actions import BULK_ACTS
+from orders.db.unstorable_values import is_id
+from orders.history.actors import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link
 from orders.lists.chips import ChipParts, chip_column, parts_of, undoubted_parts
 from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
-from orders.lists.moments import ago_field
-from orders.lists.page_marks import MovesBy
+from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, address_of_list, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
+from orders.lists.time_cells import ago_field
 from orders.models import AskedAct
 from orders.office.bulk.acts import address_of, rows_for
 from orders.office.bulk.meanings import MEANINGS
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run
-from orders.office.bulk.parts import stop
+from orders.office.bulk.run_parts import stop
 from orders.office.bulk.selection import AGAIN
 from orders.office.bulk.service import go_on, is_asked_for, may_go_on
 from orders.office.jobs import is_made_by
@@ -40,10 +40,9 @@ from orders.rules.four_eyes import BULK
 from orders.texts.error_messages import say_why
 from orders.texts.errors import OrderError
 
-State, ItemState = BulkRun.State, BulkItem.State
 STOP = "orders.stop_bulkrun"
 BUSY = BulkRun.UNFINISHED
-SHOWN = 50
+REFUSED_SHOWN = 50
 FailedFilter = word_filter(
     "undone",
     _("not carried out"),
@@ -66,10 +65,10 @@ class SeenByActors(RefusedFirst):
     menu=(Section.TRACE, 60),
     empty=_("Nothing has been done to many rows at once yet. Each such run leaves a row here."),
     tones={
-        "grey": [State.WAITING],
-        "blue": [State.DRAFT, State.RUNNING],
-        "amber": [State.STOPPED],
-        "green": [State.DONE],
+        "grey": [BulkRun.State.WAITING],
+        "blue": [BulkRun.State.DRAFT, BulkRun.State.RUNNING],
+        "amber": [BulkRun.State.STOPPED],
+        "green": [BulkRun.State.DONE],
     },
     meanings=MEANINGS,
 )
@@ -79,7 +78,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
     list_display_links = ["what"]
     list_filter = ["act", "state", FailedFilter, day_filter("created_at", _("begun at"), parameter="at")]
     right_to_all = "orders.view_bulkrun"
-    moves_by = MovesBy(["done", "failed", "total"], under_way=BUSY)
+    change_fields = ChangeFields(["done", "failed", "total"], under_way=BUSY)
     change_form_template = "bulk/run.html"
     fields = ["what", "filter_link", "detail_words", "why", "who", "created_at", "finished_at"]
 
@@ -88,7 +87,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
 
     def get_queryset(self, request):
         """Drafts are nobody's acts yet: only their own page shows them."""
-        return super().get_queryset(request).exclude(state=State.DRAFT)
+        return super().get_queryset(request).exclude(state=BulkRun.State.DRAFT)
 
     def own_rows(self, user, rows):
         with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
@@ -106,7 +105,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
                 "under_way": obj.state in BUSY,
                 "worked_off": obj.done + obj.failed,
                 "left": obj.total - obj.done - obj.failed,
-                "stoppable": may and obj.state in {State.WAITING, State.RUNNING},
+                "stoppable": may and obj.state in {BulkRun.State.WAITING, BulkRun.State.RUNNING},
                 "resumable": may and may_go_on(obj),
                 "asked": _ask_of(obj) if is_asked_for(obj) else None,
                 "error": say_why(obj.error),
@@ -181,8 +180,8 @@ def _parts(row: BulkRun) -> ChipParts:
     """One that waits for a second person has not begun. One that waits for its next turn has."""
     if is_asked_for(row):
         return parts_of(AskedAct.State.OPEN)
-    between_turns = row.state == State.WAITING and row.done + row.failed > 0
-    return parts_of(State.RUNNING if between_turns else State(row.state))
+    between_turns = row.state == BulkRun.State.WAITING and row.done + row.failed > 0
+    return parts_of(BulkRun.State.RUNNING if between_turns else BulkRun.State(row.state))
 
 
 def _ask_of(run: BulkRun) -> AskedAct | None:
@@ -194,7 +193,7 @@ def said(run: BulkRun) -> str:
 
 
 def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
-    items = list(run.items.filter(state=ItemState.FAILED).order_by("target")[:SHOWN])
+    items = list(run.items.filter(state=BulkItem.State.FAILED).order_by("target")[:REFUSED_SHOWN])
     act = BULK_ACTS[run.act]
     found = rows_for(act, user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
     return [
@@ -245,7 +244,7 @@ def subject_anchor(item: BulkItem) -> str:
     needed_by={Role.ENGINEER},
     empty=_("Nothing has been done to many rows at once yet."),
     name="bulk",
-    tones={"grey": [ItemState.WAITING], "red": [ItemState.FAILED], "green": [ItemState.DONE]},
+    tones={"grey": [BulkItem.State.WAITING], "red": [BulkItem.State.FAILED], "green": [BulkItem.State.DONE]},
 )
 class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
     list_display = ["row", "outcome", "reason", "of_run"]
@@ -272,7 +271,7 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
 
     def get_queryset(self, request):
         """The items whose rows the person may see, in whoever's run. Those of drafts are no acts yet."""
-        rows, user = super().get_queryset(request).exclude(run__state=State.DRAFT), request.user
+        rows, user = super().get_queryset(request).exclude(run__state=BulkRun.State.DRAFT), request.user
         kinds = [act for act in BULK_ACTS.values() if act.may_see(user)]
         if is_unlimited(user):
             return rows if len(kinds) == len(BULK_ACTS) else rows.filter(run__act__in=[act.key for act in kinds])
@@ -283,6 +282,6 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
 
     row = column(_("row"), subject_words, subject_anchor)
 
-    outcome = chip_column(_("outcome"), lambda obj: parts_of(ItemState(obj.state)))
+    outcome = chip_column(_("outcome"), lambda obj: parts_of(BulkItem.State(obj.state)))
     reason = cut_column(_("reason"), lambda obj: BULK_ACTS[obj.run.act].say_why(obj.why))
     of_run = column(_("bulk run"), run_words, lambda obj: row_link("orders_bulkrun", obj.run_id, run_words(obj)))

@@ -7,10 +7,10 @@ from django.urls import reverse
 from django.utils.translation import get_language, override
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.all_actions import BULK_ACTS
 from orders.actions.asked_decision import Foreseen
 from orders.actions.bulk import asked_of
-from orders.actions.carrying_out import ForeseenOtherwiseError, digest_of
-from orders.actions.table import BULK_ACTS
+from orders.actions.run_action import ForeseenOtherwiseError, digest_of
 from orders.models import AskedAct
 from orders.office.bulk.acts import count_kinds
 from orders.office.bulk.models import BulkRun
@@ -72,6 +72,6 @@ class AskedRun:
 
 
 def foresee_run(run: BulkRun) -> list[str]:
-    """How many of the first rows would fare how, in the reader's language."""
+    """Returns how many of the first rows would fare how, in the reader's language."""
     first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
     return [f"{number:,} × {kind}" for kind, number in count_kinds(BULK_ACTS[run.act].judge_ids(first, asked_of(run)))]

@@ -1,20 +1,19 @@
-"""What became of the steps that a bulk run sent again: in counts, and the first orders that are not right yet."""
+"""The outcome of the steps that a bulk run sent again: in counts, and the first orders that are not right yet."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orders.incidents.doubts import mark_orders
+from orders.incidents.order_warnings import mark_orders
 from orders.lists.scope import limit
 from orders.models import Dispatch, Order
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.order_words.error_details import of_step
-from orders.texts.incident_causes import Cause, cause_of
+from orders.texts.incident_texts import Cause, cause_of
 
-State = Dispatch.State
-BUSY = [State.DUE, State.SENDING, State.RETRYING]
-SHOWN = 50
+BUSY = [Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING]
+ORDERS_SHOWN = 50
 MAX_ORDERS = 10_000  # orders that are looked at, the first that the run has carried out
 
 
@@ -30,7 +29,8 @@ class ResentOrder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many orders are right now, failed again, or are under way; of the first `looked_at` if that is set."""
+    """The number of orders that are right now, failed again, or are under way; of the first `looked_at` if that is
+    set."""
 
     fixed: int
     failed: int
@@ -43,12 +43,12 @@ def outcome_of_resend(run: BulkRun, user) -> Outcome:
     """The outcome so far, in the orders that the user may see. It costs the same however long the run is."""
     sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MAX_ORDERS]
     steps = Dispatch.objects.current().filter(order__in=sent)
-    failed = _orders(steps.filter(state=State.FAILED), user)
-    again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=State.FAILED)
+    failed = _orders(steps.filter(state=Dispatch.State.FAILED), user)
+    again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=Dispatch.State.FAILED)
     waiting = _orders(steps.filter(~Exists(again), state__in=BUSY), user)
     bad, busy, all_of_them = failed.count(), waiting.count(), min(run.done, MAX_ORDERS)
-    shown = list(failed[:SHOWN])
-    shown += list(waiting[: SHOWN - len(shown)])
+    shown = list(failed[:ORDERS_SHOWN])
+    shown += list(waiting[: ORDERS_SHOWN - len(shown)])
     looked_at = MAX_ORDERS if run.done > MAX_ORDERS else 0
     return Outcome(max(0, all_of_them - bad - busy), bad, busy, _described(shown), looked_at)
 
@@ -59,7 +59,7 @@ def _orders(steps: QuerySet[Dispatch], user) -> QuerySet:
 
 def _described(ids: list[int]) -> list[ResentOrder]:
     steps = defaultdict(list)
-    rows = Dispatch.objects.current().filter(order__in=ids, state=State.FAILED).order_by("pk")
+    rows = Dispatch.objects.current().filter(order__in=ids, state=Dispatch.State.FAILED).order_by("pk")
     for row in rows.only("order_id", "step", "state", "error_code", "error", "error_params"):
         steps[row.order_id].append(row)
     orders = Order.objects.defer("content").in_bulk(ids)

@@ -14,16 +14,16 @@ from django.utils.translation import override
 from django.views.generic import RedirectView
 
 from notifications.mail_texts import LANGUAGE
+from orders.actions.all_actions import BULK_ACTS
 from orders.actions.bulk import Bulk, BulkForm
-from orders.actions.table import BULK_ACTS
-from orders.db.odd_values import is_id
-from orders.history.people import staff_actor
+from orders.db.unstorable_values import is_id
+from orders.history.actors import staff_actor
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import address_of, count_kinds, label_of
 from orders.office.bulk.asked import foresee_run
 from orders.office.bulk.models import BulkRun
-from orders.office.bulk.parts import run_part
+from orders.office.bulk.run_parts import run_part
 from orders.office.bulk.selection import DRAFT, JUDGED, MAX_ROWS, Selected
 from orders.office.bulk.service import begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.jobs import is_made_by, queue

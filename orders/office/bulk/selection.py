@@ -1,4 +1,5 @@
-"""Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
+"""The selection of rows for an act on many: ticked ones, all under a list's filter, or those that another run left
+undone."""
 
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.actions.bulk import Bulk
-from orders.db.odd_values import NONSENSE, is_id
+from orders.db.unstorable_values import NONSENSE, is_id
 from orders.lists.list_query import (
     COLUMNS,
     NOT_OF_THE_FILTER,
@@ -66,14 +67,14 @@ class Selected:
 
     @cached_property
     def params(self) -> list[tuple[str, str]]:
-        """The list's filter in the address. An order belongs to it where the list leaves rows out for its sake."""
+        """Returns the filter parameters of the list, with the sorting if the list leaves rows out for its sake."""
         if self._left_out:
             return self._given
         return [(name, value) for name, value in self._given if name != ORDER_VAR]
 
     @property
     def _left_out(self) -> str:
-        """Why the list leaves rows out for its order's sake, in words; empty if it does not."""
+        """Returns why the list leaves rows out for the sake of its sorting, in words; empty if it does not."""
         ordered = any(name == ORDER_VAR for name, _value in self._given)
         return str(getattr(self._list, "notice", "")) if ordered else ""
 

@@ -15,8 +15,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
+from orders.history.actors import account_id_of
 from orders.history.order_writes import add_event, noted_in_events
-from orders.history.people import account_id_of
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import check_quota, claim, queue, resume
@@ -29,12 +29,11 @@ from orders.rules.local_time import midnight
 from orders.texts.errors import NotAllowedError, OrderError
 
 logger = logging.getLogger(__name__)
-State, ItemState = BulkRun.State, BulkItem.State
 DRAFT_KEPT = datetime.timedelta(hours=1)
 ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
-BATCH = 100
+ROWS_A_PART = 100
 SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
 MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
@@ -99,7 +98,7 @@ def confirm_draft(
     if is_restored():
         raise NotAllowedError("bulk_restored")
     maker = account_id_of(by)
-    confirmed = BulkRun.objects.filter(_made_by(maker, by), pk=pk, act=act).exclude(state=State.DRAFT)
+    confirmed = BulkRun.objects.filter(_made_by(maker, by), pk=pk, act=act).exclude(state=BulkRun.State.DRAFT)
     if row := confirmed.first():
         return row
     check_quota(BulkRun, maker)
@@ -107,7 +106,11 @@ def confirm_draft(
     with transaction.atomic():
         drafts = _drafts(maker, by, now).filter(pk=pk, act=act)
         alone = _may_act_alone(drafts.first(), maker, now)
-        begun = {"state": State.WAITING} if alone else {"state": State.STOPPED, "error": ASKED, "finished_at": now}
+        begun = (
+            {"state": BulkRun.State.WAITING}
+            if alone
+            else {"state": BulkRun.State.STOPPED, "error": ASKED, "finished_at": now}
+        )
         if drafts.update(created_at=now, worked_at=now, **begun, **asked):
             row = BulkRun.objects.get(pk=pk)
             if not alone:
@@ -122,13 +125,16 @@ def confirm_draft(
 
 
 def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
-    """Whether the person's rows of the day, with these and without those that somebody confirmed, need nobody else."""
+    """Returns True if the person's rows of the day, with these and without those that somebody confirmed, need nobody
+    else."""
     most = rows_alone()
     if most is None or draft is None or maker_id is None:
         return True
     today = BulkRun.objects.filter(maker_id=maker_id, created_at__gte=midnight(timezone.localdate(now)))
     confirmed = AskedAct.objects.filter(act=BULK, asker_id=maker_id).values("target")
-    begun = today.exclude(state=State.DRAFT).exclude(pk__in=confirmed).aggregate(Sum("total"))["total__sum"] or 0
+    begun = (
+        today.exclude(state=BulkRun.State.DRAFT).exclude(pk__in=confirmed).aggregate(Sum("total"))["total__sum"] or 0
+    )
     return begun + draft.total <= most
 
 
@@ -137,8 +143,8 @@ def start_asked(*, pk: int, by: str, now: datetime.datetime) -> BulkRun:
     called `check_quota`. Raises NotAllowedError."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
-    asked = BulkRun.objects.filter(pk=pk, state=State.STOPPED, error__code=ASKED["code"])
-    if not asked.update(state=State.WAITING, error={}, finished_at=None, worked_at=now):
+    asked = BulkRun.objects.filter(pk=pk, state=BulkRun.State.STOPPED, error__code=ASKED["code"])
+    if not asked.update(state=BulkRun.State.WAITING, error={}, finished_at=None, worked_at=now):
         raise NotAllowedError("bulk_over")
     row = BulkRun.objects.get(pk=pk)
     add_event(None, "bulk_begun", by=by, now=now, run=pk, act=row.act, total=row.total, reason=row.reason)
@@ -147,19 +153,19 @@ def start_asked(*, pk: int, by: str, now: datetime.datetime) -> BulkRun:
 
 def end_asked(row: AskedAct, now: datetime.datetime) -> None:
     """Nobody confirmed the run: it never begins."""
-    asked = BulkRun.objects.filter(pk=row.target, state=State.STOPPED, error__code=ASKED["code"])
+    asked = BulkRun.objects.filter(pk=row.target, state=BulkRun.State.STOPPED, error__code=ASKED["code"])
     asked.update(error=NOT_CONFIRMED, finished_at=now)
 
 
 def is_asked_for(row: BulkRun) -> bool:
-    """Whether the run waits for a second person."""
-    return row.state == State.STOPPED and row.error.get("code") == ASKED["code"]
+    """Returns True if the run waits for a second person."""
+    return row.state == BulkRun.State.STOPPED and row.error.get("code") == ASKED["code"]
 
 
 def may_go_on(row: BulkRun) -> bool:
-    """Whether a run that stands still can be continued: not one that nobody has confirmed."""
+    """Returns True if a run that stands still can be continued: not one that nobody has confirmed."""
     begun = row.error.get("code") not in {ASKED["code"], NOT_CONFIRMED["code"]}
-    return row.state == State.STOPPED and row.items_kept and row.total > 0 and begun
+    return row.state == BulkRun.State.STOPPED and row.items_kept and row.total > 0 and begun
 
 
 def _made_by(maker_id: int | None, by: str) -> Q:
@@ -168,7 +174,9 @@ def _made_by(maker_id: int | None, by: str) -> Q:
 
 def _drafts(maker_id: int | None, by: str, now: datetime.datetime) -> QuerySet[BulkRun]:
     """The person's drafts that can be confirmed: one of 1.11 whose rows a worker had still to note can't."""
-    drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto=None, created_at__gt=now - DRAFT_KEPT)
+    drafts = BulkRun.objects.filter(
+        state=BulkRun.State.DRAFT, finished_at=None, upto=None, created_at__gt=now - DRAFT_KEPT
+    )
     return drafts.filter(_made_by(maker_id, by))
 
 
@@ -195,7 +203,7 @@ def carry_out(
     until = time.monotonic() + seconds
     try:
         with noted_in_events(run=row.pk):
-            while targets := list(_waiting(row).order_by("target").values_list("target", flat=True)[:BATCH]):
+            while targets := list(_waiting(row).order_by("target").values_list("target", flat=True)[:ROWS_A_PART]):
                 for target in targets:
                     if time.monotonic() > until or stop():
                         # The next row was not tried, so this claim does not count as an attempt for it.
@@ -239,7 +247,7 @@ def _carry_out_one(row: BulkRun, act: Callable[[int], None], target: int) -> Non
         why = _refusal(row, act, target)
         counted = {"failed": F("failed") + 1} if why else {"done": F("done") + 1}
         renew(row, attempts=1, **counted)
-        outcome = ItemState.FAILED if why else ItemState.DONE
+        outcome = BulkItem.State.FAILED if why else BulkItem.State.DONE
         if not _waiting(row).filter(target=target).update(state=outcome, why=why):
             raise LeftError
     row.attempts = 1  # attempts of the next row are counted anew
@@ -266,7 +274,7 @@ def _plain(value: object) -> object:
 
 def end_run(row: BulkRun, error: OrderError | None = None) -> None:
     """Ends a run that this process has claimed: as done, or as stopped by `error`."""
-    now, state = timezone.now(), State.STOPPED if error else State.DONE
+    now, state = timezone.now(), BulkRun.State.STOPPED if error else BulkRun.State.DONE
     why = {"code": error.code, **error.params} if error else {}
     with transaction.atomic():
         if not own(row).update(state=state, error=why, finished_at=now, leased_until=None):
@@ -279,7 +287,12 @@ def end_run(row: BulkRun, error: OrderError | None = None) -> None:
 def stop_run(*, pk: int, by: str, now: datetime.datetime) -> None:
     """Stops a run at a person's request. Finished rows stay done. Raises NotAllowedError if the run has ended."""
     with transaction.atomic():
-        over = {"state": State.STOPPED, "error": {"code": "bulk_stopped"}, "finished_at": now, "leased_until": None}
+        over = {
+            "state": BulkRun.State.STOPPED,
+            "error": {"code": "bulk_stopped"},
+            "finished_at": now,
+            "leased_until": None,
+        }
         if not BulkRun.objects.filter(pk=pk, state__in=BulkRun.UNFINISHED).update(**over):
             raise NotAllowedError("bulk_over")
         add_event(None, "bulk_stopped", by=by, now=now, run=pk)
@@ -291,7 +304,7 @@ def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
     if is_restored():
         raise NotAllowedError("bulk_restored")
     check_quota(BulkRun, BulkRun.objects.filter(pk=pk).values_list("maker_id", flat=True).first())
-    again = {"state": State.WAITING, "error": {}, "finished_at": None, "attempts": 0, "worked_at": now}
+    again = {"state": BulkRun.State.WAITING, "error": {}, "finished_at": None, "attempts": 0, "worked_at": now}
     with transaction.atomic():
         noted = BulkRun.objects.select_for_update(no_key=True).filter(pk=pk).first()
         if noted is None or not may_go_on(noted) or not own(noted).update(**again):
@@ -311,7 +324,7 @@ def stop_runs(*, by: str, now: datetime.datetime) -> None:
     with transaction.atomic():
         unfinished = BulkRun.objects.filter(state__in=BulkRun.UNFINISHED)
         for pk in unfinished.order_by("pk").values_list("pk", flat=True):
-            over = {"state": State.STOPPED, "error": {"code": "bulk_restored"}, "finished_at": now}
+            over = {"state": BulkRun.State.STOPPED, "error": {"code": "bulk_restored"}, "finished_at": now}
             unfinished.filter(pk=pk).update(leased_until=None, **over)
             add_event(None, "bulk_stopped", by=by, now=now, run=pk)
 
@@ -321,21 +334,21 @@ def remove_old_items(*, now: datetime.datetime) -> int:
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
     old = BulkRun.objects.filter(finished_at__lt=now - ITEMS_KEPT, items_kept=True)
     old.update(items_kept=False)  # so that none is continued
-    drafts = Q(state=State.DRAFT) & (Q(finished_at__isnull=False) | Q(created_at__lt=now - DRAFT_KEPT))
+    drafts = Q(state=BulkRun.State.DRAFT) & (Q(finished_at__isnull=False) | Q(created_at__lt=now - DRAFT_KEPT))
     left = BulkRun.objects.filter(drafts | Q(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False))
-    for row in left.order_by("pk")[:BATCH]:
+    for row in left.order_by("pk")[:ROWS_A_PART]:
         items = row.items.order_by("target").values_list("pk", flat=True)
         while some := list(items[:REMOVED_AT_ONCE]):
             removed += BulkItem.objects.filter(pk__in=some).delete()[0]
             if time.monotonic() > until:
                 return removed
-        if row.state == State.DRAFT:
+        if row.state == BulkRun.State.DRAFT:
             row.delete()
     return removed
 
 
 def _waiting(row: BulkRun) -> QuerySet[BulkItem]:
-    return BulkItem.objects.filter(run=row.pk, state=ItemState.WAITING)
+    return BulkItem.objects.filter(run=row.pk, state=BulkItem.State.WAITING)
 
 
 def _stop_where_restored(now: datetime.datetime) -> bool:

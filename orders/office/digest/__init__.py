@@ -1,1 +1,1 @@
-"""What each person is mailed of what waits: a digest a workday, and what turned red and is nobody's."""
+"""Mails to each person about what waits: a digest a workday, and what turned red and is nobody's."""

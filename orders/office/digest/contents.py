@@ -1,4 +1,4 @@
-"""What a person's mails say: counts, and the oldest few with links. They name orders, never a customer.
+"""The contents of a person's mails: counts, and the oldest few with links. They name orders, never a customer.
 
 What is with somebody who is away counts as nobody's here while no deputy can act on it: else nobody would be told.
 """
@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from orders.db.expressions import IsInTrail
+from orders.history.actors import person_words, stands_in_for
 from orders.history.owners import Absent, counts, seen_by
-from orders.history.people import person_words, stands_in_for
 from orders.limits.late_orders import became_late, is_late, is_late_conflict, mark_overtime
 from orders.limits.overtime import VERY_LATE, TimeLimits
 from orders.lists.overtime_marks import overtime_words
@@ -24,13 +24,13 @@ from orders.lists.scope import by_number
 from orders.mails.mentions import LEFT
 from orders.models import Conflict, Difference, Incident, Order, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.people.mine import is_nobodys, is_of
+from orders.people.owned_work import is_nobodys, is_of
 from orders.rules.local_time import SHANGHAI
-from orders.texts.incident_causes import title_of
+from orders.texts.incident_texts import title_of
 
-NAMED = 5
+MAX_NAMED = 5
 GRACE = datetime.timedelta(minutes=2)
-"""What happened is looked at so much later: by then the transaction is over that wrote it."""
+"""Events are read with this delay: by then the transactions that wrote them are over."""
 HELD_CODES = [value for value in Order.Held.values if value]
 OLDEST: dict[type[Model], str] = {Order: "state_since", Incident: "first_at", Difference: "found_at"}
 
@@ -87,7 +87,8 @@ def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[i
 
 
 def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int, list[str]]:
-    """How much is with people for whom the user stands in today, as far as the user sees it, and the oldest few."""
+    """Returns how much is with people for whom the user stands in today, as far as the user sees it, and the oldest
+    few."""
     number, lines = 0, []
     for person in get_user_model().objects.filter(pk__in=stands_in_for(user.pk, today)).order_by("pk"):
         count, some = _part(user, functools.partial(is_of, account=person.pk), now)
@@ -116,7 +117,7 @@ def red_facts(
     numbers = [orders.count(), incidents.count()]
     if not any(numbers):
         return None
-    return {"number": sum(numbers), "lines": [*_lines(orders, now), *_lines(incidents, now)][: 2 * NAMED]}
+    return {"number": sum(numbers), "lines": [*_lines(orders, now), *_lines(incidents, now)][: 2 * MAX_NAMED]}
 
 
 def turned_red(
@@ -138,7 +139,7 @@ def opened_red(absent: Absent, *, since: datetime.datetime, until: datetime.date
 
 
 def _part(user, condition: Callable[[type[Model]], Q], now: datetime.datetime) -> tuple[int, list[str]]:
-    """How many orders, incidents and differences meet a condition, and the oldest few of each in words."""
+    """Returns how many orders, incidents and differences meet a condition, and the oldest few of each in words."""
     number, lines = 0, []
     for model in OLDEST:
         if user.has_perm(f"orders.view_{model._meta.model_name}"):
@@ -154,12 +155,12 @@ def _lines(rows: QuerySet, now: datetime.datetime) -> list[str]:
     first = OLDEST[rows.model]
     rows = rows.order_by(first, "pk")
     if rows.model is Order:
-        found = list(rows.only("number", "kind", "state", "state_since", "attribution", "held_because")[:NAMED])
+        found = list(rows.only("number", "kind", "state", "state_since", "attribution", "held_because")[:MAX_NAMED])
         mark_overtime(found, now=now)
         return [_line(row, _order_words(row)) for row in found]
     if rows.model is Incident:
-        return [_line(row, [title_of(row.code, row.words), row.get_state_display()]) for row in rows[:NAMED]]
-    return [_line(row, [row.job_id, row.get_kind_display()]) for row in rows[:NAMED]]
+        return [_line(row, [title_of(row.code, row.words), row.get_state_display()]) for row in rows[:MAX_NAMED]]
+    return [_line(row, [row.job_id, row.get_kind_display()]) for row in rows[:MAX_NAMED]]
 
 
 def _order_words(order: Order) -> Iterable[Any]:

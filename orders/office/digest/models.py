@@ -1,4 +1,4 @@
-"""That a person's digest of a day was written, and how far a person was told of what turned red."""
+"""Sent digests, and how far a person was told of what turned red."""
 
 from django.conf import settings
 from django.db import models

@@ -16,8 +16,8 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from notifications.sending import NO_MORE, NOT_WANTED, MailError
+from orders.history.actors import ACCOUNTS
 from orders.history.owners import Absent, absent_on
-from orders.history.people import ACCOUNTS
 from orders.limits.late_orders import time_limits
 from orders.lists.scope import attributions_of
 from orders.mails.notices import notify_staff
@@ -141,8 +141,8 @@ def letters_of(user) -> list[str] | None:
 
 
 def nothing_more(row) -> str:
-    """What such a mail ends with: nothing. Raises MailError if the person may not or will not have it any more, sees
-    other orders than as it was written, has another address, or if it is a digest and noon has passed."""
+    """Returns the last lines of such a mail: nothing. Raises MailError if the person may not or will not have it any
+    more, sees other orders than as it was written, has another address, or if it is a digest and noon has passed."""
     user = readers().filter(pk=row.account_id).prefetch_related("attributions").first()
     if user is not None and [user.email.lower()] == [mail.lower() for mail in row.recipients]:
         same = row.about.get("letters", []) == letters_of(user)  # null: limited to none

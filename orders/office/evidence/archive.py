@@ -15,7 +15,7 @@ CHUNK = 1024 * 1024
 
 
 def evidence_query(number: str) -> str:
-    """What the export of an order's evidence keeps as its filter."""
+    """Returns the filter that the export of an order's evidence keeps."""
     return f"order={number}"
 
 

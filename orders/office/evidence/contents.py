@@ -17,9 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from notifications.models import Mail
-from orders.attachments.check import KINDS
+from orders.attachments.check import FILE_TYPES
 from orders.attachments.preview import own_file
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.personal_data import mask_members, mask_text_or_json, may_open
 from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order
@@ -30,7 +30,7 @@ from orders.order_words.ladder.ladder import build_ladder
 from orders.order_words.order_facts import facts_of
 from orders.people.staff_events import note_evidence
 from orders.texts.errors import ExportError
-from orders.trials.shapes import shape_of
+from orders.trials.shape_reads import shape_of
 
 PEOPLE = "People's data"
 EXPORT = "orders.export_list"
@@ -56,7 +56,13 @@ def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> T
     noted in the order's history first. Raises ExportError."""
     order, now = order_for(number, user, personal=personal), timezone.now()
     note_evidence(order, personal=personal, reason=reason, by=by, now=now)
-    about = {"order": order.number, "made_at": _moment(now), "made_by": by, "personal_data": personal, "reason": reason}
+    about = {
+        "order": order.number,
+        "made_at": _time_text(now),
+        "made_by": by,
+        "personal_data": personal,
+        "reason": reason,
+    }
     parts = [part for part in PARTS if user.has_perms(part[1])]
     files = _files(order) if personal and user.has_perm("orders.view_orderfiles") else iter(())
     entries = (Entry(name, _bytes(read(order), personal)) for name, _rights, read in parts)
@@ -130,7 +136,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     if isinstance(value, datetime.datetime):
-        return _moment(value)
+        return _time_text(value)
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return json.loads(value)
@@ -139,7 +145,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _moment(at: datetime.datetime) -> str:
+def _time_text(at: datetime.datetime) -> str:
     return timezone.localtime(at).isoformat(" ", "seconds")
 
 
@@ -150,17 +156,17 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
     names = list(shape.domains.values()) if shape else [row.name for row in order.domains.all()]
     lines = [
         f"{_('Evidence')} {order.number}",
-        f"{_('Exported by')}{_(': ')}{actor_of(by)[0]} · {_moment(now)}",
+        f"{_('Exported by')}{_(': ')}{actor_of(by)[0]} · {_time_text(now)}",
         f"{_(PEOPLE)}{_(': ')}{_('unmasked') if personal else _('masked')}",
         "",
         f"{_('Customer')}{_(': ')}{order.enterprise_name} {order.enterprise_id}",
         f"{_('Attribution')}{_(': ')}{order.attribution.name if order.attribution else '-'}",
         f"{_('Kind')}{_(': ')}{order.get_kind_display()}",
         f"{_('State')}{_(': ')}{order.get_state_display()} {order.get_held_because_display()}",
-        f"{_('Received')}{_(': ')}{_moment(order.received_at)}",
+        f"{_('Received')}{_(': ')}{_time_text(order.received_at)}",
         f"{_('Domains')}{_(': ')}{len(names)}",
         "",
-        *(f"{rung.title}{_(': ')}{rung.result} {_moment(rung.at) if rung.at else ''}" for rung in rungs),
+        *(f"{rung.title}{_(': ')}{rung.result} {_time_text(rung.at) if rung.at else ''}" for rung in rungs),
     ]
     if user.has_perm("orders.view_orderevent"):
         lines += ["", _("Events"), *(_event(row, mask) for row in order.events.order_by("pk").iterator(500))]
@@ -169,11 +175,11 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
 
 def _event(row, mask: Callable[[str], str]) -> str:
     words = describe(row)
-    return f"{_moment(row.at)}  {words.who}  {words.what}  {mask(words.more)}".rstrip()
+    return f"{_time_text(row.at)}  {words.who}  {words.what}  {mask(words.more)}".rstrip()
 
 
 def _files(order: Order) -> Iterator[Entry]:
-    for field in KINDS:
+    for field in FILE_TYPES:
         name = getattr(order, field)
         try:
             with own_file(order, field) as handle:

@@ -9,7 +9,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query

@@ -13,19 +13,19 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.history.people import COMMAND, STAFF, name_of, staff_actor
+from orders.history.actors import COMMAND, STAFF, name_of, staff_actor
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
-from orders.lists.moments import ago_field
-from orders.lists.page_marks import MovesBy
+from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import LONGEST_REASON
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
+from orders.lists.time_cells import ago_field
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.meanings import MEANINGS
 from orders.office.exports.models import Export
@@ -46,8 +46,7 @@ from orders.texts.error_messages import say_why
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets
 
-State = Export.State
-BUSY = [State.WAITING, State.RUNNING]
+BUSY = [Export.State.WAITING, Export.State.RUNNING]
 PersonalFilter = word_filter(
     "personal",
     _("personal data"),
@@ -75,11 +74,11 @@ BegunFilter = word_filter(
     readers=AUDITORS | {Role.APPROVER},
     same_for_all=True,
     tones={
-        "grey": [State.WAITING],
-        "blue": [State.RUNNING],
-        "violet": [State.ASKED],
-        "red": [State.FAILED],
-        "green": [State.DONE],
+        "grey": [Export.State.WAITING],
+        "blue": [Export.State.RUNNING],
+        "violet": [Export.State.ASKED],
+        "red": [Export.State.FAILED],
+        "green": [Export.State.DONE],
     },
     meanings=MEANINGS,
 )
@@ -100,7 +99,7 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
     search_help_text = _("the whole user name of who exported")
     linked_by = ["schedule"]
     right_to_all = SEE_EXPORTS
-    moves_by = MovesBy(["written", "total", "file"], under_way=BUSY)
+    change_fields = ChangeFields(["written", "total", "file"], under_way=BUSY)
     change_form_template = "exports/export.html"
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
@@ -144,9 +143,9 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
             context |= {
                 "export": obj,
                 "busy": obj.state in BUSY,
-                "before": waiting_before(obj) if obj.state == State.WAITING else 0,
+                "before": waiting_before(obj) if obj.state == Export.State.WAITING else 0,
                 "own": own,
-                "asked": obj.state == State.ASKED,
+                "asked": obj.state == Export.State.ASKED,
                 "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, request.user, now=timezone.now()),
                 "received": received,
                 "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
@@ -169,7 +168,7 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
 
     @admin.display(description=_("rows"))
     def rows(self, obj):
-        if obj.state == State.DONE:
+        if obj.state == Export.State.DONE:
             return f"{obj.written:,}"
         return "-" if obj.total is None else f"{obj.written:,} / {obj.total:,}"
 

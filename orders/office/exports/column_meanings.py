@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.lists.plain_cells import Cell
+from orders.lists.file_cells import Cell
 
 
 class Titled(Protocol):
@@ -29,7 +29,8 @@ EVERYWHERE = {
 
 
 def meanings_of(model_admin: ModelAdmin) -> dict[str, str | Promise]:
-    """What a list's columns mean, by their names: a ModelAdmin says in `column_meanings` what is not EVERYWHERE's."""
+    """Returns the meanings of a list's columns, by their names: a ModelAdmin says in `column_meanings` what is not
+    EVERYWHERE's."""
     return EVERYWHERE | getattr(model_admin, "column_meanings", {})
 
 

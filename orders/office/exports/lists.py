@@ -1,4 +1,4 @@
-"""What a list shows to a person under a filter, as an export has it (contract section 5)."""
+"""The content of a list for a person under a filter, as an export has it (contract section 5)."""
 
 import functools
 from array import array
@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
-from orders.history.people import actor_of
+from orders.history.actors import actor_of
 from orders.lists.columns import columns_of
+from orders.lists.file_cells import Cell
 from orders.lists.list_query import address_query, columns_in, in_a_line, query_words, read_query, whole_list
 from orders.lists.personal_data import may_open
-from orders.lists.plain_cells import Cell
 from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
 from orders.lists.scope import attributions_of
 from orders.models import Province
@@ -24,7 +24,7 @@ from orders.office.exports.service import Table
 from orders.texts.errors import ExportError
 
 PERMISSION = "orders.export_list"
-BATCH = 500  # rows that are read at a time
+ROWS_READ_AT_ONCE = 500  # rows that are read at a time
 LARGE = {"content", "body", "hint", "answer", "payload"}
 """Fields with whole messages. A method of an admin must not read one; a column that shows one is the field itself."""
 
@@ -57,14 +57,15 @@ class ExportedList:
         return any(column.personal for column in self.columns.values())
 
     def usual_columns(self, *, personal: bool) -> list[str]:
-        """What is taken if nobody chooses: what the address names or the page shows, and people's data if asked for."""
+        """Returns the default columns of an export: what the address names or the page shows, and people's data if
+        asked for."""
         shown = self.named or [name for name, column in self.columns.items() if column.shown]
         people = [name for name, column in self.columns.items() if personal and column.personal]
         return list(dict.fromkeys([*shown, *people]))
 
     def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
-        """What is taken of a choice: the usual columns if it names none, and all people's data if they are asked for
-        and it names none of theirs."""
+        """Returns the columns that are taken of a choice: the usual columns if it names none, and all people's data if
+        they are asked for and it names none of theirs."""
         people = [name for name, column in self.columns.items() if column.personal]
         more = people if personal and not set(people).intersection(names) else []
         return [*names, *more] if names else self.usual_columns(personal=personal)
@@ -93,7 +94,7 @@ class ExportedList:
         return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
 
     def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
-        """What the file says of itself: which rows, for whom, when, masked or not."""
+        """Returns the notes of the file about itself: which rows, for whom, when, masked or not."""
         scope = attributions_of(self.user)
         places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
         people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")
@@ -111,8 +112,8 @@ class ExportedList:
         PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
         large = LARGE.intersection(field.name for field in self.changelist.opts.concrete_fields).difference(names)
         rows = self.model_admin.get_queryset(self.changelist.request).defer(*large)
-        for start in range(0, len(ids), BATCH):
-            batch = list(ids[start : start + BATCH])
+        for start in range(0, len(ids), ROWS_READ_AT_ONCE):
+            batch = list(ids[start : start + ROWS_READ_AT_ONCE])
             found = {row.pk: row for row in self.changelist.apply_select_related(rows).filter(pk__in=batch)}
             kept = [found[pk] for pk in batch if pk in found]
             self.changelist.add_facts(kept)

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.list_query import NOT_OF_THE_FILTER
 from orders.lists.personal_data import may_open
 from orders.lists.reason import reason_field

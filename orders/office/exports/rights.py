@@ -1,9 +1,9 @@
-"""Who may open an export and fetch its file: its maker, and the recipients of the schedule that made it."""
+"""The right to open an export and fetch its file: its maker, and the recipients of the schedule that made it."""
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from orders.history.people import ACCOUNTS, rows_of
+from orders.history.actors import ACCOUNTS, rows_of
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import admin_of, exported_lists
 from orders.lists.scope import attributions_of, sees_all
@@ -29,18 +29,18 @@ def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
 
 
 def may_read(user, row: Export) -> bool:
-    """Whether the user may read what was exported, which may name orders and people: not only that it was."""
+    """Returns True if the user may read what was exported, which may name orders and people: not only that it was."""
     return is_made_by(row, user) or sees_all(user, SEE_EXPORTS) or may_download(user, row)
 
 
 def may_download(user, row: Export) -> bool:
-    """Whether the user may see what the file holds: the list, personal data, the attributions."""
+    """Returns True if the user may see what the file holds: the list, personal data, the attributions."""
     known = row.list_name in exported_lists() or row.list_name == EVIDENCE
     return known and user.has_perms(_rights(row)) and _covers(user, row)
 
 
 def lacking(people: QuerySet, row: Export) -> list:
-    """Those among these accounts who may not download the file. A few queries for all of them."""
+    """Returns those among these accounts who may not download the file. A few queries for all of them."""
     if row.list_name not in exported_lists():
         return list(people)
     able = people.filter(is_active=True, is_staff=True)

@@ -12,11 +12,11 @@ from django.contrib.auth import get_user_model
 from django.db import Error
 from django.utils import timezone
 
-from orders.history.people import account_of, names_read_once
+from orders.history.actors import account_of, names_read_once
 from orders.incidents.desk_incidents import check_free_space
+from orders.lists.file_cells import Cell
 from orders.lists.filters import days_as_of
 from orders.lists.list_query import columns_in
-from orders.lists.plain_cells import Cell
 from orders.lists.scope import attributions_of
 from orders.models import AskedAct
 from orders.office.evidence.archive import EVIDENCE, number_in

@@ -13,15 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from orders.history.people import name_of, staff_actor
+from orders.history.actors import name_of, staff_actor
 from orders.lists.cells import column
 from orders.lists.chips import personal_chip, toned_chip
 from orders.lists.filter_link import filter_link
-from orders.lists.moments import ago_field, short_moment
 from orders.lists.personal_data import mask_text_or_json, masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list, title_of
 from orders.lists.scope import OwnRows, sees_all
+from orders.lists.time_cells import ago_field, short_moment
 from orders.office.exports.lists import PERMISSION
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES
@@ -31,7 +31,7 @@ from orders.office.exports.schedules import delete_schedule, run_schedule, switc
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError, OrderError
 
-SHOWN = 20
+EXPORTS_SHOWN = 20
 
 
 @register_list(
@@ -79,7 +79,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         return obj is not None and self._is_own(request, obj)
 
     def may_stop(self, request, obj) -> bool:
-        """Whether the user may switch it off: its owner, and who may switch off everybody's and sees them."""
+        """Returns True if the user may switch it off: its owner, and who may switch off everybody's and sees them."""
         others = request.user.has_perm(STOP_SCHEDULES) and sees_all(request.user, SEE_SCHEDULES)
         return self._is_own(request, obj) or others
 
@@ -105,7 +105,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            runs = [(row, say_why(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
+            runs = [(row, say_why(row.error)) for row in obj.exports.order_by("-pk")[:EXPORTS_SHOWN]]
             last = runs[0][0] if runs else None
             failed = (obj.off_why or (last.error if last and last.state == Export.State.FAILED else {})).get("code", "")
             people = obj.recipients.order_by("pk")

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import name_of, staff_actor
+from orders.history.actors import name_of, staff_actor
 from orders.limits.working_days import WEEKDAYS
-from orders.lists.moments import short_moment
 from orders.lists.personal_data import may_open
 from orders.lists.registration import title_of
 from orders.lists.scope import attributions_of
+from orders.lists.time_cells import short_moment
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.page import PersonalDataForm
@@ -29,7 +29,7 @@ from orders.office.exports.weekly_slots import next_slot
 from orders.office.views.models import SavedView
 from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import OrderError
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 
 DAYS = {str(number): name for number, name in enumerate(WEEKDAYS, 1)}  # by ISO number
 WORKDAYS = "12345"
@@ -94,7 +94,8 @@ class ScheduleForm(PersonalDataForm):
         return given
 
     def preview(self) -> dict:
-        """What would happen: the next slots, the rows that there are now, and the recipients who would get nothing."""
+        """Previews a schedule: the next slots, the rows that there are now, and the recipients who would get
+        nothing."""
         given, moment, slots = self.cleaned_data, timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(given["weekdays"], given["at"], after=moment)
@@ -171,7 +172,7 @@ def _initial(request: HttpRequest, row: ScheduledExport | None) -> dict:
 
 
 def _colleagues() -> list[tuple[str, str]]:
-    """Who can be a recipient: active staff. Those without a mail address are marked."""
+    """Returns who can be a recipient: active staff. Those without a mail address are marked."""
     rows = get_user_model().objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
     return [
         (str(pk), name_of(account) if mail else _("%(name)s (no mail address)") % {"name": name_of(account)})

@@ -1,4 +1,4 @@
-"""What follows for a scheduled export when one of its exports is over: a notice, or a failure counted."""
+"""The consequences for a scheduled export when one of its exports is over: a notice, or a failure counted."""
 
 import datetime
 
@@ -10,8 +10,8 @@ from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
 from notifications.masks import mask_text
+from orders.history.actors import name_of
 from orders.history.order_writes import add_event
-from orders.history.people import name_of
 from orders.mails.notices import notify_staff
 from orders.office.exports.models import Export, ScheduledExport
 from orders.texts.errors import OrderError

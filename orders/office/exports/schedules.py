@@ -14,8 +14,8 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.db.models import Q
 
 from notifications.masks import mask_text
+from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
-from orders.history.people import staff_actor
 from orders.incidents.desk_incidents import check_free_space
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.service import begin_export, check_export_quota, fail_export
@@ -68,7 +68,7 @@ def save_schedule(
         except IntegrityError as error:
             raise NotAllowedError("schedule_name_taken") from error
         row.recipients.set(recipients)
-        _note(
+        _note_schedule(
             "schedule_saved",
             row,
             by,
@@ -103,14 +103,14 @@ def switch_schedule(*, pk: int, on: bool, owner, by: str, now: datetime.datetime
         row.next_run_at = next_slot(row.weekdays, row.at, after=now) if on else None
         row.off_at = None if on else now
         row.save(update_fields=["failures", "off_why", "next_run_at", "off_at"])
-        _note("schedule_switched_on" if on else "schedule_switched_off", row, by, now)
+        _note_schedule("schedule_switched_on" if on else "schedule_switched_off", row, by, now)
 
 
 def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
     """Removes it. Its exports stay, as all do; only their maker fetches them from now on."""
     with transaction.atomic():
         row = _locked(pk, owner, no_key=False)
-        _note("schedule_deleted", row, by, now)
+        _note_schedule("schedule_deleted", row, by, now)
         row.delete()
 
 
@@ -123,7 +123,7 @@ def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
         if row.exports.filter(state__in=Export.UNFINISHED).exists():
             raise NotAllowedError("schedule_busy")
         export = _begin(row, now)
-        _note("schedule_run", row, by, now, export=export.pk)
+        _note_schedule("schedule_run", row, by, now, export=export.pk)
         if export.state == Export.State.WAITING:
             queue(export)
     return export
@@ -209,5 +209,5 @@ def _locked(pk: int, owner, *, no_key: bool = True) -> ScheduledExport:
     return row
 
 
-def _note(kind: str, row: ScheduledExport, by: str, now: datetime.datetime, **facts) -> None:
+def _note_schedule(kind: str, row: ScheduledExport, by: str, now: datetime.datetime, **facts) -> None:
     add_event(None, kind, by=by, now=now, schedule=row.pk, name=mask_text(row.name), **facts)

@@ -18,13 +18,14 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from orders.history.people import Actor, account_id_of, actor_kept, find_account, staff_actor, why_not_second
-from orders.history.trail import Code, note_act
+from orders.history.actors import Actor, account_id_of, actor_kept, find_account, staff_actor
+from orders.history.second_person import why_not_second
+from orders.history.trail_writes import note_act
 from orders.incidents.desk_incidents import check_free_space
+from orders.lists.file_cells import Cell
 from orders.lists.personal_data import SEE_PERSONAL_DATA
-from orders.lists.plain_cells import Cell
 from orders.lists.scope import attributions_of
-from orders.models import AskedAct, Order
+from orders.models import AskedAct, Order, TrailEntry
 from orders.office.evidence.archive import EVIDENCE, ZIP, write_zip
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.schedule_results import lock_schedule, note_end
@@ -37,7 +38,6 @@ from orders.rules.four_eyes import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, OrderError, check_reason
 
 logger = logging.getLogger(__name__)
-State = Export.State
 MAX_ROWS_AT_ONCE = 2000  # rows that a request writes itself
 KEPT = datetime.timedelta(days=7)
 PACKING_LEASE = datetime.timedelta(minutes=10)  # packing a workbook of a million rows tells nothing about its progress
@@ -58,8 +58,8 @@ FILE_ERRORS = {
 
 @dataclass(frozen=True)
 class Table:
-    """What goes into a file. `total` is the number of rows, which are read while they are written. `notes` explains
-    them, given how many there were."""
+    """The content of an exported file. `total` is the number of rows, which are read while they are written. `notes`
+    explains them, given how many there were."""
 
     title: str
     header: Sequence[str]
@@ -97,9 +97,13 @@ def begin_export(
         check_reason(reason, "an export of personal data")
     if written is None and schedule is None:
         check_export_quota(account_id_of(by))
-    over = {} if written is None else {"state": State.DONE, "written": written, "total": written, "finished_at": now}
+    over = (
+        {}
+        if written is None
+        else {"state": Export.State.DONE, "written": written, "total": written, "finished_at": now}
+    )
     if personal and written is None and is_asked(EXPORT):
-        over = {"state": State.ASKED}
+        over = {"state": Export.State.ASKED}
     with transaction.atomic():
         row = Export.objects.create(
             by=by[:160],
@@ -117,13 +121,13 @@ def begin_export(
             missed=missed,
             **over,
         )
-        if row.state == State.ASKED and isinstance(by, Actor):
+        if row.state == Export.State.ASKED and isinstance(by, Actor):
             about = {"act": EXPORT, "right": SEE_PERSONAL_DATA, "order": None, "target": row.pk, "via": via}
             ask(**about, by=by, reason=row.reason, now=now)
-        if row.state != State.ASKED:
+        if row.state != Export.State.ASKED:
             _note_personal_data(row, now)
         if written is None and list_name != EVIDENCE:  # a command's words are in the trail, and evidence is an event
-            _note(Code.EXPORT, row, by=by, now=now, reason=row.reason)
+            _note_export(TrailEntry.Code.EXPORT, row, by=by, now=now, reason=row.reason)
     return row
 
 
@@ -147,7 +151,7 @@ def ask_for_account(account, **about) -> AskedAct | None:
     return asked_for(begin_export(by=staff_actor(account), scope=attributions_of(account), **about))
 
 
-def _note(code: Code, row: Export, *, by: str, now: datetime.datetime, **more: object) -> None:
+def _note_export(code: TrailEntry.Code, row: Export, *, by: str, now: datetime.datetime, **more: object) -> None:
     note_act(code, by=by, now=now, export=row.pk, list=row.list_name, personal=row.personal, **more)
 
 
@@ -171,11 +175,15 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
     row = Export.objects.get(pk=pk)
     if why := why_not_judge(row, judge, now=now):
         raise why
-    over = {"state": State.WAITING}
+    over = {"state": Export.State.WAITING}
     if agree:
         check_free_space()
     else:
-        over = {"state": State.FAILED, "error": {"code": "export_refused", "why": reason.strip()}, "finished_at": now}
+        over = {
+            "state": Export.State.FAILED,
+            "error": {"code": "export_refused", "why": reason.strip()},
+            "finished_at": now,
+        }
     by = staff_actor(judge)
     with transaction.atomic():
         asked = asked_for(row)
@@ -185,7 +193,7 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
             confirm(asked, judge=judge, now=now)
         elif asked:
             call_off(asked, user=judge, now=now)
-        _note(Code.EXPORT_JUDGED, row, by=by, now=now, agreed=agree, reason=reason.strip())
+        _note_export(TrailEntry.Code.EXPORT_JUDGED, row, by=by, now=now, agreed=agree, reason=reason.strip())
         if agree:
             _note_personal_data(row, now)
     row.refresh_from_db()
@@ -198,7 +206,7 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
     """Its maker gives an export up. A worker that writes it notices within seconds. Raises NotAllowedError."""
     unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
     row = unfinished.first()
-    over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
+    over = {"state": Export.State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
     with transaction.atomic():
         if row is None or not is_made_by(row, maker) or not unfinished.update(**over):
             raise NotAllowedError("export_over")
@@ -207,18 +215,18 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
 
 
 def asked_for(row: Export) -> AskedAct | None:
-    """What waits for a second person; None for an export that 1.7 wrote."""
+    """Returns the export that waits for a second person; None for an export that 1.7 wrote."""
     return open_acts().filter(act=EXPORT, target=row.pk).first()
 
 
 def end_asked(row: AskedAct, now: datetime.datetime) -> None:
     """Nobody confirmed the export: it is not made."""
-    over = {"state": State.FAILED, "error": {"code": "export_not_confirmed"}, "finished_at": now}
-    Export.objects.filter(pk=row.target, state=State.ASKED).update(**over)
+    over = {"state": Export.State.FAILED, "error": {"code": "export_not_confirmed"}, "finished_at": now}
+    Export.objects.filter(pk=row.target, state=Export.State.ASKED).update(**over)
 
 
 def why_not_judge(row: Export, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    if row.state != State.ASKED:
+    if row.state != Export.State.ASKED:
         return NotAllowedError("export_judged")
     asked = asked_for(row)
     why = why_not_second(find_account(row.by, row.maker_id, row.created_at), judge, now=now)
@@ -271,7 +279,7 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    kept = _end(row, None, state=State.DONE, file=name, size=size, expires_at=timezone.now() + KEPT)
+    kept = _end(row, None, state=Export.State.DONE, file=name, size=size, expires_at=timezone.now() + KEPT)
     if not kept:
         target.unlink(missing_ok=True)
     return kept
@@ -283,7 +291,7 @@ def write_file(path: Path, table: Table, *, format: str, rows: Iterable[Sequence
 
 
 def fail_export(row: Export, error: OrderError) -> None:
-    _end(row, error, state=State.FAILED, error={"code": error.code, **error.params})
+    _end(row, error, state=Export.State.FAILED, error={"code": error.code, **error.params})
 
 
 def resume_exports(*, now: datetime.datetime) -> None:
@@ -294,7 +302,7 @@ def waiting_before(row: Export) -> int:
     earlier = Q(pk__lt=row.pk, slot=None) if row.slot is None else Q(slot=None) | Q(slot__lt=row.slot)
     if row.slot is not None:
         earlier |= Q(slot=row.slot, pk__lt=row.pk)
-    return Export.objects.filter(Q(state=State.RUNNING) | Q(earlier, state=State.WAITING)).count()
+    return Export.objects.filter(Q(state=Export.State.RUNNING) | Q(earlier, state=Export.State.WAITING)).count()
 
 
 def remove_old_files(*, now: datetime.datetime) -> int:
@@ -322,7 +330,7 @@ def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> Non
     """Counts and notes a download of the file; of people's data also that somebody else than its maker saw them."""
     with transaction.atomic():
         Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
-        _note(Code.EXPORT_FETCHED, row, by=by, now=now)
+        _note_export(TrailEntry.Code.EXPORT_FETCHED, row, by=by, now=now)
         if row.personal and row.by != by:
             note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
 

@@ -1,4 +1,4 @@
-"""When a scheduled export runs: its slots, given by weekdays and a time of day in Asia/Shanghai. Pure functions."""
+"""The slots of a scheduled export, given by weekdays and a time of day in Asia/Shanghai. Pure functions."""
 
 import datetime
 

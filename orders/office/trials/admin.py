@@ -1,14 +1,14 @@
-"""Who uploaded which workbook of trials. What is in it, only its maker sees (`pages`)."""
+"""The list of uploaded workbooks of trials. Only the maker sees what is in one (`pages`)."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.filters import day_filter
-from orders.lists.moments import ago, ago_field
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedOnly
+from orders.lists.time_cells import ago, ago_field
 from orders.office.trials.models import TrialUpload
 
 

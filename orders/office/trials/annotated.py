@@ -38,7 +38,7 @@ AS_IT_IS: dict[str, Callable[[str], Any]] = {
     "cell_rounded": float,
     "cell_boolean": lambda text: text == "TRUE",
     "cell_error": str,
-    "cell_made_a_day": lambda text: _moment(text),
+    "cell_made_a_day": lambda text: _time_of_text(text),
 }
 """{fault: the value} of cells that would be right as texts."""
 LONGEST_COMMENT = 2000
@@ -60,7 +60,7 @@ def _choices(letters: frozenset[str] | None, services: list[tuple[str, str]]) ->
 def _form(
     book: Workbook, columns: Sequence[Column | None], top: int, choices: dict[str, list[tuple[str, str]]]
 ) -> None:
-    """What helps to fill the first sheet in, whose header is the row `top`, and the second sheet."""
+    """Writes the aids for filling in the first sheet, whose header is the row `top`, and the second sheet."""
     sheet = book.active
     sheet.title = _("Trials")
     for place, column in enumerate(columns):
@@ -121,7 +121,7 @@ def write_annotated(
         for place, cell in enumerate(cells):
             if place != ours:
                 _copy(book.active.cell(number, place + 1), cell, marked[cell_name(place, number)])
-        _copy(book.active.cell(number, ours + 1), Cell(text=_said(lines.get(number, []))), [])
+        _copy(book.active.cell(number, ours + 1), Cell(text=_fault_words(lines.get(number, []))), [])
     remarks = book.active.cell(top, ours + 1)
     remarks.value = "\n".join(filter(None, [str(REMARKS), remarks.value])) if report.faults else str(REMARKS)
     for cell in book.active[top]:
@@ -131,7 +131,7 @@ def write_annotated(
     return _saved(book)
 
 
-def _said(faults: Iterable[Fault]) -> str:
+def _fault_words(faults: Iterable[Fault]) -> str:
     return "\n".join(fault.words() for fault in faults)
 
 
@@ -146,11 +146,11 @@ def _copy(copy: TextCell, cell: Cell, faults: list[Fault]) -> None:
         copy.value, copy.data_type = text, "s"  # a text that begins with = is no formula
     if faults:
         copy.fill = RED
-        copy.comment = Comment(ILLEGAL_CHARACTERS_RE.sub("", _said(faults))[:LONGEST_COMMENT], AUTHOR)
+        copy.comment = Comment(ILLEGAL_CHARACTERS_RE.sub("", _fault_words(faults))[:LONGEST_COMMENT], AUTHOR)
 
 
-def _moment(text: str) -> datetime.date | datetime.time | str:
-    """What a cell that Excel made a day holds, from its text (orders/attachments/xlsx.py)."""
+def _time_of_text(text: str) -> datetime.date | datetime.time | str:
+    """Returns the day or time of a cell that Excel made a day, from its text (orders/attachments/xlsx.py)."""
     for read in (datetime.datetime.fromisoformat, datetime.time.fromisoformat):
         with contextlib.suppress(ValueError):
             return read(text)

@@ -68,7 +68,7 @@ class Column:
 
     @property
     def names(self) -> set[str]:
-        """How a header may name it, in lower case: the member or its Chinese title."""
+        """Returns how a header may name it, in lower case: the member or its Chinese title."""
         with override("zh-hans"):
             return {self.member.lower(), self.title.lower()}
 

@@ -112,7 +112,8 @@ def look_up(user, typed: Mapping[str, str]) -> LookedUp:
 
 
 def _facts_of(user, enterprise_id: str) -> dict[str, str]:
-    """What the form takes from a customer: nothing about people. Empty where the person sees no order of it."""
+    """Returns the values that the form takes from a customer: nothing about people. Empty where the person sees no
+    order of it."""
     orders = limit(Order.objects.filter(enterprise_id=enterprise_id), user, "attribution")
     newest = orders.order_by("-pk").only("cp_id", "user_id", "attribution_id").first()
     if newest is None:

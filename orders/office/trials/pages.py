@@ -13,7 +13,7 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from orders.lists.chips import toned_chip
 from orders.lists.scope import attributions_of
 from orders.models import Order

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from notifications.recipients import is_address
 from orders.db.expressions import IsInTrail
+from orders.history.actors import account_id_of
 from orders.history.order_writes import add_event
-from orders.history.people import account_id_of
 from orders.intake.receive import enter_order
 from orders.models import Order, OrderEvent, Province
 from orders.office.trials.columns import (
@@ -38,11 +38,11 @@ from orders.office.trials.columns import (
 )
 from orders.office.trials.sheet import Entry, Fault, TrialSheet
 from orders.office.trials.warnings import warnings_of
-from orders.restore.entered_numbers import note_numbers
+from orders.restore.manual_trial_numbers import note_numbers
 from orders.restore.restored_guard import is_restored
 from orders.rules.content import OrderContent, content_hash
 from orders.texts.errors import ContentError, NotAllowedError, OrderConflictError
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
 CHOICES = {SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice"}
@@ -102,7 +102,7 @@ class Report:
         return content_hash([asdict(one) for one in self.warnings]) if self.warnings else ""
 
     def is_confirmed(self, mark: str | None) -> bool:
-        """Whether `mark` confirms the warnings. None accepts all: a command prints them but does not ask."""
+        """Returns True if `mark` confirms the warnings. None accepts all: a command prints them but does not ask."""
         return mark is None or not self.warnings or mark == self.mark
 
     def count(self, verdict: str) -> int:
@@ -210,7 +210,7 @@ class Scope:
         self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
 
     def holds(self, content: OrderContent) -> bool:
-        """Whether the order would get one of the attributions (contract 2.4)."""
+        """Returns True if the order would get one of the attributions (contract 2.4)."""
         return (content.attribution or self.by_code.get(content.enterprise_id[:3])) in self.letters
 
 

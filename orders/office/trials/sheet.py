@@ -30,7 +30,7 @@ DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a cell, or with a column's header: a code with its parameters. All are JSON values."""
+    """A fault of a cell, or of a column's header: a code with its parameters. All are JSON values."""
 
     cell: str
     member: str
@@ -51,7 +51,7 @@ class Fault:
 
     @property
     def is_editable(self) -> bool:
-        """Whether a page may offer the cell's text for correction."""
+        """Returns True if a page may offer the cell's text for correction."""
         return IN_CELL in self.params
 
     @property
@@ -175,7 +175,8 @@ def column_of(header: str) -> Column | None:
 
 
 def is_remarks(header: str) -> bool:
-    """Whether a header is that of our own column in a copy that we marked. What is wrong with the header may follow."""
+    """Returns True if a header is that of our own column in a copy that we marked. What is wrong with the header may
+    follow."""
     with override("zh-hans"):
         return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
 

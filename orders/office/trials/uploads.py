@@ -77,7 +77,7 @@ def forget_uploads(*, now: datetime.datetime) -> int:
 
 
 def sheet_of(upload: TrialUpload) -> Sheet:
-    """What was uploaded, with what its maker put right since. Raises WorkbookError."""
+    """Returns the uploaded sheet, with its maker's corrections since. Raises WorkbookError."""
     return put_right(read_workbook(bytes(upload.data)), upload.corrections or {})
 
 

@@ -1,4 +1,4 @@
-"""What a person must have seen before a trial is entered, though nothing of it is wrong.
+"""Warnings that a person must have seen before a trial is entered, though nothing of it is wrong.
 
 It looks only at orders that the person may see: what others have must not show here.
 """
@@ -13,11 +13,10 @@ from orders.office.trials.columns import CUSTOMER, CUSTOMER_NAME, DOMAINS, NUMBE
 from orders.office.trials.sheet import Entry, Fault
 from orders.rules.content import domain_key
 
-State, Type = BillingRecord.State, BillingRecord.Type
-MEANT = [State.TO_SEND, *BillingRecord.THERE]
+MEANT = [BillingRecord.State.TO_SEND, *BillingRecord.THERE]
 OVER = [Order.State.WITHDRAWN, Order.State.REJECTED]
 BATCH_SIZE, MAX_ORDERS, MAX_NAMES = 1000, 10, 3
-CODES = {Type.COMMERCIAL: "warn_billed", Type.TRIAL: "warn_on_trial"}
+CODES = {BillingRecord.Type.COMMERCIAL: "warn_billed", BillingRecord.Type.TRIAL: "warn_on_trial"}
 
 
 def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now: datetime.datetime) -> list[Fault]:
@@ -61,11 +60,11 @@ def _about_domains(entry: Entry, used: dict[str, set[tuple]]) -> list[Fault]:
     for one in entry.content[DOMAINS]:
         for order in used.get(domain_key(one["ProvReq"]), ()):
             names[order].append(one["ProvReq"])
-    names.pop((Type.TRIAL.value, entry.content[NUMBER]), None)
+    names.pop((BillingRecord.Type.TRIAL.value, entry.content[NUMBER]), None)
     return [
         entry.fault(
             DOMAINS,
-            CODES[Type(kind)],
+            CODES[BillingRecord.Type(kind)],
             order=number,
             count=len(names[kind, number]),
             domains=", ".join(names[kind, number][:MAX_NAMES]),

@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.history.people import name_of, staff_actor
+from orders.history.actors import name_of, staff_actor
 from orders.lists.cells import column
 from orders.lists.columns import chosen, columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words
 from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
-from orders.lists.moments import ago_field
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import (
@@ -30,6 +29,7 @@ from orders.lists.registration import (
     title_of,
 )
 from orders.lists.scope import OwnRows, attributions_of
+from orders.lists.time_cells import ago_field
 from orders.models import Province
 from orders.office.exports.models import ScheduledExport
 from orders.office.views.models import SavedView

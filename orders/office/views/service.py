@@ -16,7 +16,7 @@ from notifications.masks import mask_text
 from orders.history.order_writes import add_event
 from orders.office.views.models import SavedView
 from orders.texts.errors import NotAllowedError
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 
 LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
 LONGEST_QUERY = 2000  # so that the address of a view is taken by every browser and proxy
@@ -36,7 +36,7 @@ def save_view(
             view = SavedView.objects.create(
                 owner=owner, list_name=list_name, name=name, query=query, columns=list(columns), created_at=now
             )
-        _note("view_saved", view, by=by, now=now)
+        _note_view("view_saved", view, by=by, now=now)
     return view
 
 
@@ -66,7 +66,7 @@ def delete_view(*, view: SavedView, by: str, now: datetime.datetime) -> None:
     with transaction.atomic():
         if not SavedView.objects.filter(pk=view.pk).delete()[0]:
             raise NotAllowedError("view_gone")
-        _note("view_deleted", view, by=by, now=now)
+        _note_view("view_deleted", view, by=by, now=now)
 
 
 def _good_name(name: str) -> str:
@@ -101,8 +101,8 @@ def _keep(kind: str, view: SavedView, *names: str, **about: Any) -> None:
     with transaction.atomic():
         if not SavedView.objects.filter(pk=view.pk).update(**values):
             raise NotAllowedError("view_gone")
-        _note(kind, view, **about)
+        _note_view(kind, view, **about)
 
 
-def _note(kind: str, view: SavedView, *, by: str, now: datetime.datetime, **more: str) -> None:
+def _note_view(kind: str, view: SavedView, *, by: str, now: datetime.datetime, **more: str) -> None:
     add_event(None, kind, by=by, now=now, view=view.pk, list=view.list_name, name=mask_text(view.name), **more)

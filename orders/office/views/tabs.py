@@ -16,8 +16,8 @@ from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from orders.db.bounded_time import bounded_time
-from orders.db.odd_values import NONSENSE
+from orders.db.query_time_limit import bounded_time
+from orders.db.unstorable_values import NONSENSE
 from orders.lists.columns import choices_of, chosen
 from orders.lists.list_query import ALL_VAR, COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
@@ -94,7 +94,7 @@ def tab_of(row: SavedView, shared_by: str = "") -> Tab:
 
 
 def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
-    """What the page shows above its list. None for a list that has no views."""
+    """Returns the tabs above the page's list. None for a list that has no views."""
     name = list_of(changelist.model)
     if name is None or changelist.is_popup:
         return None
@@ -131,7 +131,7 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
 
 
 def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
-    """What would be saved as a view now: the query (filter, search, order) and the chosen columns."""
+    """Returns what would be saved as a view now: the query (filter, search, order) and the chosen columns."""
     found = {name: values for name, values in changelist.get_filters_params().items() if any(values)}
     if changelist.query:
         found[SEARCH_VAR] = [changelist.query]

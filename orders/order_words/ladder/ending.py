@@ -6,7 +6,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from orders.incidents.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
+from orders.incidents.incident_codes import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
 from orders.models import Dispatch, Order
 from orders.order_words.error_details import of_trouble
 from orders.order_words.ladder.step_rungs import (
@@ -22,15 +22,14 @@ from orders.order_words.ladder.step_rungs import (
     never_begun,
     skipped,
 )
-from orders.outbox.moves import differs, unresolved
+from orders.outbox.open_moves import differs, unresolved
 from orders.rules.local_time import SHANGHAI
-from orders.rules.steps import Partner
-from orders.start_day.moving import may_send_again, start_of
-from orders.texts.incident_causes import Cause, cause_of
-from orders.texts.meanings import ACCEPTED
-from orders.trials.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
+from orders.rules.steps import Partner, Step
+from orders.start_day.move_start import may_send_again, start_of
+from orders.texts.incident_texts import Cause, cause_of
+from orders.texts.state_meanings import ACCEPTED
+from orders.trials.shape_sources import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 
-State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
 WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`
 UNBILLED = Cause(
     _("The customer has service, and the big-data side has no billing record of it."),
@@ -43,12 +42,12 @@ NOT_MEANT = Cause(
 REJECTED = Cause(
     _("BPM's people rejected the order."), _("Ask BPM for the reason; a right order comes as a new one from BBOSS.")
 )
-WENT_LIVE = {State.ACTIVE, State.TRIALING, State.CONVERTED, State.APPLIED}
+WENT_LIVE = {Order.State.ACTIVE, Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED}
 LIVE_WORDS = {
-    State.ACTIVE: (_("Live and billed"), _("The customer is live and billed. Nothing to do.")),
-    State.TRIALING: (_("On trial"), _("The trial runs. Nothing to do.")),
-    State.CONVERTED: (_("Converted"), _("An activation took the trial over. Nothing to do.")),
-    State.APPLIED: (_("Applied"), _("The change is carried out. Nothing to do.")),
+    Order.State.ACTIVE: (_("Live and billed"), _("The customer is live and billed. Nothing to do.")),
+    Order.State.TRIALING: (_("On trial"), _("The trial runs. Nothing to do.")),
+    Order.State.CONVERTED: (_("Converted"), _("An activation took the trial over. Nothing to do.")),
+    Order.State.APPLIED: (_("Applied"), _("The change is carried out. Nothing to do.")),
 }
 UNDOING = {
     Step.DELETE_BILLING: ngettext_lazy("%(n)d billing record deleted", "%(n)d billing records deleted", "n"),
@@ -80,7 +79,7 @@ BESIDE = Cause(
 
 
 def approval_rung(facts: Facts) -> Rung:
-    """What BPM's people decided. Only a subsequent activation waits for it."""
+    """Returns the rung of BPM's decision. Only a subsequent activation waits for it."""
     order, base = facts.order, {"key": "approval", "title": _("Approval")}
     odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:
@@ -91,7 +90,7 @@ def approval_rung(facts: Facts) -> Rung:
     if order.first:
         note = _("The first activation of a trial does not wait for an approval; a rejection would still stop it.")
         return skipped(base, _("Not waited for"), note=note, detail=facts.opinion)
-    if order.state == State.AWAITING_APPROVAL:
+    if order.state == Order.State.AWAITING_APPROVAL:
         sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
         if facts.returned:
             back = _("BPM's people returned it: clear up what they ask for. They decide again afterwards.")
@@ -158,7 +157,7 @@ def _leaves_move(move: Dispatch | None, facts: Facts) -> str:
 
 def _ahead(base: dict, order: Order) -> Rung:
     day = date_format(order.biz_start or order.start_at, "n-j")
-    if order.state == State.SCHEDULED:
+    if order.state == Order.State.SCHEDULED:
         note = _(
             "Everything is sent. The order goes live by itself on its start day. Until then BBOSS can withdraw it, or "
             "a colleague who may."
@@ -171,7 +170,7 @@ def _come(base: dict, facts: Facts) -> Rung:
     order = facts.order
     rows = facts.of(lambda row: row.gate == "start" and not row.undo)
     waiting = [row for row in rows if row.state == "waiting"]
-    if order.state == State.SCHEDULED and (waiting or not rows):
+    if order.state == Order.State.SCHEDULED and (waiting or not rows):
         note = _("The day has come. A job starts the order within a minute; it can also be started here.")
         return blue(base, _("Due"), icon="clock", at=order.start_at, note=note, action="activate")
     if rows:
@@ -183,7 +182,11 @@ def _come(base: dict, facts: Facts) -> Rung:
 
 def live_rung(facts: Facts) -> Rung:
     order, accepted = facts.order, facts.marks.accepted
-    titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: pgettext_lazy("rung", "Live")}
+    titles = {
+        Order.Kind.TRIAL: _("Trial runs"),
+        Order.Kind.CHANGE: _("The change"),
+        Order.Kind.ACTIVATION: pgettext_lazy("rung", "Live"),
+    }
     base = {"key": "live", "title": titles[order.kind]}
     if not order.undo_since and (rung := books_rung(base, facts)):
         return rung
@@ -192,14 +195,14 @@ def live_rung(facts: Facts) -> Rung:
         return Rung(**base, tone="none", icon="check", result=word, at=order.live_at or _last(facts), note=note)
     if order.state in WENT_LIVE:
         word, note = LIVE_WORDS[order.state]
-        if order.given_up and any(order.given_up.values()) and order.state == State.APPLIED:
+        if order.given_up and any(order.given_up.values()) and order.state == Order.State.APPLIED:
             note = IN_PART
         return green(base, word, at=order.live_at or _last(facts), note=note)
-    if order.state == State.ENDED:
+    if order.state == Order.State.ENDED:
         return Rung(**base, tone="none", icon="check", result=_("Ended"), note=WHY_ENDED.get(facts.over, HAS_ENDED))
     if order.live_at or _ran(facts):
         note = _("It was live, and no longer is.")
-        if order.state == State.COMPENSATING:
+        if order.state == Order.State.COMPENSATING:
             note = _("It was live, and is being taken back.")
         elif accepted or not facts.marks.fine:
             note = _("It was live; the last step says what is left of it.")
@@ -210,8 +213,8 @@ def live_rung(facts: Facts) -> Rung:
 
 
 def _ran(facts: Facts) -> bool:
-    """Whether a trial or change was in effect before it was taken back. Such orders have no `live_at`."""
-    return facts.order.kind != Kind.ACTIVATION and any(row.state == Dispatch.State.UNDONE for row in facts.steps)
+    """Returns True if a trial or change was in effect before it was taken back. Such orders have no `live_at`."""
+    return facts.order.kind != Order.Kind.ACTIVATION and any(row.state == Dispatch.State.UNDONE for row in facts.steps)
 
 
 def _last(facts: Facts):
@@ -251,8 +254,8 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
 
 
 def not_fine(rung: Rung, facts: Facts) -> Rung:
-    """A rung of an order that is not fine (orders.incidents.doubts), where no rung says so by itself."""
-    failed, doubt = facts.order.state == State.FAILED, facts.marks.doubt
+    """A rung of an order that is not fine (orders.incidents.order_warnings), where no rung says so by itself."""
+    failed, doubt = facts.order.state == Order.State.FAILED, facts.marks.doubt
     troubles = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
     trouble = troubles[0] if troubles else None
     code = doubt or (trouble.code if trouble else "")
@@ -286,9 +289,9 @@ def _differing(base: dict, facts: Facts) -> Rung:
 
 def undone_rung(facts: Facts) -> Rung:
     order = facts.order
-    title = _("Withdrawal") if State.WITHDRAWN in {order.state, order.undo_to} else _("Putting back")
+    title = _("Withdrawal") if Order.State.WITHDRAWN in {order.state, order.undo_to} else _("Putting back")
     base, rows = {"key": "undo", "title": title}, facts.of(lambda row: row.undo)
-    if order.state == State.COMPENSATING:
+    if order.state == Order.State.COMPENSATING:
         rung = from_steps("undo", title, rows, facts, done=_("Done"))
         if rung.tone != "grey":
             return rung
@@ -299,19 +302,19 @@ def undone_rung(facts: Facts) -> Rung:
     if accepted := facts.marks.accepted:
         word, note = ACCEPTED[accepted]
         return Rung(**base, tone="none", icon="undo", result=word, at=at, note=note)
-    word = _("Withdrawn") if order.state == State.WITHDRAWN else _put_back(rows)
+    word = _("Withdrawn") if order.state == Order.State.WITHDRAWN else _put_back(rows)
     return Rung(**base, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
 
 
 def _put_back(rows: list[Dispatch]) -> Text:
-    """How it came out, in a word or two. A failed order that had sent nothing has nothing to put back."""
+    """Returns how it came out, in a word or two. A failed order that had sent nothing has nothing to put back."""
     if any(row.state == Dispatch.State.GIVEN_UP for row in rows):
         return _("Given up")
     return _("Put back") if any(row.state == Dispatch.State.DONE for row in rows) else _("Nothing to put back")
 
 
 def what_was_undone(rows: list[Dispatch]) -> str:
-    """How many billing records are deleted, cancelled and made again, and what was given up."""
+    """Returns how many billing records are deleted, cancelled and made again, and what was given up."""
     if not rows:
         return str(_("Nothing had reached the big-data side, so nothing had to be undone."))
     carried_out = [row for row in rows if row.state == Dispatch.State.DONE and not row.settled]

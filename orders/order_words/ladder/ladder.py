@@ -6,7 +6,7 @@ Order and steps in, rungs out. Exactly one rung is the current one: where the or
 from dataclasses import replace
 from functools import partial
 
-from orders.incidents.doubts import SAYS_SO
+from orders.incidents.order_warnings import STOPPED_STATES
 from orders.models import Order
 from orders.order_words.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
 from orders.order_words.ladder.step_rungs import (
@@ -21,7 +21,6 @@ from orders.order_words.ladder.step_rungs import (
 )
 from orders.rules.steps import OTHER_CHANNELS
 
-State, Kind = Order.State, Order.Kind
 SHORT = (received_rung, stored_rung, billing_rung, live_rung)
 ASKS_FIRST = (received_rung, stored_rung, files_rung, billing_rung, bpm_rung, approval_rung, start_day_rung, live_rung)
 BILLED_LAST = (received_rung, stored_rung, files_rung, bpm_rung, approval_rung, billing_rung, start_day_rung, live_rung)
@@ -37,7 +36,7 @@ def build_ladder(facts: Facts) -> list[Rung]:
     if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
         rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
     mending = facts.open.number > 0 and facts.open.mending == facts.open.number  # its rung says so
-    fine = (facts.marks.fine or mending) and facts.order.state not in SAYS_SO
+    fine = (facts.marks.fine or mending) and facts.order.state not in STOPPED_STATES
     if not fine and not any(rung.tone in NOT_FINE for rung in rungs):
         rungs[-1] = not_fine(rungs[-1], facts)
     here = _current(rungs, facts.order)
@@ -52,7 +51,7 @@ def _makers(facts: Facts) -> tuple:
     """A subsequent activation that is billed after its approval shows the rungs in that order. Calls that have no rung
     of their own here stand in front of the last ones."""
     makers: tuple = SHORT
-    if facts.order.kind == Kind.ACTIVATION:
+    if facts.order.kind == Order.Kind.ACTIVATION:
         late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
         makers = BILLED_LAST if late else ASKS_FIRST
     more = [
@@ -63,8 +62,9 @@ def _makers(facts: Facts) -> tuple:
 
 
 def _current(rungs: list[Rung], order: Order) -> str:
-    """What is wrong comes first, then what waits for somebody, then what is under way, then what is next."""
-    if order.state in {State.COMPENSATING, State.WITHDRAWN} and order.undo_since:
+    """Returns the current rung: first what is wrong, then what waits for somebody, then what is under way, then what is
+    next."""
+    if order.state in {Order.State.COMPENSATING, Order.State.WITHDRAWN} and order.undo_since:
         return rungs[-1].key
     for tone in URGENCY:
         for rung in rungs:

@@ -8,22 +8,31 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
-from orders.history.people import actor_of
-from orders.incidents.doubts import Marks, Open
-from orders.incidents.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
+from orders.history.actors import actor_of
+from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, PARTNER_PAUSED
+from orders.incidents.order_warnings import Marks, Open
 from orders.models import Dispatch, Order, OrderEvent, Pause
 from orders.order_words.error_details import detail_text, of_finding, of_step, of_trouble
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP
-from orders.rules.shape import Shape
-from orders.rules.steps import OF_COMPARISONS, PARTNERS, Channel
-from orders.texts.incident_causes import CAUSES, Cause, cause_of
+from orders.rules.steps import OF_COMPARISONS, PARTNERS, Channel, Step
+from orders.rules.trial_shape import Shape
+from orders.texts.incident_texts import CAUSES, Cause, cause_of
 
-State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise
 ACTION_OF = {ACTED_BEFORE: "take", LOOK_UP: "look_up"}  # the decision that helps a failed step, by its code
-BY_URGENCY = (State.FAILED, State.RETRYING, State.SENDING, State.DUE, State.WAITING)
-ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "proceed", Held.DOMAINS_MISSING: "name_domains"}
-OVER = {State.DONE, State.GIVEN_UP}
+BY_URGENCY = (
+    Dispatch.State.FAILED,
+    Dispatch.State.RETRYING,
+    Dispatch.State.SENDING,
+    Dispatch.State.DUE,
+    Dispatch.State.WAITING,
+)
+ON_HOLD = {
+    Order.Held.ATTRIBUTION_UNKNOWN: "attribute",
+    Order.Held.TRIAL_CLOSED: "proceed",
+    Order.Held.DOMAINS_MISSING: "name_domains",
+}
+OVER = {Dispatch.State.DONE, Dispatch.State.GIVEN_UP}
 BEHIND = Cause(
     _("It waits behind a failed step of another order of its trial."),
     _("Set that order going, or give its step up; this one follows by itself."),
@@ -63,10 +72,10 @@ class Facts:
     (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
     of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
     with its number and other content that nobody has seen to, the newest first. `marks`: whether the order is fine
-    (orders.incidents.doubts). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an incident
-    stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step of the
-    order, or in its trial's line, is under way. `pushed`: the event of today by which staff asked for the approval.
-    `mails`: those about the order that have failed or are tried again."""
+    (orders.incidents.order_warnings). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an
+    incident stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step
+    of the order, or in its trial's line, is under way. `pushed`: the event of today by which staff asked for the
+    approval. `mails`: those about the order that have failed or are tried again."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -92,7 +101,7 @@ class Facts:
 
     @property
     def differs(self) -> bool:
-        """Whether the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
+        """Returns True if the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
         return self.open.number > self.open.unlisted
 
     def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
@@ -159,7 +168,7 @@ def received_rung(facts: Facts) -> Rung:
 def stored_rung(facts: Facts) -> Rung:
     order = facts.order
     base = {"key": "stored", "title": _("Stored")}
-    if order.held_because and order.held_because != Held.FILES:
+    if order.held_because and order.held_because != Order.Held.FILES:
         trouble = next((row for row in facts.troubles if row.code == order.held_because), None)
         at, detail = (trouble.since, of_trouble(trouble)) if trouble else (order.received_at, "")
         cause, action = cause_of(order.held_because), _lets_go(order)
@@ -171,8 +180,8 @@ def stored_rung(facts: Facts) -> Rung:
 
 
 def _lets_go(order: Order) -> str:
-    """What ends a hold. A change of a closed trial goes on only by BBOSS."""
-    change = order.held_because == Held.TRIAL_CLOSED and order.kind == Order.Kind.CHANGE
+    """Returns the act or event that ends a hold. A change of a closed trial goes on only by BBOSS."""
+    change = order.held_because == Order.Held.TRIAL_CLOSED and order.kind == Order.Kind.CHANGE
     return "withdraw" if change else ON_HOLD.get(order.held_because, "")
 
 
@@ -182,9 +191,9 @@ def files_rung(facts: Facts) -> Rung:
     if not facts.order.file_names:
         note = _("The order names no info-security files, so there is nothing to check.")
         return skipped(base, _("None named"), note=note)
-    if facts.order.held_because == Held.FILES:
+    if facts.order.held_because == Order.Held.FILES:
         return _held_for_files(base, facts, rows)
-    if facts.waiver and rows and all(row.state == State.DONE for row in rows):
+    if facts.waiver and rows and all(row.state == Dispatch.State.DONE for row in rows):
         note = _("%(who)s waived what was wrong with the files.") % {"who": facts.waiver.who}
         reason, points = facts.waiver.reason, _points(rows[0])
         return skipped(base, _("Waived"), at=facts.waiver.at, note=note, detail=reason, points=points)
@@ -198,7 +207,7 @@ def _held_for_files(base: dict, facts: Facts, rows: list[Dispatch]) -> Rung:
         row = rows[0]
         code, detail = code or row.error_code, "" if row.findings else detail or row.error
         more = {"points": _points(row), "tries": row.attempts, "next_try": row.next_try_at}
-    code = code or Held.FILES
+    code = code or Order.Held.FILES
     about = {"cause": cause_of(code), "code": code, "detail": _file_of(code, detail) if detail else ""}
     return amber(base, _("Held"), at=trouble.since, action="waive", **about, **more)
 
@@ -246,18 +255,20 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
     if row is None:
         return _over(base, rows, done)
     shut = PARTNERS[row.channel] in facts.shut
-    if row.state == State.FAILED:
+    if row.state == Dispatch.State.FAILED:
         return _failed(base, row, facts)
-    if row.state in {State.RETRYING, State.DUE} and (pause := facts.paused.get(PARTNERS[row.channel])):
+    if row.state in {Dispatch.State.RETRYING, Dispatch.State.DUE} and (
+        pause := facts.paused.get(PARTNERS[row.channel])
+    ):
         return _paused(base, row, pause)
-    if row.state in {State.RETRYING, State.DUE} and shut:
+    if row.state in {Dispatch.State.RETRYING, Dispatch.State.DUE} and shut:
         return amber(base, _("Partner is down"), cause=CAUSES["breaker_open"], **_said_by(row))
-    if row.state == State.RETRYING:
+    if row.state == Dispatch.State.RETRYING:
         about = {"cause": cause_of(row.error_code), "next_try": row.next_try_at, "action": "resend"}
         return amber(base, _("Trying again"), icon="retry", **about, **_said_by(row))
-    if row.state == State.WAITING:
+    if row.state == Dispatch.State.WAITING:
         return _waiting(base, row, rows, facts)
-    word = _("Being sent") if row.state == State.SENDING else _("About to be sent")
+    word = _("Being sent") if row.state == Dispatch.State.SENDING else _("About to be sent")
     return blue(base, word, tries=row.attempts, note=_("It is under way."))
 
 
@@ -278,7 +289,8 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
-    matters = not over or row.undo or facts.order.undo_since is None  # as `still_matters` of orders.incidents.doubts
+    # as `still_matters` of orders.incidents.order_warnings
+    matters = not over or row.undo or facts.order.undo_since is None
     return Rung(
         **base,
         tone="red" if matters else "grey",
@@ -308,7 +320,7 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
     if free and row.lane and not facts.order.held_because:
         note = _("Orders on the same trial are carried out one at a time; this one is next in line.")
         return blue(base, _("In line"), icon="clock", note=note)
-    if any(other.state == State.DONE for other in rows):
+    if any(other.state == Dispatch.State.DONE for other in rows):
         return blue(base, _("Under way"), note=_("It is under way."))
     return Rung(**base, result=_("Not begun"), note=_("It begins when the steps before it are done."))
 
@@ -324,14 +336,14 @@ def _behind(base: dict, row: Dispatch) -> Rung:
 def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
     at = max((row.done_at for row in rows if row.done_at), default=None)
     tries = max(row.attempts for row in rows)
-    if all(row.state == State.DONE for row in rows):
+    if all(row.state == Dispatch.State.DONE for row in rows):
         return green(base, done, at=at, tries=tries)
     if all(row.state in OVER for row in rows):
         note = _("Staff gave it up, with a reason: it stands in the events.")
         return skipped(base, _("Given up"), at=at, tries=tries, note=note)
-    if any(row.state == State.UNDONE for row in rows):
+    if any(row.state == Dispatch.State.UNDONE for row in rows):
         return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
-    if any(row.state == State.DONE for row in rows):
+    if any(row.state == Dispatch.State.DONE for row in rows):
         return Rung(**base, icon="undo", result=_("Broken off"), at=at, tries=tries)
     if tries:
         note = _("It was under way when the order was taken back, and was given up.")

@@ -19,10 +19,10 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
-from orders.history.people import staff_actor
 from orders.models import Province
-from orders.texts.readable import why_not_a_name
+from orders.texts.name_rules import why_not_a_name
 from project.accounts.permission_words import permission_words
 from project.accounts.separation_of_duties import rights_of, why_not_together
 from project.base.settings_table import Grant

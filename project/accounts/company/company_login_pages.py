@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
 from integrations.base.counters import count_login
-from orders.history.people import ACCOUNTS
+from orders.history.actors import ACCOUNTS
 from project.accounts.company.account_provisioning import NotLetInError
 from project.accounts.company.id_token import CompanyLogIn
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting

@@ -18,8 +18,8 @@ from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 from notifications.models import Mail
 from notifications.recipients import distinct
 from notifications.sending import NO_MORE, MailError
-from orders.history.people import staff_actor
-from orders.history.trail import Code, note_act
+from orders.history.actors import staff_actor
+from orders.history.trail_writes import note_act
 from orders.mails.mails import write_notices
 from orders.models import TrailEntry
 from project.accounts.emergency_accounts import is_emergency_only
@@ -78,7 +78,9 @@ def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str
     user.note_given(by, now=now)
     mails = distinct([user.email])
     way = "mail" if mails else "shown"
-    note_act(Code.PASSWORD_INVITED, by=staff_actor(by), now=now, about=user.username, address=address, way=way)
+    note_act(
+        TrailEntry.Code.PASSWORD_INVITED, by=staff_actor(by), now=now, about=user.username, address=address, way=way
+    )
     _write(INVITATION, user, mails, now=now)
     return "" if mails else link(user, INVITATION)
 
@@ -93,13 +95,13 @@ def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
     """
     users = User.objects.select_related("emergency").select_for_update(of=("self",), no_key=True)
     user = users.filter(username=name, is_staff=True).first()
-    lately = TrailEntry.objects.filter(code=Code.PASSWORD_ASKED, at__gt=now - HOUR)
+    lately = TrailEntry.objects.filter(code=TrailEntry.Code.PASSWORD_ASKED, at__gt=now - HOUR)
     if lately.filter(about=name).count() >= ASKED_OF_NAME:
         return False
     if lately.filter(address=address).count() >= ASKED_FROM_ADDRESS:
         return False
     mails = distinct([user.email]) if user and user.has_usable_password() and why_no_password(user) is None else []
-    note_act(Code.PASSWORD_ASKED, by="", now=now, about=name, address=address)
+    note_act(TrailEntry.Code.PASSWORD_ASKED, by="", now=now, about=name, address=address)
     with transaction.atomic():
         _write(RESET, user, mails or [NOBODY], now=now)
         if not mails:

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from orders.history.people import staff_actor
-from orders.history.trail import Code
+from orders.history.actors import staff_actor
+from orders.models import TrailEntry
 from project.accounts.login_throttle import address_of
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.links import HOUR, send_reset_link, user_of_link
@@ -89,7 +89,7 @@ def set_by_link(request: HttpRequest) -> HttpResponse:
             if user_of_link(key) is None:  # used meanwhile
                 return redirect(here)
             form.save()
-            note_from(request, Code.PASSWORD_SET, by=staff_actor(user), about=user.username, way=kind)
+            note_from(request, TrailEntry.Code.PASSWORD_SET, by=staff_actor(user), about=user.username, way=kind)
         AxesProxyHandler.reset_attempts(username=user.username, ip_address=address_of(request))
         answer = redirect(f"{reverse('admin:login')}?{SET}=1")
         answer.delete_cookie(KEY, path=here)

@@ -20,8 +20,8 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 
 from integrations.base.old_secrets import FACTOR_KEY, matching_secret, note_use
+from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
-from orders.history.people import staff_actor
 from project.accounts.session_revocation import end_sessions
 from project.models import AuthenticatorApp, RecoveryCode, User
 

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from integrations.base.counters import count_login
-from orders.history.people import ACCOUNTS
+from orders.history.actors import ACCOUNTS
 from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.second_factor.codes import secret_in, set_up
 from project.accounts.second_factor.forms import AppForm, CodeForm, app_context

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.history.people import ACCOUNTS
+from orders.history.actors import ACCOUNTS
 from project.accounts.roles import MANAGE_ACCOUNTS
 from project.models import User
 

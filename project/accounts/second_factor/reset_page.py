@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.history.people import staff_actor
+from orders.history.actors import staff_actor
 from project.accounts.enable_account import colleague
 from project.accounts.second_factor.codes import reset_second_factor
 

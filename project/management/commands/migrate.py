@@ -20,7 +20,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DatabaseError, Error, OperationalError, connections
 
-from orders.db.applied import applied_migrations
+from orders.db.applied_migrations import applied_migrations
 from project.database.applied_migrations import graph_and_plan, rows_of
 
 LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile

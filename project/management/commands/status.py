@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.probes import probe_all
-from orders.history.people import spoken
+from orders.history.actors import spoken
 from orders.management.lost_entries import lines_of_lost_entries
-from orders.pauses.pauses import steps
+from orders.pauses.paused_steps import steps
 from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
 from project.trail.settings_trail import changed_since_start

@@ -1,4 +1,4 @@
-/* Pages that move: asks the page's own address whether anything changed, and lets htmx put the new content in place.
+/* Live pages: asks the page's own address whether anything changed, and lets htmx put the new content in place.
    What is typed, ticked, open, focused and scrolled stays. Without this script a page stays as it was loaded. */
 "use strict";
 

@@ -1,0 +1,60 @@
+"""All that staff may do to an order, in the menu's order, and to many rows. On an incident: incident_acts.py."""
+
+from collections.abc import Callable
+
+from orders.actions.action import Action
+from orders.actions.approval_acts import PASS, PUSH, REJECT
+from orders.actions.book_acts import ACCEPT, COMPARE, FIX, TAKE
+from orders.actions.bulk import Bulk
+from orders.actions.hold_acts import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
+from orders.actions.manual_look_up import LOOK_UP_BY_HAND
+from orders.actions.note_acts import NOTE, SEE_CONFLICT
+from orders.actions.owner_acts import HAND_OVER, TAKE_INCIDENTS
+from orders.actions.start_day_acts import ACTIVATE, MOVE_START
+from orders.actions.step_acts import GIVE_UP, RESEND, USAGE
+from orders.actions.undo_acts import CALL_OFF, COMPENSATE, WITHDRAW
+from orders.models import AskedAct
+from orders.order_words.ladder.step_rungs import Facts
+
+DECISIONS: dict[str, Action] = {
+    row.key: row
+    for row in (
+        RESEND,
+        WAIVE,
+        ATTRIBUTE,
+        ACTIVATE,
+        MOVE_START,
+        MOVE_ATTRIBUTION,
+        CALL_OFF,
+        USAGE,
+        PUSH,
+        NOTE,
+        COMPENSATE,
+        WITHDRAW,
+        PROCEED,
+        NAME_DOMAINS,
+        LOOK_UP_BY_HAND,
+        TAKE,
+        FIX,
+        COMPARE,
+        GIVE_UP,
+        ACCEPT,
+        SEE_CONFLICT,
+        PASS,
+        REJECT,
+    )
+}
+"""On an order's page, by key, as in addresses and in `AskedAct.decision`."""
+BULK_ACTS: dict[str, Bulk] = {
+    row.bulk.key: row.bulk for row in (*DECISIONS.values(), TAKE_INCIDENTS, *HAND_OVER) if row.bulk
+}
+"""Acts on many rows, by key, as in `BulkRun.act` and in addresses."""
+
+
+def label_of(row: AskedAct) -> str:
+    """Returns the label of the act's button. Another version may have asked for what this one does not know."""
+    return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
+
+
+def offered_decisions(facts: Facts, has_perm: Callable[[str], bool]) -> list[Action]:
+    return [row for row in DECISIONS.values() if has_perm(row.permission) and not row.why_not(facts)]

@@ -1,0 +1,193 @@
+"""Acts of staff on an incident: ignore it, resolve it, write a note. Each action leaves an event. Changes of owners:
+ownership.py."""
+
+import datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from orders.db.expressions import IsInTrail
+from orders.history.actors import COMMAND, STAFF, account_id_of, limits_of
+from orders.history.order_writes import add_event
+from orders.incidents.incident_codes import BOOKS_ONLY, PARTNERS_OWN
+from orders.incidents.incidents import end_incidents, lock_incidents, reference_of, shared_by
+from orders.incidents.stopped_orders import still_stopped
+from orders.mails.mentions import Mentions, tell_mentioned
+from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote, OrderEvent
+from orders.models.querysets import UNRESOLVED
+from orders.outbox.enqueue import wake
+from orders.rules.steps import Partner
+from orders.texts.errors import NotAllowedError, check_reason
+from orders.texts.incident_texts import title_of
+
+NOT_OVER = [*UNRESOLVED, Incident.State.IGNORED]
+ORDERS_AT_ONCE = 500
+TOLD_BY = {"emergency_act": "act_in_emergency", "emergency_login": "emergency_login"}
+"""Codes of incidents that tell what somebody did alone, and the events that name who."""
+
+
+@transaction.atomic
+def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
+    """Marks an incident as one that nobody needs to look at. No mail reports its end.
+
+    It stays ignored for its orders, however often they fail in this way; those that stand stay as they are. Another
+    order with this cause opens a new incident. Raises NotAllowedError (no reason, it is over, only the books end it,
+    it is about what the actor did alone).
+    """
+    check_reason(reason, "ignoring an incident")
+    incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True, by=by)
+    incident.state = Incident.State.IGNORED
+    return _save(incident, "incident_ignored", by=by, now=now, note=reason)
+
+
+@transaction.atomic
+def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
+    """Ends an incident, for staff, for the orders that have gone on.
+
+    If that is all of them, it is over, and its end is mailed as usual. For those that still stand it stays as it is,
+    and nobody is mailed. The orders do not change: a failed step must be resent. Mails that were given up need nobody
+    any more. Raises NotAllowedError (no reason, it is over, only the books end it, all its orders stand, it is
+    about what the actor did alone).
+    """
+    check_reason(reason, "resolving an incident")
+    incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True, by=by)
+    standing = still_stopped(incident)
+    if number := standing.count():
+        left = close_but(incident, standing, now=now)
+        if not left:
+            raise NotAllowedError("incident_stands", incident=incident_id, number=number)
+        return _save(incident, "incident_resolved_partly", by=by, now=now, note=reason, left=left, standing=number)
+    mail = incident.state != Incident.State.IGNORED
+    _save(incident, "incident_resolved", by=by, now=now, note=reason)
+    if is_of_mails(incident):  # they stay as they are, and somebody has said why
+        incident.affected.unresolved().update(closed_at=now, accepted_by=by[:160], reason=reason)
+    end_incidents([incident], now=now, mail=mail)
+    wake()
+    incident.refresh_from_db()
+    return incident
+
+
+def is_of_mails(incident: Incident) -> bool:
+    """Returns True if it names mails that were given up, and not a mail server that is away or paused."""
+    return incident.partner == Partner.MAIL and incident.code not in PARTNERS_OWN
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Ids of an incident's unresolved rows: of what has gone on, and of trials that stay named beside an order that
+    stands. `number`: of how many orders that have gone on, not counting trials that were only named."""
+
+    gone: list[int]
+    named: list[int]
+    number: int
+
+
+def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
+    """Returns the affected rows besides those of orders that the incident still stops."""
+    kept = dict(standing.values_list("pk", "order__trial"))
+    trials, named, gone, number = {*kept.values()}, [], [], 0
+    for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
+        if pk in kept:
+            continue
+        if order in trials:
+            named.append(pk)
+        else:
+            gone.append(pk)
+            number += not beside
+    return Parts(gone, named, number)
+
+
+def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
+    """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves."""
+    parts = parts_but(incident, standing)
+    for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
+        for start in range(0, len(ids), ORDERS_AT_ONCE):  # databases bound the length of a list
+            AffectedOrder.objects.filter(pk__in=ids[start : start + ORDERS_AT_ONCE]).update(**change)
+    return parts.number
+
+
+@transaction.atomic
+def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Mentions:
+    """Adds a note to the incident, in any state, and tells those whom it names by `@`.
+
+    Raises NotAllowedError (unknown incident, blank note).
+    """
+    if not note.strip():
+        raise NotAllowedError("incident_no_note")
+    incident = lock_incident(incident_id, Incident.State.values, "noted")
+    _save(incident, "incident_noted", by=by, now=now, note=note)
+    path = reverse("admin:orders_incident_change", args=[incident.pk])
+    named = {"title": str(title_of(incident.code, incident.words)), "about": f"#{incident.pk} {incident.code}"}
+    return tell_mentioned(" ".join(note.split()), incident, **named, path=path, by=by, now=now)
+
+
+def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:
+    """Returns why staff can't end an incident by this act, whatever its orders do; None if they can."""
+    about_it = {"incident": incident.pk, "act": act, "state": incident.state, "code": incident.code}
+    if incident.state not in states:
+        return NotAllowedError("incident_state", **about_it)
+    if incident.code in BOOKS_ONLY:
+        return NotAllowedError("incident_by_the_books", **about_it)
+    return NotAllowedError("incident_outcome_unknown", **about_it) if _has_unknown_outcome(incident) else None
+
+
+def why_not_theirs(incident: Incident, by: str) -> NotAllowedError | None:
+    """Returns why this actor can't take up, end or let sleep an incident that tells of their own emergency; None if
+    they can.
+
+    By the account's name, which a command's `--by` gives too: whoever is meant by it, a colleague is somebody else.
+    """
+    names = [f"{kind}:{by.partition(':')[2]}" for kind in (STAFF, COMMAND)]
+    kind, since = TOLD_BY.get(incident.code), incident.first_at
+    told = OrderEvent.objects.filter(IsInTrail("actor"), actor__in=names, kind=kind, at__gte=since)
+    if kind is None or not told.exists():
+        return None
+    return NotAllowedError("incident_own_emergency", incident=incident.pk)
+
+
+def lock_incident(
+    incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False, by: str = ""
+) -> Incident:
+    """The incident, locked, if the action is allowed. `by_hand`: the action ends it, which some codes do not allow.
+    `by`: who takes it off others' desks, where nobody may who caused it."""
+    lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
+    incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
+    if incident is None:
+        raise NotAllowedError("incident_unknown", incident=incident_id)
+    if by_hand and (why := why_not_end(incident, states, act)):
+        raise why
+    if incident.state not in states:
+        raise NotAllowedError("incident_state", incident=incident_id, act=act, state=incident.state, code=incident.code)
+    if why := why_not_theirs(incident, by):
+        raise why
+    return incident
+
+
+def _has_unknown_outcome(incident: Incident) -> bool:
+    """Returns True if nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
+    steps = Dispatch.objects.current().filter(order__in=incident.affected.unresolved().values("order"))
+    failed = steps.filter(
+        step__in=shared_by(incident.step, incident.code), channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED
+    )
+    return failed.filter(repeat=False, may_have_acted=True).exists()
+
+
+def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:
+    """Saves the state, adds the note, and writes an event."""
+    note = keep_note(incident, note, by=by, now=now)
+    incident.save(update_fields=["state"])
+    add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
+    return incident
+
+
+def keep_note(incident: Incident, note: str, *, by: str, now: datetime.datetime) -> str:
+    """Adds a note unless it is blank, and returns its text. Line breaks become blanks."""
+    note = " ".join(note.split())
+    if note:
+        IncidentNote.objects.create(
+            incident=incident, at=now, by=by[:160], account_id=account_id_of(by), text=note, scope=limits_of(by, now)
+        )
+    return note

@@ -1,0 +1,54 @@
+"""Selects the orders that an incident still stops, and counts what became of all that it named."""
+
+from collections import Counter
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from orders.incidents.incident_codes import PARTNERS_OWN
+from orders.incidents.order_warnings import STEPS_WITHOUT_STATE, still_matters
+from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.models.querysets import STOPPED_BY
+from orders.rules.steps import Partner, channels_of
+
+GOING_ON = frozenset(
+    {
+        Order.State.IN_PROGRESS,
+        Order.State.TRIALING,
+        Order.State.CONVERTED,
+        Order.State.APPLIED,
+        Order.State.AWAITING_APPROVAL,
+        Order.State.SCHEDULED,
+        Order.State.ACTIVE,
+    }
+)
+"""States in which nothing holds an order up, and nothing has taken it back."""
+STOPPED = [Order.State.FAILED, Order.State.COMPENSATING]
+APPROVAL = "approval"  # the `step` of incidents about what BPM decided; no order stands because of them
+
+
+def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
+    """The rows of orders that have not gone on: held for it, failed, or with its step failed or still to be done.
+
+    None for mails, traffic and decisions, since no order waits for them. An order that waits for a partner that is down
+    or paused stands as long as it has a step to be sent there.
+    """
+    rows = incident.affected.unresolved().filter(beside=False)
+    if incident.partner == Partner.MAIL or incident.step in {*STEPS_WITHOUT_STATE, APPROVAL}:
+        return rows.none()
+    steps = Dispatch.objects.current().filter(order=OuterRef("order"))
+    if incident.code in PARTNERS_OWN:
+        return rows.filter(Exists(steps.open().filter(channel__in=channels_of(incident.partner))))
+    own = steps.filter(step=OuterRef("stopped_by"), state__in=[Dispatch.State.FAILED, *OPEN_STATES])
+    begun = still_matters(own)
+    because = Order.Held.FILES if incident.partner == Partner.FILES else incident.code
+    held = Q(order__state=Order.State.HELD, order__held_because=because)
+    return rows.alias(stopped_by=STOPPED_BY).filter(Exists(begun) | held | Q(order__state__in=STOPPED))
+
+
+def what_became(incident: int | None, letters: str | None) -> tuple[Counter[str], bool]:
+    """Returns how many orders of this attribution (None: of none) an incident named, by the state that they have now;
+    and whether a person ended it for one of them, with a reason."""
+    named = AffectedOrder.objects.filter(incident=incident, order__attribution=letters)
+    states = Order.objects.filter(pk__in=named.values("order")).values_list("state", flat=True)
+    return Counter(states), named.exclude(accepted_by="").exists()

@@ -1,0 +1,43 @@
+"""Judges orders and calls that we have already: a repeat, a conflict, or neither (contract 2.3, 3.10)."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.history.order_writes import lock_order
+from orders.intake.manual_trials import ENTERED, note_difference
+from orders.models import AcceptedCall, InboundMessage, Order
+from orders.rules.content import HashOf, OrderContent, Receipt
+from orders.texts.errors import OrderConflictError, RepeatCallError
+
+
+def answer_known(
+    content: OrderContent, digest: str, hash_of: HashOf, trans_ido: str, message: InboundMessage
+) -> Receipt | None:
+    """The answer for an order or a transIDO that we have; None if we have neither.
+
+    Any message for a number that staff entered is accepted. If it says something else, staff decide (contract 3.10).
+    """
+    call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
+    if call and not call.says(digest, hash_of):
+        raise RepeatCallError("call_repeated")
+    order = Order.objects.filter(number=content.number).first()
+    if order is None:
+        return None
+    if order.content_hash == digest or hash_of(order.content) == digest:
+        return answer_again(order, digest, trans_ido, message, known=call is not None)
+    if not order.events.filter(kind=ENTERED).exists():
+        raise OrderConflictError("order_conflict", number=content.number)
+    with transaction.atomic():
+        order = lock_order(content.number)
+        note_difference(order, content, digest, now=timezone.now())
+        return answer_again(order, digest, trans_ido, message, known=call is not None)
+
+
+def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
+    """Gives the first answer again. Stores only the message, and the transIDO if it is new."""
+    message.trans_idh, message.pk = order.trans_idh, None
+    with transaction.atomic():
+        if not known:
+            AcceptedCall.objects.get_or_create(trans_ido=trans_ido, defaults={"content_hash": digest, "order": order})
+        message.save(force_insert=True)
+    return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=True)

@@ -1,0 +1,72 @@
+"""Trials that staff entered by hand, and BBOSS's message for such a number (contract 3.10)."""
+
+import datetime
+import os.path
+
+from notifications.masks import mask_mail, mask_name, mask_phone
+from orders.incidents.incident_codes import ENTERED_DIFFERS
+from orders.incidents.incidents import open_incident
+from orders.models import AcceptedCall, Order
+from orders.rules.content import OrderContent, domain_key
+
+ENTERED = "entered"  # the event that marks such a trial; its actor entered it
+COMPARED = [
+    "kind",
+    "enterprise_id",
+    "enterprise_name",
+    "prod_type",
+    "billing_method",
+    "data_flow",
+    "biz_start",
+    "biz_end",
+    "cp_id",
+    "user_id",
+    "oper_user",
+    "oper_tel",
+    "oper_mail",
+]
+MASKED = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
+LONGEST = 200  # characters of a value in an incident
+
+
+def differences(order: Order, content: OrderContent) -> list[dict]:
+    """Returns the differences in meaning between the order that we have and a content: {field, ours, theirs}, people's
+    data masked.
+
+    Empty if they say the same, however they are written. An attribution that the content does not give is no
+    difference, since ours may have been worked out or chosen.
+    """
+    pairs = {name: (getattr(order, name) or "", getattr(content, name) or "") for name in COMPARED}
+    pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
+    if content.attribution:
+        pairs["attribution"] = (order.attribution_id or "", content.attribution)
+    ours, theirs = set(order.domains.values_list("key", flat=True)), set(map(domain_key, content.domains or ()))
+    pairs["domains"] = (_counted(ours, ours - theirs), _counted(theirs, theirs - ours))
+    return [
+        {"field": name, "ours": _shown(name, str(mine), str(other)), "theirs": _shown(name, str(other), str(mine))}
+        for name, (mine, other) in pairs.items()
+        if mine != other
+    ]
+
+
+def _counted(names: set[str], only_here: set[str]) -> str:
+    """Returns how many domains there are, and those that only this side has."""
+    return f"{len(names)}: {', '.join(sorted(only_here))}" if only_here else str(len(names))
+
+
+def _shown(name: str, text: str, other: str) -> str:
+    """A text, cut around the first place where it differs from the other one; people's data masked."""
+    if text and name in MASKED:
+        return MASKED[name](text[:LONGEST])
+    same = len(os.path.commonprefix([text, other]))
+    start = max(0, same - LONGEST // 2) if len(text) > LONGEST else 0
+    return text[start : start + LONGEST]
+
+
+def note_difference(order: Order, content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
+    """Opens an incident if BBOSS's message says something else than what staff entered for this (locked) order. The
+    same content again opens none, since staff may have accepted the difference."""
+    found = differences(order, content)
+    if found and not AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
+        params = {"code": "entered_differs_in", "differences": found}
+        open_incident(order, partner="order", step="", code=ENTERED_DIFFERS, now=now, params=params)

@@ -1,0 +1,128 @@
+"""The base of the site's ModelAdmins. A list tolerates nonsense in its address, and lists and pages of rows move.
+
+A name in the address that is no filter, search, order or page of the list (orders/lists/change_list.py) is left out,
+with a message. A value that the database can't take leads back to the list, not to a server error. What a form without
+a script sends in several parts is joined, so that each list has one address.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+
+from django.contrib import messages
+from django.contrib.admin.options import ModelAdmin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.utils.translation import gettext as _
+
+from orders.lists.change_list import CappedPaginator, DeskChangeList
+from orders.lists.columns import can_choose, tidy_columns
+from orders.lists.list_query import unoffered
+from orders.lists.live_pages import answer_live_page, is_partial
+from orders.lists.page_fingerprint import ChangeFields, list_fingerprint, row_fingerprint
+
+LONGEST_NAME, MAX_NAMES = 40, 5  # bounds on the names in the message
+
+
+class DeskAdmin(ModelAdmin):
+    """The base of each ModelAdmin of the site. Wrong names and values in a list's address lead to the list without
+    them; its rows are counted once and up to a limit.
+
+    Lists move (orders/lists/live_pages.py), and pages of rows whose class has `change_fields`.
+    """
+
+    changelist: type[DeskChangeList] = DeskChangeList
+    paginator = CappedPaginator
+    show_full_result_count = False
+    warns_of_gone_values = False
+    pages: Sequence[Callable] = ()  # functions that give addresses of their own, for the ModelAdmin
+
+    def get_changelist(self, request, **kwargs):
+        return self.changelist
+
+    def add_facts(self, rows: list) -> None:
+        """Sets attributes on a list's rows, which its columns read."""
+
+    def get_urls(self):
+        return [*itertools.chain.from_iterable(make(self) for make in self.pages), *super().get_urls()]
+
+    def list_context(self, request) -> dict:
+        """Returns the context of the list's page besides the list."""
+        return {}
+
+    def _get_obj_does_not_exist_redirect(self, *_asked):
+        """Missing and forbidden rows get the same 404. Django's default message would show the id."""
+        raise Http404
+
+    def changelist_view(self, request, extra_context=None):
+        by = getattr(self, "change_fields", ChangeFields())
+        read = functools.partial(list_fingerprint, self.model, by, request.user.pk)
+        return answer_live_page(request, read, lambda: self._guarded_list(request, extra_context))
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        show = functools.partial(super().change_view, request, object_id, form_url, extra_context)
+        by = getattr(self, "change_fields", None)
+        if by is None:
+            return show()
+        read = functools.partial(row_fingerprint, self.model, by, object_id, request.user.pk)
+        return answer_live_page(request, read, show)
+
+    def _guarded_list(self, request, extra_context):
+        if request.method == "GET" and (query := self._one_address(request)) != request.GET:
+            return _list_under(request, query)
+        response = super().changelist_view(request, self.list_context(request) | (extra_context or {}))
+        if not is_partial(request):  # which shows no messages
+            _warn_of_gone_values(request, response)
+        query = _without_wrong(request)
+        return response if query is None else _list_under(request, query)
+
+    def _one_address(self, request: HttpRequest) -> QueryDict:
+        """The list's query with two days as a range, and columns as one list without those that are gone."""
+        query = request.GET.copy()
+        for entry in self.list_filter:
+            if not hasattr(entry, "joined"):
+                continue
+            name = entry.parameter_name
+            if len(values := query.getlist(name)) > 1 or values == [""]:
+                query[name] = entry.joined(values)
+                if not query[name]:
+                    del query[name]
+        if can_choose(self) and (gone := tidy_columns(self, query)):
+            text = _("These columns are not there any more, so they were left out: %(names)s")
+            messages.warning(request, text % {"names": _names(gone)})
+        return query
+
+
+def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
+    """Says which filter shows nothing since its value is gone, or not for this person."""
+    found = (getattr(response, "context_data", None) or {}).get("cl")
+    if found and found.model_admin.warns_of_gone_values and (titles := unoffered(found)):
+        text = _("These filters have a value that is gone or outside your attributions, so no row fits: %(names)s")
+        messages.warning(request, text % {"names": _names(titles)})
+
+
+def _without_wrong(request: HttpRequest) -> QueryDict | None:
+    """The query without undeclared names, or without a value of which its filter says why it is wrong (an error with a
+    `parameter`). None if there is none of them."""
+    query = request.GET.copy()
+    if undeclared := getattr(request, "undeclared", None):
+        text = _("These are not filters of this list, so they were left out: %(names)s")
+        messages.warning(request, text % {"names": _names(sorted(undeclared))})
+        for name in undeclared:
+            query.pop(name, None)
+        return query
+    error = getattr(request, "wrong_value", None)
+    if parameter := getattr(error, "parameter", ""):
+        messages.warning(request, error.words)
+        query.pop(parameter, None)
+        return query
+    if error is not None:
+        messages.warning(request, _("The filter had a value that this list does not know, so it was left out."))
+    return None
+
+
+def _names(names) -> str:
+    return ", ".join(name[:LONGEST_NAME].replace("\0", "\ufffd") for name in names[:MAX_NAMES])
+
+
+def _list_under(request: HttpRequest, query: QueryDict) -> HttpResponseRedirect:
+    return HttpResponseRedirect(f"{request.path}?{query.urlencode()}" if query else request.path)

@@ -1,0 +1,93 @@
+"""The owner of a row: the column, the filter, and the choice of a person. For each list whose model has an owner."""
+
+import functools
+from typing import Any
+
+from django import forms
+from django.contrib.admin import SimpleListFilter
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from orders.db.unstorable_values import is_id
+from orders.history.actors import name_of, person_words
+from orders.history.owners import OWN, staff_with
+from orders.lists.cells import column
+from orders.lists.filters import IncorrectLookupParameters
+from orders.lists.registration import address_of_list
+from orders.people.owned_work import is_nobodys, is_of, set_owners
+
+ME, NOBODY = "me", "nobody"
+
+
+class OwnerFilter(SimpleListFilter):
+    """Filters by owner: mine, nobody's, or a person's and not done. `me` is whoever looks, in a shared view too."""
+
+    title, parameter_name = pgettext_lazy("work", "owner"), "owner"
+
+    def lookups(self, request, model_admin):
+        """A person is chosen by a click on the name in the column."""
+        value = self.value()
+        named = [(value, self.word_of(value))] if value and value not in {ME, NOBODY} else []
+        return [(ME, _("Mine")), (NOBODY, _("Nobody's")), *named]
+
+    @staticmethod
+    def word_of(value: str) -> str:
+        found = get_user_model().objects.filter(pk=value).first() if is_id(value) else None
+        return name_of(found.username, found.pk) if found else value
+
+    def queryset(self, request, queryset):
+        value = self.value()
+        if not value:
+            return queryset
+        if value == NOBODY:
+            return queryset.filter(is_nobodys(queryset.model))
+        return queryset.filter(self._of(request, value, queryset.model))
+
+    def _of(self, request, value: str, model) -> Q:
+        if value == ME:
+            return is_of(model, request.user.pk)
+        if not is_id(value):
+            raise IncorrectLookupParameters(value)
+        found = get_user_model().objects.filter(pk=value).first()
+        return is_of(model, found.pk) if found else Q(pk__in=[])
+
+
+def owner_words(row: Any) -> str | None:
+    """Returns who has it. A list sets the owners of its page by `set_owners` in `add_facts`; another row asks for its
+    own."""
+    if not hasattr(row, "owned_by"):
+        set_owners([row])
+    return person_words(row.owned_by, timezone.localdate()) if row.owned_by else None
+
+
+def owner_anchor(row: Any) -> str | None:
+    words = owner_words(row)
+    url = f"{address_of_list(type(row))}?{OwnerFilter.parameter_name}={row.owned_by}"
+    return words and format_html('<a href="{}">{}</a>', url, words)
+
+
+owner_column = column(pgettext_lazy("work", "owner"), owner_words, owner_anchor, empty_value="")
+
+
+class PersonField(forms.ChoiceField):
+    """Who is to have it: an account's id, or 0 for nobody. Leaves stand beside the names."""
+
+    def __init__(self, *, nobody: bool = True, **more):
+        self.nobody = nobody
+        super().__init__(label=gettext_lazy("To whom"), **more)
+        self.choices = lambda: self.people(None, None)
+
+    def offer(self, people, but: int | None = None) -> None:
+        """Offers these people, in place of all who may own something. A form calls it for its own field: they are read
+        once, though Django asks for the choices again and again."""
+        self.choices = functools.cache(lambda: self.people(people, but))
+
+    def people(self, people, but):
+        today = timezone.localdate()
+        rows = (staff_with(OWN).order_by("display_name", "username") if people is None else people).values_list("pk")
+        named = [(str(pk), person_words(pk, today)) for (pk,) in rows if pk != but]
+        return [("", "---------"), *([("0", _("Nobody"))] if self.nobody else []), *named]

@@ -1,0 +1,69 @@
+"""The figures by which an open order's page moves (orders/lists/live_pages.py), in one query."""
+
+import datetime
+
+from django.db.models import Subquery, Sum
+
+from orders.db.compiled_sql import Slot
+from orders.db.unstorable_values import is_id
+from orders.incidents.incident_codes import BREAKER_OPEN
+from orders.lists.page_fingerprint import Counted, Figures, Fingerprint, newest
+from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, OrderEvent, Pause
+from orders.order_words.history import NOT_NEWS, Told, describe
+
+SOON = datetime.timedelta(seconds=5)
+LONG_DUE = datetime.timedelta(minutes=3)  # what has been due for longer waits for something, as the page then says
+AT_ONCE = [Dispatch.State.DUE, Dispatch.State.RETRYING]
+ORDER_FIELDS = ["state", "held_because", "decision", "attribution", "undo_since", "trial__state"]
+
+
+def _figures() -> list:
+    """The first two say that something is under way, the third is the newest event."""
+    here = {"order": Slot("order")}
+    steps = Dispatch.objects.filter(**here)
+    waiting, moment = steps.filter(state__in=AT_ONCE), Dispatch._meta.get_field("next_try_at")
+    long, soon = Slot("long", moment), Slot("soon", moment)
+    tries = steps.order_by().values("order").annotate(total=Sum("attempts")).values("total")
+    troubles, order = AffectedOrder.objects.unresolved().filter(**here), Order.objects.filter(pk=Slot("order"))
+    counted = [
+        *(waiting.filter(next_try_at__lte=long), troubles, Pause.objects.not_ended()),
+        *(
+            troubles.filter(incident__state=Incident.State.ACKNOWLEDGED),
+            Incident.objects.unresolved().filter(code=BREAKER_OPEN),
+        ),
+        Difference.objects.filter(**here, state=Difference.State.OPEN),
+    ]
+    return [
+        Counted(steps.filter(state=Dispatch.State.SENDING)),
+        Counted(waiting.filter(next_try_at__gt=long, next_try_at__lte=soon)),
+        newest(OrderEvent.objects.filter(**here).exclude(kind__in=NOT_NEWS)),
+        *map(Counted, counted),
+        *(newest(steps), newest(Pause.objects.all()), Subquery(tries)),
+        newest(Order.objects.filter(trial=Slot("order"), state_since__isnull=False), "state_since"),
+        *(Subquery(order.values(name)) for name in ORDER_FIELDS),
+    ]
+
+
+ORDER = Figures(_figures, busy=2)
+
+
+def order_fingerprint(order_id: int, user_id: int, now: datetime.datetime) -> Fingerprint:
+    """Returns the fingerprint of an order's page: the order, its steps, what stops it and its family; no event that
+    nobody is told.
+
+    `busy`: a step is being sent, or will be at once.
+    """
+    return ORDER(user_id, order=order_id, long=now - LONG_DUE, soon=now + SOON)
+
+
+def newest_event(marks: Fingerprint) -> int:
+    """The id of the newest event that a page's marks know; 0 if there is none."""
+    return marks.own[2] or 0
+
+
+def changed_since(order: Order, seen: str) -> Told | None:
+    """The newest event that the page did not know when it was opened. `seen`: the newest one then."""
+    if not is_id(seen):
+        return None
+    row = order.events.filter(pk__gt=int(seen)).exclude(kind__in=NOT_NEWS).order_by("-pk").first()
+    return row and describe(row)

@@ -1,0 +1,237 @@
+"""Chooses a billing step's records and works their times out at its first attempt (contract 3.9, 3 and 19).
+
+What a trial's step does follows from what the partner is known to hold and what is meant then, never from what was
+there before. The times follow from T. They are written to the records when the partner has accepted the step.
+"""
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+
+from django.conf import settings
+from django.db.models import F
+
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
+from orders.history.order_writes import load_records
+from orders.models import BillingRecord, Dispatch, Order
+from orders.rules.local_time import in_ten_years
+from orders.rules.steps import DELETIONS, FIXES, STEPS, Effect, Step
+from orders.rules.trial_shape import Shape, last_moment
+from orders.trials.shape_reads import begun_shape, is_meant, meant_now, meant_of, started
+
+A_SECOND = datetime.timedelta(seconds=1)
+LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
+WAS_IN = "was_in"  # in `accepted` of a cancelled record: its `province` there is that of before its order was moved
+DELETABLE = {*BillingRecord.THERE, BillingRecord.State.CANCELLED}
+TRIALS_RECORDS = Prepared(
+    lambda: (
+        BillingRecord.objects.filter(OneOf("order_id", "trials"), state__in=BillingRecord.THERE)
+        .order_by("pk")
+        .values_list("order_id", "pk")
+    )
+)
+
+
+def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
+    """The records, by id and unsaved, of dispatches at their first attempt, with the times that follow from T."""
+    fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
+    _choose([row for row in fresh if not row.repeat])
+    records = load_records(
+        {pk for row in fresh for pk in [*row.records, *(row.fixes or () if row.step in FIXES else ())]}
+    )
+    for row in fresh:
+        if not row.repeat and row.step in {Step.DELETE_BILLING, Step.CANCEL_BILLING}:
+            there = DELETABLE if row.step == Step.DELETE_BILLING else BillingRecord.THERE
+            row.records = [pk for pk in row.records if records[pk].state in there]
+            row.size = len(row.records)
+        if row.step == Step.MOVE_ATTRIBUTION:
+            row.fixes = live = [pk for pk in row.fixes if records[pk].state == BillingRecord.State.LIVE]
+            row.size = len(live)
+        _cut(row)
+        if row.step == Step.FIX_CREATE:
+            _mend(row, records)
+        if row.step in DELETIONS:
+            _choose_call(row)
+        set_times(row, records)
+    return records
+
+
+def _cut(row: Dispatch) -> None:
+    """Leaves a step as many records as one call may carry; the others follow, a step a part (contract 7.1, most)."""
+    most = settings.PARTNERS.bigdata.post.most
+    if not 0 < most < len(found := getattr(row, row.carried_in)) or row.step == Step.MOVE_START:
+        return
+    row.size, row.rest = most, [*found[most:], *(row.rest or [])]
+    setattr(row, row.carried_in, found[:most])
+
+
+def _choose_call(row: Dispatch) -> None:
+    """Freezes with a deletion which call it is for: to a partner without a delete it is posted (contract 7.1)."""
+    row.posted = not settings.PARTNERS.bigdata.delete.path
+
+
+def _choose(fresh: list[Dispatch]) -> None:
+    """Gives steps on a trial's records their records. An activation, and the withdrawal of a trial, cancel every record
+    of the trial that is there, whatever its productId (contract 3.9, 13)."""
+    cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not _is_shaped(row)]
+    if cancels:
+        found: dict[int, list[int]] = {row.order.trial_id or row.order_id: [] for row in cancels}
+        for trial, pk in TRIALS_RECORDS(trials=found):
+            found[trial].append(pk)
+        for row in cancels:
+            _set_chosen(row, found[row.order.trial_id or row.order_id])
+    for row in fresh:
+        if row.lane and row.step in WANTED and _is_shaped(row):
+            shape, chosen = select_records(row, now=row.frozen_at)
+            _set_chosen(row, [record.pk for record in chosen])
+            row.sent_end = shape.end.isoformat() if shape.end else ""
+
+
+def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
+    """Gives a step its records; a part of one only those that were left to it."""
+    mine = set(row.records)
+    row.records = [pk for pk in chosen if pk in mine] if row.rest is not None else chosen
+    row.size = len(row.records)
+
+
+def _is_shaped(row: Dispatch) -> bool:
+    """Returns True if a step on a trial's records follows from the trial's shape. Others make or cancel them all."""
+    return row.order.kind == Order.Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
+
+
+def select_records(
+    row: Dispatch, *, now: datetime.datetime, gone: Order | None = None
+) -> tuple[Shape, list[BillingRecord]]:
+    """The trial's shape at this step's turn, and the records to send then. `gone`: as if that were taken back."""
+    trial = row.order.trial or row.order
+    shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)
+    meant = meant_now(trial, shape, now=now, gone=gone)
+    if row.step == Step.EXTEND_TRIAL and trial.undo_since is None and not started([trial.pk]):
+        meant = shape  # also where the new end has passed meanwhile: what runs on gets it
+    left = {*(row.left_out or ()), *(_being_given_up(trial) if row.undo or row.to_shape else ())}
+    wanted = WANTED[row.step]
+    rows = trial.billing_records.exclude(pk__in=left).order_by("pk")
+    return shape, [record for record in rows if wanted(record, meant, now)]
+
+
+def _being_given_up(trial: Order) -> list[int]:
+    """The records of steps that staff gave up while their orders are not judged yet: a call on them may still act, and
+    the shape still holds all that such an order says. Nothing is sent for them (contract 3.9, 13 and 19)."""
+    rows = Dispatch.objects.current().filter(lane=trial.pk, state=Dispatch.State.GIVEN_UP, undo=False, repeat=False)
+    rows = rows.filter(plan=F("order__plans"), order__undo_since=None, order__given_up__isnull=True)
+    rows = rows.exclude(order__kind=Order.Kind.ACTIVATION).exclude(step__in=FIXES)
+    return [pk for records in rows.values_list("records", flat=True) for pk in records]
+
+
+def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    """One that is there and not meant, and that has not run out."""
+    over = record.state == BillingRecord.State.LIVE and record.cancel_time and record.cancel_time <= now
+    stays = over or LEFT in record.accepted or is_meant(record, meant)
+    return record.state in BillingRecord.THERE and not stays
+
+
+def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    """One that is meant and not live, or that has run out and has days ahead again."""
+    over = record.cancel_time and record.cancel_time <= now and not _has_run_out(record, meant, now)
+    return is_meant(record, meant) and (record.state != BillingRecord.State.LIVE or bool(over))
+
+
+def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    known = record.state == BillingRecord.State.LIVE and (
+        _ends_so(record, meant or Shape()) or _has_run_out(record, meant, now)
+    )
+    return is_meant(record, meant) and record.state in BillingRecord.THERE and not known
+
+
+def _has_run_out(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    """Returns True if a record's end has passed, and the end that is meant has too."""
+    ends = (record.cancel_time, meant.ends_at if meant else None)
+    return all(end is not None and end <= now for end in ends)
+
+
+def _to_restore(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    extends = _to_extend(record, meant, now) and LEFT not in record.accepted
+    return _to_make(record, meant, now) or extends
+
+
+def _ends_so(record: BillingRecord, meant: Shape) -> bool:
+    return meant.fits(record.create_time, record.cancel_time)
+
+
+WANTED: dict[str, Callable[[BillingRecord, Shape | None, datetime.datetime], bool]] = {
+    Step.CANCEL_TRIAL: _to_cancel,
+    Step.CREATE_TRIAL: _to_make,
+    Step.EXTEND_TRIAL: _to_extend,
+    Step.RESTORE_TRIAL: _to_restore,
+}
+
+
+def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
+    """A fix sends a trial's records as they are meant now, and commercial ones that differ from what is meant.
+
+    It remembers in `sent` what it sends, which its answer makes ours.
+    """
+    trial, order, now, sent = row.order.kind == Order.Kind.TRIAL, row.order, row.frozen_at, {}
+    left = set(row.fixes)
+    meant = meant_of([order], now=now)[order.pk] if trial else Shape()
+    for pk in row.fixes if trial else [pk for pk in row.meant or () if pk in left]:
+        record = records[pk]
+        if not trial or is_meant(record, meant):
+            record.state, record.cancelled_at = BillingRecord.State.LIVE, None
+            record.create_time = (None if trial else order.start_at) or record.create_time or now
+            if not _ends_so(record, meant):
+                record.cancel_time = meant.ends_at or in_ten_years(now)
+        elif record.state == BillingRecord.State.LIVE:
+            record.state, record.cancelled_at = BillingRecord.State.CANCELLED, _cancelled_at(record, now)
+        times = (record.create_time, record.cancel_time, record.cancelled_at)
+        sent[pk] = [record.state, *(moment and moment.isoformat() for moment in times)]
+    row.sent = sent
+
+
+def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
+    """Makes ours what a fix has sent, now that it is accepted. Does not save the records."""
+    for pk, (state, *times) in (row.sent or {}).items():
+        record = records[int(pk)]
+        record.state, record.dispatch = state, row
+        record.create_time, record.cancel_time, record.cancelled_at = (
+            moment and datetime.datetime.fromisoformat(moment) for moment in times
+        )
+
+
+def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
+    """Sets the times that follow from a dispatch's T on those of its records that are given. Does not save them."""
+    t, kind = row.frozen_at, STEPS[row.step]
+    if row.repeat or not kind.sets_record_times:
+        return
+    end = _end_of(row)
+    for record in [records[pk] for pk in row.records if pk in records]:
+        record.cancelled_at = _cancelled_at(record, t) if kind.effect == Effect.CANCEL else None
+        if kind.effect in {Effect.CREATE, Effect.RESTORE}:
+            record.create_time = record.create_time or row.order.start_at or t
+        if kind.effect == Effect.MOVE:
+            record.create_time = moved_to(row)
+        if kind.effect == Effect.RESTORE and end is None and Shape().fits(record.create_time, record.cancel_time):
+            continue  # any end from ten years after its creation on will do
+        if kind.effect != Effect.CANCEL:
+            record.cancel_time = end or in_ten_years(t)
+
+
+def _cancelled_at(record: BillingRecord, t: datetime.datetime) -> datetime.datetime:
+    """T. Where a record that is cancelled as of its creation counts as deleted, a second later than that."""
+    made = None if settings.PARTNERS.bigdata.delete.path else record.create_time
+    same = made is not None and made.replace(microsecond=0) == t.replace(microsecond=0)
+    return t + A_SECOND if same else t
+
+
+def moved_to(row: Dispatch) -> datetime.datetime:
+    """The start to which a step moves its records: the one that was asked for, or its T if that was today."""
+    return row.new_start or row.frozen_at.replace(microsecond=0)
+
+
+def _end_of(row: Dispatch) -> datetime.datetime | None:
+    """Returns when the records of a step end: BizEnd 23:59:59 as it was worked out, or that of a trial's own
+    message."""
+    if row.order.kind == Order.Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
+        return None
+    day = row.order.biz_end if row.sent_end is None else row.sent_end
+    return last_moment(datetime.date.fromisoformat(day) if isinstance(day, str) and day else day or None)

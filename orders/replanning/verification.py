@@ -1,0 +1,115 @@
+"""Looks behind what came while a call without an answer may still act (contract 3.9, Unknown).
+
+Such a call may act for ten minutes, whatever its repeat was answered. Behind each step on the same records the big-data
+side is asked at once, and when the call can no longer act. What is not as meant by then is sent again, once for each
+look. Behind a deletion its undoing has looks of its own (orders/undoing/plan.py).
+"""
+
+import datetime
+from collections.abc import Collection, Iterable
+
+from orders.books.books import HeldRecord
+from orders.books.expected_records import note_not_meant, of_activation
+from orders.books.fixes import BILLED, send_again
+from orders.books.held_records import TAKEN, by_identity, identity, take_record
+from orders.db.compiled_sql import update_rows
+from orders.models import BillingRecord, Dispatch, Order, asks_about, question_about
+from orders.outbox.billing_effects import LateCall, late_calls, may_act_until
+from orders.outbox.enqueue import build_questions, build_step, enqueue
+from orders.outbox.open_moves import move_of
+from orders.outbox.record_selection import LEFT, select_records
+from orders.outbox.release import NOT_FINISHED
+from orders.rules.steps import FIXES, Step
+from orders.undoing.plan import build_repair_steps
+
+
+def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
+    """Plans the looks after steps that are done and change records (their orders and trials locked).
+
+    `calls`: those that may still act on the records of these orders and lines (`late_calls`).
+    """
+    for row in rows if calls else ():
+        if row.from_look or _goes_on(row):
+            continue
+        if until := may_act_until(call for call in calls if call.is_about(row)):
+            _ask(row, until, now)
+
+
+def look_behind(order: Order, *, now: datetime.datetime) -> None:
+    """Schedules a verification after staff took the partner's word about a (locked) order's records, which sends
+    nothing."""
+    own = order.kind == Order.Kind.ACTIVATION
+    lane = None if own else order.trial_id or order.pk
+    calls = late_calls(orders=[order.pk] if own else [], serial_trial_ids=[] if own else [lane], now=now)
+    if until := may_act_until(calls):
+        row = Dispatch.objects.defer("payload").get(pk=calls[0].pk)
+        row.order, row.undo = order, order.undo_since is not None
+        _ask(row, until, now)
+
+
+def _ask(row: Dispatch, until: datetime.datetime, now: datetime.datetime) -> None:
+    owner = row.order if row.lane is None else row.order.trial or row.order
+    first, last = build_questions(row, question_about("look", row.pk, job=owner.number), again=until, now=now)
+    first.blocking, last.blocking = row.undo, row.undo and row.lane is not None
+    enqueue([first, last])
+
+
+def _goes_on(row: Dispatch) -> bool:
+    """Returns True if another step of its plan or undoing comes behind it; the look comes after the last of them."""
+    if row.lane is None or row.repeat or row.step in FIXES:
+        return False
+    later = Dispatch.objects.current().filter(order=row.order_id, lane=row.lane, undo=row.undo, state__in=NOT_FINISHED)
+    later = later.filter(repeat=False).exclude(step__in=[*FIXES, Step.ASK_BILLING])
+    return later.exclude(pk=row.pk).exists()
+
+
+def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+    """Takes the answer to a look (order and trial locked). What is not as meant is sent again."""
+    order, owner = row.order, row.order if row.lane is None else row.order.trial or row.order
+    looks = Dispatch.objects.current().filter(asks_about("look", row.asked_step), order=order, step=Step.ASK_BILLING)
+    looks.filter(state=Dispatch.State.FAILED).update(superseded=True)
+    if row.superseded or row.lane is None and not order.undo_since and move_of(order):
+        return  # the order was planned anew meanwhile; or a move of its start asks for itself what its records are
+    there = by_identity(held)
+    records = [record for record in owner.billing_records.all() if record.state != BillingRecord.State.TO_SEND]
+    for record in records:
+        take_record(record, there.get(identity(record, owner)))
+    update_rows(records, TAKEN)
+    if order.undo_since and not row.undo:
+        return  # the undoing has looks of its own
+    if row.lane is None:
+        _put_own_right(row, records, now)
+        return
+    steps = build_repair_steps(order, now, from_look=True)
+    for step in steps:
+        step.position, step.undo, step.blocking = row.position, row.undo, row.blocking
+        step.place = row.place or row.pk
+    wrong = [step for step in steps if select_records(step, now=now)[1]]
+    if wrong:
+        enqueue(wrong, random_keys=True)
+    elif order.trial:
+        note_not_meant(owner, now=now, by=by, opens=False)
+
+
+def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.datetime) -> None:
+    """Sends an activation's own records again that are not as meant: billed while it stands, else cancelled or gone."""
+    order = row.order
+    if not order.undo_since:
+        wrong = of_activation(order, order.domains.values_list("key", "name"), records, now=now)
+        if order.state in BILLED and (again := [one.record for one in wrong if one.record]):
+            send_again(order, again, now=now, from_look=True)
+        return
+    given_up = (
+        order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True).values_list("records", flat=True)
+    )
+    left = {pk for ids in given_up for pk in ids}  # nothing is sent for what staff gave up or accepted (3.9, 19)
+    live = [
+        record.pk
+        for record in records
+        if record.state == BillingRecord.State.LIVE and LEFT not in record.accepted and record.pk not in left
+    ]
+    if live:
+        cancelled = order.dispatches.current().filter(step=Step.CANCEL_BILLING, undo=True).exists()
+        step = Step.CANCEL_BILLING if cancelled else Step.VERIFY_DELETED
+        again = {"from_look": True, "is_last": True, "position": row.position, "undo": True}
+        enqueue([build_step(order, step, now=now, records=live, **again)], random_keys=True)

@@ -1,0 +1,84 @@
+"""Puts right the moments of steps and mails that lie further ahead than anything could have set them (contract 3.9).
+
+A clock that stood ahead wrote them: a process that had not asked the database for its time yet, or one of a version
+before 1.11.0. Otherwise the step would sleep until that clock's time has come.
+"""
+
+import datetime
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from notifications.models import Mail
+from orders.attachments.files import MAILED_AGAIN
+from orders.db.compiled_sql import update_rows
+from orders.history.order_writes import add_events, event
+from orders.models import Dispatch, OrderEvent
+from orders.outbox.billing_effects import MAY_ACT
+from orders.outbox.retry_schedule import longest_wait
+from orders.rules.steps import Step
+
+CLOCK_TOLERANCE = datetime.timedelta(minutes=1)  # clocks that agree may differ by so much, and so may what they wrote
+DUE_AHEAD = max(MAY_ACT, MAILED_AGAIN)  # what was not tried yet is never due later
+LOOKS = [Step.ASK_BILLING, Step.VERIFY_DELETED]  # wait MAY_ACT at most; the others behind this gate wait for a day
+AT_ONCE = 1000
+PUT_RIGHT = "moment_put_right"
+BY_ITSELF = "system"
+
+
+def put_right(*, now: datetime.datetime) -> int:
+    """Puts right what lies too far ahead, with an event of its order. Returns how many steps and mails. What somebody
+    else has locked is left for the next time."""
+    soon, steps = now + CLOCK_TOLERANCE, Dispatch.objects.current()
+    tried_then = Q(frozen_at__gt=soon) | Q(unanswered_at__gt=soon)
+    looks = steps.filter(
+        state=Dispatch.State.WAITING, gate=Dispatch.Gate.START, step__in=LOOKS, not_before__gt=soon + MAY_ACT
+    )
+    number = (
+        _move(Mail.objects.filter(_too_far(now, Q(frozen_at__gt=soon))), "next_try_at", _next_try, now)
+        + _move(steps.filter(_too_far(now, tried_then)), "next_try_at", _next_try, now)
+        + _move(looks, "not_before", lambda row, now: now + MAY_ACT, now)
+    )
+    steps.open().filter(unanswered_at__gt=soon).update(unanswered_at=now)
+    return number
+
+
+def _too_far(now: datetime.datetime, tried_then: Q) -> Q:
+    """Returns the condition for steps or mails beyond twice a lease, the longest wait, or what is waited before a first
+    try. `tried_then`: a call of it was noted for a moment that is still to come, so the next one is wrong as well."""
+    soon = now + CLOCK_TOLERANCE
+    return (
+        Q(state=Dispatch.State.SENDING, next_try_at__gt=now + 2 * _lease())
+        | Q(state=Dispatch.State.RETRYING, next_try_at__gt=soon + longest_wait())
+        | Q(tried_then, state=Dispatch.State.RETRYING, next_try_at__gt=soon)
+        | Q(state=Dispatch.State.DUE, next_try_at__gt=soon + DUE_AHEAD)
+    )
+
+
+@transaction.atomic
+def _move(far: QuerySet, name: str, right: Callable, now: datetime.datetime) -> int:
+    rows = list(far.order_by("pk").select_for_update(skip_locked=True, no_key=True)[:AT_ONCE])
+    events = [_event(row, getattr(row, name), now) for row in rows]
+    for row in rows:
+        setattr(row, name, right(row, now))
+    update_rows(rows, [name])
+    add_events(events)
+    return len(rows)
+
+
+def _next_try(row: Dispatch | Mail, now: datetime.datetime) -> datetime.datetime:
+    """Now. A lease may have a call in the air, and no call outlives a lease that begins now."""
+    return now + _lease() if row.state == Dispatch.State.SENDING else now
+
+
+def _lease() -> datetime.timedelta:
+    return datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+
+
+def _event(row: Dispatch | Mail, was: datetime.datetime, now: datetime.datetime) -> OrderEvent:
+    step = row.kind if isinstance(row, Mail) else row.step
+    found = event(None, PUT_RIGHT, by=BY_ITSELF, now=now, step=step, was=was.isoformat())
+    found.order_id = row.order_id
+    return found

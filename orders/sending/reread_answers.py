@@ -1,0 +1,109 @@
+"""Reads kept answers again by the rules of now, before anything is sent or counts as refused (contract 7.2)."""
+
+import datetime
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from orders.history.order_writes import add_event, lock_order
+from orders.models import Attempt, Dispatch, KeptAnswer, Order
+from orders.outbox.outcome import DOUBTS, Outcome
+from orders.outbox.proof import START, rules
+from orders.rules.steps import STEPS, Effect, Step, call_name, channels_of
+from orders.sending.record import record_read_again
+
+MAX_ANSWERS = 1000  # answers of which it is listed what they mean now
+LOOKS = {Effect.ASK, Effect.VERIFY}  # their answers hold rows, not a success
+
+
+def read_now(row: Dispatch) -> tuple[KeptAnswer | None, str, str]:
+    """Returns a step's last kept answer, what it means by the rules of now, and the process that it names."""
+    kept = KeptAnswer.objects.filter(attempt__dispatch=row).order_by("-pk").first()
+    if kept is None or rules.read is None or STEPS[row.step].effect in LOOKS:
+        return None, "", ""
+    return kept, *rules.read(kept)
+
+
+@dataclass(frozen=True)
+class ReadOtherwise:
+    """An answer of an order's call that was read as `was`, and that the rules of now read as `now`."""
+
+    order: str
+    call: str
+    was: str
+    now: str
+
+
+def read_otherwise() -> list[ReadOtherwise]:
+    """Reads anew the answers of steps in doubt, and of starts whose orders were undone: returns those that mean
+    something else by the rules of now. Carries nothing out: `resume` and `resend` do."""
+    doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
+    doubts = doubts.exclude(step__in=[name for name in STEPS if STEPS[name].effect in LOOKS])
+    undone = Dispatch.objects.filter(step=Step.START_BPM, may_have_acted=False, order__undo_since__isnull=False)
+    found: dict[int, ReadOtherwise | None] = {}
+    for steps, kinds in ((doubts, {}), (undone, {"kind": START})):
+        rows = KeptAnswer.objects.filter(attempt__dispatch__in=steps, **kinds).select_related("attempt")
+        for row in rows.order_by("-pk")[:MAX_ANSWERS] if rules.read else ():
+            meaning, _process = rules.read(row)
+            said = ReadOtherwise(row.order, row.call, row.read, meaning) if meaning != row.read else None
+            found.setdefault(row.attempt.dispatch_id, said)  # the last answer of a step counts
+    return [row for row in found.values() if row]
+
+
+def ends_by_reading(row: Dispatch) -> bool:
+    """Returns True if a failed step in doubt is done by what its kept answer means now."""
+    return row.state == Dispatch.State.FAILED and row.error_code in DOUBTS and _settles(row, read_now(row)[1])
+
+
+def _settles(row: Dispatch, meaning: str) -> bool:
+    """A BPM start that was repeated is done; of a billing step the partner's books must be asked, so it is sent."""
+    return meaning == "success" or (meaning == "repeated" and row.step == Step.START_BPM)
+
+
+def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
+    """Ends such a step without a call, which proves its kind (order and trial locked). Returns whether it did."""
+    kept, meaning, process = read_now(row)
+    if kept is None or row.state != Dispatch.State.FAILED or not _settles(row, meaning):
+        return False
+    call = call_name(row.step, posted=row.posted)
+    outcome = Outcome(
+        dispatch_id=row.pk,
+        attempt_id=kept.pk,
+        token=row.key,
+        channel=row.channel,
+        result=Attempt.Outcome.OK if meaning == "success" else Attempt.Outcome.ACTED_BEFORE,
+        data={"process": process},
+        read=meaning,
+        rules=rules.hash_of(call) if rules.hash_of else "",
+    )
+    add_event(row.order, "read_again", by=by, now=now, step=row.step, read=meaning)
+    record_read_again(row, outcome, now=now, by=by)
+    return True
+
+
+def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list[str]:
+    """Ends the partner's steps in doubt whose kept answers read as a success now, each in its own transaction. Returns
+    their orders' numbers."""
+    rows = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
+    rows = rows.filter(channel__in=channels_of(partner)).order_by("pk")
+    found = []
+    for number, pk in list(rows.values_list("order__number", "pk")):
+        with transaction.atomic():
+            order = lock_order(number)
+            row = rows.filter(pk=pk).first()
+            if row is not None:
+                row.order = order
+                if end_by_reading(row, now=now, by=by):
+                    found.append(number)
+    return found
+
+
+def note_begun(order: Order) -> None:
+    """Notes before an order is opened again that its start was no refusal after all, by the rules of now: its key
+    stays, since BPM has the process."""
+    for row in order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, may_have_acted=False):
+        _kept, meaning, process = read_now(row)
+        if _settles(row, meaning):
+            Dispatch.objects.filter(pk=row.pk).update(may_have_acted=True)
+            if process:
+                Order.objects.filter(pk=order.pk, bpm_process="").update(bpm_process=process[:128])

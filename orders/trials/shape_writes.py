@@ -1,0 +1,160 @@
+"""Keeps what trials are meant to be (contract 3.9, 19): only intake makes a TrialShape, all else of it is written here.
+
+Whatever changes a trial's shape calls `reshape` under the trial's lock: a change that is planned, withdrawn or given
+up, an ending, a taken end, a claim that is taken or released. It folds anew, keeps the result, makes the rows of
+records that are meant now, and moves the trial's state.
+"""
+
+import datetime
+from collections.abc import Mapping
+
+from django.db.models import OuterRef, Subquery
+
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
+from orders.db.expressions import OneOf
+from orders.history.order_writes import add_event, move_trial, save_moves
+from orders.models import NOTES, BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
+from orders.rules.local_time import SHANGHAI
+from orders.rules.steps import Step
+from orders.rules.trial_shape import Shape, fold
+from orders.trials.shape_reads import entries_of, shape_of
+
+FINISHED_STEPS = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.UNDONE]
+CONVERTIBLE = {Order.State.TRIALING, Order.State.IN_PROGRESS, Order.State.FAILED, Order.State.ENDED}
+CLAIMED = Prepared(
+    lambda: (
+        TrialClaim.objects.filter(OneOf("trial_id", "trials"), released_at=None)
+        .order_by("trial_id")
+        .values_list("trial_id")
+    )
+)
+LAST_NUMBERS = Prepared(
+    lambda: Order.objects.filter(number=Slot("number")).values_list(
+        Subquery(
+            Order.objects.filter(trial=OuterRef("pk"), kind=Order.Kind.CHANGE, change_number__isnull=False)
+            .order_by("-change_number")
+            .values("change_number")[:1]
+        ),
+        Subquery(TrialEnd.objects.filter(trial=OuterRef("pk")).order_by("-number").values("number")[:1]),
+    )
+)
+
+
+def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
+    """Folds a (locked) trial's shape anew and keeps it, with the rows of its records and the trial's state."""
+    shape = fold(entries_of([trial.pk])[trial.pk])
+    keep_shape(trial, shape)
+    if trial.planned_at and not trial.undo_since:  # of a withdrawn one nothing is sent any more
+        _make_rows(trial, shape)
+    refresh_trial(trial, shape, now=now, by=by)
+    return shape
+
+
+def keep_shape(trial: Order, shape: Shape) -> None:
+    """Saves a (locked) trial's shape, and with the trial the service that its changes gave it. The row decides whether
+    that is new: there may be several instances of a trial in a transaction."""
+    row = TrialShape(trial=trial, **shape.columns)
+    TrialShape.objects.bulk_create([row], update_conflicts=True, unique_fields=["trial"], update_fields=shape.columns)
+    trial.changed_service_id = shape.service if shape.service not in {"", trial.service_type_id} else None
+    rows = Order.objects.filter(pk=trial.pk).exclude(changed_service=trial.changed_service_id)
+    rows.update(changed_service=trial.changed_service_id)
+
+
+def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datetime, by: str) -> None:
+    """Keeps what a change that is planned last makes of its (locked) trial. Its records were made with the plan. Only
+    an ended trial may be another state's by a change that is new."""
+    keep_shape(trial, shape)
+    if not is_new or trial.state == Order.State.ENDED:
+        refresh_trial(trial, shape, now=now, by=by)
+
+
+def _make_rows(trial: Order, shape: Shape) -> None:
+    """Makes the rows of records that are meant and have none, since a step finds its records by their rows. Rows that
+    were never sent and are not meant any more count as deleted."""
+    known, again, dropped = set(), [], []
+    rows = trial.billing_records.order_by("pk").values_list("pk", "product_id", "domain_key", "state", "create_time")
+    for pk, service, key, state, made in rows:  # no instances: there may be 20,000, in a request of BBOSS
+        if service == shape.service and key in shape.domains:
+            known.add(key)
+            if state == BillingRecord.State.DELETED and made is None:
+                again.append(pk)
+        elif state == BillingRecord.State.TO_SEND:
+            dropped.append(pk)
+    same = {"order": trial, "info_type": BillingRecord.Type.TRIAL, "product_id": shape.service}
+    missing = [(key, name) for key, name in shape.domains.items() if key not in known]
+    insert_rows(
+        BillingRecord(domain=name, domain_key=key, business_type=shape.service, **same) for key, name in missing
+    )
+    for new, ids in ((BillingRecord.State.TO_SEND, again), (BillingRecord.State.DELETED, dropped)):
+        update_rows((BillingRecord(pk=pk, state=new) for pk in ids), ["state"])
+
+
+def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.datetime, by: str) -> None:
+    """Moves a (locked) trial to the state that follows from its shape and its claim, if its records were made."""
+    if trial.state in {Order.State.WITHDRAWN, Order.State.COMPENSATING} or not _is_made(trial):
+        return
+    if trial.undo_since:
+        new = trial.state if trial.state != Order.State.CONVERTED or _is_taken_over(trial) else Order.State.WITHDRAWN
+    elif _is_taken_over(trial):
+        new = Order.State.CONVERTED
+    else:
+        over = (shape or shape_of(trial)).is_over(now.astimezone(SHANGHAI).date())
+        new = Order.State.ENDED if over else Order.State.TRIALING
+    if new != trial.state:
+        move_trial(trial, new, now=now, by=by)
+
+
+def convert_trials(trials: Mapping[int, Order], *, now: datetime.datetime, by: str) -> None:
+    """Marks those of these (locked) trials as converted whose claim is open: its holder has cancelled their records."""
+    running = {pk: trial for pk, trial in trials.items() if trial.state in CONVERTIBLE and trial.undo_since is None}
+    claimed = CLAIMED(trials=running) if running else ()
+    moved = [(running[pk], running[pk].state, Order.State.CONVERTED) for pk in claimed]
+    if moved:
+        save_moves(moved, now=now, by=by)
+
+
+def _is_made(trial: Order) -> bool:
+    """Returns True if all steps that make the trial's records have ended."""
+    steps = trial.dispatches.current().filter(step=Step.CREATE_TRIAL, undo=False, repeat=False)
+    states = list(steps.values_list("state", flat=True))
+    return bool(states) and all(state in FINISHED_STEPS for state in states)
+
+
+def _is_taken_over(trial: Order) -> bool:
+    """Returns True if the holder of an open claim has cancelled the trial's records, as its answer or the books say."""
+    claim = TrialClaim.objects.filter(trial=trial, released_at=None).first()
+    if claim is None:
+        return False
+    if trial.state == Order.State.CONVERTED:
+        return True
+    cancels = Dispatch.objects.filter(order=claim.activation_id, step=Step.CANCEL_TRIAL, undo=False, repeat=False)
+    if any(not row.rest for row in cancels.current().filter(state=Dispatch.State.DONE).only(*NOTES)):
+        return True
+    found = trial.billing_records.filter(state=BillingRecord.State.CANCELLED, dispatch__in=cancels)
+    return found.exists() and not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
+
+
+def next_number(trial: Order) -> int:
+    """The next place among what shapes a (locked) trial. A clock may step back and let an older change win."""
+    return number_after(LAST_NUMBERS(number=trial.number))
+
+
+def number_after(last: list[tuple[int | None, int | None]]) -> int:
+    """The number behind those that LAST_NUMBERS found."""
+    return max(number or 0 for number in last[0]) + 1
+
+
+def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> None:
+    """Ends a (locked) trial for good, until a change names a later end (an ending). The caller reshapes it."""
+    _add_end(trial, TrialEnd.Kind.ENDING, None, now, by)
+    add_event(trial, "trial_ending", by=by, now=now, why=why)
+
+
+def take_end(trial: Order, end: datetime.date | None, *, now: datetime.datetime, by: str) -> None:
+    """Makes the big-data side's last day a (locked) trial's own; None: it has no end. The caller reshapes it."""
+    _add_end(trial, TrialEnd.Kind.TAKEN, end, now, by)
+    add_event(trial, "end_taken", by=by, now=now, end=end and end.isoformat())
+
+
+def _add_end(trial: Order, kind: str, end: datetime.date | None, now: datetime.datetime, by: str) -> None:
+    TrialEnd.objects.create(trial=trial, number=next_number(trial), kind=kind, ends_on=end, at=now, by=by[:160])
