@@ -1,7 +1,7 @@
-"""Ends sessions of staff after SESSION_IDLE_MINUTES without use and after SESSION_MAX_HOURS (contract 4). 0 means never.
+"""Ends sessions of staff after SESSION_IDLE_MINUTES without use and after SESSION_MAX_HOURS (contract 4).
 
-Both times lie in the session itself, as seconds since 1970: when it began, and when it was last used. So a page needs
-no query more, and a session is written at most once a minute.
+0 means never. Both times lie in the session itself, as seconds since 1970: when it began, and when it was last used.
+So a page needs no query more, and a session is written at most once a minute.
 """
 
 from collections.abc import Mapping
