@@ -16,7 +16,7 @@ from bench.results import append
 from integrations.delivery.channels import build_payloads
 from orders.intake.holds import settle_arrived
 from orders.models import Dispatch, Order, OrderDomain
-from orders.outbox.release import release
+from orders.outbox.due_steps import release
 from orders.sending.claim import claim, next_due
 from orders.start_day.start_day import activate
 from orders.undoing.trial_ends import end_trials

@@ -13,7 +13,7 @@ from orders.admin.inbound import InboundList, order_named
 from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
-from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list

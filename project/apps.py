@@ -12,7 +12,7 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self):
-        from notifications.mail_texts import ENDINGS
+        from notifications.mail_rendering import ENDINGS
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from project import checks, deploy_checks  # noqa: F401  registers them, once the apps are ready
         from project.accounts import login_trail  # noqa: F401  its signals

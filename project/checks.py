@@ -28,7 +28,7 @@ from orders.history.second_person import SAME_PERSON_PERIOD
 from orders.lists.registration import Role
 from orders.models import Province
 from orders.restore.high_water_mark import unwritable
-from orders.rules.four_eyes import acts_asked
+from orders.rules.four_eyes_acts import acts_asked
 from orders.texts.bpm_task import wrong_placeholders
 from project import production
 from project.accounts.company.provider import is_safe

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from integrations.partners.profile import CALLS, TELLING
 from integrations.partners.profile_requirements import faults_in_production, secrets_named
-from orders.rules.four_eyes import EXPORT, acts_asked, is_asked
+from orders.rules.four_eyes_acts import EXPORT, acts_asked, is_asked
 from project.accounts.roles import roles
 from project.accounts.separation_of_duties import DECIDES, MANAGES, rights_of, why_not_together
 from project.base.ip_addresses import is_loopback, parse_network

@@ -38,7 +38,7 @@ from orders.office.digest.service import remove_old_digests, write_digests, writ
 from orders.office.exports.schedules import begin_due_exports
 from orders.office.exports.service import remove_old_files, resume_exports
 from orders.office.trials.uploads import forget_uploads
-from orders.outbox.release import release
+from orders.outbox.due_steps import release
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.sending.expired_moves import end_moves

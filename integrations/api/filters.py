@@ -10,7 +10,7 @@ from integrations.api.errors_and_etags import TWICE, UNKNOWN, BadParameterError
 from integrations.api.pagination import CURSOR, LIMIT
 from orders.admin import order_list
 from orders.history.owners import OWN, staff_with
-from orders.lists.filters import DayFilter, IncorrectLookupParameters, WordFilter, word_filter
+from orders.lists.filter_kinds import DayFilter, IncorrectLookupParameters, WordFilter, word_filter
 from orders.lists.list_query import DAYS, ORDER_VAR, SEARCH_VAR, is_simple, named_values, said_as, shortened
 from orders.lists.owner_column import NOBODY, OwnerFilter
 from orders.lists.scope import attributions_of, seen_orders

@@ -26,7 +26,7 @@ from orders.lists.reason import reason_field
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.lists.time_cells import ago_field
 from orders.office.exports.rights import JUDGE
-from orders.rules.four_eyes import EXPORT, is_asked
+from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import NotAllowedError
 
 REVOKE = "integrations.revoke_apitoken"

@@ -43,7 +43,7 @@ def make_token(
     """Makes a token and returns it with its text, which is stored nowhere.
 
     `letters`: the attributions whose orders the token reads; None: all. An expired token of the system is revoked. If
-    `export_personal` needs a second person (orders/rules/four_eyes.py), people's data stay masked until
+    `export_personal` needs a second person (orders/rules/four_eyes_acts.py), people's data stay masked until
     `agree_to_token`. Raises NotAllowedError (`valid_until` has passed or is too far away, the system has a token in
     force, or its name is no plain text).
     """

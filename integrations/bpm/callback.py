@@ -22,7 +22,7 @@ from integrations.bpm.callback_openapi import STATUS_MEANINGS, documented
 from integrations.bpm.callback_reading import Approval, BadCallbackError, members_of, read_approval
 from integrations.bpm.callback_signature import is_signed
 from integrations.bpm.kept_callbacks import Call, keep_refused, keep_until_known
-from orders.bpm.approvals import receive_approval
+from orders.bpm.received_decisions import receive_approval
 from orders.history.log_facts import note
 from orders.reports.order_of_process import order_of_process
 from orders.restore.restored_guard import is_restored

@@ -8,7 +8,7 @@ from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from integrations.outbound.total_timeout import TLSSocket, connected, deadline
 from integrations.outbound.wire_formats import encode
-from notifications.mail_texts import MailFacts, write_text
+from notifications.mail_rendering import MailFacts, write_text
 from notifications.models import Mail
 from notifications.recipients import choose
 from notifications.sending import MailError, send

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from orders.rules.four_eyes import EXPORT, is_asked
+from orders.rules.four_eyes_acts import EXPORT, is_asked
 
 HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)  # a cluster that has been silent for longer counts as dead
 

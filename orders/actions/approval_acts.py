@@ -13,7 +13,7 @@ from orders.actions.action import Action, ReasonForm
 from orders.bpm.pushing import push_approval, push_text, why_not_push
 from orders.history.actors import operator_of
 from orders.models import Order
-from orders.replanning.bpm_decision import decide, why_not_count, why_not_decide
+from orders.replanning.staff_decision import decide, why_not_count, why_not_decide
 
 
 class DecideForm(ReasonForm):

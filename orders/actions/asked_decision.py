@@ -7,7 +7,7 @@ from django.db.models import Subquery
 from django.urls import reverse
 from django.utils.translation import get_language
 
-from notifications.mail_texts import LANGUAGE
+from notifications.mail_rendering import LANGUAGE
 from orders.actions.action import LOOKED_AT, Action
 from orders.actions.all_actions import DECISIONS, label_of
 from orders.actions.run_action import arguments_of, confirm_second, digest_of, foreseen_of

@@ -25,7 +25,7 @@ from orders.models import Dispatch, Order, Province
 from orders.order_words.error_details import of_finding
 from orders.order_words.ladder.step_rungs import Facts
 from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
-from orders.rules.four_eyes import is_asked
+from orders.rules.four_eyes_acts import is_asked
 from orders.start_day.move_attribution import move_attribution, why_not_move_attribution
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import override
 
-from notifications.mail_texts import LANGUAGE
+from notifications.mail_rendering import LANGUAGE
 from orders.actions.action import Action
 from orders.actions.all_actions import DECISIONS
 from orders.history.actors import Actor, limits_of, staff_actor
@@ -23,7 +23,7 @@ from orders.order_words.history import news_since
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import facts_of
 from orders.people.asked_acts import ask, confirm
-from orders.rules.four_eyes import is_asked
+from orders.rules.four_eyes_acts import is_asked
 from orders.texts.errors import NotAllowedError
 
 

@@ -22,11 +22,11 @@ from orders.incidents.incidents import close_troubles, end_settled
 from orders.mails.mails import tell_accepted
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order
 from orders.outbox.billing_effects import starts_in_doubt
+from orders.outbox.due_steps import release
 from orders.outbox.enqueue import enqueue_next_parts, wake
 from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
 from orders.outbox.record_selection import set_times
-from orders.outbox.release import release
 from orders.pauses.restores import is_from_before_restore
 from orders.reconciliation.asking import (
     Answer,

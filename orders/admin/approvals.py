@@ -10,7 +10,7 @@ from notifications.masks import mask_text
 from orders.history.actors import node_of, operator_of, spoken
 from orders.lists.cells import clipped, column, cut_column
 from orders.lists.chips import chip_column, parts_of
-from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list

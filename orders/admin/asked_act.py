@@ -19,7 +19,7 @@ from orders.actions.run_action import ChangedMeanwhileError, ForeseenOtherwiseEr
 from orders.books.books import BooksSilentError
 from orders.db.unstorable_values import is_id
 from orders.lists.cells import actor_field, column, cut
-from orders.lists.filters import day_filter
+from orders.lists.filter_kinds import day_filter
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
@@ -30,7 +30,7 @@ from orders.office.asked_ends import call_off
 from orders.office.bulk.asked import AskedRun
 from orders.office.exports.asked import AskedExport
 from orders.people.asked_acts import may_confirm, waiting_for, why_not_confirm
-from orders.rules.four_eyes import BULK, EXPORT
+from orders.rules.four_eyes_acts import BULK, EXPORT
 from orders.texts.errors import OrderError
 from orders.texts.incident_texts import cause_of
 

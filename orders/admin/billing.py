@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.incidents.order_warnings import mark_records
 from orders.lists.cells import column, row_link
 from orders.lists.chips import ChipParts, parts_of, undoubted_parts
-from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped

@@ -14,7 +14,7 @@ from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.history.actors import actor_of
 from orders.limits.late_orders import is_late_conflict, mark_late_conflicts
 from orders.lists.cells import column
-from orders.lists.filters import word_filter
+from orders.lists.filter_kinds import word_filter
 from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.personal_data import PersonalData, mask_members, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.models import Mail
 from orders.lists.cells import CauseCells, column, cut_column, row_link
 from orders.lists.chips import ChipParts, chip, chip_column, parts_of, undoubted_parts
-from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.db.expressions import IsOfStaff
 from orders.history.actors import actors_named, rows_of
 from orders.lists.cells import actor_field, column, cut_column
-from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list

@@ -6,13 +6,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from orders.admin.order_list import StuckFilter
+from orders.admin.order_filters import StuckFilter
 from orders.attachments.preview import findings_of
 from orders.history.actors import actor_of
 from orders.incidents.order_warnings import mark_orders
 from orders.lists.cells import cut
 from orders.lists.chips import chip_of, toned_chip
-from orders.lists.filters import OwnAttributions, day_filter
+from orders.lists.filter_kinds import OwnAttributions, day_filter
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list

@@ -15,7 +15,7 @@ from orders.incidents.incidents import shared_by
 from orders.lists.assign_owner import owned_pages
 from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.chips import chip, toned_chip
-from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
 from orders.lists.owner_column import OwnerFilter, owner_column
 from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field

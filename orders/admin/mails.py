@@ -24,7 +24,7 @@ from orders.admin.names import NamesForm
 from orders.history.actors import staff_actor
 from orders.lists.cells import CauseCells, clipped, column
 from orders.lists.chips import chip_column, chip_parts
-from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
 from orders.lists.model_admin import DeskAdmin
 from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin

@@ -2,16 +2,14 @@
 filter has its index."""
 
 import datetime
-import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import PermissionDenied
-from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -21,198 +19,55 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
-from notifications.models import Mail
-from orders.db.expressions import Among
+from orders.admin.order_filters import (
+    STOPPED,
+    EndsFilter,
+    IncidentFilter,
+    InStateFilter,
+    NeedsFilter,
+    OrderCustomerFilter,
+    OvertimeFilter,
+    StartFilter,
+    StoppedFilter,
+    StuckFilter,
+    is_past,
+    stopped_steps,
+)
 from orders.db.unstorable_values import is_id
-from orders.incidents.awaiting_approval import is_returned
-from orders.incidents.incident_codes import PARTNER_PAUSED
-from orders.incidents.order_warnings import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
-from orders.incidents.stuck import is_stuck
+from orders.incidents.order_warnings import Marks, mark_orders
 from orders.intake.manual_trials import ENTERED
-from orders.limits.late_orders import is_late, mark_overtime
+from orders.limits.late_orders import mark_overtime
 from orders.lists.assign_owner import owned_pages
 from orders.lists.cells import column, cut, cut_column
 from orders.lists.change_list import DeskChangeList
-from orders.lists.columns import LAST_DAY
-from orders.lists.filters import (
+from orders.lists.chosen_columns import LAST_DAY
+from orders.lists.filter_kinds import (
     AHEAD,
-    IncorrectLookupParameters,
     OwnAttributions,
-    WordFilter,
     day_filter,
     today,
-    word_filter,
 )
 from orders.lists.list_query import COLUMNS, NUMBER, ORDER_VAR, VIEW, reads_of
 from orders.lists.neighbours import FROM_LIST
-from orders.lists.overtime_marks import overtime_filter, overtime_mark, overtime_words
+from orders.lists.overtime_marks import overtime_mark, overtime_words
 from orders.lists.owner_column import OwnerFilter, owner_column
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
 from orders.lists.service_names import ServicesInWords, service_name
 from orders.lists.time_cells import ago, ago_field, ahead
-from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
+from orders.models import Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.office.bulk.page import resend_pages
 from orders.office.bulk.selection import TickedList
 from orders.office.evidence.page import evidence_pages
 from orders.office.trials.pages import trial_pages
 from orders.order_page.views import answer_page, order_pages
-from orders.pauses.paused_steps import to_paused, waits_for_paused
+from orders.pauses.paused_steps import to_paused
 from orders.people.owned_work import set_owners
-from orders.search.order_search import CustomerFilter, customer_anchor, customer_words, search_orders
+from orders.search.order_search import customer_anchor, customer_words, search_orders
 from orders.texts.incident_texts import cause_of
-from orders.trials.shape_reads import is_ending, shape_row
-
-STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
-HAS_STOPPED = Among("state", *STOPPED)  # as in `dispatch_stuck` (orders/db/indexes.py)
-# states of an activation
-NOT_LIVE = [
-    Order.State.IN_PROGRESS,
-    Order.State.HELD,
-    Order.State.AWAITING_APPROVAL,
-    Order.State.SCHEDULED,
-    Order.State.FAILED,
-]
-IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # as in `order_not_live`
-STARTING = [
-    Order.State.IN_PROGRESS,
-    Order.State.HELD,
-    Order.State.AWAITING_APPROVAL,
-    Order.State.SCHEDULED,
-    Order.State.ACTIVE,
-]
-
-
-class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
-    """Filters by a range of start days, or by a word for activations that are concerned by theirs."""
-
-    def lookups(self, request, model_admin):
-        rest = [pair for pair in super().lookups(request, model_admin) if pair[0] not in START_WORDS]
-        return [*((word, label) for word, (label, _condition) in START_WORDS.items()), *rest]
-
-    def queryset(self, request, queryset):
-        if self.value() in START_WORDS:
-            return queryset.filter(START_WORDS[self.value()][1]())
-        return super().queryset(request, queryset)
-
-
-def overdue() -> Q:
-    """Activations that should have been live since yesterday or earlier, unless they wait for a paused partner."""
-    return IS_NOT_LIVE & Q(biz_start__lt=today()) & ~waits_for_paused(timezone.now())
-
-
-def is_past(order: Order) -> bool:
-    """Returns True if the start of an activation that is not live has passed; pauses do not count."""
-    begins = order.biz_start if order.kind == Order.Kind.ACTIVATION and order.state in NOT_LIVE else None
-    return begins is not None and begins < today()
-
-
-def starts_today() -> Q:
-    """Activations that are to begin today, whether they have begun or not: not those that will not, or no more."""
-    return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=today())
-
-
-START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Due to start today"), starts_today)}
-
-
-class EndsFilter(day_filter("biz_end", _("last day of a trial"), parameter="ends", choices=AHEAD)):
-    """Filters running trials by the day on which they end: a change may have moved it."""
-
-    def queryset(self, request, queryset):
-        if self.value() is None:
-            return queryset
-        first, last = self.days()
-        return queryset.filter(is_ending(**{name: day for name, day in (("gte", first), ("lte", last)) if day}))
-
-
-NeedsFilter = word_filter(
-    "needs",
-    _("needs"),
-    {
-        "somebody": (_("Somebody"), is_stuck),
-        "unbilled": (_("A billing record: served, not billed"), is_unbilled),
-        "books": (_("The books put right"), differs),
-        "returned": (_("An answer to BPM's return"), is_returned),
-        "start": (_("Its start day"), IS_NOT_LIVE),
-    },
-)
-
-
-def is_in_state_for(days: int) -> Q:
-    return Q(state_since__lte=timezone.now() - datetime.timedelta(days=days))
-
-
-OvertimeFilter = overtime_filter(is_late)
-
-
-class StuckFilter(WordFilter):
-    title, parameter_name = _("stuck at"), "stuck"
-    conditions = {channel: (label, channel) for channel, label in Dispatch.Channel.choices}
-
-    def queryset(self, request, queryset):
-        channel = self.value()
-        if channel not in self.conditions:
-            return super().queryset(request, queryset)
-        if channel == Dispatch.Channel.MAIL:
-            tried = Mail.objects.beside_steps().open().filter(state=Mail.State.RETRYING)
-            tried = tried.exclude(order__state=Order.State.WITHDRAWN)
-            return queryset.filter(Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id")))
-        steps = _stopped_steps(channel=channel)
-        undone = steps.filter(repeat=False, order__state=Order.State.FAILED)  # the column names these too
-        return queryset.filter(Q(pk__in=still_matters(steps).values("order_id")) | Q(pk__in=undone.values("order_id")))
-
-
-InStateFilter = word_filter(
-    "in_state",
-    _("in this state for"),
-    {
-        f"{days}d": (label, functools.partial(is_in_state_for, days))
-        for days, label in {
-            1: _("A day or more"),
-            3: _("3 days or more"),
-            7: _("7 days or more"),
-            30: _("30 days or more"),
-        }.items()
-    },
-)
-
-
-class StoppedFilter(day_filter("since", _("stopped by an incident"), parameter="stopped")):
-    """Orders that an incident stopped on these days, whether it still does or not."""
-
-    def queryset(self, request, queryset):
-        if self.value() is None:
-            return queryset
-        stopped = AffectedOrder.objects.filter(**self.bounds(AffectedOrder)).exclude(incident__code=PARTNER_PAUSED)
-        return queryset.filter(pk__in=stopped.order_by().values("order_id"))
-
-
-class OrderCustomerFilter(CustomerFilter):
-    path = "enterprise_id"
-
-
-class IncidentFilter(SimpleListFilter):
-    """Orders that an incident stops. Only a link on the incident's page sets this filter."""
-
-    title, parameter_name = _("incident"), "incident"
-
-    def lookups(self, request, model_admin):
-        value = self.value()
-        return [(value, f"#{value[:20]}")] if value else []
-
-    def queryset(self, request, queryset):
-        if not self.value():
-            return queryset
-        if not is_id(self.value()):
-            raise IncorrectLookupParameters(self.value())
-        stopped = AffectedOrder.objects.unresolved().filter(incident=self.value())
-        return queryset.filter(pk__in=stopped.values("order_id"))
-
-
-def _stopped_steps(**more) -> QuerySet[Dispatch]:
-    return Dispatch.objects.current().filter(HAS_STOPPED, **more).order_by()
+from orders.trials.shape_reads import shape_row
 
 
 class EmptyLast(OrderBy):
@@ -227,7 +82,7 @@ class EmptyLast(OrderBy):
 
 
 def _of_step(name: str, order: str, **more) -> EmptyLast:
-    return EmptyLast(Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1]))
+    return EmptyLast(Subquery(stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1]))
 
 
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
@@ -249,7 +104,7 @@ class OrderChangeList(DeskChangeList):
         if reads_of(request) == NUMBER:  # a file leaves nothing out for its order's sake
             return rows
         for more in self._sorted_steps():
-            rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
+            rows = rows.filter(pk__in=stopped_steps(**more).values("order_id"))
         return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() else rows
 
     def get_usual_ordering(self, request, queryset):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.lists.assign_owner import owned_pages, owner_line
 from orders.lists.cells import actor_field, column, json_block, row_link
 from orders.lists.chips import chip
-from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter
 from orders.lists.owner_column import OwnerFilter, owner_column
 from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin

@@ -12,15 +12,15 @@ from approvals.models import ApprovalRecord
 from notifications.models import Mail
 from orders.attachments.check import FILE_TYPES, UNCHECKED, is_named_right
 from orders.attachments.upload import upload_beside
-from orders.bpm.approvals import add_staff_record, as_done
+from orders.bpm.received_decisions import add_staff_record, as_done
 from orders.history.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
 from orders.history.states import set_held
 from orders.incidents.desk_incidents import keep_desk_incident
 from orders.incidents.incidents import close_troubles, move_trouble, open_incident
 from orders.mails.mails import build_mail, queue_mail, save_mails
 from orders.models import NOTES, Attempt, Dispatch, Order
+from orders.outbox.due_steps import release
 from orders.outbox.enqueue import wake
-from orders.outbox.release import release
 from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
 

@@ -15,8 +15,8 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
+from orders.outbox.due_steps import is_blocked, is_blocked_by_others
 from orders.outbox.enqueue import build_step, enqueue
-from orders.outbox.release import is_blocked, is_blocked_by_others
 from orders.pauses.restores import is_from_before_restore
 from orders.rules.content import domain_key
 from orders.rules.steps import FIXES, Step

@@ -5,7 +5,7 @@ import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from notifications.mail_texts import render_notice
+from notifications.mail_rendering import render_notice
 from notifications.masks import mask_name
 from notifications.recipients import ContactFacts, contacts_for, is_address
 from orders.history.actors import actor_kept, actor_of

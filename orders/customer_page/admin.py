@@ -21,7 +21,7 @@ from orders.intake.customer_names import name_of
 from orders.lists.cells import clipped, column, cut_column
 from orders.lists.change_list import DeskChangeList
 from orders.lists.chips import toned_chip
-from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.filter_kinds import PlacesFilter, day_filter
 from orders.lists.notes import Notes, notes_within
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin

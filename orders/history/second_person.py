@@ -1,6 +1,6 @@
 """Judges whether one account may be the second person to another: whether they are two people (contract 3.11).
 
-Which acts need a second person: `orders/rules/four_eyes.py`. What waits for one: `orders/people/asked_acts.py`.
+Which acts need a second person: `orders/rules/four_eyes_acts.py`. What waits for one: `orders/people/asked_acts.py`.
 """
 
 import datetime

@@ -12,7 +12,7 @@ from orders.db.compiled_sql import FreeIds, Prepared, Slot, ask_together
 from orders.db.expressions import RowsOf
 from orders.intake.planning import ClaimFacts, Facts, RecordFacts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
-from orders.outbox.release import BLOCKING, NOT_FINISHED
+from orders.outbox.due_steps import BLOCKING, NOT_FINISHED
 from orders.rules.content import OrderContent, shown
 from orders.texts.errors import ContentError
 from orders.trials.shape_reads import shape_from, shape_of

@@ -27,8 +27,8 @@ from orders.models import (
     TrialShape,
 )
 from orders.models.dispatch import OPEN_STATES
+from orders.outbox.due_steps import release
 from orders.outbox.enqueue import build_schedule, build_step, find_schedule, give_keys, start_plan, wake_up
-from orders.outbox.release import release
 from orders.restore.restored_guard import remember
 from orders.rules.content import OrderContent, domain_key
 from orders.rules.steps import STEPS, Effect, Phase, Step

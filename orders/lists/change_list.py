@@ -14,8 +14,8 @@ from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
 from orders.db.unstorable_values import NONSENSE
-from orders.lists.columns import can_choose
-from orders.lists.filters import IncorrectLookupParameters
+from orders.lists.chosen_columns import can_choose
+from orders.lists.filter_kinds import IncorrectLookupParameters
 from orders.lists.list_query import COLUMNS, NOTHING, NUMBER, ORDER_VAR, PAGE_VAR, SEARCH_VAR, VIEW, reads_of, said_as
 
 LONGEST_PLACE = 3  # digits of a position

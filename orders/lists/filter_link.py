@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.lists.cells import cut
 from orders.lists.change_list import DeskChangeList
-from orders.lists.filters import WordFilter
+from orders.lists.filter_kinds import WordFilter
 from orders.lists.list_query import ReferenceRows, in_a_line, query_words
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list, admin_of, exported_lists

@@ -21,7 +21,7 @@ from django.db.models import BooleanField, Model
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext
 
-from orders.lists.filters import DayFilter, IncorrectLookupParameters
+from orders.lists.filter_kinds import DayFilter, IncorrectLookupParameters
 from orders.texts.errors import ExportError
 
 MAX_PAIRS = 50

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from orders.lists.change_list import CappedPaginator, DeskChangeList
-from orders.lists.columns import can_choose, tidy_columns
+from orders.lists.chosen_columns import can_choose, tidy_columns
 from orders.lists.list_query import unoffered
 from orders.lists.live_pages import answer_live_page, is_partial
 from orders.lists.page_fingerprint import ChangeFields, list_fingerprint, row_fingerprint

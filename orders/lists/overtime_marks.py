@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.limits.late_orders import time_limits
 from orders.limits.overtime import VERY_LATE, Limit, Overtime, Tone
-from orders.lists.filters import WordFilter, word_filter
+from orders.lists.filter_kinds import WordFilter, word_filter
 from orders.lists.time_cells import span
 
 DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)

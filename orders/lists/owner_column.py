@@ -16,7 +16,7 @@ from orders.db.unstorable_values import is_id
 from orders.history.actors import name_of, person_words
 from orders.history.owners import OWN, staff_with
 from orders.lists.cells import column
-from orders.lists.filters import IncorrectLookupParameters
+from orders.lists.filter_kinds import IncorrectLookupParameters
 from orders.lists.registration import address_of_list
 from orders.people.owned_work import is_nobodys, is_of, set_owners
 

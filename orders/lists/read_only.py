@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.lists.chips import chip_column, chip_parts
-from orders.lists.columns import can_choose, leading, on_page
+from orders.lists.chosen_columns import can_choose, leading, on_page
 from orders.lists.list_query import COLUMNS, names_in
 from orders.lists.model_admin import DeskAdmin
 

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from notifications.mail_texts import recipients_in_words
+from notifications.mail_rendering import recipients_in_words
 from notifications.models import Mail, MailRule
 from notifications.recipients import Choice, choose, chosen_as
 from orders.mails.mails import ACCEPTED, KINDS_OF_DONE_STEPS

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from django.db.models import Exists, OuterRef
 
-from notifications.mail_texts import render_notice
+from notifications.mail_rendering import render_notice
 from notifications.models import Mail
 from orders.db.compiled_sql import insert_missing
 from orders.models import Dispatch, Order

@@ -1,7 +1,7 @@
 """The lines of commands about trials that staff entered by hand and that a restored database lacks."""
 
-from orders.restore.after_restore import lost_entries
 from orders.restore.manual_trial_numbers import numbers_file
+from orders.restore.restore_preview import lost_entries
 
 LISTED = 50
 

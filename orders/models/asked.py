@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from orders.rules.four_eyes import ACTS
+from orders.rules.four_eyes_acts import ACTS
 
 
 def acts() -> list:

@@ -8,7 +8,7 @@ from orders.models import AskedAct
 from orders.office.bulk import service as bulk
 from orders.office.exports import service as exports
 from orders.people import asked_acts
-from orders.rules.four_eyes import BULK, EXPORT
+from orders.rules.four_eyes_acts import BULK, EXPORT
 
 ENDS = {BULK: bulk.end_asked, EXPORT: exports.end_asked}
 

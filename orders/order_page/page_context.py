@@ -38,7 +38,7 @@ from orders.order_words.ladder.step_rungs import Facts, Rung, Trouble
 from orders.order_words.order_facts import facts_of
 from orders.outbox.enqueue import find_schedule
 from orders.people.asked_acts import may_confirm, open_acts
-from orders.rules.four_eyes import acts_asked
+from orders.rules.four_eyes_acts import acts_asked
 from orders.rules.steps import PARTNERS
 from orders.texts.bpm_task import task_url
 from orders.texts.errors import OrderError

@@ -13,7 +13,7 @@ from notifications.masks import mask_text
 from orders.history.actors import actor_of, name_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_words.error_details import detail_text
-from orders.rules.four_eyes import ACTS
+from orders.rules.four_eyes_acts import ACTS
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner
 from orders.texts.incident_texts import cause_of

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from notifications.mail_texts import LANGUAGE
+from notifications.mail_rendering import LANGUAGE
 from notifications.masks import mask_text
 from orders.history.actors import ACCOUNTS, Actor, account_id_of, account_of, actor_kept, actor_of, name_of, staff_actor
 from orders.history.log_facts import note
@@ -24,7 +24,7 @@ from orders.incidents.desk_incidents import open_desk_incident
 from orders.limits.late_orders import working_days
 from orders.mails.notices import notify_staff
 from orders.models import AskedAct, Order
-from orders.rules.four_eyes import ACTS, EXPORT
+from orders.rules.four_eyes_acts import ACTS, EXPORT
 from orders.rules.local_time import SHANGHAI
 from orders.texts.errors import NotAllowedError, check_reason
 

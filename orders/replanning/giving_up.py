@@ -23,9 +23,9 @@ from orders.intake.holds import settle_followers
 from orders.models import NOTES, PUTS_BACK, BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import MAY_ACT, late_calls, may_act_until
+from orders.outbox.due_steps import release
 from orders.outbox.enqueue import build_questions, enqueue, wake
 from orders.outbox.record_selection import LEFT, select_records
-from orders.outbox.release import release
 from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import FIXES, STEPS, Phase, Step, named

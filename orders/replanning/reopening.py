@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 
-from orders.bpm.approvals import apply_decisions, decision_in_force, settle_process
+from orders.bpm.received_decisions import apply_decisions, decision_in_force, settle_process
 from orders.history.order_writes import add_event, refresh_states
 from orders.history.states import set_decision, set_undo_mark
 from orders.incidents.incident_codes import COMPENSATED, PROCESS_DIFFERS

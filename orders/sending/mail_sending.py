@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Count, DateTimeField, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
-from notifications.mail_texts import mail_payload
+from notifications.mail_rendering import mail_payload
 from notifications.models import Contact, Mail
 from notifications.recipients import contacts_read_once
 from notifications.sending import NOT_WANTED, MailError, send

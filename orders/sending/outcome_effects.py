@@ -15,7 +15,7 @@ from typing import NamedTuple
 from orders.attachments.files import end_files_hold, hold_for_files
 from orders.books.differences import note_fixed
 from orders.books.expected_records import note_not_meant
-from orders.bpm.approvals import apply_early_decisions
+from orders.bpm.received_decisions import apply_early_decisions
 from orders.db.compiled_sql import Prepared, ask_together
 from orders.db.expressions import OneOf
 from orders.history.order_writes import lock_orders, refresh_states
@@ -24,16 +24,15 @@ from orders.mails.mails import ACCEPTED, tell_accepted
 from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
 from orders.outbox.billing_effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
+from orders.outbox.due_steps import release
 from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
-from orders.outbox.release import release
 from orders.replanning.giving_up import answer_given_up, complete_confirmed_removals, settle_given_up_orders
 from orders.replanning.verification import answer_look, schedule_verification
 from orders.rules.steps import FIXES, STEPS, Channel, Effect, Step, named
 from orders.sending.record_updates import write_moved, write_processes, write_records
 from orders.sending.step_incidents import (
     close_explained,
-    compensate,
     end_troubles,
     note_acted_before,
     note_failure,
@@ -41,6 +40,7 @@ from orders.sending.step_incidents import (
 from orders.sending.trial_traffic import write_usage
 from orders.start_day.move_outcomes import answer_move, answer_start, follow_move
 from orders.trials.shape_writes import convert_trials
+from orders.undoing.after_failed_step import compensate
 from orders.undoing.finish import finish_undo, note_undone
 
 ANY, DONE, FAILED, OVER = (

@@ -16,7 +16,7 @@ from django.utils import timezone
 from notifications.models import Mail, MailQuerySet
 from orders.books.books import BooksSilentError, has_look_up
 from orders.books.held_records import as_meant
-from orders.bpm.approvals import decision_in_force
+from orders.bpm.received_decisions import decision_in_force
 from orders.history.order_writes import add_event, load_records, lock_order, refresh_states
 from orders.incidents.incident_codes import COMPENSATED
 from orders.incidents.incidents import end_settled
@@ -31,12 +31,12 @@ from orders.outbox.billing_effects import (
     takes_back,
     touched_since,
 )
+from orders.outbox.due_steps import NOT_FINISHED, release
 from orders.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.outbox.proof import is_never_repeated
 from orders.outbox.record_selection import set_times
-from orders.outbox.release import NOT_FINISHED, release
 from orders.reconciliation.asking import ask_steps, why_silent
 from orders.replanning.reopening import claims_against, open_again, why_not_open
 from orders.replanning.trial_line import cancel_after_all, is_rebuilt_on_resend, rebuild_step

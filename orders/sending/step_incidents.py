@@ -14,9 +14,9 @@ from orders.history.order_writes import add_event
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
-from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED
+from orders.outbox.outcome import ACTED_BEFORE
 from orders.rules.steps import STEPS, Channel, Step
-from orders.undoing.start import begin_undo
+from orders.undoing.after_failed_step import is_compensated
 
 EXPLAINED = Prepared(
     lambda: (
@@ -37,19 +37,12 @@ EXPLAINED = Prepared(
         .values_list("order_id")
     )
 )  # the creations of trials and changes whose records stood cancelled, since an order that cancelled them was lost
-NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the partner has not refused the order
 
 
 def note_failure(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Opens the incident of a step that failed; of an order that is being undone only for calls that matter to it."""
     if row.order.undo_since is None or not STEPS[row.step].ignore_failure_when_undoing:
         _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))
-
-
-def compensate(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Begins the undoing of an order whose step failed, where the contract says so."""
-    if _is_compensated(row) and not row.order.undo_since:
-        begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
 
 
 def _open_incident_of(row: Dispatch, code: str, now: datetime.datetime, *, names_trial: bool) -> None:
@@ -60,16 +53,7 @@ def _open_incident_of(row: Dispatch, code: str, now: datetime.datetime, *, names
 
 def _names_trial(row: Dispatch) -> bool:
     """Returns True if a failed step leaves a trial's records other than they are meant: not one that is compensated."""
-    return row.lane is not None and not row.repeat and not _is_compensated(row)
-
-
-def _is_compensated(row: Dispatch) -> bool:
-    """Returns True if the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
-    reached = (
-        row.order.kind == Order.Kind.ACTIVATION and STEPS[row.step].compensated and row.gate != Dispatch.Gate.START
-    )
-    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
-    return reached and not row.from_look
+    return row.lane is not None and not row.repeat and not is_compensated(row)
 
 
 def note_acted_before(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:

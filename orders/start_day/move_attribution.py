@@ -16,9 +16,9 @@ from orders.intake.holds import province_of
 from orders.models import BillingRecord, Dispatch, Order, Province
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import MAY_ACT
+from orders.outbox.due_steps import NOT_FINISHED
 from orders.outbox.enqueue import build_step, enqueue, wake
 from orders.outbox.record_selection import WAS_IN
-from orders.outbox.release import NOT_FINISHED
 from orders.rules.steps import SENDS_NOTHING, Step
 from orders.texts.errors import NotAllowedError, check_reason
 

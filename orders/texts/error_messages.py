@@ -10,7 +10,7 @@ from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch, Incident, Order, OrderDomain
-from orders.rules.four_eyes import ACTS
+from orders.rules.four_eyes_acts import ACTS
 from orders.texts import office_messages
 from orders.texts.message import Message
 

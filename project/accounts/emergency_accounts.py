@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 
-from notifications.mail_texts import LANGUAGE
+from notifications.mail_rendering import LANGUAGE
 from orders.history.actors import staff_actor
 from orders.history.order_writes import add_event
 from orders.incidents.desk_incidents import open_desk_incident

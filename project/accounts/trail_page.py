@@ -19,7 +19,7 @@ from notifications.masks import mask_text
 from orders.history.actors import actor_of, names_read_once, staff_actor
 from orders.lists.cells import cut
 from orders.lists.file_cells import csv_cell
-from orders.lists.filters import DAY
+from orders.lists.filter_kinds import DAY
 from orders.lists.list_query import in_a_line
 from orders.lists.scope import is_unlimited
 from orders.lists.time_cells import ago

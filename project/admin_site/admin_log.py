@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.journal_values import entry_words
 from orders.history.actors import name_of
 from orders.lists.cells import column
-from orders.lists.filters import day_filter
+from orders.lists.filter_kinds import day_filter
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list

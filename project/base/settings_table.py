@@ -16,7 +16,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from orders.db.trail_guard import LEAST_DAYS
-from orders.rules.four_eyes import read_acts
+from orders.rules.four_eyes_acts import read_acts
 from project.database.database_settings import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent

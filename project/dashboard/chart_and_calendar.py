@@ -5,7 +5,7 @@ import datetime
 from collections import Counter
 from dataclasses import dataclass
 
-from orders.admin.order_list import NOT_LIVE
+from orders.admin.order_filters import NOT_LIVE
 from orders.limits.working_days import WEEKDAYS
 from orders.models import Order
 from project.dashboard.dashboard_queries import ENDING, OVERDUE, STOPPED

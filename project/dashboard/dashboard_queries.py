@@ -7,12 +7,12 @@ from django.db.models import Count, DateField, DateTimeField, Exists, F, Func, M
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from orders.admin.order_list import overdue
+from orders.admin.order_filters import overdue
 from orders.incidents.awaiting_approval import asked_at, returned
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.incidents.order_warnings import UNBILLED, differs, open_differences
 from orders.limits.late_orders import LateCount, count_late, time_limits
-from orders.lists.filters import DAY
+from orders.lists.filter_kinds import DAY
 from orders.lists.scope import by_number, limit
 from orders.models import AffectedOrder, Conflict, Order
 from orders.rules.local_time import midnight

@@ -20,7 +20,7 @@ from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
 from orders.office.bulk.service import stop_runs
 from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
-from orders.restore.after_restore import LOST_KINDS, SAMPLE, lost_entries, rows_of_kind
+from orders.restore.restore_preview import LOST_KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import NotAllowedError
 from project.dashboard.number_tiles import listing

@@ -25,7 +25,7 @@ from orders.order_words.pause_words import slept_words
 from orders.pauses.paused_steps import PauseInForce
 from orders.people.asked_acts import waiting_for
 from orders.restore.restored_guard import is_restored
-from orders.rules.four_eyes import acts_asked
+from orders.rules.four_eyes_acts import acts_asked
 from orders.texts.incident_texts import cause_of, title_of
 from project.dashboard import dashboard_queries
 from project.dashboard.calls_page import may_see_calls

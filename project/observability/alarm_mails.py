@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from integrations.base.database_deadline import is_away
-from notifications.mail_texts import LANGUAGE, render_notice
+from notifications.mail_rendering import LANGUAGE, render_notice
 from notifications.models import Mail
 from notifications.sending import send
 from orders.incidents.desk_incidents import DESK

@@ -25,7 +25,7 @@ from orders.models import AffectedOrder, Dispatch, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.pauses.paused_steps import holds_in_force
 from orders.pauses.restores import open_restore
-from orders.restore.after_restore import lost_entries
+from orders.restore.restore_preview import lost_entries
 from orders.sending.reread_answers import read_otherwise
 from orders.texts.error_messages import say_in_english
 from orders.texts.incident_texts import cause_of

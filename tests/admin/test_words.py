@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 
 from integrations.delivery.mail import mail_facts
 from orders.attachments import check
-from orders.lists.columns import columns_of
+from orders.lists.chosen_columns import columns_of
 from orders.lists.registration import admin_of, exported_lists
 from orders.office.trials.columns import trial_columns
 from orders.order_words.error_details import detail_text, of_attempt

@@ -9,7 +9,7 @@ from django.utils import timezone
 from notifications.models import Mail
 from orders.actions.all_actions import DECISIONS
 from orders.models import AskedAct, Incident
-from orders.rules.four_eyes import ACTS
+from orders.rules.four_eyes_acts import ACTS
 from tests import factories as make
 from tests.admin.conftest import books  # noqa: F401  a fixture
 from tests.admin.orders import ALLOWED, PERMISSIONS, billed, changes, failed, staff

@@ -111,7 +111,7 @@ def test_it_needs_the_permission(member):
 
 
 def test_a_restored_desk_takes_nothing(clerk, monkeypatch):
-    monkeypatch.setattr("orders.office.trials.service.is_restored", lambda: True)
+    monkeypatch.setattr("orders.office.trials.enter_trials.is_restored", lambda: True)
     answer = clerk.post(URL, FORM)
     assert "数据库刚恢复" in answer.context["form"].non_field_errors()[0]
     assert not Order.objects.exists()

@@ -5,8 +5,8 @@ from django.core.management import CommandError, call_command
 
 from orders.models import Order
 from orders.restore import manual_trial_numbers
-from orders.restore.after_restore import lost_entries
 from orders.restore.manual_trial_numbers import EnteredNumber, merge_numbers, note_numbers, numbers_file, read_numbers
+from orders.restore.restore_preview import lost_entries
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.entering.test_enter_page import FORM, URL

@@ -286,7 +286,7 @@ def test_a_file_that_cannot_be_read_is_one_line(argument, said):
 
 
 def test_a_restored_desk_takes_nothing(give, monkeypatch):
-    monkeypatch.setattr("orders.office.trials.service.is_restored", lambda: True)
+    monkeypatch.setattr("orders.office.trials.enter_trials.is_restored", lambda: True)
     lines, error = give(workbook(row("T1")))
     assert "restored" in error
     assert not Order.objects.exists()

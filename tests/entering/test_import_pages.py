@@ -14,7 +14,7 @@ from django.utils import timezone
 from integrations import tasks
 from orders.attachments import xlsx
 from orders.models import Dispatch, Order, OrderEvent, Province
-from orders.office.trials import service as trial_import
+from orders.office.trials import enter_trials as trial_import
 from orders.office.trials import uploads as trial_uploads
 from orders.office.trials.models import TrialUpload
 from tests import factories

@@ -5,7 +5,7 @@ import pytest
 from django.core.management import call_command
 
 from orders.models import Order, OrderEvent
-from orders.office.trials.service import MOST_FOREIGN
+from orders.office.trials.enter_trials import MOST_FOREIGN
 from tests import factories
 from tests.entering.test_enter_page import FORM
 from tests.entering.test_enter_page import URL as ENTER

@@ -17,8 +17,8 @@ from orders.history.states import may_move
 from orders.intake.holds import settle_arrived
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
+from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
-from orders.outbox.release import release
 from orders.reports.order_status import current_steps, order_status
 from orders.sending.claim import claim
 from orders.sending.expired_moves import end_moves

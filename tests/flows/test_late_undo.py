@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from orders.actions.accept import accept
 from orders.models import TrialClaim
-from orders.replanning.bpm_decision import decide
+from orders.replanning.staff_decision import decide
 from orders.replanning.withdrawal import withdraw_by_staff
 from orders.texts.errors import NotAllowedError
 from orders.undoing.by_staff import compensate

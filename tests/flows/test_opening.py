@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
-from orders.bpm.approvals import counting_records
+from orders.bpm.received_decisions import counting_records
 from orders.models import Dispatch
-from orders.replanning.bpm_decision import decide
+from orders.replanning.staff_decision import decide
 from orders.undoing.by_staff import compensate
 from tests.flows.conftest import BILLING, BPM, code_of
 from tests.flows.contents import activation, change, trial, withdrawal

@@ -7,7 +7,7 @@ from django.utils import timezone
 from orders.actions.run_action import confirm_second
 from orders.intake.holds import proceed
 from orders.models import AskedAct, TrialClaim
-from orders.rules.four_eyes import ACTS
+from orders.rules.four_eyes_acts import ACTS
 from orders.sending.resend import Selection, judge_selection
 from orders.texts.errors import NotAllowedError
 from tests.admin.orders import staff

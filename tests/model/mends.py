@@ -100,16 +100,16 @@ def known_defects() -> dict[str, Mend]:
     from integrations.bigdata import reconciliation
     from orders.actions import accept, take
     from orders.books import fixes
-    from orders.bpm import approvals
+    from orders.bpm import received_decisions as approvals
     from orders.incidents import incident_codes, incident_handling, incidents, order_warnings
     from orders.models import Dispatch, OrderDomain
     from orders.outbox import billing_effects
     from orders.reconciliation import results
-    from orders.replanning import bpm_decision, reopening, withdrawal
-    from orders.sending import outcome_effects, record_updates, resend, step_incidents
+    from orders.replanning import reopening, staff_decision, withdrawal
+    from orders.sending import outcome_effects, record_updates, resend
     from orders.sending import record as outcomes
     from orders.start_day import move_outcomes
-    from orders.undoing import finish, late, plan, start
+    from orders.undoing import after_failed_step, finish, late, plan, start
 
     acts_of, release_claim = billing_effects.acts_of, finish.release_claim
 
@@ -172,9 +172,9 @@ def known_defects() -> dict[str, Mend]:
             put("NEVER_END_BY_THEMSELVES", all_that_last, incidents)
         ),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
-        "lost is compensated": Mend(put("NOT_COMPENSATED", set(), step_incidents)),
+        "lost is compensated": Mend(put("NOT_COMPENSATED", set(), after_failed_step)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),
-        "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, bpm_decision)),
+        "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, staff_decision)),
         "given up is open": Mend(put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish)),
     }
     return {name: replace(mend, noticed_by=NOTICED_BY[name]) for name, mend in found.items()}

@@ -53,12 +53,13 @@ def doubts() -> dict[str, Mend]:
     """By name, which says what the patch does instead. Django must be set up."""
     from integrations.delivery import loop
     from orders.actions import take
-    from orders.bpm import approvals
+    from orders.bpm import received_decisions as approvals
     from orders.models import Dispatch, KeptAnswer, PartnerHold, PartnerProof
     from orders.outbox import leases, proof
     from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
     from orders.rules.steps import Step
-    from orders.sending import claim, pause_and_resume, record, reread_answers, resend, step_incidents
+    from orders.sending import claim, pause_and_resume, record, reread_answers, resend
+    from orders.undoing import after_failed_step
 
     doubt_of, settle_row, note_proofs, gate = record._doubt_of, record._settle_row, record.note_proofs, claim.gate
     work_of, end_again, hash_of = claim._work, reread_answers.record_read_again, proof.hash_of
@@ -117,7 +118,9 @@ def doubts() -> dict[str, Mend]:
     nothing, none = lambda *ignored, **also: None, lambda *ignored, **also: []  # noqa: E731
     ends_at_once, never = record._ends_at_once, record.is_never_repeated
     found = {
-        "7.2 doubt undoes its order": put("NOT_COMPENSATED", step_incidents.NOT_COMPENSATED - DOUBTS, step_incidents),
+        "7.2 doubt undoes its order": put(
+            "NOT_COMPENSATED", after_failed_step.NOT_COMPENSATED - DOUBTS, after_failed_step
+        ),
         "7.2 what is not understood is no doubt": no_doubt(NOT_UNDERSTOOD),
         "7.2 a start without an answer is no doubt": no_doubt(UNANSWERED),
         "7.2 a refusal after a silence is no doubt": no_doubt(UNANSWERED, "refused"),

@@ -192,7 +192,7 @@ def _of_answers() -> dict[str, Mend]:
 def _of_what_else() -> dict[str, Mend]:
     from orders.actions import dry_run
     from orders.books import fixes
-    from orders.bpm import approvals
+    from orders.bpm import received_decisions as approvals
     from orders.replanning import withdrawal
     from orders.rules.steps import Step
     from orders.sending import claim

@@ -43,7 +43,7 @@ MAY_COME = {
     "give_up": "orders.replanning.giving_up.give_up",
     "take": "orders.actions.take.take",
     "accept": "orders.actions.accept.accept",
-    "decide": "orders.replanning.bpm_decision.decide",
+    "decide": "orders.replanning.staff_decision.decide",
     "proceed": "orders.intake.holds.proceed",
     "name_domains": "orders.intake.holds.name_domains",
     "move_start": "orders.start_day.move_start.move_start",

@@ -19,8 +19,8 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.intake.holds import settle_arrived
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
+from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
-from orders.outbox.release import release
 from orders.reconciliation.number_list import close_known
 from orders.rules.steps import PARTNERS
 from orders.sending.claim import claim

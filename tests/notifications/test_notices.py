@@ -15,7 +15,7 @@ from integrations.delivery import mail as delivery
 from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.mail import write_mail
-from notifications.mail_texts import ENDINGS
+from notifications.mail_rendering import ENDINGS
 from notifications.models import Mail
 from notifications.sending import MailError
 from orders.incidents.incidents import open_incident

@@ -6,7 +6,7 @@ import pytest
 from django.template import TemplateDoesNotExist
 from django.utils import translation
 
-from notifications.mail_texts import MailFacts, mail_payload, write_text
+from notifications.mail_rendering import MailFacts, mail_payload, write_text
 from notifications.models import Mail
 from notifications.recipients import choose
 from orders.models import Dispatch, Province

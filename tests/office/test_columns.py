@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.lists.columns import columns_of
+from orders.lists.chosen_columns import columns_of
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.models import Dispatch, Order
 from tests import factories as make

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.lists.filters import DayFilter
+from orders.lists.filter_kinds import DayFilter
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.office.exports.models import Export
 from orders.rules.local_time import midnight

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from orders.lists.columns import columns_of
+from orders.lists.chosen_columns import columns_of
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.models import OrderEvent
 from orders.office.exports import service as exports

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.rules.four_eyes import is_asked, read_acts, rows_alone
+from orders.rules.four_eyes_acts import is_asked, read_acts, rows_alone
 
 
 def test_it_is_a_list_of_acts_and_one_number():

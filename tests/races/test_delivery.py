@@ -14,8 +14,8 @@ from integrations.partners.calls import rules_hash
 from orders.activation import run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
 from orders.outbox import proof
+from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome
-from orders.outbox.release import release
 from orders.sending.claim import claim
 from orders.sending.record import record_outcomes
 from orders.sending.trial_traffic import ask_for_usage

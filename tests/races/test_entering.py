@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from orders.models import BillingRecord, Order, OrderEvent
-from orders.office.trials.service import import_trials
+from orders.office.trials.enter_trials import import_trials
 from orders.office.trials.sheet import Entry, TrialSheet
 from tests.entering.workbooks import MEMBERS
 from tests.processes.orders import trial

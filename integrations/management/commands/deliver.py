@@ -11,7 +11,7 @@ from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
 from orders.intake.holds import settle_arrived
 from orders.management.progress import Progress
 from orders.models import Dispatch
-from orders.outbox.release import release
+from orders.outbox.due_steps import release
 from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
 from orders.sending.claim import next_due
 from orders.sending.mail_sending import next_mail_due

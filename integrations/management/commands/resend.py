@@ -11,7 +11,7 @@ from orders.management.arguments import actor, add_by, day
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch, OrderEvent
-from orders.rules.four_eyes import rows_alone
+from orders.rules.four_eyes_acts import rows_alone
 from orders.rules.local_time import midnight
 from orders.rules.steps import Channel, Partner
 from orders.sending.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend

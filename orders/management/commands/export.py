@@ -15,7 +15,7 @@ from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked
 from orders.management.progress import Progress
 from orders.office.exports.run import ask_export, export_to
-from orders.rules.four_eyes import EXPORT, is_asked
+from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets
 

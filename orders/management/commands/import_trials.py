@@ -9,8 +9,8 @@ from django.utils.translation import override
 from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
 from orders.office.trials.annotated import write_annotated
+from orders.office.trials.enter_trials import KNOWN, NEW, WRONG, Report, import_trials
 from orders.office.trials.form import services_in_words
-from orders.office.trials.service import KNOWN, NEW, WRONG, Report, import_trials
 from orders.office.trials.sheet import read_entries
 from orders.office.trials.workbook import MAX_BYTES, read_workbook
 from orders.texts.errors import OrderError

@@ -19,7 +19,7 @@ from orders.db.unstorable_values import is_id
 from orders.history.actors import rows_of, staff_actor
 from orders.lists.cells import actor_field, column, cut, cut_column, row_link
 from orders.lists.chips import ChipParts, chip_column, parts_of, undoubted_parts
-from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
+from orders.lists.filter_kinds import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
 from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
@@ -36,7 +36,7 @@ from orders.office.bulk.run_parts import stop
 from orders.office.bulk.selection import AGAIN
 from orders.office.bulk.service import go_on, is_asked_for, may_go_on
 from orders.office.jobs import is_made_by
-from orders.rules.four_eyes import BULK
+from orders.rules.four_eyes_acts import BULK
 from orders.texts.error_messages import say_why
 from orders.texts.errors import OrderError
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import get_language, override
 
-from notifications.mail_texts import LANGUAGE
+from notifications.mail_rendering import LANGUAGE
 from orders.actions.all_actions import BULK_ACTS
 from orders.actions.asked_decision import Foreseen
 from orders.actions.bulk import asked_of

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.generic import RedirectView
 
-from notifications.mail_texts import LANGUAGE
+from notifications.mail_rendering import LANGUAGE
 from orders.actions.all_actions import BULK_ACTS
 from orders.actions.bulk import Bulk, BulkForm
 from orders.db.unstorable_values import is_id

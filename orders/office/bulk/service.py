@@ -24,7 +24,7 @@ from orders.outbox.leases import LeftError, give_back, own, renew
 from orders.outbox.retry_schedule import WAITS
 from orders.people.asked_acts import ask
 from orders.restore.restored_guard import is_restored
-from orders.rules.four_eyes import BULK, rows_alone
+from orders.rules.four_eyes_acts import BULK, rows_alone
 from orders.rules.local_time import midnight
 from orders.texts.errors import NotAllowedError, OrderError
 

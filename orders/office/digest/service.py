@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from notifications.mail_texts import LANGUAGE
+from notifications.mail_rendering import LANGUAGE
 from notifications.sending import NO_MORE, NOT_WANTED, MailError
 from orders.history.actors import ACCOUNTS
 from orders.history.owners import Absent, absent_on

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_POST, require_safe
 from orders.history.actors import COMMAND, STAFF, name_of, staff_actor
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import personal_chip
-from orders.lists.columns import columns_of
+from orders.lists.chosen_columns import columns_of
+from orders.lists.filter_kinds import day_filter, word_filter
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
-from orders.lists.filters import day_filter, word_filter
 from orders.lists.page_fingerprint import ChangeFields
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
 from orders.history.actors import actor_of
-from orders.lists.columns import columns_of
+from orders.lists.chosen_columns import columns_of
 from orders.lists.file_cells import Cell
 from orders.lists.list_query import address_query, columns_in, in_a_line, query_words, read_query, whole_list
 from orders.lists.personal_data import may_open

@@ -15,7 +15,7 @@ from django.utils import timezone
 from orders.history.actors import account_of, names_read_once
 from orders.incidents.desk_incidents import check_free_space
 from orders.lists.file_cells import Cell
-from orders.lists.filters import days_as_of
+from orders.lists.filter_kinds import days_as_of
 from orders.lists.list_query import columns_in
 from orders.lists.scope import attributions_of
 from orders.models import AskedAct
@@ -37,7 +37,7 @@ from orders.office.exports.service import (
 from orders.office.exports.table_files import SHEETS, WRITERS, remove_left
 from orders.office.exports.weekly_slots import last_slot
 from orders.office.jobs import queue_next
-from orders.rules.four_eyes import EXPORT, is_asked
+from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import ExportError, OrderError
 
 

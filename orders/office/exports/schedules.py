@@ -22,7 +22,7 @@ from orders.office.exports.service import begin_export, check_export_quota, fail
 from orders.office.exports.weekly_slots import next_slot, slots_between
 from orders.office.jobs import queue, queue_next
 from orders.office.views.models import SavedView
-from orders.rules.four_eyes import EXPORT, is_asked
+from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, check_reason
 
 logger = logging.getLogger(__name__)

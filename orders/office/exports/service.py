@@ -34,7 +34,7 @@ from orders.office.jobs import check_quota, claim, is_made_by, queue, resume
 from orders.outbox.leases import LeftError, give_back, own, renew
 from orders.people.asked_acts import ask, call_off, carried_out_in_emergency, confirm, open_acts, why_not_confirm
 from orders.people.staff_events import note_personal_data_seen
-from orders.rules.four_eyes import EXPORT, is_asked
+from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, OrderError, check_reason
 
 logger = logging.getLogger(__name__)

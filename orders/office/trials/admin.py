@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.lists.filters import day_filter
+from orders.lists.filter_kinds import day_filter
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list

@@ -26,7 +26,7 @@ from orders.office.trials.columns import (
     coded_choices,
     trial_columns,
 )
-from orders.office.trials.service import Report
+from orders.office.trials.enter_trials import Report
 from orders.office.trials.sheet import REMARKS, Fault, cell_name, column_of, is_remarks
 from orders.office.trials.workbook import MAX_ROWS, Cell, Sheet
 

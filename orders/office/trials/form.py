@@ -24,7 +24,7 @@ from orders.office.trials.columns import (
     coded_choices,
     trial_columns,
 )
-from orders.office.trials.service import Report
+from orders.office.trials.enter_trials import Report
 from orders.office.trials.sheet import Entry
 from orders.search.find import find_customers
 from orders.search.order_search import limit_customers

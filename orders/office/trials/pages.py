@@ -19,9 +19,9 @@ from orders.lists.scope import attributions_of
 from orders.models import Order
 from orders.office.trials.annotated import write_annotated, write_template
 from orders.office.trials.columns import CUSTOMER
+from orders.office.trials.enter_trials import KNOWN, NEW, WRONG, Report, RowResult, import_trials
 from orders.office.trials.form import TrialForm, look_up, services_in_words
 from orders.office.trials.models import TrialUpload
-from orders.office.trials.service import KNOWN, NEW, WRONG, Report, RowResult, import_trials
 from orders.office.trials.sheet import TrialSheet
 from orders.office.trials.uploads import THERE, confirm_upload, correct_upload, keep_upload, sheet_of
 from orders.office.trials.workbook import MAX_BYTES, MAX_ROWS

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from orders.db.disk import lock_is_free
 from orders.incidents.desk_incidents import check_free_space
+from orders.office.trials.enter_trials import Report, import_trials
 from orders.office.trials.models import TrialUpload
-from orders.office.trials.service import Report, import_trials
 from orders.office.trials.sheet import read_entries
 from orders.office.trials.workbook import Sheet, put_right, read_workbook
 from orders.texts.errors import NotAllowedError, WorkbookError

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from orders.history.actors import name_of, staff_actor
 from orders.lists.cells import column
-from orders.lists.columns import chosen, columns_of
+from orders.lists.chosen_columns import chosen, columns_of
+from orders.lists.filter_kinds import PlacesFilter
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words
-from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin

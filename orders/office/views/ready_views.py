@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.lists.columns import LAST_DAY
+from orders.lists.chosen_columns import LAST_DAY
 from orders.models import Dispatch, Order
 
 

@@ -18,7 +18,7 @@ from django.http import HttpRequest
 
 from orders.db.query_time_limit import bounded_time
 from orders.db.unstorable_values import NONSENSE
-from orders.lists.columns import choices_of, chosen
+from orders.lists.chosen_columns import choices_of, chosen
 from orders.lists.list_query import ALL_VAR, COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
 from orders.lists.scope import attributions_of

@@ -87,7 +87,7 @@ QUIET = """
 from django.utils import timezone
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.release import release
+from orders.outbox.due_steps import release
 from orders.intake.holds import settle_arrived
 from orders.start_day.start_day import activate
 now = timezone.now()
