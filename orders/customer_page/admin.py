@@ -1,4 +1,4 @@
-"""The list of customers, and the addresses of a customer's page: the page, what its head shows, the form of a note."""
+"""Admin pages of customers: the list, a customer's page with the figures at its head, and the form for a note."""
 
 from django import forms
 from django.contrib import admin, messages
@@ -46,15 +46,15 @@ class CustomerNoteForm(forms.Form):
 
 
 class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), parameter="newest")):
-    """By the newest order that the user may see, which is what the column shows."""
+    """Filters by the newest order that the user may see, which the column shows."""
 
     def bounds(self, model):
         return {name.replace(self.field, "shown_at"): bound for name, bound in super().bounds(model).items()}
 
 
 class CustomerChangeList(DeskChangeList):
-    """Looks up what each customer is billed by now, in one query for all: of a limited reader, by orders that they may
-    see."""
+    """Reads the current billing of the customers on a page, in one query. For limited users only the orders that they
+    may see count."""
 
     def add_facts(self, rows):
         records, seen = BillingRecord.objects.in_force(timezone.now()), seen_orders(self.request.user)
@@ -73,7 +73,7 @@ def _name(customer: Customer) -> str:
 
 
 def _billed_now(customer: Customer) -> str | None:
-    """Returns whether a commercial record is in force now, or else a trial record."""
+    """Returns a chip: a commercial record is in force now, or else a trial record; None without either."""
     if customer.billed_by is None:
         return None
     tone = "green" if customer.billed_by == BillingRecord.Type.COMMERCIAL else "blue"
@@ -87,7 +87,7 @@ def _billed_now(customer: Customer) -> str | None:
     name="customers",
 )
 class CustomerAdmin(ReadOnlyAdmin):
-    """Nothing but notes is written through it."""
+    """Read-only, except for notes."""
 
     changelist = CustomerChangeList
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
@@ -166,7 +166,7 @@ class CustomerAdmin(ReadOnlyAdmin):
 
 
 def page_context(request, customer: Customer) -> dict:
-    """All that the templates need. Opening people's data is noted."""
+    """Returns the templates' context. Opening personal data is recorded."""
     user = request.user
     tabs = tabs_for(user)
     tab = open_tab(tabs, request.GET.get("tab"))
@@ -189,7 +189,7 @@ def page_context(request, customer: Customer) -> dict:
 
 
 def _notes(customer: Customer, user) -> Notes:
-    """The customer's notes. Where it has orders that the reader may not see, a note may be about one of those."""
+    """Returns the customer's notes. If it has orders that the user may not see, a note may be about one of those."""
     letters = attributions_of(user)
     theirs = Order.objects.filter(enterprise_id=customer.pk).exclude(attribution__in=letters or ())
     write = customer_address(customer.pk, "note") if user.has_perm(WRITE) else ""
@@ -198,8 +198,8 @@ def _notes(customer: Customer, user) -> Notes:
 
 
 def _figures(ask: Ask, user) -> dict:
-    """Returns the figures of orders, records, differences and incidents for the head, each for users whose rights open
-    its list."""
+    """Returns the figures of orders, records, differences and incidents for the head, each only if the user may see its
+    list."""
     found: dict = {}
     if user.has_perm(ORDERS):
         found["count"] = ask.orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at"))
@@ -215,7 +215,7 @@ def _figures(ask: Ask, user) -> dict:
 
 
 def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | None:
-    """A customer of whom no order is indexed yet, as the orders name it. It is not saved."""
+    """Returns a customer whose orders are not indexed yet, built from its orders and not saved. None without orders."""
     rows = Order.objects.all() if seen is None else seen
     rows = rows.filter(enterprise_id=enterprise_id)
     newest = rows.order_by("-pk").only("received_at").first()
@@ -227,7 +227,7 @@ def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | 
 
 
 def _places(customer: Customer, orders: QuerySet[Order]) -> dict[str, str]:
-    if customer.last_seen is None:  # no row of its own yet
+    if customer.last_seen is None:  # it is not stored yet
         named = orders.exclude(attribution=None).order_by().values_list("attribution", "attribution__name")
         return dict(named.distinct())
     return {row.letters: row.name for row in customer.attributions.all()}

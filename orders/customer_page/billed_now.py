@@ -1,4 +1,4 @@
-"""A customer's current billing, by domain: our books beside what the big-data side last said."""
+"""A customer's current billing by domain: our records, and the last known state at the big-data side."""
 
 import datetime
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ BILLING = Dispatch.Channel.BILLING
 
 @dataclass(frozen=True)
 class Counted:
-    """The number of records of a type: in force now, and since when; and those that begin `later`, and when the
-    first of these begins."""
+    """The records of a type: the `number` in force and `since` when, and the number that begin `later` and when the
+    first of those `begins`."""
 
     info_type: BillingRecord.Type
     number: int
@@ -29,10 +29,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class BilledLine:
-    """The records of one order and product that the customer is billed by, or tries with.
+    """The commercial or trial records of one order and product.
 
-    `unknown`: how many of them may not be there. `differing`: how many open differences the order has. `later`: they
-    begin on a later day.
+    `unknown`: the number of records that may be missing at the big-data side. `differing`: the number of the order's
+    open differences. `later`: the records are not in force yet.
     """
 
     order: Order
@@ -48,10 +48,9 @@ class BilledLine:
 
 @dataclass(frozen=True)
 class Theirs:
-    """The last statement of the big-data side about a record, with its time.
+    """The last known state of a record at the big-data side, with its time.
 
-    `compared`: a comparison of all orders found both sides alike. Without it the record was only accepted when we sent
-    it.
+    `compared`: it is the result of a comparison. Otherwise the record was only accepted when we sent it.
     """
 
     word: str | Promise
@@ -61,12 +60,12 @@ class Theirs:
 
 
 def records_of(orders: QuerySet[Order], *, now: datetime.datetime) -> QuerySet[BillingRecord]:
-    """The records that are live at the big-data side, or may be. One whose cancelTime has passed is over by itself."""
+    """Returns the records that are, or may be, live at the big-data side. A record ends by itself at its cancelTime."""
     return BillingRecord.objects.not_over(now).filter(order__in=orders.order_by().values("pk"))
 
 
 def count_by_type(records: QuerySet[BillingRecord], *, now: datetime.datetime) -> list[Counted]:
-    """The records by type, commercial ones first. One query."""
+    """Counts the records by type, commercial ones first. One query."""
     later = Q(create_time__gt=now)
     rows = (
         records.order_by()
@@ -84,7 +83,7 @@ def count_by_type(records: QuerySet[BillingRecord], *, now: datetime.datetime) -
 
 
 def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
-    """The records by order and product, commercial ones and the newest orders first; `billed_lines` fills a page."""
+    """Groups the records by order and product, commercial ones and the newest orders first, for `billed_lines`."""
     return (
         records.order_by("-info_type", "-order_id", "product_id")
         .values("info_type", "order_id", "product_id")
@@ -98,7 +97,7 @@ def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
 
 
 def billed_lines(rows: Iterable[dict], orders: QuerySet[Order], *, now: datetime.datetime) -> list[BilledLine]:
-    """The rows of a page of `lines_of`, with their orders and open differences. Two queries."""
+    """Returns the rows of a page of `lines_of`, with their orders and open differences. Two queries."""
     rows = list(rows)
     known = orders.defer("content").in_bulk({row["order_id"] for row in rows})
     open_ones = Difference.objects.filter(state=Difference.State.OPEN, order__in=known.keys()).order_by()
@@ -133,7 +132,7 @@ def set_theirs(records: Iterable[BillingRecord]) -> None:
 
 
 def _open_differences(records: Iterable[BillingRecord], orders: set[int]) -> dict[Key, Difference]:
-    """The differences of these records, and under an empty name those of orders whose answer can't be read."""
+    """Returns the differences of these records. Orders whose answer can't be read have an empty product and domain."""
     unread = Q(kind=Difference.Kind.UNREADABLE, domain="", detail__theirs="unreadable")
     named = Q(domain__in={row.domain for row in records})
     rows = Difference.objects.filter(unread | named, state=Difference.State.OPEN, order__in=orders).order_by("pk")
@@ -141,7 +140,7 @@ def _open_differences(records: Iterable[BillingRecord], orders: set[int]) -> dic
 
 
 def _left_out(orders: set[int], last: Reconciliation | None) -> set[int]:
-    """The orders whose billing moved when the comparison ran, or since: it may have left them out."""
+    """Returns the orders whose billing changed during the comparison or since: it may have left them out."""
     if last is None:
         return set()
     moved = Dispatch.objects.filter(Q(done_at__gt=last.started_at) | Q(state__in=OPEN_STATES), channel=BILLING)

@@ -1,4 +1,4 @@
-"""The tabs of a customer's page. Only the open one's data are read, a page at a time."""
+"""The tabs of a customer's page. Only the open tab's data are read, one page at a time."""
 
 import datetime
 from collections.abc import Callable, Mapping
@@ -26,10 +26,10 @@ MAX_ORDERS_READ = 200  # newest orders whose operators are shown
 
 @dataclass(frozen=True)
 class Ask:
-    """The parameters of a request for a tab. `orders`: the customer's that they may see. `personal`: what they may of
-    people's data.
+    """The parameters of a request for a tab.
 
-    `places`: the customer's attributions that they may see, `{letters: name}`.
+    `orders`: the customer's orders that the user may see. `personal`: the user's access to personal data. `places`: the
+    customer's attributions that the user may see, `{letters: name}`.
     """
 
     customer: Customer
@@ -40,7 +40,7 @@ class Ask:
     personal: PersonalAccess
 
     def page(self, rows: QuerySet, size: int = PAGE, parameter: str = "page") -> Page:
-        """The page that the address names; the nearest one where it names nonsense."""
+        """Returns the page whose number is in the URL, or the nearest valid one."""
         return Paginator(rows, size).get_page(self.params.get(parameter))
 
     @property
@@ -49,8 +49,7 @@ class Ask:
 
 
 def billing(ask: Ask) -> dict:
-    """Returns the customer's current billing: by order and product, then domain by domain; and where the books
-    differ."""
+    """Returns the customer's current billing by order and product, then by domain, and the open differences."""
     records = records_of(ask.orders, now=ask.now)
     lines = ask.page(lines_of(records), LINES, "lines")
     rows = ask.page(
@@ -91,7 +90,7 @@ def _tree(root: Order, behind: list[Order]) -> Family:
 
 
 def contacts(ask: Ask) -> dict:
-    """The customer's people, as the newest orders name them, and the SAs who answer for its attributions."""
+    """Returns the operators in the customer's newest orders, and the SAs who answer for its attributions."""
     rows = ask.orders.order_by("-pk").values_list("oper_user", "oper_tel", "oper_mail", "number", "pk")
     people: dict[tuple, tuple] = {}
     for user, tel, mail, number, pk in rows[:MAX_ORDERS_READ]:
@@ -130,7 +129,8 @@ def events(ask: Ask) -> dict:
 
 @dataclass(frozen=True)
 class Tab:
-    """`rights`: those to see all kinds of rows in it. `personal`: it may show phones, mails or names of people."""
+    """A tab. `rights`: the permissions to see all its rows. `personal`: it may show phones, mails or names of
+    people."""
 
     key: str
     title: str | Promise

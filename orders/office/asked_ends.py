@@ -1,4 +1,5 @@
-"""Asked acts that nobody confirmed: called off or lapsed, with the run or the export that waited for them."""
+"""Ends requests for a second person (`AskedAct`) that nobody confirmed, with the bulk run or export that waits for
+them."""
 
 import datetime
 
@@ -15,13 +16,13 @@ ENDS = {BULK: bulk.end_asked, EXPORT: exports.end_asked}
 
 @transaction.atomic
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
-    """The asker, or whoever may confirm it, calls it off. Raises NotAllowedError if it is over."""
+    """Cancels a request, for its asker or somebody who may confirm it. Raises NotAllowedError if it has ended."""
     asked_acts.call_off(row, user=user, now=now)
     _end_what_waited(row, now)
 
 
 def lapse_asked(*, now: datetime.datetime) -> int:
-    """Ends what nobody has confirmed in time. Returns how many. The sweep calls it each minute."""
+    """Ends the requests that were not confirmed in time. Returns their number. The sweep calls it each minute."""
     return asked_acts.lapse(now=now, follow=_end_what_waited)
 
 

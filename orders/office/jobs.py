@@ -1,8 +1,8 @@
-"""Exports and bulk runs as jobs of the workers: jobs that wait, are claimed, and end.
+"""Jobs that workers carry out: exports and bulk runs. They wait, are claimed, and end.
 
-Whoever works on a job holds a lease and renews it (orders/outbox/leases.py). If that process dies, the lease runs out,
-and the sweep queues the job again. One job of a kind runs in the background at a time, since a worker has to stay free
-for deliveries; a constraint of each model says so.
+The process that runs a job holds a lease and renews it (orders/outbox/leases.py). If it dies, the lease expires, and
+the sweep queues the job again. Only one job of each kind runs in the background, so that a worker stays free for
+deliveries; a constraint of each model enforces this.
 """
 
 import datetime
@@ -23,7 +23,7 @@ MAX_ATTEMPTS = 10
 
 
 class Job(models.Model):
-    """A row that workers carry out. `by` is an actor such as `staff:ACCOUNT`, and `maker_id` the account's id.
+    """Base class of jobs. `by` is an actor such as `staff:ACCOUNT`, and `maker_id` the account's id.
 
     `error` is a code with its parameters. A subclass has `state` with "waiting" and "running", `attempts`, and the
     class attributes below.
@@ -31,13 +31,13 @@ class Job(models.Model):
 
     TASK: ClassVar[str]  # a dotted path, since the core must not import integrations
     TASK_OPTIONS: ClassVar[dict] = {}
-    FENCE: ClassVar[str]  # the field that each claim counts up, so that an earlier process finds its row gone
-    TURNS: ClassVar[list]  # the order in which waiting jobs get their turn
+    FENCE: ClassVar[str]  # field that each claim increments, so that an earlier process can't write the row
+    TURNS: ClassVar[list]  # the ordering of waiting jobs
     WAITS_SINCE: ClassVar[str]
     IN_BACKGROUND: ClassVar[dict] = {"state": RUNNING}
     UNFINISHED: ClassVar[list[str]]
-    MAX_UNFINISHED: ClassVar[int]  # of a person
-    TOO_MANY: ClassVar[str]  # the code that refuses one more
+    MAX_UNFINISHED: ClassVar[int]  # per person
+    TOO_MANY: ClassVar[str]  # error code for more than MAX_UNFINISHED
 
     maker_id = models.BigIntegerField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -52,8 +52,8 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 def check_quota(model: type[Job], maker_id: int | None) -> None:
-    """Raises NotAllowedError while the disk is nearly full, and for a person who has as many unfinished jobs as one may
-    have. It must not be called in a transaction, whose rollback would take the incident `disk_low` along."""
+    """Raises NotAllowedError if the disk is nearly full or the person has MAX_UNFINISHED unfinished jobs. Do not call
+    it in a transaction: a rollback would remove the incident `disk_low`."""
     check_free_space()
     if maker_id is None:
         return
@@ -72,7 +72,8 @@ def queue(job: Job) -> None:
 def claim(
     model: type[AnyJob], pk: int, *, now: datetime.datetime, give_up: Callable[[AnyJob], None], **more: object
 ) -> AnyJob | None:
-    """Takes a waiting job, or one whose process has died. None if it is over, begun too often, or another runs."""
+    """Claims a waiting job, or one whose process has died. Returns None if the job has ended or had too many attempts,
+    or if another job is running."""
     free_lost(model, now)
     job = model._default_manager.filter(pk=pk, state=WAITING).first()
     if job is None:
@@ -84,13 +85,13 @@ def claim(
 
 
 def resume(model: type[Job], *, now: datetime.datetime) -> None:
-    """Queues the job whose turn it is, if it has waited although none runs. The sweep calls it each minute."""
+    """Queues the next job again if it has waited for WAIT_LIMIT and none is running. The sweep calls it each minute."""
     free_lost(model, now)
     queue_next(model, before=now - WAIT_LIMIT)
 
 
 def queue_next(model: type[Job], *, before: datetime.datetime) -> None:
-    """Queues the job whose turn it is among those that have waited since this moment, if none runs."""
+    """Queues the next of the jobs that have waited since `before`, unless a job is running."""
     if model._default_manager.filter(**model.IN_BACKGROUND).exists():
         return
     waiting = model._default_manager.filter(state=WAITING, **{f"{model.WAITS_SINCE}__lte": before})

@@ -1,4 +1,4 @@
-"""Figures of a day's calls: to partners by step, and BBOSS's by our answer. Counted in the database."""
+"""Statistics of a day's calls: to partners by step, and from BBOSS by our answer. Counted in the database."""
 
 import datetime
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from orders.rules.steps import STEPS as STEP_KINDS
 from orders.rules.steps import Partner, Step
 
 DAY = datetime.timedelta(days=1)
-UNTIMED = (Attempt.Outcome.LOST, Attempt.Outcome.HANDED_BACK)  # their end is not that of a call
+UNTIMED = (Attempt.Outcome.LOST, Attempt.Outcome.HANDED_BACK)  # their end is not the end of a call
 MILLISECONDS = {
     "postgresql": "EXTRACT(EPOCH FROM orders_attempt.finished_at - orders_attempt.started_at)::double precision * 1000",
     "sqlite": "(JULIANDAY(orders_attempt.finished_at) - JULIANDAY(orders_attempt.started_at)) * 86400000",
 }
-# The calls are counted by step and millisecond first: sorting each of them would take several times as long. `upto` of
-# `timed` calls took at most so long. The first time that a half of them kept to is the median (percentile_disc).
+# The calls are grouped by step and millisecond first: sorting each of them would take several times as long. `upto` of
+# `timed` calls took at most `took`. The median is the first `took` that covers half of them (percentile_disc).
 STEPS = """
 WITH counted AS (
     SELECT orders_dispatch.step,
@@ -44,10 +44,10 @@ FROM ranked GROUP BY step
 
 @dataclass(frozen=True)
 class StepCalls:
-    """A step's attempts of a day. `retries`: those that were not the first of their step.
+    """A step's attempts of a day. `retries`: attempts that were not the first of their step.
 
-    `median` and `p99`: seconds (percentile_disc) of those that ended, without those whose worker died; None without
-    one.
+    `median` and `p99`: the duration in seconds (percentile_disc) of finished attempts, except those whose worker died;
+    None without one.
     """
 
     step: Step
@@ -61,17 +61,17 @@ class StepCalls:
 
     @property
     def partner(self) -> str:
-        """Versions before 1.8.0 planned mails as steps; their attempts are history."""
+        """Returns the step's partner. Versions before 1.8.0 planned mails as steps, whose attempts are kept."""
         return STEP_KINDS[self.step].partner if self.step in STEP_KINDS else Partner.MAIL
 
     @property
     def others(self) -> int:
-        """Open, held, lost, late and the like."""
+        """Returns the number of attempts with another outcome: open, held, lost, late and the like."""
         return self.calls - self.accepted - self.refused - self.failed
 
 
 def calls_by_step(day: datetime.date) -> list[StepCalls]:
-    """The calls that began on this day (Asia/Shanghai), by partner and step. One query."""
+    """Returns the calls that began on this day (Asia/Shanghai), by partner and step. One query."""
     values = [*UNTIMED, Attempt.Outcome.OK, Attempt.Outcome.REFUSED, Attempt.Outcome.RETRY]
     values += [DateTimeField().get_db_prep_value(moment, connection) for moment in _moments(day)]
     with connection.cursor() as cursor:
@@ -86,7 +86,8 @@ def calls_by_step(day: datetime.date) -> list[StepCalls]:
 
 
 def messages_by_answer(day: datetime.date) -> list[tuple[str, str, int]]:
-    """BBOSS's messages of this day: (rspCode, BizCode of a business failure, how many), the most first. One query."""
+    """Returns (rspCode, BizCode of a business failure, number) of BBOSS's messages of this day, highest number first.
+    One query."""
     since, until = _moments(day)
     rows = InboundMessage.objects.filter(received_at__gte=since, received_at__lt=until).order_by()
     counts = rows.values_list("rsp_code", "biz_code").annotate(number=Count("pk"))

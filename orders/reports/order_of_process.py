@@ -1,4 +1,4 @@
-"""The order of a process of BPM."""
+"""Finds the order of a BPM process."""
 
 import datetime
 
@@ -6,11 +6,11 @@ from orders.models import Attempt, Order, OrderText, SearchPiece
 from orders.rules.search_pieces import folded, whole_piece
 from orders.rules.steps import Step
 
-NOT_INDEXED = datetime.timedelta(hours=1)  # within which the search's index has not seen a process yet
+NOT_INDEXED = datetime.timedelta(hours=1)  # the longest delay of the search index
 
 
 def order_of_process(process: str, *, now: datetime.datetime) -> Order | None:
-    """Returns the newest order with this process, by the search's index and by the starts that it may not know yet."""
+    """Returns the newest order with this process, from the search index or from starts that are not indexed yet."""
     piece = whole_piece(process)
     found = SearchPiece.objects.filter(kind=SearchPiece.Kind.PROCESS, piece=piece.text, before=piece.before)
     begun = Attempt.objects.filter(started_at__gt=now - NOT_INDEXED, dispatch__step=Step.START_BPM)

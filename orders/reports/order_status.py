@@ -15,8 +15,8 @@ RECORD = ("product_id", "domain", "info_type", "state")
 
 
 def order_status(order: Order, *, whole: bool = True) -> dict:
-    """An order's status, JSON-able, times in ISO 8601 of Asia/Shanghai. `whole`: its steps, its records and
-    all its approvals."""
+    """Returns an order's status, JSON-able, times in ISO 8601 of Asia/Shanghai. `whole`: with its steps, its records
+    and all its approvals."""
     return {
         "order": order.number,
         "kind": order.kind,
@@ -34,19 +34,19 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
 
 
 def owner_of(order: Order) -> str | None:
-    """The user name of whose it is while it needs somebody or is under way; None for nobody."""
+    """Returns the owner's user name while the order needs somebody or is in progress; None without an owner."""
     set_owners([order])
     return user_name(order.owned_by)
 
 
 def current_steps(order: Order) -> list[Dispatch | Mail]:
-    """The steps that count, then the mails about the order."""
+    """Returns the steps that are not superseded, then the mails about the order."""
     mails = order.mails.beside_steps().order_by("pk").defer("body")
     return [*order.dispatches.current().order_by("position", "pk").defer("payload"), *mails]
 
 
 def iso_time(moment: datetime.datetime | None) -> str | None:
-    """A moment as status reports have it."""
+    """Returns a time in the format of status reports."""
     if moment is None:
         return None
     return moment.astimezone(SHANGHAI).isoformat(timespec="seconds")
@@ -64,7 +64,7 @@ def _step(row: Dispatch | Mail) -> dict:
 
 
 def logged_error(row: Dispatch | Mail) -> str | None:
-    """A step's error with its code, as status reports have it; None without one."""
+    """Returns a step's error with its code, in the format of status reports; None without an error."""
     return f"{row.error_code}: {row.error}" if row.error_code else None
 
 

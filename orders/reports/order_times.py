@@ -1,6 +1,6 @@
-"""The time of an order, from BBOSS's call to its last step: each wait with its reason, each call (`show`).
+"""Where an order's time went, from BBOSS's call to its last step: each wait with its reason, each call (`show`).
 
-Read from attempts, events and pauses that are there. What goes on beside an order (mails) is left out.
+Computed from stored attempts, events and pauses. Steps that block nothing, and mails, are left out.
 """
 
 import datetime
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.rules.steps import PARTNERS, Step
 
-MAX_ATTEMPTS = 500  # attempts that are looked at
+MAX_ATTEMPTS = 500  # attempts that are read
 Moment = datetime.datetime
 SHORT = datetime.timedelta(milliseconds=1)
 
@@ -40,7 +40,7 @@ GATES = {Dispatch.Gate.APPROVAL: Why.APPROVAL, Dispatch.Gate.START: Why.START}
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of an order's time. `attempt` is the call that it was, `step` what it was about."""
+    """A period of an order's time. `attempt`: the call, if it was one. `step`: the step that was called or waited."""
 
     begins: Moment
     ends: Moment
@@ -54,7 +54,7 @@ class Stretch:
 
 
 def times_of(order: Order, *, now: Moment) -> list[Stretch]:
-    """The stretches from BBOSS's call to the last call, or to now if something is left to do. Four queries."""
+    """Returns the periods from BBOSS's call to the last call, or to now if steps are left. Four queries."""
     rows = Attempt.objects.filter(dispatch__order=order, dispatch__blocking=True).order_by("started_at", "pk")
     attempts = list(rows.select_related("dispatch").defer("answer", "dispatch__payload")[:MAX_ATTEMPTS])
     pauses = list(Pause.objects.filter(Q(resumed_at=None) | Q(resumed_at__gt=order.received_at)))
@@ -77,7 +77,7 @@ def times_of(order: Order, *, now: Moment) -> list[Stretch]:
 
 
 def placed(stretches: Sequence[Stretch]) -> Iterator[tuple[Stretch, float, float]]:
-    """For a chart: each stretch, with its beginning and its length as shares (0 to 1) of the whole time."""
+    """Yields each period with its beginning and length as fractions (0 to 1) of the whole time, for a chart."""
     if stretches:
         first, last = stretches[0].begins, stretches[-1].ends
         whole = (last - first).total_seconds() or 1
@@ -105,7 +105,7 @@ def _wait(
     held: Iterable[tuple[Moment, Moment, Why]],
     pauses: Iterable[Pause],
 ) -> Iterator[Stretch]:
-    """The wait before a call, parted where the order was held or its partner paused."""
+    """Yields the wait before a call, split where the order was held or its partner paused."""
     usual = BEFORE_A_TRY.get(before.outcome, Why.QUEUE) if before else GATES.get(step.gate, Why.QUEUE)
     partner = PARTNERS[Dispatch.Channel(step.channel)]
     paused = ((one.since, one.resumed_at or one.until or ends, Why.PAUSE) for one in pauses if one.partner == partner)

@@ -1,4 +1,4 @@
-"""Chips, moments and icons for the order's page."""
+"""Template tags and filters of the order's page."""
 
 from urllib.parse import urlencode
 
@@ -35,21 +35,22 @@ register.filter("took", time_cells.took)
 
 @register.simple_tag(takes_context=True)
 def of_list(context) -> str:
-    """For the end of an address of this order: the list that the person came from, and the order's place in it."""
+    """Returns the query string of links to this order: the list that the user came from, and the order's position in
+    it."""
     near = context.get("near")
     return list_query(context["request"].GET, near.place if near else "")
 
 
 @register.simple_tag(takes_context=True)
 def back_to_list(context) -> str:
-    """The address of the list of orders, under the filter that the person came with."""
+    """Returns the URL of the list of orders, with the filter that the user came with."""
     query = context["request"].GET.get(FROM_LIST, "")
     return reverse("admin:orders_order_changelist") + (f"?{query}" if query and query != "p=1" else "")
 
 
 @register.simple_tag(takes_context=True)
 def neighbour_address(context, order) -> str:
-    """The page of a neighbour in the same list. Its own place is found there."""
+    """Returns the URL of a neighbour in the same list. That page finds its own position."""
     query = urlencode({FROM_LIST: context["request"].GET[FROM_LIST]})
     return f"{reverse('admin:orders_order_change', args=[order.pk])}?{query}"
 
@@ -76,7 +77,7 @@ def result_tone(record) -> str:
 
 @register.simple_tag(takes_context=True)
 def whole_tab(context, tab, loaded: dict) -> str:
-    """A tab's content with all that can be opened open, for paper."""
+    """Returns a tab's content with all `<details>` open, for printing."""
     with context.push(tab=tab, **loaded):
         html = context.template.engine.get_template(tab.template).render(context)
     return mark_safe(html.replace("<details>", "<details open>"))  # noqa: S308 a template made it; what is foreign is escaped

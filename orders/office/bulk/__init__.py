@@ -1,1 +1,1 @@
-"""An act on many rows of a list (contract 5)."""
+"""One action on many rows of a list (contract 5)."""

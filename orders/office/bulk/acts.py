@@ -1,4 +1,4 @@
-"""Acts on many rows as lists and runs read them, from the rows of `orders.actions.all_actions`."""
+"""Bulk actions for lists and bulk runs, from `orders.actions.all_actions`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from orders.office.bulk.models import BulkRun
 
 
 def acts_on(model: type[Model], user) -> list[tuple[str, str | Promise]]:
-    """Key and label of what the user may do to many rows of the list."""
+    """Returns key and label of each bulk action that the user may run on the list."""
     return [(key, label_of(act)) for key, act in BULK_ACTS.items() if act.model is model and act.is_allowed(user)]
 
 

@@ -1,4 +1,4 @@
-"""The list of bulk runs and the page of each: how far it is, what was refused and why, stopping and going on."""
+"""Admin pages of bulk runs: progress, refused rows with the reasons, and the buttons that stop or continue a run."""
 
 from functools import partial
 from urllib.parse import unquote_plus, urlencode
@@ -86,7 +86,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
         return f"{obj.get_act_display()} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
 
     def get_queryset(self, request):
-        """Drafts are nobody's acts yet: only their own page shows them."""
+        """Excludes drafts: only the confirmation page shows them."""
         return super().get_queryset(request).exclude(state=BulkRun.State.DRAFT)
 
     def own_rows(self, user, rows):
@@ -132,7 +132,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
-        """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
+        """Links the filter to the list as it is now. A filter with personal data is masked and not linked."""
         words, query = said(obj), unquote_plus(obj.query)
         if mask_text_or_json(words) != words or mask_text_or_json(query) != query:
             return self.filter_words(obj)
@@ -162,7 +162,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
         return self.steer(request, pk, go_on)
 
     def steer(self, request, pk: int, service):
-        """For the maker, and for those who may stop a colleague's."""
+        """Calls a service on a run, for its maker and for users who may stop a colleague's run."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         run, by = get_object_or_404(self.get_queryset(request), pk=pk), staff_actor(request.user)
@@ -177,7 +177,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
 
 @undoubted_parts.register
 def _parts(row: BulkRun) -> ChipParts:
-    """One that waits for a second person has not begun. One that waits for its next turn has."""
+    """A run that waits for a second person has not begun. One that waits for its next turn is shown as running."""
     if is_asked_for(row):
         return parts_of(AskedAct.State.OPEN)
     between_turns = row.state == BulkRun.State.WAITING and row.done + row.failed > 0
@@ -270,7 +270,7 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
         return f"{obj.run.get_act_display()} · #{obj.target}"
 
     def get_queryset(self, request):
-        """The items whose rows the person may see, in whoever's run. Those of drafts are no acts yet."""
+        """Returns the items whose rows the user may see, of all users' runs. Excludes those of drafts."""
         rows, user = super().get_queryset(request).exclude(run__state=BulkRun.State.DRAFT), request.user
         kinds = [act for act in BULK_ACTS.values() if act.may_see(user)]
         if is_unlimited(user):

@@ -1,4 +1,4 @@
-"""A bulk run that waits for a second person (contract 3.11, `bulk:N`), as the page shows it that confirms it."""
+"""Data of the page where a second person confirms a bulk run (contract 3.11, `bulk:N`)."""
 
 import datetime
 
@@ -72,6 +72,6 @@ class AskedRun:
 
 
 def foresee_run(run: BulkRun) -> list[str]:
-    """Returns how many of the first rows would fare how, in the reader's language."""
+    """Returns a preview: how many of the run's first rows have each expected result, in the current language."""
     first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
     return [f"{number:,} × {kind}" for kind, number in count_kinds(BULK_ACTS[run.act].judge_ids(first, asked_of(run)))]

@@ -1,4 +1,4 @@
-"""The states of a bulk run and its rows in words."""
+"""Explanations of the states of a bulk run and its rows."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""One act on many rows: who asked for it, and what became of each row."""
+"""Models of bulk runs and their rows."""
 
 from typing import ClassVar
 
@@ -9,14 +9,14 @@ from orders.office.jobs import Job
 
 
 class BulkRun(Job):
-    """An act on many rows at once. It is a draft until its maker confirms it. Then workers carry it out, part by part.
+    """One action on many rows. It is a draft until its maker confirms it. Then workers carry it out, part by part.
 
-    `query` is the filter as in the list's address, `words` the same in words: pairs of title and value. `details` holds
-    what the act needs besides its reason, and how far it has `told` whom it concerns. `turn` counts the processes that
-    took it up, and each knows its own; `attempts` counts those that came to the row which is next. `error` says why it
-    was stopped.
+    `query` is the filter as in the list's URL, `words` its description: pairs of title and value. `details` holds the
+    action's parameters besides the reason, and how far the people concerned were notified (`told`). `turn` counts the
+    claims; each process knows its own. `attempts` counts the claims that tried the next row. `error` is the reason why
+    it was stopped.
 
-    A draft with `finished_at` is gone, and so is one with `upto`: 1.11 had still to note some of its rows.
+    A draft with `finished_at` can't be confirmed any more, nor can one with `upto`: 1.11 had not stored all its rows.
     """
 
     class Act(models.TextChoices):
@@ -30,7 +30,7 @@ class BulkRun(Job):
         OWN_DIFFERENCES = "own_differences", _("Hand over")
 
     class State(models.TextChoices):
-        DRAFT = "collecting", _("Draft")  # 1.3.0's name for it, which rows and the index below keep
+        DRAFT = "collecting", _("Draft")  # the stored name since 1.3.0, also in the index below
         WAITING = "waiting", _("Waiting for a worker")
         RUNNING = "running", _("Under way")
         STOPPED = "stopped", _("Stopped")
@@ -89,9 +89,10 @@ class BulkRun(Job):
 
 
 class BulkItem(models.Model):
-    """A row of a run. `target` is the id of an order, a conflict's message or an incident, as the run's act has it.
+    """A row of a run. `target` is the id of what the run's action changes: an order, a conflict's message, an incident
+    or a difference.
 
-    `why` is a code with its parameters: why the act was refused.
+    `why`: the code and parameters of the refusal.
     """
 
     class State(models.TextChoices):
@@ -101,7 +102,7 @@ class BulkItem(models.Model):
 
     run = models.ForeignKey(
         "BulkRun", models.CASCADE, related_name="items", db_index=False, verbose_name=_("bulk run")
-    )  # the constraint's index begins with it
+    )  # the constraint's index starts with this column
     target = models.BigIntegerField(_("row"))
     state = models.CharField(_("outcome"), max_length=8, choices=State.choices, default=State.WAITING)
     why = models.JSONField(_("reason"), default=dict, blank=True)

@@ -1,4 +1,4 @@
-"""The outcome of the steps that a bulk run sent again: in counts, and the first orders that are not right yet."""
+"""Results of the steps that a bulk run resent: counts, and the first orders that are not fixed yet."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,12 +14,13 @@ from orders.texts.incident_texts import Cause, cause_of
 
 BUSY = [Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING]
 ORDERS_SHOWN = 50
-MAX_ORDERS = 10_000  # orders that are looked at, the first that the run has carried out
+MAX_ORDERS = 10_000  # only the first orders that the run has carried out are read
 
 
 @dataclass(frozen=True)
 class ResentOrder:
-    """An order that is not right yet: `step` failed again because of `cause`, or it is under way and has no cause."""
+    """An order that is not fixed yet: `step` failed again because of `cause`; both are empty while it is in
+    progress."""
 
     order: Order
     step: str = ""
@@ -29,8 +30,8 @@ class ResentOrder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The number of orders that are right now, failed again, or are under way; of the first `looked_at` if that is
-    set."""
+    """The number of orders that are fixed, failed again, or are in progress. If `looked_at` is set, only so many were
+    counted."""
 
     fixed: int
     failed: int
@@ -40,7 +41,7 @@ class Outcome:
 
 
 def outcome_of_resend(run: BulkRun, user) -> Outcome:
-    """The outcome so far, in the orders that the user may see. It costs the same however long the run is."""
+    """Returns the results so far, for orders that the user may see. The cost does not grow with the run."""
     sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MAX_ORDERS]
     steps = Dispatch.objects.current().filter(order__in=sent)
     failed = _orders(steps.filter(state=Dispatch.State.FAILED), user)

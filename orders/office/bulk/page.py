@@ -1,4 +1,4 @@
-"""The page that confirms an act on many rows: which they are, what would happen, and the reason."""
+"""Confirmation page of a bulk action: shows the selected rows and a preview, and asks for a reason."""
 
 from functools import partial
 
@@ -29,14 +29,14 @@ from orders.office.bulk.service import begin_draft, confirm_draft, find_draft, i
 from orders.office.jobs import is_made_by, queue
 from orders.texts.errors import OrderError
 
-MAX_ROWS_AT_ONCE = 20  # rows on which a request acts itself
-AT_ONCE_SECONDS = 5.0  # then a worker goes on
+MAX_ROWS_AT_ONCE = 20  # rows that a request carries out itself
+AT_ONCE_SECONDS = 5.0  # then a worker continues
 SAMPLE = 10
-OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")  # before a resend of many was a run
+OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")  # results older than bulk runs
 
 
 def resend_pages(orders) -> list[URLPattern]:
-    """The addresses of resending many orders, which are older than bulk runs. `orders`: their ModelAdmin."""
+    """Returns the URLs for resending many orders that are older than bulk runs. `orders`: their ModelAdmin."""
     wrap, many = orders.admin_site.admin_view, partial(answer_new_run, site=orders.admin_site, key="resend")
     return [
         path("resend/", wrap(many), name="orders_order_resend"),
@@ -45,7 +45,7 @@ def resend_pages(orders) -> list[URLPattern]:
 
 
 def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
-    """GET: notes which rows, as a draft, and shows what would happen. POST: the draft runs."""
+    """GET: stores the selected rows as a draft and shows a preview. POST: starts the draft."""
     act = BULK_ACTS.get(key)
     if act is None:
         raise Http404
@@ -86,7 +86,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
 
 
 def _draft_of(request: HttpRequest, act: Bulk, selected: Selected) -> BulkRun | None:
-    """The draft that the address or the form names, or a new one; None if no row is selected, or too many are."""
+    """Returns the draft whose id is in the URL or the form, or a new one; None if no row or too many are selected."""
     by, now, named = staff_actor(request.user), timezone.now(), request.POST.get(DRAFT) or request.GET.get(DRAFT, "")
     if is_id(named) and (draft := find_draft(int(named), by=by, act=act.key, now=now)):
         return draft
@@ -97,7 +97,7 @@ def _draft_of(request: HttpRequest, act: Bulk, selected: Selected) -> BulkRun | 
 
 
 def _no_rows(selected: Selected) -> dict:
-    """The page's context without a draft. `too_many`: how many rows are selected, if a run does not take as many."""
+    """Returns the page's context without a draft. `too_many`: the number of selected rows if it exceeds MAX_ROWS."""
     too_many = selected.rows.count() if len(selected.ids) > MAX_ROWS else 0
     return {"count": 0, "acts": False, "too_many": too_many, "most": MAX_ROWS, "narrow": selected.filter_query}
 
@@ -109,7 +109,8 @@ def _address(request: HttpRequest) -> str:
 
 
 def _initial(request: HttpRequest, selected: Selected, draft: BulkRun | None) -> dict:
-    """A new form, with what the run was told whose rest is tried again; with its reason only for who wrote it."""
+    """Returns the form's initial values. If the failed rows of another run are tried again, they are that run's; its
+    reason only for the user who wrote it."""
     run = selected.again
     before = {"reason": run.reason if is_made_by(run, request.user) else "", **run.details} if run else {}
     return before | {DRAFT: draft.pk if draft else None}
@@ -136,7 +137,7 @@ def _dry_run(act: Bulk, draft: BulkRun, asked: dict) -> dict:
 
 
 def _begin(request: HttpRequest, act: Bulk, selected: Selected, form: BulkForm) -> BulkRun:
-    """Confirms the draft, and carries out a short run. A second click gives the run of the first. Raises OrderError."""
+    """Confirms the draft, and carries out a short run. A second click returns the same run. Raises OrderError."""
     asked = {name: str(value) for name, value in (selected.asked or {}).items() if value}
     given = form.cleaned_data
 

@@ -1,4 +1,4 @@
-"""Carries out a part of a bulk run with the rights that its maker has now: in a worker, or a short one in a request."""
+"""Carries out a part of a bulk run with its maker's current permissions: in a worker, or a short run in a request."""
 
 import datetime
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from orders.office.jobs import queue_next
 from orders.texts.errors import NotAllowedError
 
 NOT_ALLOWED = "bulk_not_allowed"
-PART_SECONDS = 3.0  # so much later a new order's first step goes out at most, while the other worker is busy
+PART_SECONDS = 3.0  # the longest delay of a new order's first step, while the other worker is busy
 
 
 def run_part(
@@ -25,10 +25,10 @@ def run_part(
     stop: Callable[[], bool] = lambda: False,
     at_once: bool = False,
 ) -> str:
-    """Carries out as much of a waiting run as fits into the time. Then the run whose turn it is gets the next part.
+    """Carries out rows of a waiting run for at most `seconds`, then queues the next run. Returns the result as text.
 
-    Running it twice, or while another process has the same run, does no harm. Raises only what is our own fault, and
-    what the database says while it is away; the sweep queues the run again.
+    It is safe to run it twice, also while another process has the same run. Raises only bugs, and errors of the
+    database; the sweep queues the run again.
     """
     if stop():
         return f"bulk run {pk}: this process ends"
@@ -57,13 +57,13 @@ def run_part(
 
 
 def stop(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """Stops a run at a person's request, and tells whom it concerns what it did. Raises NotAllowedError."""
+    """Stops a run at a person's request, and notifies the people concerned of its results. Raises NotAllowedError."""
     stop_run(pk=pk, by=by, now=now)
     run = BulkRun.objects.get(pk=pk)
     BULK_ACTS[run.act].ended(run)
 
 
 def _queue_next(at_once: bool) -> None:
-    """A run that waits must not depend on the one that a person has stopped meanwhile."""
+    """Queues the next run, also if this one was stopped meanwhile: waiting runs must not depend on it."""
     if not at_once:
         queue_next(BulkRun, before=timezone.now())

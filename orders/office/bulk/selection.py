@@ -1,5 +1,5 @@
-"""The selection of rows for an act on many: ticked ones, all under a list's filter, or those that another run left
-undone."""
+"""The selected rows of a bulk action: rows with a tick, all rows of a filtered list, or the failed rows of another
+run."""
 
 from urllib.parse import urlencode
 
@@ -27,13 +27,13 @@ from orders.texts.errors import ExportError
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MAX_PICKED = 1000
-MAX_ROWS = 10_000  # of a run
-JUDGED = 2000  # rows that a dry run judges
+MAX_ROWS = 10_000  # per run
+JUDGED = 2000  # rows that a preview checks
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
 class Selected:
-    """The rows that an address names, as far as the person sees them. `named`: the address says which rows it means."""
+    """The rows selected by a URL, limited to those that the user may see. `named`: the URL contains a selection."""
 
     def __init__(self, act: Bulk, request: HttpRequest):
         self.act, self.request, self.admin = act, request, admin.site.get_model_admin(act.model)
@@ -47,7 +47,7 @@ class Selected:
 
     @cached_property
     def asked(self) -> dict | None:
-        """The chooser's answer, empty for an act without one; None if it has no answer yet."""
+        """Returns the chooser form's values: empty for an action without one, None if the form is not valid yet."""
         if self.chooser is None:
             return {}
         return self.chooser.cleaned_data if self.chooser.is_valid() else None
@@ -67,20 +67,20 @@ class Selected:
 
     @cached_property
     def params(self) -> list[tuple[str, str]]:
-        """Returns the filter parameters of the list, with the sorting if the list leaves rows out for its sake."""
+        """Returns the list's filter parameters, and the sorting if it makes the list leave rows out."""
         if self._left_out:
             return self._given
         return [(name, value) for name, value in self._given if name != ORDER_VAR]
 
     @property
     def _left_out(self) -> str:
-        """Returns why the list leaves rows out for the sake of its sorting, in words; empty if it does not."""
+        """Returns the list's notice that it leaves rows out because of its sorting; empty if it does not."""
         ordered = any(name == ORDER_VAR for name, _value in self._given)
         return str(getattr(self._list, "notice", "")) if ordered else ""
 
     @cached_property
     def _list(self):
-        """The list under this filter, of which no row is read. A filter that it does not know is no page of ours."""
+        """Returns the filtered list; no rows are read yet. Raises Http404 for an unknown filter."""
         try:
             conditions = read_query(self.admin, urlencode(self._given))
             return unread_list(self.admin, conditions, self.request.user)
@@ -92,7 +92,7 @@ class Selected:
         if self.asked is None:
             return self.act.model._base_manager.none()
         rows = self.admin.get_queryset(self.request)
-        if PICK in self.request.GET:  # of ticks that mean no row nothing is left, rather than all rows
+        if PICK in self.request.GET:  # ids without a row select nothing, rather than all rows
             rows = rows.filter(pk__in=self.picked)
         elif self.again:
             undone = BulkItem.objects.filter(run=self.again, state=BulkItem.State.FAILED)
@@ -126,8 +126,8 @@ class Selected:
 
     @cached_property
     def ids(self) -> list[int]:
-        """The ids of the rows, of one more than a run takes if there are more. Raises Http404 for a filter's value that
-        only the database finds wrong."""
+        """Returns the ids of the rows, at most MAX_ROWS + 1. Raises Http404 for a filter value that only the database
+        rejects."""
         try:
             return list(self.rows.values_list("pk", flat=True)[: MAX_ROWS + 1])
         except NONSENSE as error:
@@ -135,7 +135,8 @@ class Selected:
 
 
 class TickedList:
-    """The part of a ModelAdmin that adds the column. It is the last: addresses name columns to sort by their place."""
+    """Mixin of a ModelAdmin that adds a column of checkboxes, as the last one: URLs refer to sort columns by
+    position."""
 
     def get_list_display(self, request):
         shown = super().get_list_display(request)

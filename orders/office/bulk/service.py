@@ -38,8 +38,8 @@ SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writ
 MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 ASKED, NOT_CONFIRMED = {"code": "bulk_asked"}, {"code": "bulk_not_confirmed"}
-"""The errors of a run that stands still until a second person confirms it, and of one that nobody confirmed. 1.7, which
-knows no more states, shows it as stopped."""
+"""The errors of a run that waits for a second person, and of one that nobody confirmed. Both are stopped, since version
+1.7 knows no other state for them."""
 
 
 def begin_draft(
@@ -52,7 +52,7 @@ def begin_draft(
     details: dict,
     now: datetime.datetime,
 ) -> BulkRun:
-    """Stores a draft with all its rows; ends the person's earlier ones."""
+    """Stores a draft with all its rows; ends the person's earlier drafts."""
     maker = account_id_of(by)
     _drafts(maker, by, now).update(finished_at=now)
     with transaction.atomic():
@@ -89,8 +89,8 @@ def confirm_draft(
 ) -> BulkRun:
     """Starts a draft. The caller must have shown its maker a preview and checked permissions.
 
-    Where FOUR_EYES wants it for so many rows, a second person is asked instead, and the run stands still until then.
-    `right`: the permission that the act takes; `told`: gives what was foreseen.
+    If FOUR_EYES requires it for this number of rows, a second person is asked first, and the run is stopped until then.
+    `right`: the action's permission; `told`: returns the preview.
 
     Confirming twice returns the same run. Raises NotAllowedError if the draft is gone, the person has three unfinished
     runs, the disk is nearly full, or the database is restored.
@@ -125,8 +125,8 @@ def confirm_draft(
 
 
 def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
-    """Returns True if the person's rows of the day, with these and without those that somebody confirmed, need nobody
-    else."""
+    """Returns True if no second person is needed: the person's rows of today, with the draft's and without those of
+    confirmed runs, are within the limit."""
     most = rows_alone()
     if most is None or draft is None or maker_id is None:
         return True
@@ -139,8 +139,8 @@ def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.da
 
 
 def start_asked(*, pk: int, by: str, now: datetime.datetime) -> BulkRun:
-    """Starts a run that a second person has confirmed, in the confirmation's transaction; before it, the caller has
-    called `check_quota`. Raises NotAllowedError."""
+    """Starts a run that a second person has confirmed, in the confirmation's transaction. Before that, the caller must
+    have called `check_quota`. Raises NotAllowedError."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
     asked = BulkRun.objects.filter(pk=pk, state=BulkRun.State.STOPPED, error__code=ASKED["code"])
@@ -152,7 +152,7 @@ def start_asked(*, pk: int, by: str, now: datetime.datetime) -> BulkRun:
 
 
 def end_asked(row: AskedAct, now: datetime.datetime) -> None:
-    """Nobody confirmed the run: it never begins."""
+    """Marks a run as not confirmed, so that it never begins."""
     asked = BulkRun.objects.filter(pk=row.target, state=BulkRun.State.STOPPED, error__code=ASKED["code"])
     asked.update(error=NOT_CONFIRMED, finished_at=now)
 
@@ -163,7 +163,7 @@ def is_asked_for(row: BulkRun) -> bool:
 
 
 def may_go_on(row: BulkRun) -> bool:
-    """Returns True if a run that stands still can be continued: not one that nobody has confirmed."""
+    """Returns True if a stopped run can be continued. A run that nobody has confirmed can't."""
     begun = row.error.get("code") not in {ASKED["code"], NOT_CONFIRMED["code"]}
     return row.state == BulkRun.State.STOPPED and row.items_kept and row.total > 0 and begun
 
@@ -173,7 +173,8 @@ def _made_by(maker_id: int | None, by: str) -> Q:
 
 
 def _drafts(maker_id: int | None, by: str, now: datetime.datetime) -> QuerySet[BulkRun]:
-    """The person's drafts that can be confirmed: one of 1.11 whose rows a worker had still to note can't."""
+    """Returns the person's drafts that can be confirmed. Drafts of 1.11 whose rows a worker had not all stored
+    can't."""
     drafts = BulkRun.objects.filter(
         state=BulkRun.State.DRAFT, finished_at=None, upto=None, created_at__gt=now - DRAFT_KEPT
     )
@@ -261,7 +262,7 @@ def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
     except OrderError as error:
         return {name: _plain(value) for name, value in error.params.items()} | {"code": error.code}
     except DATABASE_ERRORS:
-        raise  # says nothing about the row
+        raise  # not caused by the row
     except Exception:  # a bug at one row must not stop the others
         logger.exception("bulk run %s: row %s", row.pk, target)
         return {"code": "bulk_broken"}
@@ -330,7 +331,8 @@ def stop_runs(*, by: str, now: datetime.datetime) -> None:
 
 
 def remove_old_items(*, now: datetime.datetime) -> int:
-    """Deletes rows of old runs, and dead drafts, for at most REMOVE_SECONDS. Returns how many rows. The runs stay."""
+    """Deletes rows of old runs, and expired drafts, for at most REMOVE_SECONDS. Returns the number of rows. The runs
+    are kept."""
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
     old = BulkRun.objects.filter(finished_at__lt=now - ITEMS_KEPT, items_kept=True)
     old.update(items_kept=False)  # so that none is continued

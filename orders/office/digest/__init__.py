@@ -1,1 +1,1 @@
-"""Mails to each person about what waits: a digest a workday, and what turned red and is nobody's."""
+"""Mails to each person about pending work: a digest per workday, and newly red items without an owner."""

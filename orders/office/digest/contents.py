@@ -1,6 +1,8 @@
-"""The contents of a person's mails: counts, and the oldest few with links. They name orders, never a customer.
+"""Contents of a person's mails: counts, and the oldest few items with links. They contain order numbers, never
+customers.
 
-What is with somebody who is away counts as nobody's here while no deputy can act on it: else nobody would be told.
+Items whose owner is absent count as without an owner, unless a deputy can act on them: otherwise nobody would be
+notified.
 """
 
 import datetime
@@ -30,7 +32,7 @@ from orders.texts.incident_texts import title_of
 
 MAX_NAMED = 5
 GRACE = datetime.timedelta(minutes=2)
-"""Events are read with this delay: by then the transactions that wrote them are over."""
+"""Events are read with this delay, so that the transactions that wrote them have ended."""
 HELD_CODES = [value for value in Order.Held.values if value]
 OLDEST: dict[type[Model], str] = {Order: "state_since", Incident: "first_at", Difference: "found_at"}
 
@@ -43,7 +45,8 @@ def seen_rows(model: type[Model], user) -> QuerySet:
 def digest_facts(
     user, *, limits: TimeLimits, absent: Absent, since: datetime.datetime, now: datetime.datetime
 ) -> dict | None:
-    """The facts of a person's digest; None if nothing waits. About a dozen queries. `since`: the digest before."""
+    """Returns the facts of a person's digest, or None if nothing is pending. About a dozen queries. `since`: the time
+    of the previous digest."""
     today = now.astimezone(SHANGHAI).date()
     mine = _part(user, lambda model: is_of(model, user.pk), now)
     nobodys = _part(user, functools.partial(is_nobodys, absent=absent.without(user.pk)), now)
@@ -72,8 +75,8 @@ def digest_facts(
 
 
 def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[int, list[str]]:
-    """In how many notes' orders and incidents the user was named without a mail since the digest before, and the oldest
-    few. A transaction that wrote one is over after GRACE."""
+    """Returns the number of orders and incidents in whose notes the user was mentioned without a mail since the
+    previous digest, and the oldest few. Events are read after GRACE, when their transactions have ended."""
     events = OrderEvent.objects.filter(IsInTrail("actor"), at__gt=since - GRACE, at__lte=now - GRACE, kind=LEFT)
     named = [row.data for row in events.order_by("at", "pk") if user.pk in row.data["people"]]
     number, lines = 0, []
@@ -87,8 +90,8 @@ def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[i
 
 
 def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int, list[str]]:
-    """Returns how much is with people for whom the user stands in today, as far as the user sees it, and the oldest
-    few."""
+    """Returns the number of items of people whose deputy the user is today, as far as the user may see them, and the
+    oldest few."""
     number, lines = 0, []
     for person in get_user_model().objects.filter(pk__in=stands_in_for(user.pk, today)).order_by("pk"):
         count, some = _part(user, functools.partial(is_of, account=person.pk), now)
@@ -107,7 +110,8 @@ def red_facts(
     until: datetime.datetime,
     now: datetime.datetime,
 ) -> dict | None:
-    """The facts of a mail about what turned red after `since`, up to `until`, and is nobody's; None if nothing did."""
+    """Returns the facts of a mail about items without an owner that became red after `since`, up to `until`; None if
+    there are none."""
     absent = absent.without(user.pk)
     failed, late = turned_red(limits, absent, since=since, until=until)
     orders = seen_rows(Order, user).filter(failed | late)
@@ -123,7 +127,8 @@ def red_facts(
 def turned_red(
     limits: TimeLimits, absent: Absent, *, since: datetime.datetime, until: datetime.datetime
 ) -> tuple[Q, Q]:
-    """Orders of nobody that failed in this time, and those that passed twice their limit in it. Each has its index."""
+    """Returns two conditions for orders without an owner: those that failed in this period, and those that passed twice
+    their limit in it. Each has its own index."""
     failed = Q(state=Order.State.FAILED, state_since__gt=since, state_since__lte=until)
     late = became_late(limits, since=since, until=until, times=VERY_LATE)
     nobodys = ~counts(Order) | absent.alone_with(Order)
@@ -131,15 +136,16 @@ def turned_red(
 
 
 def opened_red(absent: Absent, *, since: datetime.datetime, until: datetime.datetime) -> Q:
-    """Incidents of nobody that opened in this time, or woke in it. Those of held orders are none of these: they wait,
-    and their limit says when that is too long."""
+    """Returns the condition for incidents without an owner that opened or woke in this period. Those of held orders are
+    excluded: they wait, and their limit determines when they are late."""
     opened = Q(first_at__gt=since, first_at__lte=until) | Q(woke_at__gt=since, woke_at__lte=until)
     red = Q(state__in=UNRESOLVED) & ~Q(code__in=HELD_CODES) & ~Q(partner="files")
     return red & opened & (~counts(Incident) | absent.alone_with(Incident))
 
 
 def _part(user, condition: Callable[[type[Model]], Q], now: datetime.datetime) -> tuple[int, list[str]]:
-    """Returns how many orders, incidents and differences meet a condition, and the oldest few of each in words."""
+    """Returns the number of orders, incidents and differences that meet a condition, and a line for the oldest few of
+    each."""
     number, lines = 0, []
     for model in OLDEST:
         if user.has_perm(f"orders.view_{model._meta.model_name}"):
@@ -151,7 +157,7 @@ def _part(user, condition: Callable[[type[Model]], Q], now: datetime.datetime) -
 
 
 def _lines(rows: QuerySet, now: datetime.datetime) -> list[str]:
-    """The oldest few, a line each: what it is, its state, and its page."""
+    """Returns a line for each of the oldest few rows: its name, its state and its URL."""
     first = OLDEST[rows.model]
     rows = rows.order_by(first, "pk")
     if rows.model is Order:

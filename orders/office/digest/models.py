@@ -1,11 +1,12 @@
-"""Sent digests, and how far a person was told of what turned red."""
+"""Models of sent digests, and of the notifications about red items."""
 
 from django.conf import settings
 from django.db import models
 
 
 class Digest(models.Model):
-    """A person's digest of a workday: there is at most one, whoever writes it and whatever the clock does."""
+    """A person's digest of a workday. There is at most one per day, even with several workers or a clock that was set
+    back."""
 
     account = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
@@ -20,7 +21,7 @@ class Digest(models.Model):
 
 
 class RedWatch(models.Model):
-    """Up to which moment a person was told of what turned red, and when the last mail was written."""
+    """The time up to which a person was notified of red items, and when the last mail was written."""
 
     account = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
     told_until = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""The page 待办邮件: whether oneself is mailed of what waits."""
+"""The page 待办邮件: it switches the user's mails about pending work on or off."""
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
@@ -14,7 +14,7 @@ CHOICES = {"on": True, "off": False}
 
 
 def digest_page(request: HttpRequest, site) -> HttpResponse:
-    """GET says what one gets. POST switches the mails `on` or `off`."""
+    """GET: shows whether the user gets the mails. POST: switches them `on` or `off`."""
     if request.method == "POST":
         chosen = request.POST.get("mails", "")
         if chosen not in CHOICES:

@@ -1,7 +1,7 @@
-"""Mails each person what waits: a digest a workday, and at most once in 15 minutes what turned red and is nobody's.
+"""Mails each person about pending work: a digest per workday, and red items without an owner, at most every 15 minutes.
 
-The sweep calls both each minute. A row for each person keeps a mail from being written twice, whatever other workers or
-the clock do. What is written is looked at again as it goes out.
+The sweep calls both each minute. A row per person prevents a second mail, even with several workers or changes of the
+clock. Each mail is checked again when it is sent.
 """
 
 import datetime
@@ -30,15 +30,15 @@ from orders.rules.local_time import SHANGHAI
 SEES, ACTS = "orders.view_order", "orders.own_order"
 DIGEST, RED = "notice_digest", "notice_red"
 FROM, NOON = datetime.time(8, 30), datetime.time(12)  # Asia/Shanghai
-MAX_AT_ONCE = 10  # people that a sweep writes to; the next one comes within a minute
+MAX_AT_ONCE = 10  # people per sweep; the next sweep runs within a minute
 AT_MOST_EVERY = datetime.timedelta(minutes=15)
-LONG_AHEAD = datetime.timedelta(days=1)  # who was told of so late a moment hears anew: the clock stood wrong
+LONG_AHEAD = datetime.timedelta(days=1)  # a `told_until` so far ahead is removed: the clock was wrong
 KEPT = datetime.timedelta(days=30)
 
 
 def readers() -> QuerySet:
-    """The accounts that may log in and see orders, have a mail address, and want these mails. Who has not chosen gets
-    them if their role acts on orders."""
+    """Returns the accounts that get these mails: they may log in and see orders, have a mail address, and have chosen
+    the mails. Without a choice, accounts whose role acts on orders get them."""
     accounts = get_user_model().objects
     acting = accounts.with_perm(ACTS, backend=ACCOUNTS, include_superusers=False).values("pk")
     found = accounts.with_perm(SEES, backend=ACCOUNTS).filter(is_staff=True).exclude(email="")
@@ -46,8 +46,8 @@ def readers() -> QuerySet:
 
 
 def write_digests(*, now: datetime.datetime) -> int:
-    """Writes the digests of a workday that are not written yet, from 8:30 until noon. Returns how many had something
-    to say: of a person for whom nothing waits only the row is kept."""
+    """Writes the missing digests of a workday, from 8:30 until noon. Returns the number of mails. If nothing is pending
+    for a person, only the row is stored."""
     local = now.astimezone(SHANGHAI)
     if not FROM <= local.time() < NOON or read_restore_state().restored:
         return 0
@@ -73,9 +73,10 @@ def _write_digest(user, limits, absent: Absent, day: datetime.date, now: datetim
 
 
 def write_red(*, now: datetime.datetime) -> int:
-    """Mails people what turned red since they were told last and is nobody's. Returns how many were mailed.
+    """Mails people about items without an owner that became red since their last notification. Returns the number of
+    mails.
 
-    Who is seen first, or again, is told of what comes from now on. What somebody hands back later stands in the digest.
+    New or returning readers are notified only of later items. Items whose owner releases them later are in the digest.
     """
     if read_restore_state().restored:
         return 0
@@ -115,7 +116,7 @@ def _write_red(user, watch: RedWatch, limits, absent: Absent, until: datetime.da
 
 
 def _each(people: Iterable, write: Callable) -> int:
-    """Writes to each; one for whom it goes wrong keeps it from nobody else. Raises the first fault, after all."""
+    """Calls `write` for each person. An error for one does not stop the others. Raises the first error at the end."""
     written, fault = 0, None
     for user in people:
         try:
@@ -130,7 +131,7 @@ def _each(people: Iterable, write: Callable) -> int:
 def _tell(user, kind: str, facts: dict, now: datetime.datetime) -> bool:
     rows = notify_staff([user], kind, facts=facts, path=reverse("admin:digest"), now=now)
     for row in rows:
-        row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the look at it as it goes out
+        row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the check when it is sent
         row.save(update_fields=["account_id", "about"])
     return bool(rows)
 
@@ -141,8 +142,8 @@ def letters_of(user) -> list[str] | None:
 
 
 def nothing_more(row) -> str:
-    """Returns the last lines of such a mail: nothing. Raises MailError if the person may not or will not have it any
-    more, sees other orders than as it was written, has another address, or if it is a digest and noon has passed."""
+    """Returns an empty text: the last lines of such a mail. Raises MailError if the person may not get it any more or
+    has switched it off, if their attributions or address have changed, or if it is a digest and noon has passed."""
     user = readers().filter(pk=row.account_id).prefetch_related("attributions").first()
     if user is not None and [user.email.lower()] == [mail.lower() for mail in row.recipients]:
         same = row.about.get("letters", []) == letters_of(user)  # null: limited to none

@@ -1,1 +1,1 @@
-"""All that is known of an order, as one archive (contract 5)."""
+"""An order's evidence: all its data as one archive (contract 5)."""

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-EVIDENCE = "evidence"  # the name of its exports, beside those of lists
+EVIDENCE = "evidence"  # `list_name` of its exports
 ZIP = "zip"
 MANIFEST = "manifest.json"
 CHUNK = 1024 * 1024
 
 
 def evidence_query(number: str) -> str:
-    """Returns the filter that the export of an order's evidence keeps."""
+    """Returns the `query` of the export of an order's evidence."""
     return f"order={number}"
 
 
@@ -25,14 +25,14 @@ def number_in(query: str) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the archive: its bytes, or a descriptor of a file, which is closed when it was read."""
+    """A file of the archive: its bytes, or a file descriptor that is closed after reading."""
 
     name: str
     content: bytes | int
 
 
 def write_zip(path: Path, header: Sequence[str], entries: Iterable[Entry], **more: object) -> None:
-    """`header` is one text: what the manifest says beside the files, as JSON. Raises OSError."""
+    """Writes the archive. `header` holds one JSON text: the manifest without its `files`. Raises OSError."""
     found = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for entry in entries:

@@ -1,7 +1,7 @@
-"""All that is known of an order, as the files of an archive (contract 5, `evidence`).
+"""The files of an order's evidence archive (contract 5, `evidence`).
 
-Each part follows the right to see its kind. People's data are masked unless they were asked for; the info-security
-files come only with them. Tokens and signs are always masked.
+Each part needs the permission to see its kind. Personal data are masked unless requested; info-security files are
+included only with them. Tokens and signatures are always masked.
 """
 
 import datetime
@@ -36,13 +36,13 @@ PEOPLE = "People's data"
 EXPORT = "orders.export_list"
 CALLS = ("orders.view_dispatch", "orders.view_attempt")
 SECRETS = ("accessToken", "token", "sign", "signature", "authorization", "secret")
-# Names as the mask knows them.
+# Names that the mask recognizes.
 PEOPLE_KEYS = {"oper_user": "operUser", "oper_tel": "operTel", "oper_mail": "operMail"}
 LEFT_OUT = {"order", "dispatch", "content_hash", "body_hash", "lease_token", "message"}
 
 
 def order_for(number: str, user, *, personal: bool) -> Order:
-    """The order, if the user may take its evidence. Raises ExportError."""
+    """Returns the order. Raises ExportError if the user may not export its evidence."""
     seen = seen_orders(user)
     orders = (Order.objects.all() if seen is None else seen).select_related("attribution", "trial", "service_type")
     order = orders.filter(number=number).first()
@@ -52,8 +52,8 @@ def order_for(number: str, user, *, personal: bool) -> Order:
 
 
 def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> Table:
-    """The archive's files, which are read while they are written, as far as the user may see them. That it was taken is
-    noted in the order's history first. Raises ExportError."""
+    """Returns the archive's files that the user may see; they are read while they are written. First records the export
+    in the order's history. Raises ExportError."""
     order, now = order_for(number, user, personal=personal), timezone.now()
     note_evidence(order, personal=personal, reason=reason, by=by, now=now)
     about = {
@@ -118,11 +118,11 @@ PARTS: list[tuple[str, tuple[str, ...], Callable[[Order], Any]]] = [
     ("events.json", ("orders.view_orderevent",), lambda order: _rows(order.events.order_by("pk"))),
     ("mails.json", ("notifications.view_mail",), lambda order: _rows(Mail.objects.filter(order=order).order_by("pk"))),
 ]
-"""Each file, the rights to see what is in it, and how it is read."""
+"""Each file, the permissions that it needs, and the function that reads its content."""
 
 
 def _bytes(value: Any, personal: bool) -> bytes:
-    """JSON that people can read. A text that holds JSON becomes that JSON."""
+    """Returns readable JSON. A text that contains JSON is replaced by that JSON."""
     plain = [_plain(one) for one in value] if not isinstance(value, dict) else _plain(value)
     shown = plain if personal else mask_members(plain)
     names = "|".join(map(re.escape, [*SECRETS, *settings.PARTNERS.bboss.secret_names]))

@@ -1,4 +1,4 @@
-"""The page that asks how an order's evidence is taken, and the file at once or after a second person's word."""
+"""The page that exports an order's evidence: at once, or after a second person's approval."""
 
 from functools import partial
 
@@ -29,7 +29,7 @@ def evidence_pages(orders) -> list[URLPattern]:
 
 
 def answer_evidence(pages, request: HttpRequest, order: Order):
-    """GET: the form. POST: the archive, or the page of its export."""
+    """GET: the form. POST: the archive, or a redirect to the page of its export."""
     if not request.user.has_perm(EXPORT):
         raise PermissionDenied
     form = EvidenceForm(request.POST if request.method == "POST" else None, offered=may_open(request.user))

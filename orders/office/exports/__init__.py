@@ -1,1 +1,1 @@
-"""Lists as files (contract 5)."""
+"""Exports of lists as files (contract 5)."""

@@ -1,4 +1,4 @@
-"""The list of exports: auditors see all, everybody else their own. A maker downloads the file from its page."""
+"""Admin pages of exports. Auditors see all exports, other users only those that they made or received."""
 
 from functools import partial
 
@@ -119,7 +119,8 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
         return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
 
     def get_object(self, request, object_id, from_field=None):
-        """Notes on the export whether the user may read its filter, and open the schedule that made it."""
+        """Sets `readable` (the user may see the filter) and `schedule_open` (the user may open the schedule that
+        created it)."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None:
             obj.readable = may_read(request.user, obj)
@@ -216,7 +217,7 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_export_change", pk)
 
     def judge_view(self, request, pk: int):
-        """For a second person: `agree`, or else a refusal with its `reason`."""
+        """Records a second person's decision: approval if `agree` is posted, else a refusal with its `reason`."""
         if not (self.has_view_permission(request) and request.user.has_perm(JUDGE)):
             raise PermissionDenied
         get_object_or_404(self.get_queryset(request), pk=pk)
@@ -229,7 +230,8 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_export_change", pk)
 
     def download_view(self, request, pk: int):
-        """For the maker, and for recipients of its schedule, while the file is kept and their rights cover it."""
+        """Sends the file to the maker or a recipient of the schedule, while it is kept and their permissions cover
+        it."""
         row = own_or_received(request.user, Export.objects.filter(pk=pk)).first()
         if row is None or not row.file:
             raise Http404

@@ -1,4 +1,4 @@
-"""An export of people's data that waits for a second person, as the page shows it that confirms it (contract 3.11)."""
+"""Data of the page where a second person confirms an export of personal data (contract 3.11)."""
 
 import datetime
 
@@ -19,7 +19,7 @@ class AskedExport:
 
     def __init__(self, row: AskedAct):
         self.row = row
-        self.export = Export.objects.filter(pk=row.target).first()  # none: deleted in the database itself
+        self.export = Export.objects.filter(pk=row.target).first()  # None if it was deleted directly in the database
 
     @property
     def label(self) -> str:
@@ -35,7 +35,7 @@ class AskedExport:
         return reverse("admin:orders_export_change", args=[self.row.target])
 
     def foresee(self, *, now: datetime.datetime) -> Foreseen:
-        """The filter may name people, so it stands on the export's own page, for those who may read it."""
+        """Does not return the filter: it may contain names. The export's own page shows it to those who may read it."""
         if self.export is None:
             return Foreseen(why_not=NotAllowedError("ask_over").words())
         return Foreseen(will=[_("A worker writes the file, with people's data unmasked; its maker fetches it.")])

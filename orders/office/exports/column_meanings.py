@@ -1,4 +1,4 @@
-"""The second sheet of an exported workbook: facts about the file, and the meaning of each column."""
+"""Content of the second sheet of an exported workbook: facts about the file, and the meaning of each column."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -29,15 +29,14 @@ EVERYWHERE = {
 
 
 def meanings_of(model_admin: ModelAdmin) -> dict[str, str | Promise]:
-    """Returns the meanings of a list's columns, by their names: a ModelAdmin says in `column_meanings` what is not
-    EVERYWHERE's."""
+    """Returns {column name: meaning} for a list: EVERYWHERE, updated by the ModelAdmin's `column_meanings`."""
     return EVERYWHERE | getattr(model_admin, "column_meanings", {})
 
 
 def notes_of(
     about: Iterable[tuple[str, Cell]], model_admin: ModelAdmin, columns: Sequence[Titled], rows: int
 ) -> list[list[Cell]]:
-    """The rows of the sheet, each a title and a text. `about`: facts about the file."""
+    """Returns the rows of the sheet, each a title and a text. `about`: facts about the file."""
     meanings, facts = meanings_of(model_admin), [*about, (_("Rows"), rows)]
     explained = [[column.label, str(meanings.get(column.name, ""))] for column in columns]
     return [[_("About this file"), None], *map(list, facts), [None, None], [_("Column"), _("Meaning")], *explained]

@@ -1,4 +1,4 @@
-"""The content of a list for a person under a filter, as an export has it (contract section 5)."""
+"""Reads a filtered list for an export, limited to what the user may see (contract section 5)."""
 
 import functools
 from array import array
@@ -26,11 +26,12 @@ from orders.texts.errors import ExportError
 PERMISSION = "orders.export_list"
 ROWS_READ_AT_ONCE = 500  # rows that are read at a time
 LARGE = {"content", "body", "hint", "answer", "payload"}
-"""Fields with whole messages. A method of an admin must not read one; a column that shows one is the field itself."""
+"""Fields that hold whole messages. A method of an admin must not read one; only the field itself may be a column."""
 
 
 class ExportedList:
-    """A list as `user` sees it under a filter. Raises ExportError: a part is unknown, or not for this user."""
+    """A filtered list as `user` sees it. Raises ExportError if the list or the filter is unknown or not allowed for the
+    user."""
 
     def __init__(self, name: str, query: str, user) -> None:
         if name not in exported_lists():
@@ -57,21 +58,21 @@ class ExportedList:
         return any(column.personal for column in self.columns.values())
 
     def usual_columns(self, *, personal: bool) -> list[str]:
-        """Returns the default columns of an export: what the address names or the page shows, and people's data if
-        asked for."""
+        """Returns the default columns of an export: those in the URL or else those on the page. With `personal`, also
+        all columns with personal data."""
         shown = self.named or [name for name, column in self.columns.items() if column.shown]
         people = [name for name, column in self.columns.items() if personal and column.personal]
         return list(dict.fromkeys([*shown, *people]))
 
     def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
-        """Returns the columns that are taken of a choice: the usual columns if it names none, and all people's data if
-        they are asked for and it names none of theirs."""
+        """Returns the columns to export for a selection: the default columns if it is empty. With `personal`, all
+        columns with personal data are added if it contains none of them."""
         people = [name for name, column in self.columns.items() if column.personal]
         more = people if personal and not set(people).intersection(names) else []
         return [*names, *more] if names else self.usual_columns(personal=personal)
 
     def check(self, names: Sequence[str], *, personal: bool) -> None:
-        """Raises ExportError if a column is unknown, or personal data are not for this user."""
+        """Raises ExportError if no column is given, one is unknown, or the user may not see personal data."""
         if personal and not may_open(self.user):
             raise ExportError("export_not_personal")
         unknown = [name for name in names if name not in self.columns]
@@ -79,8 +80,8 @@ class ExportedList:
             raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
 
     def table(self, names: Sequence[str], *, personal: bool, by: str) -> Table:
-        """The rows under the filter, as they are when it is called, in the list's order. Only their ids are held. `by`:
-        the actor for whom they are read, which the file names.
+        """Returns the filtered rows in the list's order. The ids are read now and kept in memory, the rows while the
+        file is written. `by`: the actor who exports, shown in the file.
 
         Raises ExportError (see `check`).
         """
@@ -89,12 +90,13 @@ class ExportedList:
         keys = self.changelist.queryset.values_list("pk", flat=True).iterator(chunk_size=10_000)
         ids = list(keys) if isinstance(self.changelist.opts.pk, CharField) else array("q", keys)
         rows = ([column.cell(row, open_personal=personal) for column in columns] for row in self._rows(ids, names))
-        self.changelist.list_display = list(names)  # what the rows get facts for
+        self.changelist.list_display = list(names)  # the columns for which `add_facts` reads data
         notes = functools.partial(notes_of, self.notes_about(by, personal=personal), self.model_admin, columns)
         return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
 
     def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
-        """Returns the notes of the file about itself: which rows, for whom, when, masked or not."""
+        """Returns the facts about the file: list, filter, attributions, who exported it and when, and whether it is
+        masked."""
         scope = attributions_of(self.user)
         places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
         people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")
@@ -108,8 +110,8 @@ class ExportedList:
         ]
 
     def _rows(self, ids: Sequence, names: Sequence[str]) -> Iterator[Model]:
-        """The rows by id. Each batch is a short query of its own: no cursor stays open, for which SQLite's writers and
-        PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
+        """Yields the rows by id. Each batch is a separate short query: an open cursor would block SQLite's writers and
+        PostgreSQL's vacuum. Rows deleted meanwhile are left out."""
         large = LARGE.intersection(field.name for field in self.changelist.opts.concrete_fields).difference(names)
         rows = self.model_admin.get_queryset(self.changelist.request).defer(*large)
         for start in range(0, len(ids), ROWS_READ_AT_ONCE):

@@ -1,4 +1,4 @@
-"""The states of an export in words."""
+"""Explanations of an export's states."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,5 +1,4 @@
-"""Exports of lists: who exported what, and the file until it expires; and saved views that are exported at fixed times
-of the week, for whom (contract section 5)."""
+"""Models of exports and scheduled exports (contract section 5)."""
 
 import functools
 from typing import ClassVar
@@ -15,7 +14,7 @@ from notifications.masks import mask_text
 from orders.office.jobs import Job
 from orders.office.views.models import SavedView
 
-# What is left of the weekdays without 1 to 7. Not by a pattern, which SQLite knows only inside Django.
+# `weekdays` without the digits 1 to 7. Not a regular expression: SQLite has them only inside Django.
 OTHER_LETTERS: models.expressions.Combinable = functools.reduce(
     lambda left, day: Replace(left, models.Value(day), models.Value("")), "1234567", models.F("weekdays")
 )
@@ -28,8 +27,8 @@ class Export(Job):
     limited, or null. `judged_by` (account `judge_id`) approved or refused an export of personal data, if the site
     requires a second person.
 
-    `schedule` made it for its `slot`; without a slot, the schedule's owner started it. `missed` counts later slots that
-    got no export: no worker ran, or the disk was nearly full.
+    `schedule` created it for a `slot`; without a slot, the schedule's owner started it. `missed` counts later slots
+    without an export: no worker ran, or the disk was nearly full.
     """
 
     class State(models.TextChoices):
@@ -45,7 +44,7 @@ class Export(Job):
 
     TASK, TASK_OPTIONS = "integrations.tasks.export", {"timeout": 6 * 3600}
     FENCE = "attempts"
-    # Exports that people started come before those of slots, for which nobody waits. Then the oldest comes first.
+    # Exports that people started come before those of slots, for which nobody waits. Then the oldest is first.
     TURNS: ClassVar[list] = [F("slot").asc(nulls_first=True), "pk"]
     WAITS_SINCE = "created_at"
     UNFINISHED: ClassVar[list[str]] = [State.ASKED, State.WAITING, State.RUNNING]
@@ -71,7 +70,7 @@ class Export(Job):
     size = models.PositiveBigIntegerField(_("size in bytes"), null=True, blank=True)
     expires_at = models.DateTimeField(_("kept until"), null=True, blank=True)
     downloads = models.PositiveIntegerField(_("downloads"), default=0)
-    schedule = models.ForeignKey(  # the index of the constraint begins with it
+    schedule = models.ForeignKey(  # the constraint's index starts with this column
         "orders.ScheduledExport",
         models.SET_NULL,
         null=True,
@@ -109,16 +108,16 @@ class Export(Job):
 
 
 class ScheduledExport(models.Model):
-    """A saved view that is exported by itself, with the rights that its owner has at that moment.
+    """A saved view that is exported automatically, with its owner's permissions at that time.
 
-    `weekdays` are ISO numbers, such as `135`: Monday, Wednesday, Friday. `at` is a time of Asia/Shanghai. While it is
-    switched on, `next_run_at` is its next slot; while it is off, `off_at` says since when, and `off_why` holds a code
-    with its parameters if the desk itself did that. `failures` counts the slots in a row that gave no file.
+    `weekdays` are ISO numbers, such as `135`: Monday, Wednesday, Friday. `at` is a time in Asia/Shanghai. While it is
+    on, `next_run_at` is its next slot. While it is off, `off_at` is when it was switched off, and `off_why` holds a
+    code with its parameters if that was automatic. `failures` counts consecutive slots without a file.
     """
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False, verbose_name=_("owner")
-    )  # the constraint's index begins with it
+    )  # the constraint's index starts with this column
     view = models.ForeignKey(
         SavedView, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("saved view")
     )
@@ -161,7 +160,7 @@ class ScheduledExport(models.Model):
         ]
 
     def __str__(self):
-        """Titles, links and journals show this text. It is somebody's own words, so it is masked."""
+        """Shown in titles, links and logs. Users type it, so it is masked."""
         return mask_text(self.name)
 
     @property

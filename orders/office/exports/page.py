@@ -1,4 +1,4 @@
-"""The page that asks how a list is exported, and what happens then: a file at once, or one that a worker writes."""
+"""The export page of a list: its form, and the file, written in the request or by a worker."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +37,8 @@ from orders.texts.errors import ExportError, OrderError
 
 
 class PersonalDataForm(forms.Form):
-    """Asks for personal data and the reason for them, if they are `offered`. `personal_help` says what follows."""
+    """Asks for personal data and the reason for them, if they are `offered`. `personal_help`: the checkbox's help
+    text."""
 
     personal = forms.BooleanField(label=gettext_lazy("With people's names, phones and mails unmasked"), required=False)
     reason = reason_field(autofocus=False, rows=2, required=False, help_text=gettext_lazy("Needed for personal data."))
@@ -84,7 +85,7 @@ class ExportForm(PersonalDataForm):
 
 
 def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase:
-    """GET: the form for the list under the filter in the address. POST: the file, or the page of its export."""
+    """GET: the form for the list filtered by the URL. POST: the file, or a redirect to the export's page."""
     if name not in exported_lists():
         raise Http404
     if not may_export(request.user, admin_of(name)):
@@ -127,10 +128,10 @@ def _export(
 def answer_export(
     request: HttpRequest, read: Callable[[], Table] | None, *, reason: str = "", **asked: Any
 ) -> HttpResponseBase:
-    """Begins an export, of which `asked` says what: the file, or the page of the export.
+    """Begins an export with the arguments `asked`. Returns the file, or a redirect to the export's page.
 
-    `read` gives what stands in the file, if it is written in the request. The page says who has to agree first, how far
-    the worker is, or why there is no file.
+    `read` returns the file's content if it is written in this request; None leaves it to a worker. The export's page
+    shows who must approve it, the worker's progress, or why there is no file.
     """
     by = staff_actor(request.user)
     row = begin_export(by=by, scope=attributions_of(request.user), now=timezone.now(), reason=reason, **asked)
@@ -156,7 +157,7 @@ def _is_written(row: Export, read: Callable[[], Table]) -> bool:
 
 
 def send_file(row: Export, *, by: str) -> FileResponse:
-    """The file as a download, and counts it. Raises FileNotFoundError."""
+    """Returns the file as a download, and counts it. Raises FileNotFoundError."""
     order = f"-{number_in(row.query)}" if row.list_name == EVIDENCE else ""
     name = f"{title_of_export(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"
     response = FileResponse(file_of(row).open("rb"), as_attachment=True, filename=name)

@@ -1,4 +1,5 @@
-"""The right to open an export and fetch its file: its maker, and the recipients of the schedule that made it."""
+"""Permissions to open an export and download its file: for its maker, and for recipients of the schedule that created
+it."""
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -12,13 +13,14 @@ from orders.office.exports.lists import rights_for
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.jobs import is_made_by
 
-SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
-JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too
+SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # of all users
+JUDGE = "orders.judge_export"  # to approve as a second person, tokens of other systems too
 STOP_SCHEDULES = "orders.stop_scheduledexport"
 
 
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
-    """The exports that the user made, or is a recipient of. Each has its index; an OR would read all exports."""
+    """Filters to the exports that the user made or received. Each part has its own index; an OR would read all
+    exports."""
     exports = Export.objects.order_by().values("pk")
     with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
     found = exports.filter(with_id).union(exports.filter(without), all=True)
@@ -29,18 +31,20 @@ def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
 
 
 def may_read(user, row: Export) -> bool:
-    """Returns True if the user may read what was exported, which may name orders and people: not only that it was."""
+    """Returns True if the user may see the exported list and filter (which may name orders and people), not only that
+    an export exists."""
     return is_made_by(row, user) or sees_all(user, SEE_EXPORTS) or may_download(user, row)
 
 
 def may_download(user, row: Export) -> bool:
-    """Returns True if the user may see what the file holds: the list, personal data, the attributions."""
+    """Returns True if the user may see the file's content: the list, its attributions, and personal data if it has
+    any."""
     known = row.list_name in exported_lists() or row.list_name == EVIDENCE
     return known and user.has_perms(_rights(row)) and _covers(user, row)
 
 
 def lacking(people: QuerySet, row: Export) -> list:
-    """Returns those among these accounts who may not download the file. A few queries for all of them."""
+    """Returns the accounts among `people` that may not download the file. A few queries for all of them."""
     if row.list_name not in exported_lists():
         return list(people)
     able = people.filter(is_active=True, is_staff=True)

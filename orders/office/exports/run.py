@@ -1,4 +1,4 @@
-"""Makes the file of an export from the list that its row names: by a worker, or for a command."""
+"""Writes the file of an export, in a worker or for a command."""
 
 import contextlib
 import datetime
@@ -42,10 +42,11 @@ from orders.texts.errors import ExportError, OrderError
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
-    """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it. `today` and
-    the like in its filter are those of the day on which it was asked for, or of its slot.
+    """Writes a waiting export in a worker, with its maker's current permissions. Returns the result as text. Relative
+    days in the filter, such as `today`, are those of the request or the slot.
 
-    Running it twice, or while another process writes the same export, does no harm. Raises only what is our own fault.
+    It is safe to run it twice, also while another process writes the same export. Raises only bugs, and errors of the
+    database.
     """
     row = claim_export(pk, now=now)
     if row is None:
@@ -68,7 +69,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
         fail_export(row, error)
         done = False
     except Error:
-        raise  # the database is away, and the sweep queues it again
+        raise  # the database is unavailable; the sweep queues the export again
     except Exception:
         fail_export(row, ExportError("export_broken"))
         raise
@@ -77,8 +78,8 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
 
 
 def maker_of(row: Export):
-    """The account of whoever asked for it; of a schedule's owner, under whatever name. Raises ExportError if it may not
-    log in any more. A schedule may be deleted meanwhile."""
+    """Returns the account that started the export; for a scheduled one its owner's, even if renamed, unless the
+    schedule was deleted. Raises ExportError if the account may no longer log in."""
     owners = get_user_model().objects.filter(pk__in=ScheduledExport.objects.filter(pk=row.schedule_id).values("owner"))
     found = owners.first() or account_of(row.by, row.maker_id, row.created_at)
     if found is None or not (found.is_active and found.is_staff):
@@ -87,7 +88,8 @@ def maker_of(row: Export):
 
 
 def _asked_at(row: Export) -> datetime.datetime:
-    """The moment whose rows are meant: that of a schedule's slot, of the last one if it stands for several."""
+    """Returns the time to which relative days in the filter refer: that of the request or the schedule's slot, and the
+    last slot if the export also covers missed ones."""
     if row.slot is None:
         return row.created_at
     if not (row.missed and row.schedule):
@@ -105,11 +107,12 @@ def export_to(
     by: str,
     on_progress: Callable[[int, int], None] = lambda written, total: None,
 ) -> Export:
-    """Writes a list to a file outside of EXPORT_DIR, for a command: with all rights, and noted like any other export.
+    """Writes a list to a file outside of EXPORT_DIR, for a command: with all permissions, and recorded like any other
+    export.
 
-    The suffix of `path` says the format. The file gets its name when it is whole. Where a second person must agree to
-    people's data, none was asked: an emergency, which is told. Raises ExportError, NotAllowedError (no reason, or the
-    disk is nearly full) and OSError (the file can't be written).
+    The suffix of `path` determines the format. The file is renamed to `path` when it is complete. If a second person
+    must approve personal data, this export is an emergency and is reported to them. Raises ExportError, NotAllowedError
+    (no reason, or the disk is nearly full) and OSError (the file can't be written).
     """
     format, account = _format_of(path), get_user_model()(username=by[:150], is_superuser=True)
     found, columns = _list_for(account, list_name, query, personal=personal)
@@ -141,10 +144,10 @@ def export_to(
 
 
 def ask_export(path: Path, *, list_name: str, query: str, reason: str, account, via: str) -> AskedAct | None:
-    """Asks a second person to agree to an export of people's data, for a command: a worker writes the file after that,
-    with the account's rights and limits, and the account fetches it from the export's page.
+    """Asks a second person to approve an export of personal data, for a command. Then a worker writes the file with the
+    account's permissions and limits, and the account downloads it from the export's page.
 
-    The suffix of `path` says the format. Raises ExportError and NotAllowedError.
+    The suffix of `path` determines the format. Raises ExportError and NotAllowedError.
     """
     format = _format_of(path)
     found, columns = _list_for(account, list_name, query, personal=True)
@@ -160,7 +163,8 @@ def _format_of(path: Path) -> str:
 
 
 def _list_for(account, name: str, query: str, *, personal: bool) -> tuple[ExportedList, list[str]]:
-    """The list and its columns, each of which must be known: nobody sees from a file that one was misspelt."""
+    """Returns the list and its columns. Raises ExportError for an unknown column, since nobody would notice a misspelt
+    name in the file."""
     found = ExportedList(name, query, account)
     columns = found.usual_columns(personal=personal)
     found.check(columns_in(query) or columns, personal=personal)
@@ -169,16 +173,17 @@ def _list_for(account, name: str, query: str, *, personal: bool) -> tuple[Export
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields where to write a command's file. It gets its name after the block, and goes if the block fails.
+    """Yields a temporary path for a command's file. It is renamed to `path` after the block, and removed if the block
+    fails.
 
-    Raises NotAllowedError while the disk is nearly full.
-    Each process writes a part of its own. What a killed one left goes a day later, at the next export to this path.
+    Raises NotAllowedError if the disk is nearly full. Each process writes its own file. Files left by killed processes
+    are removed after a day, at the next export to this path.
     """
     check_free_space()
     for begin, end in ((".", PART), ("..", SHEETS)):
         left = path.parent.glob(f"{begin}{glob.escape(path.name)}.[0-9]*{end}")
         remove_left(left, before=(timezone.now() - PARTS_KEPT).timestamp())
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")  # containers have like pids
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")  # pids of containers may be equal
     try:
         yield part
         part.replace(path)

@@ -1,5 +1,5 @@
-"""The list of scheduled exports, and the page of one: its owner changes, runs and deletes it, auditors look, and
-administrators switch it off."""
+"""Admin pages of scheduled exports: owners change, run and delete them, auditors read them, administrators switch them
+off."""
 
 from collections.abc import Callable
 from functools import partial
@@ -66,11 +66,12 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
     ]
 
     def has_module_permission(self, request):
-        """In the menu for those who can make one, and for auditors."""
+        """In the menu of auditors and of users who may export."""
         return super().has_view_permission(request) or request.user.has_perm(PERMISSION)
 
     def has_view_permission(self, request, obj=None):
-        """Also for owners who may not export any more: their mails lead here, and they can end it."""
+        """Also True for owners who may no longer export: mails link to this page, and they may switch it off or delete
+        it."""
         if self.has_module_permission(request):
             return True
         return self._is_own(request, obj) if obj else ScheduledExport.objects.filter(owner=request.user).exists()
@@ -79,7 +80,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         return obj is not None and self._is_own(request, obj)
 
     def may_stop(self, request, obj) -> bool:
-        """Returns True if the user may switch it off: its owner, and who may switch off everybody's and sees them."""
+        """Returns True if the user may switch it off: the owner, or a user who may see and switch off all."""
         others = request.user.has_perm(STOP_SCHEDULES) and sees_all(request.user, SEE_SCHEDULES)
         return self._is_own(request, obj) or others
 
@@ -182,7 +183,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         return answer_schedule_form(request, self.admin_site, self._own(request, pk))
 
     def switch_view(self, request, pk: int):
-        """A POST; `on` is 1 by its owner, or 0 by whoever may switch it off."""
+        """POST. With `on=1` the owner switches it on; with `on=0` everybody with `may_stop` switches it off."""
         on = request.POST.get("on") == "1"
         row = self._own(request, pk) if on else get_object_or_404(self.get_queryset(request), pk=pk)
         if not (on or self.may_stop(request, row)):
@@ -208,7 +209,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
 
 
 def days_in_words(weekdays: str) -> str:
-    """`Every day`, `Monday to Friday`, or the days by name."""
+    """Returns `Every day`, `Monday to Friday`, or the names of the days."""
     if weekdays == "".join(DAYS):
         return str(_("Every day"))
     if weekdays == WORKDAYS:

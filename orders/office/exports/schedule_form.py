@@ -1,4 +1,4 @@
-"""The page that makes or changes a scheduled export: from a view of one's own, with a look at what would happen."""
+"""The page that creates or changes a scheduled export of the user's own view, with a preview."""
 
 import unicodedata
 
@@ -37,7 +37,8 @@ NAMED_SLOTS = 3
 
 
 class ScheduleForm(PersonalDataForm):
-    """A view, when, which format and for whom; personal data, where they may be exported so."""
+    """Form of a scheduled export. It offers personal data if the owner may see them and no second person must approve
+    them."""
 
     personal_help = gettext_lazy("Auditors see it. If the view has none of their columns, all are added.")
     name = forms.CharField(label=gettext_lazy("name"), max_length=40)
@@ -94,8 +95,7 @@ class ScheduleForm(PersonalDataForm):
         return given
 
     def preview(self) -> dict:
-        """Previews a schedule: the next slots, the rows that there are now, and the recipients who would get
-        nothing."""
+        """Returns a preview: the next slots, the current number of rows, and the recipients who would get nothing."""
         given, moment, slots = self.cleaned_data, timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(given["weekdays"], given["at"], after=moment)
@@ -106,7 +106,8 @@ class ScheduleForm(PersonalDataForm):
 
 
 def who_gets_nothing(people: QuerySet, view: SavedView | None, owner, *, personal: bool) -> dict[str, list[str]]:
-    """The names of those among these accounts who may not open the file, and of those whom no mail reaches."""
+    """Returns the names of accounts that may not open the file (`lacking`) and that have no mail address
+    (`unreachable`)."""
     file = view and Export(list_name=view.list_name, personal=personal, scope=kept_scope(attributions_of(owner)))
     return {
         "lacking": [name_of(person.username) for person in lacking(people, file)] if file else [],
@@ -115,7 +116,8 @@ def who_gets_nothing(people: QuerySet, view: SavedView | None, owner, *, persona
 
 
 def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None) -> HttpResponseBase:
-    """GET: the form. POST with `preview`: the form, and what it would lead to. POST: saved, and its page follows."""
+    """GET: the form. POST with `preview`: the form with a preview. POST: saves, and redirects to the schedule's
+    page."""
     form = ScheduleForm(
         request.POST if request.method == "POST" else None, owner=request.user, initial=_initial(request, row)
     )
@@ -139,7 +141,7 @@ def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None
 
 
 def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None) -> ScheduledExport | None:
-    """Saves a valid form. None if it was refused; the form then says why."""
+    """Saves a valid form. Returns None if the service refused it; the form then has the error."""
     try:
         about = {"pk": row.pk if row else None, "by": staff_actor(request.user), "now": timezone.now()}
         saved = save_schedule(owner=request.user, **form.cleaned_data, **about)
@@ -172,7 +174,7 @@ def _initial(request: HttpRequest, row: ScheduledExport | None) -> dict:
 
 
 def _colleagues() -> list[tuple[str, str]]:
-    """Returns who can be a recipient: active staff. Those without a mail address are marked."""
+    """Returns the possible recipients as choices: active staff. Those without a mail address are marked."""
     rows = get_user_model().objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
     return [
         (str(pk), name_of(account) if mail else _("%(name)s (no mail address)") % {"name": name_of(account)})

@@ -1,4 +1,4 @@
-"""The consequences for a scheduled export when one of its exports is over: a notice, or a failure counted."""
+"""Updates a scheduled export when one of its exports ends: notifies people, or counts the failure."""
 
 import datetime
 
@@ -16,7 +16,7 @@ from orders.mails.notices import notify_staff
 from orders.office.exports.models import Export, ScheduledExport
 from orders.texts.errors import OrderError
 
-MAX_FAILURES = 3  # in a row; then the desk switches it off
+MAX_FAILURES = 3  # in a row; then the schedule is switched off
 BY_ITSELF = "system"
 SAVE_VIEW_ANEW = _("Open the view's list, take out what is gone, and save the view anew.")
 RIGHTS_AGAIN = _("Ask an administrator for the right, or delete the scheduled export.")
@@ -39,7 +39,8 @@ def advice(code: str) -> str | Promise:
 
 
 def lock_schedule(row: Export) -> ScheduledExport | None:
-    """The locked schedule that made the export, if one did. It is locked before its exports, here as in a deletion."""
+    """Returns the schedule that created the export, locked, or None. A schedule is locked before its exports, also when
+    it is deleted."""
     if row.schedule_id is None:
         return None
     found = ScheduledExport.objects.select_for_update(no_key=True, of=("self",)).select_related("owner")
@@ -47,10 +48,10 @@ def lock_schedule(row: Export) -> ScheduledExport | None:
 
 
 def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *, now: datetime.datetime) -> None:
-    """Follows an export's end, in its transaction. The recipients are told of a file, not of a failure.
+    """Records the end of an export, in the same transaction. The recipients are notified of a file, not of a failure.
 
-    Only slots count as failures: whoever runs it by hand reads on the page what became of it. Only its owner is told of
-    a file that a run by hand made.
+    Only failed slots are counted: after a manual run the page shows the result. Only the owner is notified of a manual
+    run's file.
     """
     if error is None:
         ScheduledExport.objects.filter(pk=schedule.pk).update(failures=0)
@@ -63,7 +64,7 @@ def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *
 
 
 def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.datetime) -> None:
-    """Switches it off and tells its owner; the recipients instead, if no mail reaches the owner any more."""
+    """Switches the schedule off and notifies its owner, or the recipients if no mail reaches the owner."""
     schedule.next_run_at, schedule.off_at = None, now
     schedule.off_why = {"code": error.code, **error.params}
     add_event(
@@ -95,5 +96,6 @@ def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datet
 
 
 def _facts(schedule: ScheduledExport) -> dict:
-    """`number` stands for it in a subject, which holds nobody's own words."""
+    """Returns the facts for mails. Subjects use `number`, not the name, since they must not contain text that users
+    typed."""
     return {"number": schedule.pk, "name": schedule.name, "owner": name_of(schedule.owner.get_username())}

@@ -1,8 +1,8 @@
-"""Scheduled exports: made, changed, switched and run by their owners, and begun by the sweep at their slots.
+"""Services of scheduled exports: owners create, change, switch and run them, and the sweep begins them at their slots.
 
-A slot is claimed in the transaction that makes its export: `next_run_at` moves on from the slot, and a constraint keeps
-a second export of the slot out. So none is lost and none runs twice. After several slots without a worker, or without
-room on the disk, it runs once.
+A slot is claimed in the transaction that creates its export: `next_run_at` advances to the next slot, and a constraint
+prevents a second export of the slot. So no slot is lost or runs twice. After several slots without a worker or disk
+space, the export runs once.
 """
 
 import datetime
@@ -26,9 +26,9 @@ from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, check_reason
 
 logger = logging.getLogger(__name__)
-MAX_SCHEDULES = 30  # of a person
-MAX_AT_ONCE = 200  # slots that a sweep begins; the next one comes within a minute
-MAX_AHEAD = datetime.timedelta(days=8)  # no slot is further away, so the machine's clock was ahead when it was set
+MAX_SCHEDULES = 30  # per person
+MAX_AT_ONCE = 200  # slots that one sweep begins; the next sweep runs within a minute
+MAX_AHEAD = datetime.timedelta(days=8)  # a slot further away was set while the machine's clock was ahead
 
 
 def save_schedule(
@@ -46,7 +46,7 @@ def save_schedule(
     by: str,
     now: datetime.datetime,
 ) -> ScheduledExport:
-    """Makes or changes a schedule. `recipients` are ids of accounts. A slot that is due stays due unless the times
+    """Creates or changes a schedule. `recipients` are ids of accounts. A slot that is due stays due unless the times
     change. Raises NotAllowedError."""
     if personal:
         check_reason(reason, "an export of personal data")
@@ -84,7 +84,8 @@ def save_schedule(
 
 
 def _check_parts(owner, view: SavedView, recipients: Sequence[int]) -> None:
-    """Locks the view and the recipients: whoever deletes one of them waits. The view is locked before its schedules."""
+    """Locks the view and the recipients, so that they are not deleted meanwhile. The view is locked before its
+    schedules. Raises NotAllowedError if one was deleted."""
     views = SavedView.objects.select_for_update(no_key=True).filter(pk=view.pk, owner=owner)
     if not views.exists():
         raise NotAllowedError("schedule_view_gone")
@@ -94,7 +95,7 @@ def _check_parts(owner, view: SavedView, recipients: Sequence[int]) -> None:
 
 
 def switch_schedule(*, pk: int, on: bool, owner, by: str, now: datetime.datetime) -> None:
-    """Switches it on, which begins anew, or off. Raises NotAllowedError."""
+    """Switches a schedule on or off, and resets its failures. Raises NotAllowedError."""
     with transaction.atomic():
         row = _locked(pk, owner)
         if on == row.is_on:
@@ -107,7 +108,7 @@ def switch_schedule(*, pk: int, on: bool, owner, by: str, now: datetime.datetime
 
 
 def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
-    """Removes it. Its exports stay, as all do; only their maker fetches them from now on."""
+    """Deletes a schedule. Its exports are kept; from now on only their maker can download them."""
     with transaction.atomic():
         row = _locked(pk, owner, no_key=False)
         _note_schedule("schedule_deleted", row, by, now)
@@ -115,8 +116,8 @@ def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
 
 
 def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
-    """Exports once more, beside the slots. Raises NotAllowedError if it is gone, an export of it is under way, or as
-    `check_export_quota` does."""
+    """Begins an export outside of the slots. Raises NotAllowedError if the schedule was deleted or has an unfinished
+    export, and as `check_export_quota` does."""
     check_export_quota(owner.pk)
     with transaction.atomic():
         row = _locked(pk, owner)
@@ -130,10 +131,11 @@ def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
 
 
 def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
-    """Begins what is due, each once, however many workers ask. One that fails here keeps none of the others waiting.
+    """Begins the exports of due slots, each once, however many workers call it. An error in one does not stop the
+    others.
 
-    While the disk is nearly full nothing is begun, and all stays due. A person's quota refuses no slot: nobody is there
-    who could wait for an export, or stop one.
+    While the disk is nearly full, nothing is begun, and the slots stay due. Personal quotas do not apply, since nobody
+    is there to wait for an export or stop one.
     """
     rows = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + MAX_AHEAD))
     due = list(rows.order_by("next_run_at").values_list("pk", "next_run_at")[:MAX_AT_ONCE])
@@ -147,7 +149,7 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
         try:
             begun.append(_begin_slot(pk, slot, now))
         except (OperationalError, InterfaceError):
-            raise  # the database is away
+            raise  # the database is unavailable
         except Exception:
             logger.exception("scheduled export %s can't be begun", pk)
     found = [row for row in begun if row]
@@ -158,8 +160,8 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
 
 @transaction.atomic
 def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Export | None:
-    """Claims a slot and begins its export. None if somebody else has done so, or its owner changed it meanwhile: the
-    row is locked, and then no longer at this slot."""
+    """Claims a slot and begins its export. Returns None if another worker has done so or the owner has changed the
+    times: then the locked row no longer has this slot."""
     row = _rows().filter(pk=pk, next_run_at=slot).first()
     if row is None:
         return None
@@ -168,13 +170,13 @@ def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Exp
         ScheduledExport.objects.filter(pk=pk).update(next_run_at=later)
         return None
     ScheduledExport.objects.filter(pk=pk).update(next_run_at=later, last_run_at=now)
-    if row.exports.filter(slot=slot).exists():  # the machine's clock was put back
+    if row.exports.filter(slot=slot).exists():  # the machine's clock was set back
         return None
     return _begin(row, now, slot=slot, missed=slots_between(row.weekdays, row.at, after=slot, until=now))
 
 
 def _begin(schedule: ScheduledExport, now: datetime.datetime, **slot) -> Export:
-    """Begins an export of a locked schedule. One that can't be made is over at once, with its reason."""
+    """Begins an export of a locked schedule. If it can't be made, it fails at once with the reason."""
     view = schedule.view
     row = begin_export(
         by=staff_actor(schedule.owner),

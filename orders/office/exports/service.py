@@ -1,7 +1,7 @@
-"""The life of an export: begun, written at once or by a worker, kept for a week (contract section 5).
+"""Services of exports: begun, written in the request or by a worker, kept for a week (contract section 5).
 
-An export is a job (`orders/office/jobs.py`). If its process dies, another one begins again from nothing: rows go to a
-part file, which gets its name only when it is whole.
+An export is a job (`orders/office/jobs.py`). If its process dies, another one starts from the beginning: rows are
+written to a temporary file, which is renamed when it is complete.
 """
 
 import contextlib
@@ -38,13 +38,13 @@ from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, OrderError, check_reason
 
 logger = logging.getLogger(__name__)
-MAX_ROWS_AT_ONCE = 2000  # rows that a request writes itself
+MAX_ROWS_AT_ONCE = 2000  # rows that are written within a request
 KEPT = datetime.timedelta(days=7)
-PACKING_LEASE = datetime.timedelta(minutes=10)  # packing a workbook of a million rows tells nothing about its progress
+PACKING_LEASE = datetime.timedelta(minutes=10)  # packing a workbook of a million rows reports no progress
 PARTS_KEPT = datetime.timedelta(days=1)
 RENEW_SECONDS = 3.0
 LOOK_EVERY = 500  # rows
-MAX_KEPT = 2 * 1024**3  # bytes of files of a person
+MAX_KEPT = 2 * 1024**3  # bytes of files per person
 PART = ".part"
 FILE_ERRORS = {
     errno.ENOSPC: "export_disk_full",
@@ -53,13 +53,13 @@ FILE_ERRORS = {
     errno.EPERM: "export_no_access",
     errno.EROFS: "export_read_only",
 }
-"""Codes of what the system says most often when it refuses a file. Its own words are English: they go to the log."""
+"""Error codes for the most common errors of a file. The system's own messages are English, so they go to the log."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The content of an exported file. `total` is the number of rows, which are read while they are written. `notes`
-    explains them, given how many there were."""
+    """The content of an exported file. `rows` are read while they are written; `total` is their number. `notes` returns
+    the rows of the explanatory sheet, given the number of rows written."""
 
     title: str
     header: Sequence[str]
@@ -85,13 +85,13 @@ def begin_export(
     missed: int | None = None,
     via: str = "",
 ) -> Export:
-    """Notes that somebody exports a list. The caller has judged whether they may.
+    """Creates an export. The caller has checked the permissions.
 
-    With `export_personal` of FOUR_EYES, personal data from a page wait for `judge_export`.
-    `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. `schedule`
-    is what begins it by itself, for a `slot`; `via` says where a command asked. Raises NotAllowedError if personal data
-    are asked for without a reason. Also as `check_export_quota` does, unless `written` or `schedule` is given: these
-    callers have looked at the disk.
+    With `export_personal` of FOUR_EYES, personal data from a page wait for `judge_export`. `written` is the number of
+    rows that a command has already written to its own file: the export ends at once. `schedule` begins it
+    automatically, for a `slot`. `via`: the machine and account of a command. Raises NotAllowedError if personal data
+    are requested without a reason, and as `check_export_quota` does, unless `written` or `schedule` is given: these
+    callers have checked the disk.
     """
     if personal:
         check_reason(reason, "an export of personal data")
@@ -126,17 +126,17 @@ def begin_export(
             ask(**about, by=by, reason=row.reason, now=now)
         if row.state != Export.State.ASKED:
             _note_personal_data(row, now)
-        if written is None and list_name != EVIDENCE:  # a command's words are in the trail, and evidence is an event
+        if written is None and list_name != EVIDENCE:  # commands are in the trail, and evidence is an event
             _note_export(TrailEntry.Code.EXPORT, row, by=by, now=now, reason=row.reason)
     return row
 
 
 @transaction.atomic
 def note_written(*, by: str, written: int, order: Order | None = None, subject: str, **about) -> Export:
-    """Notes an export whose file a command has written itself, with all rights; `about` is for `begin_export`.
+    """Records an export whose file a command has already written, with all permissions; `about` is for `begin_export`.
 
-    Where a second person must agree to people's data, none was asked: an emergency, which is told, about the order or
-    the `subject`. Raises NotAllowedError.
+    If a second person must approve personal data, this export is an emergency and is reported to them, with the order
+    or the `subject`. Raises NotAllowedError.
     """
     row = begin_export(by=by, scope=None, written=written, **about)
     if row.personal and is_asked(EXPORT):
@@ -146,8 +146,8 @@ def note_written(*, by: str, written: int, order: Order | None = None, subject: 
 
 
 def ask_for_account(account, **about) -> AskedAct | None:
-    """Begins an export in an account's name, with its limits, for a command; `about` is for `begin_export`. Returns
-    what waits for a second person. Raises NotAllowedError."""
+    """Begins an export for an account, with its limits, for a command; `about` is for `begin_export`. Returns the
+    request for a second person. Raises NotAllowedError."""
     return asked_for(begin_export(by=staff_actor(account), scope=attributions_of(account), **about))
 
 
@@ -156,7 +156,7 @@ def _note_export(code: TrailEntry.Code, row: Export, *, by: str, now: datetime.d
 
 
 def check_export_quota(maker_id: int | None) -> None:
-    """`jobs.check_quota`, and the size of the person's files. Raises NotAllowedError."""
+    """Checks `jobs.check_quota` and the total size of the person's files. Raises NotAllowedError."""
     check_quota(Export, maker_id)
     kept = Export.objects.filter(maker_id=maker_id).exclude(file="").aggregate(Sum("size"))["size__sum"] or 0
     if maker_id is not None and kept >= MAX_KEPT:
@@ -164,11 +164,11 @@ def check_export_quota(maker_id: int | None) -> None:
 
 
 def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.datetime) -> Export:
-    """A second person, an account, agrees to an export of personal data, and a worker writes it; or refuses, which
-    needs a reason.
+    """Records a second person's decision on an export of personal data. After an approval a worker writes it; a refusal
+    needs a reason. `judge`: the second person's account.
 
-    Raises NotAllowedError: it is judged already, the two may be one person, it is refused without a reason, or the disk
-    is nearly full, and it waits on.
+    Raises NotAllowedError if it was already decided, the two may be one person, a refusal has no reason, or the disk is
+    nearly full; in the last case the export keeps waiting.
     """
     if not agree:
         check_reason(reason, "a refusal")
@@ -203,7 +203,7 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
 
 
 def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
-    """Its maker gives an export up. A worker that writes it notices within seconds. Raises NotAllowedError."""
+    """Stops an export for its maker. A worker that writes it notices within seconds. Raises NotAllowedError."""
     unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
     row = unfinished.first()
     over = {"state": Export.State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
@@ -215,12 +215,12 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
 
 
 def asked_for(row: Export) -> AskedAct | None:
-    """Returns the export that waits for a second person; None for an export that 1.7 wrote."""
+    """Returns the open request for a second person; None without one, as for exports of version 1.7."""
     return open_acts().filter(act=EXPORT, target=row.pk).first()
 
 
 def end_asked(row: AskedAct, now: datetime.datetime) -> None:
-    """Nobody confirmed the export: it is not made."""
+    """Fails an export that nobody confirmed."""
     over = {"state": Export.State.FAILED, "error": {"code": "export_not_confirmed"}, "finished_at": now}
     Export.objects.filter(pk=row.target, state=Export.State.ASKED).update(**over)
 
@@ -239,7 +239,8 @@ def _note_personal_data(row: Export, now: datetime.datetime) -> None:
 
 
 def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
-    """Takes a waiting export, or one whose writer has died. None if it is over, or while another one is written."""
+    """Claims a waiting export, or one whose process died. Returns None if it has ended, or while another one is
+    written."""
 
     def give_up(row: Export) -> None:
         fail_export(row, ExportError("export_given_up", times=row.attempts))
@@ -248,22 +249,22 @@ def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
 
 
 def note_reading(row: Export, *, scope: Iterable[str] | None, columns: Sequence[str]) -> None:
-    """Notes what the rows are read with, which may not be what it was when the export was asked for."""
+    """Stores the scope and columns with which the rows are read. They may have changed since the request."""
     own(row).update(scope=kept_scope(scope), columns=list(columns))
 
 
 def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda: False) -> bool:
-    """Writes the file of a row that this process has begun or claimed. Returns whether the file is there.
+    """Writes the file of an export that this process has begun or claimed. Returns True if the file was written.
 
-    A disk that is full or a folder that can't be written ends the export with its reason. With `stop` a worker that
-    has to end gives the export back.
+    If the disk is full or the folder is not writable, the export fails with the reason. If `stop` returns True, the
+    worker must end, and the export goes back to the queue.
     """
     name = f"export-{row.pk}-{row.attempts}.{row.format}"
     target = settings.EXPORT_DIR / name
     part = target.with_name(name + PART)
     try:
         settings.EXPORT_DIR.mkdir(parents=True, exist_ok=True)
-        for pattern in (f"export-{row.pk}-*{PART}", f".export-{row.pk}-*{SHEETS}"):  # by a writer that died
+        for pattern in (f"export-{row.pk}-*{PART}", f".export-{row.pk}-*{SHEETS}"):  # left by a process that died
             remove_left(settings.EXPORT_DIR.glob(pattern))
         write_file(part, table, format=row.format, rows=_followed(row, table, stop))
         part.replace(target)
@@ -306,10 +307,10 @@ def waiting_before(row: Export) -> int:
 
 
 def remove_old_files(*, now: datetime.datetime) -> int:
-    """Removes the files that have been kept long enough. Returns how many. The rows stay.
+    """Removes expired files. Returns their number. The rows are kept.
 
-    Also removes what dead processes left: parts, and whole files that no row names, since the process ended or the
-    database went away between the file and its row.
+    Also removes files of dead processes: incomplete ones, and complete ones without a row, which remain if the process
+    or the database fails before the row is updated.
     """
     old = list(Export.objects.filter(expires_at__lt=now).exclude(file=""))
     for row in old:
@@ -327,7 +328,7 @@ def file_of(row: Export) -> Path:
 
 
 def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> None:
-    """Counts and notes a download of the file; of people's data also that somebody else than its maker saw them."""
+    """Counts and records a download. For personal data it also records that somebody other than the maker saw them."""
     with transaction.atomic():
         Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
         _note_export(TrailEntry.Code.EXPORT_FETCHED, row, by=by, now=now)
@@ -340,7 +341,8 @@ def kept_scope(scope: Iterable[str] | None) -> list[str] | None:
 
 
 def _followed(row: Export, table: Table, stop: Callable[[], bool]) -> Iterator[Sequence[Cell]]:
-    """The rows. While they go by, the lease is renewed and the progress is noted."""
+    """Yields the rows, and meanwhile renews the lease and stores the progress. Raises LeftError if `stop` returns
+    True."""
     number, renewed = 0, time.monotonic()
     renew(row, total=table.total)
     for number, cells in enumerate(table.rows, 1):
@@ -354,8 +356,8 @@ def _followed(row: Export, table: Table, stop: Callable[[], bool]) -> Iterator[S
 
 
 def _end(row: Export, why: OrderError | None, **facts) -> bool:
-    """Ends an export with its file, or with `why` there is none, and what follows for its schedule. False if it is over
-    already, or somebody else's by now."""
+    """Ends an export, with its file or with the error `why`, and updates its schedule. Returns False if it has already
+    ended or another process has claimed it."""
     now = timezone.now()
     with transaction.atomic():
         schedule = lock_schedule(row)

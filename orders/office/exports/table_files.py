@@ -1,4 +1,4 @@
-"""Writes tables to xlsx and csv files, row by row: memory does not grow with the rows. Pure but for the file."""
+"""Writes tables to xlsx and csv files, row by row: memory does not grow with the rows. No side effects but the file."""
 
 import contextlib
 import csv
@@ -22,7 +22,7 @@ from orders.lists.file_cells import Cell, clean, csv_cell
 Notes = Callable[[int], Sequence[Sequence[Cell]]]
 ROWS_PER_SHEET = 1_048_575  # Excel's 1,048,576 without the header
 LONGEST_TITLE = 31
-MEASURED = 200  # rows from which the widths of columns are taken
+MEASURED = 200  # rows from which the widths of columns are computed
 NARROWEST, WIDEST = 8, 60  # characters
 FORMATS = {
     datetime.date: {"num_format": "yyyy-mm-dd"},
@@ -43,12 +43,12 @@ def write_xlsx(
     notes: Notes | None = None,
 ) -> None:
     """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows. The
-    header is bold and filters the rows; columns are as wide as what the first rows hold.
+    header is bold and has an autofilter; columns are as wide as the values of the first rows.
 
-    `notes` gives the rows of a sheet of its own, the second, from the number of rows that were written. Sheets are
-    packed at the end. Until then they lie in a folder beside `path`: `.export-1-1.xlsx.sheets`.
+    `notes` gets the number of rows written and returns the rows of a second sheet. Sheets are packed at the end. Until
+    then they are in a folder next to `path`: `.export-1-1.xlsx.sheets`.
     """
-    path.open("wb").close()  # a folder that can't be written is told before a million rows are read
+    path.open("wb").close()  # fails before a million rows are read if the folder is not writable
     folder = path.with_name(f".{path.stem}{SHEETS}")
     folder.mkdir()
     try:
@@ -56,7 +56,7 @@ def write_xlsx(
         _write_sheets(book, header, iter(rows), title=title, per_sheet=per_sheet, notes=notes)
         book.close()
     except FileCreateError as error:
-        raise error.args[0] from None  # it wraps an OSError, and is none
+        raise error.args[0] from None  # it wraps an OSError but is not one
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -103,10 +103,11 @@ def _set_widths(sheet: Worksheet, widths: Sequence[int], *first: Format) -> None
 
 
 def _write_row(sheet: Worksheet, line: int, row: Sequence[Cell], formats: dict[type, Format]) -> None:
-    """A text stays text: no formula, link or number. XlsxWriter takes what begins with `<r>` for markup of its own."""
+    """Writes text as text: no formula, link or number. XlsxWriter treats text that starts with `<r>` as its own
+    markup."""
     for place, value in enumerate(row):
         if isinstance(value, str):
-            text = clean(value).replace("\r\n", "\n").replace("\r", "\n")  # as each reader of XML has them
+            text = clean(value).replace("\r\n", "\n").replace("\r", "\n")  # as XML parsers do
             if text.startswith("<r>"):
                 sheet.write_rich_string(line, place, text[:1], formats[str], text[1:])
             else:
@@ -123,7 +124,7 @@ def _widths(rows: Sequence[Sequence[Cell]]) -> list[int]:
 
 
 def _width(value: Cell) -> int:
-    """Chinese characters are twice as wide. Days and times are as wide as their texts."""
+    """Returns a width in characters. Chinese characters count twice. Days and times are as wide as their texts."""
     text = "" if value is None else str(value)[:WIDEST]
     kinds = [*map(unicodedata.east_asian_width, text)]
     return max(len(kinds) + kinds.count("W") + kinds.count("F"), NARROWEST - 3)
@@ -132,8 +133,8 @@ def _width(value: Cell) -> int:
 def write_csv(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str = "", notes: Notes | None = None
 ) -> None:
-    """Writes UTF-8 with the mark by which Excel knows it. A text that looks like a formula gets an apostrophe. Notes
-    have no place here."""
+    """Writes UTF-8 with the BOM that Excel needs. Text that looks like a formula gets an apostrophe. `notes` is
+    ignored."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         lines = csv.writer(file)
         lines.writerow([csv_cell(word) for word in header])
@@ -141,7 +142,7 @@ def write_csv(
 
 
 def remove_left(paths: Iterable[Path], *, before: float = math.inf) -> None:
-    """Removes what writers that died left, files and folders of sheets, if it was last touched before this moment."""
+    """Removes files, and folders of sheets, left by dead processes, if last modified before this time."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
             if path.stat().st_mtime < before:
@@ -149,4 +150,4 @@ def remove_left(paths: Iterable[Path], *, before: float = math.inf) -> None:
 
 
 WRITERS: dict[str, Callable[..., None]] = {"xlsx": write_xlsx, "csv": write_csv}
-"""By format, which is also the file's suffix."""
+"""{format, which is also the file's suffix: its writer}."""

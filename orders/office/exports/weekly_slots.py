@@ -8,7 +8,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def next_slot(weekdays: str, at: datetime.time, *, after: datetime.datetime) -> datetime.datetime:
-    """The first slot after a moment. `weekdays` holds at least one ISO weekday number, such as `135`."""
+    """Returns the first slot after a time. `weekdays` holds at least one ISO weekday number, such as `135`."""
     first = after.astimezone(SHANGHAI).date()
     slots = (datetime.datetime.combine(first + ahead * DAY, at, SHANGHAI) for ahead in range(8))
     return next(slot for slot in slots if slot > after and str(slot.isoweekday()) in weekdays)

@@ -1,4 +1,4 @@
-"""The list of uploaded workbooks of trials. Only the maker sees what is in one (`pages`)."""
+"""The list of uploaded workbooks of trials. Only the maker may see a workbook's content (`pages`)."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

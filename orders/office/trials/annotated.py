@@ -1,4 +1,4 @@
-"""Workbooks that we write: the template of trials, and a copy of what was uploaded with its faults marked."""
+"""Writes workbooks: the template of trials, and a copy of an upload with its faults marked."""
 
 import contextlib
 import datetime
@@ -32,7 +32,7 @@ from orders.office.trials.workbook import MAX_ROWS, Cell, Sheet
 
 BOLD, WRAPPED = Font(bold=True), Alignment(wrap_text=True, vertical="top")
 RED, GREY = PatternFill("solid", fgColor="FFC7CE"), PatternFill("solid", fgColor="E7E6E6")
-TEXT = "@"  # Excel then leaves long numbers and days as they are typed
+TEXT = "@"  # so that Excel does not convert long numbers and dates
 AUTHOR = "IBS"
 AS_IT_IS: dict[str, Callable[[str], Any]] = {
     "cell_rounded": float,
@@ -40,12 +40,13 @@ AS_IT_IS: dict[str, Callable[[str], Any]] = {
     "cell_error": str,
     "cell_made_a_day": lambda text: _time_of_text(text),
 }
-"""{fault: the value} of cells that would be right as texts."""
+"""{code of a fault: function that converts the text} for cells that would become valid as texts."""
 LONGEST_COMMENT = 2000
 
 
 def write_template(letters: frozenset[str] | None, services: list[tuple[str, str]]) -> bytes:
-    """The workbook to fill in, with a sheet that explains each column. `letters`: a limited person's; None for all."""
+    """Returns the template, with a sheet that explains each column. `letters`: a limited user's attributions; None for
+    all."""
     book, columns, choices = Workbook(), list(trial_columns().values()), _choices(letters, services)
     for place, column in enumerate(columns):
         _head(book.active.cell(1, place + 1, column.title))
@@ -60,7 +61,7 @@ def _choices(letters: frozenset[str] | None, services: list[tuple[str, str]]) ->
 def _form(
     book: Workbook, columns: Sequence[Column | None], top: int, choices: dict[str, list[tuple[str, str]]]
 ) -> None:
-    """Writes the aids for filling in the first sheet, whose header is the row `top`, and the second sheet."""
+    """Adds formats and choices to the first sheet, whose header is the row `top`, and writes the second sheet."""
     sheet = book.active
     sheet.title = _("Trials")
     for place, column in enumerate(columns):
@@ -102,11 +103,11 @@ def _explain(sheet: Worksheet, columns: list[Column], choices: dict[str, list[tu
 def write_annotated(
     sheet: Sheet, report: Report, *, letters: frozenset[str] | None, services: list[tuple[str, str]]
 ) -> bytes:
-    """A copy with each wrong cell in red, its fault in a comment, and all of a row's faults in a column of its own.
+    """Returns a copy with each wrong cell in red, its fault in a comment, and all faults of a row in a separate column.
 
-    It can be put right and uploaded: rows and columns keep their places, the form is the template's, and a reader skips
-    our column. Every right cell is text. A wrong one stays what it is, so that the copy is no less wrong; but a formula
-    is text, and does nothing. `letters` and `services` as in `write_template`.
+    It can be corrected and uploaded: rows and columns keep their positions, the layout is the template's, and the
+    column of faults is not read. Valid cells become text. Wrong cells keep their type, since as text they would look
+    valid; but a formula becomes text and is not evaluated. `letters` and `services` as in `write_template`.
     """
     book = Workbook()
     marked, lines = defaultdict(list), {row.row: row.faults for row in report.rows}
@@ -143,14 +144,14 @@ def _copy(copy: TextCell, cell: Cell, faults: list[Fault]) -> None:
         copy.number_format = "General"
         copy.value = stays(text)
     elif text:
-        copy.value, copy.data_type = text, "s"  # a text that begins with = is no formula
+        copy.value, copy.data_type = text, "s"  # not a formula, even if it begins with =
     if faults:
         copy.fill = RED
         copy.comment = Comment(ILLEGAL_CHARACTERS_RE.sub("", _fault_words(faults))[:LONGEST_COMMENT], AUTHOR)
 
 
 def _time_of_text(text: str) -> datetime.date | datetime.time | str:
-    """Returns the day or time of a cell that Excel made a day, from its text (orders/attachments/xlsx.py)."""
+    """Returns the day or time of a cell that Excel converted to a date, from its text (orders/attachments/xlsx.py)."""
     for read in (datetime.datetime.fromisoformat, datetime.time.fromisoformat):
         with contextlib.suppress(ValueError):
             return read(text)

@@ -1,6 +1,6 @@
 """The columns of a workbook of trials: the members of a trial (contract 2.4), with titles, hints and examples.
 
-Which members there are, and the rules for them, are those of BBOSS's messages.
+The members and their rules are the same as in BBOSS's messages.
 """
 
 import functools
@@ -41,14 +41,14 @@ ABOUT: dict[str, tuple[str, str | Promise]] = {
 }
 """{member: (example, hint)}"""
 CODED = {PRODUCT: {"1": _("CDN")}, METHOD: {"1": _("by traffic")}}
-"""{member: {code: name}} of those whose codes we know; BBOSS may send others (contract 2.4)."""
+"""{member: {code: name}} of the known codes; BBOSS may send others (contract 2.4)."""
 MAX_RECENT_ORDERS = 1000  # newest orders
 CODE = re.compile(r"[0-9]{1,8}")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `title` is what people call the member, in the reader's language."""
+    """A column. `title` is the member's name in the current language."""
 
     member: str
     required: bool
@@ -68,7 +68,7 @@ class Column:
 
     @property
     def names(self) -> set[str]:
-        """Returns how a header may name it, in lower case: the member or its Chinese title."""
+        """Returns the accepted headers in lower case: the member and its Chinese title."""
         with override("zh-hans"):
             return {self.member.lower(), self.title.lower()}
 
@@ -79,7 +79,8 @@ def capitalized(text: str) -> str:
 
 @dataclass
 class Rules:
-    """BBOSS's rules for a trial. `integrations` gives its functions when the app starts, since it lies above."""
+    """BBOSS's rules for a trial. `integrations` is a higher layer, so it sets its functions here when the app
+    starts."""
 
     members: Callable[[], list[TrialMember]] | None = None
     read: Callable[[dict], tuple[OrderContent | None, list[MemberFault]]] | None = None
@@ -90,12 +91,12 @@ rules = Rules()
 
 @functools.cache
 def trial_columns() -> dict[str, Column]:
-    """{member: its column}, in the order of the template."""
+    """Returns {member: its column}, in the order of the template."""
     return {one.name: Column(one.name, one.required, one.is_day) for one in rules.members()}
 
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
-    """A content by the rules for BBOSS's messages; None with all its faults if there are any."""
+    """Parses a trial by the rules for BBOSS's messages. Returns the content, or None and all its faults."""
     return rules.read(content)
 
 
@@ -104,7 +105,7 @@ def service_types() -> list[str]:
 
 
 def coded_choices() -> dict[str, list[tuple[str, str]]]:
-    """{member: [(code, name)]} of what may be chosen: known codes, and those that BBOSS sent lately. One query."""
+    """Returns {member: [(code, name)]}: the known codes, and those of recent orders. One query."""
     newest = Order.objects.order_by("-pk").values_list("prod_type", "billing_method")[:MAX_RECENT_ORDERS]
     sent = zip(*newest, strict=True) if newest else [(), ()]
     return {
@@ -117,7 +118,7 @@ def coded_choices() -> dict[str, list[tuple[str, str]]]:
 
 
 def attributions(letters: frozenset[str] | None) -> list[tuple[str, str]]:
-    """The attributions that may be given: letters and name. `letters` are those of a limited person."""
+    """Returns letters and name of the attributions that may be entered. `letters`: those of a limited user."""
     rows = Province.objects.order_by("code")
     rows = rows if letters is None else rows.filter(letters__in=letters)
     return list(rows.values_list("letters", "name"))

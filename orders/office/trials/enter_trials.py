@@ -1,4 +1,4 @@
-"""Trials that people enter, one by a form or many by a workbook: all or none (contract 5, `import_trials`)."""
+"""Enters trials, one from a form or many from a workbook: all or none (contract 5, `import_trials`)."""
 
 import datetime
 import re
@@ -53,8 +53,8 @@ REFUSALS = {
 }
 TAKEN, CLOSED = "cell_number_taken", "cell_number_closed"
 MOST_FOREIGN, HOUR = 10, datetime.timedelta(hours=1)
-"""So many numbers of orders outside their attributions a limited person may type within an hour: whoever guesses
-learns which numbers there are."""
+"""A limited user may type at most this many numbers of orders outside their attributions within an hour, since guesses
+reveal which numbers exist."""
 TRIED = "numbers_tried"
 EXCEL_ERROR = re.compile(r"#N/A|#[A-Z0-9/_]+[!?]")
 FORMS = {
@@ -66,7 +66,7 @@ FORMS = {
 
 @dataclass
 class RowResult:
-    """A trial and its verdict: `new`, `known` (we have it; nothing changes) or `wrong`. `held`: why it is held."""
+    """A trial and its verdict: `new`, `known` (stored already; nothing changes) or `wrong`. `held`: why it is held."""
 
     row: int
     number: str
@@ -79,7 +79,7 @@ class RowResult:
 
 @dataclass
 class Report:
-    """The result of a workbook. `faults` are those of its header; then no row was checked.
+    """The result of a workbook. `faults` are faults of its header; if there are any, no row was checked.
 
     `warnings` are cells that are valid but look doubtful. The user confirms all of them together, by sending `mark`.
     """
@@ -98,7 +98,7 @@ class Report:
 
     @property
     def mark(self) -> str:
-        """A hash of the warnings. Empty without any."""
+        """Returns a hash of the warnings; empty if there are none."""
         return content_hash([asdict(one) for one in self.warnings]) if self.warnings else ""
 
     def is_confirmed(self, mark: str | None) -> bool:
@@ -130,12 +130,13 @@ def import_trials(
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
     """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
-    not confirm. Trials that we have with the same content change nothing. `dry_run` rolls everything back.
+    not confirm. Trials that are stored already with the same content change nothing. `dry_run` rolls everything back.
 
-    `letters` are the attributions of a limited person; None for all. Each trial gets the event `entered` with its
-    actor. `file` is the workbook's name, for the event of the import; empty for a single trial. `on_progress` gets the
-    number of finished rows. Raises NotAllowedError, and enters nothing, if the database is restored, if the numbers
-    can't be saved to the list in ATTACHMENT_DIR, or after more than MOST_FOREIGN numbers of others within an hour.
+    `letters` are the attributions of a limited user; None for all. Each trial gets the event `entered` with its actor.
+    `file` is the workbook's name, for the event of the import; empty for a single trial. `on_progress` gets the number
+    of finished rows. Raises NotAllowedError, and enters nothing, if the database is restored, if the numbers can't be
+    saved to the list in ATTACHMENT_DIR, or after more than MOST_FOREIGN numbers outside the attributions within an
+    hour.
     """
     if is_restored():
         raise NotAllowedError("entry_restored")
@@ -171,19 +172,19 @@ def import_trials(
                 note_numbers(numbers, by=by, now=timezone.now())  # the last thing before the commit
             except OSError as error:
                 raise NotAllowedError("entry_not_noted", why=error.strerror or str(error)) from error
-    if foreign:  # then the report is wrong, and what was entered is rolled back
+    if foreign:  # then the report has faults, and everything was rolled back
         _note_tried(foreign, by=by, now=now)
     return report
 
 
 def _tried(by: str, now: datetime.datetime) -> set[str]:
-    """The numbers of others that the person has typed within an hour."""
+    """Returns the numbers outside their attributions that the person has typed within an hour."""
     rows = OrderEvent.objects.filter(IsInTrail("actor"), actor=by, at__gt=now - HOUR, kind=TRIED)
     return {number for data in rows.values_list("data", flat=True) for number in data["numbers"].split(", ")}
 
 
 def _note_tried(numbers: set[str], *, by: str, now: datetime.datetime) -> None:
-    """Notes them in the trail. Those who type at once in one name take turns. Raises NotAllowedError after too many."""
+    """Records the numbers in the trail, under a lock of the account. Raises NotAllowedError if there are too many."""
     with transaction.atomic():
         list(get_user_model().objects.filter(pk=account_id_of(by)).select_for_update(no_key=True).values_list("pk"))
         too_much = len(_tried(by, now) | numbers) > MOST_FOREIGN
@@ -204,7 +205,7 @@ def _name_same_numbers(entries: list[Entry]) -> None:
 
 
 class Scope:
-    """A limited person's attributions. Others are refused before any look-up, so that answers reveal no orders."""
+    """A limited user's attributions. Others are refused before any look-up, so that answers reveal no orders."""
 
     def __init__(self, letters: frozenset[str]):
         self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
@@ -261,7 +262,7 @@ def _compare_days(entry: Entry) -> None:
 
 def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> set[str]:
     """Sets `held` and `attribution` from the stored orders. Returns the numbers of orders outside the person's
-    attributions: each is a fault that says no more than that the number can't be used, whatever its content."""
+    attributions: each gets a fault that says only that the number can't be used, whatever its content."""
     entries, foreign = {entry.row: entry for entry in sheet.entries}, set()
     taken = {entry.row for entry in sheet.entries if any(fault.code == TAKEN for fault in entry.faults)}
     rows = {row.number: row for row in report.rows if row.verdict != WRONG or row.row in taken}
@@ -280,7 +281,7 @@ def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] |
 
 
 def typed_faults(content: dict) -> Iterator[tuple[str, str]]:
-    """(member, code) of what BBOSS may send, and a person may not type."""
+    """Yields (member, code) for values that BBOSS may send but a person may not type."""
     for member, text in content.items():
         if member == DOMAINS or not text:
             continue

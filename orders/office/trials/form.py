@@ -1,6 +1,6 @@
-"""The form for a single trial, and the look-up that fills a customer in.
+"""The form for a single trial, and the look-up that fills in a customer.
 
-Its fields are a workbook's columns, and the rules are the same service's.
+Its fields are the columns of a workbook, checked by the same service.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def services_in_words() -> list[tuple[str, str]]:
 
 
 class TrialForm(forms.Form):
-    """`letters`: the attributions of a limited person. No field is required here, since the service says what is."""
+    """`letters`: the attributions of a limited user. No field is required here, since the service checks that."""
 
     def __init__(self, *args, letters: frozenset[str] | None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -81,13 +81,13 @@ def _field(column: Column, choices: list[tuple[str, str]] | None) -> forms.Field
     return forms.CharField(widget=widget, required=False)
 
 
-# --- a customer, among those that the person may see
+# --- look-up of a customer
 
 
 @dataclass(frozen=True)
 class LookedUp:
-    """`facts`: {member: text} of the only one, for the form. Else `choices`: (enterprise id, name), and whether there
-    are `more`."""
+    """The result of a look-up. `facts`: {member: text} of the only match, for the form. Otherwise `choices`:
+    (enterprise id, name) of each match, and `more`: True if there are others."""
 
     facts: dict[str, str] = field(default_factory=dict)
     choices: list[tuple[str, str]] = field(default_factory=list)
@@ -95,9 +95,9 @@ class LookedUp:
 
 
 def look_up(user, typed: Mapping[str, str]) -> LookedUp:
-    """The customers that the typed enterprise id means, or else the typed name.
+    """Finds customers by the typed enterprise id, or else by the typed name.
 
-    Nothing tells a customer whom the person may not see from one that is not there.
+    A customer that the user may not see gives the same result as one that does not exist.
     """
     term = (typed.get(CUSTOMER, "") or typed.get(CUSTOMER_NAME, "")).strip()
     if why_not(term):
@@ -112,8 +112,7 @@ def look_up(user, typed: Mapping[str, str]) -> LookedUp:
 
 
 def _facts_of(user, enterprise_id: str) -> dict[str, str]:
-    """Returns the values that the form takes from a customer: nothing about people. Empty where the person sees no
-    order of it."""
+    """Returns a customer's values for the form, without personal data. Empty if the user may see none of its orders."""
     orders = limit(Order.objects.filter(enterprise_id=enterprise_id), user, "attribution")
     newest = orders.order_by("-pk").only("cp_id", "user_id", "attribution_id").first()
     if newest is None:

@@ -1,4 +1,4 @@
-"""Workbooks of trials, between the upload and the confirmation."""
+"""Uploaded workbooks of trials, until they are confirmed."""
 
 from django.conf import settings
 from django.db import models
@@ -8,10 +8,10 @@ from notifications.masks import mask_text
 
 
 class TrialUpload(models.Model):
-    """A workbook that somebody uploaded. Only its maker sees what is in it. `report` says what becomes of each row.
+    """An uploaded workbook. Only its maker may see its content. `report` holds the result of each row.
 
-    The file is kept until it is imported or its maker uploads another, and at most a day: it holds people's data. One
-    that can't be read leaves a row without file and report, to be counted.
+    The file is kept until it is imported or its maker uploads another, and at most a day, since it contains personal
+    data. For an unreadable file, a row without file and report is stored, so that it is counted.
     """
 
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("made by"))
@@ -33,5 +33,5 @@ class TrialUpload(models.Model):
         ordering = ["-pk"]
 
     def __str__(self):
-        """Titles, links and journals show this text. It is somebody's own words, so it is masked."""
+        """Shown in titles, links and logs. Users type it, so it is masked."""
         return mask_text(self.file_name)

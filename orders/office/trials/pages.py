@@ -1,4 +1,4 @@
-"""The pages to enter trials: a workbook in two steps (upload, confirm), and a form for a single one."""
+"""The pages to enter trials: a workbook in two steps (upload, confirm), and a form for a single trial."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ from orders.texts.errors import OrderError
 
 PERMISSION, LOOK_UP_RIGHT = "orders.enter_trial", "orders.view_customer"
 LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms
-MAX_INPUTS = 300  # a form with more than a thousand fields is refused
+MAX_INPUTS = 300  # Django refuses a form with more than a thousand fields
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -43,7 +43,7 @@ class UploadForm(forms.Form):
 
 
 def trial_pages(orders) -> list[URLPattern]:
-    """Below the list of `orders`, their ModelAdmin, for those who see it and may enter trials."""
+    """Returns the URLs below the list of `orders` (its ModelAdmin), for users who may see it and enter trials."""
 
     def view(answer: Callable) -> Callable:
         def show(request: HttpRequest, **named):
@@ -63,7 +63,7 @@ def trial_pages(orders) -> list[URLPattern]:
 
 
 def answer_import(orders, request: HttpRequest):
-    """GET: the form. POST: the workbook is checked and kept, and the page with its rows follows."""
+    """GET: the form. POST: checks and stores the workbook, and redirects to the page with its rows."""
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         name, data = form.cleaned_data["file"]
@@ -90,8 +90,8 @@ def answer_template(orders, request: HttpRequest):
 
 
 def answer_review(orders, request: HttpRequest, pk: int):
-    """GET: what becomes of each row. POST: all are entered, checked anew, or none; with `correct` the wrong cells
-    get the texts of the form, and nothing is entered."""
+    """GET: the result of each row. POST: checks all rows again and enters all or none; with `correct` it only replaces
+    the wrong cells by the texts of the form."""
     upload = _own_upload(request, pk)
     if request.method == "POST":
         about = {"upload": upload, "by": staff_actor(request.user), "letters": attributions_of(request.user)}
@@ -123,8 +123,8 @@ def answer_review(orders, request: HttpRequest, pk: int):
 def _rows(
     orders, request: HttpRequest, upload: TrialUpload, report: Report
 ) -> list[tuple[RowResult, str, str, int | None]]:
-    """The rows, wrong ones first, each with its chip, why it is held, and the id of its order if that is there and
-    this person may see it."""
+    """Returns the rows, wrong ones first, each with its chip, the reason why it is held, and the id of its order if the
+    order exists and the user may see it."""
     rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
     there = [row.number for row in rows if row.verdict == KNOWN or upload.imported_at]
     found = orders.get_queryset(request).filter(number__in=there).values_list("number", "pk")
@@ -143,9 +143,9 @@ def answer_annotated(orders, request: HttpRequest, pk: int):
 
 
 def answer_enter(orders, request: HttpRequest):
-    """A form for one trial. What is wrong stands beside its field; what must be confirmed stands above them all.
+    """The form for one trial. Errors are shown next to their fields, warnings to confirm at the top.
 
-    A POST with `customer` enters nothing: it fills a customer in, the one of this id or whom the form means.
+    A POST with `customer` enters nothing: it fills in the customer with this id, or else the one that matches the form.
     """
     letters = attributions_of(request.user)
     posted = request.method == "POST"
@@ -201,7 +201,7 @@ def _offered(report: Report) -> set[str]:
 
 
 def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:
-    """An upload belongs to its maker, and is gone once the next takes its place. Raises Http404."""
+    """Returns the user's own upload. Raises Http404 if it is another user's, or a newer upload has replaced it."""
     return get_object_or_404(TrialUpload, THERE, pk=pk, made_by=request.user)
 
 

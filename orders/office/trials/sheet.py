@@ -1,4 +1,4 @@
-"""From a sheet's cells to contents of trials (contract 2.4), with what is wrong with a cell in itself."""
+"""Converts a sheet's cells to contents of trials (contract 2.4), and finds faults of single cells."""
 
 import datetime
 import re
@@ -22,7 +22,7 @@ REMARKS_IN_ENGLISH = "What to put right"
 REMARKS = gettext_lazy("What to put right")
 BETWEEN_DOMAINS = re.compile(r"[\r\n,;，；、]+")
 WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded", "b": "cell_boolean"}
-IN_CELL, LONGEST_TEXT = "text", 2000  # what stands in a wrong cell, if it is not longer
+IN_CELL, LONGEST_TEXT = "text", 2000  # key of a wrong cell's text, if it is not longer
 DAY = re.compile(r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日)")
 """A day as people write it: 2026-12-01, 2026/12/1, 2026.12.1 or 2026年12月1日."""
 DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
@@ -66,7 +66,7 @@ class Fault:
 
 @dataclass
 class Entry:
-    """A trial that people enter: a row of a workbook, or a form, which has no rows. `cells`: {member: `C5`}."""
+    """A trial to enter: a row of a workbook, or a form, which has no row. `cells`: {member: `C5`}."""
 
     content: dict[str, Any]
     row: int = 0
@@ -75,14 +75,15 @@ class Entry:
     texts: dict[str, str] = field(default_factory=dict)
 
     def add_fault(self, member: str, code: str, **params: Any) -> None:
-        """Keeps the cell's text beside its fault, so that a page can offer it for correction."""
+        """Adds a fault with the cell's text, so that a page can offer the text for correction."""
         text = self.texts.get(member, "")
         if member in self.cells and len(text) <= LONGEST_TEXT:
             params[IN_CELL] = text
         self.faults.append(self.fault(member, code, **params))
 
     def fault(self, member: str, code: str, **params: Any) -> Fault:
-        """Names the member's cell. A member without a column is worked out from the enterprise id."""
+        """Returns a fault of the member's cell. Without a column it is the cell of the enterprise id, from which the
+        member is derived."""
         return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
 
     def sort_faults(self) -> None:
@@ -91,7 +92,7 @@ class Entry:
 
     @classmethod
     def of_texts(cls, texts: dict[str, str], **where: Any) -> Self:
-        """`texts`: {member: text as people wrote it}; a blank one is not given."""
+        """Builds an entry. `texts`: {member: text as typed}; blank texts are left out."""
         content: dict[str, Any] = {"OrderType": "1"}
         for member, text in texts.items():
             if member == DOMAINS:
@@ -104,17 +105,17 @@ class Entry:
 
 @dataclass
 class TrialSheet:
-    """The trials of a sheet. If its header or its form is wrong there are `faults`, and no entries."""
+    """The trials of a sheet. If its header or layout is wrong, there are `faults` and no entries."""
 
     entries: list[Entry] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
 def read_entries(sheet: Sheet) -> TrialSheet:
-    """The trials below the header, which is the first row with data.
+    """Returns the trials below the header, which is the first row with data.
 
-    Raises WorkbookError if nothing stands below it but our own remarks, and if all trials together have more domains
-    than one order may have: they are one transaction.
+    Raises WorkbookError if there are no data but our own remarks, or if all trials together have more domains than one
+    order may have, since they are entered in one transaction.
     """
     (top, header), *rows = sheet.rows
     columns, faults = _read_header(top, header, used=max(len(cells) for _number, cells in rows))
@@ -137,7 +138,8 @@ def _has_data(cells: list[Cell], columns: Iterable[Column | None]) -> bool:
 
 
 def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column | None], list[Fault]]:
-    """The column of each header cell. A blank one is allowed only where nothing stands below."""
+    """Returns the column of each header cell, and the faults. A header cell may be blank only if its column has no
+    data."""
     columns: list[Column | None] = []
     faults = []
     for place in range(max(len(header), used)):
@@ -153,7 +155,7 @@ def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column |
 
 
 def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], words: dict[str, dict]) -> Entry:
-    """`words`: {member: {name: code}} of members whose names people write."""
+    """`words`: {member: {name: code}} of members that may be typed by name."""
     named = [(column, cell_name(place, number)) for place, column in enumerate(columns) if column]
     where = {column.member: name for column, name in named}
     found = {column.member: cell for column, cell in zip(columns, cells, strict=False) if column}
@@ -175,14 +177,13 @@ def column_of(header: str) -> Column | None:
 
 
 def is_remarks(header: str) -> bool:
-    """Returns True if a header is that of our own column in a copy that we marked. What is wrong with the header may
-    follow."""
+    """Returns True for the header of the remarks column in an annotated copy. Faults of the header may follow it."""
     with override("zh-hans"):
         return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
 
 
 def _in_digits(text: str) -> str:
-    """A day in the one form that BBOSS's messages have, YYYYMMDD. What is in no form of a day stays as it is."""
+    """Converts a day to the format of BBOSS's messages, YYYYMMDD. Other text is returned unchanged."""
     if match := DAY.fullmatch(text):
         year, month, day = (part for part in match.groups() if part and part.isdigit())
         return f"{year}{month:0>2}{day:0>2}"
@@ -190,10 +191,10 @@ def _in_digits(text: str) -> str:
 
 
 def _counted_day(text: str) -> datetime.date | None:
-    """The day that a number stands for if a cell has lost its format as a date; None if it can't be one."""
+    """Returns the day of an Excel day number, in a cell that has lost its date format; None if it can't be one."""
     return from_excel(int(text)) if text.isdigit() and int(text) in DAY_NUMBERS else None
 
 
 def cell_name(place: int, row: int) -> str:
-    """`C5`, by the column's place from 0."""
+    """Returns a cell's name, such as `C5`. `place`: its column, from 0."""
     return f"{get_column_letter(place + 1)}{row}"

@@ -1,4 +1,4 @@
-"""The page's two steps to import a workbook: upload and check, then confirm. In between the file waits here."""
+"""Imports a workbook in two steps: upload with a check, then confirmation. In between the file is stored."""
 
 import contextlib
 import datetime
@@ -19,24 +19,23 @@ from orders.texts.errors import NotAllowedError, WorkbookError
 
 KEPT = datetime.timedelta(days=1)
 MAX_A_DAY = 20
-"""Workbooks that a person uploads within KEPT, readable or not."""
+"""Workbooks that a person may upload within KEPT, readable or not."""
 THERE = Q(imported_at__isnull=False) | ~Q(data=b"")
-"""Uploads that have a page: imported ones, and those that may be."""
+"""Uploads that have a page: imported ones, and those that can be imported."""
 WAITING = Q(imported_at=None) & ~Q(data=b"")
-"""Uploads that may be imported. One that can't be read, or that its maker's next has replaced, is only counted, and
-holds nothing."""
+"""Uploads that can be imported. Unreadable and replaced uploads are only counted and have no data."""
 MAX_AT_ONCE = 2
-"""Workbooks that a machine checks at a time. Each holds a thread of the web."""
+"""Workbooks that a machine checks at a time. Each check occupies a thread of the web server."""
 
 
 def keep_upload(
     *, data: bytes, file_name: str, maker_id: int, by: str, letters: frozenset[str] | None, now: datetime.datetime
 ) -> TrialUpload:
-    """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
+    """Checks a workbook and stores it with its report. It replaces the maker's unconfirmed upload.
 
-    Raises WorkbookError; of the workbook only its name is kept then, and it counts for MAX_A_DAY. Raises
-    NotAllowedError in a restored database, while others are checked, after MAX_A_DAY, and while the disk is nearly
-    full; nothing is kept then.
+    Raises WorkbookError; then only the file's name is stored, and it counts for MAX_A_DAY. Raises NotAllowedError if
+    the database is restored, too many workbooks are being checked, MAX_A_DAY is reached, or the disk is nearly full;
+    then nothing is stored.
     """
     check_free_space()
     row = TrialUpload(made_by_id=maker_id, made_at=now, file_name=file_name[:255], data=b"", trials=0, report={})
@@ -58,7 +57,7 @@ def keep_upload(
 
 @contextlib.contextmanager
 def _turn(maker_id: int) -> Iterator[None]:
-    """Lets one check of a person and MAX_AT_ONCE of all people on this machine run. Raises NotAllowedError."""
+    """Allows one check at a time per person, and MAX_AT_ONCE on this machine. Raises NotAllowedError."""
     with contextlib.ExitStack() as held:
         if not _is_free(held, f"of-{maker_id}"):
             raise NotAllowedError("book_own_check")
@@ -72,7 +71,7 @@ def _is_free(held: contextlib.ExitStack, name: str) -> bool:
 
 
 def forget_uploads(*, now: datetime.datetime) -> int:
-    """Removes the workbooks that nobody has confirmed within a day, since they hold people's data. Says how many."""
+    """Deletes the workbooks that nobody confirmed within a day, since they hold personal data. Returns their number."""
     return TrialUpload.objects.filter(made_at__lt=now - KEPT, imported_at=None).delete()[0]
 
 
@@ -82,11 +81,11 @@ def sheet_of(upload: TrialUpload) -> Sheet:
 
 
 def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, letters: frozenset[str] | None) -> None:
-    """Puts wrong cells right, `{"C5": text}`, and checks the workbook anew. Other cells stay as they were uploaded, and
-    so do wrong ones whose text is the same: a number that Excel rounded is no better as a text.
+    """Replaces the text of wrong cells, `{"C5": text}`, and checks the workbook again. Valid cells do not change, nor
+    do wrong ones with the same text: a number that Excel rounded stays wrong as text.
 
-    Raises NotAllowedError if it was imported already, in a restored database, and while others are checked; and
-    WorkbookError.
+    Raises NotAllowedError if it was already imported, the database is restored, or too many workbooks are being
+    checked; and WorkbookError.
     """
     with _turn(upload.made_by_id):
         upload.refresh_from_db()
@@ -109,10 +108,10 @@ def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, lette
 def confirm_upload(
     *, upload: TrialUpload, by: str, letters: frozenset[str] | None, confirmed: str, now: datetime.datetime
 ) -> TrialUpload:
-    """Imports an uploaded workbook, checked anew: all of it or nothing. `report` says what became of it.
+    """Checks an uploaded workbook again and imports all of it or nothing. `report` holds the result.
 
-    If it is not right any more, or has warnings that `confirmed` does not confirm (the report's `mark`), `imported_at`
-    stays empty. Raises NotAllowedError if it was imported already, and while others are checked.
+    If it now has faults, or warnings that `confirmed` does not confirm (the report's `mark`), `imported_at` stays
+    empty. Raises NotAllowedError if it was already imported, or too many workbooks are being checked.
     """
     if upload.imported_at:
         raise NotAllowedError("import_done")
@@ -125,7 +124,7 @@ def confirm_upload(
             raise NotAllowedError("import_done")
         try:
             report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)
-        except NotAllowedError as error:  # raised below: what it has noted in the trail stays
+        except NotAllowedError as error:  # raised after the commit, which keeps its entry in the trail
             refused = error
         else:
             row.report = report.as_json()

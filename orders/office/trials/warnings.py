@@ -1,6 +1,6 @@
-"""Warnings that a person must have seen before a trial is entered, though nothing of it is wrong.
+"""Warnings that a person must confirm before a valid trial is entered.
 
-It looks only at orders that the person may see: what others have must not show here.
+They use only orders that the person may see, so that they reveal no others.
 """
 
 import datetime
@@ -20,8 +20,9 @@ CODES = {BillingRecord.Type.COMMERCIAL: "warn_billed", BillingRecord.Type.TRIAL:
 
 
 def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now: datetime.datetime) -> list[Fault]:
-    """The warnings about these trials, which are stored already: domains that other orders bill or have on trial, and
-    names that their customers do not have. `letters`: the attributions of a limited person; None for all."""
+    """Returns the warnings about these trials, which are stored already: domains that other orders bill or have on
+    trial, and names that differ from their customers' names. `letters`: the attributions of a limited user; None for
+    all."""
     entries = list(entries)
     seen = Order.objects.all() if letters is None else Order.objects.filter(attribution__in=letters)
     numbers = {entry.content[NUMBER] for entry in entries}
@@ -41,7 +42,7 @@ def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now
 def _used_domains(
     entries: list[Entry], letters: frozenset[str] | None, now: datetime.datetime
 ) -> dict[str, set[tuple]]:
-    """By domain as it is compared: the orders that bill it or have it on trial, (type, number) each."""
+    """Returns {domain key: orders that bill the domain or have it on trial, (type, number) each}."""
     keys = sorted({domain_key(one["ProvReq"]) for entry in entries for one in entry.content[DOMAINS]})
     used = defaultdict(set)
     meant = BillingRecord.objects.not_run_out(now).filter(state__in=MEANT)
@@ -55,7 +56,8 @@ def _used_domains(
 
 
 def _about_domains(entry: Entry, used: dict[str, set[tuple]]) -> list[Fault]:
-    """A warning for each order that has some of the domains; the first MAX_ORDERS, those that bill before trials."""
+    """Returns a warning for each order that has some of the domains, at most MAX_ORDERS: billing orders before
+    trials."""
     names = defaultdict(list)
     for one in entry.content[DOMAINS]:
         for order in used.get(domain_key(one["ProvReq"]), ()):

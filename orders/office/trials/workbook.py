@@ -1,4 +1,4 @@
-"""Reads the first sheet of a workbook that somebody uploaded. It may be hostile, so a process with limits opens it."""
+"""Reads the first sheet of an uploaded workbook, in a process with limits, since the file may be hostile."""
 
 import tempfile
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from orders.texts.errors import WorkbookError
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_ROWS = 500
-"""Rows with data below the header. One transaction takes them all, and BBOSS's messages wait for it on SQLite."""
-SECONDS = 5  # a thread of the web waits so long at most
+"""Rows with data below the header. All are entered in one transaction, for which BBOSS's messages wait on SQLite."""
+SECONDS = 5  # the longest wait of a web server's thread
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -32,7 +32,7 @@ class Sheet:
 
 
 def put_right(sheet: Sheet, texts: dict[str, str]) -> Sheet:
-    """The sheet with these texts in its cells, `{"C5": text}`. Only rows with data have cells."""
+    """Returns the sheet with these texts in its cells, `{"C5": text}`. Only rows with data have cells."""
     rows = {number: list(cells) for number, cells in sheet.rows}
     for name, text in texts.items():
         number, column = coordinate_to_tuple(name)
@@ -43,7 +43,8 @@ def put_right(sheet: Sheet, texts: dict[str, str]) -> Sheet:
 
 
 def read_workbook(data: bytes) -> Sheet:
-    """The first sheet of an xlsx file. Raises WorkbookError, whose code says why it can't be taken as a whole."""
+    """Returns the first sheet of an xlsx file. Raises WorkbookError, with a code for the reason, if it can't be
+    used."""
     if len(data) > MAX_BYTES:
         raise WorkbookError("book_size", most=MAX_BYTES // 1024 // 1024)
     if data.startswith(CFB):

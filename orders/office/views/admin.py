@@ -1,4 +1,4 @@
-"""Admin pages of saved views: a user's own and shared views, and what an owner can do with them."""
+"""Admin pages of saved views: a user's own and shared views, and the actions of a view's owner."""
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -112,7 +112,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin):
         return JsonResponse(count_views(name, request.user))
 
     def save_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """Saves the list's URL as a view. The list's page posts it, with a name."""
+        """Saves a list's filter and columns as a view. The list's page posts its URL and a name."""
         self._check_may_see(request, name)
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -144,7 +144,8 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_savedview_change", view.pk)
 
     def share(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
-        """Shares the view with the role of this id. Without an id it stops sharing, which every owner may do."""
+        """Shares the view with the role whose id is posted. Without an id it stops sharing, which needs no
+        permission."""
         given = request.POST.get("role", "")
         if given and not request.user.has_perm(SHARE):
             raise PermissionDenied
@@ -192,14 +193,14 @@ def view_address(view: SavedView) -> str:
 
 
 def _given(request: HttpRequest, name: str) -> dict:
-    """The filter and columns in the form's `query` (the list's URL). Raises ExportError, which names what is wrong."""
+    """Returns the filter and columns from the form's `query` (the list's URL). Raises ExportError if one is invalid."""
     query = request.POST.get("query", "")
     return {"query": _as_seen(request, name, query), "columns": chosen(admin_of(name), columns_in(query))}
 
 
 def _as_seen(request: HttpRequest, name: str, query: str) -> str:
-    """Adds a limited user's attributions to the filter, unless it names some. Otherwise colleagues who open the view
-    could see other rows than its owner meant. Raises ExportError."""
+    """Adds a limited user's attributions to the filter if it has none. Otherwise colleagues who open the view could see
+    rows that its owner does not see. Raises ExportError."""
     model_admin = admin_of(name)
     conditions = read_query(model_admin, query)
     letters = sorted(attributions_of(request.user) or ())

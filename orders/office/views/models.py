@@ -1,4 +1,4 @@
-"""Views of lists that people saved under a name."""
+"""Saved views of lists."""
 
 from django.conf import settings
 from django.db import models
@@ -8,16 +8,15 @@ from notifications.masks import mask_text
 
 
 class SavedView(models.Model):
-    """A list's filter, order and columns under a name: its owner's, or shared with everybody of a role.
+    """A named filter, order and column selection of a list, for its owner or shared with a role.
 
-    `list_name` is the name under which the list is exported. `query` is what stands in the list's address behind the
-    `?`, without page and columns: filters, search and order. `columns` are names of columns; empty means the usual
-    ones.
+    `list_name` is the list's name in exports. `query` is the query string of the list's URL without page and columns:
+    filters, search and order. `columns` are names of columns; empty means the default columns.
     """
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False, verbose_name=_("owner")
-    )  # the constraint's index begins with it
+    )  # the constraint's index starts with this column
     role = models.ForeignKey(
         "auth.Group", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("shared with")
     )
@@ -38,5 +37,5 @@ class SavedView(models.Model):
         ]
 
     def __str__(self):
-        """Titles, links and journals show this text. It is somebody's own words, so it is masked."""
+        """Shown in titles, links and logs. Users type it, so it is masked."""
         return mask_text(self.name)

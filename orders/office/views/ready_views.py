@@ -1,4 +1,4 @@
-"""The views that every reader of a list has. They are code, so that they follow the filters on which they stand."""
+"""Built-in views of lists, for every reader. They are code, so that they change together with the filters they use."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from orders.models import Dispatch, Order
 
 @dataclass(frozen=True)
 class ReadyView:
-    """A view by its key in addresses. Without `columns` it shows the usual ones."""
+    """A built-in view. `key` identifies it in URLs. Without `columns` it shows the default columns."""
 
     key: str
     name: str | Promise
@@ -50,4 +50,4 @@ READY = {
     "incidents": [ReadyView("mine", _("Mine"), "owner=me")],
     "differences": [ReadyView("mine", _("Mine"), "owner=me")],
 }
-"""By the list's name. tests/office/test_views.py checks that each query is one of its list."""
+"""{list name: its built-in views}. tests/office/test_views.py checks that each query is valid for its list."""

@@ -1,7 +1,7 @@
-"""Saved views of lists: their owner saves, changes, renames, shares and deletes them. Nobody else writes them.
+"""Services of saved views: save, change, rename, share and delete. Only a view's owner may do so.
 
-Whether a filter and columns are those of the list, the caller has judged. A view that names what is gone stays
-as it is.
+The caller has checked that filter and columns exist in the list. A view whose filter or columns were removed later is
+kept unchanged.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from orders.texts.errors import NotAllowedError
 from orders.texts.name_rules import why_not_a_name
 
 LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
-LONGEST_QUERY = 2000  # so that the address of a view is taken by every browser and proxy
+LONGEST_QUERY = 2000  # so that every browser and proxy accepts a view's URL
 MAX_COLUMNS = 60
-MAX_VIEWS = 30  # of a person on a list
+MAX_VIEWS = 30  # per person and list
 
 
 def save_view(
@@ -53,7 +53,7 @@ def rename_view(*, view: SavedView, name: str, by: str, now: datetime.datetime) 
 
 
 def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.datetime) -> None:
-    """Shows a view to everybody of a role that its owner has, or with None to nobody else. Raises NotAllowedError."""
+    """Shares a view with a role that its owner has; with None it stops sharing. Raises NotAllowedError."""
     if role and not view.owner.groups.filter(pk=role.pk).exists():
         raise NotAllowedError("view_not_your_role")
     view.role = role
@@ -62,7 +62,7 @@ def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.da
 
 
 def delete_view(*, view: SavedView, by: str, now: datetime.datetime) -> None:
-    """Removes a view. Whoever has opened it keeps the address. Raises NotAllowedError if it is gone already."""
+    """Deletes a view. Its URL keeps working where it is open. Raises NotAllowedError if it was already deleted."""
     with transaction.atomic():
         if not SavedView.objects.filter(pk=view.pk).delete()[0]:
             raise NotAllowedError("view_gone")
@@ -87,7 +87,7 @@ def _check_size(query: str, columns: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _unique(name: str) -> Iterator[None]:
-    """Turns a second view of a name, which the database refuses, into an error for people."""
+    """Raises NotAllowedError if the database rejects a duplicate name."""
     try:
         with transaction.atomic():
             yield
@@ -96,7 +96,7 @@ def _unique(name: str) -> Iterator[None]:
 
 
 def _keep(kind: str, view: SavedView, *names: str, **about: Any) -> None:
-    """Stores these fields of a view, and notes it."""
+    """Saves these fields of a view and adds an event. Raises NotAllowedError if the view was deleted."""
     values = {name: getattr(view, name) for name in names}
     with transaction.atomic():
         if not SavedView.objects.filter(pk=view.pk).update(**values):

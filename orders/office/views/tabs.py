@@ -1,7 +1,7 @@
 """Saved views (filter and columns) of a list: which ones a user has, their URLs, and their row counts.
 
-Rows are counted in a request of their own (`count_views`), so that a slow view never slows the list. Counts are cached
-for a minute.
+Rows are counted in a separate request (`count_views`), so that a slow view never slows the list. Counts are cached for
+a minute.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ SECONDS_OF_A_COUNT, SECONDS_OF_ALL = 2, 5
 
 @dataclass(frozen=True)
 class Tab:
-    """A view as its list shows it. `row`: the SavedView, or None for a view defined in code (READY)."""
+    """A view as a tab of its list. `row`: the SavedView, or None for a built-in view (READY)."""
 
     key: str
     name: str
@@ -55,7 +55,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class ShownTab:
-    """A tab as the page shows it. `count` is empty until the rows have been counted."""
+    """A tab with its state on the page. `count` is empty until the rows have been counted."""
 
     tab: Tab
     active: bool
@@ -78,7 +78,7 @@ def ready_tabs(name: str) -> list[Tab]:
 
 
 def tabs_of(name: str, user) -> list[Tab]:
-    """The views of a list: those that all users have, the user's own, then those of colleagues. One query."""
+    """Returns the views of a list: built-in views, the user's own, then those that colleagues share. One query."""
     ready = ready_tabs(name)
     if not user.has_perm(SEE):
         return ready
@@ -94,7 +94,7 @@ def tab_of(row: SavedView, shared_by: str = "") -> Tab:
 
 
 def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
-    """Returns the tabs above the page's list. None for a list that has no views."""
+    """Returns the context of the tabs on the list's page. None for a popup or a list without views."""
     name = list_of(changelist.model)
     if name is None or changelist.is_popup:
         return None
@@ -131,7 +131,7 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
 
 
 def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
-    """Returns what would be saved as a view now: the query (filter, search, order) and the chosen columns."""
+    """Returns the query (filter, search, order) and the chosen columns, as a view would store them."""
     found = {name: values for name, values in changelist.get_filters_params().items() if any(values)}
     if changelist.query:
         found[SEARCH_VAR] = [changelist.query]
@@ -168,7 +168,7 @@ def _count(name: str, tab: Tab, user) -> str:
 
 
 def _keys(user, name: str, tabs: list[Tab]) -> dict[str, str]:
-    """{key of a view: cache key of its count}. It depends on the rows that the user may see."""
+    """{key of a view: cache key of its count}. The cache key depends on the rows that the user may see."""
     letters = attributions_of(user)
     seen = "all" if letters is None else ",".join(sorted(letters))
     digests = {tab.key: hashlib.sha256(f"{seen}?{tab.query}".encode()).hexdigest() for tab in tabs}
