@@ -1,4 +1,4 @@
-"""The staff's pages on orders. Everything can be read, history can't be changed, and reference data can be edited."""
+"""ModelAdmins of orders and related models. History is read-only, reference data can be edited."""
 
 from orders.admin import (  # noqa: F401  importing them registers the pages
     approvals,

@@ -1,4 +1,4 @@
-"""The approval history. These pages only read it."""
+"""The approval history, read-only."""
 
 from django.contrib import admin
 from django.template.defaultfilters import linebreaksbr
@@ -21,7 +21,7 @@ LATEST = 2000
 
 
 class SeenLately(admin.SimpleListFilter):
-    """Offers the values of `field` among the latest records (a million take long), but no phone and no mail."""
+    """Offers the values of `field` in the latest records, as reading all is slow. Omits phones and mail addresses."""
 
     field = ""
     word_of = staticmethod(str)
@@ -113,7 +113,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin):
 
     @admin.display(description=_("opinion"))
     def opinion_text(self, obj):
-        """Masked unless the page was opened with personal data."""
+        """Returns the opinion, masked unless personal data is shown."""
         if not obj.opinion:
             return "-"
         return format_html("{}{}", linebreaksbr(obj.personal.text(obj.opinion)), obj.personal.hint)

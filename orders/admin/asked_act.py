@@ -1,4 +1,4 @@
-"""Acts that wait for a second person (待复核): the list, and the page on which one is confirmed or called off."""
+"""Actions that need the approval of a second person (待复核): the list, and the page that confirms or cancels one."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ from orders.texts.errors import OrderError
 from orders.texts.incident_texts import cause_of
 
 PAGES_OF_ACTS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
-"""The pages of acts that are no decision on an order, by act."""
+"""The page classes of actions that are not decisions on an order, by action."""
 
 
 class ForMeFilter(admin.SimpleListFilter):
@@ -79,7 +79,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         return f"{label_of(obj)}{about}"
 
     def get_queryset(self, request):
-        """Limited users see what is about their orders, and what they asked for."""
+        """Limits users with attributions to requests about their orders and to their own requests."""
         rows, letters = super().get_queryset(request), attributions_of(request.user)
         if letters is None:
             return rows
@@ -90,7 +90,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
     asked = ago_field("asked_at", gettext_lazy("Asked at"))
     why = column(gettext_lazy("reason"), lambda obj: cut(mask_text_or_json(obj.reason)))
 
-    # --- confirming and calling off
+    # --- confirming and cancelling
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
@@ -115,7 +115,8 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         return row
 
     def show_act(self, request, row: AskedAct, *, why_not: str = "", again: bool = False, status: int = 200):
-        """The page: what was asked, by whom, what will happen now. `again`: it is not what the person saw."""
+        """Returns the page with the request, its author and a preview. `again`: the preview has changed since it was
+        shown."""
         now, user = timezone.now(), request.user
         about = PAGES_OF_ACTS.get(row.act, AskedDecision)(row)
         may = may_confirm(user, row)
@@ -176,7 +177,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
 
 
 def _back(row: AskedAct) -> HttpResponse:
-    """Leads to the order's page, or to the act's own where it is about no order."""
+    """Redirects to the order's page, or to the request's page if it has no order."""
     if row.order_id:
         return redirect("admin:orders_order_change", row.order_id)
     return redirect("admin:orders_askedact_change", row.pk)

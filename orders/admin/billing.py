@@ -1,4 +1,4 @@
-"""Billing records, and the traffic of trials."""
+"""Billing records and the traffic of trials."""
 
 from django.contrib import admin
 from django.utils import timezone
@@ -20,7 +20,7 @@ from orders.search.order_search import CustomerFilter, OrderSearch, customer_anc
 
 @undoubted_parts.register
 def _parts(row: BillingRecord) -> ChipParts:
-    """One that the big-data side accepted may count from a later day on: nobody is billed by it yet."""
+    """Shows a live record that begins later as not begun: nobody is billed for it yet."""
     later = row.state == row.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
     return ("grey", _("not begun yet"), "") if later else parts_of(row.State(row.state))
 
@@ -99,7 +99,7 @@ class BillingRecordAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
 
     @admin.display(description=_("made so by"))
     def made_so_by(self, obj):
-        """The call whose answer led to the present state. For a deleted record it is the receipt of the deletion."""
+        """Returns the call whose response set the present state. For a deleted record it proves the deletion."""
         if obj.dispatch is None:
             return "-"
         link = row_link("orders_dispatch", obj.dispatch_id, obj.dispatch.get_step_display())

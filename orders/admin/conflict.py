@@ -1,4 +1,4 @@
-"""Conflicts: a known number came with other content. The page compares both contents and names their senders."""
+"""Conflicts: messages with a known number and different content. The page compares both contents and their senders."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -57,8 +57,8 @@ def compare_contents(ours: dict, theirs: dict) -> list[ComparedMember]:
 
 
 def _rows_that_fit(rows: list[ComparedMember]) -> Iterator[ComparedMember]:
-    """The rows, until the page is full. Each later row shows only its length."""
-    left = BYTES_SHOWN // 8  # a character takes up to four bytes, and there are two sides
+    """Yields the rows. When the page's limit is reached, later texts are cut and followed by their remaining length."""
+    left = BYTES_SHOWN // 8  # a character takes up to four bytes, and there are two contents
     for row in rows:
         yield replace(row, name=_cut(row.name, left), ours=_cut(row.ours, left), theirs=_cut(row.theirs, left))
         left = max(0, left - max(len(row.name), len(row.ours), len(row.theirs)))
@@ -85,8 +85,7 @@ def sender_of(message: InboundMessage) -> Sender:
 
 
 def first_sender(order: Order) -> Sender:
-    """Returns who sent the order that we have, and when. If its message has been pruned, the order itself gives the
-    time."""
+    """Returns the sender of the stored order and the time. If the message has been pruned, the time is the order's."""
     kept = InboundMessage.objects.filter(order_number=order.number, rsp_code=ACCEPTED).order_by("pk").first()
     if kept:
         return sender_of(kept)
@@ -117,7 +116,7 @@ SeenFilter = word_filter(
 
 class LateFilter(overtime_filter(is_late_conflict)):
     def queryset(self, request, queryset):
-        """Late ones come in the order of their arrival."""
+        """Sorts late conflicts by the time of arrival."""
         rows = super().queryset(request, queryset)
         return rows if self.value() is None else rows.order_by("received_at", "pk")
 
@@ -160,7 +159,7 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
 
 
 def members_of(body) -> dict:
-    """The members of an object, given as a dict or as JSON text. Empty if it is neither."""
+    """Returns the members of a dict or of a JSON object in a text, {} for anything else."""
     if isinstance(body, str):
         try:
             body = untrusted_text.load(body)

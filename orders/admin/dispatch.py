@@ -1,4 +1,4 @@
-"""The outbox: its steps and every attempt."""
+"""The outbox: its steps and their attempts."""
 
 from django.contrib import admin
 from django.db.models import Q
@@ -44,7 +44,7 @@ StepFilter = word_filter(
 
 @undoubted_parts.register
 def _parts(row: Dispatch) -> ChipParts:
-    """A mail is sent, not done; a check of files that goes on says what is missing, not that something is repeated."""
+    """Uses other labels for two kinds of steps: a mail that was sent, and a check that waits for missing files."""
     state = row.State(row.state)
     if row.channel == Dispatch.Channel.MAIL and state == Dispatch.State.DONE:
         return parts_of(Mail.State.DONE)
@@ -91,7 +91,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin
 
     @admin.display(description=_("latest attempts"))
     def latest_attempts(self, obj):
-        """The latest few attempts. A step may have thousands; they have a list of their own."""
+        """Shows the latest FEW attempts. A step may have thousands, for which there is a list."""
         rows = list(obj.tries.order_by("-pk")[:FEW])
         return render_to_string("includes/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW})
 
@@ -106,8 +106,8 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin
 
     @admin.display(description=_("error"), empty_value="")
     def why(self, obj):
-        """Returns the reason of the failure. If the partner refused with words of its own, those are shown, since they
-        say more."""
+        """Returns the reason of the failure. For a code of the partner (`code_...`) it shows the partner's text, which
+        is more precise."""
         if not obj.error_code:
             return None
         what = cause_of(obj.error_code).what
@@ -116,7 +116,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin
 
 
 class ChannelDispatchAdmin(DispatchAdmin):
-    """The outbox of one partner, with the order's customer and state beside each step."""
+    """The outbox of one partner. The list also shows the state of each step's order."""
 
     list_display = ["step", "order_link", "state_chip", "attempts", "next_try", "why", "order_chip", "created", "ended"]
     list_filter = [BacklogFilter, "state", day_filter("created_at", _("created at"), parameter="created")]

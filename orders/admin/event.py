@@ -1,4 +1,4 @@
-"""The history of orders: each event, with its actor."""
+"""The event history of orders, with actors."""
 
 import functools
 import operator
@@ -35,11 +35,12 @@ SUBJECTS = {
     "integrations.view_apitoken": ["api_token_"],
     "notifications.view_notice": ["notice_"],
 }
-"""How the kinds of events begin that belong to no order, by the right to see what they are about."""
+"""Prefixes of the kinds of events without an order, by the permission to view their subject."""
 
 
 def seen_with_its_subject(user) -> Q:
-    """The events that the user may see: their own, and those about what the user's lists show. A command sees all."""
+    """Returns the condition for the events that the user may see: their own, those of orders, and those whose subject
+    they may view. For commands it excludes nothing."""
     if user.pk is None:
         return Q()
     mine = seen_views(user).order_by().values("pk")
@@ -89,7 +90,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin):
         return super().get_queryset(request).filter(seen_with_its_subject(request.user))
 
     def get_search_results(self, request, queryset, search_term):
-        """Also finds what a colleague did by their name. Their index makes that as fast as an order's events."""
+        """Also finds events by the name of the staff member who caused them, with an index on these actors."""
         found, doubled = super().get_search_results(request, queryset, search_term)
         actors = actors_named(search_term)
         return (found | queryset.filter(IsOfStaff("actor"), actor__in=actors) if actors else found), doubled

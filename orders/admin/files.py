@@ -1,4 +1,4 @@
-"""The info-security files that orders name, and the results of their check."""
+"""The info-security files of orders and the results of their checks."""
 
 from django.contrib import admin
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""BBOSS's messages, accepted or refused, with the reasons."""
+"""Messages from BBOSS, accepted or refused, with the reason."""
 
 from operator import attrgetter
 from urllib.parse import urlencode
@@ -46,7 +46,7 @@ def order_named(message: InboundMessage) -> Order | None:
 
 
 def _number_link(message: InboundMessage) -> str | None:
-    """To the order list, since the message may name an order that does not exist here."""
+    """Returns a link to a search in the order list, since the order may not exist."""
     if not message.order_number:
         return None
     url = f"{reverse('admin:orders_order_changelist')}?{urlencode({'q': message.order_number})}"
@@ -99,7 +99,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 
     @admin.display(description=_("what was wrong"))
     def hint_block(self, obj):
-        """The hint. For a wrong signature it holds the text that we signed, which contains the whole content."""
+        """Returns the hint, masked by default. For a wrong signature it contains the signed text with all content."""
         return obj.personal.block(obj.hint)
 
 

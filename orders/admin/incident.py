@@ -1,4 +1,4 @@
-"""Incidents and the orders that they stop."""
+"""Incidents and the orders stopped by them."""
 
 from operator import attrgetter
 
@@ -61,7 +61,7 @@ def sleeps(incident: Incident) -> bool:
 
 
 def _step_name(incident: Incident) -> str:
-    """Of an incident that several kinds of steps may share what they have in common."""
+    """Returns the name of the incident's step, or of the channel if steps of several kinds share the incident."""
     if len(shared_by(incident.step, incident.code)) > 1:
         return Dispatch.Channel(KINDS[incident.step].channel).label
     return STEPS.get(incident.step, incident.step)
@@ -79,7 +79,7 @@ def _stopped_link(incident: Incident) -> str:
 
 
 class ScopedByAffected:
-    """Shows only incidents that stopped at least one order the user may see."""
+    """Shows only incidents that stopped at least one order that the user may see."""
 
     def get_queryset(self, request):
         rows, letters = super().get_queryset(request), attributions_of(request.user)
@@ -137,7 +137,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         PlacesFilter,
     ]
     add_facts = staticmethod(set_owners)
-    ordering = ["-pk"]  # the model's own order does not count where rows are grouped, as here
+    ordering = ["-pk"]  # Django ignores the model's ordering in grouped queries
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
     raw_code = raw_field("code", _("error code"))
@@ -153,7 +153,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         return title_of(obj.code, obj.words)
 
     def get_object(self, request, object_id, from_field=None):
-        """Sets `letters` (the user's attributions) and `others` (the incident also stopped orders outside them)."""
+        """Sets `letters`, the user's attributions, and `others`: the incident also stopped orders outside them."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None:
             letters = attributions_of(request.user)

@@ -1,4 +1,4 @@
-"""The pages of acts on an incident (`orders/actions/incident_acts.py`), and what its own page shows beside them."""
+"""The pages of actions on an incident (`orders/actions/incident_acts.py`), and the context of its change page."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -37,8 +37,8 @@ def _facts_of(request: HttpRequest, incident: Incident) -> IncidentFacts:
 
 
 def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
-    """Returns True if one of these orders has a failed step that a resend could be about. Files and decisions have
-    none."""
+    """Returns True if one of these orders has a failed step that can be resent. Incidents about files and decisions
+    have no such step."""
     if incident.partner not in Partner.values or incident.code in BOOKS_ONLY:
         return False
     failed = Dispatch.objects.current().filter(repeat=False, state=Dispatch.State.FAILED, error_code=incident.code)
@@ -47,7 +47,7 @@ def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
 
 
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
-    """The first few stopped orders, and a link to resend all of them if the user may."""
+    """Returns the latest MAX_ORDERS_SHOWN stopped orders, and a link for resending all if the user may do that."""
     rows = limit(incident.affected.unresolved(), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: MAX_ORDERS_SHOWN + 1])
     mark_orders(row.order for row in some)
@@ -67,7 +67,7 @@ class IncidentPages:
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         facts, is_open = _facts_of(request, obj), obj.state in OPEN_INCIDENTS
         acts = INCIDENT_ACTS.values() if request.user.has_perm(PERMISSION) else ()
-        free = facts.whole and not facts.own  # an act that asks first is about every order that the incident stops
+        free = facts.whole and not facts.own  # an action with a form affects every order stopped by the incident
         why = say("incident_by_the_books", {}) if is_open and obj.code in BOOKS_ONLY else ""
         context.update(
             acts=[act for act in acts if act.offered(facts) and (free or not act.asks)],
@@ -80,7 +80,7 @@ class IncidentPages:
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def act_view(self, request, pk: int, key: str):
-        """Refuses whoever lacks the right. GET asks first where the action does, else leads to the page."""
+        """GET shows the action's form, or redirects to the incident if it has none. POST runs the action."""
         incident, act = self.get_object(request, str(pk)), INCIDENT_ACTS.get(key)
         if not (incident and act and request.user.has_perm(act.permission)):
             raise PermissionDenied

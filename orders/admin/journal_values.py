@@ -1,8 +1,8 @@
-"""The journal's words for a change of accounts, roles, attributions, service types and contacts: from what to what.
+"""Old and new values in the admin's log entries, for accounts, roles, attributions, service types and contacts.
 
-Django notes only the names of the fields, in English. An entry of ours keeps in each `changed` part also `values`: the
-field's name with the old and the new value, or of long lists what was added and removed. Phones, mails and names of
-people are masked before they are kept; of a password only that it was changed.
+Django stores only the names of the changed fields, in English. Here each `changed` part also has `values`: the field's
+name with the old and new value; for long lists, the items added and removed. Phones, mail addresses and names of people
+are stored masked. A password is never stored, only the fact that it was changed.
 """
 
 import functools
@@ -24,14 +24,14 @@ from orders.lists.personal_data import mask_text_or_json
 
 MASKS = {"phone": mask_phone, "tel": mask_phone, "email": mask_mail, "mail": mask_mail}
 FEW = 8
-"""A list of so many, such as an account's roles, is kept whole, from what to what."""
+"""A list with at most so many items, such as an account's roles, is stored whole, with its old and new items."""
 
 
 class NotesValues:
-    """A ModelAdmin whose entries in the journal, and whose history pages, say from what to what."""
+    """A ModelAdmin whose log entries store old and new values, shown on its history pages."""
 
     value_words: Callable[[Any], str] = staticmethod(str)
-    """Returns the name of a row that was chosen in a field."""
+    """Returns the name of a row selected in a field."""
 
     def history_view(self, request, object_id, extra_context=None):
         answer = super().history_view(request, object_id, extra_context)
@@ -83,14 +83,14 @@ def _value(value: Any, mask: Callable[[str], str] | None) -> Any:
 
 
 def entry_words(entry: LogEntry) -> str:
-    kind = entry.content_type_id and ContentType.objects.get_for_id(entry.content_type_id)  # kept in memory
+    kind = entry.content_type_id and ContentType.objects.get_for_id(entry.content_type_id)  # cached by Django
     model = kind.model_class() if kind else None
     sentence = words_of_change(model, entry.change_message) or LogEntry.get_change_message(entry)
     return mask_text_or_json(sentence) or entry.get_action_flag_display()
 
 
 def words_of_change(model: type[Model] | None, message: str) -> str:
-    """An entry's message in words: `启用：是 → 否`. Empty if it is none of Django's, or about what has no fields."""
+    """Returns an entry's message as text: `启用：是 → 否`. Empty if the message is not Django's, or has no fields."""
     try:
         parts = json.loads(message)
         changed = [part["changed"] for part in parts if part != {"added": {}}]
@@ -105,7 +105,7 @@ def words_of_change(model: type[Model] | None, message: str) -> str:
 
 
 def _old_entry(model: type[Model], part: dict) -> list[dict]:
-    """The fields of an entry of Django's own, which names them in English."""
+    """Returns the fields of an entry without values, which has only their English labels."""
     with override(None):
         known = {str(capfirst(field.verbose_name)): field.name for field in _fields(model)}
     return [{"field": known.get(label, label)} for label in part.get("fields", [])]

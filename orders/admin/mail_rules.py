@@ -1,4 +1,4 @@
-"""The table of mail rules: who gets which mail, which rule decides where several fit, and a trial on a real order."""
+"""Mail rules: the recipients of mails, overlaps between rules, and a test page that applies the rules to an order."""
 
 from collections.abc import Iterable
 
@@ -41,7 +41,7 @@ class MailRuleForm(forms.ModelForm):
         if self.instance.pk and self.instance.is_empty:
             self.initial["off"] = True
         for name, choices in (("event", EVENTS.items()), ("order_kind", Order.Kind.choices)):
-            if name in self.fields:  # those who only look have no fields
+            if name in self.fields:  # users with only the view permission have no fields
                 self.fields[name].choices = [("", _("all")), *choices]
 
     def clean(self):
@@ -118,7 +118,7 @@ class MailRuleAdmin(NotesValues, Scoped, DeskAdmin):
         for line in overlaps(obj):
             messages.info(request, line)
 
-    # --- a trial, which sends nothing
+    # --- the test page, which sends nothing
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
@@ -159,7 +159,7 @@ class MailRuleAdmin(NotesValues, Scoped, DeskAdmin):
 
 
 def recipients_of(rule: MailRule) -> str:
-    """Returns who gets a rule's mails, in words. A contact is named by place and number, as everywhere."""
+    """Returns the recipients of a rule as text. A contact is shown by attribution and number."""
     parts = [
         _("SA contacts") if rule.to_sa else "",
         _("copies") if rule.to_copies else "",
@@ -171,7 +171,7 @@ def recipients_of(rule: MailRule) -> str:
 
 
 def overlaps(rule: MailRule, every: Iterable[MailRule] | None = None) -> list[str]:
-    """A sentence for each other rule that fits some of its mails: which of the two decides there."""
+    """Returns a sentence for each other rule that matches some of the same mails: which of the two applies to them."""
     every = MailRule.objects.select_related("attribution") if every is None else every
     decides = _("%(other)s fits some of these mails too; this rule decides there.")
     gives_way = _("%(other)s fits some of these mails too, and decides there.")

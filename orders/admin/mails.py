@@ -1,7 +1,7 @@
-"""Contacts, which staff maintain, and mails, which nobody changes; one that has not gone out can be sent at once.
+"""Contacts, which staff edit, and mails, which are read-only. A mail that was not sent can be sent at once.
 
-Phones, mail addresses and names are masked for users without `orders.see_personal_data`; those of contacts, who are
-colleagues, are there also for whoever may change them. Opening them is noted.
+Phones, mail addresses and names are masked for users without `orders.see_personal_data`. Users who may change contacts
+also see those of contacts, who are colleagues. Each view of unmasked data is recorded.
 """
 
 from django.contrib import admin, messages
@@ -58,8 +58,8 @@ class ContactAdmin(NotesValues, Scoped, DeskAdmin):
     masked_fields = ["name_masked", "mail_masked", "tel_masked", "role", "attribution", "active"]
 
     def may_read(self, request) -> bool:
-        """Returns True if contacts are shown unmasked. A form must show what it would save, so no `?personal=1` is
-        asked for; each opening is noted."""
+        """Returns True if the user sees contacts unmasked. `?personal=1` is not needed, because a form must show the
+        values that it saves; each view is recorded."""
         return may_open(request.user) or self.has_change_permission(request) or self.has_add_permission(request)
 
     def get_search_fields(self, request):
@@ -104,7 +104,7 @@ MailStateFilter = word_filter(
 
 
 def kind_of(kind: str) -> str | Promise:
-    """A mail's kind in words. Those to staff have one: their subject says more."""
+    """Returns the label of a mail's kind. All mails to staff share one, since their subjects are more precise."""
     return Dispatch.Step(kind).label if kind in Dispatch.Step.values else _("Mail to staff")
 
 
@@ -129,7 +129,7 @@ class KindFilter(admin.SimpleListFilter):
 )
 class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
-    ordering = ["-written_at", "-pk"]  # those of before 1.8.0 came into the table later
+    ordering = ["-written_at", "-pk"]  # mails from before 1.8.0 were added to the table later
     list_filter = [
         MailStateFilter,
         KindFilter,
@@ -190,7 +190,8 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin):
         return redirect("admin:notifications_mail_change", row.pk)
 
     def get_queryset(self, request):
-        """Mails about no order may name any order, and accounts: they have a right of their own."""
+        """Hides mails without an order, which may mention any order or account, unless the user has no limit and may
+        view notices."""
         rows = super().get_queryset(request)
         may = request.user.has_perm("notifications.view_notice") and is_unlimited(request.user)
         return rows if may else rows.exclude(order=None)

@@ -1,4 +1,4 @@
-"""Names that staff give and that everybody reads, such as an account's or a contact's."""
+"""Validates names that staff enter, such as those of accounts and contacts."""
 
 from django import forms
 

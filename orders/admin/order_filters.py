@@ -1,4 +1,4 @@
-"""The filters of the list of orders. A filter is kept in the address, and each has its index."""
+"""Filters of the order list. Each filter is part of the URL and is supported by an index."""
 
 import datetime
 import functools
@@ -31,8 +31,8 @@ from orders.search.order_search import CustomerFilter
 from orders.trials.shape_reads import is_ending
 
 STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
-HAS_STOPPED = Among("state", *STOPPED)  # as in `dispatch_stuck` (orders/db/indexes.py)
-# states of an activation
+HAS_STOPPED = Among("state", *STOPPED)  # the condition of the index `dispatch_stuck` (orders/db/indexes.py)
+# States of activations
 NOT_LIVE = [
     Order.State.IN_PROGRESS,
     Order.State.HELD,
@@ -40,7 +40,7 @@ NOT_LIVE = [
     Order.State.SCHEDULED,
     Order.State.FAILED,
 ]
-IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # as in `order_not_live`
+IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # the condition of the index `order_not_live`
 STARTING = [
     Order.State.IN_PROGRESS,
     Order.State.HELD,
@@ -51,7 +51,7 @@ STARTING = [
 
 
 class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
-    """Filters by a range of start days, or by a word for activations that are concerned by theirs."""
+    """Filters by a range of start days, or for activations that are overdue or due to start today (START_WORDS)."""
 
     def lookups(self, request, model_admin):
         rest = [pair for pair in super().lookups(request, model_admin) if pair[0] not in START_WORDS]
@@ -64,18 +64,18 @@ class StartFilter(day_filter("biz_start", _("start day"), parameter="start", cho
 
 
 def overdue() -> Q:
-    """Activations that should have been live since yesterday or earlier, unless they wait for a paused partner."""
+    """Matches activations that are not live after their start day, unless they wait for a paused partner."""
     return IS_NOT_LIVE & Q(biz_start__lt=today()) & ~waits_for_paused(timezone.now())
 
 
 def is_past(order: Order) -> bool:
-    """Returns True if the start of an activation that is not live has passed; pauses do not count."""
+    """Returns True if the order is an activation that is not live and its start day has passed. Ignores pauses."""
     begins = order.biz_start if order.kind == Order.Kind.ACTIVATION and order.state in NOT_LIVE else None
     return begins is not None and begins < today()
 
 
 def starts_today() -> Q:
-    """Activations that are to begin today, whether they have begun or not: not those that will not, or no more."""
+    """Matches activations that are due to start today or started today; not failed, rejected or withdrawn ones."""
     return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=today())
 
 
@@ -83,7 +83,7 @@ START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Due to start 
 
 
 class EndsFilter(day_filter("biz_end", _("last day of a trial"), parameter="ends", choices=AHEAD)):
-    """Filters running trials by the day on which they end: a change may have moved it."""
+    """Filters running trials by their last day, which a change may have moved."""
 
     def queryset(self, request, queryset):
         if self.value() is None:
@@ -125,7 +125,7 @@ class StuckFilter(WordFilter):
             tried = tried.exclude(order__state=Order.State.WITHDRAWN)
             return queryset.filter(Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id")))
         steps = stopped_steps(channel=channel)
-        undone = steps.filter(repeat=False, order__state=Order.State.FAILED)  # the column names these too
+        undone = steps.filter(repeat=False, order__state=Order.State.FAILED)  # the column shows these too
         return queryset.filter(Q(pk__in=still_matters(steps).values("order_id")) | Q(pk__in=undone.values("order_id")))
 
 
@@ -145,7 +145,7 @@ InStateFilter = word_filter(
 
 
 class StoppedFilter(day_filter("since", _("stopped by an incident"), parameter="stopped")):
-    """Orders that an incident stopped on these days, whether it still does or not."""
+    """Filters orders that an incident stopped on these days, including those that are no longer stopped."""
 
     def queryset(self, request, queryset):
         if self.value() is None:
@@ -159,7 +159,7 @@ class OrderCustomerFilter(CustomerFilter):
 
 
 class IncidentFilter(SimpleListFilter):
-    """Orders that an incident stops. Only a link on the incident's page sets this filter."""
+    """Filters orders that an incident stops. Only a link on the incident's page sets this filter."""
 
     title, parameter_name = _("incident"), "incident"
 

@@ -1,5 +1,5 @@
-"""The list of orders, and the addresses of an order's pages. Filters are kept in the address, and every search and
-filter has its index."""
+"""The order list and the URLs of an order's pages. Filters are part of the URL, and each search and filter is supported
+by an index."""
 
 import datetime
 from collections import defaultdict
@@ -71,7 +71,7 @@ from orders.trials.shape_reads import shape_row
 
 
 class EmptyLast(OrderBy):
-    """An order in which rows without a value come last in both directions."""
+    """An ordering that puts rows without a value last in both directions."""
 
     def __init__(self, expression, **more):
         super().__init__(expression, **{"nulls_last": True} | more)
@@ -88,20 +88,20 @@ def _of_step(name: str, order: str, **more) -> EmptyLast:
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
 NEXT_TRY = _of_step("next_try_at", "next_try_at", state=Dispatch.State.RETRYING)
 WAITING = [Order.State.AWAITING_APPROVAL, Order.State.HELD, Order.State.FAILED]
-"""States of orders that wait for somebody."""
+"""States in which an order waits for a person."""
 LONGEST_WAITING = [Coalesce("state_since", Value(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))).asc(), "pk"]
-"""No index has this order: PostgreSQL would look for the few that wait among all orders, from the oldest on."""
-MOST_LATE = ["state_since", "pk"]  # as in `order_in_time` (orders/db/indexes.py)
+"""Deliberately matches no index. With one, PostgreSQL would scan all orders from the oldest for the few that wait."""
+MOST_LATE = ["state_since", "pk"]  # the columns of the index `order_in_time` (orders/db/indexes.py)
 MOST_OVERDUE = ["biz_start", "pk"]
-MAX_NAMED = 2000  # domains; a cell of a file has room for fewer
+MAX_NAMED = 2000  # domains; a spreadsheet cell holds fewer
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": Dispatch.State.RETRYING}}
-"""Columns that sort the list by a stopped step of each order, and which one. Orders without such a step are left out:
-to sort a million empty values is slow, and tells nothing."""
+"""Columns that sort the list by a stopped step of each order, with the filter for the step. Orders without such a step
+are left out, because sorting a million empty values is slow and useless."""
 
 
 class OrderChangeList(DeskChangeList):
     def leave_out(self, request, rows):
-        if reads_of(request) == NUMBER:  # a file leaves nothing out for its order's sake
+        if reads_of(request) == NUMBER:  # files have all rows, whatever their order
             return rows
         for more in self._sorted_steps():
             rows = rows.filter(pk__in=stopped_steps(**more).values("order_id"))
@@ -123,7 +123,7 @@ class OrderChangeList(DeskChangeList):
 
     @property
     def notice(self) -> str:
-        """A line above the list: why some orders are not in it."""
+        """The text above the list that explains why some orders are left out, or an empty string."""
         only = _("Sorted like this, the list has only orders with a step that failed or is tried again.")
         if self._sorted_steps():
             return only
@@ -132,7 +132,7 @@ class OrderChangeList(DeskChangeList):
 
     @property
     def resend_query(self) -> str:
-        """The list's filters for the page that resends many orders. The filter `stuck` becomes the channel."""
+        """The query string of the page for resending many orders: the list's filters, with `stuck` as `channel`."""
         stuck = {"channel": self.params["stuck"]} if "stuck" in self.params else {}
         return self.get_query_string(stuck, ["p", COLUMNS, VIEW])
 
@@ -159,8 +159,8 @@ class OrderChangeList(DeskChangeList):
 
 
 def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
-    """The orders' steps that failed or are being retried, their finished BPM steps, and those that hold the order up
-    since their partner is paused (`is_paused`). One query."""
+    """Returns the orders' failed and retried steps, their finished BPM steps, and the blocking steps whose partner is
+    paused (`is_paused`). One query."""
     is_paused = Q(state__in=OPEN_STATES, blocking=True) & to_paused(timezone.now())
     explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE) | is_paused
     rows = Dispatch.objects.current().filter(explains, order__in=order_ids).order_by("pk")
@@ -173,15 +173,15 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
-    """The worst step of each order: blocking steps first, then failed ones, then those being retried."""
+    """Returns the worst step of each order. Blocking steps come first, then failed steps, then retried ones."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == Dispatch.State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 
 
 def set_service_now(rows: Iterable[Order]) -> None:
-    """Sets `service_now`, the service type of `orders.trials.shape_reads.SERVICE_NOW`.
+    """Sets `service_now`, the service type as in `orders.trials.shape_reads.SERVICE_NOW`.
 
-    A query only where a change moved one.
+    Runs one query if a change modified a service type, otherwise none.
     """
     rows = list(rows)
     meant = {order.pk: shape.service for order in rows if (shape := shape_row(order)) and shape.service}
@@ -192,7 +192,7 @@ def set_service_now(rows: Iterable[Order]) -> None:
 
 
 def add_domains(orders: list) -> None:
-    """Sets `named`, as many domains as a cell can show, and `domains_in_all`. Two queries."""
+    """Sets `named`, the first MAX_NAMED domains, and `domains_in_all`, their total number. Two queries."""
     ids = [order.pk for order in orders]
     shapes = dict(TrialShape.objects.filter(trial__in=ids).values_list("trial_id", "domains"))
     others = OrderDomain.objects.filter(order__in=[pk for pk in ids if pk not in shapes])
@@ -207,7 +207,7 @@ def add_domains(orders: list) -> None:
 
 
 def mark_words(marks: Marks) -> str:
-    """Returns why the order is not fine, if none of its steps says so."""
+    """Returns the problem of an order that has no failed or retried step."""
     if marks.doubt in Difference.Kind:
         return Difference.Kind(marks.doubt).label
     return cause_of(marks.doubt).what if marks.doubt else _("Waits behind a failed order")
@@ -257,7 +257,7 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         "waited",
         "late",
         "overtime",
-        "owner_name",  # behind the others: addresses name columns by their place
+        "owner_name",  # last, because URLs with column positions must stay valid
     ]
     list_filter = [
         NeedsFilter,
@@ -356,12 +356,12 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         empty_value="-",
     )
     domain_count = column(_("number of domains"), attrgetter("domains_in_all"))
-    # Unknown moments come first: they lie before all noted ones.
+    # Orders with an unknown time come first, because they are older than all others.
     since = ago_field("state_since", _("in this state since"), ordering=F("state_since").asc(nulls_first=True))
 
     @admin.display(description=_("days waited"), empty_value="")
     def waited(self, order):
-        """Whole days in its state, of an order that waits for somebody."""
+        """Returns the whole days in its state of an order that waits for a person."""
         waits = order.state in WAITING and order.state_since
         return (timezone.now() - order.state_since).days if waits else None
 
@@ -386,25 +386,25 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
 
     @admin.display(description=_("last day of a trial"), ordering="shape__ends_on", empty_value="-")
     def trial_end(self, order):
-        """The day that counts, whatever the trial's own message says."""
+        """Returns the trial's last day after changes, not the one in its own message."""
         shape = shape_row(order)
         return shape and shape.ends_on
 
     received = ago_field("received_at", _("received"), ordering="received_at")
 
-    # --- an order's page
+    # --- the order's page
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         return answer_page(self, request, object_id)
 
     def get_preserved_filters(self, request):
-        """A link from the list tells the order's page of it, even without a filter: by the page."""
+        """Marks links from an unfiltered list with its page, so that the order's page can link to the neighbours."""
         found = super().get_preserved_filters(request)
         there = request.path == reverse("admin:orders_order_changelist")
         return found or (urlencode({FROM_LIST: "p=1"}) if there else "")
 
     def about_order(self, answer: Callable) -> Callable:
-        """The view of an address below an order's: `answer` gets this ModelAdmin, the request and the order."""
+        """Returns the view of a URL below an order's. `answer` gets this ModelAdmin, the request and the order."""
 
         def view(request, pk: int, **named):
             return answer(self, request, self.order_or_404(request, pk), **named)
@@ -412,7 +412,7 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         return self.admin_site.admin_view(view)
 
     def order_or_404(self, request, pk: int | str) -> Order:
-        """The order with what the pages' heads name; `entered_by`: who did so by hand."""
+        """Returns the order with the related rows of the page header. `entered_by`: the staff member who entered it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if not is_id(str(pk)):

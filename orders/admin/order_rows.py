@@ -1,4 +1,4 @@
-"""Rows about orders in lists of their own: domains, claims on trials, and ends of trials that no message gave."""
+"""Lists of domains, of claims on trials, and of ends of trials that came from no message."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

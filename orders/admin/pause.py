@@ -1,4 +1,4 @@
-"""Pauses: their history, and the two pages on which staff pause and resume a partner."""
+"""The history of pauses, and the pages for pausing and resuming a partner."""
 
 import hashlib
 
@@ -31,7 +31,7 @@ from orders.texts.errors import NotAllowedError
 
 
 class PauseForm(forms.Form):
-    """`known`: the version of the pause that the page showed when it was opened."""
+    """The reason and the end of a pause. `known`: the version of the pause when the page was opened."""
 
     reason = reason_field(help_text=_("Everybody reads it on every page while the pause stands."))
     until = forms.DateTimeField(
@@ -49,7 +49,7 @@ class PauseForm(forms.Form):
         super().__init__(data, initial=shown | {"known": self.version})
 
     def clean(self):
-        """If a colleague changed the pause meanwhile, it is shown before it can be replaced."""
+        """Raises ValidationError if the pause has changed since, so that the user sees it before replacing it."""
         if self.cleaned_data.get("known", "") != self.version:
             self.data = self.data.copy()
             self.data["known"] = self.version
@@ -97,7 +97,7 @@ class PauseAdmin(ReadOnlyAdmin):
         ]
 
     def pause_view(self, request, partner: str):
-        """GET shows what will happen, POST does it. If the partner is paused already, POST changes reason and end."""
+        """GET shows a preview, POST pauses the partner, or changes the reason and end of its pause."""
         check_permission(request, partner)
         stands = paused_for(request).get(partner)
         form = PauseForm(request.POST or None, stands=stands)
@@ -143,7 +143,7 @@ class PauseAdmin(ReadOnlyAdmin):
 
 
 def version_of(stands: Pause | None) -> str:
-    """A hash that changes with each pause, its end and its reason. Empty without a pause."""
+    """Returns a hash of the pause, its end and its reason; an empty string without a pause."""
     text = f"{stands.pk} {stands.until} {stands.reason}" if stands else ""
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 

@@ -1,4 +1,4 @@
-"""Reconciliations with the big-data side, and the differences that they found."""
+"""Reconciliations with the big-data side, and the differences found."""
 
 from django.contrib import admin
 from django.urls import reverse

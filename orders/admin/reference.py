@@ -1,6 +1,6 @@
-"""Reference data that a site may correct (contract 3.1), the working-day calendar and the limits in time.
+"""Reference data that a site may correct (contract 3.1), the working-day calendar and the time limits.
 
-Administrators keep them. They concern the orders of all attributions.
+Administrators maintain them. They apply to the orders of all attributions.
 """
 
 import datetime
@@ -36,7 +36,7 @@ NO_LIMIT = gettext_lazy("No limit in time: nothing is shown as late.")
 
 
 class KeyStays:
-    """A key can't be changed: Django would save a second row beside the first."""
+    """Makes the primary key read-only on existing rows, since Django would save a changed key as a second row."""
 
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), *([self.opts.pk.name] if obj else [])]
@@ -50,7 +50,7 @@ class ServiceTypeAdmin(NotesValues, KeyStays, UnlimitedWrites, DeskAdmin):
 
 
 class ProvinceForm(NamesForm):
-    """Asks before it changes a code. `confirmed` is the change that the person has been told about."""
+    """Asks for confirmation before it changes a code. `confirmed`: the change whose consequences the user has read."""
 
     confirmed = forms.CharField(required=False, label="", widget=forms.HiddenInput)
 
@@ -96,12 +96,12 @@ class ProvinceAdmin(NotesValues, KeyStays, UnlimitedWrites, DeskAdmin):
     search_help_text = gettext_lazy("the whole name, letters or code")
 
     def get_fields(self, request, obj=None):
-        """Users who may only look have nothing to confirm."""
+        """Leaves out `confirmed` for users without the permission to change."""
         return self.fields if self.has_change_permission(request, obj) else [n for n in self.fields if n != "confirmed"]
 
 
 class CalendarDayForm(NamesForm):
-    """A day. For a new one also `until`, the last day of a holiday: each day of it becomes a row."""
+    """A calendar day. A new one may have `until`, the last day of a holiday; each day up to it is stored as a row."""
 
     until = forms.DateField(
         label=gettext_lazy("last day"),
@@ -134,7 +134,7 @@ class CalendarDayAdmin(NotesValues, KeyStays, UnlimitedWrites, DeskAdmin):
     weekday = column(gettext_lazy("weekday"), lambda row: WEEKDAYS[row.day.weekday()])
 
     def get_fields(self, request, obj=None):
-        """A day that is there has no last day."""
+        """Leaves out `until` for an existing day."""
         return self.fields if obj is None else [name for name in self.fields if name != "until"]
 
     def save_model(self, request, obj, form, change):

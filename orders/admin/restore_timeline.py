@@ -1,4 +1,4 @@
-"""The database's history: the periods between restores."""
+"""Timelines: the periods between restores of the database."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,1 +1,1 @@
-"""The engine of all lists of the staff's pages."""
+"""Base classes and helpers of the admin's change lists."""

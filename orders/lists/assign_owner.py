@@ -1,5 +1,4 @@
-"""Taking, handing over and handing back an order, an incident or a difference: the line on its page, and the page that
-asks to whom."""
+"""Claiming, assigning and releasing an order, an incident or a difference: the context of its page, and the form."""
 
 from functools import partial
 from typing import Any
@@ -25,7 +24,7 @@ CLAIM, GIVE, BACK = "take", "give", "back"
 
 
 class OwnerForm(forms.Form):
-    """`seen`: the account that the page showed as the owner, 0 for nobody."""
+    """The new owner and the reason. `seen`: the id of the owner that the page showed, 0 for nobody."""
 
     to = PersonField(nobody=False)
     reason = reason_field(
@@ -44,7 +43,7 @@ class OwnerForm(forms.Form):
 
 
 def owner_line(request: HttpRequest, row: Any) -> dict:
-    """Returns who has it, and what the user may do about that: for the page's context, as `owning`."""
+    """Returns the owner and whether the user may change it: the page's context variable `owning`."""
     set_owners([row])
     may = request.user.has_perm(OWN) and not (why_not_own(row) or why_not_hands(row, staff_actor(request.user)))
     if row.owned_by is None and not may:
@@ -60,13 +59,13 @@ def owner_line(request: HttpRequest, row: Any) -> dict:
 
 
 def owned_pages(owned: Any) -> list[URLPattern]:
-    """The address at which a row of `owned`, a ModelAdmin, gets another owner."""
+    """Returns the URL pattern for changing the owner of a row of `owned`, a ModelAdmin."""
     view = owned.admin_site.admin_view(partial(answer_own, owned))
     return [path("<int:pk>/own/", view, name=f"orders_{owned.opts.model_name}_own")]
 
 
 def answer_own(owned: Any, request: HttpRequest, pk: int):
-    """GET shows the form. POST assigns by `act`, or shows the form again if the owner changed meanwhile."""
+    """GET shows the form. POST changes the owner by `act`, or shows the form again if the owner has changed since."""
     row = owned.get_object(request, str(pk))
     if not request.user.has_perm(OWN) or not owned.has_view_permission(request, row):
         raise PermissionDenied

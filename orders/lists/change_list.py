@@ -1,10 +1,10 @@
-"""The base of all lists, on top of Django's ChangeList: it accepts only its own filters, tolerates nonsense in its
-address, sorts by column names, counts up to a limit, and adds facts from other tables.
+"""The base class of all change lists: it accepts only declared filters, tolerates invalid URLs, sorts by column names,
+counts rows up to a limit, and adds data from other tables.
 
-A name in the address that is no filter, search, order or page of the list could be used to find personal data by its
-beginning. A value that the database can't take is no server error.
+Undeclared lookups in the URL are refused, because they could be used to guess personal data by its first characters.
+A value that the database does not accept is not a server error.
 
-`o=-received` does not depend on which columns are shown. Django's `o=-9` does: it is a position. URLs with positions
+`o=-received` does not depend on the columns shown, unlike Django's `o=-9`, which is a position. URLs with positions
 still work; links use names.
 """
 
@@ -23,7 +23,7 @@ MAX_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts at most MAX_COUNTED + 1 rows, since nobody pages through more."""
+    """Counts at most MAX_COUNTED + 1 rows."""
 
     @cached_property
     def count(self) -> int:
@@ -31,17 +31,17 @@ class CappedPaginator(Paginator):
 
 
 class DeskChangeList(ChangeList):
-    """A list of the desk. On IncorrectLookupParameters, Django leads back to the list.
+    """A change list. On IncorrectLookupParameters, Django redirects to the list.
 
-    Its rows get facts from other tables, with a few queries for the whole page (`add_facts`).
+    `add_facts` adds data from other tables to the rows, with a few queries for the whole page.
     """
 
     def add_facts(self, rows: list) -> None:
-        """Sets attributes on the rows, which the columns read; where only the rows matter, its ModelAdmin does."""
+        """Sets attributes on the rows for the columns. Calls the ModelAdmin, which needs only the rows."""
         self.model_admin.add_facts(rows)
 
     def get_filters_params(self, params=None):
-        """Leaves out which columns a list shows, and from which view they came."""
+        """Leaves out the parameters for the shown columns and the saved view."""
         found, own = super().get_filters_params(params), (COLUMNS, VIEW) if can_choose(self.model_admin) else ()
         return {name: values for name, values in found.items() if name not in own}
 
@@ -50,7 +50,7 @@ class DeskChangeList(ChangeList):
         return self.get_query_string(dict.fromkeys([*self.get_filters_params(), SEARCH_VAR, PAGE_VAR]))
 
     def get_filters(self, request):
-        """Accepts only names that the list's filters know, and those in its `linked_by`."""
+        """Accepts only names of the list's filters and names in `linked_by`."""
         linked_by = set(getattr(self.model_admin, "linked_by", ()))
         accepted = linked_by | set(map(said_as, self.list_filter))
         given, beginnings = self.get_filters_params(), tuple(f"{one}__" for one in accepted)
@@ -73,11 +73,11 @@ class DeskChangeList(ChangeList):
             raise
 
     def leave_out(self, request, rows):
-        """The rows without those that the list leaves out for its order's sake."""
+        """Returns the rows that the list shows in its order. Subclasses may leave out rows without a sort value."""
         return rows
 
     def get_results(self, request):
-        """Reads the rows here, so that database errors appear before the page is rendered. Keeps `request`."""
+        """Evaluates the rows, so that database errors occur before the page is rendered. Stores `request`."""
         self.request, reads = request, reads_of(request)
         if reads == NOTHING:
             return
@@ -97,7 +97,7 @@ class DeskChangeList(ChangeList):
         return super().get_ordering_field(field_name)
 
     def get_ordering(self, request, queryset):
-        """Sorts equal rows by id, in the direction of the first column, so that an index can be used."""
+        """Adds the id as the last sort key, in the direction of the first column, so that an index can be used."""
         parts = [(sign, self.get_ordering_field(column)) for sign, column in self.sorted_by()]
         ordering = [_directed(field, sign) for sign, field in parts if field]
         if not ordering:
@@ -110,28 +110,28 @@ class DeskChangeList(ChangeList):
         return ordering if any(part in unique for part in ordering) else [*ordering, f"{parts[0][0]}pk"]
 
     def get_usual_ordering(self, request, queryset):
-        """The order if neither the address nor a filter has one."""
+        """Returns the ordering if neither the URL nor a filter sets one."""
         return super().get_ordering(request, queryset)
 
     def get_ordering_field_columns(self):
-        """{position of a shown column: its direction}."""
+        """Returns {position of a shown column: `asc` or `desc`}."""
         if not self.params.get(ORDER_VAR):
             return super().get_ordering_field_columns()
         places = {column: place for place, column in enumerate(self.list_display)}
         return {places[column]: "desc" if sign else "asc" for sign, column in self.sorted_by() if column in places}
 
     def get_query_string(self, new_params=None, remove=None):
-        """Replaces positions in the order, which Django's headings use, by column names."""
+        """Replaces column positions in the order, which Django's column headers use, with names."""
         if new_params and new_params.get(ORDER_VAR):
             new_params = new_params | {ORDER_VAR: self.named_order(new_params[ORDER_VAR])}
         return super().get_query_string(new_params, remove)
 
     def named_order(self, order: str) -> str:
-        """The order with column names instead of positions. Invalid parts are left out."""
+        """Returns the order with column names instead of positions, without invalid parts."""
         return ".".join(f"{sign}{column}" for sign, column in self.sorted_by(order) if isinstance(column, str))
 
     def sorted_by(self, order: str | None = None) -> list[tuple]:
-        """[(`-` or empty, column)] for the valid parts of the order, each column once."""
+        """Returns [(`-` or an empty string, column)] for the valid parts of the order, each column once."""
         found: dict = {}
         places = dict(enumerate(self.list_display))
         for part in (self.params.get(ORDER_VAR, "") if order is None else order).split("."):

@@ -1,6 +1,6 @@
-"""States as chips. Each of the six tones has one meaning everywhere.
+"""States shown as coloured chips. Each of the six tones has one meaning everywhere.
 
-Grey: not begun, or closed. Blue: under way. Violet: waits for somebody. Amber: held, or being retried. Red: failed.
+Grey: not begun or closed. Blue: in progress. Violet: waits for a person. Amber: held or being retried. Red: failed.
 Green: done.
 """
 
@@ -18,18 +18,18 @@ from orders.texts.state_meanings import ACCEPTED, meaning_of
 
 Tones = Iterable[TextChoices]
 ChipParts = tuple[str, str | Promise, str | Promise]
-"""The tone of a chip, its words, and what they mean."""
+"""The tone, label and explanation of a chip."""
 TONES: dict[TextChoices, str] = {}
-"""By state. A state that two models share has the same meaning in both."""
+"""Tones by state. A state of two models has the same meaning in both."""
 
 
 def add_tones(tones: Mapping[str, Tones]) -> None:
-    """Gives states their tones, by the tone. A list does so as it is registered."""
+    """Adds the states of each tone to TONES. Called when a list is registered."""
     TONES.update({state: tone for tone, states in tones.items() for state in states})
 
 
 def toned_chip(tone: str, words, meaning: str | Promise = "", *, url: str = "") -> str:
-    """With an address it is a link, and tells no meaning."""
+    """Returns the HTML of a chip. With `url` it is a link without the explanation."""
     if url:
         return format_html('<a class="chip chip-{}" href="{}">{}</a>', tone, url, words)
     if meaning:
@@ -46,7 +46,7 @@ def chip(state: TextChoices) -> str:
 
 
 def is_doubtful(row) -> bool:
-    """Returns True if `mark_orders` or `mark_records` found a doubt, or it waits behind a failed order."""
+    """Returns True if `mark_orders` or `mark_records` found a doubt, or the order waits for a failed order."""
     marks = getattr(row, "marks", None)
     if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
         return True
@@ -55,19 +55,19 @@ def is_doubtful(row) -> bool:
 
 @functools.singledispatch
 def undoubted_parts(row) -> ChipParts:
-    """Returns the parts of the chip of a row with a `state`, without doubt. A model of which some rows say something
-    else registers its own."""
+    """Returns the chip of a row with a `state`, ignoring doubts. Models with other labels register their own
+    implementation."""
     return parts_of(row.State(row.state))
 
 
 def chip_parts(row) -> ChipParts:
-    """Returns the parts of the chip of a row with a `state`. A doubtful row is not shown as fine."""
+    """Returns the chip of a row with a `state`: amber or red if the row is doubtful."""
     if is_doubtful(row):
         state, doubt = row.State(row.state), _("Needs a look")
         meaning = _("It may be otherwise than this state says; its page says what needs a look.")
         return "red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}", meaning
     if accepted := getattr(getattr(row, "marks", None), "accepted", ""):
-        state, (words, meaning) = row.State(row.state), ACCEPTED[accepted]  # it is fine, but not as its state says else
+        state, (words, meaning) = row.State(row.state), ACCEPTED[accepted]  # staff accepted the doubt
         return TONES[state], f"{state.label} · {words}", meaning
     return undoubted_parts(row)
 

@@ -1,7 +1,7 @@
-"""The columns that a list shows: those named in its URL (`columns=number,state_chip`), otherwise the defaults.
+"""The columns of a list: those in its URL (`columns=number,state_chip`), otherwise the defaults.
 
-Users can choose columns only in exportable lists; the choices are the export's columns. The column that links to the
-row's page can't be removed.
+Users can choose columns only in exportable lists, from the columns of the export. The column that links to the row's
+page can't be removed.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from orders.lists.list_query import COLUMNS, names_in
 from orders.lists.registration import list_of
 
 LAST_DAY = "trial_end"
-"""The column that sorts trials by their last day; the page has only trials that have one."""
+"""The column with a trial's last day. Sorted by it, the list has only trials with a last day."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Column:
     read: Callable[[Any], Any]
     mask: Callable[[str], str] | None = None
     shown: bool = True  # shown by default; users can add other columns
-    number: bool = False  # its text is written as a number in files
+    number: bool = False  # files store its text as a number
 
     @property
     def personal(self) -> bool:
@@ -54,14 +54,14 @@ class Choice:
     name: str
     label: str
     shown: bool
-    fixed: bool  # it can't be removed
+    fixed: bool  # can't be removed
 
 
 def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
-    """All columns that can be chosen; the default ones come first.
+    """Returns all columns that can be chosen, the default columns first.
 
-    A ModelAdmin may set `export_fields` (more columns), `personal_columns` ({more column: its mask}) and
-    `number_columns` (columns whose text files have as a number).
+    A ModelAdmin may set `export_fields` (additional columns), `personal_columns` ({additional column: its mask}) and
+    `number_columns` (columns whose text is stored as a number in files).
     """
     shown, personal = list(model_admin.list_display), getattr(model_admin, "personal_columns", {})
     return {
@@ -104,7 +104,7 @@ def leading(model_admin: ModelAdmin) -> str:
 
 
 def chosen(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
-    """The named columns that the list has; the link column is added if missing. [] if these are the defaults."""
+    """Returns the existing columns in `named`, with the link column; [] if these are the defaults."""
     known = _names(model_admin)
     found = [name for name in dict.fromkeys(named) if name in known]
     lead = leading(model_admin)
@@ -113,7 +113,7 @@ def chosen(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
 
 
 def tidy_columns(model_admin: ModelAdmin, query: QueryDict) -> list[str]:
-    """Normalises `columns` in the query. Returns the names that the list does not have."""
+    """Normalises `columns` in the query. Returns the unknown names."""
     if COLUMNS not in query:
         return []
     named, known = names_in(",".join(query.getlist(COLUMNS))), _names(model_admin)
@@ -125,7 +125,7 @@ def tidy_columns(model_admin: ModelAdmin, query: QueryDict) -> list[str]:
 
 
 def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callable]:
-    """The page's `list_display`. Personal data is always masked."""
+    """Returns the page's `list_display`. Personal data is always masked."""
     columns = columns_of(model_admin)
     names = chosen(model_admin, named) or list(model_admin.list_display)
     return [_masked(columns[name]) if columns[name].personal else name for name in names]

@@ -1,4 +1,4 @@
-"""A column's value as the cell of a file."""
+"""Converts values of columns to cells of CSV and xlsx files."""
 
 import datetime
 import re
@@ -10,18 +10,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 Cell = None | str | int | float | bool | datetime.date | datetime.datetime
-"""A time is of Asia/Shanghai, without a zone."""
+"""The value of a cell. Times are naive, in Asia/Shanghai."""
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})|-?(0|[1-9][0-9]{0,8})\.[0-9]{1,6}", re.ASCII)
-NOTHING = "-"  # how a page shows an empty cell
+NOTHING = "-"  # an empty cell on pages
 LONGEST_TEXT = 32_767  # Excel's limit for a cell, in UTF-16 units
-# Characters that XML can't hold, and halves of surrogate pairs, which no encoding can.
+# Characters that are illegal in XML, and single surrogates, which can't be encoded.
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 FORMULA = ("=", "+", "-", "@")
-"""A spreadsheet takes a text that begins so for a formula, which could send data away or start programs."""
+"""Spreadsheets treat a text with one of these prefixes as a formula, which could send data or start programs."""
 
 
 def plain(value: Any) -> Cell:
-    """The value of a column as a cell of a file. Times are of Asia/Shanghai; what a page shows as `-` is empty."""
+    """Returns the value as a cell. Times are converted to Asia/Shanghai; `-` becomes an empty cell."""
     if value is None or isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, bool):
@@ -35,7 +35,7 @@ def plain(value: Any) -> Cell:
 
 
 def as_number(cell: Cell) -> Cell:
-    """A text that is written as a number, as one. Beyond 15 digits a spreadsheet would round it, so it stays text."""
+    """Converts a text with a number to a number. More than 15 digits stay text, since spreadsheets would round them."""
     if not isinstance(cell, str) or not NUMBER.fullmatch(cell):
         return cell
     return float(cell) if "." in cell else int(cell)
@@ -47,7 +47,7 @@ def field_value(row: Model, name: str) -> Any:
 
 
 def clean(text: str) -> str:
-    """The text as any cell can hold it: illegal characters replaced, cut to LONGEST_TEXT."""
+    """Replaces illegal characters and cuts the text to LONGEST_TEXT."""
     text = ILLEGAL.sub("\ufffd", text)
     if len(text) * 2 <= LONGEST_TEXT or len(text.encode("utf-16-le")) <= LONGEST_TEXT * 2:
         return text
@@ -55,7 +55,7 @@ def clean(text: str) -> str:
 
 
 def csv_cell(value: Cell) -> Cell:
-    """The value as no spreadsheet takes it for a formula."""
+    """Returns the value for a CSV file, escaped if a spreadsheet could treat it as a formula."""
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ", "seconds")
     if not isinstance(value, str):
@@ -65,7 +65,7 @@ def csv_cell(value: Cell) -> Cell:
 
 
 def _looks_like_formula(text: str) -> bool:
-    """Returns True if a spreadsheet may take the text for a formula: some skip what can't be seen, or know full width
-    signs."""
+    """Returns True if a spreadsheet may treat the text as a formula. Some skip invisible characters or accept
+    fullwidth signs."""
     first = next((one for one in text if unicodedata.category(one)[0] not in "ZC"), "")
     return unicodedata.normalize("NFKC", first).startswith(FORMULA)

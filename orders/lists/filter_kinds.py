@@ -1,4 +1,4 @@
-"""Filters of the desk's lists. Their values are words and days, so that a link shows a colleague the same rows."""
+"""Base classes of list filters. Their values are words and days, so that links can be shared."""
 
 import contextlib
 import copy
@@ -20,14 +20,14 @@ from orders.models import Province
 from orders.rules.local_time import midnight
 
 DAY = datetime.timedelta(days=1)
-TO = ".."  # between the first and the last day of a range; one of them may be missing
+TO = ".."  # separates the first and the last day of a range; one of them may be missing
 LONGEST_SHOWN = 40
 BY_ID = ((), ("-pk",))
-Days = tuple[datetime.date | None, datetime.date | None]  # first and last day, None where the range is open
+Days = tuple[datetime.date | None, datetime.date | None]  # first and last day; None: no bound
 
 
 def _around(first: int, last: int) -> Callable[[datetime.date], Days]:
-    """The days from `first` to `last`, counted from today."""
+    """Returns a function that computes the days from today + `first` to today + `last`."""
     return lambda today: (today + first * DAY, today + last * DAY)
 
 
@@ -59,7 +59,7 @@ _as_of: ContextVar[datetime.date | None] = ContextVar("days count from", default
 
 @contextlib.contextmanager
 def days_as_of(moment: datetime.datetime) -> Iterator[None]:
-    """Within the block `today`, `this month` and the like count from this moment's day."""
+    """Context manager: `today`, `this month` and the like are computed from the day of `moment`."""
     token = _as_of.set(timezone.localdate(moment))
     try:
         yield
@@ -68,12 +68,12 @@ def days_as_of(moment: datetime.datetime) -> Iterator[None]:
 
 
 def today() -> datetime.date:
-    """The day from which words for days count: the present one, unless `days_as_of` says another."""
+    """Returns the day that relative ranges are computed from: the current day, or the day set by `days_as_of`."""
     return _as_of.get() or timezone.localdate()
 
 
 class WrongDaysError(IncorrectLookupParameters):
-    """The value of a DayFilter is no range of days. `parameter`: its name in the address; `words`: what is wrong."""
+    """The value of a DayFilter is not a range of days. `parameter`: its name in the URL; `words`: the message."""
 
     def __init__(self, parameter: str, words: str):
         super().__init__(words)
@@ -81,10 +81,10 @@ class WrongDaysError(IncorrectLookupParameters):
 
 
 class DayFilter(SimpleListFilter):
-    """Filters `field` by a range of days: a word in `words`, a day such as `2026-11-25`, or two of them.
+    """Filters `field` by a range of days: a key of `words`, a day such as `2026-11-25`, or two days.
 
-    `2026-11-01..2026-11-25` holds both days, `2026-11-01..` and `..2026-11-25` are open. The filter's menu has two
-    inputs of the same name; the lists' guard (orders/lists/model_admin.py) joins their values in the address.
+    `2026-11-01..2026-11-25` includes both days, `2026-11-01..` and `..2026-11-25` are open ranges. The filter's form
+    has two inputs with the same name; `DeskAdmin` (orders/lists/model_admin.py) joins their values in the URL.
     """
 
     template = "admin/day_filter.html"
@@ -97,8 +97,8 @@ class DayFilter(SimpleListFilter):
         return shown if given is None or given in self.words else [*shown, (given, self._in_words(given))]
 
     def queryset(self, request, queryset):
-        """Rows of a range of moments come in the order of the moments, where an index has it. By id, PostgreSQL would
-        look for old ones from the newest row on."""
+        """Sorts rows of a DateTimeField with an index by that field. If they were sorted by id, PostgreSQL would scan
+        from the newest row for old ones."""
         if self.value() is None:
             return queryset
         rows = queryset.filter(**self.bounds(queryset.model))
@@ -106,13 +106,13 @@ class DayFilter(SimpleListFilter):
         return rows.order_by(f"-{self.field}", "-pk") if by_moment and rows.query.order_by in BY_ID else rows
 
     def choices(self, changelist):
-        """Also notes what else stands in the address, which the form with the two days keeps."""
+        """Also sets `kept`, the other parameters of the URL, which the form with the two days submits again."""
         kept = changelist.filter_params.items()
         self.kept = [(name, value) for name, values in kept if name != self.parameter_name for value in values]
         return super().choices(changelist)
 
     def bounds(self, model) -> dict:
-        """The lookups for the range. The last day is included."""
+        """Returns the lookups for the range. The last day is included."""
         first, last = self.days()
         if self._is_moment(model):
             found = {"gte": first and midnight(first), "lt": last and midnight(last + DAY)}
@@ -138,13 +138,12 @@ class DayFilter(SimpleListFilter):
 
     @staticmethod
     def joined(values: Sequence[str]) -> str:
-        """The values of the two inputs as one. Two equal ones are a day, two empty ones are no filter."""
+        """Joins the values of the two inputs. Equal values are one day, two empty values are no filter."""
         return values[0] if len(set(values)) == 1 else TO.join(values)
 
     @property
     def given(self) -> dict[str, str]:
-        """Returns the values of the form's two inputs: the days in force, unless a word says something else than
-        days."""
+        """Returns the initial values of the form's two inputs: the range, or empty strings for other values."""
         try:
             first, last = self.days() if self.value() else (None, None)
         except WrongDaysError:
@@ -175,7 +174,8 @@ class DayFilter(SimpleListFilter):
 
 
 def _read_range(value: str) -> Days:
-    """Raises ValueError, or OverflowError for the first and the last possible day, which have no moment in UTC."""
+    """Returns the range. Raises ValueError, or OverflowError for the first and last possible day, which UTC can't
+    represent."""
     if TO not in value:
         value = f"{value}{TO}{value}"
     first, _to, last = value.partition(TO)
@@ -184,12 +184,12 @@ def _read_range(value: str) -> Days:
         raise ValueError("an empty range")
     for day in filter(None, days):
         for bound in (day, day + DAY):
-            midnight(bound).astimezone(datetime.UTC)  # as the database compares it
+            midnight(bound).astimezone(datetime.UTC)  # the value that the database compares
     return days[0], days[1]
 
 
 def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:
-    """Makes a DayFilter for the field `name`. In the address it is called `parameter`, or else like the field."""
+    """Returns a DayFilter for the field `name`. Its URL parameter is `parameter`, by default the field's name."""
 
     class FieldFilter(DayFilter):
         field, title, parameter_name, words = name, label, parameter or name, choices
@@ -212,8 +212,8 @@ def names_of(letters: Iterable[str]) -> str:
 
 
 class PlacesFilter(SimpleListFilter):
-    """Rows that somebody limited to these attributions sees, such as `BJ,GD`. Only views that such a person saved set
-    this filter."""
+    """Filters the rows visible to a user limited to these attributions, such as `BJ,GD`. Only saved views of such users
+    set this filter."""
 
     title, parameter_name = _("attribution"), "attribution"
 
@@ -226,7 +226,7 @@ class PlacesFilter(SimpleListFilter):
             return []
         seen = attributions_of(request.user)
         names = names_of(self.letters if seen is None else seen.intersection(self.letters))
-        return [(self.value(), names)] if names else [("", "-")]  # so the list says why it is empty
+        return [(self.value(), names)] if names else [("", "-")]  # explains why the list is empty
 
     @staticmethod
     def word_of(value: str) -> str:
@@ -245,7 +245,7 @@ class PlacesFilter(SimpleListFilter):
 
 
 class WordFilter(SimpleListFilter):
-    """Words that stand for conditions: {word: (label, Q, or a function that returns one)}."""
+    """Filters by one of several conditions: {value: (label, Q or a function that returns a Q)}."""
 
     conditions: dict = {}
 

@@ -1,4 +1,4 @@
-"""A list's filter as a page shows it: in words, and as a link to the list under it. For rows that keep one."""
+"""Shows the filter that a row stores: as text, and as a link to the filtered list."""
 
 from urllib.parse import unquote_plus
 
@@ -16,12 +16,12 @@ from orders.lists.registration import address_of_list, admin_of, exported_lists
 
 
 def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
-    """The filter, cut and masked: it may name a person. `rows`: as in `query_words`."""
+    """Returns the filter as text, cut, and masked since it may name a person. `rows`: as in `query_words`."""
     return cut(mask_text_or_json(_filter_words(list_name, query, rows)))
 
 
 def _filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
-    """`状态：已挂起；开始日期：今天`. Of a list that is gone: as the address has it."""
+    """Returns the filter as text: `状态：已挂起；开始日期：今天`. If the list is gone: the decoded query string."""
     if list_name not in exported_lists():
         return unquote_plus(query)
     return in_a_line(query_words(admin_of(list_name), query, rows))
@@ -36,7 +36,7 @@ class ListFilter(WordFilter):
 
 
 class FilterChangeList(DeskChangeList):
-    """A list of rows that have a filter each. Its rows look up together what filters name, in `filter_rows`."""
+    """A list of rows that store a filter. The rows share `filter_rows`, the cached rows that the filters refer to."""
 
     def add_facts(self, rows):
         shared = ReferenceRows()
@@ -45,7 +45,7 @@ class FilterChangeList(DeskChangeList):
 
 
 def filter_link(list_name: str, query: str) -> str:
-    """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
+    """Returns a link to the filtered list. A filter with personal data is masked and not linked."""
     plain = unquote_plus(query)
     if list_name not in exported_lists() or mask_text_or_json(plain) != plain:
         return filter_words(list_name, query)

@@ -1,6 +1,6 @@
-"""A list's filter as text: what stands in its address behind the `?`, or what `export --query` takes.
+"""A list's filter as text: the query string of its URL, or the argument of `export --query`.
 
-`state=held` and `attribution=BJ` name a filter as people say it; the address's own names (`state__exact`) do too.
+Filters have short names, as in `state=held` and `attribution=BJ`. The names in URLs (`state__exact`) work too.
 """
 
 import copy
@@ -25,13 +25,13 @@ from orders.lists.filter_kinds import DayFilter, IncorrectLookupParameters
 from orders.texts.errors import ExportError
 
 MAX_PAIRS = 50
-MAX_NAMED = 40  # values that an error names
+MAX_NAMED = 40  # values listed in an error
 LONGEST_NAMED = 80
-ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR = "all", "o", "p", "q"  # Django's names in the address of a list
-COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
+ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR = "all", "o", "p", "q"  # Django's URL parameters of a change list
+COLUMNS, VIEW = "columns", "view"  # the shown columns and the saved view: not parts of the filter
 NOT_OF_THE_FILTER = (PAGE_VAR, "e", ALL_VAR, "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
-"""The parameters of a list's address besides filter, search, order and columns."""
-PAGE, NUMBER, NOTHING = "page", "number", "nothing"  # what a list reads
+"""The parameters of a list's URL other than filter, search, order and columns."""
+PAGE, NUMBER, NOTHING = "page", "number", "nothing"  # what a list reads from the database
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)
@@ -39,7 +39,7 @@ REFUSED = (IncorrectLookupParameters, ValidationError)
 
 @dataclass(frozen=True)
 class Condition:
-    """A part of the filter: the name as it was given, the name in the address, and the value."""
+    """A condition of the filter. `given`: the name as entered; `name`: the name in the URL."""
 
     given: str
     name: str
@@ -47,7 +47,7 @@ class Condition:
 
 
 def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
-    """The filter in the address's names. Raises ExportError, which names what is no filter of the list."""
+    """Returns the filter with names as in URLs. Raises ExportError with the name of an unknown filter."""
     own = dict(_own_names(model_admin))
     accepted = {*own.values(), *ALWAYS, *_linked_by(model_admin)}
     found = []
@@ -74,7 +74,7 @@ def address_query(conditions: Sequence[Condition]) -> str:
 
 
 def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], user, *, reads: str = PAGE) -> ChangeList:
-    """The list under this filter, as the user sees it. Raises ExportError, which names the value that is wrong."""
+    """Returns the filtered list, as the user sees it. Raises ExportError with the invalid value."""
     try:
         found = _build(model_admin, conditions, user, reads)
     except REFUSED as error:
@@ -87,10 +87,10 @@ def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], use
 
 
 def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """The list under this filter with its `queryset`: no row is read, none is counted, and nothing can be done to them.
+    """Returns the filtered list without reading or counting rows, for its `queryset`. It has no actions.
 
-    Raises ExportError as `changelist_for` does. Whoever reads the rows gets NONSENSE for values that only the database
-    finds wrong.
+    Raises ExportError as `changelist_for` does. Evaluating `queryset` raises one of NONSENSE if the database refuses a
+    value.
     """
     unread = copy.copy(model_admin)
     unread.actions = None
@@ -98,27 +98,26 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
 
 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """The list as a file has it: no row is left out for its order's sake, none is read. Raises ExportError."""
+    """Returns the list for an export, without reading rows. The order leaves out no rows. Raises ExportError."""
     return changelist_for(model_admin, conditions, user, reads=NUMBER)
 
 
 def reads_of(request: HttpRequest) -> str:
-    """Returns the tables that a list reads for this request: a page of rows, their number, or nothing."""
+    """Returns what the list reads for this request: a page of rows (PAGE), their number (NUMBER), or nothing."""
     return getattr(request, "list_reads", PAGE)
 
 
 class ReferenceRows(dict[type[Model], dict]):
-    """Rows of small reference tables by key. A table is read once, when the first of its rows is asked for."""
+    """Caches the rows of small reference tables by key. A table is read once, on first access."""
 
     def __missing__(self, model: type[Model]) -> dict:
         return self.setdefault(model, {str(key): row for key, row in model._default_manager.in_bulk().items()})
 
 
 def query_words(model_admin: ModelAdmin, query: str, rows: ReferenceRows | None = None) -> list[tuple[str, str]]:
-    """(what it is about, value) of each part of a filter, as the list's own filters say it, without order and columns.
+    """Returns (title, value) for each filter in the query, as the list shows them, without order and columns.
 
-    A value that a filter does not know stays as it is, and so does a query that can't be read. `rows`: what several
-    filters of one page look up together.
+    Unknown values and unreadable queries are returned unchanged. `rows`: a cache shared by the filters of a page.
     """
     named = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
     entries = {name: entry for names, entry in named for name in names}
@@ -146,10 +145,10 @@ def _part_words(model_admin: ModelAdmin, entries: dict, name: str, value: str, r
 
 
 def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows) -> dict:
-    """{value: its words} of a filter: the choices that are the same for everybody, and `value`.
+    """Returns {value: label} of a filter: its choices, and `value`.
 
-    Some filters offer everybody other ones. Those of related rows are named by `rows`, others say `value` alone by
-    their `word_of`.
+    Some filters have different choices for each user: labels of related rows come from `rows`; filters with a `word_of`
+    label only `value`.
     """
     if is_simple(entry):
         if word_of := getattr(entry, "word_of", None):
@@ -194,7 +193,7 @@ def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
 
 
 def said_as(entry) -> str:
-    """The name of a filter as people say it, or the path to its field, with which its names begin."""
+    """Returns the short name of a filter. For a field it is the path, which is also the prefix of its URL names."""
     return entry.parameter_name if is_simple(entry) else entry if isinstance(entry, str) else entry[0]
 
 
@@ -216,8 +215,8 @@ def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads
 
 
 def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> Condition:
-    """Returns the part of the filter that the list does not take, by trying each alone; the last one if only all
-    together fail."""
+    """Returns the condition that the list refuses, by trying each one separately; the last one if each alone is
+    accepted."""
     for one in conditions:
         try:
             _build(model_admin, [one], user, reads)
@@ -227,8 +226,8 @@ def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, rea
 
 
 def _check_value(found: ChangeList, one: Condition) -> None:
-    """Django shows an empty list, or leaves the filter out, if a value is none of the filter's. That would be a wrong
-    file, so it is an error here."""
+    """Raises ExportError if the value is not one of the filter's choices. Django would show an empty list or ignore
+    the filter, and the export would be wrong."""
     spec = _spec_of(found, one)
     values = _values_of(spec, one.name) if spec else []
     if values is not None and one.value not in values:
@@ -236,7 +235,7 @@ def _check_value(found: ChangeList, one: Condition) -> None:
 
 
 def unoffered(found: ChangeList) -> list[str]:
-    """The titles of filters that are set to a value that they do not offer this person. No row that they see has it."""
+    """Returns the titles of filters whose value is not offered to this user. No row visible to them has it."""
     given = (Condition(name, name, value) for name, values in found.get_filters_params().items() for value in values)
     specs = ((_spec_of(found, one), one) for one in given)
     values = ((spec, _values_of(spec, one.name), one.value) for spec, one in specs if spec)
@@ -256,7 +255,7 @@ def _spec_of(found: ChangeList, one: Condition):
 
 
 def _values_of(spec, full: str) -> list[str] | None:
-    """The values that a filter offers. None where any value is possible, which the filter judges itself."""
+    """Returns the values that a filter offers. None: any value is possible, and the filter validates it."""
     if full.endswith("__isnull"):
         return ["True", "False", "1", "0"]
     if isinstance(spec, SimpleListFilter | RelatedFieldListFilter):
@@ -267,7 +266,7 @@ def _values_of(spec, full: str) -> list[str] | None:
 
 
 def named_values(values: list[str]) -> str:
-    """The values of a filter, for an error that names them."""
+    """Returns the values of a filter as text for an error."""
     more = len(values) - MAX_NAMED
     return ", ".join(values[:MAX_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
 

@@ -1,11 +1,11 @@
-"""Live pages: an open page asks its own address whether anything changed, and gets nothing (204) or its content.
+"""Live pages: an open page polls its own URL for changes. The response is 204 without changes, else the new content.
 
-A poll is a GET with the header `Desk-Poll` and `seen=VERSION` in the address. The version is over the figures of what
-the page shows, the person with their rights and limits, and the address. So a lost right or limit is another version.
-Whoever can name the version of a page was shown it, since nobody else can make one.
+A poll is a GET with the header `Desk-Poll` and `seen=VERSION` in the query string. The version is a signature of the
+page's fingerprint, the user, their permissions and attributions, and the URL. A lost permission changes the version.
+Since versions are signed, a client that sends one has been shown the page.
 
-A poll is no use of the session (project/accounts/session_expiry.py) and never opens people's data: an address that
-would shows them masked. project/static/desk/moving.js asks; docs/architecture.md says how another page moves.
+A poll does not extend the session (project/accounts/session_expiry.py) and never shows personal data unmasked, not even
+with `personal=1`. project/static/desk/moving.js sends the polls; docs/architecture.md describes how to add a live page.
 """
 
 import datetime
@@ -21,17 +21,17 @@ from orders.lists.page_fingerprint import MAX_NEEDING, Fingerprint, count_needin
 from orders.lists.scope import attributions_of
 
 POLL_HEADER = "Desk-Poll"
-SEEN, OPENED = "seen", "opened"  # the version that the page shows; what it knew when it was opened
+SEEN, OPENED = "seen", "opened"  # the version of the shown page; its newest event when it was opened
 NOT_OF_THE_PAGE = (OPENED, "personal", "watch")
 FRAGMENT = "admin/moving.html"
-QUICK, CALM = 3, 15  # seconds until the next poll: while something is under way, and else
-GROWS_OLD = 900  # seconds: then a page is made anew, since it says how long ago things were and what is late by now
+QUICK, CALM = 3, 15  # seconds until the next poll, while something is in progress and otherwise
+GROWS_OLD = 900  # seconds; then pages are rendered again, because they show relative times
 VIEW_ORDERS = "orders.view_order"
 
 
 @dataclass(frozen=True)
 class Moving:
-    """The state of an open page. `needing`: how many orders need the person."""
+    """The state of an open page. `needing`: the number of orders that need the user's action."""
 
     version: str
     pace: int
@@ -48,7 +48,7 @@ def is_poll(request: HttpRequest) -> bool:
 
 
 def is_partial(request: HttpRequest) -> bool:
-    """Returns True if the answer is for an open page, which keeps its head and messages."""
+    """Returns True if the response replaces only the content of an open page, not its header and messages."""
     return getattr(request, "moving_seen", None) is not None
 
 
@@ -59,10 +59,10 @@ def answer_live_page(
     *,
     whole_desk: bool = True,
 ) -> HttpResponseBase:
-    """The page of `show`, which tells its version; to a poll 204 if it is the one that was seen, else the content.
+    """Returns the page of `show` with its version. Returns 204 to a poll with the current version.
 
-    `read` gives the page's marks. It is asked before the page, so that a change between them is seen at the next poll.
-    `whole_desk`: the page shows what the desk does, and not only its own.
+    `read` returns the page's fingerprint. It is called before `show`, so the next poll detects a change in between.
+    `whole_desk`: the version includes the figures of the whole desk, not only the page's own.
     """
     if request.method != "GET":
         return show()
@@ -92,13 +92,13 @@ def answer_live_page(
 
 
 def _strip_poll_params(request: HttpRequest) -> None:
-    """Strips a poll's own parameters from the address, so that the page is the one that was opened, without what opens
-    people's data."""
+    """Removes the parameters of the poll from the request, so that the page is rendered as it was opened, but with
+    personal data masked."""
     query = request.GET.copy()
     request.moving_seen, request.moving_opened = None, ""
     if not is_poll(request) or SEEN not in query:
         return
-    *filtered, request.moving_seen = query.getlist(SEEN)  # a filter may have the name, too
+    *filtered, request.moving_seen = query.getlist(SEEN)  # a filter may have the same name
     query.setlist(SEEN, filtered)
     request.moving_opened = query.get(OPENED, "")
     for name in NOT_OF_THE_PAGE:
@@ -112,7 +112,7 @@ def _strip_poll_params(request: HttpRequest) -> None:
 def _version(request: HttpRequest, rights: list[str], figures: tuple, now: datetime.datetime) -> str:
     user, letters = request.user, attributions_of(request.user)
     page = sorted((name, values) for name, values in request.GET.lists() if name not in NOT_OF_THE_PAGE)
-    shift = zlib.crc32(f"{user.pk} {request.path}".encode()) % GROWS_OLD  # not all pages at the same moment
+    shift = zlib.crc32(f"{user.pk} {request.path}".encode()) % GROWS_OLD  # not all pages at the same time
     parts = (
         *(request.path, page, user.pk, rights, letters and sorted(letters)),
         *(int(now.timestamp() + shift) // GROWS_OLD, timezone.localdate(now), figures),

@@ -1,8 +1,8 @@
-"""The base of the site's ModelAdmins. A list tolerates nonsense in its address, and lists and pages of rows move.
+"""The base class of the site's ModelAdmins. Lists tolerate invalid URLs, and lists and change pages are live pages.
 
-A name in the address that is no filter, search, order or page of the list (orders/lists/change_list.py) is left out,
-with a message. A value that the database can't take leads back to the list, not to a server error. What a form without
-a script sends in several parts is joined, so that each list has one address.
+Undeclared parameters in a list's URL (orders/lists/change_list.py) are removed, with a message. A value that the
+database does not accept redirects to the list and is not a server error. Values that a form sends in several parameters
+without JavaScript are joined, so that each list has one URL.
 """
 
 import functools
@@ -20,37 +20,37 @@ from orders.lists.list_query import unoffered
 from orders.lists.live_pages import answer_live_page, is_partial
 from orders.lists.page_fingerprint import ChangeFields, list_fingerprint, row_fingerprint
 
-LONGEST_NAME, MAX_NAMES = 40, 5  # bounds on the names in the message
+LONGEST_NAME, MAX_NAMES = 40, 5  # limits of the names in the message
 
 
 class DeskAdmin(ModelAdmin):
-    """The base of each ModelAdmin of the site. Wrong names and values in a list's address lead to the list without
-    them; its rows are counted once and up to a limit.
+    """The base class of the site's ModelAdmins. Invalid parameters redirect to the list without them. Rows are counted
+    once and up to a limit.
 
-    Lists move (orders/lists/live_pages.py), and pages of rows whose class has `change_fields`.
+    Lists are live pages (orders/lists/live_pages.py), as are the change pages of classes with `change_fields`.
     """
 
     changelist: type[DeskChangeList] = DeskChangeList
     paginator = CappedPaginator
     show_full_result_count = False
     warns_of_gone_values = False
-    pages: Sequence[Callable] = ()  # functions that give addresses of their own, for the ModelAdmin
+    pages: Sequence[Callable] = ()  # functions that return additional URL patterns for the ModelAdmin
 
     def get_changelist(self, request, **kwargs):
         return self.changelist
 
     def add_facts(self, rows: list) -> None:
-        """Sets attributes on a list's rows, which its columns read."""
+        """Sets attributes on a list's rows for its columns."""
 
     def get_urls(self):
         return [*itertools.chain.from_iterable(make(self) for make in self.pages), *super().get_urls()]
 
     def list_context(self, request) -> dict:
-        """Returns the context of the list's page besides the list."""
+        """Returns additional context of the list's page."""
         return {}
 
     def _get_obj_does_not_exist_redirect(self, *_asked):
-        """Missing and forbidden rows get the same 404. Django's default message would show the id."""
+        """Raises Http404 for missing and forbidden rows alike. Django's default message would show the id."""
         raise Http404
 
     def changelist_view(self, request, extra_context=None):
@@ -70,13 +70,13 @@ class DeskAdmin(ModelAdmin):
         if request.method == "GET" and (query := self._one_address(request)) != request.GET:
             return _list_under(request, query)
         response = super().changelist_view(request, self.list_context(request) | (extra_context or {}))
-        if not is_partial(request):  # which shows no messages
+        if not is_partial(request):  # polls show no messages
             _warn_of_gone_values(request, response)
         query = _without_wrong(request)
         return response if query is None else _list_under(request, query)
 
     def _one_address(self, request: HttpRequest) -> QueryDict:
-        """The list's query with two days as a range, and columns as one list without those that are gone."""
+        """Returns the query with the two days joined to a range, and one `columns` without unknown columns."""
         query = request.GET.copy()
         for entry in self.list_filter:
             if not hasattr(entry, "joined"):
@@ -93,7 +93,7 @@ class DeskAdmin(ModelAdmin):
 
 
 def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
-    """Says which filter shows nothing since its value is gone, or not for this person."""
+    """Warns of filters that match nothing because their value no longer exists or is not visible to the user."""
     found = (getattr(response, "context_data", None) or {}).get("cl")
     if found and found.model_admin.warns_of_gone_values and (titles := unoffered(found)):
         text = _("These filters have a value that is gone or outside your attributions, so no row fits: %(names)s")
@@ -101,8 +101,8 @@ def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def _without_wrong(request: HttpRequest) -> QueryDict | None:
-    """The query without undeclared names, or without a value of which its filter says why it is wrong (an error with a
-    `parameter`). None if there is none of them."""
+    """Returns the query without undeclared names, or without the invalid value of an error with a `parameter`, and adds
+    a message. None if nothing was removed."""
     query = request.GET.copy()
     if undeclared := getattr(request, "undeclared", None):
         text = _("These are not filters of this list, so they were left out: %(names)s")

@@ -1,7 +1,7 @@
-"""The rows before and after one in a list, under the list's filter and order: two queries, each for one row.
+"""The previous and next row of a row in a filtered and sorted list: two queries.
 
-They are found by the row's place in the order, not by counting. So they are right even if the row has left the list
-meanwhile: an act may have changed what the filter asks. `place` keeps the place from before such an act.
+They are found by the row's sort values, not by counting. So they are correct even if the row no longer matches the
+filter after an action. `place` stores the sort values from before such an action.
 """
 
 import copy
@@ -25,17 +25,17 @@ from orders.db.unstorable_values import NONSENSE
 from orders.lists.list_query import NOT_OF_THE_FILTER, read_query, said_as, unread_list
 from orders.texts.errors import OrderError
 
-SECONDS = 1.0  # of each query: a page does without its neighbours rather than wait
-FROM_LIST, PLACE = "_changelist_filters", "place"  # in the address of a row's page: the list's query, the row's place
+SECONDS = 1.0  # limit of each query; a slower page is shown without neighbours
+FROM_LIST, PLACE = "_changelist_filters", "place"  # URL parameters: the list's query, the row's sort values
 LONGEST_PLACE = 500
 PLANNED = 50
-"""For one row PostgreSQL would walk along the order until it fits, which for a rare filter means through all rows. For
-as many as a page has it plans as for the list."""
+"""The LIMIT of the queries. With LIMIT 1, PostgreSQL would scan an index until a row matches, which reads all rows if
+few rows match. With the size of a page, it plans as for the list."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Both may be None: there is none, or it can't be said. `place` is for the address of a page about the same row."""
+    """The previous and next row; None: there is none. `place`: the row's sort values, for URLs of its pages."""
 
     before: Model | None
     after: Model | None
@@ -44,7 +44,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class _Key:
-    """A part of a list's order: its name in the query, whether it falls, and where empty values come."""
+    """A sort key: its name in the query, whether it is descending, and the position of NULL values."""
 
     name: str
     falls: bool
@@ -56,8 +56,8 @@ class _Key:
 
 
 def list_query(given: QueryDict, place: str = "") -> str:
-    """Returns the list's query from the address of a row's page, or of an act on it: `?...`, or nothing. `place`: as
-    found."""
+    """Returns the query string `?...` that passes on the list's query of a row's page, or an empty string. `place`: the
+    default for PLACE."""
     if not given.get(FROM_LIST):
         return ""
     kept = {FROM_LIST: given[FROM_LIST], PLACE: given.get(PLACE) or place}
@@ -67,9 +67,9 @@ def list_query(given: QueryDict, place: str = "") -> str:
 def find_neighbours(
     model_admin: ModelAdmin, query: str, user, row: Model, *, place: str = "", fields: tuple[str, ...] = ()
 ) -> Neighbours | None:
-    """The neighbours of a row in the list with this query, as the user sees it, with their `fields`.
+    """Returns the neighbours of a row in the list with this query, as the user sees it, with their `fields`.
 
-    None for a query that the list does not take, or that takes too long.
+    None if the list refuses the query or a query takes too long.
     """
     try:
         with bounded_time(SECONDS):
@@ -83,9 +83,9 @@ def find_neighbours(
 
 
 def _ordered(model_admin: ModelAdmin, query: str, user) -> tuple[QuerySet, list[_Key], dict]:
-    """The list's rows, what they are sorted by, and the expressions among that by their names in the query.
+    """Returns the list's rows, their sort keys, and the sort expressions by their aliases.
 
-    Only the filters that the query names are made, since each filter of the page may look up its choices.
+    Creates only the filters in the query, since each filter of the page may query its choices.
     """
     given, asked = QueryDict(query), QueryDict(mutable=True)
     for name in given:
@@ -117,14 +117,14 @@ def _order_by(part: Any) -> OrderBy:
 
 
 def _empty_last(by: OrderBy) -> bool:
-    """Empty values are the largest for PostgreSQL, the smallest for SQLite, unless the order says where they are."""
+    """Returns True if NULL values come last. By default they are largest in PostgreSQL and smallest in SQLite."""
     if by.nulls_first or by.nulls_last:
         return bool(by.nulls_last)
     return by.descending != (connection.vendor == "postgresql")
 
 
 def _values_of(keys: list[_Key], extra: dict, row: Model) -> list:
-    """The row's values of the keys. A query only where they are no columns of its own."""
+    """Returns the row's values of the sort keys. Runs a query only if some are not columns of the row."""
     names = [key.name for key in keys]
     if set(names) <= {field.attname for field in row._meta.concrete_fields} | {"pk"}:
         return [getattr(row, name) for name in names]
@@ -132,7 +132,7 @@ def _values_of(keys: list[_Key], extra: dict, row: Model) -> list:
 
 
 def _read(place: str, keys: list[_Key]) -> list | None:
-    """The values that an address gives. None if they are not such."""
+    """Returns the sort values in `place`, None if it is invalid."""
     if not place or len(place) > LONGEST_PLACE:
         return None
     try:
@@ -149,7 +149,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _time_value(value: object) -> object:
-    """Moments and days are texts in an address."""
+    """Parses a datetime or date, which is a text in the URL. Other values are returned unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -171,8 +171,8 @@ def _ordering_of(key: _Key) -> OrderBy:
 
 
 def _behind(keys: list[_Key], values: list) -> Q:
-    """Returns the condition for later rows: by the first key, or the same there and later by the next. A database reads
-    the bound of the first key from an index; `or` alone would hide it."""
+    """Returns the condition for later rows: later by the first key, or equal and later by the next keys. The separate
+    bound on the first key lets the database use an index; OR alone would prevent that."""
     key, value = keys[0], values[0]
     later = _later(key, value)
     if len(keys) == 1:

@@ -1,4 +1,4 @@
-"""Notes of staff about an order, an incident or a customer, as the top of its page shows them."""
+"""Staff notes about an order, an incident or a customer, as shown at the top of its page."""
 
 import datetime
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from orders.models import Order
 from orders.models.notes import StaffNote
 
 NOTES_SHOWN, MAX_NOTES = 5, 200
-LONGEST = 1000  # characters of a note on top of a page
+LONGEST = 1000  # characters of a note at the top of a page
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def _build_note(at: datetime.datetime, by: str, account_id: int | None, text: st
 
 
 def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool, write: str = "") -> Notes:
-    """The notes that a reader limited to the attributions `letters` may see.
+    """Returns the notes that a reader limited to the attributions `letters` may see.
 
-    If `others` is true, a note may be about an order outside them. Then only notes are shown whose authors could see no
-    more than the reader.
+    If `others` is true, a note may be about an order outside them. Then notes are shown only if their authors had no
+    attributions that the reader does not have.
     """
     newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
     seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
@@ -57,7 +57,8 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
 
 
 def notes_of_order(order: Order, *, more: str, write: str) -> Notes:
-    """The order's notes, stored as its events. Without notes, `write` is empty: the page's menu has that link."""
+    """Returns the order's notes, which are stored as events. Without notes `write` is empty, since the page's menu has
+    that link."""
     rows = order.events.filter(kind="note").order_by("-pk")[: NOTES_SHOWN + 1]
     notes = [_build_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
     return Notes(notes[:NOTES_SHOWN], more=more if len(notes) > NOTES_SHOWN else "", write=write if notes else "")

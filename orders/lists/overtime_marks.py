@@ -1,7 +1,4 @@
-"""The mark of what is late: `over time by 2 days`, amber, at twice the limit red. States have chips; this is none.
-
-And the filter by it.
-"""
+"""The overtime mark of late rows, `over time by 2 days`: amber, red at twice the limit. And the overtime filter."""
 
 import datetime
 import functools
@@ -22,7 +19,7 @@ DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
 
 
 def overtime_words(overtime: Overtime) -> str:
-    """The working time over the limit, in words. A day has 24 hours of it."""
+    """Returns the working time over the limit as text. A working day counts 24 hours."""
     words = _("far over time by %(span)s") if overtime.tone == Tone.VERY_LATE else _("over time by %(span)s")
     return words % {"span": span(overtime.beyond_seconds)}
 
@@ -36,7 +33,7 @@ def limit_words(limit: Limit) -> str:
 
 
 def overtime_filter(is_late: Callable[..., Q]) -> type[WordFilter]:
-    """Returns the filter for what is late by its limit, and by twice that. `is_late`: of
+    """Returns the filter for rows over the time limit, and over twice the limit. `is_late`: a function of
     `orders.limits.late_orders`."""
 
     def late(times: int = 1) -> Q:

@@ -1,4 +1,4 @@
-"""The owner of a row: the column, the filter, and the choice of a person. For each list whose model has an owner."""
+"""The owner column, the owner filter and the form field for a person, for lists of models with an owner."""
 
 import functools
 from typing import Any
@@ -24,12 +24,12 @@ ME, NOBODY = "me", "nobody"
 
 
 class OwnerFilter(SimpleListFilter):
-    """Filters by owner: mine, nobody's, or a person's and not done. `me` is whoever looks, in a shared view too."""
+    """Filters by owner: mine, nobody's, or a person's unfinished rows. `me`: the current user, also in shared views."""
 
     title, parameter_name = pgettext_lazy("work", "owner"), "owner"
 
     def lookups(self, request, model_admin):
-        """A person is chosen by a click on the name in the column."""
+        """Lists a person only if selected. Links in the owner column select one."""
         value = self.value()
         named = [(value, self.word_of(value))] if value and value not in {ME, NOBODY} else []
         return [(ME, _("Mine")), (NOBODY, _("Nobody's")), *named]
@@ -57,8 +57,8 @@ class OwnerFilter(SimpleListFilter):
 
 
 def owner_words(row: Any) -> str | None:
-    """Returns who has it. A list sets the owners of its page by `set_owners` in `add_facts`; another row asks for its
-    own."""
+    """Returns the owner's name. Lists set the owners of their rows with `set_owners` in `add_facts`; for other rows it
+    is queried here."""
     if not hasattr(row, "owned_by"):
         set_owners([row])
     return person_words(row.owned_by, timezone.localdate()) if row.owned_by else None
@@ -74,7 +74,7 @@ owner_column = column(pgettext_lazy("work", "owner"), owner_words, owner_anchor,
 
 
 class PersonField(forms.ChoiceField):
-    """Who is to have it: an account's id, or 0 for nobody. Leaves stand beside the names."""
+    """A choice of the new owner: an account's id, or 0 for nobody. Labels show the name and any leave."""
 
     def __init__(self, *, nobody: bool = True, **more):
         self.nobody = nobody
@@ -82,8 +82,8 @@ class PersonField(forms.ChoiceField):
         self.choices = lambda: self.people(None, None)
 
     def offer(self, people, but: int | None = None) -> None:
-        """Offers these people, in place of all who may own something. A form calls it for its own field: they are read
-        once, though Django asks for the choices again and again."""
+        """Limits the choices to these people without `but`. A form calls it on its own field. They are queried once,
+        although Django evaluates the choices several times."""
         self.choices = functools.cache(lambda: self.people(people, but))
 
     def people(self, people, but):

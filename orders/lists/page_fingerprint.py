@@ -1,8 +1,8 @@
-"""Fingerprints: the figures that change when the rows of a page do, by which live pages notice it
+"""Fingerprints: figures that change whenever the rows of a page change. Live pages compare them
 (orders/lists/live_pages.py).
 
-One query for each kind of page, compiled once. Each figure costs an index's end or a small table, whatever the desk
-holds. Each change of an order leaves an event, each call an attempt, each edit of staff a row of the journal.
+Each kind of page has one query, compiled once. Each figure reads only the end of an index or a small table, whatever
+the size of the database. Each change of an order adds an event, each call an attempt, each edit by staff a log entry.
 """
 
 import datetime
@@ -24,12 +24,12 @@ from orders.db.unstorable_values import is_id
 from orders.models import Attempt, Difference, InboundMessage, Incident, IncidentNote, Order, OrderEvent, Pause
 from orders.people.owned_work import is_nobodys, is_of
 
-IN_FLIGHT = 64  # the newest attempts, among which are those that have no answer yet
-NEWEST = 50  # rows of a list that are looked at
-MAX_NEEDING = 100  # nobody counts further
+IN_FLIGHT = 64  # the number of newest attempts in which open ones are counted
+NEWEST = 50  # rows of a list that are compared
+MAX_NEEDING = 100  # counting stops here
 COUNTED_EVERY = datetime.timedelta(seconds=3)
 COUNTED_FOR = datetime.timedelta(minutes=15)
-MAX_KEPT = 1000  # people
+MAX_KEPT = 1000  # users
 
 
 class Counted(Subquery):
@@ -42,7 +42,7 @@ class Counted(Subquery):
 
 
 def newest(rows: QuerySet, field: str = "pk") -> Subquery:
-    """The greatest value. As a maximum, since both databases then say that they look at an index's end only."""
+    """Returns a subquery for the greatest value. For MAX both databases read only the end of an index."""
     return Subquery(rows.order_by().values(greatest=Func(field, function="MAX")))
 
 
@@ -61,7 +61,7 @@ def _desk_figures() -> list:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The figures of the whole desk, and a page's own. `busy`: something that the page shows is under way."""
+    """The figures of the whole desk and of one page. `busy`: something that the page shows is in progress."""
 
     desk: tuple
     own: tuple
@@ -69,8 +69,8 @@ class Fingerprint:
 
 
 class Figures:
-    """The query of a kind of page: the desk's figures and its own. `busy`: how many of its own, the first ones, say
-    that something is under way; None: a call of the desk that has no answer yet does."""
+    """The query of a kind of page: the figures of the desk and of the page. `busy`: so many of the page's first figures
+    show that something is in progress; None: that is shown by the desk's number of open calls."""
 
     def __init__(self, own: Callable[[], list], *, busy: int | None = None):
         self.busy = busy
@@ -101,14 +101,14 @@ def _figures_of(model: type[Model]) -> Figures:
 
 
 def list_fingerprint(model: type[Model], by: ChangeFields, user_id: int) -> Fingerprint:
-    """Returns the figures of the desk, the model's newest row, and the fields of `by` of its newest rows: a list's
-    marks."""
+    """Returns the fingerprint of a list: the desk's figures, the id of the newest row, and the fields `by` of the
+    newest rows."""
     marks = _figures_of(model)(user_id)
     return _with_rows(marks, model._base_manager.order_by("-pk"), by) if by.fields else marks
 
 
 def row_fingerprint(model: type[Model], by: ChangeFields, pk: str, user_id: int) -> Fingerprint:
-    """Returns the figures of the desk, and the fields of `by` of the row: the marks of its page."""
+    """Returns the fingerprint of a row's page: the desk's figures, and the fields `by` of the row."""
     return _with_rows(_figures_of(model)(user_id), model._base_manager.filter(pk=pk if is_id(pk) else None), by)
 
 
@@ -118,7 +118,7 @@ def _with_rows(marks: Fingerprint, rows: QuerySet, by: ChangeFields) -> Fingerpr
 
 
 def _permissions() -> QuerySet:
-    """The user's permissions, by lists of ids: joined, the database would go through all accounts of all roles."""
+    """Returns the user's permissions. It uses subqueries, since joins would read all accounts of all roles."""
     own = get_user_model().user_permissions.through.objects.filter(user=Slot("user")).values("permission")
     roles = get_user_model().groups.through.objects.filter(user=Slot("user")).values("group")
     of_roles = Group.permissions.through.objects.filter(group__in=roles).values("permission")
@@ -130,7 +130,8 @@ RIGHTS = Prepared(_permissions)
 
 
 def rights_of(user, *, at_once: bool) -> list[str]:
-    """The user's permissions. A page asks Django for them anyway; `at_once`: by one query that is compiled once."""
+    """Returns the user's permissions. `at_once`: with one compiled query; otherwise from Django's cache, which a page
+    needs anyway."""
     if user.is_superuser:
         return ["superuser"]
     if not at_once:
@@ -163,9 +164,9 @@ _counting = threading.Lock()
 
 
 def count_needing(user, letters: frozenset[str] | None, desk: tuple, now: datetime.datetime) -> int:
-    """Returns how many orders need this user: their own, and nobody's of these attributions (None: all); at most
-    MAX_NEEDING. Counted anew when the desk's figures are others, but for each user at most every three seconds in a
-    process."""
+    """Returns the number of orders that need this user, at most MAX_NEEDING: their own, and those without an owner in
+    these attributions (None: all). The number is cached until the desk's figures change, and at least for three seconds
+    per user and process."""
     with _counting:
         kept = _counted.get(user.pk)
     if kept is None or not kept.holds((desk, letters), now):

@@ -1,4 +1,4 @@
-"""Pauses in force. Every page of the staff's site names them."""
+"""Pauses in force, which every admin page shows."""
 
 import datetime
 
@@ -13,12 +13,13 @@ PERMISSION = "orders.pause_partner"
 
 
 def may_pause(user) -> bool:
-    """Returns True if the user may pause and resume partners: a pause holds back the orders of all attributions."""
+    """Returns True if the user may pause and resume partners, which affects the orders of all attributions."""
     return user.has_perm(PERMISSION) and is_unlimited(user)
 
 
 def pauses_for(request: HttpRequest) -> list[PauseInForce]:
-    """The pauses in force, with the number of waiting steps. Read once in a request. Empty for strangers."""
+    """Returns the pauses in force, with the number of waiting steps. Cached per request. Empty for users who are not
+    staff."""
     if not hasattr(request, "pauses_in_force"):
         staff = request.user.is_authenticated and request.user.is_staff
         request.pauses_in_force = pauses_in_force(now=timezone.now()) if staff else []
@@ -30,5 +31,5 @@ def paused_for(request: HttpRequest) -> dict[str, Pause]:
 
 
 def slept_through_for(user, pause: Pause, *, now: datetime.datetime) -> list[str]:
-    """Numbers of the user's activations whose start day came during a pause in force, and that wait for its end."""
+    """Returns the numbers of the user's activations that were due to start during the pause and wait for its end."""
     return list(limit(slept_through(pause, now=now), user, "attribution").values_list("number", flat=True))

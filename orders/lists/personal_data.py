@@ -1,6 +1,6 @@
-"""Masks phones, mail addresses and names; the one way to open them, which is noted in the history.
+"""Masks phones, mail addresses and names, and shows them unmasked, which is recorded in the history.
 
-A page shows them with `?personal=1`, which needs `orders.see_personal_data`. Lists always mask them.
+A page shows them unmasked with `?personal=1`, which needs `orders.see_personal_data`. Lists always mask them.
 """
 
 import json
@@ -33,8 +33,8 @@ MASKS = {
 
 KEYS = "|".join(MASKS)
 TEXTS_IN_TEXTS = 3
-"""How many levels of JSON inside texts are searched: an envelope, its content, a text in that."""
-# Patterns for JSON that was cut, and for JSON inside texts, in which each quote follows backslashes. All are linear.
+"""How many levels of JSON in strings are searched: an envelope, its content, a text in the content."""
+# Patterns for truncated JSON, and for JSON in strings, in which quotes are escaped. All run in linear time.
 MEMBER = re.compile(rf'(?<![A-Za-z0-9_])({KEYS})\\*+"(?:\s|\\++[nrt])*+:(?:\s|\\++[nrt])*+', re.IGNORECASE)
 OPENING = re.compile(r'(\\*+)"')
 QUOTE = re.compile(r'(?<!\\)(\\*+)"')
@@ -43,7 +43,7 @@ NUMBER = re.compile(r"[0-9+-][0-9.eE+-]*+")
 
 
 def mask_members(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
-    """Masks personal data in a JSON value, by the members' names. Also searches texts that hold JSON."""
+    """Masks personal data in a JSON value, by the names of members. Also searches strings that contain JSON."""
     if isinstance(value, dict):
         return {mask_text(name): mask_members(inner, name, texts) for name, inner in value.items()}
     if isinstance(value, list):
@@ -58,10 +58,10 @@ def mask_members(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
 
 
 def mask_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
-    """Masks a text that may be a JSON object or list, which it returns parsed. Other text stays text.
+    """Masks a text. A JSON object or list is returned parsed, other text as text.
 
-    Of a text longer than BYTES_SHOWN it returns the beginning and the length of the rest. JSON that is nested deeper in
-    texts than any real message is replaced by its length.
+    A text longer than BYTES_SHOWN is cut, followed by the length of the rest. JSON nested in more than TEXTS_IN_TEXTS
+    levels of strings, deeper than in any real message, is replaced by its length.
     """
     if not isinstance(text, str):
         return mask_members(text)
@@ -87,7 +87,7 @@ def _json(text: str) -> dict | list | None:
 
 
 def _masked_plain(text: str) -> str:
-    """Masks mail addresses and phones anywhere. Masks names too if a cut JSON still shows the member."""
+    """Masks mail addresses and phones anywhere. Masks names only after the name of a JSON member."""
     parts, at = [], 0
     while member := MEMBER.search(text, at):
         end, value = _masked_value(text, member.end(), MASKS[member[1].lower()])
@@ -97,7 +97,7 @@ def _masked_plain(text: str) -> str:
 
 
 def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[int, str]:
-    """Returns the end of the member's value, and the masked value. A value without an end was cut."""
+    """Returns the end of the member's value, and the masked value. A truncated value becomes `***`."""
     if opening := OPENING.match(text, start):
         end = _end_of_quote(text, opening)
         value = text[opening.end() : end]
@@ -110,10 +110,10 @@ def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[in
 
 
 def _end_of_quote(text: str, opening: re.Match) -> int:
-    """Returns the end of the text that this quote opens.
+    """Returns the end of the string that starts at this quote.
 
-    Each level of JSON inside texts doubles the backslashes before a quote and adds one. So the closing quote has as
-    many backslashes as the opening one, after as many pairs as the level below makes of one.
+    Each level of JSON in strings doubles the backslashes before a quote and adds one. The closing quote has as many
+    backslashes as the opening one. Escaped backslashes at the end of the string may precede them.
     """
     level = len(opening[1])
     for quote in QUOTE.finditer(text, opening.end()):
@@ -124,12 +124,12 @@ def _end_of_quote(text: str, opening: re.Match) -> int:
 
 
 def masked_field(name: str, label) -> Callable:
-    """A column, or a line of a page, with a partner's text, masked: errors quote what was sent."""
+    """Returns a column or a field with a masked text. Errors of partners may quote personal data."""
     return column(label, lambda row: mask_text_or_json(getattr(row, name)) or "-")
 
 
 def raw_field(name: str, label) -> Callable:
-    """Returns a masked column for engineers: a log's English, or a code, which no other reader needs."""
+    """Returns a column or a field for engineers, with the masked text of a log entry or an error code."""
     return column(label, lambda row: json_block(mask_text_or_json(str(getattr(row, name)))))
 
 
@@ -139,7 +139,7 @@ def may_open(user) -> bool:
 
 @dataclass(frozen=True)
 class PersonalAccess:
-    """The access of a request to people's data. `there`: the page has any. `link` opens them."""
+    """A request's access to personal data. `there`: the page has any. `link`: the URL that shows it unmasked."""
 
     there: bool
     allowed: bool
@@ -147,23 +147,23 @@ class PersonalAccess:
     link: str
 
     def text(self, text: str) -> str:
-        """A text, masked unless they are shown. One that is too long is cut for everybody."""
+        """Returns the text, masked unless personal data is shown. Long texts are cut in both cases."""
         return bounded(text) if self.shown else mask_text_or_json(text)
 
     def person(self, user: str, tel: str, mail: str) -> dict[str, str]:
-        """A customer's person, by the names of BBOSS's members; masked unless they are shown."""
+        """Returns a customer's contact with the member names of BBOSS, masked unless personal data is shown."""
         if not self.shown:
             user, tel, mail = mask_name(user), mask_phone(tel), mask_mail(mail)
         return {"operUser": user, "operTel": tel, "operMail": mail}
 
     def block(self, value) -> str:
-        """A JSON block with the hint, masked unless they are shown."""
+        """Returns the value as a JSON block with the hint, masked unless personal data is shown."""
         shown = value if self.shown else mask_json(value)
         return format_html("{}{}", json_block(shown), self.hint) if value else "-"
 
     @property
     def hint(self) -> str:
-        """Says that they are masked, with a link that opens them, or that they are shown."""
+        """The HTML that says whether personal data is masked or shown, with a link that shows it."""
         if not self.there:
             return ""
         said = _("Phones, mails and names of people are masked.")
@@ -175,7 +175,7 @@ class PersonalAccess:
 
 
 def access_of(request, *, there: bool = True) -> PersonalAccess:
-    """Returns the request's access to people's data. They are shown where it asks for them with `?personal=1`."""
+    """Returns the request's access to personal data. It is shown with `?personal=1`."""
     allowed, query = may_open(request.user), request.GET.copy()
     query["personal"] = "1"
     shown = there and allowed and "personal" in request.GET
@@ -183,7 +183,7 @@ def access_of(request, *, there: bool = True) -> PersonalAccess:
 
 
 def open_personal_data(request, order: Order | None, where: str, *, there: bool = True) -> PersonalAccess:
-    """Returns the access as `access_of` does, for a page that is about to show them: that is noted."""
+    """Returns the access as `access_of` does, and records it in the history if personal data is shown."""
     access = access_of(request, there=there)
     if access.shown:
         note_seen(request, order, where)
@@ -191,13 +191,13 @@ def open_personal_data(request, order: Order | None, where: str, *, there: bool 
 
 
 def note_seen(request, order: Order | None, where: str) -> None:
-    """Notes in the history that somebody opened personal data; `where` names the page."""
+    """Records in the history that the user saw personal data. `where`: the page."""
     note_personal_data_seen(order, by=staff_actor(request.user), where=where, now=timezone.now())
 
 
 class PersonalData:
-    """A ModelAdmin whose page may show personal data: its rows have `personal`, a PersonalAccess. `order_of` gives the
-    order whose history notes it."""
+    """A ModelAdmin whose page may show personal data. Its rows have `personal`, a PersonalAccess. `order_of` returns
+    the order whose history records the access."""
 
     def order_of(self, obj) -> Order | None:
         return obj.order

@@ -1,4 +1,4 @@
-"""Read-only pages and inlines. Only services write status and history. Lists whose columns can be chosen."""
+"""Read-only pages, for rows that only services write, and lists with selectable columns."""
 
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -9,7 +9,7 @@ from orders.lists.chosen_columns import can_choose, leading, on_page
 from orders.lists.list_query import COLUMNS, names_in
 from orders.lists.model_admin import DeskAdmin
 
-# Large columns of related rows that no list shows: messages, bodies or shapes of orders with twenty thousand domains.
+# Large columns of related rows, which no list shows: an order may have twenty thousand domains.
 LARGE_OF = {
     "order": "content",
     "trial": "content",
@@ -21,9 +21,9 @@ LARGE_OF = {
 
 
 class ReadOnlyAdmin(DeskAdmin):
-    """Nobody adds, changes or deletes here, not even a superuser. Lists count their rows once, not twice.
+    """Nobody can add, change or delete rows, not even a superuser.
 
-    Pages need no `readonly_fields`: where nobody changes a row, Django shows every one of the `fields` as text.
+    Pages need no `readonly_fields`: without the permission to change, Django shows all `fields` as text.
     """
 
     list_per_page = 50
@@ -32,12 +32,12 @@ class ReadOnlyAdmin(DeskAdmin):
     state_chip = chip_column(gettext_lazy("state"), chip_parts, ordering="state")
 
     def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
-        """A page of its own beside Django's."""
+        """Returns the response of an additional page."""
         context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
         return TemplateResponse(request, template, context, status=status)
 
     def heading(self, obj) -> str:
-        """The page's subject in words for staff. `str` is for logs."""
+        """Returns the title of the row's page for staff. `str` is for logs."""
         return str(obj)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
@@ -77,5 +77,5 @@ class ReadOnlyAdmin(DeskAdmin):
 
 
 def _large_columns(path: list[str]) -> list[str]:
-    """For dispatch, order: `dispatch__payload` and `dispatch__order__content`."""
+    """Returns paths of large columns: `dispatch__payload`, `dispatch__order__content` for `["dispatch", "order"]`."""
     return ["__".join([*path[: place + 1], LARGE_OF[name]]) for place, name in enumerate(path) if name in LARGE_OF]

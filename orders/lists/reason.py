@@ -1,4 +1,4 @@
-"""The field in which staff say why."""
+"""The form field for the reason of an action."""
 
 from django import forms
 from django.utils.functional import Promise
@@ -11,14 +11,14 @@ REASON = gettext_lazy("Reason")
 
 
 class WordsField(forms.CharField):
-    """Words of staff, which the trail keeps: what is called a password, a token or a key in them is cut."""
+    """A text by staff that is stored in the audit log. Removes values labelled as a password, token or key."""
 
     def to_python(self, value):
         return without_named_secrets(super().to_python(value))
 
 
 def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, rows: int = 3, **more) -> WordsField:
-    """Returns the field for a reason or a note. What they type is kept for an hour (project/static/desk/session.js)."""
+    """Returns the field for a reason or a note. Browsers keep a draft for an hour (project/static/desk/session.js)."""
     focus = {"autofocus": True} if autofocus else {}
     widget = forms.Textarea(attrs={"rows": rows, **focus, "data-draft": ""})
     return WordsField(label=label, max_length=LONGEST_REASON, widget=widget, **more)

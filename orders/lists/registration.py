@@ -1,4 +1,4 @@
-"""A list of the desk is one `register_list`: menu, roles, exports, views, chips and tests read what it says."""
+"""Registers lists. Menu, roles, exports, saved views, chips and tests use the arguments of `register_list`."""
 
 import enum
 import functools
@@ -20,7 +20,7 @@ from orders.texts.state_meanings import Meanings, add_meanings
 
 
 class Section(TextChoices):
-    """The menu's sections. It is arranged by what people look for, not by the app that holds a table."""
+    """The sections of the menu, by subject instead of by app."""
 
     DESK = "desk", pgettext_lazy("app", "Orders")
     SENT = "sent", _("Sent out")
@@ -31,7 +31,7 @@ class Section(TextChoices):
 
 
 class Role(enum.StrEnum):
-    """The roles that each site has (project/accounts/roles.py). Their names are Chinese: staff read them as data."""
+    """The roles of each site (project/accounts/roles.py). Their names are Chinese because staff see them."""
 
     BUSINESS = "业务人员"
     ENGINEER = "工程师"
@@ -54,17 +54,17 @@ NEEDED_BY: dict[Section, Set[Role]] = {
     Section.SETUP: frozenset({Role.ADMINISTRATOR}),
     Section.ENGINE: frozenset({Role.ENGINEER, Role.ADMINISTRATOR}),
 }
-"""In whose menu the lists of a section stand, unless a list says it of itself. Other readers find them below the home
-page, by links and by the search: a menu with everything would be read by nobody."""
+"""The roles whose menu has the lists of a section, unless a list sets its own. Other users reach the lists from the end
+of the home page, by links and by the search. This keeps the menu short."""
 
 
 @dataclass(frozen=True)
 class DeskList:
     """The declaration of a list.
 
-    `empty`: when its first row will come. `readers`: the roles with the right to view it. `name`: under which it is
-    exported and has views, if it does. `same_for_all`: users limited to attributions see the same rows.
-    `needed_by`: the roles in whose menu it stands.
+    `empty`: the text of the empty list. `readers`: the roles with the permission to view it. `name`: its name in
+    exports and saved views; empty if it has none. `same_for_all`: users limited to attributions see the same rows.
+    `needed_by`: the roles whose menu has the list.
     """
 
     section: Section
@@ -92,8 +92,8 @@ def register_list(
     tones: Mapping[str, Tones] | None = None,
     meanings: Meanings | None = None,
 ) -> Callable[[Admin], Admin]:
-    """Registers a ModelAdmin as the list. `menu`: section and place; `tones` and `meanings`: of its chips. The rest as
-    in DeskList; `needed_by` is the section's unless given."""
+    """Returns a class decorator that registers a ModelAdmin. `menu`: section and position. `tones`, `meanings`: of its
+    chips. Other arguments as in DeskList; `needed_by` defaults to the roles of the section."""
 
     def register(admin_class: Admin) -> Admin:
         admin.site.register(model, admin_class)
@@ -114,7 +114,7 @@ def lists_in_order() -> dict[type[Model], DeskList]:
 
 @functools.cache
 def exported_lists() -> dict[str, ModelAdmin]:
-    """The admins of the lists that are exported and have views, by the list's name, in the order of the menu."""
+    """Returns the ModelAdmins of the lists with exports and saved views, by name, in the order of the menu."""
     return {one.name: admin.site.get_model_admin(model) for model, one in lists_in_order().items() if one.name}
 
 
@@ -123,7 +123,7 @@ def admin_of(name: str) -> ModelAdmin:
 
 
 def title_of(name: str) -> str:
-    """Returns the title of a list on pages. Of one that is gone: its name."""
+    """Returns the title of a list, or its name if the list no longer exists."""
     listed = exported_lists().get(name)
     return str(capfirst(listed.opts.verbose_name_plural)) if listed else name
 

@@ -1,9 +1,9 @@
-"""The rows that a user may see: those of orders of the user's attributions (provinces), on all pages alike.
+"""Limits all pages to rows of orders in the user's attributions (provinces).
 
-The user's account says whether it is limited, and to which attributions (`project.models.User`).
+The account (`project.models.User`) stores whether it is limited, and to which attributions.
 
-Everything in the admin starts at `get_queryset`: lists, pages, search, counts, autocomplete and direct addresses. So
-limiting that limits them all. Only users without a limit see orders without an attribution.
+All parts of the admin use `get_queryset`: lists, pages, search, counts, autocomplete and direct URLs. So limiting it
+limits them all. Only users without a limit see orders without an attribution.
 """
 
 from django.core.exceptions import PermissionDenied
@@ -15,7 +15,7 @@ from orders.models import Order
 
 
 def attributions_of(user) -> frozenset[str] | None:
-    """The letters of the attributions that the user may see; None for all. Read once in a request."""
+    """Returns the letters of the attributions that the user may see; None for all. Cached per request."""
     if not hasattr(user, "desk_attributions"):
         user.desk_attributions = frozenset(row.letters for row in user.attributions.all()) if user.limited else None
     return user.desk_attributions
@@ -28,18 +28,17 @@ BLIND = _(
 
 
 def why_blind(user) -> str | Promise:
-    """Returns why the user sees no order at all, whatever there is, and who can change that. Empty for everybody
-    else."""
+    """Returns a message for a limited user without attributions, who sees no orders. Empty for other users."""
     return BLIND if user.is_staff and attributions_of(user) == frozenset() else ""
 
 
 def is_unlimited(user) -> bool:
-    """Returns True if the user sees all attributions. What concerns all orders needs that, besides the permission."""
+    """Returns True if the user sees all attributions. Actions on all orders need that in addition to the permission."""
     return attributions_of(user) is None
 
 
 def sees_all(user, permission: str) -> bool:
-    """Returns True if the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    """Returns True if the user sees the rows of all users. They may name any order, so limited users never do."""
     return bool(permission) and user.has_perm(permission) and is_unlimited(user)
 
 
@@ -54,7 +53,7 @@ def sees(user, order: Order) -> bool:
 
 
 def seen_orders(user) -> QuerySet[Order] | None:
-    """The orders that a limited user may see; None for all."""
+    """Returns the orders that a limited user may see; None for all."""
     return None if is_unlimited(user) else limit(Order.objects.all(), user, "attribution")
 
 
@@ -66,7 +65,7 @@ def by_number(rows: QuerySet, user) -> QuerySet:
 
 
 class Scoped:
-    """A ModelAdmin whose rows belong to an attribution, by `attribution_path`."""
+    """Limits rows by the attribution at `attribution_path`."""
 
     attribution_path = "order__attribution"
 
@@ -75,14 +74,14 @@ class Scoped:
 
 
 class ScopedByNumber:
-    """Limits rows that name an order only by number. Rows with an unknown order are for users without a limit."""
+    """Limits rows that have only an order's number. Rows of unknown orders are visible to users without a limit."""
 
     def get_queryset(self, request):
         return by_number(super().get_queryset(request), request.user)
 
 
 class RefusedFirst:
-    """For rows that not everybody with the right to the list sees."""
+    """Refuses history pages without the view permission, for lists that show each user different rows."""
 
     def history_view(self, request, object_id, extra_context=None):
         if not self.has_view_permission(request):
@@ -91,7 +90,7 @@ class RefusedFirst:
 
 
 class OwnRows(RefusedFirst):
-    """For rows that a person made: each sees their own, and auditors all (`sees_all` by `right_to_all`)."""
+    """Limits rows to those that the user created. With the permission `right_to_all` users may see all (`sees_all`)."""
 
     right_to_all = ""
 
@@ -104,7 +103,7 @@ class OwnRows(RefusedFirst):
 
 
 class UnlimitedOnly(RefusedFirst):
-    """For rows that belong to no attribution: only users without a limit see them."""
+    """For rows without an attribution: only users without a limit see them."""
 
     def get_queryset(self, request):
         rows = super().get_queryset(request)
@@ -112,7 +111,7 @@ class UnlimitedOnly(RefusedFirst):
 
 
 class UnlimitedWrites:
-    """For rows that everybody reads and that concern the orders of all attributions."""
+    """For rows that apply to all attributions: everybody may view them, only users without a limit may edit them."""
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and is_unlimited(request.user)

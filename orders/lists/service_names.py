@@ -1,4 +1,4 @@
-"""The names of service types, and the filter by them. A type that a site has added is shown by its CDN type."""
+"""The names of service types, and the filter by them. Types added by a site are shown by their CDN type."""
 
 from django.contrib.admin.filters import RelatedFieldListFilter
 from django.utils.translation import gettext_lazy as _
@@ -15,12 +15,12 @@ NAMES = {
 
 
 def service_name(service: ServiceType | None) -> str:
-    """The name, or an empty text if the order has no service type."""
+    """Returns the name, or an empty string without a service type."""
     return str(NAMES.get(service.cdn_type, service.cdn_type)) if service else ""
 
 
 class ServicesInWords(RelatedFieldListFilter):
-    """Offers the service types by the names that rows show, and goes by the service that they show."""
+    """Filters by the service type shown in the row, which a change may have modified, with the names shown there."""
 
     name_of = staticmethod(service_name)
 

@@ -1,4 +1,4 @@
-"""Moments as people say them (3 minutes ago, in about 2 minutes), and as cells with the exact time on hover."""
+"""Relative times (3 minutes ago, in about 2 minutes) as text, and as cells with the exact time on hover."""
 
 import datetime
 from collections.abc import Callable
@@ -16,7 +16,7 @@ RECENT = datetime.timedelta(days=2)
 
 
 def span(seconds: int) -> str:
-    """A stretch of time in its largest unit: `3 minutes`."""
+    """Returns a duration in its largest unit: `3 minutes`."""
     if seconds < MINUTE:
         return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
     if seconds < HOUR:
@@ -46,13 +46,12 @@ def ago(moment: datetime.datetime | None) -> str:
 
 
 def ago_field(name: str, label, **display) -> Callable:
-    """A column, or a line of a page, with the time in a row's field. `display`: as `admin.display` takes it."""
+    """Returns a column or a field with the relative time of a row's field. `display`: arguments of `admin.display`."""
     return column(label, attrgetter(name), lambda row: ago(getattr(row, name)), **display)
 
 
 def ahead(moment: datetime.datetime | None) -> str:
-    """Returns the words of `ago` for a time to come. One that has passed is due now: its partner may be paused or
-    down."""
+    """Returns a future time as `ago` does. A past time is shown as due now, since its partner may be paused or down."""
     return ago(moment) if moment is None or moment > timezone.now() else _cell(moment, _("at once"))
 
 
@@ -63,6 +62,6 @@ def _cell(moment: datetime.datetime, words: str) -> str:
 
 
 def short_moment(moment: datetime.datetime) -> str:
-    """`09-21 08:00`; with the year if it is not this one."""
+    """Returns the local time as `09-21 08:00`, with the year if it is not the current one."""
     local = timezone.localtime(moment)
     return f"{local:%m-%d %H:%M}" if local.year == timezone.localtime().year else f"{local:%Y-%m-%d %H:%M}"

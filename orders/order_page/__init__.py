@@ -1,1 +1,1 @@
-"""The data of the staff's pages on one order, before any HTML: read from models, or pure."""
+"""The order's page in the admin: its views and template contexts."""

@@ -1,4 +1,4 @@
-"""Taking a decision: what will happen, the reason, and the answer to the person."""
+"""The page of a decision on an order: a preview, the form for the reason, and the result."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -34,7 +34,7 @@ from orders.texts.incident_texts import cause_of
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
-    """GET asks, POST decides. Who may not is refused, whatever they saw before."""
+    """GET shows the form, POST carries out the decision. Raises PermissionDenied without the permission."""
     decision = DECISIONS.get(key)
     if decision is None:
         raise Http404
@@ -50,7 +50,7 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
 
 
 def answer_recheck(pages, request: HttpRequest, order: Order):
-    """Has the order's files looked at now instead of in five minutes. It changes nothing else, so it asks no reason."""
+    """Checks the order's files now instead of in up to five minutes. It changes nothing else and needs no reason."""
     if not request.user.has_perm("orders.resend_order"):
         raise PermissionDenied
     if request.method != "POST":
@@ -92,13 +92,13 @@ def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form
         form.add_error(None, error.words())
         return _ask(pages, request, order, decision, form, status=409)
     messages.success(request, sentence)
-    if not pages.get_queryset(request).filter(pk=order.pk).exists():  # its attribution is none of theirs any more
+    if not pages.get_queryset(request).filter(pk=order.pk).exists():  # moved to an attribution that the user lacks
         return redirect(reverse("admin:orders_order_changelist"))
     return redirect(reverse("admin:orders_order_change", args=[order.pk]) + list_query(request.GET))
 
 
 def _ask_again(pages, request: HttpRequest, order: Order, decision: Action, changed: ChangedMeanwhileError):
-    """The person is told what happened meanwhile, keeps their words, and decides anew."""
+    """Shows the form again, with the events since it was opened and the text entered so far."""
     data = request.POST.copy()
     data["seen"] = changed.news[-1].pk
     order = pages.order_or_404(request, order.pk)
@@ -114,7 +114,7 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, n
         if not why_not:
             will, warnings = decision.will(facts, **asked), decision.warnings(facts, **asked)
             digest = digest_of_warnings(decision, facts, asked) if warnings else ""
-    except OrderError as error:  # what the order's state alone does not tell
+    except OrderError as error:  # errors that do not follow from the order's state alone
         why_not = error
     return pages.show(
         request,

@@ -1,4 +1,4 @@
-"""The calls for an order on one channel, with their answers: dispatches, attempts, curl, payloads by line."""
+"""The calls of an order on one channel, with responses: dispatches, attempts, curl commands and payload lines."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ MAX_CHARACTERS = 40_000
 
 @dataclass(frozen=True)
 class PayloadLine:
-    """One key. `value` is empty where its own keys follow; `depth` says how far it is moved in."""
+    """A line with one key of a payload. `value` is empty if lines for nested keys follow; `depth`: the indentation."""
 
     depth: int
     key: str
@@ -32,7 +32,7 @@ class PayloadLine:
 
 
 def explain(text: str) -> list[PayloadLine]:
-    """The lines of a JSON object; none for a text that is no JSON (cut, or foreign)."""
+    """Returns the lines of a JSON object or list; [] if the text is not JSON, for example because it was cut."""
     try:
         value = untrusted_text.load(text)
     except ValueError:
@@ -56,8 +56,8 @@ def _line(key: str, value, depth: int) -> list[PayloadLine]:
 
 @dataclass(frozen=True)
 class ShownDispatch:
-    """One dispatch with its payload as it may be shown. `curl` is empty where the payload is cut or was never built,
-    and where no address is known."""
+    """A dispatch with its payload as the reader may see it. `curl` is empty if the payload is cut or missing, or the
+    call has no URL."""
 
     row: Dispatch
     lines: list[PayloadLine]
@@ -67,12 +67,13 @@ class ShownDispatch:
 
     @property
     def receipt(self) -> bool:
-        """Returns True if it is the big-data side's word that records are gone."""
+        """Returns True if it proves that the big-data side deleted records."""
         return STEPS[self.row.step].effect == Effect.DELETE and self.row.state == Dispatch.State.DONE
 
 
 def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[ShownDispatch]:
-    """The newest dispatches of a channel, newest first, a long payload cut. `mask` leaves what the reader may read."""
+    """Returns the MAX_CALLS newest dispatches of a channel, newest first, with long payloads cut. `mask` hides data
+    that the reader may not see."""
     rows = order.dispatches.filter(channel=channel).order_by("-pk").defer("payload")
     rows = rows.annotate(head=Left("payload", MAX_CHARACTERS), length=Length("payload"))[:MAX_CALLS]
     return [_call(row, mask) for row in rows]
@@ -85,7 +86,7 @@ def _call(row: Dispatch, mask: Callable[[str], str]) -> ShownDispatch:
 
 
 def curl(row: Dispatch, payload: str) -> str:
-    """The call as a command line; address and secrets come from the reader's own environment."""
+    """Returns a curl command for the call. The base URL and secrets are shell variables that the reader sets."""
     name = call_name(row.step, posted=row.posted)
     if not name:
         return ""
@@ -98,13 +99,13 @@ def curl(row: Dispatch, payload: str) -> str:
 
 
 def headers_with(key_header: str, key: str, more: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a call that say something, the profile's among them."""
+    """Returns the relevant headers of a call, including those of the partner profile."""
     usual = {"Content-Type": "application/json; charset=utf-8"}
     return usual | ({key_header: key} if key_header else {}) | dict(more)
 
 
 def curl_line(address: str, headers: Mapping[str, str], payload: str) -> str:
-    """A POST as a command line. A `${NAME}` in it is the reader's."""
+    """Returns a curl command for a POST. `${NAME}` in it is a shell variable of the reader."""
     told = [f'-H "{name}: {value}"' for name, value in headers.items()]
     return " \\\n  ".join([f'curl -X POST "{address}"', *told, f"--data-raw {shlex.quote(payload)}"])
 
@@ -115,7 +116,7 @@ def attempts_of(order: Order, channel: str):
 
 
 def show_answers(rows: list[Attempt], *, mask: Callable[[str], str]) -> list[Attempt]:
-    """Sets `shown` and `problem` on each: answer and error as this reader may see them."""
+    """Sets `shown` and `problem` on each attempt: the response and the error as this reader may see them."""
     for row in rows:
         row.shown, row.problem = pretty(mask(row.answer)), mask(row.error)
     return rows

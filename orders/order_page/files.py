@@ -1,4 +1,4 @@
-"""Hands out the info-security files that an order names, and takes those that staff upload for it (contract 3.7)."""
+"""Downloads and uploads of the info-security files of an order (contract 3.7)."""
 
 import os
 
@@ -24,8 +24,8 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def answer_file(pages, request: HttpRequest, order: Order, field: str) -> FileResponse | HttpResponseNotAllowed:
-    """`field` is one of the three that name files; only a file named as the order's own is handed out. It may hold
-    people's data, so it asks their permission."""
+    """Downloads the file named in `field`, one of the order's three file fields. Only files with the order's own name
+    are allowed. They may contain personal data, so the permission for it is needed."""
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not may_open(request.user):
@@ -41,7 +41,7 @@ def answer_file(pages, request: HttpRequest, order: Order, field: str) -> FileRe
 
 
 def answer_upload(pages, request: HttpRequest, order: Order, field: str):
-    """`field` is one of the three that name files. Leads back to the tab, which says what became of it."""
+    """Stores an upload for `field`, one of the order's three file fields. Redirects to the tab with a message."""
     if not request.user.has_perm(UPLOAD):
         raise PermissionDenied
     if field not in FILE_TYPES:

@@ -45,22 +45,23 @@ from orders.texts.errors import OrderError
 
 DIFFERENCES_SHOWN = 5
 UPLOAD, KEEP_CONTACTS = "orders.upload_file", "notifications.change_contact"
-OF_CONTACTS = {"no_recipients", "recipients_refused", "bad_mail"}  # incidents of mails that contacts put right
-INSTEAD = {  # if that one is not allowed
+OF_CONTACTS = {"no_recipients", "recipients_refused", "bad_mail"}  # mail incidents solved by correcting contacts
+INSTEAD = {  # alternatives if a decision is not allowed
     "fix": ("take", "accept"),
     "take": ("resend",),
     "resend": ("give_up",),
     "pass": ("reject",),
 }
-BESIDE = {"pass": "reject"}  # the other answer to the same question
-MAX_PRINTED = 1000  # rows of each kind on paper
+BESIDE = {"pass": "reject"}  # the opposite decision
+MAX_PRINTED = 1000  # rows of each kind in print
 SOON = datetime.timedelta(seconds=5)
 LOOKS = 60
-"""How often the page loads itself again after an act, every 5 seconds, while a step of the order is under way."""
+"""How often the page reloads after an action, every 5 seconds, while a step of the order is in progress."""
 
 
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *, whole: bool = False) -> dict:
-    """All that the templates need. Opening people's data is noted. `whole`: all tabs, for print, as `parts`."""
+    """Returns the template context. Records in the history that personal data is shown. `whole`: all tabs, for print,
+    as `parts`."""
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     mark_overtime([order], now=facts.now)
     if not request.user.has_perm(APPROVALS):
@@ -109,7 +110,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
 
 
 def _asking(facts: Facts, personal: PersonalAccess) -> dict:
-    """Whom an order that waits for BPM's approval waits for, since when, and who has pushed it today."""
+    """Returns the SA contacts to ask for the approval, since when the order waits, and today's request, if any."""
     people = [
         {"why": chosen_as(one.how, one.of, one.instead), **personal.person(one.name, one.tel, one.mail)}
         for one in whom_to_push(facts.order)
@@ -124,7 +125,7 @@ def _asking(facts: Facts, personal: PersonalAccess) -> dict:
 
 
 def under_way(facts: Facts) -> list[str]:
-    """The steps that the worker has, or gets at once: the page shows what was before them."""
+    """Returns the steps being sent now or within seconds. The page does not show their results yet."""
     waits = {*facts.shut, *facts.paused}
     rows = [row for row in facts.steps if PARTNERS[row.channel] not in waits]
     soon = facts.now + SOON
@@ -138,8 +139,7 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def looks_left(request: HttpRequest) -> int | None:
-    """Returns how often the page is still to load itself again; None if nobody waits for a result. `watch` holds the
-    number."""
+    """Returns the remaining number of reloads, from the parameter `watch`; None if no result is expected."""
     given = request.GET.get("watch", "")
     if given.isascii() and given.isdigit():
         return min(int(given[:3]), LOOKS)
@@ -147,8 +147,7 @@ def looks_left(request: HttpRequest) -> int | None:
 
 
 def waiting_acts(request: HttpRequest, order: Order, now: datetime.datetime) -> list[AskedAct]:
-    """Returns the acts that wait for a second person, and in `answerable` whether this one may confirm or call it
-    off."""
+    """Returns the actions that wait for a second person. `answerable`: the user may confirm or cancel it."""
     if not acts_asked() or not request.user.has_perm("orders.view_askedact"):
         return []
     found = list(open_acts().filter(order=order, lapses_at__gt=now).order_by("pk"))
@@ -161,7 +160,7 @@ def waiting_acts(request: HttpRequest, order: Order, now: datetime.datetime) -> 
 
 
 def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
-    """The order's notes. They are events, so they are for those who may see these."""
+    """Returns the order's notes. They are events, so they are shown only to users who may view events."""
     if not any(tab.key == "events" for tab in tabs):
         return Notes([])
     may = request.user.has_perm("orders.add_note")
@@ -170,7 +169,7 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
 
 
 def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
-    """Returns the state of the page at its opening, and in its later content what has happened since, and by whom."""
+    """Returns the id of the newest event when the page was opened; for a poll, the newest event since."""
     seen = getattr(request, "moving_opened", "")
     if not is_partial(request):
         return {"moving_opened": seen}
@@ -179,8 +178,9 @@ def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
 
 @dataclass(frozen=True)
 class Way:
-    """The link behind an advice: a decision of the reader's, or in its place a sentence: who may take it (`roles`), or
-    why nobody can (`refused`). `contacts`: it is about contacts, too; `contacts_roles`, where others keep these."""
+    """The link after a recommendation: the decision `right` if the user may take it, otherwise the text `roles`, who
+    may take it, or `refused`, why nobody can. `contacts`: link to the contacts too; `contacts_roles`: who may change
+    them if the user may not."""
 
     right: Action | None = None
     roles: str = ""
@@ -190,7 +190,7 @@ class Way:
 
 
 class Ways:
-    """The links behind the advice on an order's page, for one reader. Each decision is judged once."""
+    """The links after the recommendations on an order's page, for one user. Each decision is checked once."""
 
     def __init__(self, request: HttpRequest, facts: Facts):
         self.may, self.facts = request.user.has_perm, facts
@@ -205,7 +205,7 @@ class Ways:
         return [row for row in DECISIONS.values() if self.may(row.permission) and not self.why_not(row.key)]
 
     def of(self, action: str) -> Way:
-        """The way of the decision that is right, or of what comes instead where that is not allowed."""
+        """Returns the link for a decision, or for an alternative (INSTEAD) if it is not allowed."""
         keys = [action, *INSTEAD.get(action, ())] if action else []
         possible = [DECISIONS[key] for key in keys if not self.why_not(key)]
         if right := next((row for row in possible if self.may(row.permission)), None):
@@ -220,7 +220,7 @@ class Ways:
 
     @cached_property
     def _roles(self) -> dict[str, list[str]]:
-        """The roles that have each permission, by name."""
+        """The names of the roles with each permission."""
         found: dict[str, list[str]] = {}
         where = "permissions__content_type__app_label", "permissions__codename"
         for name, app, codename in Group.objects.order_by("name").values_list("name", *where):
@@ -238,8 +238,8 @@ def _way_beside(trouble: Trouble, facts: Facts, ways: Ways) -> Way:
 
 
 def _buttons(request: HttpRequest, here: Rung, ways: Ways, tabs: list[Tab]) -> dict:
-    """The one right decision beside the cause, and `beside` it the other answer if it is a question; the rest for the
-    menu. `uploads`: better files come before it."""
+    """Returns the recommended decision `right`, the opposite one (`beside`) if there is any, and the others for the
+    menu. `uploads`: the page recommends uploading files first."""
     may, right = ways.offered(), ways.of(here.action).right
     uploads = here.key == "files" and request.user.has_perm(UPLOAD) and can_be_cured(ways.facts.order)
     uploads = uploads and any(tab.key == "files" for tab in tabs)
@@ -253,7 +253,7 @@ def _buttons(request: HttpRequest, here: Rung, ways: Ways, tabs: list[Tab]) -> d
 
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list[Trouble]:
-    """Open incidents that no rung speaks of: a mail without recipients, for instance."""
+    """Returns open incidents that the ladder does not show, for example a mail without recipients."""
     codes = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
     codes |= {BREAKER_OPEN} if facts.shut else set()
     return [row for row in facts.troubles if row.code not in codes]

@@ -1,4 +1,4 @@
-"""The figures by which an open order's page moves (orders/lists/live_pages.py), in one query."""
+"""The fingerprint of an order's page, a live page (orders/lists/live_pages.py), in one query."""
 
 import datetime
 
@@ -12,13 +12,13 @@ from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, 
 from orders.order_words.history import NOT_NEWS, Told, describe
 
 SOON = datetime.timedelta(seconds=5)
-LONG_DUE = datetime.timedelta(minutes=3)  # what has been due for longer waits for something, as the page then says
+LONG_DUE = datetime.timedelta(minutes=3)  # a step due for longer waits for something else, which the page shows
 AT_ONCE = [Dispatch.State.DUE, Dispatch.State.RETRYING]
 ORDER_FIELDS = ["state", "held_because", "decision", "attribution", "undo_since", "trial__state"]
 
 
 def _figures() -> list:
-    """The first two say that something is under way, the third is the newest event."""
+    """Returns the figures. The first two count steps in progress, the third is the newest event."""
     here = {"order": Slot("order")}
     steps = Dispatch.objects.filter(**here)
     waiting, moment = steps.filter(state__in=AT_ONCE), Dispatch._meta.get_field("next_try_at")
@@ -48,21 +48,21 @@ ORDER = Figures(_figures, busy=2)
 
 
 def order_fingerprint(order_id: int, user_id: int, now: datetime.datetime) -> Fingerprint:
-    """Returns the fingerprint of an order's page: the order, its steps, what stops it and its family; no event that
-    nobody is told.
+    """Returns the fingerprint of an order's page: the order, its steps, its incidents and differences, and the orders
+    of its trial. Ignores the events in NOT_NEWS.
 
-    `busy`: a step is being sent, or will be at once.
+    `busy`: a step is being sent or will be sent at once.
     """
     return ORDER(user_id, order=order_id, long=now - LONG_DUE, soon=now + SOON)
 
 
 def newest_event(marks: Fingerprint) -> int:
-    """The id of the newest event that a page's marks know; 0 if there is none."""
+    """Returns the id of the newest event in the fingerprint; 0 if there is none."""
     return marks.own[2] or 0
 
 
 def changed_since(order: Order, seen: str) -> Told | None:
-    """The newest event that the page did not know when it was opened. `seen`: the newest one then."""
+    """Returns the newest event since the page was opened. `seen`: the id of the newest event at that time."""
     if not is_id(seen):
         return None
     row = order.events.filter(pk__gt=int(seen)).exclude(kind__in=NOT_NEWS).order_by("-pk").first()

@@ -1,4 +1,4 @@
-"""The tabs of an order's page. Only the open one's data are read, a page at a time."""
+"""The tabs of an order's page. Only data of the open tab are read, with pagination."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -55,12 +55,12 @@ WAIT_TONES = {
     Why.PAUSE: "amber",
     Why.LEASE: "red",
 }
-NARROWEST = 0.5  # percent of the chart's width, so that each bar is seen
+NARROWEST = 0.5  # percent of the chart's width, so that each bar is visible
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of the chart of times. `left` and `width` are percents of its width."""
+    """A bar of the time chart. `left` and `width` are percentages of the chart's width."""
 
     stretch: Stretch
     tone: str
@@ -70,10 +70,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Ask:
-    """The parameters of a request for a tab. `orders`: those that they may see. `personal`: what they may of people's
-    data.
+    """The parameters of a request for a tab. `orders`: those visible to the user. `personal`: the user's access to
+    personal data.
 
-    `most`: so many rows of each kind in place of a page, for print.
+    `most`: the number of rows of each kind in print, instead of the size of a page.
     """
 
     facts: Facts
@@ -87,7 +87,7 @@ class Ask:
         return self.facts.order
 
     def page(self, rows: QuerySet | Sequence, size: int = PAGE, parameter: str = "page") -> Page:
-        """The page that the address names; the nearest one where it names nonsense."""
+        """Returns the page in the URL, or the first or last page if the number is invalid."""
         return Paginator(rows, self.most or size).get_page(self.params.get(parameter))
 
 
@@ -108,7 +108,7 @@ def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
 
 
 def domains(ask: Ask) -> dict:
-    """Each domain with the billing record that stands for it; of a trial those that are meant to be on trial now."""
+    """Returns each domain with its billing record. For a trial: the domains of its shape."""
     if ask.order.kind == Order.Kind.TRIAL:
         return _trial_domains(ask)
     page = ask.page(ask.order.domains.all())
@@ -135,7 +135,7 @@ def _trial_domains(ask: Ask) -> dict:
 
 
 def _mark_records(ask: Ask, records: Iterable[BillingRecord]) -> None:
-    """A query only where something of the order differs."""
+    """Marks the records with differences. Runs a query only if the order has open differences."""
     if ask.facts.open.number:
         mark_records(records)
 
@@ -154,7 +154,8 @@ def billing(ask: Ask) -> dict:
 
 
 def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]:
-    """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
+    """Returns the newest differences between an order's records and the big-data side's. `still`: only open ones. One
+    query."""
     rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
     rows = rows.filter(state=Difference.State.OPEN) if still else rows
     lines = lines_of(rows[:MAX_DIFFERENCES], order)
@@ -162,7 +163,8 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
 
 
 def _states_of(order: Order, *, differs: bool) -> list[tuple]:
-    """(state in words, number, what it means) of an order's records. Those that begin later are told apart."""
+    """Returns (label, number, explanation) of each state of an order's records. Live records that begin later are
+    counted separately."""
     later = Count("pk", filter=Q(state=BillingRecord.State.LIVE, create_time__gt=timezone.now()))
     rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"), later=later)
     found = [(_("not begun yet"), late, _("accepted there; it counts from its begin on")) for *_s, late in rows if late]
@@ -173,7 +175,7 @@ def _states_of(order: Order, *, differs: bool) -> list[tuple]:
 
 
 def usage(ask: Ask) -> dict:
-    """A trial's traffic: its own, or that of the trial that an activation grew from."""
+    """Returns the traffic of the trial, or of an activation's trial."""
     trial = ask.order if ask.order.kind == Order.Kind.TRIAL else ask.order.trial
     rows = trial.usages.order_by("-pk") if trial else ask.order.usages.none()
     never = "" if settings.PARTNERS.bigdata.traffic.path else say("usage_no_call", {})
@@ -196,8 +198,8 @@ def approvals(ask: Ask) -> dict:
 def files(ask: Ask) -> dict:
     """Returns the result of the check for each file.
 
-    Those who opened people's data also get the first rows of the file that they asked for, or of the first right one. A
-    mask can't tell the names in a sheet, so nobody else gets any.
+    If personal data is shown, it adds the first rows of the file in the parameter `file`, or of the first valid file.
+    Masking can't detect names in a sheet, so otherwise no rows are shown.
     """
     check = next((row for row in ask.facts.steps if row.step == Step.CHECK_FILES), None)
     named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
@@ -216,7 +218,7 @@ def files(ask: Ask) -> dict:
 
 
 def mails(ask: Ask) -> dict:
-    """The mails that were written, and on the first page those still to come, each with its recipients and why."""
+    """Returns the written mails, and on the first page the upcoming ones, each with recipients and the reasons."""
     page = ask.page(Mail.objects.filter(order=ask.order).exclude(body=""))
     for row in page:
         row.reasons = shown_reasons(reasons_of(row), ask.personal)
@@ -227,7 +229,7 @@ def mails(ask: Ask) -> dict:
 
 
 def shown_reasons(reasons: Reasons, personal: PersonalAccess) -> Reasons:
-    """The recipients as the reader may see them."""
+    """Returns the recipients, masked unless personal data is shown."""
     people = [
         replace(one, name=one.name if personal.shown else mask_name(one.name), address=personal.text(one.address))
         for one in reasons.people
@@ -270,8 +272,8 @@ def _beginning(content: dict) -> dict:
 
 @dataclass(frozen=True)
 class Tab:
-    """`rights`: those to see all kinds of rows that it shows. `personal`: it may show phones, mails or names of people.
-    `only_calls`: it shows the calls and answers of a channel, for orders that have some."""
+    """A tab of the page. `rights`: the permissions for all kinds of rows on it. `personal`: it may show personal data.
+    `only_calls`: it shows the calls and responses of a channel, for orders with steps of that channel."""
 
     key: str
     title: str | Promise
@@ -322,12 +324,12 @@ TABS = [
 
 
 def tabs_of(facts: Facts, has_perms: Callable[[tuple[str, ...]], bool]) -> list[Tab]:
-    """The tabs that an order of this kind and with these steps has, for a reader with these rights."""
+    """Returns the tabs of an order of this kind with these steps, for a user with these permissions."""
     channels = {row.channel for row in facts.steps}
     fitting = [tab for tab in TABS if facts.order.kind in tab.kinds and (not tab.only_calls or tab.key in channels)]
     return [tab for tab in fitting if has_perms(tab.rights)]
 
 
 def open_tab(tabs: list[Tab], key: str | None) -> Tab:
-    """The tab that the address names, else the first, which needs no right of its own."""
+    """Returns the tab in the URL, or the first tab, which needs no further permission."""
     return next((tab for tab in tabs if tab.key == key), tabs[0])

@@ -1,4 +1,4 @@
-"""The shape of a trial on its page: its domains, service and last day, each with where it comes from."""
+"""The shape of a trial on its page: its domains, service and last day, each with its source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DOMAINS_SHOWN = 6
 
 @dataclass(frozen=True)
 class Line:
-    """A part of the shape in words, and what it comes from. `change`: the order to link to, if the reader sees it."""
+    """A part of the shape as text, and its source. `change`: the order to link to, if the user may see it."""
 
     what: str
     source: str = ""
@@ -25,8 +25,7 @@ class Line:
 
 @dataclass(frozen=True)
 class ShapeLines:
-    """A trial's shape in words. `ended`: None while it runs. `number`: how many domains it has; `domains`: the first
-    of them."""
+    """A trial's shape as text. `ended`: None while it runs. `domains`: the first domains; `number`: the total."""
 
     service: Line
     last_day: Line
@@ -36,7 +35,7 @@ class ShapeLines:
 
 
 def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> ShapeLines:
-    """A trial's shape. `sees`: which of these orders the reader sees. At most eight queries."""
+    """Returns a trial's shape. `sees`: returns the ids of orders visible to the user. At most eight queries."""
     parts = parts_of(trial)
     shape = parts.shape
     some = list(parts.domains.items())[:DOMAINS_SHOWN]

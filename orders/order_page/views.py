@@ -1,4 +1,4 @@
-"""The addresses of an order's page: the page itself, its decisions and its files. `orders`: the orders' ModelAdmin."""
+"""The URLs and views of an order's page, its decisions and its files. `orders`: the ModelAdmin of orders."""
 
 import functools
 
@@ -31,7 +31,7 @@ def order_pages(orders) -> list[URLPattern]:
 
 
 def answer_page(orders, request: HttpRequest, pk: str):
-    """The page, which moves. Nothing is written through it: decisions have their own addresses."""
+    """Returns the order's page, a live page. It accepts no POST: decisions have their own URLs."""
 
     def read():
         marks = order_fingerprint(int(pk), request.user.pk, timezone.now())
@@ -58,7 +58,7 @@ def answer_print(orders, request: HttpRequest, order: Order):
 
 
 def _neighbours(orders, request: HttpRequest, order: Order) -> Neighbours | None:
-    """The orders before and after in the list that the person came from. None if they came from none."""
+    """Returns the previous and next order in the list that the user came from; None without a list."""
     query, place = request.GET.get(FROM_LIST, ""), request.GET.get(PLACE, "")
     found = query and find_neighbours(orders, query, request.user, order, place=place, fields=("number",))
     return found or None
