@@ -42,8 +42,7 @@ def may_have_acted(row: Dispatch) -> bool:
 
 
 def takes_back(row: Dispatch) -> bool:
-    """Returns True if a step is an undo step, or restores what a change given up by staff has changed for some domains
-    only."""
+    """Returns True if a step is an undo step, or restores records of a change that staff gave up in part."""
     return row.undo or bool(row.puts_back)
 
 
@@ -122,8 +121,8 @@ def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
 
 
 def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int, set[tuple[str, str]]]:
-    """Returns the records of these orders, by productId and domain's key, whose call was unfinished or ended later than
-    ten minutes before `as_of`. What a person saw at `as_of` is no evidence about them (contract 7.2)."""
+    """Returns the records of these orders, by productId and domain's key, with a call that was unfinished or ended
+    later than ten minutes before `as_of`. What a person saw at `as_of` proves nothing about them (contract 7.2)."""
     calls = Attempt.objects.filter(Q(finished_at=None) | Q(finished_at__gt=as_of - MAY_ACT), dispatch=OuterRef("pk"))
     calls = calls.exclude(outcome=Attempt.Outcome.HANDED_BACK).exclude(error_code=LOOK_UP)  # nothing was sent
     rows = Dispatch.objects.filter(Q(lane__in=owners) | Q(order__in=owners, lane=None), channel=Channel.BILLING)
@@ -150,7 +149,7 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 
 def denied_by_books() -> Q:
     """Returns the condition for failed steps of unknown outcome whose records have another state by a later query. A
-    repeat under the same key might have no effect."""
+    repeat might have no effect."""
     denied = Q()
     for state in (BillingRecord.State.LIVE, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED):
         other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(

@@ -142,5 +142,5 @@ def give_back(job: Model, **more: object) -> None:
 
 
 def free_lost(model: type[Model], now: datetime.datetime) -> None:
-    """Returns jobs whose process died to the waiting state."""
+    """Makes jobs wait again whose process has died."""
     model._default_manager.filter(state=RUNNING, leased_until__lt=now).update(state=WAITING, leased_until=None)

@@ -21,7 +21,7 @@ WORKER_DIED = MESSAGES["worker_died"].english
 
 @dataclass(frozen=True)
 class Work:
-    """One claimed dispatch: what to send, under which key, and until when it is leased. `Outcome` is its result."""
+    """One claimed dispatch: its payload, its key and the end of its lease. `Outcome` is its result."""
 
     dispatch_id: int
     attempt_id: int

@@ -163,8 +163,8 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
 
 
 def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Settles the (locked) orders of given-up steps whose steps have all ended: they count only as far as carried
-    out."""
+    """Settles the (locked) orders of given-up steps once all their steps have ended: the part carried out remains in
+    effect."""
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
         if order.undo_since or order.kind == Order.Kind.ACTIVATION or steps.exclude(state__in=ENDED_STEPS).exists():
@@ -331,7 +331,7 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def given_up_removals(order: Order) -> list[Dispatch]:
-    """Returns the order's given-up deletions and cancels whose records are still billed; for a trial also those of its
+    """Returns the order's given-up deletions and cancels that may leave records billed; for a trial also those of its
     activations and changes."""
     rows = (REMOVALS_OF_TRIAL if order.kind == Order.Kind.TRIAL else REMOVALS)(order=order.pk)
     return [row for row in rows if row.settled and not row.is_accepted]

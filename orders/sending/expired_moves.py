@@ -1,4 +1,4 @@
-"""Ends moves of start days whose time has expired (contract 3.9, 18), and queries starts that a restore may have lost.
+"""Ends moves of start days whose time has expired (contract 3.9, 18), and queries starts after a restore.
 
 A move that was never started is called off. A move that may have been carried out is queried.
 """

@@ -46,8 +46,9 @@ def put_right(*, now: datetime.datetime) -> int:
 
 
 def _too_far(now: datetime.datetime, tried_then: Q) -> Q:
-    """Returns the condition for steps or mails whose next try is later than two leases, the longest wait, or the wait
-    before a first try allow. `tried_then`: a call was recorded at a future time, so its next try is wrong as well."""
+    """Returns the condition for steps or mails whose next try is later than the longest time that a lease (twice), a
+    retry or a first try can set. `tried_then`: a call was recorded at a future time, so its next try is wrong as
+    well."""
     soon = now + CLOCK_TOLERANCE
     return (
         Q(state=Dispatch.State.SENDING, next_try_at__gt=now + 2 * _lease())

@@ -176,11 +176,9 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
 
 
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
-    """Leaves out mails about the end of something whose beginning was not mailed yet (`about["behind"]`: the mails
-    about it).
+    """Leaves out mails about an end while the mail about its beginning is being sent (`about["behind"]`: ids of these).
 
-    An unsent mail about the beginning is closed: the mail about the end reports both. One that is being sent is waited
-    for.
+    An unsent mail about the beginning is closed: the mail about the end reports both.
     """
     ends = [row for row in rows if row.attempts == 0 and row.about.get("behind")]
     if not ends:

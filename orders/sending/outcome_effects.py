@@ -92,8 +92,8 @@ class Recorded:
 
 
 class Rule(NamedTuple):
-    """A rule of the table: the effect on the steps of a batch that are now in one of these `states`, are one of these
-    `steps`, and whose call had one of these `results`.
+    """A rule of the table: the effect `act` on the steps of a batch with one of these `states`, names (`steps`) and
+    `results` of their call.
 
     `turn`: effects run in the order of their turns, each for all its steps at once; those of one turn run step by step.
     `repeat`, `undo`: values of the step's fields. `whole`: True if no further part of the step is to be sent.

@@ -176,8 +176,8 @@ def _is_unproven(row: Dispatch) -> bool:
 
 
 def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
-    """Returns True if a temporary failure is not retried: a person must look it up, the meaning of this call's answers
-    is not proven yet, or BPM might start a second process."""
+    """Returns True if a temporary failure is not retried: the meaning of this call's answers is not proven yet, BPM
+    might start a second process, or a person must look it up."""
     doubt = (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
     return doubt or _must_look(outcome)
 

@@ -430,7 +430,7 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
 
 
 def _meant(order: Order, rows: list[Dispatch | Mail], selection: Selection) -> list[Dispatch | Mail]:
-    if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
+    if order.undo_since:  # no forward step is sent any more (contract 3.9, Compensation's order)
         rows = [row for row in rows if isinstance(row, Mail) or row.undo or row.position >= Phase.AFTER]
     failed = [row for row in rows if row.state in STUCK or isinstance(row, Dispatch) and is_left(row)]
     return failed if selection.failed or (failed and not selection.channel) else rows

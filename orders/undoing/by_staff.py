@@ -56,8 +56,8 @@ def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.d
 
 
 def why_undone(order: Order, code: str, now: datetime.datetime) -> NotAllowedError:
-    """Returns the error, with this code, for undoing an order that is undone already. If records of it still exist, the
-    error says what deletes them."""
+    """Returns the error, with this code, for undoing an order that is undone already. If its records still exist, the
+    error says how to delete them."""
     if is_over(order) and order.billing_records.not_over(now).exists():
         return NotAllowedError("undone_but_there", number=order.number, state=order.state)
     return NotAllowedError(code, number=order.number, state=order.state)

@@ -48,8 +48,8 @@ def set_records_state(row: Dispatch, state: str) -> None:
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Gives a (locked) order its ending once all is undone except given-up steps, which keep the claim. True if it got
-    it."""
+    """Gives a (locked) order its ending once all is undone. Given-up steps don't count, but keep the claim. True if it
+    ended."""
     if not order.undo_since or _left(order).exists():
         return False
     ending = order.state == Order.State.COMPENSATING

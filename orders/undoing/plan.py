@@ -99,8 +99,8 @@ def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: d
 def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
-    """Returns whether one of the order's `acts` on its own records has no definite answer, and until when an unanswered
-    call may still create them after a deletion."""
+    """Returns True if one of the order's `acts` on its own records has no definite answer; and the time until which an
+    unanswered call may still create records after a deletion, or None."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)

@@ -39,7 +39,7 @@ def begin_undo(
     set_held(order, Order.Held.NOT)
     order.undo_to, order.in_effect = ending, False
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
-    # Before the undoing is planned: what was never sent needs no undo step.
+    # Before the undoing is planned: steps never sent need no undo step.
     closed = close_never_begun(order)
     # It is no longer in effect, so the trial's shape changes.
     if order.kind == Order.Kind.CHANGE and order.trial:
@@ -55,7 +55,7 @@ def begin_undo(
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
-    # After the plan: an incident of what is still to be undone stays open.
+    # After the plan: incidents of steps to be undone stay open.
     end_settled([order], now=now, by=by)
     # Last, since closed steps no longer block the undoing or the trial's line.
     release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
