@@ -1,1 +1,2 @@
-"""How an order comes in: `facts` reads, `planning` plans, `write` writes; `receive` answers, or `duplicates`."""
+"""Intake of orders: `facts` reads, `planning` plans, `write` saves; `receive` answers, or `duplicates` for known
+ones."""

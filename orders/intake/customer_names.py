@@ -1,4 +1,4 @@
-"""The name of a customer: as the newest order from BBOSS says. A trial that staff enter by hand renames nobody."""
+"""The name of a customer, as in the newest order from BBOSS. A trial that staff enter by hand changes no name."""
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
@@ -8,7 +8,7 @@ from orders.models import Order, OrderEvent
 
 
 def name_of(orders: QuerySet[Order]) -> str:
-    """Returns the name of a customer with these orders; empty if none names it. At most two queries."""
+    """Returns the name of a customer with these orders; empty if no order has one. At most two queries."""
     sent, any_order = _names(orders)
     return sent.first() or any_order.first() or ""
 
@@ -19,7 +19,7 @@ def name_in(orders: QuerySet[Order]) -> Coalesce:
 
 
 def _names(orders: QuerySet[Order]) -> tuple[QuerySet, QuerySet]:
-    """Names from BBOSS, and names from whatever order: for customers that only staff have entered."""
+    """Returns the names from BBOSS, and the names from all orders, for customers that only staff have entered."""
     named = orders.exclude(enterprise_name="").order_by("-pk").values_list("enterprise_name", flat=True)
     by_hand = OrderEvent.objects.filter(order=OuterRef("pk"), kind=ENTERED)
     return named.filter(~Exists(by_hand)), named

@@ -1,4 +1,4 @@
-"""Judges orders and calls that we have already: a repeat, a conflict, or neither (contract 2.3, 3.10)."""
+"""Handles orders and calls that are already known: a repeat, a conflict, or neither (contract 2.3, 3.10)."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,9 +13,9 @@ from orders.texts.errors import OrderConflictError, RepeatCallError
 def answer_known(
     content: OrderContent, digest: str, hash_of: HashOf, trans_ido: str, message: InboundMessage
 ) -> Receipt | None:
-    """The answer for an order or a transIDO that we have; None if we have neither.
+    """Returns the answer for a known order; None if it is unknown. Raises RepeatCallError and OrderConflictError.
 
-    Any message for a number that staff entered is accepted. If it says something else, staff decide (contract 3.10).
+    Any message for a number that staff entered is accepted. If its content differs, staff decide (contract 3.10).
     """
     call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
     if call and not call.says(digest, hash_of):
@@ -34,7 +34,7 @@ def answer_known(
 
 
 def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
-    """Gives the first answer again. Stores only the message, and the transIDO if it is new."""
+    """Returns the first answer again. Stores only the message, and the transIDO if it is new."""
     message.trans_idh, message.pk = order.trans_idh, None
     with transaction.atomic():
         if not known:

@@ -1,4 +1,4 @@
-"""Reads what orders are planned from, in one round trip, behind the lock of their trial.
+"""Reads the facts for planning orders, in one round trip, after the trial is locked.
 
 A trial's lock is also the lock of its line. So a trial's orders are planned one at a time.
 """
@@ -19,7 +19,7 @@ from orders.trials.shape_reads import shape_from, shape_of
 from orders.trials.shape_writes import LAST_NUMBERS, number_after
 
 WAITS_FOR_TRIAL = [Order.Held.TRIAL_UNKNOWN, Order.Held.TRIAL_HELD]
-USUAL_DOMAINS = 4  # so many records get their ids ahead where the trial names the domains
+USUAL_DOMAINS = 4  # number of record ids that are reserved if the domains come from the trial
 TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
 TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
 SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
@@ -34,7 +34,7 @@ IDS = FreeIds(Order, OrderEvent, BillingRecord)
 
 
 def _of_trial() -> QuerySet:
-    """One row with the facts about a trial, besides the trial itself."""
+    """Returns the query for the facts about a trial, one row besides the trial itself."""
     mine = OuterRef("pk")
     planned, undone = Q(activation__planned_at__isnull=False), Q(activation__undo_since__isnull=False)
     claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
@@ -52,10 +52,9 @@ OF_TRIAL = Prepared(_of_trial)
 
 
 def read_facts(content: OrderContent) -> Facts:
-    """Reads the facts from which a new order is planned, with ids for its rows, and whether others wait for it. Locks
-    its trial.
+    """Reads the facts for planning a new order, with ids for its rows, and whether others wait for it. Locks its trial.
 
-    Asks only for what is given. Raises ContentError for an unknown service type or attribution.
+    Queries only what the content needs. Raises ContentError for an unknown service type or attribution.
     """
     asked: dict = {IDS: {"counts": (1, 1, len(content.domains or ()) or USUAL_DOMAINS)}}
     if not content.trial_number:
@@ -63,7 +62,7 @@ def read_facts(content: OrderContent) -> Facts:
     if content.attribution:
         asked[PROVINCE] = {"letters": content.attribution}
     facts, found = _ask(content, content.trial_number, asked)
-    code = content.service_type  # most orders give that of their trial
+    code = content.service_type  # mostly that of the trial
     if code and not (found.get(SERVICE_TYPE) or facts.shape.service == code or SERVICE_TYPE(code=code)):
         raise ContentError("content_service_type", field="BusinessType", given=shown(code))
     if content.attribution and not found[PROVINCE]:
@@ -73,7 +72,7 @@ def read_facts(content: OrderContent) -> Facts:
 
 
 def read_again(order: Order, content: OrderContent) -> Facts:
-    """Reads the facts from which an order that we have is planned anew. It is locked, and its trial too."""
+    """Reads the facts for planning a known order again. It is locked, and its trial too."""
     facts, _ = _ask(content, order.trial.number if order.trial else "", {}, order=order)
     facts.order_id, facts.first, facts.proceeded = order.pk, order.first, order.proceeded
     return facts
@@ -82,14 +81,15 @@ def read_again(order: Order, content: OrderContent) -> Facts:
 def _ask(
     content: OrderContent, trial_number: str, asked: dict[Prepared, dict], *, order: Order | None = None
 ) -> tuple[Facts, dict]:
-    """The facts about a trial, which is locked first, and the answers to `asked`. No number: no facts about a trial."""
+    """Returns the facts about a trial, which is locked first, and the results of `asked`. Without a number, no trial is
+    read."""
     number, own = {"number": trial_number}, order.change_number if order else None
     if trial_number:
         asked = {TRIAL: number, OF_TRIAL: number} | asked
     if trial_number and content.kind == Order.Kind.CHANGE and own is None:
         asked[LAST_NUMBERS] = number
     if content.kind == Order.Kind.TRIAL and not content.attribution:
-        asked[ATTRIBUTION] = {"code": content.enterprise_id[:3]}  # the code begins the id (contract 2.4)
+        asked[ATTRIBUTION] = {"code": content.enterprise_id[:3]}  # the id begins with the code (contract 2.4)
     found = dict(zip(asked, ask_together(*asked.items()), strict=True))
     there = settings.PARTNERS.bigdata
     facts = Facts(
@@ -125,7 +125,7 @@ def _add_trial(
 
 
 def content_of(order: Order, *, domains: list[str]) -> OrderContent:
-    """Returns the content of an order that we have, from which it is planned anew, with these domains."""
+    """Returns the content of a known order for planning it again, with these domains."""
     own = order.kind == Order.Kind.TRIAL
     return OrderContent(
         kind=order.kind,
@@ -145,17 +145,17 @@ def content_of(order: Order, *, domains: list[str]) -> OrderContent:
 
 
 def given_domains(order: Order) -> list[str]:
-    """The domains that its message or staff gave. Empty if the order takes its trial's."""
+    """Returns the domains that the order's message or staff gave. Empty if the order takes its trial's."""
     return list(order.domains.values_list("name", flat=True)) if "domains" in order.given else []
 
 
 def waiting_for(trial_number, held: list[str]) -> QuerySet[Order]:
-    """The orders that are held for one of these reasons and name this trial."""
+    """Returns the orders of this trial that are held for one of these reasons."""
     return Order.objects.filter(
         trial_number=trial_number, state=Order.State.HELD, held_because__in=held, undo_since=None
     )
 
 
 def open_claim(trial: Order | None) -> TrialClaim | None:
-    """The open claim on a trial, if there is one."""
+    """Returns the open claim on a trial, or None."""
     return OPEN_CLAIM.first(trial=trial.pk) if trial and trial.pk else None

@@ -1,4 +1,4 @@
-"""Held orders: lets them go on when what they waited for has arrived, or staff decide (contract 2.4, 3.10)."""
+"""Held orders: plans them again when what they waited for has arrived, or staff decide (contract 2.4, 3.10)."""
 
 import datetime
 
@@ -30,7 +30,8 @@ def _settle(trial: Order, waiting: QuerySet[Order], now: datetime.datetime, by: 
 
 
 def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list[str] | None = None) -> bool:
-    """Decides anew about a held order (locked, its trial too), with these `domains` if given. Whether it goes on."""
+    """Plans a held order again (locked, its trial too), with these `domains` if given. Returns True if it is not held
+    again."""
     was = order.held_because
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)
@@ -49,8 +50,8 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Lets go on held orders whose trial has arrived, changes whose trial runs again, and orders whose records fit into
-    a call now. Counts the trials, and those orders."""
+    """Plans held orders again whose trial has arrived, changes whose trial runs again, and orders whose records now fit
+    into a call. Returns the number of trials plus the number of the latter orders."""
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
@@ -65,7 +66,7 @@ def settle_arrived(*, now: datetime.datetime) -> int:
 
 
 def _may_fit() -> list[str]:
-    """The numbers of orders that were held for their records, without those whose own domains are still too many."""
+    """Returns the numbers of orders held for too many records, without those whose own domains are still too many."""
     most = settings.PARTNERS.bigdata.post.most
     rows = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TOO_MANY, undo_since=None)
     if most:
@@ -83,7 +84,7 @@ def _settle_fitting(number: str, now: datetime.datetime) -> bool:
 
 
 def _running_again(now: datetime.datetime) -> QuerySet[Order]:
-    """Changes that are held for their closed trial, which runs now. Staff decide about activations."""
+    """Returns changes that are held for their closed trial, which now runs. For activations staff decide."""
     lasts = Q(trial__shape__ends_on=None) | Q(trial__shape__ends_on__gte=now.astimezone(SHANGHAI).date())
     runs = Q(trial__state=Order.State.TRIALING, trial__undo_since=None, trial__shape__closed=False) & lasts
     held = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TRIAL_CLOSED, undo_since=None)
@@ -91,11 +92,11 @@ def _running_again(now: datetime.datetime) -> QuerySet[Order]:
 
 
 def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Lets an order go on, for staff, although its trial is closed (contract 3.10).
+    """Lets an order continue, for staff, although its trial is closed (contract 3.10).
 
-    An activation is the first one if nobody holds the claim, otherwise a subsequent one. A change goes on if its trial
-    has ended, not if it is withdrawn: what it says counts, and nothing is sent until the trial runs again. Raises
-    OrderUnknownError and NotAllowedError.
+    An activation is the first one if nobody holds the claim, otherwise a subsequent one. A change continues if its
+    trial has ended, not if it is withdrawn: it takes effect in the shape, and nothing is sent until the trial runs
+    again. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "letting it proceed")
     with transaction.atomic():
@@ -110,7 +111,8 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
-    """None if the order is held for its closed trial. That of a change must not be withdrawn."""
+    """Returns why the order can't proceed; None if it is held for its closed trial, which for a change is not
+    withdrawn."""
     if order.held_because != Order.Held.TRIAL_CLOSED or order.undo_since:
         return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
     if order.kind == Order.Kind.CHANGE and is_withdrawn(order.trial):
@@ -119,10 +121,10 @@ def why_not_proceed(order: Order) -> NotAllowedError | None:
 
 
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives a subsequent activation, for staff, the domains that its message lacked. It goes on.
+    """Sets, for staff, the domains that the message of a subsequent activation lacked, and plans it again.
 
-    `domains` are sent as they are given, and compared as keys. Raises OrderUnknownError and NotAllowedError (not
-    held for its domains, none named, one twice, more than 20,000, one that is not a host name, or a blank reason).
+    `domains` are sent as they are given, and compared as keys. Raises OrderUnknownError and NotAllowedError (not held
+    for its domains, no domain, a duplicate, more than 20,000, an invalid host name, or a blank reason).
     """
     check_reason(reason, "naming domains")
     _check_domains(domains)
@@ -140,7 +142,7 @@ def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: 
 
 
 def why_not_name_domains(order: Order) -> NotAllowedError | None:
-    """None if the order is held for its domains."""
+    """Returns why domains can't be set; None if the order is held for its domains."""
     if order.held_because == Order.Held.DOMAINS_MISSING and not order.undo_since:
         return None
     return NotAllowedError("not_held_for_domains", number=order.number, state=order.state)
@@ -161,7 +163,8 @@ def _check_domains(domains: list[str]) -> None:
 
 
 def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives a held order, for staff, its attribution. It goes on. Raises NotAllowedError."""
+    """Sets, for staff, the attribution of a held order, and plans it again. Raises OrderUnknownError and
+    NotAllowedError."""
     letters = province_of(letters).letters
     with transaction.atomic():
         order = lock_order(number)
@@ -177,7 +180,7 @@ def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: 
 
 
 def province_of(given: str) -> Province:
-    """The attribution of these letters, or of this code. Raises NotAllowedError."""
+    """Returns the attribution with these letters or this code. Raises NotAllowedError."""
     found = Province.objects.filter(Q(letters=given) | Q(code=given)).first()
     if found is None:
         known = ", ".join(sorted(Province.objects.values_list("pk", flat=True)))
@@ -186,7 +189,7 @@ def province_of(given: str) -> Province:
 
 
 def why_not_attribute(order: Order) -> NotAllowedError | None:
-    """None if the order is held for its attribution."""
+    """Returns why no attribution can be set; None if the order is held for it."""
     if order.held_because == Order.Held.ATTRIBUTION_UNKNOWN:
         return None
     return NotAllowedError("not_held_for_attribution", number=order.number, state=order.state)

@@ -1,4 +1,4 @@
-"""Trials that staff entered by hand, and BBOSS's message for such a number (contract 3.10)."""
+"""Trials that staff entered by hand, and BBOSS's messages for their numbers (contract 3.10)."""
 
 import datetime
 import os.path
@@ -9,7 +9,7 @@ from orders.incidents.incidents import open_incident
 from orders.models import AcceptedCall, Order
 from orders.rules.content import OrderContent, domain_key
 
-ENTERED = "entered"  # the event that marks such a trial; its actor entered it
+ENTERED = "entered"  # the event that marks such a trial; its actor is who entered it
 COMPARED = [
     "kind",
     "enterprise_id",
@@ -26,15 +26,15 @@ COMPARED = [
     "oper_mail",
 ]
 MASKED = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
-LONGEST = 200  # characters of a value in an incident
+LONGEST = 200  # most characters of a value in an incident
 
 
 def differences(order: Order, content: OrderContent) -> list[dict]:
-    """Returns the differences in meaning between the order that we have and a content: {field, ours, theirs}, people's
+    """Returns the differences in meaning between a stored order and a content: {field, ours, theirs}, with personal
     data masked.
 
-    Empty if they say the same, however they are written. An attribution that the content does not give is no
-    difference, since ours may have been worked out or chosen.
+    Empty if only the spelling differs. An attribution missing in the content is no difference, since ours may have been
+    derived or chosen.
     """
     pairs = {name: (getattr(order, name) or "", getattr(content, name) or "") for name in COMPARED}
     pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
@@ -50,12 +50,12 @@ def differences(order: Order, content: OrderContent) -> list[dict]:
 
 
 def _counted(names: set[str], only_here: set[str]) -> str:
-    """Returns how many domains there are, and those that only this side has."""
+    """Returns the number of domains, and the domains that only this side has."""
     return f"{len(names)}: {', '.join(sorted(only_here))}" if only_here else str(len(names))
 
 
 def _shown(name: str, text: str, other: str) -> str:
-    """A text, cut around the first place where it differs from the other one; people's data masked."""
+    """Returns a text, shortened around its first difference from the other one, with personal data masked."""
     if text and name in MASKED:
         return MASKED[name](text[:LONGEST])
     same = len(os.path.commonprefix([text, other]))
@@ -64,8 +64,8 @@ def _shown(name: str, text: str, other: str) -> str:
 
 
 def note_difference(order: Order, content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
-    """Opens an incident if BBOSS's message says something else than what staff entered for this (locked) order. The
-    same content again opens none, since staff may have accepted the difference."""
+    """Opens an incident if BBOSS's message differs from what staff entered for this (locked) order. A repeated content
+    opens none, since staff may have accepted the difference."""
     found = differences(order, content)
     if found and not AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
         params = {"code": "entered_differs_in", "differences": found}

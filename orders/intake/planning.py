@@ -1,6 +1,6 @@
-"""Decides what becomes of an order: its plan, or why it is held (contract 3.2, 3.9, 1 and 3, 3.10). Pure.
+"""Decides the plan of an order, or why it is held (contract 3.2, 3.9, 1 and 3, 3.10). Pure.
 
-A content and facts come in, a plan goes out. Nothing is read or written here, and time is an argument.
+Takes a content and facts, and returns a plan. Nothing is read or written here, and time is an argument.
 """
 
 import datetime
@@ -16,12 +16,13 @@ from orders.rules.trial_shape import ChangeRequest, Shape, after
 from orders.texts.errors import ContentError
 
 CLOSED_TRIAL = {Order.State.WITHDRAWN, Order.State.ENDED, Order.State.COMPENSATING}
-SHOWN_WHILE_HELD = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial
+SHOWN_WHILE_HELD = ("attribution_id", "enterprise_id", "enterprise_name")  # copied from its trial
 FROM_TRIAL = (*SHOWN_WHILE_HELD, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
 
 class ClaimFacts(NamedTuple):
-    """An open claim: the id of the activation that holds it, and whether that was planned and is being undone."""
+    """An open claim: the id of the activation that holds it, whether that is planned, and whether it is being
+    undone."""
 
     activation_id: int
     planned: bool
@@ -38,7 +39,7 @@ class RecordFacts(NamedTuple):
 
 
 class PlannedRecord(NamedTuple):
-    """A billing record that a step will make. `pk`: of a trial's record that was there before."""
+    """A billing record that a step will create. `pk`: set for an existing record of a trial."""
 
     name: str
     pk: int | None = None
@@ -46,7 +47,7 @@ class PlannedRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One planned step, and what it waits for besides the steps in front of it. `orders.rules.steps` says the rest."""
+    """A planned step, and its gate besides the steps before it. `orders.rules.steps` defines the rest."""
 
     step: str
     gate: str = Dispatch.Gate.NONE
@@ -54,16 +55,16 @@ class PlannedStep:
 
 @dataclass(kw_only=True)
 class Facts:
-    """The facts from which an order is planned, besides its content. If its trial is unknown, there is nothing about
-    it.
+    """The facts for planning an order, besides its content. If its trial is unknown, the trial's fields keep their
+    defaults.
 
-    `line_is_free`: no step is unfinished in the trial's line. `line_moves`: nothing in it makes a new step wait.
-    `undo_asked_by`: the activation, by id, whose late undoing staff are asked about. `attribution`: the one of the
-    enterprise's code. `change_number`: the place of a change among what shapes the trial, which it has or would get.
-    `has_traffic` and `most`: what the profile says of the big-data side (contract 7.1).
+    `line_is_free`: the trial's line has no unfinished step. `line_moves`: no step in it makes a new step wait.
+    `undo_asked_by`: the id of the activation whose late undoing staff must decide. `attribution`: derived from the
+    enterprise's code. `change_number`: the number of a change among the entries of the trial's shape, which it has or
+    would get. `has_traffic` and `most`: values of the profile for the big-data side (contract 7.1).
 
-    About an order that is not new: its id, whether it was a first activation, and whether staff let it proceed. About
-    a new one: `ids` that its rows may get, and whether others wait for it.
+    For a known order: its id, whether it was a first activation, and whether staff let it proceed. For a new one: `ids`
+    that its rows may get, and whether others wait for it.
     """
 
     trial: Order | None = None
@@ -87,13 +88,12 @@ class Facts:
 
 @dataclass(kw_only=True)
 class Plan:
-    """The plan of an order, or why it is held. `write_plan` writes it. `why`: what a hold's incident says beside its
-    cause.
+    """The plan of an order, or why it is held. `write_plan` saves it. `why`: parameters of a hold's incident.
 
-    `fields` are columns of the order with their values. `old` are the ids of trial records that exist and will be
-    cancelled, `new` are records that will be made, `staying` are the ids of those that get a new end. A trial's records
-    are read anew when a step is first attempted (contract 3.9, 19). `domains` are the names of the order's own list.
-    `claim`: the order takes the claim. `shape`: what its trial is meant to be, if the order is a trial or a change.
+    `fields` are columns of the order with their values. `old` are the ids of existing trial records to cancel, `new`
+    are the records to create, `staying` are the ids of those that get a new end. A trial's records are selected again
+    when a step is first attempted (contract 3.9, 19). `domains` are the names of the order's own list. `claim`: the
+    order takes the claim. `shape`: the target state of its trial, if the order is a trial or a change.
     """
 
     held: str = Order.Held.NOT
@@ -109,7 +109,7 @@ class Plan:
 
 
 def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -> Plan:
-    """Decides about an order that is new or was held, or that is planned anew.
+    """Plans an order that is new, was held or is planned again.
 
     Raises ContentError for a new activation that turns out to be a subsequent one without ProvContent.
     """
@@ -123,22 +123,22 @@ def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -
     if not plan.held and 0 < facts.most < (posted := _most_posted(plan)):
         plan = _held_for_number(content, plan, posted, facts.most)
     if plan.held:
-        plan.fields |= {"in_effect": False, "change_number": None}  # a held change shapes nothing yet
+        plan.fields |= {"in_effect": False, "change_number": None}  # a held change is not in the shape yet
         if facts.trial:
-            plan.fields |= _copied(facts.trial, SHOWN_WHILE_HELD)  # for lists and limits only: planning copies anew
+            plan.fields |= _copied(facts.trial, SHOWN_WHILE_HELD)  # for lists and limits; planning copies them again
     return plan
 
 
 def _most_posted(plan: Plan) -> int:
-    """Returns how many records the largest call of a plan makes or moves. A cancel is sent in parts where it has too
-    many."""
+    """Returns how many records the largest call of a plan creates or changes, without cancels, which can be sent in
+    parts."""
     records: dict[str, Sized] = {Step.CANCEL_TRIAL: (), Step.EXTEND_TRIAL: plan.staying}
     billing = [one.step for one in plan.steps if STEPS[one.step].channel == Channel.BILLING]
     return max((len(records.get(step, plan.new)) for step in billing), default=0)
 
 
 def _held_for_number(content: OrderContent, plan: Plan, number: int, most: int) -> Plan:
-    """The plan of an order whose records one call does not carry: it keeps its claim, as with any hold."""
+    """Returns the plan of an order held because its records exceed one call. It keeps its claim, as with any hold."""
     return Plan(
         held=Order.Held.TOO_MANY,
         why={"code": "too_many", "number": number, "most": most},
@@ -166,7 +166,7 @@ def _change_request(content: OrderContent, number: int) -> ChangeRequest:
 
 
 def _trial_trouble(content: OrderContent, facts: Facts) -> str:
-    """Returns why no order can be planned on its trial now; Held.NOT if one can."""
+    """Returns why no order of its trial can be planned now; Held.NOT if one can."""
     trial = facts.trial
     if trial is None:
         return Order.Held.TRIAL_UNKNOWN
@@ -178,25 +178,26 @@ def _trial_trouble(content: OrderContent, facts: Facts) -> str:
 
 
 def is_closed(trial: Order) -> bool:
-    """Returns True if a trial is withdrawn or ended, or is about to be."""
+    """Returns True if a trial is withdrawn, has ended or is being undone."""
     return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
 
 
 def is_withdrawn(trial: Order) -> bool:
-    """Returns True if a trial is closed for another reason than its end: no change goes on then (contract 3.10)."""
+    """Returns True if a trial is closed for another reason than its end: its changes can't continue then (contract
+    3.10)."""
     return is_closed(trial) and (trial.state != Order.State.ENDED or bool(trial.undo_since))
 
 
 def _goes_on(content: OrderContent, facts: Facts) -> bool:
-    """Returns True if an order goes on though its trial is closed: staff let it, or a change names a later end."""
+    """Returns True if an order continues although its trial is closed: staff let it, or a change gives a later end."""
     if content.kind == Order.Kind.CHANGE:
         return not is_withdrawn(facts.trial) and _outlasts(content, facts)
     return facts.proceeded
 
 
 def _outlasts(content: OrderContent, facts: Facts) -> bool:
-    """Returns True if a change counts though its trial has ended: staff let it go on, or its message gives a later
-    end."""
+    """Returns True if a change takes effect although its trial has ended: staff let it proceed, or its message gives a
+    later end."""
     return facts.proceeded or facts.shape.names_later(content.biz_end)
 
 
@@ -215,7 +216,7 @@ def _decide_change(content: OrderContent, plan: Plan, facts: Facts, now: datetim
 
 
 def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> None:
-    """Works out what the change leads to, and with that which steps it has."""
+    """Computes the trial's shape after the change, and the steps that lead to it."""
     trial, before = facts.trial, facts.shape
     plan.shape = shape = after(before, _change_request(content, facts.change_number))
     plan.fields = _copied(trial, (*FROM_TRIAL, "prod_type", "billing_method")) | {
@@ -238,23 +239,23 @@ def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.
         plan.staying = [
             row.pk for row in facts.records if row.domain_key in staying and row.product_id == shape.service
         ]
-    # Behind what is under way a day may pass, and what stands in front may make nothing any more.
+    # Before the line's unfinished steps are done, the trial may end, and they may then create no records.
     unsure = not facts.line_is_free and bool(before.end or shape.end)
     added, extended = unsure or bool(come), unsure or bool(plan.staying)
     facts_of_plan = PlanFacts(kind=content.kind, removed=bool(plan.old), added=added, extended=extended)
-    if shape.is_over(_today(now)):  # it ends a day that has passed: whatever is there is cancelled
+    if shape.is_over(_today(now)):  # its end has passed: all existing records are cancelled
         facts_of_plan = PlanFacts(kind=content.kind, removed=True)
     plan.steps = build_plan(facts_of_plan)
     if not plan.steps and not facts.line_is_free:
-        # A cancel without records. What it must cancel is known only when its turn has come.
+        # A cancel without records: they are known only when its turn has come.
         plan.steps = [PlannedStep(Step.CANCEL_TRIAL)]
 
 
 def _live(facts: Facts, now: datetime.datetime) -> Set[str]:
     """Returns those of a trial's domains that will have a live record when it is a change's turn.
 
-    After the trial's end some may have none. While something is under way in its line nobody can tell. Then none counts
-    as live, so that the plan has a step that makes them.
+    After the trial's end some may have none. While its line has unfinished steps, this is unknown. Then no domain
+    counts as live, so that the plan has a create step.
     """
     had = facts.shape.domains.keys()
     if facts.trial.state != Order.State.ENDED and not facts.shape.is_over(_today(now)):
@@ -283,7 +284,7 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
     if facts.trial.planned_at is None:
         return Order.Held.TRIAL_HELD
     if not plan.domains and not facts.shape.domains:
-        return Order.Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
+        return Order.Held.DOMAINS_MISSING  # staff gave up the step that creates the trial's records
     start_at = later_start(content.biz_start, now)
     plan.fields |= _copied(facts.trial, FROM_TRIAL) | {"start_at": start_at}
     plan.domains = plan.domains or list(facts.shape.domains.values())
@@ -305,10 +306,10 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
-    """All that a plan depends on.
+    """All facts on which the steps of a plan depend.
 
-    `removed` and `added`: whether a change removes or adds domains, or both, if it changes the service type.
-    `extended`: whether the records that stay get another end.
+    `removed`, `added`: a change removes or adds domains; both if it changes the service type. `extended`: the records
+    that stay get another end.
     """
 
     kind: str
@@ -323,7 +324,7 @@ class PlanFacts:
 
 
 def build_plan(facts: PlanFacts) -> list[PlannedStep]:
-    """The steps of an order, in the order in which they are carried out."""
+    """Returns the steps of an order, in the order in which they are carried out."""
     if facts.kind == Order.Kind.TRIAL:
         return [PlannedStep(Step.CREATE_TRIAL)]
     if facts.kind == Order.Kind.CHANGE:
@@ -347,7 +348,7 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
 
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:
-    """BizStart 00:00:00 if that day lies ahead. None if the order starts when it is carried out."""
+    """Returns BizStart 00:00:00 if that day is in the future; None if the order starts when it is carried out."""
     return midnight(day) if day > _today(now) else None
 
 
@@ -356,12 +357,13 @@ def _today(now: datetime.datetime) -> datetime.date:
 
 
 def _copied(trial: Order, names: tuple[str, ...]) -> dict[str, Any]:
-    """These fields of the trial, which the message does not have."""
+    """Returns these fields of the trial, which the order's message does not have."""
     return {name: getattr(trial, name) for name in names}
 
 
 def _trial_records(facts: Facts, keys: Collection[str]) -> list[int]:
-    """The trial's records of these domains (keys), oldest first: of its service, and live ones of any other."""
+    """Returns the trial's records of these domains (keys), oldest first: of its service, and live or unknown ones of
+    any other."""
     service, there = facts.shape.service, BillingRecord.THERE
     return [
         row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)

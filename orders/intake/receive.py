@@ -1,4 +1,4 @@
-"""Receives orders. An order that is accepted is stored (contract 2.3, 3.9 First claim)."""
+"""Receives orders. An accepted order is stored (contract 2.3, 3.9 First claim)."""
 
 import uuid
 
@@ -27,11 +27,13 @@ def receive_order(
     digest: str = "",
     hash_of: HashOf = content_hash,
 ) -> Receipt:
-    """Stores a new order with its plan, in one transaction with `message`. For a known order gives its first answer.
-    `raw`: its content as it came, `digest`: the hash of what that says; `hash_of`: of what we kept, as it reads today.
+    """Stores a new order with its plan, in one transaction with `message`. For a known order returns its first answer.
+    `raw`: its content as received, `digest`: the hash of its meaning; `hash_of`: computes that hash for a stored
+    content.
 
-    The database's constraints decide who was first, so the same order sent fifty times at once becomes one order. Only
-    when a constraint fails, the existing order is looked up. What PostgreSQL ended to break a deadlock is done again.
+    The database's constraints decide which call was first, so the same order sent fifty times at once becomes one
+    order. The existing order is read only when a constraint has failed. A transaction that PostgreSQL ended to break a
+    deadlock is retried.
 
     Raises ContentError (20505), RepeatCallError (20002) and OrderConflictError (3001). Nothing is stored then.
     """
@@ -57,12 +59,12 @@ def receive_order(
 
 
 def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
-    """Stores a trial that a person entered, as if BBOSS had sent it. There is no message and no transIDO of it.
+    """Stores a trial that a person entered, as if BBOSS had sent it, but without a message and a transIDO.
 
-    Whoever calls it notes the new numbers (`entered_numbers`) before the transaction commits.
+    The caller stores the new numbers (`entered_numbers`) before the transaction commits.
 
-    One that we have already, with a content that says the same, gives its first answer and changes nothing. Raises
-    ContentError, and OrderConflictError if it says something else. Nothing is stored then.
+    A known trial with a content of the same meaning gets its first answer, and nothing changes. Raises ContentError,
+    and OrderConflictError if the content differs. Nothing is stored then.
     """
     order = Order.objects.filter(number=content.number).first()
     if order is None:
@@ -71,7 +73,7 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
                 return _accept(content, raw, content_hash(raw), by=by)
         except IntegrityError:
             order = Order.objects.filter(number=content.number).first()
-            if order is None:  # BBOSS was not quicker: something else is wrong
+            if order is None:  # the number is not taken: another constraint failed
                 raise
     if differences(order, content):
         raise OrderConflictError("order_conflict", number=content.number)
@@ -79,7 +81,7 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
 
 
 def store_new(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Stores an order that nobody can have sent before, in the caller's transaction. Raises what keeps it out."""
+    """Stores an order that can't be known yet, in the caller's transaction. Raises the error that prevents it."""
     return _accept(content, raw, content_hash(raw), trans_ido, message)
 
 
@@ -97,12 +99,12 @@ def _accept(
     *,
     by: str = "bboss",
 ) -> Receipt:
-    """Two round trips: facts with ids for the rows, then the rows. `by` entered it by hand if there is no message."""
+    """Stores an order in two round trips: facts and ids, then the rows. Without a message, `by` entered it by hand."""
     now = timezone.now()
-    # The form's check refuses no number of domains, since an order from before the limit may be repeated.
+    # Not checked in the form, since an order from before the limit may be repeated.
     if (count := len(content.domains or ())) > MAX_DOMAINS:
         raise ContentError("content_too_many_domains", field="ProvContent", count=count, most=MAX_DOMAINS)
-    # Locks the trial, so that what is decided stays true until the commit.
+    # Locks the trial, so that the decision stays valid until the commit.
     facts = read_facts(content)
     plan = plan_order(content, facts, now=now)
     trans_idh = message.trans_idh if message else uuid.uuid4().hex

@@ -1,7 +1,7 @@
-"""Tries whether orders can be stored, as it is done: intake writes one of each kind, and all of it is rolled back.
+"""Tests whether orders can be stored: intake writes some of each kind, and the transaction is rolled back.
 
-So sequences, triggers, constraints, rights and locks are met as an order meets them. A number of each sequence is used
-up by it; nothing else is left, neither a task nor a mark nor a file.
+Sequences, triggers, constraints, permissions and locks are used as by a real order. Some numbers of each sequence are
+used up; nothing else remains, no task, mark or file.
 """
 
 import datetime
@@ -16,16 +16,16 @@ from orders.models.inbound import ACCEPTED
 from orders.rules.content import OrderContent
 from orders.rules.local_time import SHANGHAI
 
-BEGINS = "desk-try-"  # of the numbers; what follows is random, so that no two tries wait for each other
+BEGINS = "desk-try-"  # prefix of the numbers; the rest is random, so that no two tests wait for each other
 ROOM = "CREATE TEMPORARY TABLE IF NOT EXISTS desk_write_try ON COMMIT DROP AS SELECT 1 AS one"
 
 
 @transaction.atomic
 def rehearse(*, now: datetime.datetime, lock_timeout: str) -> None:
-    """Writes an order of each kind and takes them back. Raises whatever keeps an order out.
+    """Writes orders of each kind and rolls them back. Raises any error that prevents storing an order.
 
-    A table of its own takes a new page, which a full disk does not have: rows find room in old pages. What PostgreSQL
-    checks at the commit it checks before the rollback.
+    A temporary table needs a new page, which a full disk does not have, while rows may fit into old pages. Checks that
+    PostgreSQL makes at commit are made before the rollback.
     """
     postgres = connection.vendor == "postgresql"
     if postgres:
@@ -50,8 +50,8 @@ def rehearse(*, now: datetime.datetime, lock_timeout: str) -> None:
 
 
 def _contents(today: datetime.date) -> Iterator[OrderContent]:
-    """A trial, a change that moves its domain, an activation that starts later and one that starts today, and one that
-    is held. The held one comes last, since it locks its incident."""
+    """Yields a trial, a change that replaces its domain, an activation that starts later, one that starts today, and
+    one that is held. The held one comes last, since it locks its incident."""
     tried = f"{BEGINS}{uuid.uuid4().hex}"
     trial, domain = f"{tried}-1", "a.desk-try.example"
     service = ServiceType.objects.values_list("code", flat=True).first() or ""

@@ -1,4 +1,4 @@
-"""Writes what was decided about an order: at first, after a hold, after a resend. The only writer of plans.
+"""Writes the plan of an order: at intake, after a hold, after a resend. The only module that writes plans.
 
 Everything here runs inside the caller's transaction, with the order and its trial locked.
 """
@@ -34,7 +34,7 @@ from orders.rules.content import OrderContent, domain_key
 from orders.rules.steps import STEPS, Effect, Phase, Step
 from orders.trials.shape_writes import keep_change
 
-RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a plan; all other billing steps have "new"
+RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # fields of a plan; all other billing steps use "new"
 COPIED = [
     "biz_start", "biz_end", "enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel",
     "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
@@ -46,7 +46,7 @@ GIVEN = ["domains", "service_type", "data_flow", "biz_end"]  # what an order tak
 def new_order(
     content: OrderContent, *, trial: Order | None, raw: dict, digest: str, trans_idh: str, now: datetime.datetime
 ) -> Order:
-    """The unsaved row of a new order, as its message says it. `write_plan` adds what was decided."""
+    """Returns the unsaved row of a new order, with its message's values. `write_plan` adds the plan."""
     return Order(
         number=content.number,
         kind=content.kind,
@@ -76,11 +76,11 @@ def write_plan(
     message: InboundMessage | None = None,
     kept: Mapping[str, Dispatch] | None = None,
 ) -> None:
-    """Writes what was decided about an order, and the order. Its first steps become due.
+    """Saves an order and its plan, or its hold. Its first steps become due.
 
-    A new order is one statement, with its `message`, the transIDO of that, and what wakes a worker up. Without a
-    message, `by` entered it by hand. One that is held for another reason than before gets event, mail and incident.
-    `kept`: dispatches of an earlier plan, by step, that the new one keeps.
+    A new order is one statement, with its `message`, the message's transIDO, and the task that wakes a worker. Without
+    a message, `by` entered it by hand. An order that is held for a new reason gets event, mail and incident. `kept`:
+    dispatches of an earlier plan, by step, that the new one keeps.
     """
     is_new, was, kept = order.pk is None, order.held_because, kept or {}
     _take_over(order, plan, kept, now)
@@ -117,7 +117,7 @@ def write_plan(
     if events:
         remember(events[-1].pk)
     if not is_new:
-        save_mails(mails)  # it may have been mailed for this before
+        save_mails(mails)  # this hold may have been mailed before
     if is_held_anew:
         said = {"detail": None, "params": plan.why} if plan.why else {"detail": ""}
         open_incident(order, partner="order", step="", code=plan.held, now=now, mail=False, **said)
@@ -132,7 +132,7 @@ def write_plan(
 
 
 def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: datetime.datetime) -> None:
-    """Gives the order what was decided, and its state."""
+    """Sets the order's fields and its state as planned."""
     for name, value in plan.fields.items():
         setattr(order, name, value)
     because, since = plan.held, now
@@ -147,9 +147,10 @@ def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: date
 
 
 def _save(order: Order, plan: Plan) -> dict[str, int]:
-    """Saves an order that we have, with its domains in the given order. Domains that only an earlier plan had go.
+    """Saves a known order, with its domains in the given order. Domains of an earlier plan only are removed.
 
-    If an activation had a domain before, its record is used again and begins anew. Returns the ids of such, by domain.
+    The records of an activation's domains are used again, and reset unless they are live or unknown. Returns the ids of
+    the order's records, by domain key.
     """
     order.save()
     if list(order.domains.values_list("name", flat=True)) != plan.domains:
@@ -167,7 +168,7 @@ def _save(order: Order, plan: Plan) -> dict[str, int]:
 
 
 def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessage | None) -> list[Model]:
-    """The unsaved rows that only a new order has, besides its event."""
+    """Returns the unsaved rows that only a new order has, besides its event."""
     rows: list[Model] = [*_domain_rows(order, plan.domains)]
     if message:
         rows += [AcceptedCall(trans_ido=trans_ido, content_hash=order.content_hash, order=order), message]
@@ -177,14 +178,15 @@ def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessa
 
 
 def take_place(row: Dispatch, other: Dispatch) -> None:
-    """Puts a replaced dispatch back into the plan, in the place of the one that replaced it, which is closed."""
+    """Puts a superseded dispatch back into the plan, in the place of its replacement, which is closed."""
     replaced = {"superseded": True, "state": Dispatch.State.CLOSED, "next_try_at": None}
     Dispatch.objects.filter(pk=other.pk, attempts=0).update(**replaced)
     Dispatch.objects.filter(pk=row.pk).update(superseded=False, plan=other.plan, position=other.position)
 
 
 def claim_trial(order: Order, *, now: datetime.datetime) -> None:
-    """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
+    """Takes the claim on the (locked) trial for this activation. Raises IntegrityError if another activation holds
+    it."""
     _claim_row(order, now).save(force_insert=True)
 
 
@@ -197,7 +199,7 @@ def _domain_rows(order: Order, names: Iterable[str]) -> list[OrderDomain]:
 
 
 def _record(order: Order, name: str) -> BillingRecord:
-    """The unsaved record of one of the order's domains; a trial and its changes make those of the trial."""
+    """Returns the unsaved record of one of the order's domains; trials and changes create records of the trial."""
     own, service = order.kind == Order.Kind.ACTIVATION, order.service_type_id
     return BillingRecord(
         order=order if own else order.trial or order,
@@ -212,7 +214,7 @@ def _record(order: Order, name: str) -> BillingRecord:
 def _build_steps(
     order: Order, plan: Plan, new: list[int], kept: Mapping[str, Dispatch], now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds the plan's steps. `new`: the ids of records to make. Kept steps move into their places instead."""
+    """Builds the plan's steps. `new`: the ids of records to create. Kept steps are moved to their positions instead."""
     rows = []
     for position, step in enumerate(plan.steps, start=Phase.PLAN):
         if step.step in kept:
@@ -227,7 +229,8 @@ def _build_steps(
 def _build(
     order: Order, step: PlannedStep, position: int, records: list[int], domains: int, now: datetime.datetime
 ) -> Dispatch:
-    """Builds one step of the plan. Its size is the number of its records, or of the domains if it names them."""
+    """Builds one step of the plan. Its size is the number of its records, or of the domains if its payload lists
+    them."""
     place = {"position": position, "gate": step.gate}
     if step.gate == Dispatch.Gate.START:
         place["not_before"] = order.start_at
@@ -238,7 +241,8 @@ def _build(
 
 
 def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
-    """Moves a dispatch of an earlier plan into the new one. It is done, under way, or repeated with key and bytes."""
+    """Moves a dispatch of an earlier plan into the new one. If it is neither done nor open, it will be sent again with
+    key and bytes."""
     places = {"plan": order.plans, "position": position, "gate": gate, "superseded": False}
     if row.state not in {Dispatch.State.DONE, *OPEN_STATES}:
         places |= {"state": Dispatch.State.WAITING, "next_try_at": None, "tries_left": None}

@@ -1,8 +1,8 @@
 """The possible effects of an order's billing steps at the big-data side (contract 3.9, Resend: whose acts count).
 
-Only this module answers that. A dispatch remembers whether one of its attempts was carried out, or may have been: an
-answer was lost, a worker died, or the attempts were used up. If a repeat is refused later, that changes nothing, since
-it says nothing about the attempt whose answer was lost.
+Only this module decides whether a step may have acted. `Dispatch.may_have_acted` is set if an attempt was carried out
+or may have been: an answer was lost, a worker died, or no retry was left. A repeat that is refused later does not reset
+it, since the refusal says nothing about the attempt whose answer was lost.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from orders.rules.content import domain_key
 from orders.rules.steps import DELETIONS, SENDS_NOTHING, Channel, Step, named
 
 ACTED = Q(may_have_acted=True) | Q(state=Dispatch.State.SENDING)
-MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an unanswered call may still act
+MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: how long an unanswered call may act
 UNANSWERED = Prepared(
     lambda: (
         Dispatch.objects.filter(
@@ -28,7 +28,7 @@ UNANSWERED = Prepared(
             channel=Channel.BILLING,
             unanswered_at__gt=Slot("since", DateTimeField()),
         )
-        .exclude(payload=SENDS_NOTHING)  # a worker died with it, and made no call
+        .exclude(payload=SENDS_NOTHING)  # its worker died and made no call
         .order_by()
         .values_list("pk", "order_id", "lane", "step", "unanswered_at")
     )
@@ -36,36 +36,37 @@ UNANSWERED = Prepared(
 
 
 def may_have_acted(row: Dispatch) -> bool:
-    """Returns True if the partner has carried out an attempt of this dispatch, or may have. A call in the air may
-    have."""
+    """Returns True if the partner has or may have carried out an attempt of this dispatch, a call in progress
+    included."""
     return row.may_have_acted or row.state == Dispatch.State.SENDING
 
 
 def takes_back(row: Dispatch) -> bool:
-    """Returns True if a step leads records back: an undoing, or what is put back of a change that staff gave up in
-    part."""
+    """Returns True if a step is an undo step, or restores records of a change that staff gave up in part."""
     return row.undo or bool(row.puts_back)
 
 
 def cancels_on_start(row: Dispatch) -> bool:
-    """Returns True if a step is the cancel of a trial's records on the start day of its activation."""
+    """Returns True if a step cancels a trial's records on the start day of its activation."""
     return row.step == Step.CANCEL_TRIAL and row.gate == Dispatch.Gate.START
 
 
 def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
-    """The order's BPM starts that failed in doubt: nobody knows whether BPM has the process (contract 7.2)."""
+    """Returns the order's BPM starts that failed in doubt: BPM may or may not have the process (contract 7.2)."""
     rows = order.dispatches.current().filter(step=Step.START_BPM, state=Dispatch.State.FAILED, repeat=False)
     return rows.filter(error_code__in=DOUBTS)
 
 
 def acts_of(order: Order) -> list[Dispatch]:
-    """The billing dispatches of the order's present plan that may have acted, in order. Includes replaced ones."""
+    """Returns the forward billing dispatches of the order's current plan that may have acted, in order. Includes
+    superseded ones."""
     rows = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, undo=False)
     return list(rows.exclude(step=Step.ASK_BILLING).order_by("position", "pk").defer("payload"))
 
 
 def touched_since(row: Dispatch) -> set[int]:
-    """Returns the records of a dispatch that a later step may have touched, except undone steps and repeats."""
+    """Returns those records of a dispatch that a later step of its line or order may have changed. Repeats do not
+    count."""
     mine, found = set(row.records), set()
     for records in later_in_line(row).filter(ACTED).exclude(records=[]).values_list("records", flat=True):
         found |= mine.intersection(records)
@@ -73,7 +74,8 @@ def touched_since(row: Dispatch) -> set[int]:
 
 
 class LateCall(NamedTuple):
-    """A step whose call had no answer and may still act on the records of its order, or of its line if it has one."""
+    """A step whose call was not answered and may still act on the records of its order, or of its trial's line if it
+    has one."""
 
     pk: int
     order: int
@@ -82,7 +84,8 @@ class LateCall(NamedTuple):
     unanswered_at: datetime.datetime
 
     def is_about(self, row: Dispatch) -> bool:
-        """Returns True if it may undo what this other step has done. A deletion behind a deletion changes nothing."""
+        """Returns True if this call may reverse the effect of another step. A deletion after a deletion changes
+        nothing."""
         same = self.order == row.order_id if row.lane is None else True
         harmless = self.step in DELETIONS and row.step in DELETIONS
         return self.lane == row.lane and same and self.pk != row.pk and not harmless
@@ -91,9 +94,10 @@ class LateCall(NamedTuple):
 def late_calls(
     *, orders: Collection[int] = (), serial_trial_ids: Collection[int] = (), now: datetime.datetime
 ) -> list[LateCall]:
-    """The calls that may still act on these orders' own records, or on those of these trials (contract 3.9, Unknown).
+    """Returns the calls that may still act on these orders' own records, or on those of these trials (contract 3.9,
+    Unknown).
 
-    Of steps of all kinds and plans, replaced ones and repeats too, whatever a repeat of the call was answered.
+    Includes steps of all kinds and plans, superseded ones and repeats, whatever a repeat of the call was answered.
     """
     query, values = ask_for_late_calls(orders=orders, serial_trial_ids=serial_trial_ids, now=now)
     return as_late_calls(query(**values))
@@ -102,7 +106,8 @@ def late_calls(
 def ask_for_late_calls(
     *, orders: Collection[int], serial_trial_ids: Collection[int], now: datetime.datetime
 ) -> tuple[Prepared, dict]:
-    """The question of `late_calls`, to be asked together with others; `as_late_calls` takes its answer."""
+    """Returns the query of `late_calls` and its values, to be run together with others; `as_late_calls` converts its
+    rows."""
     return UNANSWERED, {"orders": orders, "serial_trial_ids": serial_trial_ids, "since": now - MAY_ACT}
 
 
@@ -111,13 +116,13 @@ def as_late_calls(found: Iterable[tuple]) -> list[LateCall]:
 
 
 def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
-    """Returns when the last of these calls can no longer act; None if there is none."""
+    """Returns the time after which none of these calls can act any more; None if there is no call."""
     return max((call.unanswered_at + MAY_ACT for call in calls), default=None)
 
 
 def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int, set[tuple[str, str]]]:
-    """The records of these orders, by productId and domain's key, that were called after `as_of` less ten minutes. What
-    a person saw as of then says nothing about them (contract 7.2)."""
+    """Returns the records of these orders, by productId and domain's key, with a call that was unfinished or ended
+    later than ten minutes before `as_of`. What a person saw at `as_of` proves nothing about them (contract 7.2)."""
     calls = Attempt.objects.filter(Q(finished_at=None) | Q(finished_at__gt=as_of - MAY_ACT), dispatch=OuterRef("pk"))
     calls = calls.exclude(outcome=Attempt.Outcome.HANDED_BACK).exclude(error_code=LOOK_UP)  # nothing was sent
     rows = Dispatch.objects.filter(Q(lane__in=owners) | Q(order__in=owners, lane=None), channel=Channel.BILLING)
@@ -134,7 +139,8 @@ def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int,
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
-    """The billing steps behind a dispatch in its line, or its order. A replacement has its predecessor's place."""
+    """Returns the billing steps after a dispatch in its line, or in its order. A replacement has its predecessor's
+    place."""
     turn = Coalesce("place", "pk", output_field=BigIntegerField())
     same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
     rows = Dispatch.objects.filter(same, channel=Channel.BILLING, repeat=False).exclude(pk=row.pk)
@@ -142,7 +148,8 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 
 
 def denied_by_books() -> Q:
-    """Failed steps of unknown outcome whose records a query found otherwise. A repeat might do nothing."""
+    """Returns the condition for failed steps of unknown outcome whose records have another state by a later query. A
+    repeat might have no effect."""
     denied = Q()
     for state in (BillingRecord.State.LIVE, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED):
         other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(
@@ -155,5 +162,5 @@ def denied_by_books() -> Q:
 
 
 def bpm_acts(order: Order) -> QuerySet[Dispatch]:
-    """All BPM dispatches of the order that may have started a process, newest first."""
+    """Returns all BPM starts of the order that may have started a process, newest first."""
     return order.dispatches.filter(ACTED, step=Step.START_BPM, repeat=False).order_by("-pk")

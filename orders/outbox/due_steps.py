@@ -1,4 +1,4 @@
-"""One trigger: the only place where a waiting step becomes due (contract 3.9, One trigger and One line per trial)."""
+"""The only module that makes waiting steps due (contract 3.9, One trigger and One line per trial)."""
 
 import datetime
 import functools
@@ -26,7 +26,7 @@ DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
 )
 BLOCKING = ~(DROPPED_BY_UNDO | Q(state=Dispatch.State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 GIVEN_UP_DELETION = Q(state=Dispatch.State.GIVEN_UP, undo=True)  # its order waits until its records are settled
-STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
+STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # the most waiting steps that a call checks, and that a query checks
 NOW = Slot("now", DateTimeField())
 STOPPED = Q(state=Dispatch.State.FAILED) | Q(state=Dispatch.State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
@@ -38,12 +38,13 @@ def release(
     serial_trial_ids: Collection[int] = (),
     dated: bool = False,
 ) -> int:
-    """Makes due every waiting step that may begin now. Returns how many.
+    """Makes every waiting step due that may start now. Returns how many.
 
-    `order_ids=None` means all orders, STEPS_AT_ONCE steps of them. `dated` means only steps that wait for a moment.
+    `order_ids=None` means all orders, but at most STEPS_AT_ONCE steps. `dated` means only steps whose start time has
+    come.
 
-    A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
-    gate (approval, start day) is open and the order has no undo mark. The steps are locked while that is asked, so
+    A step may start when the blocking steps before it are done, no earlier step of its trial's line is unfinished, its
+    gate (approval, start day) is open and the order has no undo mark. The steps are locked during this check, so
     schedule, sweep, command and a finished step may all call it at once.
     """
     if dated:
@@ -54,7 +55,8 @@ def release(
 
 
 def _parts_of_all() -> Iterator[list[int]]:
-    """The ids of all waiting steps, in parts that indexes serve; of too many, those from a random one on."""
+    """Returns the ids of waiting steps, in parts for which the database uses indexes; of too many, those from a random
+    one on."""
     ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
     first = random.randrange(len(ids)) if len(ids) > STEPS_AT_ONCE else 0
     ids = (ids[first:] + ids[:first])[:STEPS_AT_ONCE]
@@ -71,7 +73,8 @@ def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
 
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:
-    """The unfinished steps that a waiting step waits for: first its own order's, then others' in its trial's line."""
+    """Returns the unfinished steps that a waiting step waits for: first its order's own, then others' in its trial's
+    line."""
     own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
     own = own.filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
     if row.lane is None:
@@ -81,18 +84,20 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
 
 
 def stopped_in_line() -> QuerySet[Dispatch]:
-    """The steps that hold up a trial's line: failed ones, and undo steps behind a failed or given-up deletion."""
+    """Returns the steps that block a trial's line: failed ones, and undo steps after a failed or given-up undo step."""
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
 def blocked_steps() -> QuerySet[Dispatch]:
-    """The waiting steps that another order's step holds up in their trial's line. `blocker` is the id of that step."""
+    """Returns the waiting steps that another order's step blocks in their trial's line. `blocker` is the id of that
+    step."""
     return _blocked_steps().all()
 
 
 @functools.cache
 def _blocked_steps() -> QuerySet[Dispatch]:
-    """Kept, since each page asks several times, and Django takes as long to make it as the database to answer it."""
+    """Cached, since each page uses it several times, and building it takes Django as long as the database takes to run
+    it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
@@ -104,19 +109,20 @@ def _holds_up() -> Q:
 
 
 def stopped_before() -> QuerySet[Dispatch]:
-    """The undo steps of its own order that stopped in front of the undo step in question, whether in a line or not."""
+    """Returns the failed or given-up undo steps of the same order before the outer query's undo step, whether in a line
+    or not."""
     before = Dispatch.objects.current().filter(order=OuterRef("order_id"), position__lt=OuterRef("position"))
     return before.filter(GIVEN_UP_DELETION | Q(state=Dispatch.State.FAILED, undo=True, blocking=True))
 
 
 def is_blocked() -> Q:
-    """Returns the condition that a step in front of a waiting step does not go on by itself: it has failed, or found
+    """Returns the condition that a step before a waiting step does not continue by itself: it has failed, or found
     wrong files."""
     return Q(Exists(_before_in_order().filter(STOPPED))) | is_blocked_by_others()
 
 
 def is_blocked_by_others() -> Q:
-    """Returns the condition of `is_blocked` for a step in front of it in its trial's line."""
+    """Returns the condition of `is_blocked` for the steps before it in its trial's line."""
     return Q(Exists(_before_in_line().filter(STOPPED)))
 
 
@@ -125,8 +131,8 @@ def _waiting() -> QuerySet[Dispatch]:
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
-    """Returns the waiting steps that may begin, locked. One that is locked already is about to be due or closed: nobody
-    waits for it."""
+    """Returns the waiting steps that may start, locked. Steps locked by others are skipped: they become due or are
+    closed."""
     ready = _waiting().filter(
         among,
         Q(gate=Dispatch.Gate.NONE)
@@ -144,7 +150,7 @@ def _order() -> QuerySet[Order]:
 
 
 def _before_in_order() -> QuerySet[Dispatch]:
-    """Unfinished blocking steps of the same order in front of the row in question."""
+    """Unfinished blocking steps of the same order before the step of the outer query."""
     before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
     return before.current().filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
 
@@ -154,17 +160,18 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _line(lane, turn) -> QuerySet[Dispatch]:
-    """Unfinished steps of a line in front of a place. Ids rise in order of arrival, under the trial's lock."""
+    """Returns the unfinished steps of a line before a place. Ids increase in order of arrival, under the trial's
+    lock."""
     turns = Coalesce("place", "pk", output_field=BigIntegerField())
     return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
 
 
 def _unfinished() -> QuerySet[Dispatch]:
-    """The steps that others wait for.
+    """Returns the steps that others wait for.
 
-    Among the forward steps of an order that is being undone, only billing calls with an open outcome count. A failed
-    one holds up nobody, nor does a call to BPM in the air. A failed fix never does, since the next comparison looks
-    again. A failed forced repeat never does, since the earlier acceptance stands.
+    Among the forward steps of an order that is being undone, only billing calls with an open outcome count: failed
+    steps block nothing, nor do calls to BPM in progress. A failed fix never blocks, since the next comparison checks
+    its records again. A failed forced repeat never blocks, since the earlier acceptance remains valid.
     """
     return Dispatch.objects.current().filter(BLOCKING, state__in=NOT_FINISHED)
 

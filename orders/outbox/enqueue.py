@@ -1,7 +1,7 @@
-"""Puts steps into the outbox, and tells the workers, now or on a start day. Only this module makes a Dispatch.
+"""Adds steps to the outbox, and wakes the workers, now or on a start day. Only this module creates a Dispatch.
 
-A step is built first. `enqueue` saves it and gives it its idempotency key (contract 3.5). The key of a step that
-creates, cancels or starts a process can be derived again. Any other key is random.
+A step is built first. `enqueue` saves it with its idempotency key (contract 3.5). The key of a step with `derived_key`,
+which creates, extends or cancels records or starts a process, can be computed again. Any other key is random.
 """
 
 import datetime
@@ -19,7 +19,7 @@ from orders.models import OF_ITS_ATTEMPT, OF_ITS_CALL, Difference, Dispatch, Ord
 from orders.rules.steps import STEPS, Channel, Step
 
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
-WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
+WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of identical drains: one does the work of all
 START_DAY_JOB = "orders.activation.run_job"
 
 
@@ -30,8 +30,8 @@ def build_step(
 
     Fields that are not in `fields` get the values of `orders.rules.steps`.
 
-    `records` are the ids of its billing records. With `due` it may be claimed at once; otherwise `release` lets it
-    begin. If there are several steps of one phase, each needs its `position`.
+    `records` are the ids of its billing records. With `due` it may be claimed at once; otherwise `release` makes it
+    due. If an order has several steps of one phase, each needs its `position`.
     """
     kind, records = STEPS[step], list(records)
     usual = {
@@ -50,7 +50,7 @@ def build_step(
 def build_questions(
     row: Dispatch, asked: dict, *, again: datetime.datetime | None, now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds questions about a step's records, in its place: one for now, and a last one from `again` on if given.
+    """Builds queries about a step's records, in its place: one for now and, if `again` is given, a last one due then.
     `asked`: the fields of `question_about`."""
     place = {
         "position": row.position,
@@ -67,8 +67,8 @@ def build_questions(
 
 
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
-    """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line. It
-    carries what further parts of it would have carried, too."""
+    """Builds a replacement of a step with its own T and key, in its place or, with `behind`, at the end of its line. It
+    also gets the records left for further parts of the step."""
     rest = row.rest or []
     return _copy(
         row,
@@ -84,7 +84,7 @@ def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = F
 
 
 def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
-    """Builds the step, in its place, that carries what one call of this step did not."""
+    """Builds the next part of a step, in its place, with the records that its call did not carry."""
     return _copy(
         row,
         now,
@@ -103,8 +103,8 @@ def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
 def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
     """Builds a repeat of an accepted step. It takes its turn in the trial's line.
 
-    A step that keeps its key goes out with the same bytes too, so that the partner does not act twice. The big-data
-    side gets a random key, and the records as they are.
+    A step with `keeps_key` is sent with the same key and bytes, so that the partner does not act twice. The big-data
+    side gets a random key and the records' current values.
     """
     kept = STEPS[row.step].keeps_key
     same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if kept else {}
@@ -125,7 +125,7 @@ def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
 
 
 def enqueue_next_parts(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
-    """Saves the next part of each step that is done and whose records one call did not carry (orders locked)."""
+    """Saves the next part of each done step whose records did not fit into one call (orders locked)."""
     for row in done:
         if row.rest and not row.superseded and (row.undo or row.order.undo_since is None):
             part = build_next_part(row, now=now)
@@ -134,7 +134,7 @@ def enqueue_next_parts(done: Iterable[Dispatch], *, now: datetime.datetime) -> N
 
 
 def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
-    """Gives unsaved steps their derived keys. `new`: their order has no steps yet, so nothing needs to be counted."""
+    """Gives unsaved steps their derived keys. `new`: their order has no steps yet, so no used keys need to be read."""
     derived = [row for row in rows if STEPS[row.step].derived_key and not row.repeat]
     for order in {row.order_id: row.order for row in derived}.values():
         _give_keys(order, [row for row in derived if row.order_id == order.pk], new)
@@ -151,10 +151,10 @@ def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
 
 
 def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
-    """The keys of an order's dispatches of these steps.
+    """Returns the keys of an order's dispatches of these steps.
 
-    A dispatch that was replaced before it was ever attempted gives its key up for its successor. After a restore the
-    order comes again under the first key, which the partner must have seen (contract 3.5).
+    A dispatch that was superseded before its first attempt leaves its key to its successor. After a restore the order
+    arrives again and gets the first key, so the partner must have received that one (contract 3.5).
     """
     rows = Dispatch.objects.filter(order=order, step__in=steps)
     for row in rows.filter(superseded=True, attempts=0, repeat=False).only("pk"):
@@ -163,16 +163,17 @@ def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
-    """The key of an order's n-th dispatch of a step, from 1. It needs no database, so a restore does not change it."""
+    """Returns the key of an order's n-th dispatch of a step, from 1. It needs no database, so a restore does not change
+    it."""
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
 
 
 def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool) -> None:
-    """Does what `release` would do, for the unsaved steps of a new order.
+    """Sets the states of the unsaved steps of a new order as `release` would.
 
-    The steps up to the first that blocks become due, unless they wait for a gate. In a line that does not move, they
-    wait there. `rows` are in order of position.
+    The steps up to the first blocking one become due, unless they wait for a gate. If the trial's line is blocked, its
+    steps wait. `rows` are in order of position.
     """
     for row in rows:
         if row.gate == Dispatch.Gate.NONE and (line_moves or row.lane is None):
@@ -182,14 +183,15 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool
 
 
 def wake(*, settle: bool = False) -> None:
-    """Queues a drain. Inside a transaction this is one INSERT of that transaction, so it is seen exactly on commit."""
+    """Queues a drain. Inside a transaction this is one INSERT of it, so the drain becomes visible exactly at the
+    commit."""
     insert_rows([wake_up(settle=settle)])
 
 
 def wake_up(*, settle: bool = False) -> OrmQ:
-    """The unsaved row of the queue that wakes a worker up to drain the outbox.
+    """Returns the unsaved queue row that makes a worker drain the outbox.
 
-    It is only a hint. If one is lost, the sweep comes within a minute. `settle` also looks for held orders whose trial
+    It is only a hint. If one is lost, the sweep drains within a minute. `settle` also checks held orders whose trial
     has arrived in the meantime.
     """
     now = timezone.now()
@@ -198,12 +200,13 @@ def wake_up(*, settle: bool = False) -> OrmQ:
 
 
 def schedule_name(order: Order) -> str:
-    """`BBossOrderJob_<OrderNum>_<start in UTC, YYYYMMDDHHMMSS>` (contract 3.2). The order must have a later start."""
+    """Returns `BBossOrderJob_<OrderNum>_<start in UTC, YYYYMMDDHHMMSS>` (contract 3.2). The order must have a later
+    start."""
     return f"BBossOrderJob_{order.number}_{order.start_at.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
 
 
 def build_schedule(order: Order) -> Schedule:
-    """The unsaved schedule that wakes the order on its start day. If it is lost, the sweep finds the order later."""
+    """Returns the unsaved schedule of the order's start day. If it is lost, the sweep finds the order later."""
     return Schedule(
         name=schedule_name(order),
         func=START_DAY_JOB,
@@ -214,18 +217,19 @@ def build_schedule(order: Order) -> Schedule:
 
 
 def find_schedule(order: Order) -> Schedule | None:
-    """The order's pending schedule, if there is one."""
+    """Returns the order's pending schedule, or None."""
     return Schedule.objects.filter(name=schedule_name(order)).first() if order.start_at else None
 
 
 @lru_cache(maxsize=2)
 def _packed_drain(settle: bool, minute: datetime.datetime) -> str:
-    """Returns the task of a drain: the same for all of a minute, so that signing costs no order time."""
+    """Returns the signed task of a drain. It is cached for a minute, so that signing costs no time per order."""
     return _packed(DRAIN, minute, *((True,) if settle else ()))
 
 
 def _packed(func: str, minute: datetime.datetime, *args) -> str:
-    """A task as django-q2's `async_task` packs and signs it, which would also save it, in a query of its own."""
+    """Returns a task as django-q2's `async_task` packs and signs it, but without saving it, which would be one more
+    query."""
     name = func.rpartition(".")[2]
     task = {"id": uuid.uuid4().hex, "name": name, "func": func, "args": args, "kwargs": {}}
     return SignedPackage.dumps(task | {"started": minute, "ack_failure": settings.Q_CLUSTER["ack_failures"]})

@@ -1,9 +1,8 @@
-"""Leases: a row that one process works on for a time, and what becomes of it if that process dies (contract 3.9).
+"""Leases: the right of a process to work on a row for a limited time, and recovery if it dies (contract 3.9).
 
-Steps and mails are taken many at once, under their locks. Each gets a token; `next_try_at` is when its lease ends. A
-job (orders/office/jobs.py) is taken alone: one UPDATE counts its `FENCE` up, and whoever works on it renews its lease.
-Once a lease has run out, others may take the row. Whoever had it before finds another token or fence, and changes
-nothing.
+Steps and mails are claimed in batches, under their locks. Each gets a token; `next_try_at` is when its lease ends. A
+job (orders/office/jobs.py) is claimed alone: one UPDATE increments its `FENCE`, and its process renews the lease. Once
+a lease has run out, others may take the row. The former holder then finds another token or fence, and changes nothing.
 """
 
 import datetime
@@ -21,10 +20,10 @@ from orders.outbox.outcome import WORKER_DIED, Outcome
 from orders.outbox.proof import is_never_repeated
 
 RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases; more would fill the memory and make a claim slow
-LOSSES_ALLOWED = 5  # losses in a row after the first, which another row may have caused
+LOSSES_ALLOWED = 5  # consecutive losses after the first, which another row may have caused
 TAKEN = ["state", "lease_token", "next_try_at", "attempts"]  # what `take` sets
 
-# Rows that are due, by their losses. A lease that ran out is a loss. A mail's states have the words of a step's.
+# Due rows by their number of losses. A lease that ran out is a loss. Mails have the same state values as steps.
 NEVER_LOST = Q(lost=0) & ~Q(state=Dispatch.State.SENDING)
 USED_UP = Q(state=Dispatch.State.SENDING, lost__gte=LOSSES_ALLOWED)
 AFTER_WORKER_LOSS = ~NEVER_LOST & ~USED_UP
@@ -37,8 +36,8 @@ WAITING, RUNNING = "waiting", "running"  # states of a job
 
 
 def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
-    """Of what is due, what has lost a worker, for `fail_lost`. `step`: the field that says what a row is; `attempt`:
-    the id of its open attempt."""
+    """Returns the due rows that have lost a worker, for `fail_lost`. `step`: the field with the row's step or kind;
+    `attempt`: the id of its open attempt."""
     rows = due.filter(~NEVER_LOST).order_by("-lost", "next_try_at")
     return rows.values_list("pk", attempt, "lease_token", "state", "lost", step)[:100]
 
@@ -46,8 +45,8 @@ def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
 def fail_lost(
     rows: Collection[tuple], record: Callable[..., object], *, now: datetime.datetime, mail: bool = False
 ) -> bool:
-    """Fails those of these `lost_rows` whose worker died too often, or whose call is never repeated. True if others
-    lost theirs. No transaction may be open."""
+    """Fails those `lost_rows` whose worker died too often, or whose call is never repeated. Returns True if other rows
+    remain. No transaction may be open."""
     failed = [
         Outcome(
             dispatch_id=pk,
@@ -69,20 +68,21 @@ def fail_lost(
 
 
 def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool) -> list[int]:
-    """Returns the ids that `find(after_worker_loss)` finds: rows that lost no worker, or, if some are `lost`, one of
-    them alone. `lost_first`: it comes before the others, else only where nothing else is due."""
+    """Returns the ids that `find(after_worker_loss)` finds: rows that lost no worker or, if `lost`, one row that did.
+    With `lost_first` that row comes first, otherwise only if nothing else is due."""
     ways = [False] if not lost else [True, False] if lost_first else [False, True]
     return next(filter(None, map(find, ways)), [])
 
 
 def within_bounds(sized: list[tuple]) -> list:
-    """The first rows, each given with its size, that RECORDS_A_CLAIM allows; at least one."""
+    """Returns the first rows whose sizes add up to at most RECORDS_A_CLAIM; at least one. `sized`: rows with their
+    sizes."""
     fitting = [total for total in accumulate([size for _, size in sized]) if total <= RECORDS_A_CLAIM]
     return [row for row, _ in sized[: max(len(fitting), 1)]]
 
 
 def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list[Dispatch | Mail]:
-    """Leases rows to one worker, unsaved. Returns those that the worker before lost, with one more loss each."""
+    """Leases rows to one worker, unsaved. Returns the rows whose previous worker died, with `lost` incremented."""
     token, died = uuid.uuid4(), [row for row in rows if row.state == row.State.SENDING]
     for row in died:
         row.lost += 1
@@ -92,7 +92,8 @@ def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list
 
 
 def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outcome]) -> dict:
-    """Returns those of these (locked) rows that nobody else has taken or settled since their outcomes' leases began."""
+    """Returns those of these (locked) rows that nobody else has claimed or settled since their outcomes' leases
+    began."""
     return {
         pk: rows[pk]
         for pk, outcome in outcomes.items()
@@ -101,7 +102,7 @@ def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outco
 
 
 def hand_back(row: Dispatch | Mail, now: datetime.datetime) -> None:
-    """Makes a row due whose call was not begun, unsaved: that was no attempt."""
+    """Makes a row due again whose call was not started, unsaved. This does not count as an attempt."""
     row.attempts -= 1
     row.state, row.next_try_at = row.State.RETRYING if row.attempts else row.State.DUE, now
 
@@ -110,17 +111,17 @@ def hand_back(row: Dispatch | Mail, now: datetime.datetime) -> None:
 
 
 class LeftError(Exception):
-    """This process must not go on: it ends, or its job is stopped or another process's by now."""
+    """This process must stop: it is shutting down, or its job was stopped or taken by another process."""
 
 
 def own(job: Model) -> QuerySet:
-    """The row, if nobody has gone on with it meanwhile."""
+    """Returns a queryset of the job's row, empty if another process has continued it meanwhile."""
     fence = {job.FENCE: getattr(job, job.FENCE)}
     return type(job)._default_manager.filter(pk=job.pk, state=job.state, **fence)
 
 
 def take_job(job: Model, now: datetime.datetime, **more: object) -> bool:
-    """Leases a waiting job. False if it is another process's by now, or another of its kind runs."""
+    """Leases a waiting job. Returns False if another process has taken it, or another job of its kind is running."""
     taken = {"state": RUNNING, "attempts": F("attempts") + 1, "leased_until": now + JOB_LEASE, **more}
     try:
         with transaction.atomic():
@@ -130,7 +131,8 @@ def take_job(job: Model, now: datetime.datetime, **more: object) -> bool:
 
 
 def renew(job: Model, lease: datetime.timedelta = JOB_LEASE, **progress: object) -> None:
-    """Keeps a job that this process has taken, and notes how far it is. Raises LeftError if it is gone."""
+    """Extends the lease of a job of this process, and saves its progress. Raises LeftError if the job is no longer its
+    own."""
     if not own(job).update(leased_until=timezone.now() + lease, **progress):
         raise LeftError
 
@@ -140,5 +142,5 @@ def give_back(job: Model, **more: object) -> None:
 
 
 def free_lost(model: type[Model], now: datetime.datetime) -> None:
-    """Lets jobs wait again whose process died."""
+    """Makes jobs wait again whose process has died."""
     model._default_manager.filter(state=RUNNING, leased_until__lt=now).update(state=WAITING, leased_until=None)

@@ -1,4 +1,4 @@
-"""The move of a start day that has no end yet (contract 3.9, 18), for whoever must not plan beside it."""
+"""The unfinished move of a start day (contract 3.9, 18), for code that must not plan anything during it."""
 
 from collections.abc import Iterable
 
@@ -10,13 +10,14 @@ UNRESOLVED = [Dispatch.State.WAITING, *OPEN_STATES, Dispatch.State.FAILED]
 
 
 def move_of(order: Order) -> Dispatch | None:
-    """The move of the order that has no end yet: it is to be sent, is asked about, or its records disagree."""
+    """Returns the order's unfinished move: it is to be sent, is being queried, or its records disagree. None without
+    one."""
     rows = order.dispatches.current().filter(step=Step.MOVE_START, repeat=False, state__in=UNRESOLVED)
     return rows.defer("payload").first()
 
 
 def unresolved(steps: Iterable[Dispatch]) -> Dispatch | None:
-    """Returns the open move among an order's current steps, where they are known already."""
+    """Returns the unfinished move among an order's current steps that were read already."""
     return next((row for row in steps if is_move(row) and row.state in UNRESOLVED), None)
 
 
@@ -25,5 +26,6 @@ def is_move(row: Dispatch) -> bool:
 
 
 def differs(move: Dispatch) -> bool:
-    """Returns True if the big-data side was asked, and holds neither the old start everywhere nor the new one."""
+    """Returns True if the big-data side was queried, and its records have neither all the old start nor all the new
+    one."""
     return move.state == Dispatch.State.FAILED and not move.asking

@@ -1,4 +1,4 @@
-"""The data between the outbox and delivery: the work that is claimed, and how its attempt ended."""
+"""The data passed between the outbox and delivery: claimed work, and the outcome of its attempt."""
 
 import datetime
 import uuid
@@ -8,20 +8,20 @@ from orders.texts.error_messages import MESSAGES
 
 RESTORED = "restored"  # the code of a BPM step that waits for a person after a restore (contract 3.9, 17)
 ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
-NOT_UNDERSTOOD = "not_understood"  # how an answer was read, and the code of a step that gave up after one (7.2)
-UNANSWERED = "unanswered"  # the code of a BPM start that was refused or used up, after a call of unknown outcome
-UNPROVEN = "unproven"  # ... of one that was refused by a call that is not proven
-IN_A_ROW = "refusals_in_a_row"  # ... of the third of a run of refusals
-LOOK_UP = "look_up"  # the code of a question that only a person can answer: the partner has no look-up (7.2)
+NOT_UNDERSTOOD = "not_understood"  # the meaning of an answer, and the code of a step that failed after one (7.2)
+UNANSWERED = "unanswered"  # the code of a BPM start that was refused or has no retry left, after an unanswered call
+UNPROVEN = "unproven"  # the code of a step that was refused by a call that is not proven
+IN_A_ROW = "refusals_in_a_row"  # the code of the third of a series of refusals
+LOOK_UP = "look_up"  # the code of a query that only a person can answer: the partner has no look-up (7.2)
 DOUBTS = frozenset(
     {NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, IN_A_ROW}
-)  # the codes of steps that are never undone by themselves
+)  # the codes of failures that never start a compensation automatically
 WORKER_DIED = MESSAGES["worker_died"].english
 
 
 @dataclass(frozen=True)
 class Work:
-    """One claimed dispatch: what to send, under which key, and until when we hold it. `Outcome` says how it ended."""
+    """One claimed dispatch: its payload, its key and the end of its lease. `Outcome` is its result."""
 
     dispatch_id: int
     attempt_id: int
@@ -38,9 +38,9 @@ class Work:
     attempt: int = 0  # its number
     trace: str = ""  # the id by which the call is found again at the partner (contract 6)
     after_loss: bool = False  # the worker that had claimed it before died
-    unsure: bool = False  # an earlier attempt of it ended without an answer, so a refusal does not tell what it did
-    ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
-    posted: bool = False  # what it deletes is posted as cancelled
+    unsure: bool = False  # an earlier attempt was not answered, so a refusal says nothing about its effect
+    ask_first: bool = False  # it was attempted before a restore, so the partner is queried instead
+    posted: bool = False  # its records are posted as cancelled instead of deleted
     mail: bool = False  # `dispatch_id` is that of a mail, not of a step
 
 
@@ -48,18 +48,18 @@ class Work:
 class Outcome:
     """The outcome of one attempt. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
 
-    `transport`: the failure is about the partner, not the request. `free`: it costs no attempt, since the partner's
-    breaker is open, or this machine could not do it. `mail`: `dispatch_id` is that of a mail.
+    `transport`: the failure concerns the partner, not the request. `free`: it does not count as an attempt, since the
+    partner's breaker is open, or this machine could not carry it out. `mail`: `dispatch_id` is that of a mail.
 
-    `message` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`).
+    `message` is for the log. `params` hold the same as a code, if pages have a text for it (`error_messages.py`).
 
-    `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
-    question or if it acted before), `findings` (what is wrong with files, as dicts), `payload` (of a mail: who has
-    yet to get it). `retry_after` is in seconds.
+    `data` is the partner's data: `process` (BPM), `usage` (rows of traffic), `held` (the partner's records, after a
+    query or if it acted before), `findings` (errors in files, as dicts), `payload` (of a mail: with the remaining
+    recipients). `retry_after` is in seconds.
 
-    `read`: how the answer was read (`success`, `refused`, `not_understood`, ...; contract 7.2), if it was. `raw`: its
-    first bytes, if it was no success; `charset`: the one that it names. `rules`: the hash of the rules by which it was
-    read.
+    `read`: the meaning of the answer (`success`, `refused`, `not_understood`, ...; contract 7.2), if it was read.
+    `raw`: its first bytes, unless it was a success; `charset`: the charset that it declares. `rules`: the hash of the
+    rules by which it was read.
     """
 
     dispatch_id: int
@@ -89,7 +89,7 @@ class Outcome:
 
     @property
     def logged(self) -> str:
-        """Code and message, as the log and the rows about a call have them."""
+        """Code and message, as stored in the log and in the rows about a call."""
         return f"{self.code}: {self.message}" if self.code else self.message
 
     @classmethod

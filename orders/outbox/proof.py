@@ -1,8 +1,9 @@
-"""Proof of calls, and what waits for it (contract 7.2, Proof).
+"""Proof of calls, and the steps that wait for it (contract 7.2, Proof).
 
 A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer of their call,
-read by the rules in force, was a success. Until then one of each kind is in the air in all processes, and the first
-doubtful answer holds the partner's three kinds. What is proven stays so, so that a process asks only until it knows.
+read by the rules in force, was a success. Until then all processes together have at most one call of each kind in
+progress, and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so that a process
+queries only until it knows.
 """
 
 import datetime
@@ -26,11 +27,11 @@ PARTNER_OF = {kind: call.partition(".")[0] for kind, call in CALLS.items()}
 PROOF_LOCK = (0x1D5D, 1)  # an advisory lock: claims that may send an unproven kind take turns
 RUN_LOCK = 0x1D5E  # the first half of a kind's lock
 BY_SUCCESS = "success"
-REFUSED, LATER = "refused", "later"  # how an answer was read
+REFUSED, LATER = "refused", "later"  # meanings of an answer
 A_DAY = datetime.timedelta(hours=24)
-LOOKED_AT = 50  # refusals
-SAID = 500  # characters of an answer
-ASKED = {  # which question decides, without and with the lines of the profile
+LOOKED_AT = 50  # the newest refusals
+SAID = 500  # characters of an answer in an incident
+ASKED = {  # the question to decide, without and with the lines of the profile
     Partner.BPM: ("doubt_bpm", "doubt_bpm_rule"),
     Partner.BIGDATA: ("doubt_bigdata", "doubt_bigdata_rule"),
 }
@@ -38,11 +39,13 @@ ASKED = {  # which question decides, without and with the lines of the profile
 
 @dataclass
 class Rules:
-    """Who knows the rules in force. `integrations` gives its functions when the app starts.
+    """Functions that know the rules in force. `integrations` sets them when the app starts.
 
-    `hash_of`: a call's name to the hash of its address and rules. `read`: a kept answer to what it means by the rules
-    of now, and the process that it names. `lines`: the lines of the profile that would read an answer (of a call, with
-    a status, bytes and charset) as a success, and as a refusal. `others`: the machines that have another profile."""
+    `hash_of`: returns the hash of a call's address and rules. `read`: returns the meaning of a kept answer by the
+    current rules, and the process that it contains. `lines`: returns the lines of the profile that would read an answer
+    (of a call, with a status, bytes and charset) as a success, and as a refusal. `others`: returns the machines that
+    have another profile.
+    """
 
     hash_of: Callable[[str], str] | None = None
     read: Callable[[KeptAnswer], tuple[str, str]] | None = None
@@ -52,7 +55,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Gate:
-    """The kinds that ask for proof, as a claim may take them: nothing of `shut`, and one of each of `single`."""
+    """The kinds that need proof, as a claim may take them: none of `shut`, and one of each of `single`."""
 
     shut: frozenset[str] = frozenset()
     single: tuple[str, ...] = ()
@@ -63,7 +66,7 @@ class Gate:
 
 
 rules = Rules()
-known: set[tuple[str, str]] = set()  # kinds and rules that this process has seen proven
+known: set[tuple[str, str]] = set()  # kinds and rules that this process knows to be proven
 free: set[tuple[str, ...]] = set()  # the rules under which all kinds are proven, and nothing is held
 ALL_OPEN = Gate()
 
@@ -73,7 +76,7 @@ def asks_proof() -> bool:
 
 
 def kind_of(row: Dispatch) -> str:
-    """Returns the kind of a step that asks for proof; empty for all others."""
+    """Returns the kind of a step that needs proof; empty for all others."""
     kind = BY_STEP.get(Step(row.step), "") if not (row.undo or row.repeat) else ""
     if kind == CANCEL and (row.gate == Dispatch.Gate.START or row.order.kind != Order.Kind.ACTIVATION):
         return ""
@@ -81,13 +84,13 @@ def kind_of(row: Dispatch) -> str:
 
 
 def is_never_repeated(step: str) -> bool:
-    """Returns True if a call of this step that may have acted is not repeated, since BPM knows no keys (`repeats =
+    """Returns True if a call of this step that may have acted must not be repeated, since BPM knows no keys (`repeats =
     "ask"`)."""
     return step == Step.START_BPM and settings.PARTNERS.bpm.repeats == "ask"
 
 
 def of_kind(kind: str) -> Q:
-    """`kind_of` as a condition."""
+    """Returns `kind_of` as a condition."""
     found = Q(step__in=[step for step in BY_STEP if BY_STEP[step] == kind], undo=False, repeat=False)
     if kind == CANCEL:
         activation = Order.objects.filter(pk=OuterRef("order_id"), kind=Order.Kind.ACTIVATION)
@@ -101,7 +104,7 @@ def hash_of(kind: str) -> str:
 
 
 def is_proven(kind: str) -> bool:
-    """Returns True if a kind is proven under the rules in force. One query at most, until it is."""
+    """Returns True if a kind is proven under the rules in force. Makes at most one query, and none once it is known."""
     pair = (kind, hash_of(kind))
     if pair not in known and PartnerProof.objects.filter(kind=kind, rules=pair[1]).exists():
         known.add(pair)
@@ -109,10 +112,10 @@ def is_proven(kind: str) -> bool:
 
 
 def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
-    """Returns the kinds that may be claimed now. Called in the claim's transaction; costs nothing once all is proven.
-    `past_hold`: by a person who tries one step, whatever is held.
+    """Returns the kinds that may be claimed now, in the claim's transaction. Needs no query once all kinds are proven.
+    `past_hold`: for a person who sends one step, despite a hold.
 
-    The calls in the air are read before the holds: a doubtful answer ends its call and holds in one transaction.
+    The calls in progress are read before the holds: a doubtful answer ends its call and holds in one transaction.
     """
     if not asks_proof():
         return ALL_OPEN
@@ -133,7 +136,7 @@ def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
 
 
 def note_proofs(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> None:
-    """Notes the kinds that an answer proves, and ends the holds that waited for them."""
+    """Stores the kinds that an answer proves, and ends the holds that waited for them."""
     for row in rows if asks_proof() else ():
         outcome = outcomes[row.pk]
         kind = kind_of(row) if outcome.read == "success" and outcome.rules else ""
@@ -148,7 +151,7 @@ def prove(kind: str, hashed: str, *, order: str, now: datetime.datetime) -> None
 
 
 def hold(row: Dispatch, kind: str, code: str, detail: str, *, now: datetime.datetime) -> None:
-    """Holds the partner's creates, immediate cancels and starts, if they are not held yet."""
+    """Holds the partner's creates, immediate cancels and starts, unless they are held already."""
     held = PartnerHold(
         partner=PARTNER_OF[kind],
         kind=kind,
@@ -166,7 +169,7 @@ def hold(row: Dispatch, kind: str, code: str, detail: str, *, now: datetime.date
 
 
 def end_holds(partner: str, *, by: str, now: datetime.datetime, kind: str = "") -> list[PartnerHold]:
-    """Ends the partner's hold (one of this kind, if given). Returns what has ended."""
+    """Ends the partner's hold (one of this kind, if given). Returns the ended holds."""
     rows = PartnerHold.objects.select_for_update().filter(partner=partner, ended_at=None)
     found = list(rows.filter(kind=kind) if kind else rows)
     for row in found:
@@ -177,7 +180,7 @@ def end_holds(partner: str, *, by: str, now: datetime.datetime, kind: str = "") 
 
 
 def held_steps(partner: str, *, now: datetime.datetime) -> QuerySet[Dispatch]:
-    """The due steps that a hold of this partner keeps back."""
+    """Returns the due steps that a hold of this partner stops."""
     kinds = Q(pk__in=[])
     for kind in CALLS:
         kinds |= of_kind(kind) if PARTNER_OF[kind] == partner else Q(pk__in=[])
@@ -185,13 +188,13 @@ def held_steps(partner: str, *, now: datetime.datetime) -> QuerySet[Dispatch]:
 
 
 def proofs_in_force() -> dict[str, PartnerProof | None]:
-    """By kind, what proved it under the rules in force; None where nothing did."""
+    """Returns the proof of each kind under the rules in force; None for unproven ones."""
     found = {(row.kind, row.rules): row for row in PartnerProof.objects.all()}
     return {kind: found.get((kind, hash_of(kind))) for kind in CALLS}
 
 
 def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
-    """Locks the kinds of which these outcomes refuse a step, in their sequence, so that refusals are counted singly."""
+    """Locks the kinds of the refused steps, in a fixed order, so that concurrent refusals are counted one by one."""
     if not asks_proof():
         return
     kinds = {kind_of(row) for row in rows if outcomes[row.pk].read == REFUSED}
@@ -201,7 +204,8 @@ def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None
 
 
 def is_in_run(kind: str, outcome: Outcome) -> bool:
-    """Returns True if two orders were refused in the same words within a day, with no success of the kind since."""
+    """Returns True if two orders were refused with this code within a day, and no step of the kind was accepted
+    since."""
     same = KeptAnswer.objects.filter(kind=kind, said=outcome.code[:32], read=REFUSED)
     if len(told := list(same.order_by("-at").values_list("order", "at", "after")[:LOOKED_AT])) < 2:
         return False
@@ -217,8 +221,8 @@ def _newest_accepted(kind: str) -> int:
 
 
 def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
-    """Returns the incident's words about a doubtful answer: the question that decides, the answer as it came, and the
-    lines of the profile that decide how it is read. Empty without an answer."""
+    """Builds the incident's text about a doubtful answer: the question to decide, the answer as received, and the lines
+    of the profile that decide how it is read. Empty without an answer."""
     if outcome.read not in {REFUSED, LATER, NOT_UNDERSTOOD} or rules.lines is None:
         return {}
     success, refused = rules.lines(
@@ -231,7 +235,7 @@ def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
 
 
 def keep_answer(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
-    """Keeps the bytes of an answer that was not understood, or of a refusal of a step that asks for proof."""
+    """Stores the bytes of an answer that was not understood, or of a refusal of a step that needs proof."""
     kind = kind_of(row) if outcome.read in {REFUSED, NOT_UNDERSTOOD} else ""
     if not (kind or outcome.not_understood):
         return

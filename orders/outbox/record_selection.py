@@ -1,7 +1,7 @@
-"""Chooses a billing step's records and works their times out at its first attempt (contract 3.9, 3 and 19).
+"""Selects a billing step's records and computes their times at its first attempt (contract 3.9, 3 and 19).
 
-What a trial's step does follows from what the partner is known to hold and what is meant then, never from what was
-there before. The times follow from T. They are written to the records when the partner has accepted the step.
+A trial's step follows from the records that the partner is known to hold and from the target state at that time, never
+from earlier states. The times follow from T. They are saved to the records when the partner has accepted the step.
 """
 
 import datetime
@@ -20,8 +20,8 @@ from orders.rules.trial_shape import Shape, last_moment
 from orders.trials.shape_reads import begun_shape, is_meant, meant_now, meant_of, started
 
 A_SECOND = datetime.timedelta(seconds=1)
-LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
-WAS_IN = "was_in"  # in `accepted` of a cancelled record: its `province` there is that of before its order was moved
+LEFT = "left_as_it_is"  # key in `accepted` of a record that staff left as it is, although the orders say otherwise
+WAS_IN = "was_in"  # key in `accepted` of a cancelled record: its `province` there is older than its order's
 DELETABLE = {*BillingRecord.THERE, BillingRecord.State.CANCELLED}
 TRIALS_RECORDS = Prepared(
     lambda: (
@@ -33,7 +33,8 @@ TRIALS_RECORDS = Prepared(
 
 
 def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
-    """The records, by id and unsaved, of dispatches at their first attempt, with the times that follow from T."""
+    """Returns the records, by id and unsaved, of dispatches at their first attempt, with the times that follow from
+    T."""
     fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
     _choose([row for row in fresh if not row.repeat])
     records = load_records(
@@ -57,7 +58,7 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
 
 
 def _cut(row: Dispatch) -> None:
-    """Leaves a step as many records as one call may carry; the others follow, a step a part (contract 7.1, most)."""
+    """Limits a step to the records that one call may carry; the others follow in further steps (contract 7.1, most)."""
     most = settings.PARTNERS.bigdata.post.most
     if not 0 < most < len(found := getattr(row, row.carried_in)) or row.step == Step.MOVE_START:
         return
@@ -66,13 +67,13 @@ def _cut(row: Dispatch) -> None:
 
 
 def _choose_call(row: Dispatch) -> None:
-    """Freezes with a deletion which call it is for: to a partner without a delete it is posted (contract 7.1)."""
+    """Fixes the call of a deletion: for a partner without a delete call, the records are posted (contract 7.1)."""
     row.posted = not settings.PARTNERS.bigdata.delete.path
 
 
 def _choose(fresh: list[Dispatch]) -> None:
-    """Gives steps on a trial's records their records. An activation, and the withdrawal of a trial, cancel every record
-    of the trial that is there, whatever its productId (contract 3.9, 13)."""
+    """Sets the records of steps on a trial's records. An activation, and the withdrawal of a trial, cancel every
+    existing record of the trial, whatever its productId (contract 3.9, 13)."""
     cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not _is_shaped(row)]
     if cancels:
         found: dict[int, list[int]] = {row.order.trial_id or row.order_id: [] for row in cancels}
@@ -88,26 +89,28 @@ def _choose(fresh: list[Dispatch]) -> None:
 
 
 def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
-    """Gives a step its records; a part of one only those that were left to it."""
+    """Sets a step's records; a part of a step keeps only the records left to it."""
     mine = set(row.records)
     row.records = [pk for pk in chosen if pk in mine] if row.rest is not None else chosen
     row.size = len(row.records)
 
 
 def _is_shaped(row: Dispatch) -> bool:
-    """Returns True if a step on a trial's records follows from the trial's shape. Others make or cancel them all."""
+    """Returns True if the records of a trial's step follow from the trial's shape. Other steps create or cancel all of
+    them."""
     return row.order.kind == Order.Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
 
 
 def select_records(
     row: Dispatch, *, now: datetime.datetime, gone: Order | None = None
 ) -> tuple[Shape, list[BillingRecord]]:
-    """The trial's shape at this step's turn, and the records to send then. `gone`: as if that were taken back."""
+    """Returns the trial's shape at this step's turn, and the records to send then. `gone`: an order to treat as
+    undone."""
     trial = row.order.trial or row.order
     shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)
     meant = meant_now(trial, shape, now=now, gone=gone)
     if row.step == Step.EXTEND_TRIAL and trial.undo_since is None and not started([trial.pk]):
-        meant = shape  # also where the new end has passed meanwhile: what runs on gets it
+        meant = shape  # even if the new end has passed meanwhile: live records get it
     left = {*(row.left_out or ()), *(_being_given_up(trial) if row.undo or row.to_shape else ())}
     wanted = WANTED[row.step]
     rows = trial.billing_records.exclude(pk__in=left).order_by("pk")
@@ -115,8 +118,8 @@ def select_records(
 
 
 def _being_given_up(trial: Order) -> list[int]:
-    """The records of steps that staff gave up while their orders are not judged yet: a call on them may still act, and
-    the shape still holds all that such an order says. Nothing is sent for them (contract 3.9, 13 and 19)."""
+    """Returns the records of given-up steps whose orders are not settled yet: a call may still act on them, and the
+    shape still includes such an order's whole message. Nothing is sent for them (contract 3.9, 13 and 19)."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state=Dispatch.State.GIVEN_UP, undo=False, repeat=False)
     rows = rows.filter(plan=F("order__plans"), order__undo_since=None, order__given_up__isnull=True)
     rows = rows.exclude(order__kind=Order.Kind.ACTIVATION).exclude(step__in=FIXES)
@@ -124,14 +127,16 @@ def _being_given_up(trial: Order) -> list[int]:
 
 
 def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    """One that is there and not meant, and that has not run out."""
+    """Returns True if the record exists, should not exist and has not expired. Excludes records that staff left as they
+    are."""
     over = record.state == BillingRecord.State.LIVE and record.cancel_time and record.cancel_time <= now
     stays = over or LEFT in record.accepted or is_meant(record, meant)
     return record.state in BillingRecord.THERE and not stays
 
 
 def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    """One that is meant and not live, or that has run out and has days ahead again."""
+    """Returns True if the record should be live and is not, or if it has expired although its target end is still
+    ahead."""
     over = record.cancel_time and record.cancel_time <= now and not _has_run_out(record, meant, now)
     return is_meant(record, meant) and (record.state != BillingRecord.State.LIVE or bool(over))
 
@@ -144,7 +149,7 @@ def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetim
 
 
 def _has_run_out(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    """Returns True if a record's end has passed, and the end that is meant has too."""
+    """Returns True if the record's end and its target end have both passed."""
     ends = (record.cancel_time, meant.ends_at if meant else None)
     return all(end is not None and end <= now for end in ends)
 
@@ -167,9 +172,10 @@ WANTED: dict[str, Callable[[BillingRecord, Shape | None, datetime.datetime], boo
 
 
 def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """A fix sends a trial's records as they are meant now, and commercial ones that differ from what is meant.
+    """Sets the values that a fix sends: the target state of a trial's records, and of commercial records that differ
+    from it.
 
-    It remembers in `sent` what it sends, which its answer makes ours.
+    They are stored in `sent`. `apply_fix` copies them to our records when the fix is accepted.
     """
     trial, order, now, sent = row.order.kind == Order.Kind.TRIAL, row.order, row.frozen_at, {}
     left = set(row.fixes)
@@ -189,7 +195,7 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
 
 
 def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
-    """Makes ours what a fix has sent, now that it is accepted. Does not save the records."""
+    """Copies the values that an accepted fix has sent to our records. Does not save them."""
     for pk, (state, *times) in (row.sent or {}).items():
         record = records[int(pk)]
         record.state, record.dispatch = state, row
@@ -211,25 +217,26 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
         if kind.effect == Effect.MOVE:
             record.create_time = moved_to(row)
         if kind.effect == Effect.RESTORE and end is None and Shape().fits(record.create_time, record.cancel_time):
-            continue  # any end from ten years after its creation on will do
+            continue  # any end at least ten years after its creation is valid
         if kind.effect != Effect.CANCEL:
             record.cancel_time = end or in_ten_years(t)
 
 
 def _cancelled_at(record: BillingRecord, t: datetime.datetime) -> datetime.datetime:
-    """T. Where a record that is cancelled as of its creation counts as deleted, a second later than that."""
+    """Returns T. Without a delete call, a record cancelled as of its creation counts as deleted; then a second is
+    added."""
     made = None if settings.PARTNERS.bigdata.delete.path else record.create_time
     same = made is not None and made.replace(microsecond=0) == t.replace(microsecond=0)
     return t + A_SECOND if same else t
 
 
 def moved_to(row: Dispatch) -> datetime.datetime:
-    """The start to which a step moves its records: the one that was asked for, or its T if that was today."""
+    """Returns the start to which a step moves its records: the requested one, or its T if that was today."""
     return row.new_start or row.frozen_at.replace(microsecond=0)
 
 
 def _end_of(row: Dispatch) -> datetime.datetime | None:
-    """Returns when the records of a step end: BizEnd 23:59:59 as it was worked out, or that of a trial's own
+    """Returns when the records of a step end: BizEnd 23:59:59 of the shape at its turn, or of the order's own
     message."""
     if row.order.kind == Order.Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
         return None

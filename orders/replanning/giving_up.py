@@ -1,8 +1,8 @@
-"""Staff end a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
+"""Staff give up a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
 
-If nobody knows what the step did, the big-data side is asked first, at once and after ten minutes. Steps behind it wait
-for the second answer. Then the step is `given_up`, its records are as the partner holds them, and orders that waited
-and were never begun are planned anew.
+The step becomes `given_up`. If its effect is unknown, the big-data side is queried at once and after ten minutes, and
+later steps wait for the second answer. Then its records take the partner's state, and waiting orders that have not
+started are planned again.
 """
 
 import datetime
@@ -38,17 +38,17 @@ from orders.undoing.plan import build_restore_steps
 from orders.undoing.start import begin_undo
 from orders.undoing.trial_ends import WAITS_FOR_CLAIM, release_claim
 
-# if a step that leads to these is given up, somebody may be billed
+# if a step that leads to one of these states is given up, records may still be billed
 NOT_BILLED = {
     BillingRecord.State.CANCELLED,
     BillingRecord.State.DELETED,
 }
 ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
-PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan, in front of an undoing
+PUT_BACK = Phase.UNDO - 100  # position of restore steps of a given-up change: after the plan, before undo steps
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives up the order's failed billing steps, or with `step` only the one of that name.
+    """Gives up the order's failed billing steps, or only those named `step`.
 
     Raises OrderUnknownError and NotAllowedError (none has failed for good, or it has another way out, or the reason is
     blank).
@@ -75,14 +75,14 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 
 def _take_in_rest(row: Dispatch) -> None:
-    """Whoever gives up a part of a step gives up what the further parts would have carried."""
+    """Adds the records of the step's further parts, which are given up with it."""
     if (rest := row.rest) and row.carried_in == "records":
         row.records, row.size, row.rest = [*row.records, *rest], row.size + len(rest), []
         row.save(update_fields=["records", "size", *NOTES])
 
 
 def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
-    """The failed steps that `give_up` would end. Raises NotAllowedError with the reason if there are none."""
+    """Returns the failed steps that `give_up` would end. Raises NotAllowedError with the reason if there are none."""
     rows = order.dispatches.current().filter(state=Dispatch.State.FAILED).order_by("position", "pk").defer("payload")
     if why := why_not_give_up(order, rows, step):
         raise why
@@ -90,7 +90,7 @@ def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
 
 
 def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> NotAllowedError | None:
-    """None if one of the order's steps can be given up, or the one of that name. `rows` are its current steps."""
+    """Returns why the order has no step (of this name) to give up; None if it has. `rows` are its current steps."""
     if any(_is_given_up(order, row, step) for row in rows):
         return None
     if step:
@@ -99,10 +99,10 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
 
 
 def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
-    """Returns True if `give_up` ends this step: it has failed, and has no other way out.
+    """Returns True if `give_up` ends this step: it has failed and has no other way out.
 
-    A question can't be given up, since without its answer nobody knows what the step did. Nor can a forward step of an
-    order that is taken back: it holds up nothing, and its trial's records are live again as they should be.
+    A query can't be given up, since only its answer shows the effect of the step. Nor can a forward step of an order
+    that is being undone: it blocks nothing, and the undoing restores its trial's records.
     """
     own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
     own_way |= row.step in {Step.CREATE_BILLING, Step.MOVE_START} and not row.undo or row.step == Step.MOVE_ATTRIBUTION
@@ -112,21 +112,23 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
 
 
 def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
-    """Returns when no call can act any more on a step's records, its own neither; None if that is so now."""
+    """Returns the time after which no call, its own included, can change a step's records; None if none can now."""
     calls = late_calls(orders=[row.order_id], serial_trial_ids=[row.lane] if row.lane else [], now=now)
     until = may_act_until(call for call in calls if call.pk == row.pk or call.is_about(row))
     return until or (now + MAY_ACT if row.may_have_acted and row.unanswered_at is None else None)
 
 
 def _put_questions(row: Dispatch, last: datetime.datetime | None, now: datetime.datetime) -> None:
-    """Puts two questions in the step's place, for now and for when no call can act any more; one, if none can now."""
+    """Enqueues two queries in the step's place, for now and for `last`, when no call can act any more; one if no call
+    can now."""
     first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
     job = first.order.number if first else row.order.number  # its records may be its trial's
     enqueue(build_questions(row, question_about("for", row.pk, job=job), again=last, now=now))
 
 
 def answer_given_up(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
+    """Processes the answer to a query about a given-up step (its order and trial locked). Only the last query settles
+    it."""
     step = Dispatch.objects.defer("payload").get(pk=row.asked_step)
     step.order = row.order
     if row.is_last and step.state == Dispatch.State.GIVEN_UP and not step.settled:
@@ -137,7 +139,8 @@ def answer_given_up(row: Dispatch, held: list[HeldRecord], *, now: datetime.date
 
 
 def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
-    """Settles records, order and trial of a given-up step. `held`: the partner's records; None if it has not acted."""
+    """Settles records, order and trial of a given-up step. `held`: the partner's records; None if the step has not
+    acted."""
     order = row.order
     close_troubles(order, step=row.step, now=now, by=by)
     row.settled = True
@@ -160,7 +163,8 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
 
 
 def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Settles the (locked) orders of given-up steps once the last has ended: they say only what they did."""
+    """Settles the (locked) orders of given-up steps once all their steps have ended: the part carried out remains in
+    effect."""
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
         if order.undo_since or order.kind == Order.Kind.ACTIVATION or steps.exclude(state__in=ENDED_STEPS).exists():
@@ -173,7 +177,7 @@ def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, 
 
 
 def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
-    """A trial says nothing about domains whose records were never made."""
+    """Excludes domains from a trial's shape if their records were never created."""
     there = {domain for service, domain in _last_days(trial) if service == trial.service_type_id}
     trial.given_up = {"domains": sorted(set(trial.domains.values_list("key", flat=True)) - there)}
     trial.save(update_fields=["given_up"])
@@ -182,8 +186,9 @@ def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
 
 
 def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
-    """A change says what it did; one that did nothing is withdrawn. What it moved at some domains only is put back,
-    once; what is neither as it was nor as the change says was not moved. Returns whether something is put back."""
+    """Reduces a change to the part that took effect; a change without effect is withdrawn. An end or service that
+    changed for some domains only is restored, once. Records whose end is neither the old nor the new one are left
+    unchanged. Returns True if something is undone or restored."""
     trial, change.given_up = change.trial, None
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
     entries = entries_of([trial.pk], without=not_begun(trial))[trial.pk]
@@ -215,7 +220,7 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
 
 
 def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
-    """A trial's records that are there: their last day by service and domain; None for one without an end."""
+    """Returns the last day of each existing record of a trial, by service and domain; None for one without an end."""
     rows = trial.billing_records.filter(state__in=BillingRecord.THERE)
     endless = Shape()
     return {
@@ -227,7 +232,7 @@ def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
 
 
 def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> list[int]:
-    """Returns the live records of given-up steps whose end matches neither the old shape nor the change."""
+    """Returns the live records of given-up steps whose end matches neither the old shape nor the changed one."""
     ids = {pk for row in change.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) for pk in row.records}
     rows = BillingRecord.objects.filter(pk__in=ids, state=BillingRecord.State.LIVE)
     return [
@@ -236,7 +241,8 @@ def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> lis
 
 
 def _note_replaced_service(change: Order, now: datetime.datetime) -> list[int]:
-    """Opens an incident if records of a replaced service are still live beside the new ones. Returns them."""
+    """Opens an incident if records of a replaced service still exist in addition to the new ones. Returns these
+    records."""
     cancel = (
         change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=Dispatch.State.GIVEN_UP, undo=False).first()
     )
@@ -252,7 +258,8 @@ def _note_replaced_service(change: Order, now: datetime.datetime) -> list[int]:
 
 
 def _set_as_held(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
-    """Sets the records to what the partner holds. A create that was certainly not carried out leaves none."""
+    """Sets the records to the partner's state. If `held` is None, a create was not carried out: its records are
+    deleted."""
     loaded = load_records(row.records)
     records = [loaded[pk] for pk in row.records]
     if held is None:
@@ -270,15 +277,15 @@ def _set_as_held(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRe
 
 
 def _open_billed_incident(row: Dispatch, now: datetime.datetime) -> None:
-    """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
+    """Opens an incident about records that are wrongly billed. The partner's records or `accept` close it."""
     detail, params = (row.error, row.error_params) if row.error else ("given up", {"code": "given_up"})
     named: dict = {"partner": "bigdata", "step": row.step, "code": BILLED_NOT_ACTIVE, "beside": row.order.trial}
     open_incident(row.order, **named, detail=detail, params=params, now=now)
 
 
 def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
-    """Settles a deletion or an undoing cancel. It is done if the books show it, or if the record is meant again.
-    Otherwise there is an incident; what a change takes back goes on all the same."""
+    """Settles a deletion or an undoing cancel. It is done if the records are gone or should be live again. Otherwise an
+    incident is opened; the later undo steps of a change continue nevertheless."""
     if _are_wrongly_billed(row, records, now):
         _open_billed_incident(row, now)
         if row.order.kind == Order.Kind.CHANGE:
@@ -289,7 +296,7 @@ def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetim
 
 
 def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
-    """Returns True if one of a step's records is there and should not be."""
+    """Returns True if one of a step's records exists and should not."""
     there = [record for record in records if record.state in BillingRecord.THERE]
     if not there or row.lane is None:
         return bool(there)
@@ -304,8 +311,9 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Settles a restore or put-back. It is done if every record is as the trial is meant to be. If not, an activation's
-    ends the trial and frees it; a change's leaves the shape as it is, under an incident that names trial and change."""
+    """Settles a restore step. It is done if every record matches the trial's shape. Otherwise an activation's restore
+    ends the trial and releases the claim; a change's leaves the shape unchanged, with an incident for trial and
+    change."""
     order, trial = row.order, row.order.trial
     if not select_records(row, now=now)[1]:
         _mark_done(row, now)
@@ -323,8 +331,8 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def given_up_removals(order: Order) -> list[Dispatch]:
-    """The given-up deletions and cancels that leave somebody billed: an order's own, and for a trial those of its
-    activations and changes too."""
+    """Returns the order's given-up deletions and cancels that may leave records billed; for a trial also those of its
+    activations and changes."""
     rows = (REMOVALS_OF_TRIAL if order.kind == Order.Kind.TRIAL else REMOVALS)(order=order.pk)
     return [row for row in rows if row.settled and not row.is_accepted]
 
@@ -340,10 +348,10 @@ REMOVALS_OF_TRIAL = Prepared(lambda: _removals(Q(order=Slot("order")) | Q(lane=S
 
 
 def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
-    """Marks those of an order's given-up removals as done whose records are gone by now, or meant again.
+    """Marks an order's given-up removals as done if their records are gone by now, or should be live again.
 
-    The order and its trial are locked. Their incidents are over, and what waited goes on. Returns whether there was
-    one. `beside`: another order of the trial that the caller has locked and goes on with.
+    The order and its trial are locked. Closes the incidents and lets waiting orders continue. Returns True if one was
+    marked. `beside`: another order of the trial that the caller has locked and continues to use.
     """
     settled = []
     for row in given_up_removals(order):
@@ -355,7 +363,7 @@ def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str
         settled.append(row)
     if settled:
         orders = lock_orders({pk for row in settled for pk in (row.order_id, row.order.trial_id) if pk})
-        orders |= {one.pk: one for one in (order, beside) if one}  # the caller must see what is moved here
+        orders |= {one.pk: one for one in (order, beside) if one}  # the caller must see the changes made here
         for row in settled:
             row.order = orders[row.order_id]
             row.order.trial = orders.get(row.order.trial_id)
@@ -367,7 +375,8 @@ def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str
 
 
 def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order go on, since staff accepted what its given-up removals leave billed. A claim of its is released."""
+    """Lets an order continue after staff accepted the records that its given-up removals left billed. Releases its
+    claim."""
     given_up = [row for row in order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) if row.settled]
     for row in given_up:
         if row.undo and STEPS[row.step].record_state_after in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
@@ -387,7 +396,7 @@ def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
-    """Plans the cancel of a trial's records that are not meant any more, if the activation has not cancelled them."""
+    """Plans the cancel of trial records that should no longer be live, unless the activation has cancelled them."""
     cancel = build_restore_steps(order, now)[0]
     if select_records(cancel, now=now)[1]:
         cancel.undo, cancel.position = True, Phase.AFTER - 1
@@ -395,7 +404,8 @@ def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
 
 
 def mark_records_left(records: Iterable[int]) -> None:
-    """Marks records as left as they are by staff, though the orders say otherwise, until a step of ours sets them."""
+    """Marks records that staff left unchanged although the orders say otherwise. A later step of ours removes the
+    mark."""
     rows = list(BillingRecord.objects.filter(pk__in=list(records)))
     for row in rows:
         row.accepted = row.accepted | {LEFT: True}
@@ -403,7 +413,7 @@ def mark_records_left(records: Iterable[int]) -> None:
 
 
 def _let_go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets go on what waited, in the order and in the trial's line."""
+    """Releases the waiting steps of the order and of the trial's line, and plans the held orders again."""
     trial = order.trial or order
     release(now=now, order_ids=[order.pk], serial_trial_ids=[trial.pk])
     finish_undo(order, now=now, by=by)

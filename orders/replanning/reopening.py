@@ -1,7 +1,7 @@
-"""Plans an order anew (contract 3.9, Resend and The shape).
+"""Plans an order again (contract 3.9, Resend and The shape).
 
-A compensated order is opened again. An order that has sent nothing is planned anew after the steps that undo another
-order of its line (trial_line.py).
+A compensated order is reopened. An order that has sent nothing is planned again after the steps that undo another order
+of its line (trial_line.py).
 """
 
 import datetime
@@ -34,14 +34,14 @@ DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_sta
 
 
 def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
-    """{trial id: its open claim} for the first activations among the orders. At most one query."""
+    """Returns {trial id: its open claim} for the first activations among the orders. At most one query."""
     trials = {order.trial_id for order in orders if order.first}
     rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
     return {claim.trial_id: claim for claim in rows}
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Returns why an undone order can't be opened again. `claims`: of `claims_against`. `rejected`: staff undo a
+    """Returns why an undone order can't be reopened. `claims`: from `claims_against`. `rejected`: staff reverse a
     rejection."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
@@ -69,10 +69,10 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
 
 
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Plans an undone order anew, as if it arrived now with its number, kind and day. A first activation stays first.
+    """Plans an undone order again, as if it arrived now with its number, kind and day. A first activation stays first.
 
     The caller has locked the order and its trial, and `why_not_open` returned None. A process that BPM may have started
-    is not started again: its step keeps key and bytes, and a decision about that process still counts.
+    is not started again: its step keeps key and bytes, and a decision about that process remains valid.
     """
     before = _sent_with(order)
     decision = decision_in_force(order)
@@ -104,7 +104,8 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Replaces the plan and sets the state; the caller writes the event. Locks the steps so that none gets claimed."""
+    """Replaces the plan and sets the state; the caller writes the event. Locks the steps so that none is claimed
+    meanwhile."""
     rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
     old = list(rows.order_by("pk").select_for_update(no_key=True))
     content = content_of(order, domains=given_domains(order))
@@ -116,17 +117,17 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     gone.filter(state__in=not_sent).update(state=Dispatch.State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     write_plan(order, plan, facts, now=now, by=by, kept=kept)
-    if any(row.frozen_at or row.error_code or row.place for row in old):  # one that was resent has a place
+    if any(row.frozen_at or row.error_code or row.place for row in old):  # a resent step has a place
         end_settled([order], now=now, by=by)
     if order.kind == Order.Kind.CHANGE and not plan.held:
-        reshape(order.trial, now=now, by=by)  # ends that staff took may have later places
+        reshape(order.trial, now=now, by=by)  # end dates taken by staff may have later numbers
 
 
 def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
-    """The steps of an earlier plan that the new one keeps.
+    """Returns the steps of an earlier plan that the new one keeps.
 
-    These are finished file checks and traffic queries, and the BPM step if it may have started a process. Checks
-    that are under way are kept too, unless the order is held again.
+    These are finished file checks and traffic queries, and the BPM step if it may have started a process. Unfinished
+    ones that are due or in progress are kept too, unless the order is held again.
     """
     kept = {}
     for row in old:
@@ -140,7 +141,7 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
 
 
 def _sent_with(order: Order) -> dict:
-    """The current facts about an order that go into its BPM process."""
+    """Returns the order's current values that its BPM process contains."""
     start = _in_shanghai(order.start_at) if order.first and order.start_at else ""
     return {
         "domains": list(order.domains.values_list("name", flat=True)),
@@ -150,7 +151,7 @@ def _sent_with(order: Order) -> dict:
 
 
 def note_sent_with(order: Order) -> None:
-    """Keeps with an order's BPM process what it was started with, before that changes here."""
+    """Stores the values that an order's BPM process was started with, before they change here."""
     process = bpm_acts(order).first()
     if process and process.sent_with is None:
         process.sent_with = _sent_with(order)
@@ -158,17 +159,17 @@ def note_sent_with(order: Order) -> None:
 
 
 def _in_shanghai(moment: datetime.datetime) -> str:
-    """As text in one time zone: moments from the database are in UTC, planned ones are not."""
+    """Returns the time as text in one time zone: times from the database are in UTC, planned ones are not."""
     return moment.astimezone(SHANGHAI).isoformat()
 
 
 def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
-    """If facts have changed since the process was started, opens an incident that names them."""
+    """Opens an incident with the values that have changed since the process was started."""
     known = process.sent_with or before
     if process.sent_with is None:
         process.sent_with = before
         process.save(update_fields=NOTES)
-    if known["start"]:  # earlier versions kept it in UTC
+    if known["start"]:  # earlier versions stored it in UTC
         known = {**known, "start": _in_shanghai(datetime.datetime.fromisoformat(known["start"]))}
     new = _sent_with(order)
     differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]

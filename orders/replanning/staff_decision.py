@@ -1,4 +1,4 @@
-"""Staff choose which decision of BPM counts (contract 3.6, 5 `decide`)."""
+"""Staff choose which BPM decision is valid (contract 3.6, 5 `decide`)."""
 
 import datetime
 
@@ -22,13 +22,13 @@ COUNTS = {Order.Decision.PASS: "pass_counts", Order.Decision.REJECT: "reject_cou
 
 
 def decide(*, number: str, record: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Makes a finished approval record the one that counts.
+    """Makes a finished approval record the valid decision.
 
-    `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, and that word is stored as a record of
-    staff.
+    `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, and a record with that result is
+    stored for staff.
 
-    A pass reopens a rejected order. If an order was compensated for another reason, a pass counts only when the order
-    is resent. A reject acts like one that arrives now. Raises OrderUnknownError and NotAllowedError.
+    A pass reopens a rejected order. If an order was compensated for another reason, a pass takes effect only when the
+    order is resent. A reject acts like one that arrives now. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "a decision")
     with transaction.atomic():
@@ -64,7 +64,7 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
 
 
 def why_not_decide(order: Order) -> NotAllowedError | None:
-    """Returns why the order's state lets staff decide nothing; None if it does."""
+    """Returns why staff can't decide in the order's current state; None if they can."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("decide_no_activation", number=order.number, kind=order.kind)
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):

@@ -1,6 +1,6 @@
-"""The line of a trial: what is planned anew when something is taken back (contract 3.9, 2 and 19; 3.10).
+"""The line of a trial: planning again when an order is undone (contract 3.9, 2 and 19; 3.10).
 
-What is taken back has its place behind all that has begun. What has sent nothing is planned anew behind it.
+Undo steps are placed after all steps that have started. Orders that have sent nothing are planned again after them.
 """
 
 import datetime
@@ -24,16 +24,16 @@ ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
 
 
 def lock_line(trial: Order) -> None:
-    """Locks the unfinished steps of a (locked) trial's line. One that is being claimed is waited for, and has begun."""
+    """Locks the unfinished steps of a (locked) trial's line. Waits for steps being claimed, which have started then."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state__in=NOT_FINISHED).order_by("pk")
     list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -> None:
-    """Plans the orders of a (locked) trial anew that have sent nothing, in the order of its line, which is locked too.
+    """Plans the orders of a (locked) trial again that have sent nothing, in the order of its line, which is locked too.
 
-    `moved`: something that takes back was put into the line. Then a start day's cancel that waits goes behind it as
-    well, since what takes back must not wait for that day.
+    `moved`: undo or restore steps were added to the line. Then the waiting cancel of a start day is placed after them
+    as well, since they must not wait for that day.
     """
     ids = not_begun(trial)
     rows = Order.objects.filter(pk__in=ids).select_for_update(no_key=True)
@@ -54,7 +54,7 @@ def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -
 
 
 def _move_start_days(trial: Order, now: datetime.datetime) -> None:
-    """Puts the waiting cancels of start days behind all that stands in a trial's line."""
+    """Moves the waiting cancels of start days to the end of a trial's line."""
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, gate=Dispatch.Gate.START)
     for row in list(rows.exclude(step=Step.ASK_BILLING).select_related("order").order_by("pk")):
         Dispatch.objects.filter(pk=row.pk).update(superseded=True, state=Dispatch.State.CLOSED, next_try_at=None)
@@ -63,15 +63,15 @@ def _move_start_days(trial: Order, now: datetime.datetime) -> None:
 
 
 def is_rebuilt_on_resend(row: Dispatch) -> bool:
-    """Returns True if a resend works a step out anew instead of repeating it, since it takes something back."""
+    """Returns True if a resend plans a step again instead of repeating it, since the step undoes something."""
     return takes_back(row) and row.channel == Dispatch.Channel.BILLING and row.step not in ONLY_LOOK
 
 
 def rebuild_step(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Replaces a step that takes something back, and has failed or was given up, by what is left to take back.
+    """Replaces an undo or restore step that has failed or was given up by steps for the records that still differ.
 
-    Its order and trial are locked. In a trial's line a failed step keeps its place. After a given-up one others went
-    on, so its successors come behind all that has begun.
+    Its order and trial are locked. A failed step keeps its place in the trial's line. After a given-up one, other steps
+    have continued, so the new steps are placed after all that have started.
     """
     order, behind = row.order, row.state == Dispatch.State.GIVEN_UP and row.lane is not None
     if behind:
@@ -90,7 +90,8 @@ def rebuild_step(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
-    """Replaces a given-up cancel of a start day (all locked), behind all that has begun. The order stays active."""
+    """Replaces a given-up cancel of a start day (all locked), after all steps that have started. The order stays
+    active."""
     lock_line(row.order.trial)
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now, behind=True)
@@ -99,8 +100,8 @@ def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
 
 
 def open_dependency_incident(change: Order, *, now: datetime.datetime, by: str) -> None:
-    """Opens an incident that names a change (or trial) that is gone or lost something, and the activation that has
-    begun with it; one that has sent nothing was planned anew instead. The trial of the change is locked."""
+    """Opens an incident for a change (or trial) that was undone, fully or in part, and for the activation that has
+    started with it. An activation that has sent nothing was planned again instead. The change's trial is locked."""
     first = begun_with(change.trial or change)
     if first is None:
         return
@@ -111,8 +112,8 @@ def open_dependency_incident(change: Order, *, now: datetime.datetime, by: str) 
 
 
 def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
-    """The activation that has begun on a trial and would be another one by what the trial is meant to be now, if there
-    is one. `gone`: as if this change were taken back."""
+    """Returns the activation that has started on a trial and that the trial's current shape would change; None if there
+    is none. `gone`: a change to treat as undone."""
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).select_related("activation").first()
     if claim is None or claim.activation.undo_since:
         return None
@@ -125,7 +126,8 @@ def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
 
 
 def _would_differ(first: Order, shape: Shape) -> bool:
-    """Returns True if an activation would have other domains by this shape, or would have met an ended trial."""
+    """Returns True if, by this shape, an activation would have other domains or its trial would have ended before
+    it."""
     over = shape.is_over(first.planned_at.astimezone(SHANGHAI).date()) and not first.proceeded
     own = "domains" in first.given
     return over or (not own and set(first.domains.values_list("key", flat=True)) != set(shape.domains))

@@ -1,8 +1,8 @@
-"""Looks behind what came while a call without an answer may still act (contract 3.9, Unknown).
+"""Verifications after steps during which an unanswered call may still act (contract 3.9, Unknown).
 
-Such a call may act for ten minutes, whatever its repeat was answered. Behind each step on the same records the big-data
-side is asked at once, and when the call can no longer act. What is not as meant by then is sent again, once for each
-look. Behind a deletion its undoing has looks of its own (orders/undoing/plan.py).
+Such a call may act for ten minutes, whatever its repeat was answered. After each step on the same records the big-data
+side is queried at once, and again when the call can no longer act. Each verification resends the records that differ
+from their target state. A deletion has verifications of its own (orders/undoing/plan.py).
 """
 
 import datetime
@@ -24,7 +24,7 @@ from orders.undoing.plan import build_repair_steps
 
 
 def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
-    """Plans the looks after steps that are done and change records (their orders and trials locked).
+    """Plans the verifications after done steps that change records (their orders and trials locked).
 
     `calls`: those that may still act on the records of these orders and lines (`late_calls`).
     """
@@ -36,7 +36,7 @@ def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall],
 
 
 def look_behind(order: Order, *, now: datetime.datetime) -> None:
-    """Schedules a verification after staff took the partner's word about a (locked) order's records, which sends
+    """Schedules a verification after staff took the partner's values for a (locked) order's records, which sends
     nothing."""
     own = order.kind == Order.Kind.ACTIVATION
     lane = None if own else order.trial_id or order.pk
@@ -55,7 +55,8 @@ def _ask(row: Dispatch, until: datetime.datetime, now: datetime.datetime) -> Non
 
 
 def _goes_on(row: Dispatch) -> bool:
-    """Returns True if another step of its plan or undoing comes behind it; the look comes after the last of them."""
+    """Returns True if a later step of the same plan or undoing is unfinished; the verification follows the last of
+    them."""
     if row.lane is None or row.repeat or row.step in FIXES:
         return False
     later = Dispatch.objects.current().filter(order=row.order_id, lane=row.lane, undo=row.undo, state__in=NOT_FINISHED)
@@ -64,19 +65,20 @@ def _goes_on(row: Dispatch) -> bool:
 
 
 def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Takes the answer to a look (order and trial locked). What is not as meant is sent again."""
+    """Processes the answer to a verification (order and trial locked). Resends records that differ from their target
+    state."""
     order, owner = row.order, row.order if row.lane is None else row.order.trial or row.order
     looks = Dispatch.objects.current().filter(asks_about("look", row.asked_step), order=order, step=Step.ASK_BILLING)
     looks.filter(state=Dispatch.State.FAILED).update(superseded=True)
     if row.superseded or row.lane is None and not order.undo_since and move_of(order):
-        return  # the order was planned anew meanwhile; or a move of its start asks for itself what its records are
+        return  # the order was planned again meanwhile, or a move of its start has a query of its own
     there = by_identity(held)
     records = [record for record in owner.billing_records.all() if record.state != BillingRecord.State.TO_SEND]
     for record in records:
         take_record(record, there.get(identity(record, owner)))
     update_rows(records, TAKEN)
     if order.undo_since and not row.undo:
-        return  # the undoing has looks of its own
+        return  # the undoing has verifications of its own
     if row.lane is None:
         _put_own_right(row, records, now)
         return
@@ -92,7 +94,7 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
 
 
 def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.datetime) -> None:
-    """Sends an activation's own records again that are not as meant: billed while it stands, else cancelled or gone."""
+    """Resends an activation's own wrong records: live while the order is in effect, otherwise cancelled or deleted."""
     order = row.order
     if not order.undo_since:
         wrong = of_activation(order, order.domains.values_list("key", "name"), records, now=now)
@@ -102,7 +104,7 @@ def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.da
     given_up = (
         order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True).values_list("records", flat=True)
     )
-    left = {pk for ids in given_up for pk in ids}  # nothing is sent for what staff gave up or accepted (3.9, 19)
+    left = {pk for ids in given_up for pk in ids}  # records that staff gave up or accepted are not sent (3.9, 19)
     live = [
         record.pk
         for record in records

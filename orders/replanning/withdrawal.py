@@ -1,4 +1,4 @@
-"""Withdrawals by BBOSS: BackFlag 1 (contract 3.10)."""
+"""Withdrawals by BBOSS (BackFlag 1) and by staff (contract 3.10)."""
 
 import datetime
 import uuid
@@ -35,7 +35,8 @@ def withdraw_order(
     digest: str = "",
     hash_of: HashOf = content_hash,
 ) -> Receipt:
-    """Withdraws; repeats get the first answer. Raises OrderUnknownError, TrialClaimedError, RepeatCallError."""
+    """Withdraws an order; a repeat gets the first answer. Raises OrderUnknownError, TrialClaimedError,
+    RepeatCallError."""
     digest = digest or content_hash(raw)
     with transaction.atomic():
         order = lock_order(number)
@@ -61,8 +62,8 @@ def _known_call(trans_ido: str, digest: str, hash_of: HashOf) -> bool:
 def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str, how: str = "") -> None:
     """Withdraws a locked order. `how` is cancel or delete: staff's choice for a late undoing.
 
-    Without that choice, an activation that has been live for long stays as it is, and staff are asked (3.9, 16). Raises
-    TrialClaimedError for a trial that an activation holds.
+    Without that choice, an activation that has been live for over a day stays unchanged, and staff are asked (3.9, 16).
+    Raises TrialClaimedError for a trial that an activation holds.
     """
     if why := why_claimed(order):
         raise why
@@ -70,7 +71,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     order.save(update_fields=["withdrawal_idh"])
     add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
     if order.state == Order.State.WITHDRAWN:
-        return  # withdrawn with its trial, or after staff gave its steps up: nothing is left of it
+        return  # withdrawn with its trial, or after staff gave up its steps: nothing is left to undo
     if not how and is_late(order, now):
         ask_staff(order, why="withdrawn", by=by, now=now)
         return
@@ -78,7 +79,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     # After the orders: steps are always locked last (orders/history/order_writes.py).
     lock_line(trial)
     if order.kind == Order.Kind.TRIAL:
-        # Before the trial's own undoing, which takes over what its changes were taking back.
+        # Before the trial's own undoing, which replaces the undoing of its changes.
         _withdraw_changes(order, by=by, now=now)
     if how:
         mark_undo_asked(order, now)  # until it is done, since the trial ends then
@@ -88,27 +89,27 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Order.Kind.TRIAL:
         reshape(order, now=now, by=by)  # without the changes that were not applied
     if order.kind == Order.Kind.CHANGE and order.trial:
-        # After the undo steps have their place: what has sent nothing goes behind them.
+        # After the undo steps have their place: orders that have sent nothing follow them.
         plan_behind(trial, moved=moved, now=now, by=by)
         open_dependency_incident(order, now=now, by=by)
         complete_confirmed_removals(trial, now=now, by=by, beside=order)
-    # Nothing may have been sent; then it ends here.
+    # If nothing was sent, the withdrawal ends here.
     finish_undo(order, now=now, by=by)
     if order.kind == Order.Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
 def why_claimed(order: Order) -> TrialClaimedError | None:
-    """None unless it is a trial that an activation holds."""
+    """Returns the error for a trial that an activation holds; otherwise None."""
     claimed = order.kind == Order.Kind.TRIAL and open_claim(order)
     return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
 
 
 def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
-    """Withdraws a trial's changes with it, and takes over what they were taking back (contract 3.9, Resend).
+    """Withdraws a trial's changes with it, and replaces their own undoing (contract 3.9, Resend).
 
-    The trial's own undoing comes behind, and cancels what is live or unknown. Calls that the changes had under way are
-    waited for. Changes that were applied still say what the trial looked like.
+    The trial's own undo steps follow, and cancel all live or unknown records, after calls of the changes that are in
+    progress. Applied changes still count in the trial's shape.
     """
     changes = Order.objects.filter(trial=trial, kind=Order.Kind.CHANGE)
     for change in changes.order_by("pk").select_for_update(no_key=True):
@@ -127,7 +128,7 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
 
 
 def _close_undoing(change: Order) -> int:
-    """Closes what takes back a change's records, except a call in the air."""
+    """Closes the undo steps of a change, except a call in progress."""
     rows = change.dispatches.current().filter(undo=True, channel=Dispatch.Channel.BILLING)
     rows = rows.filter(
         state__in=[
@@ -158,7 +159,8 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
+    """Returns why staff can't withdraw an order; None if they can, also if a late withdrawal has left it unchanged
+    before."""
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)
     return None
@@ -169,6 +171,6 @@ def why_not_so(order: Order, *, how: str, now: datetime.datetime) -> NotAllowedE
     if late and how not in {CANCEL, DELETE}:
         return NotAllowedError("choice_missing", number=order.number)
     move = move_of(order) if how == CANCEL else None
-    if move and not differs(move):  # it would be cancelled with a start that it may not have there
+    if move and not differs(move):  # its records would be cancelled with a start that they may not have there
         return NotAllowedError("move_under_way", number=order.number)
     return NotAllowedError("no_choice", number=order.number) if how and not late else None

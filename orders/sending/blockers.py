@@ -1,4 +1,4 @@
-"""The reasons why a step or a held order waits, in words for engineers (`show`, `resend`). Reads only."""
+"""Builds the texts for engineers on why a step or a held order waits (`show`, `resend`). Only reads."""
 
 from django.utils import timezone
 
@@ -15,8 +15,8 @@ MAX_NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
-    """Returns the reason why an order waits: a pause, other orders, the approval or its day. Empty if it waits for
-    nothing."""
+    """Returns the reasons why an order waits: a pause, other orders, the approval or its start day. Empty if it does
+    not wait."""
     if order.held_because:
         return list(filter(None, [_hold_waits_for(order)]))
     return [*_paused(order), *_waits_in_line(order)]

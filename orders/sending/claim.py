@@ -71,29 +71,29 @@ def claim(
     down: Collection[str] = (),
     only: int = 0,
 ) -> list[Work]:
-    """Claims due dispatches, longest due first, and saves an attempt for each.
+    """Claims due dispatches, the most overdue first, and saves an attempt for each.
 
-    `build` takes dispatches at their first attempt, T, and their records by id, and gives {dispatch id: payload}. One
-    that can't be built is an Exception.
+    `build` takes dispatches at their first attempt, T, and their records by id, and returns {dispatch id: payload},
+    with an Exception for each that can't be built.
 
-    `rooms` says how many to claim at most for each partner (bigdata, bpm, files). All together have at most
-    RECORDS_A_CLAIM records or domains, or are one dispatch. Nothing is claimed for a paused partner. The leases run
-    from `now` on, so the caller reads the clock before the call.
+    `rooms`: how many to claim at most for each partner (bigdata, bpm, files). All together have at most RECORDS_A_CLAIM
+    records or domains, or are one dispatch. Nothing is claimed for a paused partner. The leases start at `now`, so the
+    caller reads the clock before the call.
 
-    `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and it is claimed alone.
-    The caller sends it before it claims anything else. Such a step comes first with `lost_first`, otherwise only if
-    nothing else is due.
+    `idle`: the caller has no call in progress. Only then a step that lost its worker is claimed, alone, and the caller
+    sends it before it claims anything else. With `lost_first` such a step comes first, otherwise only if nothing else
+    is due.
 
-    `down`: the partners whose breaker is open. A move of a start is not begun with their probe.
+    `down`: the partners whose breaker is open. A move of a start is not started as their probe.
 
-    `only`: a dispatch that a person tries (contract 7.3). Nothing else is claimed, and no hold of the desk keeps it.
+    `only`: a dispatch that a person sends (contract 7.3). Nothing else is claimed, and holds by the desk are ignored.
 
-    While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before wait
-    for a person, and billing steps that were attempted before get `ask_first` (contract 3.9, 17). Before the start
-    day's cancel of an order from before, the big-data side is asked about the start (3.9, 18).
+    While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before the
+    restore wait for a person, and billing steps that were attempted before it get `ask_first` (contract 3.9, 17). The
+    big-data side is queried about the start of an order from before, ahead of its start day's cancel (3.9, 18).
 
-    A first attempt freezes T (`now`) and the payload. Every later one sends the same bytes. If a worker died, its row
-    is due again when the lease has run out. The open attempt is closed as lost.
+    A first attempt fixes T (`now`) and the payload. Every later one sends the same bytes. If a worker died, its row is
+    due again when the lease has run out. The open attempt is closed as lost.
     """
     restore = read_restore_state()
     if restore.last_order:
@@ -101,7 +101,7 @@ def claim(
         hold_processes(**marks, now=now)
         ask_starts(**marks, now=now)
     hold_unanswered(now=now)
-    # In a transaction of its own: what lost its workers too often must not hold up the claim.
+    # In a transaction of its own: rows that lost their workers too often must not block the claim.
     lost = idle and fail_lost(LOST(now=now), record_outcomes, now=now)
     with transaction.atomic():
         # The pause's lock comes first: a pause waits for this claim, and later claims see it.
@@ -121,7 +121,7 @@ def claim(
         update_rows(fresh, [*TAKEN, *FROZEN])
         update_rows(again, TAKEN)
         update_rows(died, LOSSES)
-        # Saved before the call: without its row nobody would know that a call may have acted.
+        # Saved before the call: without the row it would be unknown that a call may have acted.
         attempts = [_attempt(row, now, worker) for row in rows]
         insert_rows(attempts)
         before = _attempted_before(again, restore)
@@ -136,14 +136,14 @@ def paused_partners(*, now: datetime.datetime) -> set[str]:
 
 
 def not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
-    """The rooms of partners that are not paused. No pause begins until the claim's transaction has ended."""
+    """Returns the rooms of partners that are not paused. No pause can start until the claim's transaction has ended."""
     take_lock(PAUSE_LOCK, shared=True)
     paused = paused_partners(now=now)
     return {partner: room for partner, room in rooms.items() if partner not in paused}
 
 
 def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[int]:
-    """The billing steps among these rows that were attempted before the database was restored."""
+    """Returns the billing steps among these rows that were attempted before the database was restored."""
     ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if restore.last_attempt else []
     if not ids:
         return set()
@@ -155,7 +155,7 @@ def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[in
 def _due(
     rooms: dict[str, int], now: datetime.datetime, restore: RestoreState, only: int, **losses: bool
 ) -> list[Dispatch]:
-    """The longest due steps of each partner, locked. `losses`: as `first_due` has them."""
+    """Returns the most overdue steps of each partner, locked. `losses`: `lost` and `lost_first` of `first_due`."""
     may_go = gate(now=now, past_hold=bool(only))
     if only:
         ids = [pk for partner in rooms for pk in _only_id(partner, now, only, restore.restored, may_go)]
@@ -204,9 +204,11 @@ def _longest_due(
     left_out: frozenset[str] = frozenset(),
     only: str = "",
 ) -> Prepared:
-    """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing.
+    """Selects (next try, id, size) of the most overdue claimable steps; with `looks` only look-ups. Mostly there are
+    none.
 
-    `left_out`: kinds that wait for a proof; `only`: nothing but this kind."""
+    `left_out`: kinds that wait for a proof; `only`: only this kind.
+    """
     kind = (AFTER_WORKER_LOSS if after_worker_loss else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     for name in sorted(left_out):
         kind &= ~of_kind(name)
@@ -216,7 +218,7 @@ def _longest_due(
 
 def _claimable(partner: str, now: Slot | datetime.datetime) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
-    # Under an undo mark go out: undo steps, questions for traffic, billing calls whose outcome must become known.
+    # Sent despite an undo mark: undo steps, traffic queries, billing calls whose outcome must become known.
     allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
     due = Dispatch.objects.current().due(now).filter(allowed, channel__in=channels_of(partner))
     due = due.select_for_update(skip_locked=True).order_by("next_try_at", "pk")
@@ -224,7 +226,8 @@ def _claimable(partner: str, now: Slot | datetime.datetime) -> QuerySet:
 
 
 def _freeze(fresh: list[Dispatch], build: Builder, now: datetime.datetime) -> None:
-    """Gives fresh rows their T and payload, without saving. If one can't be built, the others go on."""
+    """Sets T and payload of rows at their first attempt, unsaved. A row that can't be built does not stop the
+    others."""
     if not fresh:
         return
     for row in fresh:
@@ -240,7 +243,7 @@ def _freeze(fresh: list[Dispatch], build: Builder, now: datetime.datetime) -> No
 
 
 def _attempt(row: Dispatch, now: datetime.datetime, worker: str) -> Attempt:
-    """The unsaved attempt, in its order's trace. An order of before 1.5.0 has none."""
+    """Returns the unsaved attempt, with its order's trace id. An order from before 1.5.0 has none."""
     trace = row.order.trace or uuid.uuid4().hex
     return Attempt(dispatch=row, number=row.attempts, trace=trace, started_at=now, worker=worker)
 
@@ -269,7 +272,7 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
 
 
 def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
-    """The next moment, later than `after` and up to `until`, when something can be claimed or a start day begins."""
+    """Returns the next time, after `after` and up to `until`, when a step can be claimed or a start day begins."""
     tries = Dispatch.objects.open().filter(next_try_at__gt=after, next_try_at__lte=until)
     starts = Dispatch.objects.filter(state=Dispatch.State.WAITING, not_before__gt=after, not_before__lte=until)
     times = [

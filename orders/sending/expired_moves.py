@@ -1,6 +1,6 @@
-"""Ends moves of start days whose time is over (contract 3.9, 18), and asks what a restore has forgotten of them.
+"""Ends moves of start days whose time has expired (contract 3.9, 18), and queries starts after a restore.
 
-A move that was never begun is called off. One that may have been carried out is asked about.
+A move that was never started is called off. A move that may have been carried out is queried.
 """
 
 import datetime
@@ -29,7 +29,7 @@ WRITTEN = ["state", "lease_token", "next_try_at", "definite", "may_have_acted", 
 
 
 def end_moves(*, now: datetime.datetime, by: str = "sweep") -> int:
-    """Ends each move that may not be called any more, and is not in the air. Returns how many."""
+    """Ends each move that may not be called any more and has no call in progress. Returns how many."""
     rows = Dispatch.objects.current().filter(UNDER_WAY, repeat=False)
     found = [row for row in rows.order_by("pk").select_related("order").defer("payload") if is_over(row, now)]
     return sum(_end(row.pk, now, by) for row in found)
@@ -54,10 +54,10 @@ def _end(pk: int, now: datetime.datetime, by: str) -> bool:
 
 
 def ask_starts(*, last_order: int, last_event: int, now: datetime.datetime) -> int:
-    """Puts a question in front of each start day's cancel, not begun, of an order from before a restore: its start may
-    have been moved since. Returns how many. It locks orders, so the caller must not be in a transaction.
+    """Adds a query before each unstarted start day's cancel of an order from before a restore: its start may have been
+    moved after the backup. Returns how many. It locks orders, so the caller must not be in a transaction.
 
-    `last_order` and `last_event` are those of the current timeline.
+    `last_order` and `last_event` are the newest ids from before the last restore.
     """
     rows = Dispatch.objects.current().filter(step=Step.CANCEL_TRIAL, gate=Dispatch.Gate.START, undo=False, repeat=False)
     rows = rows.filter(STEP_IS_OPEN, NOT_BEGUN, order_id__lte=last_order, order__undo_since=None).order_by("pk")

@@ -1,7 +1,7 @@
-"""Puts right the moments of steps and mails that lie further ahead than anything could have set them (contract 3.9).
+"""Corrects times of steps and mails that are further ahead than anything could have set them (contract 3.9).
 
-A clock that stood ahead wrote them: a process that had not asked the database for its time yet, or one of a version
-before 1.11.0. Otherwise the step would sleep until that clock's time has come.
+They come from a clock that was ahead: in a process that had not read the database's time yet, or in a version before
+1.11.0. Without the correction the step would wait for that time.
 """
 
 import datetime
@@ -20,17 +20,17 @@ from orders.outbox.billing_effects import MAY_ACT
 from orders.outbox.retry_schedule import longest_wait
 from orders.rules.steps import Step
 
-CLOCK_TOLERANCE = datetime.timedelta(minutes=1)  # clocks that agree may differ by so much, and so may what they wrote
-DUE_AHEAD = max(MAY_ACT, MAILED_AGAIN)  # what was not tried yet is never due later
-LOOKS = [Step.ASK_BILLING, Step.VERIFY_DELETED]  # wait MAY_ACT at most; the others behind this gate wait for a day
+CLOCK_TOLERANCE = datetime.timedelta(minutes=1)  # allowed difference between clocks, and between their times
+DUE_AHEAD = max(MAY_ACT, MAILED_AGAIN)  # rows that were not tried yet are never due later
+LOOKS = [Step.ASK_BILLING, Step.VERIFY_DELETED]  # wait MAY_ACT at most; other steps with this gate wait for a day
 AT_ONCE = 1000
 PUT_RIGHT = "moment_put_right"
 BY_ITSELF = "system"
 
 
 def put_right(*, now: datetime.datetime) -> int:
-    """Puts right what lies too far ahead, with an event of its order. Returns how many steps and mails. What somebody
-    else has locked is left for the next time."""
+    """Corrects times that are too far ahead, with an event of the order. Returns how many steps and mails. Rows locked
+    by others are left for the next run."""
     soon, steps = now + CLOCK_TOLERANCE, Dispatch.objects.current()
     tried_then = Q(frozen_at__gt=soon) | Q(unanswered_at__gt=soon)
     looks = steps.filter(
@@ -46,8 +46,9 @@ def put_right(*, now: datetime.datetime) -> int:
 
 
 def _too_far(now: datetime.datetime, tried_then: Q) -> Q:
-    """Returns the condition for steps or mails beyond twice a lease, the longest wait, or what is waited before a first
-    try. `tried_then`: a call of it was noted for a moment that is still to come, so the next one is wrong as well."""
+    """Returns the condition for steps or mails whose next try is later than the longest time that a lease (twice), a
+    retry or a first try can set. `tried_then`: a call was recorded at a future time, so its next try is wrong as
+    well."""
     soon = now + CLOCK_TOLERANCE
     return (
         Q(state=Dispatch.State.SENDING, next_try_at__gt=now + 2 * _lease())
@@ -69,7 +70,7 @@ def _move(far: QuerySet, name: str, right: Callable, now: datetime.datetime) -> 
 
 
 def _next_try(row: Dispatch | Mail, now: datetime.datetime) -> datetime.datetime:
-    """Now. A lease may have a call in the air, and no call outlives a lease that begins now."""
+    """Returns now; for a leased row, the end of a lease that begins now, since a call in progress can't outlive it."""
     return now + _lease() if row.state == Dispatch.State.SENDING else now
 
 

@@ -1,8 +1,9 @@
-"""Holds BPM steps that may have started a process, since BPM can't be asked.
+"""Holds BPM starts that may have created a process, since BPM can't be queried.
 
-After a restore those of orders from before: BPM may have refused one key and accepted a later one, and both are lost.
-Only a person's `resend` sends them (contract 3.9, 17). Where BPM knows no repeats those that may have acted, however
-they became due again: their order was opened, or they were waiting when `repeats` became `ask` (7.2).
+After a restore, these are the starts of orders from before it: BPM may have refused one key and accepted a later one,
+and both are lost. Only a person's `resend` sends them (contract 3.9, 17). If BPM does not support repeats, these are
+starts that may have acted and are due again: their order was reopened, or they were waiting when `repeats` became `ask`
+(7.2).
 """
 
 import datetime
@@ -36,15 +37,17 @@ WRITTEN = [
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
-    """Returns True if a step must wait for a person: it is from before the restore and was not resent since."""
+    """Returns True if a step must wait for a person: its order is from before the restore, and it was not resent
+    since."""
     return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and (row.resent_event or 0) <= last_event
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
-    """Stops held steps that would be sent now, each with an incident and without compensation. Returns how many.
+    """Fails the BPM starts that must wait for a person (`is_held`) and would be sent now. Each gets an incident,
+    without compensation. Returns how many.
 
-    `last_order` and `last_event` are those of the current timeline, 0 if the database was never restored. The function
-    locks orders, so the caller must not be in a transaction.
+    `last_order` and `last_event` are the newest ids from before the last restore, 0 without one. The function locks
+    orders, so the caller must not be in a transaction.
     """
     if not last_order:
         return 0
@@ -55,7 +58,7 @@ def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, 
 
 
 def hold_unanswered(*, now: datetime.datetime, by: str = "worker") -> int:
-    """Holds BPM steps that may have acted and are due again, if BPM knows no repeats."""
+    """Fails BPM starts that may have acted and are due again, if BPM does not support repeats. Returns how many."""
     if not is_never_repeated(Dispatch.Step.START_BPM):
         return 0
     rows = _about_to_go(DUE).filter(may_have_acted=True, repeat=False)
@@ -89,7 +92,7 @@ def _stop(
 
 
 def let_go(order: Order, *, event: int) -> None:
-    """Lets the BPM step of a (locked) order be sent. `event` is the id of the event of a person's resend."""
+    """Allows the BPM start of a (locked) order to be sent. `event` is the id of the event of a person's resend."""
     rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
     for row in rows.exclude(state__in=[Dispatch.State.DONE, Dispatch.State.UNDONE, Dispatch.State.CLOSED]).only(*NOTES):
         row.resent_event = event

@@ -1,7 +1,7 @@
-"""Claims due mails for a worker, and records how their sending ended (contract 3.12).
+"""Claims due mails for a worker, and records the outcomes of their sending (contract 3.12).
 
-Lease, fencing, schedule, and the care for a row that lost its worker are those of steps (orders/outbox/leases.py). The
-row is its own attempt.
+Lease, fencing, schedule and the handling of lost workers are those of steps (orders/outbox/leases.py). A mail's row is
+also its attempt.
 """
 
 import datetime
@@ -54,8 +54,8 @@ from orders.rules.steps import Channel, Partner, Step
 from orders.sending.claim import not_paused
 
 logger = logging.getLogger(__name__)
-MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
-ABOUT_ORDERS = frozenset(Step.values)  # kinds; others are to staff
+MOST_LOOKS = 10  # claims in a row, if no due mail needs a call
+ABOUT_ORDERS = frozenset(Step.values)  # kinds of mails; other kinds are to staff
 EVENTS = {Mail.State.DONE: "step_done", Mail.State.FAILED: "step_failed", Mail.State.RETRYING: "step_retrying"}
 CLAIMED = [*TAKEN, "lost", "fate", "frozen_at"]
 WRITTEN = ["subject", "body", "recipients", "chosen"]
@@ -109,14 +109,14 @@ def claim_mails(
     idle: bool = True,
     lost_first: bool = True,
 ) -> list[Work]:
-    """Claims at most `room` due mails, the longest due first, as `claim` does with steps (`idle`, `lost_first` too).
+    """Claims at most `room` due mails, the most overdue first, as `claim` does with steps (`idle`, `lost_first` too).
 
-    `write` gives a mail its text, unsaved, at its first attempt. It takes the mail and its order's domains.
+    `write` sets a mail's text, unsaved, at its first attempt. It takes the mail and its order's domains.
 
-    None while mail is paused or the desk counts as restored. A first attempt writes the text and chooses recipients:
-    all together from at most RECORDS_A_CLAIM domains, or it is one mail. Those of staff may have left since: who may
-    not log in any more gets none. One that nobody wants any more (a digest after noon) is removed. No transaction may
-    be open.
+    Returns nothing while mail is paused or the desk counts as restored. A first attempt writes the text and chooses
+    recipients; the texts of a claim have at most RECORDS_A_CLAIM domains together, or it is one mail. Staff who may not
+    log in any more get no mail. A mail that is no longer wanted (a digest after noon) is removed. No transaction may be
+    open.
     """
     for _ in range(MOST_LOOKS if room > 0 and not read_restore_state().restored else 0):
         works, found = _claim_due(write, room, now, lease, idle, lost_first) if is_mail_due(now=now) else ([], False)
@@ -128,7 +128,7 @@ def claim_mails(
 def _claim_due(
     write: Writer, room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool, lost_first: bool
 ) -> tuple[list[Work], bool]:
-    """One claim, and whether there was anything. What needs no call is over at once: it says nothing of the server."""
+    """Makes one claim; returns its work, and whether mails were due. Mails that need no call are recorded at once."""
     lost = idle and fail_lost(LOST(now=now), record_mails, now=now, mail=True)
     with transaction.atomic():
         if not not_paused({Partner.MAIL: room}, now=now):
@@ -149,7 +149,7 @@ def _claim_due(
             try:
                 payload = _payload(row)
                 if payload and (payload.get("off") or not payload["to"]):
-                    send(payload)  # which is no call, and an error unless it is off
+                    send(payload)  # makes no call, and raises an error unless mail is off
                     over.append(Outcome.of(work(""), Attempt.Outcome.OK))
                     continue
             except MailError as error:
@@ -166,7 +166,7 @@ def _claim_due(
 
 
 def _within_bounds(rows: list[Mail]) -> list[Mail]:
-    """As many of these as RECORDS_A_CLAIM allows, at least one: the domains of its order go into a text."""
+    """Returns the first mails that RECORDS_A_CLAIM allows, at least one: a new text contains its order's domains."""
     new = {row.order_id for row in rows if row.order_id and not row.body}
     if not new:
         return rows
@@ -176,9 +176,9 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
 
 
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
-    """Leaves out mails that would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
+    """Leaves out mails about an end while the mail about its beginning is being sent (`about["behind"]`: ids of these).
 
-    A beginning that has not gone out is closed: its end is one mail that says both. One in the air is waited for.
+    An unsent mail about the beginning is closed: the mail about the end reports both.
     """
     ends = [row for row in rows if row.attempts == 0 and row.about.get("behind")]
     if not ends:
@@ -204,7 +204,7 @@ def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
 
 
 def _write(rows: Iterable[Mail], write: Writer) -> None:
-    """Writes the texts that are not written yet, and drops whoever is no staff, or no contact, any more. Unsaved."""
+    """Writes the missing texts, and removes recipients who are no longer staff or contacts. Unsaved."""
     new = [row for row in rows if not row.body]
     domains: dict[int, list[str]] = {row.order_id: [] for row in new if row.order_id}
     if domains:
@@ -221,10 +221,10 @@ def _write(rows: Iterable[Mail], write: Writer) -> None:
 
 
 def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer) -> None:
-    """Writes all texts in one savepoint, and only if that fails each in one of its own: no mail may stop the others."""
+    """Writes all texts in one savepoint; if that fails, each in its own savepoint, so that no mail stops the others."""
 
     def write_all(some: list[Mail]) -> None:
-        with transaction.atomic():  # what it reads may fail
+        with transaction.atomic():  # its queries may fail
             for row in some:
                 write(row, domains.get(row.order_id, []))
 
@@ -241,14 +241,14 @@ def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer)
 
 
 def _staff(mails: Iterable[str]) -> set[str]:
-    """Returns those of these addresses that belong to the default contact or to an account that may log in."""
+    """Returns those of these addresses that belong to an account that may log in, and the default contact's."""
     people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
     known = set(people.filter(mail__in={mail.lower() for mail in mails}).values_list("mail", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
 
 
 def _contacts(mails: Iterable[str]) -> set[str]:
-    """Returns those of these addresses that belong to the default contact or to an active contact."""
+    """Returns those of these addresses that belong to an active contact, and the default contact's."""
     people = Contact.objects.filter(active=True).annotate(lower=Lower("mail"))
     known = set(people.filter(lower__in={mail.lower() for mail in mails}).values_list("lower", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
@@ -294,11 +294,12 @@ def _work(row: Mail, payload: str, *, after_loss: bool) -> Work:
     )
 
 
-# --- how it ended
+# --- outcomes
 
 
 def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> None:
-    """Saves outcomes in one transaction. One without our lease is late, and changes nothing (fencing)."""
+    """Saves outcomes in one transaction. An outcome whose lease has been lost is late, and changes nothing
+    (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     if not outcomes:
         return
@@ -335,8 +336,8 @@ def _event(row: Mail, now: datetime.datetime, by: str) -> OrderEvent:
 
 
 def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> None:
-    """Opens an incident for each mail that was given up, and ends what a mail that went out had opened, unless another
-    of its order and kind was given up too. Nobody is mailed about it."""
+    """Opens an incident for each mail that failed for good, and closes the incidents of mails that were sent, unless
+    another mail of the same order and kind has failed too. Sends no mails about these."""
     failed = [row for row in rows if row.state == Mail.State.FAILED]
     done = [row for row in rows if row.state == Mail.State.DONE]
     troubles = _troubles_of_mails().filter(order__in=[row.order_id for row in done if row.order_id])
@@ -363,7 +364,7 @@ def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> 
 
 
 def _troubles_of_mails() -> QuerySet[AffectedOrder]:
-    """The orders of which a mail was given up. Nobody else's incidents have an empty step and the mail server."""
+    """Returns the open incidents, by order, about failed mails. Those of the mail server itself are left out."""
     rows = AffectedOrder.objects.unresolved().filter(incident__partner=Partner.MAIL)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
@@ -378,7 +379,8 @@ def _open_incident(row: Mail, now: datetime.datetime) -> None:
 
 
 def _step(row: Mail) -> str:
-    """Returns the name of the mail's step for incidents: a kind of mail about orders; nothing for one to staff."""
+    """Returns the step name of the mail's incident: its kind if it is about an order, an empty string if it is to
+    staff."""
     return row.kind if row.kind in ABOUT_ORDERS else ""
 
 

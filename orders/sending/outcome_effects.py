@@ -1,6 +1,6 @@
 """The effects of a step's recorded outcome, as one table (contract 3.3, 3.5, 3.9).
 
-`EFFECTS` has a rule for each effect, in the order in which they happen. docs/mechanisms/outbox.md shows that order.
+`EFFECTS` has a rule for each effect, in the order of execution. docs/mechanisms/outbox.md shows that order.
 """
 
 import datetime
@@ -69,16 +69,16 @@ TROUBLES = Prepared(
     )
 )
 ANSWERS = {"move": answer_move, "start_of": answer_start, "look": answer_look, "for": answer_given_up}
-"""Who takes the answer to a question."""
+"""The function that processes the answer to each kind of query."""
 
 
 @dataclass
 class Recorded:
-    """The outcomes that are recorded together, and what their effects share.
+    """Outcomes that are recorded together, and the data that their effects share.
 
     `said`: who recorded them, and when. `orders`: those of the steps, by id. `troubled`: the orders and steps that an
-    incident stops, and those that failed now. `late`: the calls that may still act on what is done. `replanned`: an
-    effect has planned orders anew, so that they must be read again. `released`: how many steps became due.
+    incident stops or that failed now. `late`: the calls that may still act on the records of done steps. `replanned`:
+    an effect has planned orders again, so they must be read again. `released`: how many steps became due.
     """
 
     outcomes: dict[int, Outcome]
@@ -92,11 +92,11 @@ class Recorded:
 
 
 class Rule(NamedTuple):
-    """A rule of the table: what is done for the steps of a batch that have one of these `states` now and are one of
-    these `steps`, after one of these `results` of a call.
+    """A rule of the table: the effect `act` on the steps of a batch with one of these `states`, names (`steps`) and
+    `results` of their call.
 
-    `turn`: effects happen in the sequence of their turns, each for all its steps at once; those of one turn happen step
-    by step. `repeat`, `undo`: as the step's. `whole`: no further part of it is to be sent.
+    `turn`: effects run in the order of their turns, each for all its steps at once; those of one turn run step by step.
+    `repeat`, `undo`: values of the step's fields. `whole`: True if no further part of the step is to be sent.
     """
 
     turn: int
@@ -110,15 +110,16 @@ class Rule(NamedTuple):
 
 
 def _each(act: Callable[[Dispatch, Recorded], object]) -> Callable[[list[Dispatch], Recorded], object]:
-    """Makes an effect of one that is for a single step."""
+    """Converts an effect on one step into an effect on a list of steps."""
     return lambda rows, batch: [act(row, batch) for row in rows]
 
 
 def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
     """Reads `troubled` and `late` in one round trip (contract 3.9, Unknown).
 
-    Locks all incidents that are opened or closed for these steps at once: with one lock after the other, two batches
-    could wait for each other."""
+    Locks all incidents that are opened or closed for these steps at once: two batches that lock one after the other
+    could wait for each other.
+    """
     done = [row for row in rows if row.state == Dispatch.State.DONE]
     serial_trial_ids = {row.lane for row in done if row.lane}
     over = {row.order_id for row in rows if row.state in OVER} | serial_trial_ids
@@ -146,12 +147,12 @@ def _take_answers(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
-    """Ends given-up removals that a trial's books show to be over, after a step on its records, and names what is still
-    not as meant after a step that takes something back."""
+    """Completes given-up removals that our records show as done, after a step on these records, and reports a trial's
+    records that differ from its shape, after a step that undoes something."""
     named = {order for order, _ in batch.troubled}
     for row in rows:
         trial = row.order.trial or row.order
-        if row.lane is None:  # commercial records: a fix alone shows of another step's that they are gone
+        if row.lane is None:  # commercial records: only a fix shows that another step's records are gone
             if STEPS[row.step].fix and row.order_id in named:
                 batch.replanned |= complete_confirmed_removals(row.order, **batch.said)
             continue
@@ -164,7 +165,7 @@ def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _settle_given_up(rows: list[Dispatch], batch: Recorded) -> None:
-    """Settles the orders in a trial's line that have a given-up step as well, by their last done step each."""
+    """Settles the orders in a trial's line that also have a given-up step, each by its last done step."""
     ended = {row.order_id: row for row in rows if row.lane}
     if given_up := [ended[pk] for pk in set(GIVEN_UP(orders=ended))] if ended else []:
         settle_given_up_orders(given_up, **batch.said)
@@ -182,20 +183,20 @@ def _release(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _end_settled(rows: list[Dispatch], batch: Recorded) -> None:
-    """Ends the incidents of orders with one that stopped them, once all that follows is planned."""
+    """Closes the incidents that stopped orders, once everything that follows is planned."""
     over = {row.order_id for row in rows} & {order for order, _step in batch.troubled}
     if over:
         end_settled([batch.orders[pk] for pk in over], **batch.said)
 
 
 EFFECTS = (
-    # What the call gave is written. What it did not carry goes on as a step of its own.
+    # The answer's data is saved. Records that the call did not carry become a step of their own.
     Rule(1, DONE | FAILED, BILLING, lambda rows, batch: write_records(rows, batch.outcomes)),
     Rule(2, DONE, {Step.MOVE_ATTRIBUTION}, lambda rows, batch: write_moved(rows)),
     Rule(3, DONE, {Step.FETCH_USAGE}, lambda rows, batch: write_usage(rows, batch.outcomes, now=batch.now)),
     Rule(4, DONE, {Step.START_BPM}, lambda rows, batch: write_processes(rows, batch.outcomes)),
     Rule(5, DONE, ALL, lambda rows, batch: enqueue_next_parts(rows, now=batch.now), whole={False}),
-    # Incidents are locked, all at once. Then what went wrong: a hold, a move's own ways, an incident and an undoing.
+    # Incidents are locked, all at once. Then failures: holds, moves of a start, incidents and compensation.
     Rule(6, ANY, ALL, _look_at_troubles),
     Rule(
         7,
@@ -208,12 +209,12 @@ EFFECTS = (
     Rule(7, FAILED, ALL - {Step.MOVE_START}, _each(lambda row, batch: note_failure(row, **batch.said))),
     Rule(7, FAILED, {Step.MOVE_START}, _each(lambda row, batch: note_failure(row, **batch.said)), repeat={True}),
     Rule(7, FAILED, COMPENSATED, _each(lambda row, batch: compensate(row, **batch.said)), repeat={False}, undo={False}),
-    # What stopped the steps that are done is over. Holds are written now, since others that are planned anew below
-    # read the orders again.
+    # The incidents of done steps are closed. Holds are saved now, since planning other orders below reads the orders
+    # again.
     Rule(8, DONE, {Step.CHECK_FILES}, _each(lambda row, batch: end_files_hold(row.order))),
     Rule(9, DONE, ALL, lambda rows, batch: end_troubles(rows, batch.troubled, **batch.said)),
     Rule(10, ANY, {Step.CHECK_FILES}, lambda rows, batch: refresh_states([row.order for row in rows], **batch.said)),
-    # What a step causes by being done: differences, events, mails, BPM's decisions that came before its answer.
+    # Effects of done steps: differences, events, mails, BPM's decisions that came before its answer.
     Rule(11, DONE, FIXES, lambda rows, batch: note_fixed(rows, **batch.said), whole={True}),
     Rule(
         12, DONE, ALL, lambda rows, batch: note_acted_before(rows, **batch.said), results={Attempt.Outcome.ACTED_BEFORE}
@@ -227,7 +228,7 @@ EFFECTS = (
         lambda rows, batch: apply_early_decisions([row.order for row in rows], now=batch.now),
         repeat={False},
     ),
-    # What the partner's books say is taken: answers first, then what undoing, trials and given-up steps make of them.
+    # The partner's records are processed: answers first, then their effects on undoing, trials and given-up steps.
     Rule(16, DONE, {Step.ASK_BILLING}, _take_answers),
     Rule(17, DONE, ALL, lambda rows, batch: note_undone(rows, now=batch.now), undo={True}, repeat={False}),
     Rule(
@@ -249,7 +250,7 @@ EFFECTS = (
     ),
     Rule(20, OVER | FAILED, BILLING - {Step.ASK_BILLING}, _settle_books, repeat={False}),
     Rule(21, DONE, BILLING - {Step.ASK_BILLING}, _settle_given_up, undo={False}),
-    # All is planned by now: the steps behind become due, and orders get their states.
+    # All is planned by now: the next steps become due, and orders get their states.
     Rule(22, ANY, ALL, _read_orders_again),
     Rule(23, OVER | FAILED, ALL, _release),
     Rule(
@@ -265,13 +266,13 @@ EFFECTS = (
 
 @functools.cache
 def rules_for(*ended: object) -> tuple[Rule, ...]:
-    """Returns the rules for a step that ended so; `ended` has a value for each column of the table."""
+    """Returns the rules for a step that ended this way; `ended` has a value for each column of the table."""
     return tuple(rule for rule in EFFECTS if all(map(operator.contains, rule[1:3] + rule[4:], ended)))
 
 
 def carry_out(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
-    """Does what follows for steps that have their new states, their orders and trials locked. Returns how many steps
-    became due."""
+    """Carries out the effects for steps that have their new states, with their orders and trials locked. Returns how
+    many steps became due."""
     batch = Recorded(outcomes, now, {"now": now, "by": by}, {row.order_id: row.order for row in rows})
     found = defaultdict(list)
     for row in rows:

@@ -1,7 +1,7 @@
-"""Holds back the calls to a partner, and lets them go on (contract 3.5 and section 5, `pause`).
+"""Pauses the calls to a partner, and resumes them (contract 3.5 and section 5, `pause`).
 
-A pause is read inside the transaction that claims (claim.py beside this), so nothing is claimed for a partner once its
-pause is committed. A call in the air ends as usual. Steps stay due: no attempt, no retry and no lease is touched.
+A pause is read inside the transaction that claims (claim.py), so nothing is claimed for a partner once its pause is
+committed. A call in progress ends as usual. Steps stay due: no attempt, retry or lease is changed.
 """
 
 import datetime
@@ -29,7 +29,7 @@ from orders.sending.reread_answers import read_partner_again
 from orders.texts.errors import NotAllowedError, check_reason
 
 REMIND_AFTER = datetime.timedelta(hours=4)
-MAX_NAMED = 500  # orders that an event names whose start day passed during a pause
+MAX_NAMED = 500  # orders listed in an event because their start day passed during a pause
 BY_ITSELF = "system"
 
 NEXT_END = Prepared(
@@ -44,10 +44,10 @@ NEXT_END = Prepared(
 
 @dataclass(frozen=True)
 class Resumed:
-    """A pause that is over, how many steps waited, and the activations (`slept`) whose start day passed meanwhile.
+    """A pause that has ended, how many steps waited, and the activations (`slept`) whose start day passed meanwhile.
 
-    `held`: what the desk itself held back (contract 7.2); None if nothing. Without a pause `pause` is None. `read`: the
-    orders of which a step is done, by what its kept answer means now.
+    `held`: the hold by the desk itself that has ended (contract 7.2), or None. Without a pause `pause` is None. `read`:
+    the orders of which a step is done by the current meaning of its kept answer.
     """
 
     pause: Pause | None
@@ -62,8 +62,8 @@ def pause_partner(
 ) -> Pause:
     """Pauses a partner. From the commit on nothing is claimed for it, until `until` or a resume.
 
-    If the partner is paused already, there is no gap: reason and `until` are replaced, `paused_by` and `since` stay.
-    Raises NotAllowedError (no such partner, no reason, `until` is not ahead).
+    If the partner is paused already, the pause continues without a gap: reason and `until` are replaced, `paused_by`
+    and `since` stay. Raises NotAllowedError (no such partner, no reason, `until` is not ahead).
     """
     if partner not in OUTSIDE:
         raise NotAllowedError("no_such_pause", partner=partner, known=", ".join(OUTSIDE))
@@ -94,8 +94,8 @@ def pause_partner(
 
 
 def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
-    """Lets the partner's calls go out again, those too that the desk holds (contract 7.2). Raises NotAllowedError if it
-    is neither paused nor held, or if living processes have another profile of the partners than this one."""
+    """Resumes the partner's calls, including those that the desk holds (contract 7.2). Raises NotAllowedError if it is
+    neither paused nor held, or if running processes have another profile of the partners than this one."""
     end_pauses(now=now)
     if partner in PARTNER_OF.values() and (others := rules.others() if rules.others else []):
         raise NotAllowedError("other_profiles", machines=", ".join(others))
@@ -114,7 +114,8 @@ def _locked(partner: str) -> Pause | None:
 
 
 def end_pauses(*, now: datetime.datetime) -> list[Resumed]:
-    """Ends pauses whose `until` has passed, with an event and a wake-up. Calls go out even before that."""
+    """Ends pauses whose `until` has passed, with an event and a wake-up. Claims ignore such a pause even before
+    that."""
     passed = Pause.objects.not_ended().filter(until__lte=now)
     if not passed.exists():
         return []
@@ -123,7 +124,7 @@ def end_pauses(*, now: datetime.datetime) -> list[Resumed]:
 
 
 def next_end(*, until: datetime.datetime) -> datetime.datetime | None:
-    """Returns when the next pause ends by itself, if not later than `until`. A moment in the past means now."""
+    """Returns when the next pause ends by itself, if not later than `until`. A time in the past means now."""
     return NEXT_END.first(until=until)
 
 
@@ -151,10 +152,10 @@ def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetim
 
 
 def remind_of_pauses(*, now: datetime.datetime) -> list[str]:
-    """Opens an incident for a pause without an end after 4 hours. Every 4 hours after that, a mail goes out again.
+    """Opens an incident for a pause without an end after 4 hours. Every 4 hours after that, a mail is sent again.
 
-    The mails are about orders that wait for the partner, one of each attribution. If none waits, only the incident
-    reminds. No mails are queued about a pause of the mail server, since they would wait for it. Returns the partners.
+    The mails are about orders that wait for the partner, one for each attribution. If none waits, there is only the
+    incident. A pause of the mail server queues no mails, since they would wait for it. Returns the partners.
     """
     long_ago = now - REMIND_AFTER
     due = Pause.objects.not_ended().filter(Q(reminded_at=None) | Q(reminded_at__lte=long_ago), until=None)
@@ -164,7 +165,7 @@ def remind_of_pauses(*, now: datetime.datetime) -> list[str]:
 
 @transaction.atomic
 def _remind(row: Pause, now: datetime.datetime) -> bool:
-    """Reminds of one pause. False if another worker has done so."""
+    """Reminds of one pause. Returns False if another worker has done so."""
     if not Pause.objects.not_ended().filter(pk=row.pk, reminded_at=row.reminded_at).update(reminded_at=now):
         return False
     detail = f"{spoken(row.paused_by)}: {row.reason}"
@@ -183,7 +184,7 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
 
 
 def _one_of_each_attribution(partner: str, now: datetime.datetime) -> Iterable[Order]:
-    """One order of each attribution that waits for the partner: the same order each time, as long as it waits."""
+    """Returns one order per attribution that waits for the partner: the same order each time, as long as it waits."""
     rows = waiting_steps(now=now, partners=[partner]).order_by("order_id")
     pairs = rows.values_list("order__attribution", "order_id").distinct()
     first: dict[str, int] = {}

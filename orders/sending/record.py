@@ -1,6 +1,6 @@
-"""Records how attempts ended, and gives their steps their new states (contract 3.3, 3.5, 3.9).
+"""Saves the outcomes of attempts, and gives their steps new states (contract 3.3, 3.5, 3.9).
 
-What that causes stands in one table (outcome_effects.py).
+The effects of these states are in one table (outcome_effects.py).
 """
 
 import datetime
@@ -42,7 +42,8 @@ ROW = [
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
-    """Saves outcomes in one transaction; returns how many steps became due. One without our lease is late (fencing)."""
+    """Saves outcomes in one transaction; returns how many steps became due. An outcome that lost its lease is late
+    (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = {row.pk: row for row in lock_steps(outcomes.keys())}
@@ -57,7 +58,7 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
 
 
 def record_read_again(row: Dispatch, outcome: Outcome, *, now: datetime.datetime, by: str) -> None:
-    """Settles a failed step (its order and trial locked) by what its kept answer means now, without a call."""
+    """Settles a failed step (its order and trial locked) by the current meaning of its kept answer, without a call."""
     [locked] = LOCKED_STEPS(ids=[row.pk])
     locked.order = row.order
     _apply({row.pk: locked}, {row.pk: outcome}, now, by)
@@ -76,7 +77,7 @@ def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
 
 
 def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, by: str) -> None:
-    """Keeps an answer that came too late. It plans nothing. An attempt that was closed as lost stays closed."""
+    """Saves an answer that came too late. It plans nothing. An attempt that was closed as lost stays closed."""
     Attempt.objects.filter(pk=outcome.attempt_id, outcome=Attempt.Outcome.OPEN).update(
         **_ending(outcome, Attempt.Outcome.LATE, now)
     )
@@ -90,7 +91,7 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
     events, fit = [], already_applied_correctly(rows.values(), outcomes)
-    # The runs of refusals: the fourth in the sequence of locks (`lock_steps`).
+    # Locks of refused kinds: the fourth in the order of locks (`lock_steps`).
     lock_refused(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
@@ -109,9 +110,9 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
 
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
-    """Sets the dispatch's state. `fits`: the partner acted on it before, and its records are as the step means them."""
+    """Sets the dispatch's state. `fits`: the partner acted on it before, and its records match the step."""
     row.lease_token = None
-    if outcome.code != UNCHECKED or row.order.held_because != Order.Held.FILES:  # what was found before stands
+    if outcome.code != UNCHECKED or row.order.held_because != Order.Held.FILES:  # earlier findings remain
         row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
     row.may_have_acted |= outcome.unknown or outcome.result in {Attempt.Outcome.OK, Attempt.Outcome.ACTED_BEFORE}
     row.unanswered_at = now if outcome.unknown else row.unanswered_at
@@ -126,7 +127,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         and not _ends_at_once(row, outcome)
         and _is_tried_again(row, outcome, now)
     ):
-        pass  # it has got its next try
+        pass  # its next try is set
     else:
         row.state, row.next_try_at = Dispatch.State.FAILED, None
         if doubt := _doubt_of(row, outcome):
@@ -137,7 +138,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
             if doubt != LOOK_UP and outcome.read in {"refused", NOT_UNDERSTOOD} and _is_unproven(row):
                 hold(row, kind_of(row), doubt, outcome.logged, now=now)
         row.definite = outcome.result == Attempt.Outcome.REFUSED and not doubt
-        # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
+        # Attempts without a definite answer may have acted at the big-data side.
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
         if is_move(row):
             settle_move(row)
@@ -146,11 +147,10 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
 
 
 def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
-    """Returns the code that keeps everybody from undoing anything for a step that gives up: the code of its doubt;
-    empty if there is none (7.2)."""
+    """Returns the code of the doubt about a step that fails, which prevents compensation; empty without doubt (7.2)."""
     if outcome.result == Attempt.Outcome.LOST:
         return UNANSWERED if is_never_repeated(row.step) else ""
-    if _must_look(outcome) and row.step != Step.MOVE_START:  # which plans a question of its own (3.9, 18)
+    if _must_look(outcome) and row.step != Step.MOVE_START:  # a move plans a query of its own (3.9, 18)
         return LOOK_UP
     if (
         row.repeat
@@ -159,7 +159,7 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
     ):
         return ""
     if "held" in outcome.data and not row.sent_again:
-        return ""  # the partner's books decide
+        return ""  # the partner's records decide
     if outcome.not_understood or row.tries.filter(outcome=Attempt.Outcome.NOT_UNDERSTOOD).exists():
         return NOT_UNDERSTOOD
     if row.step == Step.START_BPM and row.unanswered_at:
@@ -171,47 +171,47 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
 
 
 def _is_unproven(row: Dispatch) -> bool:
-    """Returns True if no success has shown yet how the partner answers such a step."""
+    """Returns True if the step's kind needs proof and is not proven yet."""
     return asks_proof() and bool(kind := kind_of(row)) and not is_proven(kind)
 
 
 def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
-    """Returns True if what failed for now is not tried again: the desk must learn first how this call is answered, or
-    BPM might start a second process."""
+    """Returns True if a temporary failure is not retried: the meaning of this call's answers is not proven yet, BPM
+    might start a second process, or a person must look it up."""
     doubt = (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
     return doubt or _must_look(outcome)
 
 
 def _must_look(outcome: Outcome) -> bool:
-    """Returns True if only a person can learn what the partner holds (contract 7.2)."""
+    """Returns True if only a person can find out what the partner holds (contract 7.2)."""
     return outcome.code == LOOK_UP or bool(outcome.data.get(LOOK_UP))
 
 
 def _is_tried_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
-    """Gives a step its next try, if it has one. That of a move may end too near to the start (contract 3.9, 18)."""
+    """Sets a step's next try, if one is left. Returns False also if a move's call would end too near to the start
+    (contract 3.9, 18)."""
     return try_again(row, outcome, now) and not (is_move(row) and is_over(row, row.next_try_at))
 
 
 def _is_taken_over(row: Dispatch) -> bool:
-    """Returns True if a withdrawal of the trial has taken over what a change's step takes back (contract 3.9,
-    Resend)."""
+    """Returns True if a withdrawal of the trial replaces this undo step of a change (contract 3.9, Resend)."""
     trial = row.order.trial
     over = row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
     return over and row.state in {Dispatch.State.FAILED, Dispatch.State.RETRYING, Dispatch.State.DUE}
 
 
 def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
-    """Returns True if a failed cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
+    """Returns True if a failed cancel was refused, and the partner's records were queried (contract 3.9, 19)."""
     refused = outcome.result == Attempt.Outcome.REFUSED and "held" in outcome.data
     goes_on = row.undo or row.order.undo_since is None
     return refused and goes_on and not row.repeat
 
 
 def _still_wanted(row: Dispatch) -> bool:
-    """Returns True if a step still goes on although its order has an undo mark.
+    """Returns True if a step continues although its order has an undo mark.
 
-    Undo steps do, questions for traffic, and billing calls of unknown outcome. Any other call that was in the air is
-    closed, even if it failed. No incident is opened for it, so it must not be shown as failed.
+    These are undo steps, traffic queries, and billing calls of unknown outcome. Any other call that was in progress is
+    closed, even if it failed: it gets no incident, so it must not be shown as failed.
     """
     if row.state == Dispatch.State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
@@ -240,7 +240,7 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
 
 
 def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
-    """Notes that rows whose lease ran out may have acted, unsaved, and ends their open attempts as lost."""
+    """Marks rows whose lease ran out as possibly carried out, unsaved, and closes their open attempts as lost."""
     if not rows:
         return
     attempts = Attempt.objects.filter(dispatch__in=rows, outcome=Attempt.Outcome.OPEN)

@@ -1,8 +1,8 @@
-"""Updates of records by the answers of calls: billing records' states and times, BPM's process, the partner's books
-(contract 3.3, 3.5, 3.9).
+"""Updates records after calls: billing records' states and times, BPM's process, the partner's records (contract 3.3,
+3.5, 3.9).
 
-The records' times follow from T. They are in the frozen payload. They are written to the records when the partner has
-accepted it, or may have. A refused step leaves its records as they were.
+The records' times follow from T and are part of the frozen payload. They are saved to the records when the partner has
+accepted it, or may have. A refused step leaves its records unchanged.
 """
 
 import copy
@@ -19,16 +19,17 @@ from orders.outbox.outcome import Outcome
 from orders.outbox.record_selection import LEFT, WAS_IN, apply_fix, set_times
 from orders.rules.steps import DELETIONS, STEPS, Step
 
-TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT, WAS_IN}  # accepted values that a step of ours replaces
+TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT, WAS_IN}  # accepted values that our steps replace
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "accepted"]
 
 
 def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
-    """A definite answer settles a record. Attempts that ended without one leave it unknown (contract 3.9, Unknown).
+    """Saves the effects of steps on records. A definite answer settles a record. Attempts that ended without one leave
+    it unknown (contract 3.9, Unknown).
 
     `rows`: steps that are done or have failed. If a repeat is refused, the record stays unknown too, since the refusal
     says nothing about an earlier attempt whose answer was lost. A forced repeat changes nothing, since the earlier
-    acceptance stands.
+    acceptance remains valid.
     """
     done = [row for row in rows if row.state == Dispatch.State.DONE]
     settled = [row for row in done if STEPS[row.step].sets_record_times and not row.repeat]
@@ -47,14 +48,14 @@ def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> Non
         set_times(row, touched)
         _mark(row, touched, STEPS[row.step].record_state_after)
         take_times(row, touched, outcomes[row.pk])
-    for row in unsure:  # what is known of a record's times stays: nobody knows whether it got others
+    for row in unsure:  # known times stay: it is unknown whether the record got others
         set_times(row, {pk: touched[pk] for pk in row.records if touched[pk].create_time is None})
         _mark(row, touched, BillingRecord.State.UNKNOWN)
     update_rows(touched.values(), WRITTEN if _drop_accepted(settled, touched) else WRITTEN[:-1])
 
 
 def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) -> bool:
-    """Drops accepted times that a step of ours has set since. Whether any record has accepted values."""
+    """Removes accepted values that a step of ours has set since. Returns True if `accepted` must be saved."""
     if not any(record.accepted for record in records.values()):
         return False
     settled = [records[pk] for row in rows for pk in row.records]
@@ -70,21 +71,22 @@ def _mark(row: Dispatch, records: dict[int, BillingRecord], state: str) -> None:
 
 
 def write_moved(rows: Iterable[Dispatch]) -> None:
-    """Marks the records whose attribution was posted, so that a comparison under way notices."""
+    """Marks the records whose attribution was posted, so that a running comparison notices the change."""
     for row in rows:
         BillingRecord.objects.filter(pk__in=row.fixes, state=BillingRecord.State.LIVE).update(dispatch=row)
 
 
 def write_processes(starts: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
-    """Writes the processes that BPM names for its starts."""
+    """Saves the process ids that BPM returned for its starts."""
     for row in starts:
         row.order.bpm_process = outcomes[row.pk].data.get("process", "")[:128] or row.order.bpm_process
     update_rows([row.order for row in starts], ["bpm_process"])
 
 
 def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) -> None:
-    """Settles a refused cancel by the partner's books. Records that are not live there are done; of a deletion that was
-    posted, those that are absent. The others go out once more under a new key; only that refusal counts."""
+    """Settles a refused cancel by the partner's records. Records that are not live there are done; for a deletion that
+    was posted, those that are absent. The others are sent once more under a new key; only a refusal of that call
+    counts."""
     records, there = load_records(row.records), by_identity(outcome.data["held"])
     found = {pk: there.get(identity(records[pk], owner(row, records[pk]))) for pk in row.records}
     gone = [pk for pk, one in found.items() if one is None or not (one.live or row.step in DELETIONS)]
@@ -93,7 +95,7 @@ def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) 
     update_rows([records[pk] for pk in gone], TAKEN)
     code = row.error_code
     row.error_code, row.error, row.error_params = "", "", {}
-    if len(gone) == len(row.records) and row.step in DELETIONS:  # what follows knows whether one may still be made
+    if len(gone) == len(row.records) and row.step in DELETIONS:  # what follows checks for calls that still create one
         row.state, row.done_at = Dispatch.State.DONE, now
         return
     row.records = [pk for pk in row.records if pk not in gone]
@@ -109,9 +111,9 @@ def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) 
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
     again.sent_again, again.blocking = True, row.blocking
-    if row.rest is not None:  # only what this call was about counts as refused once
+    if row.rest is not None:  # only the records of this call count as refused once
         again.rest, again.records, again.size = row.rest, row.records, len(row.records)
-    if row.lane is None:  # else a late call would have the last word
+    if row.lane is None:  # otherwise a late call could overwrite the result
         again.next_try_at = may_act_until(late_calls(orders=[row.order_id], now=now)) or now
     enqueue([again])
 
@@ -132,7 +134,8 @@ def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) ->
 
 
 def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:
-    """Gives records the partner's times and state, if it had carried out their step before. Does not save them."""
+    """Copies the partner's times and states to the records, if it had carried out their step before. Does not save
+    them."""
     if outcome.result != Attempt.Outcome.ACTED_BEFORE:
         return
     there = by_identity(outcome.data.get("held", []))

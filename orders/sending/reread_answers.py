@@ -1,4 +1,4 @@
-"""Reads kept answers again by the rules of now, before anything is sent or counts as refused (contract 7.2)."""
+"""Reads kept answers again by the current rules, before anything is sent or counts as refused (contract 7.2)."""
 
 import datetime
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from orders.outbox.proof import START, rules
 from orders.rules.steps import STEPS, Effect, Step, call_name, channels_of
 from orders.sending.record import record_read_again
 
-MAX_ANSWERS = 1000  # answers of which it is listed what they mean now
-LOOKS = {Effect.ASK, Effect.VERIFY}  # their answers hold rows, not a success
+MAX_ANSWERS = 1000  # the most answers that are read again
+LOOKS = {Effect.ASK, Effect.VERIFY}  # their answers contain rows, not a success
 
 
 def read_now(row: Dispatch) -> tuple[KeptAnswer | None, str, str]:
-    """Returns a step's last kept answer, what it means by the rules of now, and the process that it names."""
+    """Returns a step's last kept answer, its meaning by the current rules, and the process that it contains."""
     kept = KeptAnswer.objects.filter(attempt__dispatch=row).order_by("-pk").first()
     if kept is None or rules.read is None or STEPS[row.step].effect in LOOKS:
         return None, "", ""
@@ -26,7 +26,7 @@ def read_now(row: Dispatch) -> tuple[KeptAnswer | None, str, str]:
 
 @dataclass(frozen=True)
 class ReadOtherwise:
-    """An answer of an order's call that was read as `was`, and that the rules of now read as `now`."""
+    """An answer to an order's call that was read as `was`, and that the current rules read as `now`."""
 
     order: str
     call: str
@@ -35,8 +35,8 @@ class ReadOtherwise:
 
 
 def read_otherwise() -> list[ReadOtherwise]:
-    """Reads anew the answers of steps in doubt, and of starts whose orders were undone: returns those that mean
-    something else by the rules of now. Carries nothing out: `resume` and `resend` do."""
+    """Reads again the answers of steps in doubt, and of starts whose orders were undone; returns those whose meaning
+    differs by the current rules. Changes nothing: `resume` and `resend` do."""
     doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
     doubts = doubts.exclude(step__in=[name for name in STEPS if STEPS[name].effect in LOOKS])
     undone = Dispatch.objects.filter(step=Step.START_BPM, may_have_acted=False, order__undo_since__isnull=False)
@@ -51,17 +51,18 @@ def read_otherwise() -> list[ReadOtherwise]:
 
 
 def ends_by_reading(row: Dispatch) -> bool:
-    """Returns True if a failed step in doubt is done by what its kept answer means now."""
+    """Returns True if a failed step in doubt is done by the current meaning of its kept answer."""
     return row.state == Dispatch.State.FAILED and row.error_code in DOUBTS and _settles(row, read_now(row)[1])
 
 
 def _settles(row: Dispatch, meaning: str) -> bool:
-    """A BPM start that was repeated is done; of a billing step the partner's books must be asked, so it is sent."""
+    """Returns True if this meaning completes the step: a success, or a repeated BPM start. A repeated billing step is
+    sent, since the partner's records must be queried."""
     return meaning == "success" or (meaning == "repeated" and row.step == Step.START_BPM)
 
 
 def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
-    """Ends such a step without a call, which proves its kind (order and trial locked). Returns whether it did."""
+    """Completes such a step without a call, which proves its kind (order and trial locked). Returns True if it did."""
     kept, meaning, process = read_now(row)
     if kept is None or row.state != Dispatch.State.FAILED or not _settles(row, meaning):
         return False
@@ -82,8 +83,8 @@ def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
 
 
 def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list[str]:
-    """Ends the partner's steps in doubt whose kept answers read as a success now, each in its own transaction. Returns
-    their orders' numbers."""
+    """Completes the partner's steps in doubt whose kept answers now read as a success, each in its own transaction.
+    Returns their orders' numbers."""
     rows = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
     rows = rows.filter(channel__in=channels_of(partner)).order_by("pk")
     found = []
@@ -99,8 +100,8 @@ def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list
 
 
 def note_begun(order: Order) -> None:
-    """Notes before an order is opened again that its start was no refusal after all, by the rules of now: its key
-    stays, since BPM has the process."""
+    """Marks the order's BPM starts that the current rules no longer read as refused, before the order is reopened:
+    their key stays, since BPM has the process."""
     for row in order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, may_have_acted=False):
         _kept, meaning, process = read_now(row)
         if _settles(row, meaning):

@@ -1,6 +1,6 @@
 """Resends steps, for commands and pages (contract 3.9, Resend; section 5).
 
-First it judges, step by step, what would happen. Then it acts on the same judgement, order by order, each in its own
+Each step first gets a verdict on what would happen. Then the verdicts are carried out, order by order, each in its own
 transaction. There is an event for each order and one for the whole resend.
 """
 
@@ -51,7 +51,7 @@ from orders.texts.errors import NotAllowedError
 
 SAME, NEW, AGAIN, REPEAT = "same", "new", "again", "repeat"
 ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = "accepted", "blocked", "paused", "refused", "left_out"
-BATCH_SIZE = 500  # orders whose steps are looked at together
+BATCH_SIZE = 500  # orders whose steps are judged together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {Dispatch.State.FAILED, Dispatch.State.RETRYING}
 HAS_PROCESS = [Dispatch.State.DONE, Dispatch.State.UNDONE]  # a BPM start that was accepted
@@ -63,10 +63,10 @@ WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 class Selection:
     """The selection of steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
 
-    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: of the error
-    that it failed with. `reopen`: a filter also opens compensated orders, but not those that staff compensated. Orders
-    named by number are opened anyway. `filtered`: a filter found the numbers, and nobody named them. `anew`: a person
-    says that the steps in doubt did nothing, so they go out under new keys (contract 7.2, `--new`).
+    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: the error
+    code of the failure. `reopen`: a filter also reopens compensated orders, but not those that staff compensated.
+    Orders given by number are reopened anyway. `filtered`: the numbers come from a filter, not from a person. `anew`: a
+    person states that the steps in doubt had no effect, so they are sent under new keys (contract 7.2, `--new`).
     """
 
     numbers: tuple[str, ...] = ()
@@ -97,12 +97,12 @@ class Selection:
 class Judgement:
     """The verdict on one step, or on a whole compensated order (then `step` is "all").
 
-    `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
-    (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
-    (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not open it), `refused`
-    (not allowed; `why` says why). `mail_id`: it is about a mail, not a step; one about no order has `-` for its order.
-    `refusal` is why an order can't be opened again, or why nobody says what a step did. `decision` is BPM's decision
-    that still counts when the order is opened.
+    `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned again),
+    `repeat` (forced: an accepted step is sent once more), `blocked` (queued, but the partner's breaker is open),
+    `paused` (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not reopen it),
+    `refused` (not allowed; `why` has the reason). `mail_id`: set for a mail instead of a step; a mail about no order
+    has `-` as its order. `refusal`: why an order can't be reopened, or why a step's effect can't be queried.
+    `decision`: BPM's decision that remains valid when the order is reopened.
     """
 
     order: str
@@ -117,13 +117,13 @@ class Judgement:
 
     @property
     def sends(self) -> bool:
-        """Returns True if acting on it queues something."""
+        """Returns True if carrying it out queues something."""
         return self.verdict in WILL_SEND
 
 
 @dataclass
 class ResendReport:
-    """The report of a resend: the judgements that it acted on."""
+    """The report of a resend: the verdicts that it carried out."""
 
     judgements: list[Judgement] = field(default_factory=list)
 
@@ -135,7 +135,7 @@ class ResendReport:
 def judge_selection(
     selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """Returns the verdicts that a page foretells: what would happen to each selected step. Reads only."""
+    """Returns the verdicts for a preview: what would happen to each selected step. Only reads."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
     for start in range(0, len(orders), BATCH_SIZE):
         part = orders[start : start + BATCH_SIZE]
@@ -156,7 +156,7 @@ def judge_order(
 
 
 def _compensated(order: Order) -> bool:
-    """Returns True if the order is completely undone. Undo steps that staff gave up can still be sent."""
+    """Returns True if the order is completely undone. False if undo steps that staff gave up can still be sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
     return bool(over) and not any(
         map(is_left, order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True))
@@ -206,7 +206,7 @@ def _nothing(order: Order, selection: Selection) -> Judgement:
 
 
 def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
-    """The partners whose calls have to wait, each with the verdict and the reason."""
+    """Returns the partners whose calls have to wait, each with the verdict and the reason."""
     found = {
         partner: (BLOCKED, f"the breaker of {partner} is open; it goes out when the partner is back")
         for partner in open_partners
@@ -223,7 +223,8 @@ def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[
 
 
 def _judge_anew(row: Dispatch, order: Order) -> Judgement:
-    """Judges a step of which a person says that it did nothing. What the big-data side holds says otherwise."""
+    """Returns the verdict on a step that, as a person states, had no effect. The big-data side's records may
+    contradict."""
     about = (order.number, row.step)
     if row.state != Dispatch.State.FAILED or row.error_code not in DOUBTS or is_rebuilt_on_resend(row):
         return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
@@ -240,8 +241,8 @@ def _judge_anew(row: Dispatch, order: Order) -> Judgement:
 
 
 def _is_there(row: Dispatch, order: Order) -> bool:
-    """Returns True if the big-data side, asked now, holds a failed step's records as it means them. Without a look-up
-    the person has looked."""
+    """Returns True if the big-data side, queried now, holds a failed step's records in their target state. False
+    without a look-up, since the person has checked."""
     if not has_look_up():
         return False
     row.order = order
@@ -256,7 +257,7 @@ def _judge_mail(row: Mail, force: bool, waits: Mapping[str, tuple[str, str]]) ->
 
 
 def _or_waits(row: Dispatch | Mail, waiting: tuple[str, str] | None, verdict: str, why: str) -> tuple[str, str]:
-    """The verdict and its reason, or those of the partner's `waiting`."""
+    """Returns the verdict and its reason, or those in `waiting` if the partner's calls have to wait."""
     if waiting and verdict in WILL_SEND:
         return waiting
     return verdict, f"{why}: {waiting[1]}" if waiting and row.state == Dispatch.State.DUE else why
@@ -321,12 +322,13 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
 
 
 def is_left_to_people(row: Dispatch) -> bool:
-    """Returns True if a failed step is a start that BPM may have, and that it would carry out a second time (7.2)."""
+    """Returns True if a failed step is a start that BPM may have accepted and would carry out a second time (7.2)."""
     return is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS
 
 
 def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
-    """Judges a move of the start: only records that disagree are sent again, while both starts lie ahead."""
+    """Returns the verdict on a failed move of the start: sent again only if its records disagree and both starts lie
+    ahead."""
     if may_send_again(row, order, timezone.now()):
         return NEW, "its records disagree: a new key"
     if differs(row):
@@ -335,21 +337,22 @@ def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _goes_anew(row: Dispatch) -> bool:
-    """Returns True if a failed step goes out under a new key: it was answered definitely, and keeps no key that has
-    acted."""
+    """Returns True if a failed step is sent under a new key: it has a definite answer, unless its key must be kept
+    because it may have acted."""
     return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
 
 
 def is_left(row: Dispatch) -> bool:
-    """Returns True if staff gave up a start day's cancel, or a step that takes something back. An activation's restore
-    does not count."""
+    """Returns True if staff gave up a start day's cancel, or a step that undoes something, and it can still be sent. An
+    activation's restore does not count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
     given_up = row.state == Dispatch.State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and bool(row.settled) and not row.is_accepted
 
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
-    """Judges a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its records."""
+    """Returns the verdict on a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its
+    records."""
     if is_never_repeated(row.step):
         return REFUSED, "BPM knows no repeats: it would start a second process"
     if not STEPS[row.step].repeatable:
@@ -364,14 +367,13 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _is_followed(row: Dispatch) -> bool:
-    """Returns True if a later step of its trial's line is unfinished. It may touch the records, and a repeat comes
-    after it."""
+    """Returns True if a later step of its trial's line is unfinished. It may change the records, and a repeat follows
+    it."""
     return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
 def _is_lined_up(row: Dispatch) -> bool:
-    """Returns True if a repeat of the step is under way already, or its records have left the state that it gave
-    them."""
+    """Returns True if a repeat of the step is unfinished, or its records no longer have the state that it gave them."""
     repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
     made = STEPS[row.step].record_state_after if STEPS[row.step].sets_record_times else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
@@ -388,7 +390,8 @@ def _orders(selection: Selection) -> QuerySet[Order]:
 
 
 def _left_out(steps: QuerySet[Dispatch]) -> Q:
-    """Orders that staff compensated: nothing of them may have failed, and a filter names what it leaves out."""
+    """Returns the condition for orders that staff compensated: without a failed step, too, a filter lists them as left
+    out."""
     by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
     by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
     given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # it can be sent after all
@@ -397,7 +400,8 @@ def _left_out(steps: QuerySet[Dispatch]) -> Q:
 
 
 def _mails(selection: Selection) -> MailQuerySet:
-    """The mails about orders that fit the filter, but for copies; of those to persons (a push) what was given up."""
+    """Returns the mails about orders that match the filter, without copies; of mails to persons (a push) only failed
+    ones."""
     to_persons = Mail.objects.given_up().filter(order__isnull=False).exclude(addressee="")
     rows = Mail.objects.beside_steps() | to_persons
     return _fitting(rows if selection.has_mails else rows.none(), selection)
@@ -411,7 +415,7 @@ def _fitting(rows: MailQuerySet, selection: Selection) -> MailQuerySet:
 
 
 def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch | Mail]]:
-    """By order: the selected steps and mails. Two queries for all."""
+    """Returns the selected steps and mails by order. Two queries for all."""
     rows = Dispatch.objects.current().filter(repeat=False, order__in=[order.pk for order in orders])
     found: dict[int, list[Dispatch | Mail]] = {order.pk: [] for order in orders}
     rows = _matching(rows, selection).annotate(denied=denied_by_books())
@@ -426,7 +430,7 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
 
 
 def _meant(order: Order, rows: list[Dispatch | Mail], selection: Selection) -> list[Dispatch | Mail]:
-    if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
+    if order.undo_since:  # no forward step is sent any more (contract 3.9, Compensation's order)
         rows = [row for row in rows if isinstance(row, Mail) or row.undo or row.position >= Phase.AFTER]
     failed = [row for row in rows if row.state in STUCK or isinstance(row, Dispatch) and is_left(row)]
     return failed if selection.failed or (failed and not selection.channel) else rows
@@ -456,10 +460,10 @@ def resend(
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ResendReport:
-    """Queues the selected steps again, order by order. Returns what was done and what was refused.
+    """Queues the selected steps again, order by order. Returns the verdicts, refusals included.
 
-    Each order is judged anew under its lock, since it may have changed meanwhile. `dry_run` rolls back what was done
-    for an order before it locks the next one, so that it holds up nobody.
+    Each order is judged again under its lock, since it may have changed meanwhile. `dry_run` rolls back the changes of
+    an order before it locks the next one, so that it blocks nobody.
     """
     report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
     for done, number in enumerate(numbers, 1):
@@ -480,7 +484,7 @@ def resend(
 def _resend_mails_of_none(
     selection: Selection, open_partners: Collection[str], *, by: str, now: datetime.datetime, dry_run: bool
 ) -> list[Judgement]:
-    """Queues again the mails about no order that were given up and that the selection names."""
+    """Requeues the selected failed mails that belong to no order."""
     rows = Mail.objects.given_up().to_staff().without_history(now) if selection.has_mails else Mail.objects.none()
     rows = list(_fitting(rows, selection).order_by("pk").select_for_update(no_key=True))
     judged = [_judge_mail(row, False, _waits(open_partners)) for row in rows]
@@ -505,7 +509,7 @@ def resend_order(
     open_partners: Collection[str] = (),
     dry_run: bool = False,
 ) -> list[Judgement]:
-    """Queues the selected steps of one order again, as they are judged under its lock. Raises OrderUnknownError."""
+    """Queues the selected steps of one order again, by the verdicts made under its lock. Raises OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)
         judged = judge_order(order, selection, force=force, open_partners=open_partners)
@@ -554,7 +558,7 @@ def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: s
 
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
-    """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
+    """Queues the same dispatch if its outcome is unknown, or a new one if it was answered definitely."""
     if is_rebuilt_on_resend(row) and row.state in {Dispatch.State.FAILED, Dispatch.State.GIVEN_UP}:
         rebuild_step(row, now=now, by=by)
         return
@@ -580,8 +584,8 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
-    """Queues an accepted step once more, in the place of a repeat that failed. Whatever happens to the repeat, the
-    acceptance stands."""
+    """Queues an accepted step once more, in place of a failed repeat. The acceptance remains valid whatever happens to
+    the repeat."""
     failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=Dispatch.State.FAILED)
     failed.update(superseded=True)
     enqueue([build_repeat(row, now=now)])

@@ -1,6 +1,6 @@
-"""The incidents of steps, and what takes an order back (contract 3.5, 3.9).
+"""Opens and closes the incidents of steps (contract 3.5, 3.9).
 
-A step that fails opens one, and may begin the compensation of its order. One that is done closes it.
+A failed step opens an incident. A step that is done closes it.
 """
 
 import datetime
@@ -36,11 +36,12 @@ EXPLAINED = Prepared(
         .order_by("-order_id")
         .values_list("order_id")
     )
-)  # the creations of trials and changes whose records stood cancelled, since an order that cancelled them was lost
+)  # create steps whose records were found cancelled, since the order that cancelled them was lost
 
 
 def note_failure(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Opens the incident of a step that failed; of an order that is being undone only for calls that matter to it."""
+    """Opens the incident of a failed step; for an order that is being undone, only if the step matters to the
+    undoing."""
     if row.order.undo_since is None or not STEPS[row.step].ignore_failure_when_undoing:
         _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))
 
@@ -52,14 +53,14 @@ def _open_incident_of(row: Dispatch, code: str, now: datetime.datetime, *, names
 
 
 def _names_trial(row: Dispatch) -> bool:
-    """Returns True if a failed step leaves a trial's records other than they are meant: not one that is compensated."""
+    """Returns True if a failed step leaves a trial's records in a wrong state and its order is not compensated."""
     return row.lane is not None and not row.repeat and not is_compensated(row)
 
 
 def note_acted_before(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Notes steps that the partner had carried out before, with other bytes (contract 3.5, 409).
+    """Reports steps that the partner had carried out before, with other bytes (contract 3.5, 409).
 
-    If its records are as we mean them, there is only an event. A process that we know nothing about, and a trial that
+    If the records are as expected, there is only an event. A process that we know nothing about, and a trial that
     somebody else cancelled, get an incident.
     """
     for row in rows:
@@ -70,7 +71,7 @@ def note_acted_before(rows: Iterable[Dispatch], *, now: datetime.datetime, by: s
 
 
 def close_explained(cancels: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Closes the incidents of EXPLAINED for trials whose records an order has cancelled now."""
+    """Closes the incidents of EXPLAINED for trials whose records an order has now cancelled."""
     trials = {row.order.trial_id: row.order.trial for row in cancels if row.order.trial_id}
     for pk in EXPLAINED(trials=trials) if trials else ():
         order = Order.objects.defer("content").get(pk=pk)
@@ -79,7 +80,7 @@ def close_explained(cancels: Iterable[Dispatch], *, now: datetime.datetime, by: 
 
 
 def end_troubles(done: Iterable[Dispatch], troubled: set[tuple[int, str]], *, now: datetime.datetime, by: str) -> None:
-    """Closes the troubles of steps that are done now; `troubled` are the orders and steps that have some."""
+    """Closes the incidents of steps that are done now; `troubled`: the orders and steps that have some."""
     for row in done:
         if (row.order_id, row.step) in troubled:
             stay = BOOKS_ONLY if row.channel != Channel.BILLING else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}

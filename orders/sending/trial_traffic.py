@@ -19,7 +19,7 @@ ORDERS_AT_ONCE = 500
 
 
 def usage_rows(trial_id: int, rows: list[dict], now: datetime.datetime) -> list[TrialUsage]:
-    """The rows to store. An entry without a number in `dataflow` is left out."""
+    """Returns the rows to store. An entry without a number in `dataflow` is left out."""
     return [
         TrialUsage(
             trial_id=trial_id,
@@ -38,7 +38,7 @@ def _is_number(value: object) -> bool:
 
 
 def write_usage(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime) -> None:
-    """Stores the traffic that trials' steps have fetched."""
+    """Stores the traffic that these steps have fetched."""
     insert_rows(
         one
         for row in rows
@@ -51,8 +51,8 @@ def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> li
 
 
 def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None, reason: str = "") -> int:
-    """Queues a usage query for these trials, or all running ones, unless one is open. Returns how many it queued: none
-    where the partner has no such call."""
+    """Queues a traffic query for these trials, or all running ones, unless one is open. Returns how many it queued: 0
+    if the partner has no such call."""
     if not settings.PARTNERS.bigdata.traffic.path:
         return 0
     trials = Order.objects.filter(kind=Order.Kind.TRIAL)
@@ -76,7 +76,7 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
 
 
 def why_not_ask(order: Order) -> NotAllowedError | None:
-    """Returns why this order's traffic can't be asked for. None if it is a trial that has begun."""
+    """Returns why traffic can't be queried for this order; None if it is a trial that has been planned."""
     if not settings.PARTNERS.bigdata.traffic.path:
         return NotAllowedError("usage_no_call")
     if order.kind != Order.Kind.TRIAL:

@@ -1,4 +1,4 @@
-"""Whether the failure of a step undoes its order, and the beginning of that (contract 3.9, Compensation's reach)."""
+"""Starts the compensation of an order after a failed step, if required (contract 3.9, Compensation's reach)."""
 
 import datetime
 
@@ -7,17 +7,18 @@ from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED
 from orders.rules.steps import STEPS
 from orders.undoing.start import begin_undo
 
-NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the partner has not refused the order
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # these do not refuse the order
 
 
 def compensate(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Begins the undoing of an order whose step failed, where the contract says so."""
+    """Starts to undo an order whose step failed, if the contract requires it."""
     if is_compensated(row) and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
 
 
 def is_compensated(row: Dispatch) -> bool:
-    """Returns True if the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
+    """Returns True if the failure of a step starts the compensation of its order (contract 3.9, Compensation's
+    reach)."""
     reached = (
         row.order.kind == Order.Kind.ACTIVATION and STEPS[row.step].compensated and row.gate != Dispatch.Gate.START
     )

@@ -17,11 +17,13 @@ from orders.undoing.start import begin_undo
 
 
 def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Stops an activation, deletes its billing records at the big-data side and restores the trial's. It ends failed.
+    """Stops an activation, deletes its billing records at the big-data side and restores the trial's. It ends as
+    `failed`.
 
-    The order is `compensating` until the big-data side has answered. `reason` goes into the order's history and an
-    incident, since every failed order has one (contract 3.8). The incident ends when the order is withdrawn or sent
-    anew. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing sent, undone already, blank reason).
+    The order is `compensating` until the big-data side has answered. `reason` is stored in the order's history and in
+    an incident, since every failed order has one (contract 3.8). The incident is closed when the order is withdrawn or
+    resent. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing sent, undone already, blank
+    reason).
     """
     check_reason(reason, "a compensation")
     with transaction.atomic():
@@ -31,20 +33,19 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
         open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
-        # Nothing may be left to undo; then it ends here.
+        # If nothing is left to undo, it ends here.
         finish_undo(order, now=now, by=by)
     return order
 
 
 def may_be_undone(order: Order) -> bool:
-    """Returns True if something has reached the big-data side, or may have, or whether BPM may have the order's
-    process."""
+    """Returns True if a call has or may have acted at the big-data side, or if BPM may have the order's process."""
     doubtful = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.FAILED)
     return bool(acts_of(order)) or doubtful.filter(may_have_acted=True).exists()
 
 
 def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why staff can't compensate the order. `acted`: something may have reached a partner (`may_be_undone`)."""
+    """Returns why staff can't compensate the order. `acted`: a call may have reached a partner (`may_be_undone`)."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:
@@ -55,8 +56,8 @@ def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.d
 
 
 def why_undone(order: Order, code: str, now: datetime.datetime) -> NotAllowedError:
-    """The refusal of taking back what is taken back already, with this code. Where records of it were left there, it
-    says what deletes them."""
+    """Returns the error, with this code, for undoing an order that is undone already. If its records still exist, the
+    error says how to delete them."""
     if is_over(order) and order.billing_records.not_over(now).exists():
         return NotAllowedError("undone_but_there", number=order.number, state=order.state)
     return NotAllowedError(code, number=order.number, state=order.state)

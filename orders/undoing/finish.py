@@ -1,4 +1,4 @@
-"""Finishes the undoing of an order: its ending, the claim, the trial, the orders that waited (contract 3.9, 3.10)."""
+"""Finishes the undoing of an order: final state, claim, trial and waiting orders (contract 3.9, 3.10)."""
 
 import datetime
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from orders.undoing.trial_ends import release_claim
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
-    """Sets the records of undo steps that are done, and plans what is still to be looked at."""
+    """Sets the records' states after undo steps that are done, and adjusts the remaining verifications."""
     for row in rows:
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
@@ -26,8 +26,8 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Marks the records as deleted, unless a call that makes them may have acted or may still act. Then it is asked at
-    once whether they are there, and once more when the call can no longer act (contract 3.9, Unknown)."""
+    """Marks the records as deleted, unless a call that creates them may have acted or may still act. Then the big-data
+    side is queried at once, and again when the call can no longer act (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE])
     unsure, until = may_be_made(row.order, acts_of(row.order), now)
@@ -48,7 +48,8 @@ def set_records_state(row: Dispatch, state: str) -> None:
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Gives a (locked) order its ending once all is undone but what staff gave up (the claim stays). True if so."""
+    """Gives a (locked) order its ending once all is undone. Given-up steps don't count, but keep the claim. True if it
+    ended."""
     if not order.undo_since or _left(order).exists():
         return False
     ending = order.state == Order.State.COMPENSATING
@@ -59,9 +60,9 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
         undone.current().exclude(step=Step.ASK_BILLING).update(state=Dispatch.State.UNDONE)
         if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
             failed = order.dispatches.filter(state=Dispatch.State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
-            # nobody who proceeds on it waits for them
+            # orders that proceed on this trial do not wait for them
             failed.filter(repeat=False).current().update(state=Dispatch.State.UNDONE)
-        # Before the claim is released: whoever waits is judged by this order's state.
+        # Before the claim is released: waiting orders are planned by this order's state.
         give_ending(order, order.undo_to, now=now, by=by)
     # A given-up deletion keeps the claim: the partner may still bill its records.
     if not given_up_undoing(order).exists():
@@ -70,12 +71,12 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
-    """Deletions and undoing cancels that staff gave up and that neither the books nor `accept` have settled."""
+    """Returns given-up deletions and undoing cancels that neither the partner's records nor `accept` have settled."""
     return order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
 
 
 def _left(order: Order) -> QuerySet[Dispatch]:
-    """Undo steps and billing calls that are still open. Those that wait behind a given-up one do not count."""
+    """Returns undo steps and billing calls that are unfinished. Steps that wait after a given-up one do not count."""
     rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
     given_up = given_up_undoing(order).order_by("position").first()
     undoing = rows.filter(undo=True).exclude(
@@ -87,7 +88,7 @@ def _left(order: Order) -> QuerySet[Dispatch]:
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
-    """Frees the trial and decides on the orders that waited. After a late undoing the trial has ended."""
+    """Releases the claim and decides about the orders that waited. After a late undoing the trial has ended."""
     late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
     if late:
         unmark_undo_asked(order)

@@ -1,4 +1,4 @@
-"""Late undoing (contract 3.9, 16): nothing is undone automatically for a customer who has been live for over a day.
+"""Late undoing (contract 3.9, 16): an activation that has been live for over a day is not undone automatically.
 
 The customer owes for that time. Staff choose whether the records are cancelled from now on or deleted.
 """
@@ -17,10 +17,11 @@ A_DAY = datetime.timedelta(days=1)
 
 
 def is_late(order: Order, now: datetime.datetime) -> bool:
-    """Returns True if the order is an activation that is billed, that BPM accepted, and that began more than a day ago.
+    """Returns True if the order is an activation that is billed, that BPM accepted, and that started more than a day
+    ago.
 
-    While nobody knows whether its start was moved, the earlier of both starts counts: what the customer may owe is not
-    deleted (contract 3.9, 18).
+    While it is unknown whether its start was moved, the earlier start counts, so that records that the customer may owe
+    for are not deleted (contract 3.9, 18).
     """
     if order.kind != Order.Kind.ACTIVATION or order.undo_since:
         return False
@@ -35,14 +36,14 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
 
 
 def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> None:
-    """Leaves the (locked) order as it is and opens an incident that asks staff. Other orders of its trial wait."""
+    """Leaves the (locked) order unchanged and opens an incident that asks staff. Other orders of its trial wait."""
     mark_undo_asked(order, now)
     add_event(order, "late_undo_asked", by=by, now=now, why=why)
     open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now, params={"code": why})
 
 
 def mark_undo_asked(order: Order, now: datetime.datetime) -> None:
-    """Marks the (locked) order and its trial. New orders for that trial wait until the undoing is over."""
+    """Marks the (locked) order and its trial. New orders of that trial wait until the undoing is finished."""
     for row in (order, order.trial):
         if row.undo_asked_at is None:
             row.undo_asked_at = now
@@ -59,6 +60,6 @@ def unmark_undo_asked(order: Order) -> None:
 
 
 def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Removes the mark and ends the incident: staff accept the order as it is, or have chosen."""
+    """Removes the mark and closes the incident: staff keep the order as it is, or have chosen."""
     unmark_undo_asked(order)
     close_troubles(order, code=LATE_UNDO, now=now, by=by)

@@ -1,4 +1,4 @@
-"""Plans the steps that undo an order, as orders.intake.planning does those of an order (contract 3.9, Compensation's
+"""Plans the undo steps of an order, as orders.intake.planning plans its forward steps (contract 3.9, Compensation's
 order and Unknown).
 
 A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.record_selection).
@@ -12,14 +12,15 @@ from orders.outbox.billing_effects import MAY_ACT, acts_of, late_calls, may_act_
 from orders.outbox.enqueue import build_step
 from orders.rules.steps import DELETIONS, Phase, Step
 
-CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
+CANCEL, DELETE = "cancel", "delete"  # the two ways of a late undoing (contract 3.9, Late undoing)
 
 
 def plan_undo(order: Order, now: datetime.datetime, *, how: str = "", but: Collection[int] = ()) -> list[Dispatch]:
-    """The undo steps in order, behind the plan, not enqueued yet. Empty if nothing may have reached the big-data side.
+    """Returns the undo steps in order, after the plan and not enqueued. Empty if no call may have reached the big-data
+    side.
 
-    The order's steps that were never begun must be closed already. `how` is `cancel` or `delete` for a late undoing,
-    after which the trial is not restored. `but`: records that are left as they are.
+    Steps that were never started must be closed already. `how` is `cancel` or `delete` for a late undoing, after which
+    the trial is not restored. `but`: records that are left unchanged.
     """
     rows = _undoing(order, now, how, list(but))
     for position, row in enumerate(rows, start=Phase.UNDO):
@@ -43,14 +44,14 @@ def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> 
 
 
 def build_restore_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
-    """The steps, not enqueued yet, that make the trial's records what the trial is meant to be: those that are not
-    meant are cancelled, then the others are made again. A step that finds nothing to send is done."""
+    """Returns the steps, not enqueued, that lead the trial's records to its shape: unexpected records are cancelled,
+    then missing ones restored. A step without records to send is done."""
     return [_of_trial(order, step, now, to_shape=True, **noted) for step in (Step.CANCEL_TRIAL, Step.RESTORE_TRIAL)]
 
 
 def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
-    """The steps, not enqueued yet, that a look at an order's trial may need. A late undoing ends the trial: the ending
-    counts once it has finished, but nothing is made again before."""
+    """Returns the steps, not enqueued, that a verification of the trial's records may need. A late undoing ends the
+    trial: the ending counts once it has finished, but no record is restored before that."""
     late = order.undo_since and order.undo_asked_at and order.kind == Order.Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **noted)]
@@ -58,14 +59,14 @@ def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Di
 
 
 def _of_trial(order: Order, step: str, now: datetime.datetime, **noted) -> Dispatch:
-    """A step on the records of the order's trial. Its size says how many there may be."""
+    """Returns a step on the records of the order's trial. Its size is the number of the trial's records."""
     size = (order.trial or order).billing_records.count()
     return build_step(order, step, now=now, size=size, **noted)
 
 
 def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
-    """Returns the cancel of the trial of a first activation, which a late undoing ends. Cancels what the plan's own
-    cancel left live, and what a call that is not over yet makes."""
+    """Returns the cancel of a first activation's trial, which a late undoing ends. It cancels records that the plan's
+    own cancel left live, and records that an unfinished call creates."""
     if not order.held_claims.filter(released_at=None).exists():
         return []
     there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
@@ -74,14 +75,15 @@ def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
 
 
 def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
-    """The commercial records that the order's plan made, or that are there for any other reason."""
+    """Returns the commercial records that the order's plan created, or that exist for any other reason."""
     there = order.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk").values_list("pk", flat=True)
     made = [pk for row in acts if row.step == Step.CREATE_BILLING for pk in row.records]
     return list(dict.fromkeys([*made, *there]))
 
 
 def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: datetime.datetime) -> list[Dispatch]:
-    """Deletes the records. If a call may still make them, looks at once and when it can't any more."""
+    """Returns the deletion of the records. If a call may still create them, it is verified at once and when no call
+    can."""
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
@@ -97,8 +99,8 @@ def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: d
 def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
-    """Returns whether one of the order's `acts` that may have made its own records has no definite answer, and until
-    when a call may still make them behind a deletion."""
+    """Returns True if one of the order's `acts` on its own records has no definite answer; and the time until which an
+    unanswered call may still create records after a deletion, or None."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)

@@ -1,8 +1,8 @@
 """Compensation (话单异常删除兜底): stops an order and undoes what it sent (contract 3.9, Compensation's order; 3.10).
 
-The order first gets its undo mark. From then on no forward step is claimed. Steps that were never begun are closed.
-Undo steps are dispatches like all others. They come behind the plan's steps and undo what was sent (plan.py). When all
-are done, the order gets the state in `undo_to`, and its claim is free (finish.py).
+The order first gets its undo mark. From then on no forward step is claimed. Steps that were never started are closed.
+Undo steps are ordinary dispatches after the plan's steps (plan.py). When all are done, the order gets the state in
+`undo_to`, and its claim is released (finish.py).
 """
 
 import datetime
@@ -25,13 +25,13 @@ from orders.undoing.late import end_question
 from orders.undoing.plan import plan_undo
 
 OPEN_ATTEMPT = Attempt.Outcome.OPEN
-STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, DEPENDENCY_GONE]  # a withdrawal does not end these: books may be wrong
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, DEPENDENCY_GONE]  # not closed by a withdrawal: the books may be wrong
 
 
 def begin_undo(
     order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "", but: Collection[int] = ()
 ) -> bool:
-    """Sets the undo mark (order, trial locked), plans the undoing. True if any. Again: only changes `ending`."""
+    """Sets the undo mark (order, trial locked) and plans the undo steps. True if any. Again: only changes `ending`."""
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by, how=how)
     old = set_state(order, Order.State.COMPENSATING, at=now)
@@ -39,32 +39,32 @@ def begin_undo(
     set_held(order, Order.Held.NOT)
     order.undo_to, order.in_effect = ending, False
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
-    # Before the undoing is planned: what was never sent needs no undo step.
+    # Before the undoing is planned: steps never sent need no undo step.
     closed = close_never_begun(order)
-    # It is out of effect now, so the trial's shape no longer has it.
+    # It is no longer in effect, so the trial's shape changes.
     if order.kind == Order.Kind.CHANGE and order.trial:
         reshape(order.trial, now=now, by=by)
     if order.start_at:
         Schedule.objects.filter(name=schedule_name(order)).delete()
     if order.kind == Order.Kind.ACTIVATION:
         end_built_upon(order, now=now)
-        if order.undo_asked_at and not how:  # it was late by a start that the records turned out not to have
+        if order.undo_asked_at and not how:  # late only by a start that its records do not have
             end_question(order, now=now, by=by)
     # Planned once no step of the plan can begin any more.
     steps = plan_undo(order, now, how=how, but=but)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
-    # After the plan: an incident of what is still to be undone stays open.
+    # After the plan: incidents of steps to be undone stay open.
     end_settled([order], now=now, by=by)
-    # Last: closed steps hold up neither the undoing nor the trial's line.
+    # Last, since closed steps no longer block the undoing or the trial's line.
     release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     wake()
     return bool(steps)
 
 
 def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str, how: str) -> bool:
-    """Gives an undone order another ending. What an earlier undoing left is taken back now (contract 3.10)."""
+    """Changes the ending of an undone order. Records that an earlier undoing left are undone now (contract 3.10)."""
     left = _left_there(order) if ending == Order.State.WITHDRAWN else False
     if order.state == Order.State.COMPENSATING or left:
         old, order.undo_to = set_state(order, Order.State.COMPENSATING, at=now), ending
@@ -72,7 +72,7 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
         if old != order.state:
             add_event(order, "state", by=by, now=now, old=old, new=order.state)
     if not left:
-        if order.state == Order.State.COMPENSATING:  # it goes on; a refused step may have been closed meanwhile
+        if order.state == Order.State.COMPENSATING:  # still being undone; a refused step may have been closed
             end_settled([order], now=now, by=by)
         else:
             give_ending(order, ending, now=now, by=by)
@@ -88,7 +88,7 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
 
 
 def _left_there(order: Order) -> bool:
-    """Returns True if an activation's records may still be there although nothing goes on to take them back."""
+    """Returns True if an activation's records may still exist although no unfinished step undoes them."""
     rows = order.dispatches.current().filter(undo=True, channel=Channel.BILLING)
     going_on = rows.filter(
         state__in=[Dispatch.State.DUE, Dispatch.State.SENDING, Dispatch.State.RETRYING, Dispatch.State.FAILED]
@@ -98,14 +98,14 @@ def _left_there(order: Order) -> bool:
 
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
-    """Gives a (locked) order its state after the undoing. Records that never went out count as deleted. A withdrawn one
-    leaves its incidents, except STILL_WRONG. An order that was compensated may be opened again."""
+    """Sets the state of a (locked) order after its undoing. Records that were never sent count as deleted. If it is
+    withdrawn, its incidents are closed, except STILL_WRONG. A compensated order may be reopened."""
     old, order.undo_to = set_state(order, ending, at=now), ""
     set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
-    # planning anew resets them
+    # a new plan resets them
     order.billing_records.filter(state=BillingRecord.State.TO_SEND).update(state=BillingRecord.State.DELETED)
     if ending == Order.State.WITHDRAWN:
         close_troubles(order, now=now, by=by, but=STILL_WRONG)
@@ -114,8 +114,8 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
 def close_never_begun(order: Order) -> int:
     """Closes steps never attempted, or whose outcome need not be known; returns how many. Call `release` afterwards.
 
-    A move of the start that has no answer is closed too, and the question about it: the looks after the undoing follow
-    it (contract 3.9, 18).
+    A failed move of the start is closed too, with the query about it: the verifications after the undoing follow it
+    (contract 3.9, 18).
     """
     rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
     never = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0)
@@ -128,14 +128,15 @@ def close_never_begun(order: Order) -> int:
 
 
 def close_refused(order: Order) -> int:
-    """Closes the steps of a withdrawn order that were definitely refused and never acted. Nobody waits for them."""
+    """Closes the steps of a withdrawn order that were refused for good and never acted. No step waits for them."""
     rows = Dispatch.objects.filter(order=order, state=Dispatch.State.FAILED, may_have_acted=False, undo=False)
     return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=Dispatch.State.CLOSED)
 
 
 @transaction.atomic
 def close_abandoned(*, now: datetime.datetime) -> int:
-    """Closes calls whose worker died and whose order is undone or planned anew, except billing's. Returns how many."""
+    """Closes calls, except billing calls, whose worker died and whose order is undone or planned again. Returns how
+    many."""
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(
         left, state=Dispatch.State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER

@@ -1,4 +1,4 @@
-"""The end of a trial, and the release of its claim (contract 3.8; 3.9, First claim)."""
+"""The end of a trial, and the release of the claim on it (contract 3.8; 3.9, First claim)."""
 
 import datetime
 
@@ -22,7 +22,7 @@ def end_trials(*, now: datetime.datetime) -> int:
     for pk in list(over[:500]):
         with transaction.atomic():
             trial = lock_orders([pk])[pk]
-            # Asked again under the lock: a change may have extended it meanwhile.
+            # Checked again under the lock: a change may have extended it meanwhile.
             if trial.state == Order.State.TRIALING:
                 refresh_trial(trial, now=now, by="sweep")
                 ended += trial.state == Order.State.ENDED
@@ -30,9 +30,10 @@ def end_trials(*, now: datetime.datetime) -> int:
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datetime.datetime, by: str) -> None:
-    """Frees the (locked) trial of an activation whose undoing is finished, or whose rest staff gave up or accepted.
+    """Releases the claim on the (locked) trial of an activation whose undoing is finished, or whose remaining steps
+    staff gave up or accepted.
 
-    `ends`: why the trial does not run on, if it does not (an ending).
+    `ends`: the reason, if the trial ends (an ending).
     """
     trial = order.trial
     claim.released_at = now
@@ -40,6 +41,6 @@ def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datet
     add_event(trial, "claim_released", by=by, now=now, activation=order.number)
     if ends:
         end_trial(trial, why=ends, now=now, by=by)
-    # The shape before the followers: they are planned by what the trial is now.
+    # The shape before the followers: they are planned by the new shape.
     reshape(trial, now=now, by=by)
     settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)
