@@ -1,6 +1,7 @@
-"""Staff live with differences, and with incidents that only the books end (`accept`; contract 3.9, 13 and 14).
+"""Staff accept differences, and incidents that only an action on billing records ends (`accept`; contract 3.9, 13 and
+14).
 
-Our records take the partner's state, as it was shown, and what is accepted stays listed.
+Our records take the partner's state as it was shown. Accepted differences and incidents stay listed.
 """
 
 import datetime
@@ -67,12 +68,12 @@ def accept(
     by: str,
     now: datetime.datetime,
 ) -> Order | None:
-    """Accepts differences, and incidents that only the books end. Our records get the partner's state.
+    """Accepts differences, and incidents in BOOKS_ONLY. Our records get the partner's state.
 
-    `incident` is a code, a name of BY_NAME, or the incident's id; if empty, everything acceptable is accepted. For
-    `held` and `look` see `take`; what is not about records needs no answer. Without `named`, nothing is accepted that
-    needs its name. For a number that we do not know, its differences are accepted and the result is None. Raises
-    OrderUnknownError and NotAllowedError.
+    `incident` is an incident code, a key of BY_NAME, or an incident id; if empty, everything acceptable is accepted.
+    For `held` and `look` see `take`; the partner is called only if billing records are affected. If `named` is false,
+    differences that must be accepted by a key of BY_NAME are refused. For an unknown number, its differences are
+    accepted and None is returned. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():
@@ -112,7 +113,7 @@ def accept(
 
 
 def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str = "", **_asked: object) -> Answer:
-    """Returns the comparison with what the partner holds; nothing is asked where nothing about records is accepted.
+    """Returns the comparison with the partner's records; calls the partner only if billing records are affected.
     Raises BooksSilentError and NotAllowedError."""
     about = is_about_records(order, *acceptable(order, incident))
     seen = Look.read(look)
@@ -128,7 +129,7 @@ def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:
 
 
 def is_about_records(order: Order, troubles: list[AffectedOrder], steps: list[Dispatch]) -> bool:
-    """Returns True if accepting these takes the big-data side's word."""
+    """Returns True if accepting these needs the big-data side's records."""
     codes = {row.incident.code for row in troubles}
     acted = any(row.incident.code == ACTED_BEFORE and row.incident.partner == Partner.BIGDATA for row in troubles)
     if steps or acted or codes & {BILLED_NOT_ACTIVE, UNKNOWN_RECORD}:
@@ -137,7 +138,7 @@ def is_about_records(order: Order, troubles: list[AffectedOrder], steps: list[Di
 
 
 def names_needed(order: Order) -> dict[str, list[str]]:
-    """By name, one of BY_NAME: the domains of the order's open differences that are accepted only by it."""
+    """Returns {key of BY_NAME: domains} for the order's open differences that can be accepted only by that key."""
     owner, found = owner_of_records(order), {}
     for row in differences_of(order):
         if name := name_needed(owner, row):
@@ -146,8 +147,8 @@ def names_needed(order: Order) -> dict[str, list[str]]:
 
 
 def differences_of(order: Order) -> QuerySet[Difference]:
-    """The open differences that are accepted with an order: its own; with a change those of its trial in which both
-    books agree."""
+    """Returns the open differences that are accepted with an order: its own and, for a change, those of its trial in
+    which both sides agree."""
     about = Q(order=order)
     if order.kind == Order.Kind.CHANGE:
         about |= Q(order=order.trial_id, kind=Difference.Kind.NOT_MEANT)
@@ -155,7 +156,7 @@ def differences_of(order: Order) -> QuerySet[Difference]:
 
 
 def check_named(order: Order, codes: Collection[str]) -> None:
-    """Raises NotAllowedError if, with troubles of these codes, something would be accepted that must be named."""
+    """Raises NotAllowedError if incidents of these codes include a difference that must be accepted by a key of BY_NAME."""
     needed = names_needed(order) if DIFFERENCE in codes else {}
     name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
     if name:
@@ -165,14 +166,14 @@ def check_named(order: Order, codes: Collection[str]) -> None:
 
 
 def _check_made(row: Dispatch, held: list[HeldRecord]) -> None:
-    """Raises NotAllowedError if it is an activation's create whose records are not live there: nobody would bill it."""
+    """Raises NotAllowedError for an activation's create whose records are not live at the partner: nobody would bill
+    the customer."""
     if row.step == Step.CREATE_BILLING and not as_meant(row, list(load_records(row.records).values()), held):
         raise NotAllowedError("step_not_there", step=row.step)
 
 
 def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
-    """Returns the incidents and differences that `accept` ends: an order's open troubles, and failed billing steps
-    whose outcome nobody knows."""
+    """Returns what `accept` ends: the order's open incidents, and its failed billing steps with unknown outcome."""
     rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
     steps = order.dispatches.current().filter(state=Dispatch.State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
@@ -185,13 +186,13 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def _stopping(code: str, step: str, unknown: Mapping[str, str]) -> set[str]:
-    """Returns the order's steps of unknown outcome, by error code, that an incident is about: its own `step`, and of a
-    doubt those of the same call, which share it (contract 7.2)."""
+    """Returns the order's steps with unknown outcome (`unknown`: {step: error code}) that an incident covers: its own
+    `step` and, for a doubt, the steps of the same call, which share it (contract 7.2)."""
     return {name for name in shared_by(step, code) if name == step or unknown.get(name) == code} & unknown.keys()
 
 
 def _names(row: AffectedOrder) -> Collection[str]:
-    """The names of BY_NAME under which a trouble is accepted, besides its code."""
+    """Returns the keys of BY_NAME by which an incident can be accepted, in addition to its code."""
     return names_needed(row.order) if row.incident.code == DIFFERENCE else ()
 
 
@@ -200,12 +201,13 @@ def ends_by_accept(code: str, step: str, unknown: Mapping[str, str]) -> bool:
 
 
 def why_not_accept(order: Order, there: bool) -> NotAllowedError | None:
-    """None if there is something to live with: an incident that `accept` ends."""
+    """Returns None if the order has an incident that `accept` ends (`there`)."""
     return None if there else NotAllowedError("nothing_to_accept", number=order.number)
 
 
 def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
-    """Closes accepted troubles. They stay listed with reason and user. An incident that stops nobody any more ends."""
+    """Closes the order's part of accepted incidents; it stays listed with reason and user. Ends incidents that no
+    longer stop any order."""
     ids = [row.pk for row in troubles]
     lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
@@ -228,7 +230,7 @@ def _after_accepting(
     trial, owner = order.trial if order.kind == Order.Kind.CHANGE else None, owner_of_records(order)
     rows = differences_of(order) if DIFFERENCE in codes else Difference.objects.none()
     if held is not None and not open_record_differences(owner).exclude(pk__in=rows).exists():
-        adopt(owner, held, unsure=may_still_change(owner, now))  # else ours stay until all that differs is accepted
+        adopt(owner, held, unsure=may_still_change(owner, now))  # otherwise wait until all differences are accepted
     if DIFFERENCE in codes:
         mark_records_left(_records_of(owner, rows))
         close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
@@ -239,12 +241,12 @@ def _after_accepting(
         row.undo and STEPS[row.step].record_state_after in NOT_BILLED and row.state == Dispatch.State.GIVEN_UP
         for row in steps
     )
-    billed = order.kind == Order.Kind.ACTIVATION  # what is left of it is accepted by its name
+    billed = order.kind == Order.Kind.ACTIVATION  # records left of an activation are accepted by BILLED_NOT_ACTIVE
     if (left and not billed) or BILLED_NOT_ACTIVE in codes:
         accept_removals(order, now=now, by=by)
     if DEPENDENCY_GONE in codes:
         end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
-    asked = order.undo_asked_at and order.kind == Order.Kind.ACTIVATION  # its trial has the mark too
+    asked = order.undo_asked_at and order.kind == Order.Kind.ACTIVATION  # its trial has `undo_asked_at` too
     if asked and not order.troubles.unresolved().filter(incident__code=LATE_UNDO).exists():
         end_question(order, now=now, by=by)
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
@@ -257,7 +259,7 @@ def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
 
 
 def _accept_unknown(number: str, reason: str, look: str, *, by: str, now: datetime.datetime) -> None:
-    """Accepts the differences of a number that BBOSS or the partner knows and we do not, as they were shown."""
+    """Accepts the differences, as they were shown, of a number that is unknown here but known to BBOSS or the partner."""
     before = unknown_shown(number)
     if not before:
         raise OrderUnknownError("number_unknown", number=number)

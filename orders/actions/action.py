@@ -1,4 +1,4 @@
-"""The base of all acts of staff: the class of their rows, and the forms that ask the reason."""
+"""Base classes for staff actions: `Action`, and the forms that ask for a reason."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTim
 
 
 class ReasonForm(forms.Form):
-    """Asks the reason. `seen`: the newest event on the page that the person came from."""
+    """Form with a required reason. `seen`: id of the newest event on the page from which the user came."""
 
     reason = reason_field(help_text=gettext_lazy("It enters the order's history with your name."))
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
@@ -32,7 +32,7 @@ class ReasonForm(forms.Form):
         self.order = order
 
     def said(self, name: str, value: str) -> str:
-        """An answer that was given to one of its fields, in words; also where the field is not asked any more."""
+        """Returns the display text of a field's value, even if the field was removed from this form."""
         if name == "look":
             return said_look(Look.read(value))
         field = self.fields.get(name) or self.base_fields.get(name)
@@ -44,7 +44,7 @@ class ReasonForm(forms.Form):
 
 
 class StepForm(ReasonForm):
-    """The form of an act on a step: asks which step is meant; not asked where there is one only."""
+    """Form of an action on a step. The field `step` is removed if there is only one step to choose."""
 
     step = forms.ChoiceField(label=gettext_lazy("step"), required=False)
     field_order = ["step", "reason"]
@@ -61,7 +61,7 @@ class StepForm(ReasonForm):
 
 
 def said_look(look: Look | None) -> str:
-    """Words the records that a person saw at the big-data side, a record a line."""
+    """Formats the records that a person saw at the big-data side, one per line."""
     if look is None:
         return ""
     lines = [_("as of %(moment)s") % {"moment": f"{timezone.localtime(look.as_of):%Y-%m-%d %H:%M}"}]
@@ -70,7 +70,7 @@ def said_look(look: Look | None) -> str:
 
 
 def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:
-    """The choices of a field, each once, after "all of them"; one alone is no choice."""
+    """Sets a field's choices without duplicates, after "all of them". Removes the field if there is only one."""
     choices = list(dict.fromkeys(choices))
     form.fields[name].choices = [("", _("all of them")), *choices]
     if len(choices) < 2:
@@ -79,23 +79,23 @@ def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:
 
 @dataclass(kw_only=True, eq=False)
 class Action:
-    """One thing that staff may do, with a reason, to an order, an incident or many rows: a row of `all_actions.py`.
+    """A staff action on an order, an incident or many rows, with a reason. Registered in `all_actions.py`.
 
-    `label` stands on the button, and `done` is said afterwards, unless `became` says what came of it. `danger`: it
-    takes something away. `guarded`: it is asked about again where the order has changed since the person looked.
-    `four_eyes`: its word in FOUR_EYES, where a second person can be wanted.
+    `label`: the button's text. `done`: the success message, unless `became` returns one. `danger`: the action removes
+    something. `guarded`: the user must confirm again if the order has changed since the page was shown. `four_eyes`:
+    the action's word in FOUR_EYES, empty if it never needs a second person.
 
-    `why_not` says why the present state does not allow it, by the service's own guard. It asks the database only about
-    orders for which it may well be the right act. `offered`: of an incident, whether its page has a button for it in
-    this state; what is wrong besides, the act's own page says. `service` gets what `given` reads from the facts, `by`,
-    `reason`, `now`, what the form asks, and `held`.
+    `why_not` returns why the present state does not allow the action, by the service's own guard. It queries the
+    database only if the order's loaded facts do not rule the action out. `offered`: returns True if an incident's page
+    has a button for the action in this state; other obstacles are shown on the action's own page. `service` gets the
+    arguments that `given` reads from the facts, `by`, `reason`, `now`, the form's values, and `held`.
 
-    What will happen: `follows`, where one sentence says it of every order; `foresee`, which reads the order; or `says`,
-    which reads the facts. `must_read`: sentences of `foresee`, by code, that follow from what the form asks; whoever
-    does it must have read them. `preview`: a text that goes out by it, as `by` would send it now.
+    The expected effects: `follows`, a sentence that is the same for every order; `foresee`, computed from the order; or
+    `says`, computed from the facts. `must_read`: codes of sentences of `foresee` that the user must have read; they
+    depend on the form's values. `preview`: returns the text that the action would send now for `by`.
 
-    `ask_partner` gets the order, `by` and what the form asks, outside any transaction, before it is decided. The
-    service gets its answer as `held`. `bulk`: how it is done to many rows of a list.
+    `ask_partner` is called with the order, `by` and the form's values before the action, outside any transaction. The
+    service gets its result as `held`. `bulk`: how the action is applied to many rows of a list.
     """
 
     key: str
@@ -125,25 +125,25 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Returns True if it says first what will happen, for templates: they would call `says`."""
+        """Returns True if the action shows its effects first. For templates, which would call `says`."""
         return bool(self.says or self.foresee or self.follows)
 
     def will(self, facts: Any, **asked: object) -> list[str]:
-        """Returns the effects of the act, in sentences. `asked`: what the form asks besides the reason, once it is
-        filled in. Raises OrderError."""
+        """Returns the action's effects as sentences. `asked`: the form's values except the reason, once it is filled
+        in. Raises OrderError."""
         if self.says:
             return self.says(facts, **asked)
         return sentences(self.foresee(facts.order, now=facts.now, **asked)) if self.foresee else [str(self.follows)]
 
     def warnings(self, facts: Any, **asked: object) -> list[str]:
-        """The sentences that whoever decides must have read; none before the form is filled in. Raises OrderError."""
+        """Returns the sentences that the user must have read; none before the form is filled in. Raises OrderError."""
         if not (self.must_read and self.foresee and asked):
             return []
         return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.must_read)
 
     def act(self, facts: Any, *, by: str, reason: str, **more: object) -> str | Promise:
-        """Calls the one service, on the locked order; returns what came of it, empty where `done` says it. `more`: what
-        the form asks besides the reason, and `held`. Raises OrderError."""
+        """Calls the service on the locked order. Returns the message from `became`, or an empty string if `done` is to
+        be shown. `more`: the form's values except the reason, and `held`. Raises OrderError."""
         found = self.service(**self.given(facts), by=by, reason=reason, now=facts.now, **more)
         return self.became(facts, found) if self.became else ""
 

@@ -1,4 +1,4 @@
-"""All that staff may do to an order, in the menu's order, and to many rows. On an incident: incident_acts.py."""
+"""All staff actions on an order, in the order of the menu, and on many rows. Incidents: incident_acts.py."""
 
 from collections.abc import Callable
 
@@ -44,15 +44,15 @@ DECISIONS: dict[str, Action] = {
         REJECT,
     )
 }
-"""On an order's page, by key, as in addresses and in `AskedAct.decision`."""
+"""Actions on an order's page by key, as in URLs and in `AskedAct.decision`."""
 BULK_ACTS: dict[str, Bulk] = {
     row.bulk.key: row.bulk for row in (*DECISIONS.values(), TAKE_INCIDENTS, *HAND_OVER) if row.bulk
 }
-"""Acts on many rows, by key, as in `BulkRun.act` and in addresses."""
+"""Bulk actions by key, as in `BulkRun.act` and in URLs."""
 
 
 def label_of(row: AskedAct) -> str:
-    """Returns the label of the act's button. Another version may have asked for what this one does not know."""
+    """Returns the label of the action's button. The action may be unknown here if another version asked for it."""
     return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
 
 

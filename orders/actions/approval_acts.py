@@ -1,4 +1,4 @@
-"""The acts on BPM's approval: decide in its place, or push for it."""
+"""Staff actions on BPM's approval: decide in its place, or push for it."""
 
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from orders.replanning.staff_decision import decide, why_not_count, why_not_deci
 
 
 class DecideForm(ReasonForm):
-    """The form that chooses the finished record of BPM that counts from now on. Not asked where BPM has none: then its
+    """Form that chooses which finished record of BPM counts from now on. The field is removed if BPM has sent none: its
     record was lost."""
 
     result: ClassVar[str]
@@ -51,7 +51,7 @@ class RejectForm(DecideForm):
 
 
 def _in_bpms_place(form: type[DecideForm], **own: Any) -> Action:
-    """The form's `result` is what is decided: by a record of BPM's, or as one's own where its record was lost."""
+    """Returns the action that decides the form's `result`: by a record of BPM or, if that was lost, by staff alone."""
 
     def service(*, record: str = "", **about: Any) -> Order:
         return decide(record=record or form.result, **about)

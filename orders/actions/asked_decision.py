@@ -1,4 +1,4 @@
-"""A decision that waits for a second person, as the page shows it that confirms it."""
+"""A decision that waits for a second person, as shown on the confirmation page."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]
 
 @dataclass(frozen=True)
 class Foreseen:
-    """The effects of a decision as they are now, in the reader's language; `told` is the digest that the confirmation
-    brings back.
+    """The present effects of a decision, in the reader's language. `told`: their digest, which the confirmation form
+    sends back.
 
-    `before`: what was foreseen as it was asked, if that was something else. `news`: what happened since.
+    `before`: the effects at the time of the request, if they were different. `news`: the order's events since then.
     """
 
     will: list[str] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Foreseen:
 class AskedDecision:
     def __init__(self, row: AskedAct):
         self.row, self.order = row, row.order
-        self.act: Action | None = DECISIONS.get(row.decision)  # none: another version asked for it
+        self.act: Action | None = DECISIONS.get(row.decision)  # None if another version asked for it
         self.label, self.danger = label_of(row), self.act is not None and self.act.danger
         self.name = self.order.number
         self.address = reverse("admin:orders_order_change", args=[self.order.pk])
 
     @property
     def details(self) -> list[tuple[str, str]]:
-        """The form's other answers, in words."""
+        """Returns labels and display texts of the form's values except the reason."""
         if self.act is None:
             return []
         form, found = self.act.form(order=self.order), []

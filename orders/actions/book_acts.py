@@ -1,4 +1,4 @@
-"""The acts on the big-data side's books: compare, put right, take, live with."""
+"""Staff actions on the big-data side's records: compare, fix, take, accept."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -26,17 +26,17 @@ START, FAILED = Dispatch.Step.START_BPM, Dispatch.State.FAILED
 
 
 def _look_at_books(order: Order, **_asked: object) -> OrderComparison:
-    """The order's records held against the big-data side's. Raises BooksSilentError."""
+    """Compares the order's records with the big-data side's. Raises BooksSilentError."""
     return compare_now(order.pk)
 
 
 def failed_billing(facts: Facts) -> list[Dispatch]:
-    """The billing steps that have failed, but for those that only repeat what was accepted."""
+    """Returns the failed billing steps, except repeats of accepted ones."""
     return facts.of(lambda row: row.channel == Dispatch.Channel.BILLING and row.state == FAILED and not row.repeat)
 
 
 def _say_found(_facts: Facts, found: list[Difference]) -> str:
-    """Words the result of a comparison and the next step; empty where nothing differs."""
+    """Returns a message with the result of a comparison and the next step; empty if there are no differences."""
     fixes = [row for row in found if row.fix_id]
     left = [row for row in found if row.state == Difference.State.OPEN and not row.fix_id]
     sentences = []
@@ -75,8 +75,7 @@ COMPARE = Action(
 
 
 def _why_not_fix(facts: Facts) -> NotAllowedError | None:
-    """Returns why the fix is not offered; its findings are judged record by record. It is not offered where each of
-    them would be left."""
+    """Returns why the fix is not offered, for example because it would leave every difference as it is."""
     if facts.open.mending:
         return NotAllowedError("fix_under_way")
     if not facts.differs and not _again(facts):
@@ -88,7 +87,8 @@ def _why_not_fix(facts: Facts) -> NotAllowedError | None:
 
 
 def _again(facts: Facts) -> bool:
-    """Returns True if something of its records was left as it is: accepted, or by giving up what takes it back."""
+    """Returns True if records of the order were left as they are: accepted, or by giving up the step that removes
+    them."""
     given_up = any(row.code == BILLED_NOT_ACTIVE and not row.beside for row in facts.troubles)
     return bool(facts.marks.accepted) or given_up and is_over(facts.order)
 
@@ -120,7 +120,7 @@ class TakeForm(StepForm):
 
 
 def _why_not_take(facts: Facts) -> NotAllowedError | None:
-    """Somebody who is billed still is no matter of taking: a comparison finds out whether the records are gone."""
+    """Passes `billed=False`: if a customer is still billed, a comparison finds out whether the records are gone."""
     start = any(row.step == START and row.state == FAILED and row.error_code in DOUBTS for row in facts.steps)
     if not (start or has_look_up()):
         return NotAllowedError("look_up_by_person")
@@ -146,7 +146,7 @@ TAKE = Action(
 
 
 class AcceptForm(ReasonForm):
-    """The form of `accept`: asks which of the order's incidents is meant; not asked where there is one only."""
+    """Form of `accept`. The field `incident` is removed if there is only one incident to choose."""
 
     incident = forms.ChoiceField(label=_("incident"), required=False)
     field_order = ["incident", "reason"]

@@ -1,4 +1,4 @@
-"""Acts on many rows of a list: which rows, the form that confirms, what a dry run says of a row."""
+"""Bulk actions on rows of a list: the selection, the confirmation form, and the dry run of each row."""
 
 import datetime
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from orders.texts.error_messages import say_why
 
 
 class BulkForm(forms.Form):
-    """Confirms a run. `draft` is the id of the draft whose rows the page showed."""
+    """Confirmation form of a bulk run. `draft`: id of the draft whose rows the page showed."""
 
     reason = reason_field(autofocus=False)
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)
@@ -27,14 +27,14 @@ class BulkForm(forms.Form):
 
     @staticmethod
     def said(field: forms.Field, value: str) -> str:
-        """An answer to one of its fields, in words."""
+        """Returns the display text of a field's value."""
         return str(dict(getattr(field, "choices", ())).get(value, value))
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The verdict on a row of a bulk run before it begins. Rows are counted by `kind`; `words` is about this one.
-    `acts`: something would."""
+    """The dry run's result for a row of a bulk run. Rows are counted by `kind`; `words` is about this row. `acts`: the
+    run would change the row."""
 
     row: Any
     kind: str | Promise
@@ -44,13 +44,14 @@ class Judged:
 
 @dataclass(kw_only=True, eq=False)
 class Bulk:
-    """An act on many rows of the list of `model`. `key`, in `BulkRun.act` and addresses: the act's, unless it is named.
+    """A bulk action on rows of `model`. `key`: used in `BulkRun.act` and URLs; by default the action's key.
 
-    `chooser` is a form that selects among the rows, and `narrow` does so by its values, which are in the URL and are
-    stored in the run's details. `judge` says of rows what would happen. For each row the act's service, or the one
-    named here, gets what `given` makes of row, run and the id of its maker. `ended` tells whom it concerns, once the
-    run is done or was stopped; a stopped one may go on, and end again. `say_why`: why a row was not carried out, in the
-    reader's language; empty if it was. `large`: columns that neither preview nor action reads.
+    `chooser` is a form that filters the rows; `narrow` applies its values, which are in the URL and are stored in the
+    run's details. `judge` returns the dry run of rows. For each row, `service` (by default the action's) is called with
+    the arguments that `given` makes from the row, the run and the id of its maker. `ended` notifies the people
+    concerned when a run is done or stopped; a stopped run may be continued, and ends again. `say_why`: returns why a
+    row was not carried out, in the reader's language; empty if it was. `large`: columns that neither preview nor action
+    reads.
     """
 
     model: type[Model]
@@ -66,7 +67,7 @@ class Bulk:
     large: tuple[str, ...] = ("content",)
     key: str = ""
     act: Any = None
-    """The act itself, which sets it."""
+    """The `Action`, set by its `__post_init__`."""
 
     def may_see(self, user: Any) -> bool:
         return user.has_perm(f"orders.view_{self.model._meta.model_name}")
@@ -87,7 +88,7 @@ class Bulk:
         (self.service or self.act.service)(**self.given(row, run, owner), **about)
 
     def details_of(self, run: Any) -> list[tuple[str, str]]:
-        """Returns the further answers of the forms besides the reason, in words: titles and answers."""
+        """Returns labels and display texts of the forms' values except the reason."""
         fields = {**(self.chooser.base_fields if self.chooser else {}), **self.form.base_fields}
         known = [(name, field) for name, field in fields.items() if run.details.get(name)]
         return [(str(field.label), self.form.said(field, run.details[name])) for name, field in known]
@@ -98,6 +99,6 @@ def each(judge_one: Callable[[Any], Judged]) -> Callable[[Sequence[Any], dict], 
 
 
 def asked_of(run: Any) -> dict:
-    """Returns the parameters of the run's chooser, as `judge` takes them."""
+    """Returns the values of the run's `chooser` form, as `judge` takes them."""
     since = run.details.get("since")
     return run.details | {"since": datetime.date.fromisoformat(since) if since else None}

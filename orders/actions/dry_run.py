@@ -1,6 +1,6 @@
-"""Dry runs of the acts of staff, in sentences for pages and commands. Reads only.
+"""Dry runs of staff actions, as sentences for pages and commands. Read-only.
 
-Each function follows the service that does the action. tests/model/test_dry_runs.py holds them together.
+Each function mirrors the service of its action. tests/model/test_dry_runs.py compares the two.
 """
 
 import datetime
@@ -47,7 +47,7 @@ A_MINUTE = datetime.timedelta(minutes=1)
 
 
 def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
-    """Yields what will be sent to the big-data side, from the same plan that will be carried out."""
+    """Yields the effects at the big-data side, from the same plan that will be carried out."""
     if order.undo_since:
         yield Foreseen("taken_back")
         return
@@ -75,7 +75,7 @@ def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
 
 
 def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
-    """Warns that nothing is sent to BPM: people there must be told, since they don't look here."""
+    """Warns that BPM is not notified, so that staff inform the people there."""
     if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
         yield Foreseen("process_goes_on")
 
@@ -88,7 +88,7 @@ def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
-    """`how`: `cancel` or `delete` for a late undoing."""
+    """Yields the effects of a withdrawal. `how`: `cancel` or `delete` for a late undoing."""
     yield from undoing(order, now=now, how=how)
     if order.kind == Order.Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
         yield Foreseen("built_upon")
@@ -103,7 +103,8 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
 
 
 def _holds_trial(order: Order) -> bool:
-    """Returns True if the order is an activation that holds its trial's claim: a subsequent one ends no trial."""
+    """Returns True if the order is an activation that holds its trial's claim. A subsequent activation does not, so
+    undoing it does not end the trial."""
     claim = open_claim(order.trial)
     return claim is not None and claim.activation_id == order.pk
 
@@ -117,7 +118,7 @@ def _trial_without(change: Order, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
-    """Raises NotAllowedError."""
+    """Yields the effects of giving up steps. Raises NotAllowedError."""
     for row in steps_to_give_up(order, step):
         yield Foreseen("gives_up", {"step": row.step})
         if row.may_have_acted:
@@ -184,7 +185,7 @@ def take(order: Order, *, now: datetime.datetime, step: str = "", process: str =
 
 
 def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
-    """Yields the effects of the fix on the open differences, judged by the rules of the fix."""
+    """Yields the effects of the fix on the open differences, by the rules of the fix."""
     yield Foreseen("asks_books")
     discrepancies, left = _judged(order, now)
     counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
@@ -200,11 +201,11 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def _judged(order: Order, now: datetime.datetime) -> tuple[list[Discrepancy], list[dict[str, str] | None]]:
-    """The open differences as a fix would find them, and for each why it would be left."""
+    """Returns the open differences as a fix would find them, and for each the reason why it would be left, or None."""
     rows = list(open_record_differences(order))
     records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
     found = [_discrepancy(row, records.get((row.product_id, domain_key(row.domain)))) for row in rows]
-    discrepancies = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
+    discrepancies = [one for one in found if one.record or one.remedy != CREATE]  # our record may no longer exist
     plan = FixPlan(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
     return discrepancies, plan.judge(discrepancies, {one.pk: one for one in records.values()})
 
@@ -218,7 +219,7 @@ def why_left(order: Order, *, now: datetime.datetime) -> list[NotAllowedError | 
 
 
 def _discrepancy(row: Difference, record: BillingRecord | None) -> Discrepancy:
-    """A stored difference as the comparison found it."""
+    """Rebuilds a stored difference as the comparison found it."""
     ours, theirs = row.detail.get("ours", ""), row.detail.get("theirs", "")
     wanted = ours in {"live", "cancelled"}
     remedy = CREATE if wanted else DELETE if theirs in {"live", "cancelled"} else NOTHING
@@ -244,7 +245,7 @@ def _sentence(one: Discrepancy) -> str:
 
 
 def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | None = None) -> Iterator[Foreseen]:
-    """`day`: the new one, if it is known already. Raises NotAllowedError."""
+    """Yields the effects of moving the start day. `day`: the new day, if known. Raises NotAllowedError."""
     if why := why_not_move(order, now) or (day and why_not_on(order, day, now)):
         raise why
     today, old = now.astimezone(SHANGHAI).date(), order.start_at.astimezone(SHANGHAI).date()
@@ -253,7 +254,7 @@ def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | Non
     if order.state == Order.State.SCHEDULED:
         yield Foreseen("moves_records", {"n": order.billing_records.filter(state=BillingRecord.State.LIVE).count()})
         until = last_call(order, day or old, now)
-        if day == today:  # it counts from the moment of the act, so the clock's time would be another each minute
+        if day == today:  # relative to the moment of the action: a time of day would change the text every minute
             yield Foreseen("move_ends_within", {"n": (until - now) // A_MINUTE})
         else:
             yield Foreseen("move_ends_by", {"until": f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"})
@@ -269,7 +270,7 @@ def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | Non
 
 
 def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "") -> Iterator[Foreseen]:
-    """`letters`: the new attribution, if it is known already. Raises NotAllowedError."""
+    """Yields the effects of a new attribution. `letters`: the attribution, if known. Raises NotAllowedError."""
     new = province_of(letters) if letters else None
     if why := why_not_move_attribution(order, now) or (new and why_not_there(order, new)):
         raise why
@@ -302,7 +303,7 @@ def accept(order: Order, *, now: datetime.datetime, incident: str = "", look: st
 
 
 def _accepting(order: Order) -> Iterator[Foreseen]:
-    """The open differences of records that are accepted with an order, by what it means to accept them."""
+    """Yields the open record differences that are accepted with an order, grouped by key of BY_NAME."""
     owner, found = owner_of_records(order), {}
     for row in differences_of(order).exclude(kind=Difference.Kind.NOT_LISTED):
         found.setdefault(name_needed(owner, row), []).append(row)
@@ -313,7 +314,7 @@ def _accepting(order: Order) -> Iterator[Foreseen]:
 
 
 def _names(rows: list[Difference]) -> list[tuple[str, str]]:
-    """The first few differences: whose record, and the kind."""
+    """Returns domain and kind of the first few differences."""
     found = [(row.domain or row.product_id or row.job_id, row.kind) for row in rows]
     return [*found[:MAX_NAMED], *([("…", "")] if len(found) > MAX_NAMED else [])]
 
@@ -331,7 +332,7 @@ def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def decide(order: Order, *, now: datetime.datetime, result: str) -> Iterator[Foreseen]:
-    """Yields the effects of letting a record with this result count."""
+    """Yields the effects of deciding in BPM's place with this result."""
     if result == Order.Decision.PASS:
         opens = order.undo_since and order.state == Order.State.REJECTED
         yield Foreseen("pass_opens" if opens else "counts_later" if order.undo_since else "pass_goes_on")

@@ -1,5 +1,5 @@
-"""The acts that release a held order: its files are waived, its attribution, its domains or its closed trial
-decided."""
+"""Staff actions that release a held order: waive its files, choose its attribution, enter its domains, proceed although
+its trial is closed. Also corrects the attribution of other orders."""
 
 import re
 from collections import Counter
@@ -33,7 +33,7 @@ from orders.texts.incident_texts import cause_of
 
 
 def _waiving(facts: Facts) -> list[str]:
-    """Names the finding: whoever waives it should know what it is."""
+    """Returns the effects, after the findings that are waived."""
     found = facts.of(lambda row: row.step == Dispatch.Step.CHECK_FILES and row.error_code)
     return [
         *(_say(one) for row in found for one in findings_of(row) if one["code"]),
@@ -74,7 +74,7 @@ class AttributionForm(ReasonForm):
 
 
 class OtherAttributionForm(AttributionForm):
-    """Offers all but the one that the order has."""
+    """Offers all attributions except the order's present one."""
 
     def __init__(self, *args, order: Order, **kwargs):
         super().__init__(*args, order=order, **kwargs)

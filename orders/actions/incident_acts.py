@@ -1,6 +1,6 @@
-"""The acts on an incident: note, resolve, ignore, let sleep, wake. The owner: assign_owner.py.
+"""Staff actions on an incident: note, resolve, ignore, let sleep, wake. Its owner: assign_owner.py.
 
-Those that end it ask first: they say which orders still stand, and want a reason.
+Those that end it or put it to sleep require a reason, and show first how many orders it still stops.
 """
 
 import datetime
@@ -35,8 +35,9 @@ PARTLY = _("It is over for the orders that have gone on, and stays for the other
 
 @dataclass(frozen=True)
 class IncidentFacts:
-    """The facts that an incident's acts depend on. `whole`: the person sees each order that it stops. `own`: it tells
-    what they did alone. `going`, `standing`: how many of its orders have gone on, and still stand."""
+    """The facts that an incident's actions depend on. `whole`: the user may see every order that it stops. `own`: why
+    the user may not act on it: it reports their own emergency. `going`, `standing`: the numbers of its orders that have
+    gone on, and that it still stops."""
 
     incident: Incident
     now: datetime.datetime

@@ -1,7 +1,8 @@
-"""Answers of a person in place of the big-data side's, where it has no look-up (contract 7.2).
+"""A person's answers in place of the big-data side's, if it has no look-up (contract 7.2).
 
-A question that nobody can be asked has failed with the code `look_up`, and its line waits. A person's answer ends it as
-the partner's would have. It says nothing about records that were called after it less ten minutes.
+A step that needs a look-up has failed with the code `look_up`, and its trial's line waits. A person's answer ends the
+step as the partner's answer would have. Records that were called less than ten minutes before the answer, or later, are
+not covered.
 """
 
 import datetime
@@ -20,7 +21,8 @@ from orders.sending.record import record_read_again
 
 
 def questions_of(order: Order) -> list[Dispatch]:
-    """The order's billing steps that wait for a person's look, in order. Of two looks behind one step the first."""
+    """Returns the order's billing steps that wait for a manual look-up, in order. If two look-ups follow the same step,
+    only the first has failed."""
     rows = order.dispatches.current().filter(
         state=Dispatch.State.FAILED, error_code=LOOK_UP, channel=Dispatch.Channel.BILLING
     )
@@ -30,9 +32,9 @@ def questions_of(order: Order) -> list[Dispatch]:
 def answer_questions(
     number: str, rows: Iterable[Dispatch], held: Collection[HeldRecord], *, now: datetime.datetime, by: str
 ) -> None:
-    """Ends questions as the partner's answer would have. In the caller's transaction, with the order locked."""
+    """Ends the steps as the partner's answer would have. In the caller's transaction, with the order locked."""
     for pk in [row.pk for row in rows]:
-        order = lock_order(number)  # as the answer before has left it
+        order = lock_order(number)  # reload: the previous answer may have changed it
         row = (
             order.dispatches.current()
             .filter(pk=pk, state=Dispatch.State.FAILED, error_code=LOOK_UP)
@@ -51,7 +53,7 @@ def answer_questions(
 
 
 def _end_later_looks(row: Dispatch) -> None:
-    """Of two looks the second is needless: no call that was in the air before may act any more."""
+    """Supersedes a second look-up of the same step: no earlier call can take effect any more."""
     if row.step not in {Step.ASK_BILLING, Step.VERIFY_DELETED}:
         return
     same = Dispatch.objects.current().filter(order=row.order_id, step=row.step, undo=row.undo, state__in=NOT_FINISHED)
@@ -73,8 +75,8 @@ def _delete_again(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
-    """Returns how the step's last attempt would have ended with this answer: a question is answered; what was refused,
-    or sent with other bytes before, is told what is there."""
+    """Returns the outcome that the step's last attempt would have had with this answer. A question gets the records; a
+    step that was refused, or that was sent with other bytes before, gets them as the partner's present state."""
     attempt = row.tries.order_by("-pk").first()
     assert attempt is not None
     about: dict = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.key, "channel": row.channel}
@@ -94,8 +96,8 @@ def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
 
 
 def records_in_question(order: Order) -> list[BillingRecord]:
-    """The records about which a person must look: those that the order's steps name, and all others that are known to
-    be there, of its jobId, and of its trial's where a step on that has failed."""
+    """Returns the records that a person must look up: those of the order's failed billing steps, and all others of its
+    jobId that may exist at the partner; if a step on the trial has failed, those of the trial too."""
     failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
     rows = list(failed.values_list("records", "lane"))
     owners = {order.trial_id if order.kind == Order.Kind.CHANGE else order.pk, *(lane for _records, lane in rows)}

@@ -1,4 +1,4 @@
-"""A person enters what the big-data side holds, where it has no look-up (contract 7.2)."""
+"""A person enters the records that the big-data side holds, if it has no look-up (contract 7.2)."""
 
 import datetime
 
@@ -36,7 +36,7 @@ TIMES = {
 
 
 class TimeField(forms.DateTimeField):
-    """A time as the big-data side shows it, to the second."""
+    """A time with seconds, also in the big-data side's format."""
 
     def __init__(self, **kwargs):
         formats = ["%Y-%m-%d %H:%M:%S", WIRE]
@@ -44,14 +44,14 @@ class TimeField(forms.DateTimeField):
 
 
 class LookForm(ReasonForm):
-    """Of each record in question: is it there, with which times; and as of when."""
+    """Form that asks, for each record in question, whether it exists and its times, and when the person looked."""
 
     look = forms.CharField(label=LOOKED_AT, widget=forms.HiddenInput, required=False)
     as_of = forms.DateTimeField(
         label=gettext_lazy("when you looked"),
         help_text=gettext_lazy("Records that were called less than ten minutes before are left out."),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"],
-        validators=[MinValueValidator(LONG_AGO)],  # ten minutes before the year 1 there is no moment
+        validators=[MinValueValidator(LONG_AGO)],  # ten minutes are subtracted: the year 1 would overflow
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-draft": ""}, format="%Y-%m-%dT%H:%M"),
     )
 

@@ -1,4 +1,4 @@
-"""The notes of staff about an order: a note, or that a conflict was seen to."""
+"""Staff notes about an order: add a note, or mark a conflict as seen to."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ class NoteForm(ReasonForm):
 
 
 def with_mentions(done: object, found: Mentions) -> str:
-    """Returns the confirmation of a written note: who was told of it, and who was not and why."""
+    """Returns the confirmation of a note, with the people who were mailed, and those who were not and why."""
     comma = _(", ")
     sentences = [
         (_("Told by mail: %(names)s."), found.told),
@@ -67,7 +67,7 @@ NOTE = Action(
 
 
 class ConflictForm(ReasonForm):
-    """`newest`: the last message that the person was shown."""
+    """Form that confirms conflicts. `newest`: id of the last message that the page showed."""
 
     newest = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 

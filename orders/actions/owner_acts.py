@@ -1,4 +1,4 @@
-"""Taking incidents up, and handing many orders, incidents or differences over to one person."""
+"""Bulk actions on owners: take incidents up, or hand orders, incidents or differences over to one person."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class OwnerForm(BulkForm):
 
     @staticmethod
     def said(field, value):
-        """The person by name, though the account can't have anything any more."""
+        """Returns the person's name, even if the account can no longer be an owner."""
         if isinstance(field, PersonField) and value != "0":
             return person_words(int(value), timezone.localdate())
         return BulkForm.said(field, value)
@@ -87,7 +87,7 @@ def _judge_one(row: Any, is_open: bool) -> Judged:
 
 
 def _account(chosen: str):
-    """The account of a form's choice; None for nobody. Raises NotAllowedError if it is gone."""
+    """Returns the chosen account, or None for nobody. Raises NotAllowedError if the account no longer exists."""
     if chosen == "0":
         return None
     found = get_user_model().objects.filter(pk=chosen).first() if is_id(chosen) else None
@@ -98,8 +98,8 @@ def _account(chosen: str):
 
 @transaction.atomic
 def _tell(kind: Kind, run: Any) -> None:
-    """Tells each person once, instead of a mail for each row. A run that goes on after a stop tells only what it did
-    since."""
+    """Sends each person one mail instead of a mail per row. After a continued run, the mail covers only the rows since
+    the stop."""
     to, maker, told = _account(run.details.get("to", "")), run.maker_id, run.details.get("told", {})
     who, now, path = actor_of(run.by, maker, run.created_at)[0], timezone.now(), reverse("admin:index")
     about, done = {"who": who, "reason": run.reason}, run.done - told.get("done", 0)
@@ -118,7 +118,7 @@ def _tell(kind: Kind, run: Any) -> None:
 
 
 def _hand_over(kind: Kind, **bulk: Any) -> Action:
-    """Gives rows to one person, or to nobody."""
+    """Returns the action that sets the owner of rows to one person, or to nobody."""
 
     def judge(rows: Sequence[Any], asked: dict) -> list[Judged]:
         still = kind.model._base_manager.filter(may_have_owner(kind.model), pk__in=[row.pk for row in rows])

@@ -1,4 +1,4 @@
-"""The sentences of dry runs (orders.actions.dry_run): what an action of staff will do, in the reader's language."""
+"""The sentences of dry runs (orders.actions.dry_run): the effects of a staff action, in the reader's language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Difference, Dispatch, Order
 
 SENTENCES = {
-    # what goes out to the big-data side
+    # sent to the big-data side
     "deletes": ngettext_lazy("%(n)d billing record will be deleted.", "%(n)d billing records will be deleted.", "n"),
     "cancels": ngettext_lazy(
         "%(n)d billing record will be cancelled from now on; what was used until now is billed.",
@@ -191,7 +191,7 @@ def _difference(name: str, kind: str) -> str:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """One thing that will happen. `params`: what the sentence needs; `step` is a step's code."""
+    """An effect of a staff action. `params`: the sentence's parameters; `step` is a step's code."""
 
     code: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -211,7 +211,7 @@ class Foreseen:
         return str(SENTENCES[self.code] % params)
 
     def english(self) -> str:
-        """At a terminal: steps by their names in `show`."""
+        """Returns the English sentence for terminals, followed by the step's code as in `show`."""
         with override("en"):
             text = self.words()
         return f"{text} ({step})" if (step := self.params.get("step")) else text

@@ -1,6 +1,6 @@
-"""Carries a decision out, or asks a second person to confirm it first (contract 3.11).
+"""Carries out a staff action, or asks a second person to confirm it first (contract 3.11).
 
-Pages and commands both come through here, so that FOUR_EYES is asked in one place.
+Pages and commands both call this module, so that FOUR_EYES is checked in one place.
 """
 
 import datetime
@@ -28,7 +28,7 @@ from orders.texts.errors import NotAllowedError
 
 
 class ChangedMeanwhileError(Exception):
-    """Something happened to the order between the page and the click; `news` are the events."""
+    """The order has changed since the page was shown. `news`: the events since then."""
 
     def __init__(self, news: list[OrderEvent]):
         super().__init__("the order changed meanwhile")
@@ -36,7 +36,7 @@ class ChangedMeanwhileError(Exception):
 
 
 class ForeseenOtherwiseError(Exception):
-    """Raised if the effects are not those that the person saw who decides or confirms."""
+    """The effects differ from those that were shown to the person who decides or confirms."""
 
 
 def needs_second(decision: Action) -> bool:
@@ -55,15 +55,16 @@ def carry_out(
     before: Callable[[Facts], str] | None = None,
     **more: object,
 ) -> str:
-    """Takes a decision, judged anew under the order's lock; returns what came of it, in words.
+    """Carries out an action after checking its guard again under the order's lock. Returns the result message.
 
-    `seen`: the newest event that the person knew of; `acknowledged`: the digest of the warnings that they read; both
-    None where nobody looked. `more`: what the form asks besides the reason. `before` is called before the act, in its
-    transaction, and gives the actor in place of `by`, who asks the partner then. Raises ChangedMeanwhileError,
-    ForeseenOtherwiseError, BooksSilentError and the OrderErrors of guard and service; nothing is changed then.
+    `seen`: id of the newest event that was shown; `acknowledged`: digest of the warnings that were read; both are None
+    if no page was shown. `more`: the form's values except the reason. `before` is called before the action, in the same
+    transaction, and returns the actor of the action; `by` is then used only for the call to the partner. Raises
+    ChangedMeanwhileError, ForeseenOtherwiseError, BooksSilentError and the OrderErrors of guard and service; nothing is
+    changed then.
     """
     answered: dict[str, object] = {}
-    if decision.ask_partner:  # the partner is not troubled with what is not allowed anyway
+    if decision.ask_partner:  # check the guard first, to avoid a needless call to the partner
         order = Order.objects.select_related("trial").get(number=number)
         _judge(decision, order, seen=seen, now=now)
         answered["held"] = decision.ask_partner(order, by=by, **more)
@@ -87,9 +88,9 @@ def ask_second(
     via: str = "",
     **more: object,
 ) -> AskedAct:
-    """Asks a second person to confirm the decision, where it is allowed now. Raises as `carry_out`.
+    """Asks a second person to confirm the action, if it is allowed now. Raises the same errors as `carry_out`.
 
-    What asks no partner is tried and taken back, so that nobody is asked to confirm what can't be done.
+    An action that calls no partner is tried and rolled back, so that no one is asked to confirm an impossible action.
     """
     with transaction.atomic():
         facts = _judge(decision, lock_order(number), seen=seen, now=now)
@@ -102,7 +103,7 @@ def ask_second(
         return ask(
             act=decision.four_eyes,
             right=decision.permission,
-            order=lock_order(number),  # as it is: the one that was tried is changed
+            order=lock_order(number),  # reload: the trial run has changed the instance
             by=by,
             reason=reason,
             now=now,
@@ -114,10 +115,10 @@ def ask_second(
 
 
 def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetime.datetime) -> str:
-    """Carries out what was asked, once the second person confirms it; returns what came of it, in words.
+    """Carries out the requested action as the second person confirms it. Returns the result message.
 
-    `digest`: that of what the page said will happen. Raises ForeseenOtherwiseError where it is not
-    true any more, and as `carry_out`.
+    `digest`: digest of the effects that the page showed. Raises ForeseenOtherwiseError if the effects have changed, and
+    the same errors as `carry_out`.
     """
     decision = DECISIONS.get(row.decision)
     if decision is None:
@@ -142,7 +143,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
 
 
 def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
-    """Returns the further answers of the form besides the reason, as the service takes them: JSON knows no days."""
+    """Returns the form's values except the reason, as the service takes them: dates are strings in JSON."""
     fields = decision.form.base_fields
     return {
         name: datetime.date.fromisoformat(value) if isinstance(fields.get(name), forms.DateField) else value
@@ -151,7 +152,7 @@ def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
 
 
 def foreseen_of(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
-    """Returns the effects in one language whoever asks, so that two moments can be compared. Raises OrderError."""
+    """Returns the effects, always in the same language so that they can be compared later. Raises OrderError."""
     with override(LANGUAGE):
         return [str(sentence) for sentence in decision.will(facts, **asked)]
 
@@ -161,20 +162,21 @@ def digest_of(sentences: list[str]) -> str:
 
 
 def digest_of_warnings(decision: Action, facts: Facts, asked: Mapping[str, object]) -> str:
-    """The digest of what whoever decides must have read; empty if there is nothing. Raises OrderError."""
+    """Returns the digest of the warnings that must be read; empty if there are none. Raises OrderError."""
     with override(LANGUAGE):
         warnings = decision.warnings(facts, **asked)
     return digest_of(warnings) if warnings else ""
 
 
 def _check_acknowledged(decision: Action, facts: Facts, acknowledged: str | None, asked: Mapping[str, object]) -> None:
-    """Raises ForeseenOtherwiseError if there are warnings, and their digest is not what the person has read."""
+    """Raises ForeseenOtherwiseError if there are warnings, and their digest is not `acknowledged`."""
     if acknowledged is not None and digest_of_warnings(decision, facts, asked) not in {"", acknowledged}:
         raise ForeseenOtherwiseError
 
 
 def account_named(by: str | None):
-    """The account in whose name a command asks. Raises NotAllowedError if `by` is none that may log in."""
+    """Returns the account in whose name a command runs. Raises NotAllowedError if `by` is not an account that may log
+    in."""
     name = (by or "").strip()
     found = get_user_model().objects.filter(username=name, is_active=True, is_staff=True).first() if name else None
     if found is None:
@@ -183,7 +185,7 @@ def account_named(by: str | None):
 
 
 def why_not_ask(account, decision: Action, order: Order) -> NotAllowedError | None:
-    """Returns why an account may not ask for a decision: its rights or its limits."""
+    """Returns why an account may not request an action: its permissions or its attributions."""
     limits = limits_of(staff_actor(account), timezone.now())
     if account.has_perm(decision.permission) and (limits is None or order.attribution_id in limits):
         return None

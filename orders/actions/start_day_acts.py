@@ -1,4 +1,4 @@
-"""The acts on a start day: run it now, move it."""
+"""Staff actions on a start day: run it now, or move it."""
 
 from django import forms
 from django.utils import timezone

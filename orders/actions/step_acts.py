@@ -1,4 +1,4 @@
-"""The acts on steps: send again what has failed, give a step up, ask for a trial's traffic."""
+"""Staff actions on steps: resend failed steps, give a step up, fetch a trial's traffic."""
 
 import datetime
 from collections.abc import Sequence
@@ -52,7 +52,8 @@ VERDICTS = {
 
 
 def _why_not_sent(facts: Facts) -> NotAllowedError | None:
-    """As the engine judges it. Asks the database only about an undone activation, which it plans anew."""
+    """Returns why a resend would send nothing. Queries the database only for an undone activation, which a resend would
+    plan anew."""
     order = facts.order
     sent = [row for row in facts.steps if _is_sent(row, order, facts.now)]
     left = any(row.undo and is_left(row) for row in facts.steps)
@@ -74,8 +75,8 @@ def _is_sent(row: Dispatch, order: Order, now: datetime.datetime) -> bool:
 
 
 def why_not_resend(order: Order) -> NotAllowedError | None:
-    """Stricter than the engine: on a page nobody sends what is held for its files. Of an order that was taken back only
-    what staff gave up is sent."""
+    """Returns why a page does not offer a resend. Stricter than `resend`: orders held for their files are not sent, and
+    of an undone order only steps that staff gave up."""
     if order.state == Order.State.WITHDRAWN:
         return NotAllowedError("resend_withdrawn")
     if _is_undone(order):
@@ -112,7 +113,7 @@ def say_judgement(row: Judgement) -> str:
 
 
 class StepsForm(forms.Form):
-    """Selects failed steps. Its values are in the URL, so that a colleague can open the same page."""
+    """Filters failed steps. Its values are in the URL, so that a colleague can open the same page."""
 
     partner = forms.ChoiceField(
         label=gettext_lazy("partner"), required=False, choices=[("", gettext_lazy("all")), *Partner.choices]
@@ -151,7 +152,7 @@ def _judge_many(rows: Sequence[Order], asked: dict) -> list[Judged]:
 
 
 def _judged(row: Order, steps: dict[str, list[Judgement]]) -> Judged:
-    """The order's kind is that of its first step that would be sent, or of its first step if none would be."""
+    """Returns the order's dry run. `kind` is the verdict on the first step that would be sent, else on the first step."""
     if why := why_not_resend(row):
         return Judged(row, why.words(), why.words(), acts=False)
     judged = steps[row.number]
@@ -173,7 +174,7 @@ def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
 
 
 def _why_nothing_was_sent(judged: list[Judgement]) -> NotAllowedError:
-    """Stores verdicts, not texts: these are made in the language of the reader."""
+    """Returns an error with verdicts instead of texts, which are made in the reader's language."""
     [first, *_others] = judged
     if first.refusal:
         return first.refusal

@@ -1,6 +1,6 @@
-"""Staff take the big-data side's records as ours (`take`; contract 3.9, 13 and 14).
+"""Staff adopt the big-data side's records as ours (`take`; contract 3.9, 13 and 14).
 
-The partner is asked first, outside any transaction. Then the order is locked and compared with the answer. No billing
+The partner is called first, outside any transaction. Then the order is locked and compared with the answer. No billing
 step may be under way.
 """
 
@@ -57,8 +57,9 @@ LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SC
 
 
 def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> Answer:
-    """Returns the records that the big-data side holds, or that a person saw there (`look`: a Look's text); compared
-    where differences are taken. Nothing is asked about a BPM start. Raises BooksSilentError and NotAllowedError."""
+    """Returns the records that the big-data side holds, or that a person saw there (`look`: a Look's text). If
+    differences are taken, also compares them. Makes no call for a BPM start. Raises BooksSilentError and
+    NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
     seen = Look.read(look)
@@ -69,7 +70,7 @@ def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> A
 
 
 def ask_books(number: str, *, by: str = "", look: str = "") -> Answer:
-    """`ask_all` by number. Raises OrderUnknownError, or NotAllowedError also if the partner does not answer."""
+    """`ask_all` by number. Raises OrderUnknownError, and NotAllowedError also if the partner does not answer."""
     try:
         return ask_all(find_order(number), by=by, look=look)
     except BooksSilentError as error:
@@ -87,12 +88,13 @@ def take(
     by: str,
     now: datetime.datetime,
 ) -> Order:
-    """Takes the partner's records as ours; for a BPM start in doubt: BPM has the process, of this number if given.
+    """Adopts the partner's records as ours. For a BPM start in doubt, records that BPM has the process (`process`: its
+    number, if known).
 
     If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences,
-    as they were shown. `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in
-    a transaction. `look` is what a person saw in its place: it answers the questions that wait for that first, and what
-    was called too lately is left out, and named in the event.
+    as they were shown. `held` is the partner's answer. If it is None, the partner is called now, so the caller must not
+    be in a transaction. `look` holds the records that a person saw instead: it answers the steps that wait for a manual
+    look-up first. Records that were called too recently are left out, and listed in the event.
 
     A cancel or delete is taken only if the partner's records are not live, a create only if they are. Raises
     OrderUnknownError and NotAllowedError.
@@ -154,7 +156,7 @@ def _answer(
     now: datetime.datetime,
     by: str,
 ) -> Order:
-    """Answers the questions that wait for a person's look; all then goes on as after the partner's own answer."""
+    """Answers the steps that wait for a manual look-up. The order then continues as after the partner's own answer."""
     rows, left = without_called(asked, look)
     _note_taken(order, rows, left, reason=reason, now=now, by=by)
     answer_questions(order.number, rows, held, now=now, by=by)
@@ -176,8 +178,8 @@ def _note_taken(
 
 @transaction.atomic
 def take_process(*, number: str, process: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
-    """Ends a BPM start in doubt as done, since BPM has the process (contract 7.2). An incident stays until a callback
-    or `accept`."""
+    """Marks a BPM start in doubt as done, since BPM has the process (contract 7.2). Its incident stays open until a
+    callback or `accept`."""
     order = lock_order(number)
     row = starts_in_doubt(order).first()
     if row is None:
@@ -192,20 +194,20 @@ def take_process(*, number: str, process: str = "", reason: str, by: str, now: d
 
 
 def is_about_start(order: Order) -> bool:
-    """Returns True if nothing of the order can be taken but a BPM start in doubt."""
+    """Returns True if a BPM start in doubt is the only thing that can be taken."""
     books = stopped(order) or open_record_differences(order).exists()
     return not books and starts_in_doubt(order).exists()
 
 
 def why_not_take_move(order: Order, move: Dispatch, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why the records of a move of the start, which has no end yet, can't be taken."""
+    """Returns why the records of an unfinished move of the start can't be taken."""
     if not differs(move):
         return NotAllowedError("move_under_way", number=order.number)
     return NotAllowedError("move_send_again", number=order.number) if may_send_again(move, order, now) else None
 
 
 def _take_move(move: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """The earliest createTime there is the start. Records with a later one are left as they are."""
+    """Sets the start to the partner's earliest createTime. Records with a later one are left as they are."""
     order = move.order
     take_move(move, of_job(order, held), now=now, by=by)
     later = order.billing_records.filter(pk__in=move.records).exclude(create_time=order.start_at)
@@ -213,8 +215,8 @@ def _take_move(move: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
 
 
 def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) -> NotAllowedError | None:
-    """None if there is something to take: a step that stopped because the partner had acted before, an open difference,
-    or a customer who is still billed but should not be."""
+    """Returns None if there is something to take: a step that stopped because the partner had acted before, an open
+    difference, or a customer who is still billed but should not be."""
     return None if stopped or differs or billed else NotAllowedError("same_books", number=order.number)
 
 
@@ -227,12 +229,12 @@ def check_quiet(order: Order) -> None:
 
 
 def why_not_quiet(order: Order, moving: bool) -> NotAllowedError | None:
-    """None if no billing step of the order, or in its trial's line, is under way (`moving`)."""
+    """Returns None unless a billing step of the order, or in its trial's line, is under way (`moving`)."""
     return NotAllowedError("billing_under_way", number=order.number) if moving else None
 
 
 def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
-    """Closes given-up removals if the partner has none of their records any more. Returns whether it closed any."""
+    """Closes given-up removals if the partner no longer has any of their records. Returns True if it closed any."""
     there = by_identity(held)
     ids = {pk for row in given_up_removals(order) for pk in row.records}
     records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
@@ -245,7 +247,8 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
-    """Billing steps that failed because the partner had acted on their key before, or that are in doubt (7.2)."""
+    """Returns the billing steps that failed because the partner had acted on their key before, or that are in doubt
+    (7.2)."""
     rows = order.dispatches.current().filter(state=Dispatch.State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
@@ -276,7 +279,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Returns True if a cancel or delete (no fix) has nothing left to do: the partner has no live record of it."""
+    """Returns True if a cancel or delete (no fix) has nothing left to do: none of its records is live at the partner."""
     if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
@@ -285,7 +288,7 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 
 def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Sets records, last day and start to the partner's values. Raises NotAllowedError if these do not fit."""
+    """Sets records, last day and start to the partner's values. Raises NotAllowedError if these do not fit the order."""
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Order.Kind.CHANGE:
@@ -317,7 +320,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
 
 
 def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
-    """The records (productId, domain) that must be live. Empty if the customer is not being served."""
+    """Returns the records (productId, domain) that must be live. Empty if the customer is not being served."""
     if order.kind == Order.Kind.TRIAL:
         runs = order.state == Order.State.TRIALING
         meant = meant_of([order], now=now)[order.pk] if runs else None
@@ -343,7 +346,7 @@ def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by:
 
 
 def _check_ends(order: Order, live: list[HeldRecord], now: datetime.datetime) -> None:
-    """Raises NotAllowedError if a record has ended or ends sooner than ours: the customer would not be billed then."""
+    """Raises NotAllowedError if a record has ended or ends before ours: the customer would not be billed after that."""
     ours = dict(order.billing_records.values_list("domain_key", "cancel_time"))
     for one in live:
         ends, known = one.cancel_time, ours.get(one.key)
@@ -362,15 +365,15 @@ def _take_start(order: Order, live: list[HeldRecord], now: datetime.datetime, by
 
 
 def _repair_command(order: Order) -> str:
-    """The command that creates a record again. `--fix` skips orders from before a restore."""
+    """Returns the command that creates a record again. `--fix` skips orders from before a restore."""
     if is_from_before_restore(order):
         return f"`resend {order.number} --channel billing --force`"
     return f"`reconcile {order.number} --fix` or `resend`"
 
 
 def _may_be_live(order: Order) -> set[tuple[str, str]]:
-    """The records (productId, domain) that may be live: those of the order's domains, and those that are live in our
-    books, unless a difference says that they must not be."""
+    """Returns the records (productId, domain) that may be live: those of the order's domains, and those that our
+    records show as live, unless a difference says that they must not be."""
     trial = order.kind == Order.Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
@@ -423,7 +426,7 @@ def _adopted(order: Order, one: HeldRecord) -> BillingRecord:
 
 
 def open_record_differences(order: Order) -> QuerySet[Difference]:
-    """The open differences with the partner's records. NOT_LISTED is left out: it is about BBOSS's list."""
+    """Returns the open differences with the partner's records. Excludes NOT_LISTED, which is about BBOSS's list."""
     return order.differences.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.NOT_LISTED)
 
 

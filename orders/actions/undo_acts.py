@@ -1,4 +1,4 @@
-"""The acts that take an order back: compensate, withdraw, withdraw before the start day."""
+"""Staff actions that undo an order: compensate, withdraw, withdraw before the start day."""
 
 from django import forms
 from django.utils import timezone
@@ -21,7 +21,7 @@ HOW = {CANCEL: gettext_lazy("Cancel from now on"), DELETE: gettext_lazy("Delete"
 
 
 def _what_became(facts: Facts, _found: object) -> str:
-    """Returns the result of taking an order back, from the order as it is now."""
+    """Returns the result message of undoing an order, from its present state."""
     order = Order.objects.only("state", "undo_since").get(pk=facts.order.pk)
     if order.state == Order.State.COMPENSATING:
         return _("What was sent is being taken back; the result shows here within seconds.")
@@ -40,7 +40,7 @@ def _is_in_doubt(row: Dispatch) -> bool:
 
 
 def _counts(row: Dispatch, order: Order) -> bool:
-    """Returns True if it is a billing call of the present plan that changes something, as in `acts_of`."""
+    """Returns True for a billing call of the present plan that changes records, as in `acts_of`."""
     plan = row.plan == order.plans and not row.undo
     return plan and row.channel == Dispatch.Channel.BILLING and row.step != Dispatch.Step.ASK_BILLING
 
@@ -59,7 +59,7 @@ COMPENSATE = Action(
 
 
 class WithdrawForm(ReasonForm):
-    """How a late undoing is done; not asked otherwise."""
+    """Form that asks how a late undoing is done. The field is removed for other withdrawals."""
 
     how = forms.ChoiceField(
         label=gettext_lazy("how it is undone"),
@@ -87,7 +87,7 @@ def _why_not_withdraw(facts: Facts) -> OrderError | None:
 
 
 def _withdrawing(facts: Facts, *, how: str = "") -> list[str]:
-    """Returns the consequences in a sentence; for a late undoing of either choice, until one is made."""
+    """Returns the effects as sentences; for a late undoing those of both choices, until one is made."""
     if how or not facts.late:
         return sentences(dry_run.withdraw(facts.order, now=facts.now, how=how))
     foreseen = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
