@@ -21,8 +21,8 @@ UNKNOWN_RECORD = "unknown_record"
 MAX_NAMED = 3
 NOT_BILLED = Difference.Kind.NOT_BILLED.value
 BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
-"""Differences that are accepted only by their name (contract 3.9, 14): a missing record of an order that must be billed,
-or a live record of one that must not. With the error of requests without the name."""
+"""Differences that are accepted only by their name (contract 3.9, 14): a missing record of an order that must be
+billed, or a live record of one that must not. With the error of requests without the name."""
 Shown = frozenset[tuple]
 
 
