@@ -1,4 +1,4 @@
-"""The core: orders, their plans, and the steps that were sent for them."""
+"""The core: orders, their plans, and the steps sent for them."""
 
 from importlib import import_module
 
@@ -6,11 +6,11 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import pgettext_lazy
 
-FEATURES = ("bulk", "digest", "exports", "trials", "views")  # those of the office with tables
+FEATURES = ("bulk", "digest", "exports", "trials", "views")  # features of orders/office that have tables
 
 
 class OrdersConfig(AppConfig):
-    """Orders and all that belongs to them. The one place that loads the models of the office's features."""
+    """The app of orders. Loads the models of the features in orders/office."""
 
     name = "orders"
     verbose_name = pgettext_lazy("app", "Orders")

@@ -1,9 +1,9 @@
 """Checks an order's info-security files (contract 3.7). Uses no database, since delivery calls it from threads.
 
-Cheap checks run here: the name, the kind of file, its size, its first bytes. `orders.attachments.xlsx` unpacks the
-file, in a process of its own with limits. It gets the same file, already open, so that nobody can exchange the file in
-between. Its limits (unpacked size, entries, memory, processor time) stand there, the file's size and the time for all
-files here. What this machine lacks (time, memory, descriptors, a disk that answers) is no finding: ProbeError.
+Cheap checks run here: name, type, size and first bytes. `orders.attachments.xlsx` unpacks the file in a separate
+process with limits. It gets the same open descriptor, so that the file can't be exchanged in between. Its limits
+(unpacked size, entries, memory, CPU time) are defined there; the file size and the time for all files here. Lack of
+resources on this machine (time, memory, descriptors, a disk that does not respond) is no finding: ProbeError.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from orders.texts.error_messages import say_why_in_english
 FILE_TYPES = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
 SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
-AT_ONCE = 2  # files that a machine opens at a time, so that each has a processor
-LOOK_AGAIN = 0.05  # seconds, for a turn
+AT_ONCE = 2  # files that a machine opens at a time, so that each has a CPU
+LOOK_AGAIN = 0.05  # seconds between attempts to get a slot
 UNCHECKED = "files_unchecked"  # the code of a check that this machine could not carry out
 OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
 NOT_LOOKED_AT = ""
 WRONG_NAME = "file_name"
-OLD = ".xls"  # where the profile of partners takes it; a file of that name may hold an xlsx
+OLD = ".xls"  # if the partner profile accepts it; such a file may also contain xlsx data
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 VERDICTS = {
     "too_large": {"code": "file_unpacked", "seconds": CPU_SECONDS},
@@ -40,13 +40,15 @@ VERDICTS = {
     "encrypted": {"code": "file_encrypted"},
     "empty": {"code": "file_empty"},
 }
-"""The answers of the probe, each with its sentence."""
+"""Verdicts of the probe, each with its message code."""
 
 
 @dataclass(frozen=True)
 class FileProblem:
-    """A fault of one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or NOT_LOOKED_AT. `why`
-    is its sentence as a code with parameters, `message` the same in English."""
+    """A fault of one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or NOT_LOOKED_AT.
+
+    `why`: its message as a code with parameters; `message`: the same in English.
+    """
 
     code: str
     file: str
@@ -55,7 +57,7 @@ class FileProblem:
 
     @property
     def never_cured(self) -> bool:
-        """Returns True if no file can put it right, since BBOSS's own name is wrong."""
+        """Returns True if no file can fix it, since the name that BBOSS gave is wrong."""
         return self.why.get("code") == WRONG_NAME
 
 
@@ -72,10 +74,9 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
     """Returns the faults of an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
 
     Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
-    "busi_info": name}, without the ones that the order does not name; they are checked in this order. A symbolic link
-    is `bad_name`, wherever it leads. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes
-    at most ten seconds. A file that this machine could not check beside a wrong one is NOT_LOOKED_AT. Raises
-    ProbeError if there is no wrong one beside it.
+    "busi_info": name}, without those that the order does not name; they are checked in this order. A symbolic link is
+    `bad_name`. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes at most ten seconds.
+    If this machine could not check a file, it is NOT_LOOKED_AT if another file is wrong; otherwise raises ProbeError.
     """
     deadline, found, trouble = time.monotonic() + SECONDS_FOR_ALL, [], None
     for kind in FILE_TYPES:
@@ -100,8 +101,10 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
 
 
 def is_named_right(name: str, order_number: str, kind: str) -> bool:
-    """Returns True if a name fits the order and the kind, and contains a real time. Such a name can't contain a
-    path."""
+    """Returns True if a name fits the order and the type, and contains a valid time.
+
+    Such a name can't contain a path.
+    """
     endings = "|".join(map(re.escape, settings.PARTNERS.files.extensions))
     match = re.fullmatch(rf"{re.escape(order_number)}_{FILE_TYPES[kind]}_([0-9]{{14}})(?:{endings})", name)
     try:
@@ -127,7 +130,7 @@ def _check_file(name: str, deadline: float) -> None:
 
 @contextlib.contextmanager
 def _turn(deadline: float) -> Iterator[None]:
-    """Lets AT_ONCE checks of this machine run. Raises ProbeError if no turn comes in time."""
+    """Waits for one of the AT_ONCE check slots of this machine. Raises ProbeError if none is free in time."""
     with contextlib.ExitStack() as held:
         while not any(lock_is_free(held, settings.STATE_DIR, f"file-check-{number}") for number in range(AT_ONCE)):
             held.close()
@@ -150,7 +153,9 @@ def _check_beginning(start: bytes, size: int, *, old: bool) -> None:
 
 def why_never_right(start: bytes, size: int) -> dict | None:
     """Returns why a file of this size with these first four bytes can't pass the check, as a code with parameters.
-    None: only the check itself can tell."""
+
+    None if the full check has to decide.
+    """
     try:
         _check_beginning(start, size, old=OLD in settings.PARTNERS.files.extensions)
     except _WrongError as wrong:
@@ -160,7 +165,7 @@ def why_never_right(start: bytes, size: int) -> dict | None:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[int]:
-    """A descriptor, opened once for all checks. Does not follow a link, and does not wait for the writer of a pipe."""
+    """Yields a descriptor, opened once for all checks. Does not follow links or block on pipes."""
     try:
         path = Path(settings.ATTACHMENT_DIR) / name
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Holds orders whose info-security files are wrong, takes better ones, and lets them go on (contract 3.7)."""
+"""Holds orders with wrong info-security files, accepts replacements, and releases the orders (contract 3.7)."""
 
 import datetime
 import hashlib
@@ -24,15 +24,18 @@ from orders.outbox.enqueue import wake
 from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
 
-FILES = "files "  # how the causes of mails about files begin
+FILES = "files "  # prefix of the causes of mails about files
 MAILED_AGAIN = datetime.timedelta(minutes=30)
 UNCHECKED_FOR = datetime.timedelta(hours=1)
 SAYS_NOTHING = [Attempt.Outcome.OPEN, Attempt.Outcome.HANDED_BACK, Attempt.Outcome.LOST]
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """Holds the order. Its SA is mailed at once, and of other findings at most once in MAILED_AGAIN, what was found
-    last. Only right files, or a waiver, end the hold."""
+    """Holds the order and mails its SA at once; about different findings at most once per MAILED_AGAIN, with the
+    last ones.
+
+    Only right files or a waiver end the hold.
+    """
     order = row.order
     if order.undo_since:
         return
@@ -58,8 +61,10 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
 
 
 def _mail(order: Order, cause: str, *, now: datetime.datetime, again: bool, **about) -> None:
-    """Writes the mail about what was found. `again`: something else was found before. Then it waits until MAILED_AGAIN
-    after the mail before, and takes the place of one that waits."""
+    """Writes the mail about the findings.
+
+    `again`: replaces a waiting mail and is sent MAILED_AGAIN after the previous one.
+    """
     if not again:
         queue_mail(order, Step.MAIL_HELD, cause=cause, now=now, **about)
         return
@@ -77,7 +82,7 @@ def _drop_waiting_mail(order: Order) -> None:
 
 
 def _troubles_of(check: Dispatch) -> set[tuple[str, str]]:
-    """Returns why the check holds its order, as far as an incident says so: codes and details."""
+    """Returns codes and details of the open incidents of the check."""
     rows = check.order.troubles.unresolved().filter(incident__step=check.step)
     return set(rows.values_list("incident__code", "detail"))
 
@@ -87,14 +92,14 @@ def _said_of(finding: dict) -> tuple[str, str]:
 
 
 def end_files_hold(order: Order) -> None:
-    """Ends the hold: the files are right now, or waived."""
+    """Ends the hold: the files are right or waived."""
     if order.held_because == Order.Held.FILES:
         set_held(order, Order.Held.NOT)
         _drop_waiting_mail(order)
 
 
 def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Lets an order go on although its files are wrong. The reason is stored in the approval history.
+    """Lets an order proceed with wrong files. The reason is stored in the approval history.
 
     The check counts as done. If a worker is checking the files at this moment, its result is ignored. Raises
     OrderUnknownError and NotAllowedError (not held for its files, or the reason is blank).
@@ -126,7 +131,7 @@ def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) ->
 
 
 def _held_check(order: Order) -> Dispatch:
-    """The (locked) check that holds the order. Raises NotAllowedError."""
+    """Returns the (locked) check that holds the order. Raises NotAllowedError."""
     if why := why_not_waive(order):
         raise why
     rows = order.dispatches.current().open().filter(step=Step.CHECK_FILES)
@@ -143,11 +148,11 @@ def why_not_waive(order: Order) -> NotAllowedError | None:
 
 
 def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, now: datetime.datetime) -> Order:
-    """Puts a file that staff uploaded at its place, keeps the old one, and has all files of the order looked at now.
+    """Stores a file uploaded by staff in place of the order's file, keeps the old one, and has all files checked now.
 
-    `field` is one of KINDS. Only the check says whether the order goes on. If one runs at this moment, it sees the
-    old file, so its result is ignored. Raises OrderUnknownError and NotAllowedError: not held for its files, the order
-    names no file of this kind, BBOSS's own name is wrong, the file can't be right, or it can't be written.
+    `field` is one of FILE_TYPES. Only the check decides if the order proceeds. The result of a check that is running is
+    ignored, since it saw the old file. Raises OrderUnknownError and NotAllowedError: not held for its files, the order
+    names no file of this type, the name from BBOSS is wrong, the file can't be right, or it can't be written.
     """
     _check_place(find_order(number), field)
     with upload_beside(chunks) as part, transaction.atomic():
@@ -160,12 +165,12 @@ def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, no
         kept = part.replaced_name(name, now)
         add_event(order, "file_uploaded", by=by, now=now, file=name, size=part.size, sha256=part.sha256, kept=kept)
         wake()
-        part.put_in_place(name, kept)  # the last before the commit: whoever checks from now on waits for the lock
+        part.put_in_place(name, kept)  # last before the commit: a check that starts now waits for the lock
     return order
 
 
 def _check_place(order: Order, field: str) -> None:
-    """Raises NotAllowedError if nothing may be put at the file's place."""
+    """Raises NotAllowedError if the file must not be replaced."""
     if why := why_not_waive(order):
         raise why
     name = getattr(order, field)
@@ -176,8 +181,7 @@ def _check_place(order: Order, field: str) -> None:
 
 
 def can_be_cured(order: Order) -> bool:
-    """Returns True if better files let the order go on: it is held for them, and each has a name that a file can
-    bear."""
+    """Returns True if better files let the order proceed: it is held for them, and each has a valid name."""
     names = {kind: getattr(order, kind) for kind in FILE_TYPES}
     return why_not_waive(order) is None and all(
         is_named_right(name, order.number, kind) for kind, name in names.items() if name
@@ -195,7 +199,7 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
 
 
 def recheck_files(*, numbers: Collection[str] | None = None, now: datetime.datetime) -> list[str]:
-    """Has the files of held orders (None: of all) checked now. Returns the numbers of those that can be."""
+    """Has the files of held orders (None: all) checked now. Returns the numbers of those that will be checked."""
     held = Dispatch.objects.current().filter(
         step=Step.CHECK_FILES,
         state=Dispatch.State.RETRYING,
@@ -215,9 +219,9 @@ def recheck_files(*, numbers: Collection[str] | None = None, now: datetime.datet
 
 
 def watch_unchecked(*, now: datetime.datetime) -> None:
-    """Opens the desk's incident where this desk could not check the files of an order for UNCHECKED_FOR, or closes it.
+    """Opens the incident if files could not be checked on this system for UNCHECKED_FOR, or closes it.
 
-    Nobody else is told: the order is not held for it, and its files may be right. The sweep calls it each minute.
+    Nobody else is notified: the order is not held for it, and its files may be right. The sweep calls it each minute.
     """
     ended = Attempt.objects.exclude(outcome__in=SAYS_NOTHING).order_by("-pk")
     mine = ended.filter(dispatch=OuterRef("pk"))

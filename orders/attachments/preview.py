@@ -1,4 +1,4 @@
-"""Info-security files on the order's page: the check's result, the first rows, and the file to download."""
+"""Info-security files on the order page: the check's result, the first rows, and the download."""
 
 import contextlib
 import os
@@ -23,8 +23,8 @@ PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"
 class NamedFile:
     """A file that the order names.
 
-    `check` is pending, right, waived or wrong. `cause` and `detail` say what is or was wrong. `there`: the file can be
-    downloaded. `bad_name`: BBOSS's own name is wrong, so no file can be right.
+    `check` is pending, right, waived or wrong. `cause` and `detail`: the fault. `there`: the file can be downloaded.
+    `bad_name`: the name from BBOSS is wrong, so no file can be right.
     """
 
     field: str
@@ -39,7 +39,7 @@ class NamedFile:
 
 
 def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[NamedFile]:
-    """The named files, in the message's order. Looks up whether each exists."""
+    """Returns the named files in the message's order, with `there` set if the file exists."""
     return [
         replace(
             _named(order, field, check, waived),
@@ -73,19 +73,18 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
     if one and one["code"]:
         found = cause_of(one["code"]), one["message"], one["why"]
         return NamedFile(field, title, name, WAIVED if done else WRONG, *found)
-    if done and (one or not findings):  # nobody knows what was wrong with it, if anything
+    if done and (one or not findings):  # its finding, if any, is unknown
         return NamedFile(field, title, name, WAIVED)
     return NamedFile(field, title, name, PENDING if one or not findings else RIGHT)
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """Returns the findings of the last check, {file, code, message, why} of each file; none before the first check has
-    ended."""
+    """Returns {file, code, message, why} for each file of the last check; [] before the first check has ended."""
     return check.findings or []
 
 
 def first_rows(name: str) -> list[list[str]] | None:
-    """The first 20 rows of a file that passed the check, unmasked. None if it can't be read now."""
+    """Returns the first 20 rows of a file that passed the check, unmasked. None if it can't be read now."""
     try:
         with opened(name) as handle:
             return ask("first_rows", handle, seconds=SECONDS).get("rows")
@@ -94,12 +93,12 @@ def first_rows(name: str) -> list[list[str]] | None:
 
 
 def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]:
-    """A descriptor of the file of this kind, which must bear the order's own name. Raises OSError."""
+    """Returns a descriptor of the order's file of this type. Raises OSError, also if the name breaks the rule."""
     return opened(own_name(order, field))
 
 
 def own_name(order: Order, field: str) -> str:
-    """The name of the order's own file. Raises OSError if it breaks the rule (contract 3.7)."""
+    """Returns the name of the order's file. Raises OSError if it breaks the rule (contract 3.7)."""
     name = getattr(order, field) if field in FILE_TYPES else ""
     if not name or not is_named_right(name, order.number, field):
         raise OSError(f"{name!r} is no file of order {order.number}")
@@ -108,7 +107,7 @@ def own_name(order: Order, field: str) -> str:
 
 @contextlib.contextmanager
 def opened(name: str) -> Iterator[int]:
-    """A descriptor of a regular file in ATTACHMENT_DIR. Raises OSError; follows no link and leaves no folder."""
+    """Yields a descriptor of a regular file in ATTACHMENT_DIR. Raises OSError; follows no links."""
     handle = open_attachment(name)
     try:
         yield handle

@@ -1,4 +1,7 @@
-"""Puts an uploaded file into ATTACHMENT_DIR (contract 3.7): written beside, then renamed. Uses no database."""
+"""Stores an uploaded file in ATTACHMENT_DIR (contract 3.7): written under a temporary name, then renamed.
+
+No database.
+"""
 
 import contextlib
 import datetime
@@ -20,21 +23,24 @@ from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 
 logger = logging.getLogger(__name__)
-PART = ".upload-"  # no message can name such a file
+PART = ".upload-"  # not a valid file name in a message
 PARTS_KEPT = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A whole file, on the disk under a name of its own in ATTACHMENT_DIR."""
+    """A complete upload on disk, under a temporary name in ATTACHMENT_DIR."""
 
     path: Path
     size: int
     sha256: str
 
     def replaced_name(self, name: str, now: datetime.datetime) -> str:
-        """The name under which the present file is kept: `NAME.replaced-YYYYMMDDHHMMSS` (Asia/Shanghai), with a number
-        behind it where two come in a second. Empty if there is none."""
+        """Returns the name for the present file: `NAME.replaced-YYYYMMDDHHMMSS` (Asia/Shanghai), with a number if it
+        exists.
+
+        Empty if there is no present file.
+        """
         folder = settings.ATTACHMENT_DIR
         if not os.path.lexists(folder / name):
             return ""
@@ -46,8 +52,11 @@ class Upload:
         return kept
 
     def put_in_place(self, name: str, kept: str) -> None:
-        """Keeps the present file as `kept`, and renames this one. The caller has checked the name, and sees to it that
-        nobody else puts a file there meanwhile. Raises NotAllowedError."""
+        """Renames the present file to `kept` and this one to `name`. The caller has checked the name and holds the
+        lock.
+
+        Raises NotAllowedError.
+        """
         folder = settings.ATTACHMENT_DIR
         with _told_as_error():
             if kept:
@@ -58,10 +67,10 @@ class Upload:
 
 @contextlib.contextmanager
 def upload_beside(chunks: Iterable[bytes]) -> Iterator[Upload]:
-    """Writes the bytes to a new file in ATTACHMENT_DIR, which goes again unless it is put in place.
+    """Writes the bytes to a temporary file in ATTACHMENT_DIR, which is deleted unless it is put in place.
 
-    Raises NotAllowedError if it can't be written, is larger than MAX_BYTES, or begins as no xlsx file does, and while
-    the disk is nearly full.
+    Raises NotAllowedError if it can't be written, is larger than MAX_BYTES, does not begin as an xlsx file, or disk
+    space is low.
     """
     check_free_space()
     with _told_as_error():
@@ -78,7 +87,7 @@ def upload_beside(chunks: Iterable[bytes]) -> Iterator[Upload]:
 
 
 def remove_parts(*, now: datetime.datetime) -> int:
-    """Removes what processes that were killed left of uploads, after a day. Returns how many."""
+    """Removes temporary files of killed uploads after a day. Returns their number."""
     removed = 0
     for path in settings.ATTACHMENT_DIR.glob(f"{PART}*"):
         with contextlib.suppress(FileNotFoundError):  # another worker removed it meanwhile
@@ -89,7 +98,7 @@ def remove_parts(*, now: datetime.datetime) -> int:
 
 
 def _write(file, chunks: Iterable[bytes]) -> tuple[int, str]:
-    """(size, SHA-256) of what was written. Stops where the file can't be right any more."""
+    """Writes the chunks and returns (size, SHA-256). Stops if the file is too large."""
     start, size, digest = b"", 0, hashlib.sha256()
     for chunk in chunks:
         start, size = start or chunk[:4], size + len(chunk)

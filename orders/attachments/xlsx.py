@@ -1,15 +1,12 @@
-"""Reads foreign xlsx files, and xls ones, in a process of its own, since a file may be hostile: what it does happens to
-no worker.
+"""Reads untrusted xlsx and xls files in a separate process, so that a hostile file can't affect a worker.
 
-`ask` starts this file as a program, with one of four verbs. The program needs no Django, has no environment, which
-holds secrets, and no descriptor but the file's. Its limits: 8 s of processor time, 300 MiB of address space (Python
-with openpyxl takes 33 MiB), no writing, a handful of open files. A file that breaks one is too_large: the program
-itself says so, since both are the file's, however busy the machine is. A program that did not get so far in time, or
-that the machine ended, says nothing about the file.
-
+`ask` starts this file as a program with one of four verbs. The program uses no Django and gets no environment (which
+has secrets) and no descriptor except the file's. Its limits: 8 s of CPU time, 300 MiB of address space (Python with
+openpyxl takes 33 MiB), no writing, a few open files. The program itself reports a file that exceeds CPU time or memory
+as too_large, which does not depend on the machine's load. A program that timed out or was killed gives no verdict.
 openpyxl opens the package (its XML through defusedxml). The rows and the shared strings may be a hundred MiB of XML, so
-`probe` has expat read them instead. openpyxl needs 5 s for a million empty rows and keeps every shared string in
-memory; this takes a second and hardly any memory.
+`probe` reads them with expat. openpyxl needs 5 s for a million empty rows and keeps every shared string in memory;
+expat takes a second and hardly any memory.
 """
 
 import copy
@@ -33,12 +30,12 @@ from openpyxl import load_workbook
 from openpyxl.reader.excel import ExcelReader
 
 PROGRAM = __file__
-CPU_SECONDS, LAST_SECONDS = 8, 4  # of processor time, and until it is killed that can't end by itself
+CPU_SECONDS, LAST_SECONDS = 8, 4  # seconds of CPU time, and more until it is killed
 MEMORY = 300 * 1024 * 1024
 UNPACKED = 100 * 1024 * 1024
 ENTRIES = 5000
 CHUNK = 64 * 1024
-COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how an .xls begins
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # magic number of an .xls file
 SECTORS, SMALL = (512, 4096), 64
 END_OF_CHAIN = 0xFFFFFFFE
 BEGINNINGS, END, FILEPASS = (0x0009, 0x0209, 0x0409, 0x0809), 0x000A, 0x002F  # records of an .xls
@@ -48,13 +45,16 @@ MACROS = ("macroenabled", "vbaproject", "macrosheet")
 FIRST_ROWS, FIRST_COLUMNS, FIRST_CHARACTERS = 20, 20, 200
 MAX_LINES = 10_000  # of the sheet, empty ones too
 MAX_COLUMNS = 100
-MAX_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
-MAX_STYLES = 4000  # of a kind: openpyxl makes an object of each, whether a cell has it or not
-MAX_MERGED = 20  # as many as anybody wants to read
+MAX_CHARACTERS = 10_000_000  # in all cells: the caller holds them in memory
+MAX_STYLES = 4000  # of one kind: openpyxl creates an object for each, used or not
+MAX_MERGED = 20  # number of merged ranges that are reported
 EXACT_DIGITS = 15  # Excel keeps no more of a number
-ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
+ZEROS = re.compile("0{2,15}")  # number format with leading zeros
 EMPTY = ["s", ""]
-TOO_LARGE, NOT_XLSX = {"verdict": "too_large"}, {"verdict": "not_xlsx"}  # made beforehand: there may be no memory left
+TOO_LARGE, NOT_XLSX = (
+    {"verdict": "too_large"},
+    {"verdict": "not_xlsx"},
+)  # created in advance: there may be no memory left
 STYLES_PART = "xl/styles.xml"
 SHARED_STRINGS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
 NO_MEMORY = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
@@ -70,15 +70,15 @@ STYLES = _named("xf", "font", "fill", "border", "cellStyle", "numFmt", "dxf")
 
 
 class ProbeError(Exception):
-    """The program gave no answer, by want of time or memory or by a fault: ours, which says nothing about the file."""
+    """The program gave no verdict, for lack of time or memory or by an error of ours. Says nothing about the file."""
 
 
 class VerdictError(Exception):
-    """Ends the reading of a file. It carries the verdict."""
+    """Ends the reading of a file. Its text is the verdict."""
 
 
 def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dict[str, Any]:
-    """The program's answer; {"verdict": WORD} if the file can't be read. Raises ProbeError."""
+    """Runs the program and returns its answer; {"verdict": WORD} if the file can't be read. Raises ProbeError."""
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", PROGRAM, verb, *map(str, arguments)],
@@ -100,8 +100,7 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
 
 
 def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
-    """Answers as `ask` does, in this process and without limits. A file that breaks openpyxl, in whatever way, does not
-    open."""
+    """Answers as `ask` does, in this process and without limits. Any exception of openpyxl gives `not_xlsx`."""
     try:
         return VERBS[verb](file, *arguments)
     except VerdictError as error:
@@ -112,7 +111,7 @@ def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
 
 
 def probe(file: BinaryIO) -> dict[str, str]:
-    """The verdict: right, too_large, not_xlsx, encrypted, or empty (less than two rows of the first sheet)."""
+    """Returns the verdict: right, too_large, not_xlsx, encrypted, or empty (less than two rows of the first sheet)."""
     check_package(file)
     reader = _opened(file, macros="not_xlsx")
     reader.read_workbook()
@@ -135,7 +134,7 @@ def probe(file: BinaryIO) -> dict[str, str]:
 
 
 def _blank_strings(archive: zipfile.ZipFile, part: str) -> set[int]:
-    """The numbers of the shared strings that are empty or blank. A cell that shows one has no data."""
+    """Returns the indexes of shared strings that are empty or blank. A cell with one of them has no data."""
     found, number = set(), -1
     for name, _attributes, text in _elements(archive, part):
         if name == STRING:
@@ -147,17 +146,17 @@ def _blank_strings(archive: zipfile.ZipFile, part: str) -> set[int]:
 
 
 def first_rows(file: BinaryIO) -> dict[str, list[list[str]]]:
-    """`rows`: at most 20 of 20 cells of 200 characters. Formulas stay as they are written."""
+    """Returns `rows`: at most 20 of 20 cells of 200 characters. Formulas are not evaluated."""
     sheet = load_workbook(file, read_only=True, keep_links=False).worksheets[0]
     rows = itertools.islice(sheet.iter_rows(max_row=FIRST_ROWS, max_col=FIRST_COLUMNS, values_only=True), FIRST_ROWS)
     return {"rows": [["" if cell is None else str(cell)[:FIRST_CHARACTERS] for cell in row] for row in rows]}
 
 
 def cells(file: BinaryIO, most: int) -> dict[str, list]:
-    """`rows`, [[number, [[kind, text], ...]], ...], and `merged`, ranges. `most` rows may hold data, the header too.
+    """Returns `rows`, [[number, [[kind, text], ...]], ...], and `merged`, ranges. At most `most` rows may hold data.
 
-    Rows and cells at an end that are empty are left out. A cell's kind is one letter: `s` text, `n` number, `b` yes or
-    no, `d` date, `f` formula, `e` error, `r` a number that Excel has rounded. A day is written as YYYYMMDD.
+    Empty rows and cells at the end are left out. A cell's kind is one letter: `s` text, `n` number, `b` boolean, `d`
+    date, `f` formula, `e` error, `r` a number that Excel has rounded. A day is written as YYYYMMDD.
     """
     with zipfile.ZipFile(file) as archive:
         if _has_macro_part(archive.namelist()):
@@ -188,7 +187,7 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
     if not rows:
         raise VerdictError("empty")
     part = next(part for part in _sheets_of(reader) if part in reader.valid_files)
-    elements = _elements(reader.archive, part)  # openpyxl does not tell merged cells when it only reads
+    elements = _elements(reader.archive, part)  # openpyxl does not report merged cells in read-only mode
     merged = (attributes.get("ref", "") for name, attributes, _text in elements if name == MERGED)
     return {"rows": rows, "merged": list(itertools.islice(merged, MAX_MERGED))}
 
@@ -198,8 +197,7 @@ def _sheets_of(reader: ExcelReader) -> list[str]:
 
 
 def probe_old(file: BinaryIO) -> dict[str, str]:
-    """The verdict on an .xls file: right, encrypted or not_xlsx. Only whether Excel could open it: its rows are not
-    read."""
+    """Returns the verdict on an .xls file: right, encrypted or not_xlsx. Its rows are not read."""
     data = file.read()
     size = 1 << int.from_bytes(data[30:32], "little")
     if data[:8] != COMPOUND or size not in SECTORS:
@@ -219,7 +217,7 @@ def probe_old(file: BinaryIO) -> dict[str, str]:
 
 
 def _workbook_stream(data: bytes, size: int) -> bytes:
-    """The stream in a compound file that holds the workbook. Raises VerdictError."""
+    """Returns the workbook stream of a compound file. Raises VerdictError."""
     fat = [number for sector in _table_sectors(data, size) for number in _numbers(_sector(data, sector, size))]
     entries = _chain(data, int.from_bytes(data[48:52], "little"), fat, size)
     found = {}
@@ -269,14 +267,14 @@ VERBS = {"probe": probe, "probe_old": probe_old, "first_rows": first_rows, "cell
 
 
 def check_package(file: BinaryIO) -> None:
-    """Checks the zip without reading a part of it as XML. Raises VerdictError, and others for what is no zip."""
+    """Checks the zip without parsing XML. Raises VerdictError, and zipfile's errors if it is no zip."""
     with zipfile.ZipFile(file) as archive:
         _check_entries(archive.infolist())
         _check_sizes(archive)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    """Looks at the zip's directory alone. How well an entry is packed says nothing: empty rows pack 500:1."""
+    """Checks only the zip's directory. The compression ratio is not checked: empty rows reach 500:1."""
     names = [entry.filename for entry in entries]
     if len(entries) > ENTRIES:
         raise VerdictError("too_large")
@@ -295,7 +293,7 @@ def _has_macro_part(names: list[str]) -> bool:
 
 
 def _check_sizes(archive: zipfile.ZipFile) -> None:
-    """Unpacks every entry and keeps nothing: the directory may lie about sizes, and checksums must be right."""
+    """Unpacks every entry without keeping it, to verify the sizes in the directory and the checksums."""
     total = 0
     for entry in archive.infolist():
         size = _true_size(archive, entry, UNPACKED - total)
@@ -305,7 +303,7 @@ def _check_sizes(archive: zipfile.ZipFile) -> None:
 
 
 def _true_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> int:
-    """The real unpacked size of an entry. Stops soon after `limit`."""
+    """Returns the real unpacked size of an entry. Stops soon after `limit`."""
     boundless = copy.copy(entry)
     boundless.file_size = UNPACKED * 2  # otherwise zipfile stops reading at the size in the directory
     size = 0
@@ -316,7 +314,7 @@ def _true_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> 
 
 
 def _opened(file: BinaryIO, *, macros: str) -> ExcelReader:
-    """A reader that knows what the package holds. `macros`: the verdict if these are among it."""
+    """Returns a reader that has read the manifest. `macros`: the verdict if the package contains macros."""
     reader = ExcelReader(file, read_only=True, keep_links=False)  # does not read or follow links to other files
     reader.read_manifest()
     types = [part.ContentType.lower() for part in (*reader.package.Override, *reader.package.Default)]
@@ -326,16 +324,16 @@ def _opened(file: BinaryIO, *, macros: str) -> ExcelReader:
 
 
 def _elements(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, dict[str, str], str]]:
-    """A part's elements in sequence, each with the beginning of its text up to the next one; blank text is "".
+    """Yields a part's elements in order, each with the beginning of its text up to the next one; blank text is "".
 
-    The part is read in pieces, without keeping a tree. A document type is refused: entity bombs begin with one, and the
+    The part is read in chunks, without building a tree. A document type is refused: entity bombs need one, and the
     format has none.
     """
     found: list[tuple[str, dict[str, str], str]] = []
 
     def take_text(text: str) -> None:
         name, attributes, before = found[-1]
-        if len(before) < EXACT_DIGITS and not text.isspace():  # a string's number may come in pieces
+        if len(before) < EXACT_DIGITS and not text.isspace():  # text may arrive in pieces
             found[-1] = name, attributes, before + text
 
     def refuse(*declaration: object) -> None:
@@ -350,7 +348,7 @@ def _elements(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, dict[s
         for chunk in itertools.chain(iter(lambda: source.read(CHUNK), b""), [b""]):
             try:
                 parser.Parse(chunk, not chunk)
-            finally:  # what stands before an error counts
+            finally:  # elements before an error are used
                 yield from found[:-1]
                 del found[:-1]
     yield from found
@@ -412,5 +410,5 @@ def _end_reading(*_signal: object) -> None:
 
 if __name__ == "__main__":
     _limit_resources()
-    gc.disable()  # collecting takes a fifth of the time, and finds nothing
+    gc.disable()  # collection takes a fifth of the time and frees nothing
     print(json.dumps(answer(sys.argv[1], sys.stdin.buffer, *map(int, sys.argv[2:]))))

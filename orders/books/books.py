@@ -1,4 +1,4 @@
-"""The big-data side's records in our terms: the boundary between its answers and the core (contract 3.3, look-up)."""
+"""The big-data side's records in our terms: the interface between its answers and the core (contract 3.3, look-up)."""
 
 import datetime
 import json
@@ -14,11 +14,11 @@ from orders.outbox.outcome import LOOK_UP
 from orders.pauses.paused_steps import why_paused
 from orders.rules.content import domain_key
 
-CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
+CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # ways to correct a difference
 
 
 class BooksSilentError(Exception):
-    """The big-data side did not answer. `code` and the message say how."""
+    """The big-data side did not answer. `code` and the message give the reason."""
 
     def __init__(self, message: str, *, code: str):
         super().__init__(message)
@@ -26,15 +26,15 @@ class BooksSilentError(Exception):
 
 
 class RecordFileError(Exception):
-    """A file of the big-data side's records can't be read. The text names line and column."""
+    """A file of the big-data side's records can't be read. The message gives line and column."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldRecord:
-    """A billing record as the big-data side holds it. `key` is the domain's `domain_key`. `live` means cancelStatus 1.
+    """A billing record at the big-data side. `key`: the domain's `domain_key`. `live`: cancelStatus 1.
 
-    `create_time` and `cancel_time` are None if what it sent is not a time. `fields` is its row as it came, with values
-    as texts without U+0000. `readable`: productId and domain are present, and we can store them unchanged.
+    `create_time` and `cancel_time` are None if the received value is not a time. `fields`: the received row, with
+    values as texts without U+0000. `readable`: productId and domain are present and can be stored unchanged.
     """
 
     product_id: str
@@ -54,15 +54,17 @@ class HeldRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """A person's answer in place of the big-data side's: rows under our names, as of a moment (contract 7.2). A member
-    that a row lacks was not looked at. Pages and commands keep it as `text`."""
+    """A manual look-up in place of the big-data side's answer: rows under our names, as of a time (contract 7.2).
+
+    Fields that a row lacks were not checked. Pages and commands keep it as `text`.
+    """
 
     rows: list[dict[str, str]]
     as_of: datetime.datetime
 
     @classmethod
     def read(cls, text: str) -> "Look | None":
-        """The look of a text; None for an empty one."""
+        """Parses a text; None for an empty one."""
         seen = json.loads(text) if text else None
         return seen and cls(rows=seen["rows"], as_of=datetime.datetime.fromisoformat(seen["as_of"]))
 
@@ -71,7 +73,7 @@ class Look:
         return json.dumps({"as_of": self.as_of.isoformat(), "rows": self.rows}, ensure_ascii=False)
 
     def of_job(self, job_id: str) -> list[dict[str, str]]:
-        """Returns the records of a jobId. At a partner without a delete some rows count as absent (contract 7.1)."""
+        """Returns the records of a jobId. For a partner without a delete some rows count as absent (contract 7.1)."""
         rows = [row for row in self.rows if row["jobId"] == job_id]
         return list(client.present(rows))
 
@@ -81,14 +83,10 @@ class Discrepancy:
     """One difference between our records of an order and the big-data side's. `kind` is one of models.Difference.Kind.
 
     `ours` and `theirs` are live, cancelled, missing and the like. `fields` is {name: [ours, theirs]}. `record` is the
-    id of our record, if there is one. `remedy` is one of these:
-
-    - `create`: send our record again, live or cancelled.
-    - `delete`: delete the record of theirs that `named` names.
-    - `settle`: ours was unknown and is now what `theirs` says, with their times where we have none.
-    - none: a record that can't be named exactly can't be deleted.
-
-    `times` are theirs of creating and cancelling, None where they can't be read.
+    id of our record, if there is one. `remedy` is one of these: - `create`: send our record again, live or cancelled. -
+    `delete`: delete their record given in `named`. - `settle`: ours was unknown and becomes `theirs`, with their times
+    if we have none. - none: a record that can't be identified exactly can't be deleted. `times` are their creation and
+    cancellation times, None if they can't be parsed.
     """
 
     kind: str
@@ -110,8 +108,10 @@ class Discrepancy:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderComparison:
-    """A comparison of one order's records with the big-data side's. `seen` is the state of our records at that time
-    (`results.snapshot`), `records` the number of records on the side that has more, `held` what the big-data side has.
+    """A comparison of one order's records with the big-data side's.
+
+    `seen`: the state of our records at that time (`results.snapshot`). `records`: the larger of the two record counts.
+    `held`: the records of the big-data side.
     """
 
     discrepancies: list[Discrepancy]
@@ -122,10 +122,11 @@ class OrderComparison:
 
 @dataclass
 class Client:
-    """Who asks the big-data side. `integrations` gives its functions when the app starts, since it lies above.
+    """Functions that query the big-data side. `integrations`, a higher layer, sets them when the app starts.
 
-    `held`: rows, under our names, as records. `present`: those that do not count as absent. `read_file`: the rows of
-    these jobIds in a file (RecordFileError)."""
+    `held`: converts rows under our names to records. `present`: filters rows that do not count as absent. `read_file`:
+    the rows of these jobIds in a file (RecordFileError).
+    """
 
     compare_now: Callable[[int, Look | None], OrderComparison] | None = None
     fetch_records: Callable[[str], list[HeldRecord]] | None = None
@@ -138,19 +139,21 @@ client = Client()
 
 
 def has_look_up() -> bool:
-    """Returns True if the big-data side can be asked what it holds. Else a person must look (contract 7.2)."""
+    """Returns True if the big-data side can be queried. Otherwise a person must look up the records (contract 7.2)."""
     return bool(settings.PARTNERS.bigdata.query.path)
 
 
 def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
-    """Asks and compares now, or compares with what a person saw. Must not run in a transaction. Raises
-    BooksSilentError."""
+    """Queries and compares now, or compares with a manual look-up.
+
+    Must not run in a transaction. Raises BooksSilentError.
+    """
     _check_can_ask(look)
     return client.compare_now(order_id, look)
 
 
 def fetch_records(job_id: str, look: Look | None = None) -> list[HeldRecord]:
-    """The records that the big-data side holds for an order, on the terms of `compare_now`."""
+    """Returns the records that the big-data side has for an order. Same conditions as `compare_now`."""
     _check_can_ask(look)
     return client.held(look.of_job(job_id)) if look else client.fetch_records(job_id)
 

@@ -1,6 +1,6 @@
 """The states of a difference with the big-data side: open, over or accepted (contract 3.9, The whole truth).
 
-An order with an open difference is in the incident `difference`. Only the books or `accept` end that incident.
+An order with an open difference is in the incident `difference`. Only a comparison or `accept` ends that incident.
 """
 
 import datetime
@@ -21,14 +21,16 @@ UNKNOWN_RECORD = "unknown_record"
 MAX_NAMED = 3
 NOT_BILLED = Difference.Kind.NOT_BILLED.value
 BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
-"""The differences that are accepted only by this name (contract 3.9, 14): a record that is gone of an order that
-stands, or is live of one that is over. Each with the refusal of who has not named it."""
+"""Differences that are accepted only by their name (contract 3.9, 14): a missing record of an order that must be
+billed, or a live record of one that must not. With the error of requests without the name."""
 Shown = frozenset[tuple]
 
 
 def troubled(orders: Collection[Order]) -> set[int]:
-    """The orders for which a comparison must write something even if it finds nothing: they have an open difference, a
-    corrected one that was not checked since, or an incident that a comparison ends. Two queries."""
+    """Returns orders for which a comparison must write something even if it finds nothing. Two queries.
+
+    They have an open difference, a corrected one that was not checked since, or an incident that a comparison ends.
+    """
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=Difference.State.OPEN, job_id__in=list(numbers)).exclude(
         kind=Difference.Kind.NOT_LISTED
@@ -46,7 +48,10 @@ def troubled(orders: Collection[Order]) -> set[int]:
 
 
 def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list[Discrepancy]:
-    """Leaves out accepted rows of which we have no record. A record of ours would remember the acceptance itself."""
+    """Filters out accepted discrepancies without a record of ours.
+
+    A record of ours would store the acceptance itself.
+    """
     discrepancies = list(discrepancies)
     if all(one.record for one in discrepancies):
         return discrepancies
@@ -60,25 +65,25 @@ def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list
 
 
 def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
-    """The identity of a difference. What was done about it does not count."""
+    """Returns the identity of a difference, without what was done about it."""
     return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
 
 
 def shown_of(order: Order) -> Shown:
-    """Returns the statements of the open differences of an order's records, so that two moments can be compared."""
+    """Returns the identities of the open differences of an order's records, to detect changes."""
     rows = of_order(order).filter(state=Difference.State.OPEN)
     return frozenset(_identity(row.kind, row.product_id, row.domain, row.detail) for row in rows)
 
 
 def unknown_shown(number: str) -> Shown:
-    """Returns the statements as `shown_of` does, of a number that is no order of ours."""
+    """Returns the same as `shown_of` for a number without an order."""
     rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
     held = [(row, canonical_json(row.detail.get("held"))) for row in rows]
     return frozenset((row.kind, row.product_id, row.domain, row.detail.get("theirs"), there) for row, there in held)
 
 
 def told_shown(shown: Shown) -> str:
-    """The first few of them, at a terminal."""
+    """Returns the first few of them as text for a terminal."""
     names = sorted(f"{domain or product} ({kind}, {theirs} there)" for kind, product, domain, theirs, _fields in shown)
     return ", ".join(names[:MAX_NAMED]) + (f" … {len(names)}" if len(names) > MAX_NAMED else "") if names else "nothing"
 
@@ -89,7 +94,7 @@ def is_over(order: Order) -> bool:
 
 
 def name_needed(order: Order, row: Difference) -> str:
-    """The name, one of BY_NAME, by which alone this difference of an order's records is accepted; empty for any."""
+    """Returns the name, one of BY_NAME, that is required to accept this difference; empty if none is required."""
     ours, theirs = row.detail.get("ours"), row.detail.get("theirs")
     if theirs == "live" and is_over(order):
         return BILLED_NOT_ACTIVE
@@ -99,7 +104,7 @@ def name_needed(order: Order, row: Difference) -> str:
 
 
 def open_found(order: Order, found: Collection[Discrepancy], *, by: str, now: datetime.datetime) -> None:
-    """Opens differences that something else than a comparison has found of a (locked) order's records."""
+    """Opens differences of a (locked) order's records that were not found by a comparison."""
     run = Reconciliation.objects.create(started_at=now, finished_at=now, by=by[:160], orders=1, differences=len(found))
     Difference.objects.bulk_create(
         Difference(
@@ -124,13 +129,13 @@ def first_found(rows: QuerySet[Difference]) -> dict[tuple, datetime.datetime]:
 
 
 def keep_age(rows: Iterable[Difference], known: dict[tuple, datetime.datetime], now: datetime.datetime) -> None:
-    """Gives new rows their age. `known` comes from `first_found`, called before the old rows were closed."""
+    """Sets the age of new rows. `known` comes from `first_found`, called before the old rows were closed."""
     for row in rows:
         row.found_at = known.get((row.kind, row.product_id, row.domain), now)
 
 
 def note_checked(order: Order, *, now: datetime.datetime) -> None:
-    """Notes that the books were compared again after fixes, whatever the result."""
+    """Records that the fixed differences were compared again, whatever the result."""
     rows = Difference.objects.filter(
         job_id=order.number, state=Difference.State.OVER, fix__isnull=False, checked_at=None
     )
@@ -138,19 +143,19 @@ def note_checked(order: Order, *, now: datetime.datetime) -> None:
 
 
 def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:
-    """Closes these open differences: they were not found again, or are about to be stored anew."""
+    """Closes these open differences: they were not found again, or will be stored again."""
     return rows.filter(state=Difference.State.OPEN).update(
         state=Difference.State.OVER, closed_at=now, closed_by=by[:160]
     )
 
 
 def of_order(order: Order) -> QuerySet[Difference]:
-    """The differences that a comparison of this order finds and closes, also those from before the order was here."""
+    """Returns the differences that a comparison of this order closes, also those from before the order arrived."""
     return Difference.objects.filter(job_id=order.number).exclude(kind=Difference.Kind.NOT_LISTED)
 
 
 def update_incident(order: Order, *, by: str, now: datetime.datetime, mail: bool = True) -> None:
-    """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
+    """Keeps the (locked) order in the incident while it has an open difference. `mail`: as in `open_incident`."""
     still = list(Difference.objects.filter(job_id=order.number, state=Difference.State.OPEN).order_by("pk"))
     if still:
         more = f" … {len(still)}" if len(still) > MAX_NAMED else ""

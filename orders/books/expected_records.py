@@ -1,7 +1,7 @@
-"""Our records against what the orders say (contract 3.9, 14 and 19): a kind of difference of its own.
+"""Compares our records with what the orders say (contract 3.9, 14 and 19): a separate kind of difference.
 
-Both books may agree and be wrong. A trial's live records are held against its shape, a live commercial record's
-createTime against its order's start, and the domains of an order that is served against its live records.
+Both sides may agree and be wrong. A trial's live records are compared with its shape, a live commercial record's
+createTime with its order's start, and the domains of a served order with its live records.
 """
 
 import datetime
@@ -24,7 +24,7 @@ from orders.trials.shape_reads import is_meant, meant_of
 
 NOT_MEANT = Difference.Kind.NOT_MEANT
 SERVED = {Order.State.ACTIVE, Order.State.SCHEDULED}
-# a trial's records were made
+# states in which a trial's records have been created
 MADE = {
     Order.State.TRIALING,
     Order.State.CONVERTED,
@@ -42,9 +42,10 @@ def not_meant(
     now: datetime.datetime,
     accepted: bool = False,
 ) -> dict[int, list[Discrepancy]]:
-    """By order: what our records are and the orders say otherwise. Unknown records, and moving trials, say nothing.
+    """Returns the deviations of our records from what the orders say, by order.
 
-    With `accepted` also what staff accepted as it is, and live records of activations that were taken back.
+    Unknown records, and trials with a step under way, are skipped. With `accepted` also includes deviations accepted by
+    staff, and live records of undone activations.
     """
     trials = [order for order in orders if order.kind == Order.Kind.TRIAL and order.state in MADE]
     moving = _moving([trial.pk for trial in trials])
@@ -64,7 +65,7 @@ def not_meant(
 
 
 def _moving(trials: Collection[int]) -> set[int]:
-    """The trials whose line has a step that has begun and not ended, or that takes something back."""
+    """Returns the trials that have a step under way or an undo step."""
     rows = Dispatch.objects.current().filter(BLOCKING, lane__in=list(trials), state__in=NOT_FINISHED)
     return set(rows.filter(Q(attempts__gt=0) | Q(undo=True)).order_by().values_list("lane", flat=True))
 
@@ -72,7 +73,7 @@ def _moving(trials: Collection[int]) -> set[int]:
 def _of_trial(
     meant: Shape | None, records: Iterable[BillingRecord], *, now: datetime.datetime, accepted: bool
 ) -> list[Discrepancy]:
-    """Yields the differences between a trial's records and what is meant; None: no record is meant to be live."""
+    """Returns the differences between a trial's records and its target state; None: no record should be live."""
     found, live = [], set()
     for record in records:
         if record.state == BillingRecord.State.UNKNOWN:
@@ -100,8 +101,9 @@ def of_activation(
     now: datetime.datetime,
     accepted: bool = False,
 ) -> list[Discrepancy]:
-    """Yields the differences between an activation's own records and what is meant: each domain is billed from its
-    start on."""
+    """Returns the differences between an activation's records and its target state: each domain billed from the
+    start on.
+    """
     rows = {(record.product_id, record.domain_key): record for record in records}
     found = []
     for key, name in domains:
@@ -148,7 +150,7 @@ def _day(moment: datetime.datetime | None) -> str | None:
 def note_not_meant(
     trial: Order, *, now: datetime.datetime, by: str, beside: Order | None = None, opens: bool = True
 ) -> None:
-    """Keeps a (locked) trial's differences from its shape up to date. With `opens=False` they are only closed."""
+    """Updates a (locked) trial's differences from its shape. With `opens=False` they are only closed."""
     if _moving([trial.pk]):
         return
     rows = not_meant([trial], {trial.pk: list(trial.billing_records.all())}, now=now).get(trial.pk, [])
@@ -171,7 +173,7 @@ def note_not_meant(
 
 
 def end_beside(trial: Order, *, now: datetime.datetime, by: str) -> None:
-    """Ends the incident of differences for orders named beside their trial, once the trial has none left."""
+    """Ends the incident `difference` for changes listed with their trial, once the trial has no differences left."""
     if trial.differences.filter(kind=NOT_MEANT, state=Difference.State.OPEN).exists():
         return
     named = AffectedOrder.objects.unresolved().filter(order__trial=trial, incident__code=DIFFERENCE)

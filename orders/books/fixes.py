@@ -1,7 +1,7 @@
 """The rules of `reconcile --fix`, and the steps that carry it out (contract 3.9, What --fix may do).
 
-A fix is a dispatch like all others. It comes before the order's other steps and at the front of its trial's line, so
-that nothing overtakes it. It is made under the order's lock, and only while no billing step is under way.
+A fix is a normal dispatch. It precedes the order's other steps and is first in its trial's line, so that nothing
+overtakes it. It is created under the order's lock, and only while no billing step is under way.
 """
 
 import datetime
@@ -21,7 +21,7 @@ from orders.pauses.restores import is_from_before_restore
 from orders.rules.content import domain_key
 from orders.rules.steps import FIXES, Step
 
-FIRST = 1  # the place in a trial's line that comes before all others
+FIRST = 1  # the first place in a trial's line
 SOON = datetime.timedelta(minutes=5)
 BILLED = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 Left = dict[str, str]
@@ -29,8 +29,10 @@ Left = dict[str, str]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """The reason why an order's or its trial's records can't be corrected now. `moving`: they can't be compared
-    either."""
+    """The reason why an order's or its trial's records can't be corrected now.
+
+    `moving`: they can't be compared either.
+    """
 
     code: str
     step: str = ""
@@ -45,7 +47,7 @@ UNDOING = Obstacle("undoing")
 
 
 def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, Obstacle]:
-    """By order: its obstacle, if it has one. Three queries, whatever the number of orders."""
+    """Returns the orders that have an obstacle, with it. Three queries, whatever the number of orders."""
     orders = list(orders)
     ids = [order.pk for order in orders]
     rows = OF_ORDERS(ids=ids, until=now + SOON) + IN_LINES_OF_OTHERS(ids=ids, until=now + SOON)
@@ -66,11 +68,10 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
 
 
 def _open_steps() -> QuerySet[Dispatch]:
-    """Billing steps that are under way, about to be (before `until`), or have failed.
+    """Returns billing steps that are under way, will be before `until`, or have failed.
 
-    A failed fix does not count, since the next one takes its place. Neither do steps behind one that staff gave up, a
-    start day's cancel or an undoing that something in front of it holds up, nor a failed forward step of an order that
-    is taken back.
+    Excludes failed fixes, since the next fix replaces them; steps after one that staff gave up; a start day's cancel or
+    an undo step that is blocked by an earlier step; and failed forward steps of an order that is being undone.
     """
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
     soon = Q(undo=True) & ~Exists(given_up.current()) & ~is_blocked_by_others()
@@ -86,7 +87,7 @@ IN_LINES_OF_OTHERS = Prepared(lambda: _open_steps().filter(OneOf("lane", "ids"),
 
 
 def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
-    """The orders among these whose undoing does not go on by itself, each with the step that it waits for."""
+    """Returns orders whose undoing does not proceed by itself, each with the step that it waits for."""
     if not orders:
         return {}
     rows = Dispatch.objects.current().filter(order__in=orders, undo=True, blocking=True)
@@ -95,14 +96,14 @@ def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
 
 
 class FixPlan:
-    """Decides which of a (locked) order's differences are corrected. Those that are left have a reason."""
+    """Decides which of a (locked) order's differences are corrected, and gives the reason for the others."""
 
     def __init__(self, order: Order, obstacle: Obstacle | None, *, reason: str, now: datetime.datetime):
         self.order, self.obstacle, self.reason, self.now = order, obstacle, reason, now
         self.restored = is_from_before_restore(order)
 
     def judge(self, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord]) -> list[Left | None]:
-        """For each discrepancy, why it is left. None means that it is corrected."""
+        """Returns for each discrepancy the reason why it is not corrected, or None if it is."""
         self.claim = self._started_claim()
         self.elsewhere = self._billed_elsewhere(discrepancies)
         return [self._why_left(one, records.get(one.record)) for one in discrepancies]
@@ -126,7 +127,7 @@ class FixPlan:
         return self._why_not_live(record) if makes_live else None
 
     def _why_not_live(self, record: BillingRecord) -> Left | None:
-        """Returns why this record must not be made live there; None if it may."""
+        """Returns why this record must not be made live at the big-data side; None if it may."""
         order = self.order
         if record.info_type == BillingRecord.Type.COMMERCIAL:
             return None if order.state in BILLED else {"code": "not_to_be_billed", "state": order.state}
@@ -138,7 +139,7 @@ class FixPlan:
         return {"code": "billed_elsewhere", "number": number} if number else None
 
     def _started_claim(self) -> TrialClaim | None:
-        """The claim of an activation whose start has passed, or that starts as soon as it is carried out."""
+        """Returns the claim of an activation that has started, or that starts as soon as it is carried out."""
         if self.order.kind != Order.Kind.TRIAL:
             return None
         claim = TrialClaim.objects.filter(trial=self.order, released_at=None).select_related("activation").first()
@@ -146,7 +147,7 @@ class FixPlan:
         return claim if claim and (start is None or start <= self.now) else None
 
     def _billed_elsewhere(self, discrepancies: Iterable[Discrepancy]) -> dict[str, str]:
-        """By domain: unknown order numbers for which a live record was found (`reconcile --numbers`)."""
+        """Returns by domain the unknown order numbers with a live record (`reconcile --numbers`)."""
         if self.order.kind != Order.Kind.TRIAL or all(one.remedy != CREATE for one in discrepancies):
             return {}
         rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
@@ -155,8 +156,7 @@ class FixPlan:
 
 
 def is_fully_undone(order: Order) -> bool:
-    """Returns True if the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any
-    more."""
+    """Returns True if the order is withdrawn, rejected or compensated, so that none of its records may be billed."""
     if order.state == Order.State.FAILED:
         return order.undo_since is not None
     return order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
@@ -178,12 +178,12 @@ def plan_fix(
 
 
 def send_again(order: Order, records: list[int], *, now: datetime.datetime, **noted) -> None:
-    """Plans the step that sends these records of a (locked) order as they are meant, as a fix does."""
+    """Plans the step that sends these records of a (locked) order in their target state, as a fix does."""
     _step(order, Step.FIX_CREATE, now, size=len(records), fixes=records, meant=records, **noted)
 
 
 def _step(order: Order, step: str, now: datetime.datetime, **fields) -> Dispatch:
-    """Makes a fix that is due at once. If the order was undone, the fix is an undo step."""
+    """Creates a fix that is due at once. If the order was undone, the fix is an undo step."""
     line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
     row = build_step(order, step, now=now, due=True, undo=order.undo_since is not None, **fields, **line)
     enqueue([row])

@@ -1,7 +1,7 @@
-"""Compares what the big-data side answered about a jobId with the step that asked (contract 3.5, 409).
+"""Compares the big-data side's records of a jobId with the step that queried them (contract 3.5, 409).
 
-The partner acted on the step's key before, with other bytes, as happens after a restore from a backup. If its records
-are as the step means them, the step is done, and our records take the partner's times.
+The partner had processed the step's key before with other bytes, as happens after a restore from a backup. If its
+records match the step's target state, the step is done, and our records get the partner's times.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,16 +10,17 @@ from orders.books.books import HeldRecord
 from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.steps import STEPS, Effect, Step
 
-TAKEN = ["state", "create_time", "cancel_time", "cancelled_at"]  # the columns that `take_record` sets
-NAMES_IT = {"enterpriseId", "infoType"}  # accepted values by which the partner knows a record
+TAKEN = ["state", "create_time", "cancel_time", "cancelled_at"]  # columns set by `take_record`
+NAMES_IT = {"enterpriseId", "infoType"}  # accepted values that identify a record at the partner
 MOVES_END = {Effect.EXTEND, Effect.RESTORE}
 
 
 def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Returns True if all records of a step are at the big-data side as the step means them: live, cancelled or absent.
-    With their ends or starts, if the step moves these; the records have the times that the step gives them.
+    """Returns True if all records of a step are at the big-data side in the step's target state: live, cancelled or
+    absent.
 
-    A trial's create also fits if its records are cancelled. Then an order that we do not know yet has cancelled them.
+    Ends or starts must match too if the step changes them; the records have the times that the step gives them. A
+    trial's create also matches if its records are cancelled: then a lost order has cancelled them.
     """
     there = by_identity(held)
     found = [there.get(identity(record, owner(row, record))) for record in records]
@@ -42,12 +43,12 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
 
 
 def records_of(row: Dispatch) -> list[int]:
-    """The records that a step is about, to be held against the partner's."""
+    """Returns the ids of the records of a step that are compared with the partner's."""
     return row.fixes if row.step == Step.MOVE_ATTRIBUTION else row.records
 
 
 def owner(row: Dispatch, record: BillingRecord) -> Order:
-    """The order whose jobId a record has: the dispatch's own order or its trial."""
+    """Returns the order whose jobId a record has: the dispatch's own order or its trial."""
     return row.order if record.order_id == row.order_id else row.order.trial
 
 
@@ -62,12 +63,14 @@ def by_identity(held: Iterable[HeldRecord]) -> dict[tuple[str, str, str, str], H
 
 
 def by_name(held: Iterable[HeldRecord]) -> dict[tuple[str, str], HeldRecord]:
-    """The partner's records by productId and domain, as a comparison identifies them. Leaves out unreadable ones."""
+    """Returns the partner's records by productId and domain, as a comparison identifies them, without unreadable
+    ones.
+    """
     return {(one.product_id, one.key): one for one in held if one.readable}
 
 
 def take_record(record: BillingRecord, there: HeldRecord | None) -> None:
-    """Sets our record to what the partner holds, or to deleted if it holds nothing (None). Does not save it."""
+    """Sets our record to the partner's state and times, or to deleted if there is none (None). Does not save it."""
     if there is None:
         record.state = BillingRecord.State.DELETED
         return

@@ -1,4 +1,4 @@
-"""Asks the SAs of an order that waits for BPM's approval to have it decided: a mail to them, once a day an order."""
+"""Asks the SAs by mail to get an order decided that waits for BPM's approval, once a day per order."""
 
 import datetime
 
@@ -21,7 +21,7 @@ PUSHED, KIND = "pushed", "notice_push"
 
 
 def whom_to_push(order: Order) -> list[ContactFacts]:
-    """The SA contacts of the order's attribution, or those who stand in for them."""
+    """Returns the SA contacts of the order's attribution, or their substitutes."""
     return contacts_for(order.attribution_id or "")
 
 
@@ -31,7 +31,7 @@ def pushed_today(order: Order, now: datetime.datetime) -> OrderEvent | None:
 
 
 def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | None:
-    """Returns why nobody is asked now; None if they may be. `pushed`: who did so today."""
+    """Returns the error if the SAs can't be mailed now; None if they can. `pushed`: today's event, if any."""
     if order.state != Order.State.AWAITING_APPROVAL:
         return NotAllowedError("not_awaiting", state=order.get_state_display())
     if pushed is not None:
@@ -41,10 +41,10 @@ def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | N
 
 
 def push_approval(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Mails the SAs, and notes it in the order's history. `reason` is a remark for them, and may be empty.
+    """Mails the SAs, and records it in the order's history. `reason` is a remark for them, and may be empty.
 
-    Raises OrderUnknownError and NotAllowedError: the order waits for no approval, somebody has pushed it today, or
-    nobody with a mail address is set.
+    Raises OrderUnknownError and NotAllowedError: the order does not wait for approval, somebody has done it today, or
+    there is no contact with a mail address.
     """
     with transaction.atomic():
         order = lock_order(number)
@@ -68,19 +68,19 @@ def push_approval(*, number: str, reason: str, by: str, now: datetime.datetime) 
 
 
 def push_text(order: Order, *, by: str, now: datetime.datetime) -> str:
-    """The mail as it would go out now, without a remark: the subject, an empty line, the text."""
+    """Returns the mail as it would be sent now, without a remark: the subject, an empty line, the text."""
     subject, body = render_notice(KIND, push_facts(order, by=by, remark="", now=now), _page(order))
     return f"{subject}\n\n{body}"
 
 
 def waits_since(order: Order) -> datetime.datetime:
-    """Returns when BPM took the work order."""
+    """Returns when BPM accepted the work order."""
     asked = Order.objects.filter(pk=order.pk).values_list(asked_at(), flat=True).first()
     return asked or order.state_since or order.received_at
 
 
 def days_waited(since: datetime.datetime, now: datetime.datetime) -> int:
-    """By the calendar: 1 from the next day on."""
+    """Returns calendar days: 1 from the next day on."""
     return (timezone.localdate(now) - timezone.localdate(since)).days
 
 

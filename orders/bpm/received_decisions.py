@@ -1,4 +1,4 @@
-"""BPM's decisions, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
+"""BPM's decisions and their consequences for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
 
 import datetime
 import uuid
@@ -52,7 +52,10 @@ def receive_approval(
     finished: bool,
     body_hash: str,
 ) -> bool:
-    """Stores a record of BPM and acts on it; whether it was new. Raises OrderUnknownError and RecordConflictError."""
+    """Stores a record of BPM and acts on it. Returns True if it was new.
+
+    Raises OrderUnknownError and RecordConflictError.
+    """
     now = timezone.now()
     with transaction.atomic():
         order = lock_order(number)
@@ -91,16 +94,18 @@ def receive_approval(
 
 
 def add_staff_record(order: Order, act: str, *, now: datetime.datetime, **fields) -> ApprovalRecord:
-    """Adds what staff decided or waived to the approval history. Its record id begins with `act`."""
+    """Adds a decision or waiver of staff to the approval history. Its record id begins with `act`."""
     fields |= {"record_id": f"{act}-{uuid.uuid4().hex}", "source": ApprovalRecord.Source.STAFF}
     digest = content_hash(fields | {"code": order.number, "time": now.isoformat()})
     return add_record(ApprovalRecord(order=order, time=now, received_at=now, body_hash=digest, **fields))[0]
 
 
 def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, now: datetime.datetime) -> None:
-    """Acts on a finished decision: completes the BPM step. The first decision decides the order."""
+    """Acts on a finished decision: completes the BPM step. The first decision counts."""
     if process:
-        Dispatch.objects.filter(pk=process.pk).update(may_have_acted=True)  # somebody decided on its process
+        Dispatch.objects.filter(pk=process.pk).update(
+            may_have_acted=True
+        )  # the decision proves that its process exists
     if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
         why = "undone" if order.undo_since else f"BPM was not asked about a {order.kind}"
         add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why=why)
@@ -114,30 +119,29 @@ def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, no
 
 
 def _attempted(order: Order) -> QuerySet[Dispatch]:
-    """The BPM steps that were ever attempted, the last one first: by attempts' ids, since a clock may step back."""
+    """Returns the attempted BPM steps, the last one first: ordered by attempt id, since a clock may step back."""
     rows = order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False)
     return rows.order_by(Coalesce(Subquery(NEWEST_ATTEMPT.values("pk")[:1]), 0).desc(), "-pk")
 
 
 def _decided_process(order: Order) -> Dispatch | None:
-    """The BPM step that a decision is about: the one sent last, or one held since a restore, since BPM has it."""
+    """Returns the BPM step of a decision: the one sent last, or one held since a restore, which BPM evidently has."""
     held = order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=Dispatch.State.FAILED)
     return _attempted(order).first() or held.first()
 
 
 def _start_in_doubt(order: Order) -> Dispatch | None:
-    """A BPM start in doubt: any callback shows that BPM has the process (contract 7.2)."""
+    """Returns a BPM start in doubt: any callback shows that BPM has the process (contract 7.2)."""
     return starts_in_doubt(order).first() if order.undo_since is None else None
 
 
 def _is_rejected(order: Order) -> bool:
-    """Returns True if the order is being undone because BPM rejected it, and not for a later withdrawal or
-    compensation."""
+    """Returns True if the order is undone because BPM rejected it, not for a later withdrawal or compensation."""
     return order.decision == Order.Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
 
 
 def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) -> None:
-    """Opens an incident for a finished decision after the first one, so that staff look at it."""
+    """Opens an incident for a finished decision after the first one, to be checked by staff."""
     code = "again" if order.decision == record.result else "second"
     open_incident(order, partner="bpm", step="approval", code=code, detail=record.record_id, now=now)
 
@@ -156,13 +160,13 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
 
 
 def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
-    """Marks a sent BPM step as done, whatever the answer was. Returns whether it was not done before."""
+    """Marks a sent BPM step as done, whatever the answer was. Returns True if it was not done before."""
     begun = Dispatch.objects.filter(pk=process.pk).exclude(state=Dispatch.State.DONE)
     return bool(begun.update(**as_done(now), may_have_acted=True))
 
 
 def as_done(now: datetime.datetime) -> dict[str, object]:
-    """The columns of a step that is done, whatever its last call returned."""
+    """Returns the columns of a step that is done, whatever its last call returned."""
     ended: dict = {
         "state": Dispatch.State.DONE,
         "done_at": now,
@@ -174,11 +178,11 @@ def as_done(now: datetime.datetime) -> dict[str, object]:
 
 
 def counting_records(order: Order) -> list[ApprovalRecord]:
-    """BPM's finished decisions about the order's current process, oldest first.
+    """Returns BPM's finished decisions about the order's current process, oldest first.
 
-    If BPM was sent a second or later key, only decisions about the process of this key count (contract 3.6). One that
-    came before anything was sent is about the first process. Records of older versions don't say which process they
-    are about; of them, those count that came since the key was sent.
+    If BPM was sent a second or later key, only decisions about the process of this key count (contract 3.6). A decision
+    received before anything was sent refers to the first process. Records of older versions do not store their process;
+    they count if they were received after the key was sent.
     """
     records = FROM_BPM.filter(order=order).order_by("pk")
     keys = list(_attempted(order)[:2])
@@ -189,7 +193,7 @@ def counting_records(order: Order) -> list[ApprovalRecord]:
 
 
 def decision_in_force(order: Order) -> str:
-    """The decision that stands for an order's process: pass, reject or empty. It may not be applied yet."""
+    """Returns the effective decision on an order's process: pass, reject or empty. It may not be applied yet."""
     if order.decision:
         return order.decision
     records = counting_records(order)
@@ -208,7 +212,9 @@ def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: dateti
 
 
 def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
-    """Stops a rejected order. Undoes what it sent, unless the customer has been live for long: then staff are asked."""
+    """Stops a rejected order and undoes its calls, unless the customer has been live for long: then staff must
+    decide.
+    """
     said: dict = {"detail": record.opinion, "operator": record.operator}
     queue_mail(order, Step.MAIL_REJECTED, cause=f"record {record.pk}", now=now, **said)
     if is_late(order, now):
@@ -219,14 +225,14 @@ def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.date
 
 
 def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
-    """Applies decisions that came before the (locked) orders' BPM steps were done. Mostly there are none."""
+    """Applies decisions received before the (locked) orders' BPM steps were done. Usually there are none."""
     by_id = {order.pk: order for order in orders}
     for pk in dict.fromkeys(DECIDED(orders=by_id)):
         apply_decisions(by_id[pk], now=now)
 
 
 def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
-    """Applies the first finished decision to a (locked) order whose BPM step is done, with incidents for the others."""
+    """Applies the first finished decision to a (locked) order whose BPM step is done. Others open incidents."""
     bpm = order.dispatches.current().filter(step=Step.START_BPM, repeat=False).order_by("-pk").first()
     records = counting_records(order)
     if not records or order.decision or order.undo_since or bpm is None or bpm.state != Dispatch.State.DONE:

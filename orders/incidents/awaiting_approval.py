@@ -7,13 +7,13 @@ from orders.models import Dispatch, Order
 
 
 def asked_at() -> Subquery:
-    """Returns when BPM took an order's work order."""
+    """Returns a subquery: when BPM accepted an order's work order."""
     rows = Dispatch.objects.current().filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM)
     return Subquery(rows.filter(state=Dispatch.State.DONE).order_by("-pk").values("done_at")[:1])
 
 
 def returned() -> QuerySet[ApprovalRecord]:
-    """BPM's latest record on each order that waits for its approval, if that record is a return."""
+    """Returns BPM's latest record of each order awaiting approval, if that record is a return."""
     later = ApprovalRecord.objects.filter(
         order=OuterRef("order"), source=ApprovalRecord.Source.BPM, pk__gt=OuterRef("pk")
     )

@@ -1,5 +1,6 @@
-"""Incidents of the desk itself, which stop no order: until there is room on the disk again, until calls of BBOSS are
-accepted again, until no delivery has failed by an error of ours. The sweep opens and closes them each minute.
+"""Incidents of this system itself, which stop no order: low disk space, refused BBOSS calls, failed deliveries.
+
+The sweep opens and closes them each minute.
 """
 
 import contextlib
@@ -22,20 +23,22 @@ from orders.outbox.enqueue import DRAIN
 from orders.texts.error_messages import say_in_english
 from orders.texts.errors import NotAllowedError
 
-DESK = "desk"  # their partner
+DESK = "desk"  # the `partner` of these incidents
 DISK_LOW, INTAKE_REFUSED, DELIVERY_FAILED = "disk_low", "intake_refused", "delivery_failed"
-MIN_CALLS = 5  # calls; fewer say nothing yet (assumed)
-MAX_CALLS = 20_000  # of the newest calls that are looked at
+MIN_CALLS = 5  # fewer calls are not evaluated (assumed value)
+MAX_CALLS = 20_000  # number of newest calls that are evaluated
 ALL_WITHIN, HALF_WITHIN = datetime.timedelta(minutes=2), datetime.timedelta(minutes=10)
 SWEEP = "integrations.tasks.sweep"
 FAILED_WITHIN = datetime.timedelta(minutes=10)
-LONGEST_ERROR = 200  # characters of an error that are shown
+LONGEST_ERROR = 200  # characters
 
 
 @transaction.atomic
 def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> None:
-    """Notes that something of the desk itself needs a person. `params` fill the code's sentence. One that staff ignore
-    stays ignored until it is over."""
+    """Opens or updates an incident about this system itself. `params` are the parameters of the code's message.
+
+    An ignored incident stays ignored until it ends.
+    """
     lock_incidents([(DESK, code)])
     same = _standing(code)
     said: dict = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}, "last_at": now}
@@ -44,7 +47,7 @@ def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> No
 
 
 def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
-    """Ends the incident about the desk itself, if there is one."""
+    """Ends the incident about this system itself, if there is one."""
     open_ones = _standing(code)
     if open_ones.exists():
         with transaction.atomic():
@@ -53,7 +56,7 @@ def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
 
 
 def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """Opens the incident, or brings it up to date, while there are `params`. Ends it otherwise."""
+    """Opens or updates the incident if there are `params`, ends it otherwise."""
     if params:
         open_desk_incident(code, params=params, now=now)
     else:
@@ -61,8 +64,9 @@ def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime
 
 
 def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """Keeps an incident as `keep_desk_incident` does, about what a machine sees of itself: only that machine ends
-    it."""
+    """Does the same as `keep_desk_incident` for a condition of this machine: only the machine that reported it ends
+    it.
+    """
     here = {"machine": socket.gethostname()[:64]}
     if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
         keep_desk_incident(code, params and params | here, now=now)
@@ -73,11 +77,11 @@ def _standing(code: str) -> QuerySet[Incident]:
     return Incident.objects.filter(partner=DESK, step="", code=code, state__in=states)
 
 
-# --- free disk: below EXPORT_MIN_FREE_MB what staff can do later is refused, so that orders find room (contract 4)
+# --- free disk: below EXPORT_MIN_FREE_MB postponable work of staff is refused, to keep space for orders (contract 4)
 
 
 def check_free_space() -> None:
-    """Raises NotAllowedError while there is too little, and opens the incident."""
+    """Raises NotAllowedError and opens the incident if too little disk space is free."""
     if low := _too_little():
         open_desk_incident(DISK_LOW, params=low, now=timezone.now())
         raise NotAllowedError(DISK_LOW, **low)
@@ -89,8 +93,7 @@ def watch_free_space(*, now: datetime.datetime) -> None:
 
 
 def _too_little() -> dict[str, int]:
-    """Returns how many MiB are free of how many that must be; empty while there is room, or where the disk can't be
-    asked."""
+    """Returns the free and the required MiB if too little is free; {} otherwise, or if the disk can't be queried."""
     folder, least = settings.EXPORT_DIR, settings.EXPORT_MIN_FREE_MB
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -100,7 +103,7 @@ def _too_little() -> dict[str, int]:
     return {}
 
 
-# --- calls of BBOSS that are refused again and again, judged from the messages that are kept: no call pays for it
+# --- repeatedly refused calls of BBOSS, computed from the stored messages, so that calls do no extra work
 
 
 def watch_refused_calls(*, now: datetime.datetime) -> None:
@@ -112,13 +115,15 @@ def watch_refused_calls(*, now: datetime.datetime) -> None:
 
 
 def refused_calls(*, now: datetime.datetime) -> dict | None:
-    """The code (`answer`) by which all calls of 2 minutes, or more than half of 10, were refused: `number` of `total`
-    in `minutes`. None if there is none."""
+    """Returns the response code (`answer`) that refused all calls of 2 minutes or more than half of 10, or None.
+
+    `number` of `total` calls in `minutes` were refused with it.
+    """
     return _worst_answer(_count_answers(now))
 
 
 def _count_answers(now: datetime.datetime) -> list[tuple[str, int, int]]:
-    """Returns how many calls got each answer's code within 10 minutes, and within 2."""
+    """Returns (code, calls within 10 minutes, calls within 2 minutes) for each response code."""
     newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return []
@@ -140,12 +145,12 @@ def _worst_answer(counts: list[tuple[str, int, int]]) -> dict | None:
 
 
 def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
-    """Returns True if there were calls within the last 2 minutes, and none got this answer any more."""
+    """Returns True if there were calls within the last 2 minutes and none of them got this code."""
     lately = [row[0] for row in counts if row[2]]
     return bool(lately) and code not in lately
 
 
-# --- deliveries that failed by an error of ours, judged from the queue's failures: their steps stay unfinished
+# --- deliveries that failed through our own errors, from the queue's failures: their steps stay unfinished
 
 
 def watch_failed_tasks(*, now: datetime.datetime) -> None:
@@ -154,9 +159,10 @@ def watch_failed_tasks(*, now: datetime.datetime) -> None:
 
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:
-    """Returns how many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
+    """Returns the `number` of drains and sweeps that failed within `minutes`, and the newest `error`; None if none
+    failed.
 
-    One that began before the newest migration was applied met another schema: nobody is told of it.
+    Tasks that began before the newest migration was applied are ignored, since they ran against another schema.
     """
     lately = (now - FAILED_WITHIN, now + FAILED_WITHIN)
     rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__range=lately)

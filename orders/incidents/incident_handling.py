@@ -1,5 +1,4 @@
-"""Acts of staff on an incident: ignore it, resolve it, write a note. Each action leaves an event. Changes of owners:
-ownership.py."""
+"""Actions of staff on an incident: ignore, resolve, add a note. Each writes an event. Owners: ownership.py."""
 
 import datetime
 from collections.abc import Collection
@@ -26,16 +25,16 @@ from orders.texts.incident_texts import title_of
 NOT_OVER = [*UNRESOLVED, Incident.State.IGNORED]
 ORDERS_AT_ONCE = 500
 TOLD_BY = {"emergency_act": "act_in_emergency", "emergency_login": "emergency_login"}
-"""Codes of incidents that tell what somebody did alone, and the events that name who."""
+"""Codes of incidents about actions without a second person, and the events that record the actor."""
 
 
 @transaction.atomic
 def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
-    """Marks an incident as one that nobody needs to look at. No mail reports its end.
+    """Marks an incident as ignored. Its end is not mailed.
 
-    It stays ignored for its orders, however often they fail in this way; those that stand stay as they are. Another
-    order with this cause opens a new incident. Raises NotAllowedError (no reason, it is over, only the books end it,
-    it is about what the actor did alone).
+    It stays ignored for its orders, however often they fail with the same cause. Stopped orders do not change. Another
+    order with this cause opens a new incident. Raises NotAllowedError (no reason, it has ended, only `accept` or a
+    comparison ends it, it is about an emergency action of the actor).
     """
     check_reason(reason, "ignoring an incident")
     incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True, by=by)
@@ -45,12 +44,12 @@ def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.dat
 
 @transaction.atomic
 def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
-    """Ends an incident, for staff, for the orders that have gone on.
+    """Ends an incident for those of its orders that have proceeded.
 
-    If that is all of them, it is over, and its end is mailed as usual. For those that still stand it stays as it is,
-    and nobody is mailed. The orders do not change: a failed step must be resent. Mails that were given up need nobody
-    any more. Raises NotAllowedError (no reason, it is over, only the books end it, all its orders stand, it is
-    about what the actor did alone).
+    If no order is still stopped, the incident ends and its end is mailed. Otherwise it stays open for the stopped ones
+    and nobody is mailed. Orders do not change: a failed step must be resent. Mails that were given up are closed too.
+    Raises NotAllowedError (no reason, it has ended, only `accept` or a comparison ends it, all its orders are still
+    stopped, it is about an emergency action of the actor).
     """
     check_reason(reason, "resolving an incident")
     incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True, by=by)
@@ -62,7 +61,7 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
         return _save(incident, "incident_resolved_partly", by=by, now=now, note=reason, left=left, standing=number)
     mail = incident.state != Incident.State.IGNORED
     _save(incident, "incident_resolved", by=by, now=now, note=reason)
-    if is_of_mails(incident):  # they stay as they are, and somebody has said why
+    if is_of_mails(incident):  # the mails do not change; the reason is stored
         incident.affected.unresolved().update(closed_at=now, accepted_by=by[:160], reason=reason)
     end_incidents([incident], now=now, mail=mail)
     wake()
@@ -71,14 +70,19 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
 
 
 def is_of_mails(incident: Incident) -> bool:
-    """Returns True if it names mails that were given up, and not a mail server that is away or paused."""
+    """Returns True if the incident is about mails that were given up, not about a mail server that is down or
+    paused.
+    """
     return incident.partner == Partner.MAIL and incident.code not in PARTNERS_OWN
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Ids of an incident's unresolved rows: of what has gone on, and of trials that stay named beside an order that
-    stands. `number`: of how many orders that have gone on, not counting trials that were only named."""
+    """Ids of an incident's unresolved rows, split for a partial end.
+
+    `gone`: rows of orders that have proceeded. `named`: trials that stay listed because an order on their records is
+    still stopped. `number`: orders in `gone`, without trials that were only listed.
+    """
 
     gone: list[int]
     named: list[int]
@@ -86,7 +90,7 @@ class Parts:
 
 
 def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
-    """Returns the affected rows besides those of orders that the incident still stops."""
+    """Returns the affected rows except those of orders that the incident still stops."""
     kept = dict(standing.values_list("pk", "order__trial"))
     trials, named, gone, number = {*kept.values()}, [], [], 0
     for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
@@ -101,17 +105,17 @@ def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
 
 
 def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
-    """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves."""
+    """Closes the incident for all orders not in `standing`, and returns their number. The caller holds the lock."""
     parts = parts_but(incident, standing)
     for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
-        for start in range(0, len(ids), ORDERS_AT_ONCE):  # databases bound the length of a list
+        for start in range(0, len(ids), ORDERS_AT_ONCE):  # databases limit the length of an IN list
             AffectedOrder.objects.filter(pk__in=ids[start : start + ORDERS_AT_ONCE]).update(**change)
     return parts.number
 
 
 @transaction.atomic
 def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Mentions:
-    """Adds a note to the incident, in any state, and tells those whom it names by `@`.
+    """Adds a note to the incident, in any state, and notifies the accounts mentioned with `@`.
 
     Raises NotAllowedError (unknown incident, blank note).
     """
@@ -125,7 +129,9 @@ def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: st
 
 
 def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:
-    """Returns why staff can't end an incident by this act, whatever its orders do; None if they can."""
+    """Returns the error if staff can't end an incident by this action, whatever its orders' states; None if they
+    can.
+    """
     about_it = {"incident": incident.pk, "act": act, "state": incident.state, "code": incident.code}
     if incident.state not in states:
         return NotAllowedError("incident_state", **about_it)
@@ -135,10 +141,9 @@ def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAll
 
 
 def why_not_theirs(incident: Incident, by: str) -> NotAllowedError | None:
-    """Returns why this actor can't take up, end or let sleep an incident that tells of their own emergency; None if
-    they can.
+    """Returns the error if the incident is about the actor's own emergency action; None if the actor may change it.
 
-    By the account's name, which a command's `--by` gives too: whoever is meant by it, a colleague is somebody else.
+    Compares account names, also those that commands got by `--by`.
     """
     names = [f"{kind}:{by.partition(':')[2]}" for kind in (STAFF, COMMAND)]
     kind, since = TOLD_BY.get(incident.code), incident.first_at
@@ -151,8 +156,11 @@ def why_not_theirs(incident: Incident, by: str) -> NotAllowedError | None:
 def lock_incident(
     incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False, by: str = ""
 ) -> Incident:
-    """The incident, locked, if the action is allowed. `by_hand`: the action ends it, which some codes do not allow.
-    `by`: who takes it off others' desks, where nobody may who caused it."""
+    """Returns the locked incident. Raises NotAllowedError if its state does not allow the action.
+
+    `by_hand`: the action ends the incident, which some codes do not allow. `by`: the actor, who may not be the one
+    whose emergency action the incident is about.
+    """
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
     if incident is None:
@@ -167,7 +175,9 @@ def lock_incident(
 
 
 def _has_unknown_outcome(incident: Incident) -> bool:
-    """Returns True if nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
+    """Returns True if a step of its orders has an unknown outcome: only a comparison or `accept` then ends the
+    incident.
+    """
     steps = Dispatch.objects.current().filter(order__in=incident.affected.unresolved().values("order"))
     failed = steps.filter(
         step__in=shared_by(incident.step, incident.code), channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED
@@ -176,7 +186,7 @@ def _has_unknown_outcome(incident: Incident) -> bool:
 
 
 def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:
-    """Saves the state, adds the note, and writes an event."""
+    """Saves the state, adds the note and writes an event."""
     note = keep_note(incident, note, by=by, now=now)
     incident.save(update_fields=["state"])
     add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
@@ -184,7 +194,7 @@ def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, not
 
 
 def keep_note(incident: Incident, note: str, *, by: str, now: datetime.datetime) -> str:
-    """Adds a note unless it is blank, and returns its text. Line breaks become blanks."""
+    """Adds a note unless it is blank, and returns its text. Line breaks become spaces."""
     note = " ".join(note.split())
     if note:
         IncidentNote.objects.create(

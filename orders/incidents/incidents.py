@@ -1,7 +1,7 @@
-"""Opens and closes incidents: one per cause, with every order that it stopped.
+"""Opens and closes incidents: one per cause, listing every order that it stopped.
 
-For each attribution one mail goes out when the incident stops its first order, and one when the incident is over. Both
-are about that order too. There is never a mail per failure.
+Each attribution gets one mail when the incident stops its first order and one when the incident ends, each about such
+an order; never one mail per failure.
 """
 
 import datetime
@@ -31,18 +31,18 @@ from orders.texts.error_messages import say_why_in_english
 from orders.texts.incident_texts import OTHERS
 
 ENDED_STEPS = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
-# Not GIVEN_UP: what such a step did is asked first.
-LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
+# Without GIVEN_UP: the outcome of such a step is verified first.
+LOCKS = 0x1D5C  # first key of the advisory locks (arbitrary)
 SIMILAR_WITHIN = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
-"""How long to wait for an incident's lock, and for any later lock of the transaction."""
-MAX_GROUPS = 20  # incidents of a code; the next refusals are all in one, whose words are OTHERS
+"""Lock timeout for an incident's lock and all later locks of the transaction."""
+MAX_GROUPS = 20  # incidents of one code; further refusals share one with the words OTHERS
 CODES_WITH_PARTNERS_WORDS = (
     "code_",
     "http_",
     "smtp_",
     "provider_",
-)  # codes that a partner or a mail server chose and gave words with
+)  # codes from a partner or a mail server, with its own message text
 
 
 @transaction.atomic
@@ -58,24 +58,22 @@ def open_incident(
     params: dict | None = None,
     beside: Order | None = None,
 ) -> Incident:
-    """Notes that this cause stops the order. Each attribution gets one mail about it, with its first order.
+    """Opens or updates the incident of this cause that stops the order. Each attribution gets one mail, for its
+    first order.
 
-    Of doubts about answers (contract 7.2) the steps of one call share an incident, which an order has once.
-
-    `beside`: the trial on whose records the order is stopped; the incident names it too (contract 3.9, 14).
-
-    `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). Without
-    a detail, it is those words. With `mail=False` no mail is sent, not even about the end, until the cause is noted
-    again with mail. Held orders use it, since they have a mail of their own, and comparisons that somebody looks at.
-    While the incident sleeps it is the same. Failed mails cause no mail. Raises OperationalError if the lock is not
-    free within LONGEST_WAIT.
+    Doubts about answers (contract 7.2): all steps of one call share an incident, which lists an order once. `beside`:
+    the trial on whose records the order is stopped; the incident lists it too (contract 3.9, 14). `detail` is logged;
+    `params` hold the same as a code with parameters, if pages have a message for it (`error_messages.py`), and are the
+    default of `detail`. With `mail=False` neither start nor end is mailed, until the cause is reported again with mail;
+    used for held orders, which have a mail of their own, and for comparisons that staff started. A sleeping incident
+    stays the same one. Failed mails cause no mail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
     detail = say_why_in_english(params) if detail is None else detail
     said: dict = {"detail": detail, "detail_params": params or {}}
     incident = _incident(order, partner, step, code, said, now)
-    mail = mail and not incident.is_asleep(now) and step != Dispatch.Step.FETCH_USAGE  # which stops no order
+    mail = mail and not incident.is_asleep(now) and step != Dispatch.Step.FETCH_USAGE  # stops no order
     stopped_by = {"step": step if step != incident.step else ""}
     if beside is not None and beside.pk != order.pk:
         named = {"since": now, "beside": True, **stopped_by, **said}
@@ -95,7 +93,7 @@ def open_incident(
         return incident
     if mail and partner != "mail" and _first_of_its_attribution(row):
         if _told_lately(order, now):
-            AffectedOrder.objects.filter(pk=row.pk).update(quiet=True)  # the next order's mail tells of this cause
+            AffectedOrder.objects.filter(pk=row.pk).update(quiet=True)  # the next order's mail reports this cause
             return incident
         queue_mail(
             order,
@@ -114,8 +112,10 @@ def open_incident(
 def open_incident_of_none(
     *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, params: dict | None = None
 ) -> None:
-    """Notes a cause that stops no order: a mail about none that was given up, a mail server that is away. Nobody is
-    mailed about it."""
+    """Opens or updates an incident that stops no order (a given-up mail without an order, a mail server that is down).
+
+    Sends no mail.
+    """
     code = code[:32]
     lock_incidents([(partner, code)])
     said: dict = {"detail": detail, "detail_params": params or {}, "last_at": now}
@@ -125,12 +125,11 @@ def open_incident_of_none(
 
 
 def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
-    """Locks the incidents of these causes (partner, code) until the transaction ends, to open or close them.
+    """Locks the incidents of these causes (partner, code) until the end of the transaction.
 
-    All incidents of a partner share one lock. A batch of answers stops orders by several causes, and two batches that
-    met them in different sequence would wait for each other. Our own incidents have one lock for each code, since an
-    arriving order needs only that of its hold. Several locks are always taken in the same sequence, partners first.
-    SQLite has only one writer at a time anyway.
+    All incidents of a partner share one lock: a batch of answers may stop orders for several causes, and two batches
+    could deadlock. Our own incidents have one lock per code, since an arriving order needs only the one of its hold.
+    Locks are always taken in the same order, partners first. Does nothing on SQLite, which has a single writer.
     """
     if connection.vendor != "postgresql":
         return
@@ -150,7 +149,10 @@ def reference_of(incident: Incident) -> dict:
 
 
 def _incident(order: Order, partner: str, step: str, code: str, said: dict, now: datetime.datetime) -> Incident:
-    """The incident of this cause, counted up, or a new one. An ignored one stays ignored for its orders."""
+    """Returns the incident of this cause with its count increased, or a new one.
+
+    Ignored ones stay ignored for their orders.
+    """
     same = Incident.objects.filter(partner=partner, code=code, step__in=shared_by(step, code))
     words = words_of(code, said["detail_params"], order.number)
     stopped = AffectedOrder.objects.unresolved().of_step(step).filter(order=order)
@@ -168,19 +170,18 @@ def _incident(order: Order, partner: str, step: str, code: str, said: dict, now:
 
 
 def shared_by(step: str, code: str) -> list[str]:
-    """The steps whose failures with this code are one incident: for a doubt all that go to the same call."""
+    """Returns the steps whose failures with this code share an incident: for a doubt, all steps of the same call."""
     return steps_of_call(step) if code in DOUBTS else [step]
 
 
 def in_doubt() -> QuerySet[Dispatch]:
-    """The failed steps that keep an order's part of a doubt's incident open: the incident is a call's, so any of
-    them does."""
+    """Returns the failed steps that keep an order in a doubt's incident. Any step of the call does."""
     doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS)
     return doubts.filter(order=OuterRef("order"), error_code=OuterRef("incident__code"))
 
 
 def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datetime.datetime) -> None:
-    """Takes an order's open trouble of a step to the incident of another code: the same failure goes on."""
+    """Moves an order's open trouble of a step to the incident of another code, since the same failure continues."""
     lock_incidents([(partner, code)])
     rows = AffectedOrder.objects.unresolved().filter(order=order, incident__partner=partner, incident__step=step)
     row = rows.select_related("incident").first()
@@ -200,7 +201,9 @@ def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datet
 
 
 def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> None:
-    """Takes the order out of similar incidents, since the partner now gives another reason for the same refusal."""
+    """Removes the order from incidents with the same code, since the partner now gives another reason for the
+    refusal.
+    """
     if not incident.code.startswith(CODES_WITH_PARTNERS_WORDS):
         return
     same = Incident.objects.filter(partner=incident.partner, step=incident.step, code=incident.code)
@@ -217,13 +220,15 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 
 def _told_lately(order: Order, now: datetime.datetime) -> bool:
-    """Returns True if a mail about another cause names the order just now: its page shows this one too."""
+    """Returns True if a mail about another cause of this order was just written: the order page shows this cause
+    too.
+    """
     since = now - SIMILAR_WITHIN
     return Mail.objects.filter(order=order, kind=Dispatch.Step.MAIL_INCIDENT, written_at__gt=since).exists()
 
 
 def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> None:
-    """Ends the incident of what was built upon, for all orders of a trial. `accepted`: by whom and why."""
+    """Ends the incident `change_built_upon` for all orders of a trial. `accepted`: the actor and the reason."""
     family = Q(order__trial=order.trial_id) | Q(order=order.trial_id)
     rows = AffectedOrder.objects.unresolved().filter(family, incident__code=DEPENDENCY_GONE)
     if order.trial_id and rows.exists():
@@ -247,8 +252,11 @@ def close_troubles(
     code: str | None = None,
     but: Iterable[str] = (),
 ) -> None:
-    """Closes the troubles of an order that goes on (all, only those of one step or code, or all `but` these codes), and
-    the incidents that then stop nobody. One about a partner is over when the partner answers, or is resumed."""
+    """Closes troubles of an order that proceeds, and ends the incidents that then stop no order.
+
+    Closes all, only those of one step or code, or all except the codes in `but`. Incidents about a partner are left:
+    they end when the partner responds or is resumed.
+    """
     rows = AffectedOrder.objects.unresolved().filter(order=order).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
     if step is not None:
@@ -267,9 +275,10 @@ def close_troubles(
 
 
 def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> None:
-    """Ends the incidents about steps of (locked) orders that are over by another road than their own answer (contract
-    3.9, 14). Whatever settles, replaces or closes a step calls it, once its transaction has planned what comes instead.
-    That of a move that is over ends when the order is undone or its day was carried out.
+    """Ends incidents about steps of (locked) orders that ended by another way than their own answer (contract 3.9, 14).
+
+    Called by every function that settles, replaces or closes steps, after it has planned the replacements. The incident
+    of a failed move of the start day ends when the order is undone or its start day was carried out.
     """
     by_id = {order.pk: order for order in orders}
     left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("stopped_by"))
@@ -283,7 +292,10 @@ def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> 
 
 
 def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime, **accepted: str) -> None:
-    """Closes an order's part of these incidents; a trial stays named beside others. `accepted`: by whom, and why."""
+    """Closes an order's rows of these incidents.
+
+    A trial stays listed with other orders. `accepted`: actor and reason.
+    """
     trial = order.trial_id or order.pk
     rows = AffectedOrder.objects.unresolved().filter(incident__in=list(incidents))
     rows.filter(order=order).exclude(order=trial).update(closed_at=now)
@@ -296,7 +308,10 @@ def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetim
 
 
 def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail: bool = True) -> None:
-    """Ends these incidents, with the lock held. Each attribution that was mailed about one is mailed about its end."""
+    """Ends these incidents; the caller holds the lock.
+
+    Attributions that were mailed about one are mailed about its end.
+    """
     for incident in list(incidents):
         incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
@@ -306,8 +321,9 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
 
 
 def _mailed_about(incident: Incident) -> list[tuple[Order, int, list[int]]]:
-    """The orders whose mails told of the incident, one of each attribution, with its number of affected orders and the
-    ids of all its mails that did."""
+    """Returns an order for each attribution that was mailed, its number of affected orders, and the ids of these
+    mails.
+    """
     about, affected = {"about__incident": incident.pk}, incident.affected.values("order")
     mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **about)
     rows = list(mails.order_by("-pk").values_list("order", "pk"))
@@ -323,12 +339,12 @@ def _mailed_about(incident: Incident) -> list[tuple[Order, int, list[int]]]:
     return [(order, numbers[letters], told[letters]) for letters, order in reversed(through.items())]
 
 
-# --- what refusals have in common: a partner's words without the details of one order; pure, and linear in time
+# --- normalised refusal texts: a partner's words without the details of one order; pure, linear in time
 #
 # `域名 a.example.com 未备案（2023-09-20 18:53:39）` becomes `域名 # 未备案（#）`.
 
 LONGEST_WORDS = 120
-LONGEST_TEXT = 2000  # characters of an error; the rest of it is ignored
+LONGEST_TEXT = 2000  # characters; the rest is ignored
 QUOTED = re.compile(
     r"""
     "[^"]*+(?:"|\Z) | “[^“”]*+(?:”|\Z) | ‘[^‘’]*+(?:’|\Z) | 「[^「」]*+(?:」|\Z) | 『[^『』]*+(?:』|\Z)
@@ -337,23 +353,25 @@ QUOTED = re.compile(
     re.VERBOSE,
 )
 ADDRESS = re.compile(r"https?://[^\s，。；、（）]++")
-RUN = re.compile(r"[A-Za-z0-9_.@%+-]++")  # a word, number, domain, mail, order number or part of a time
-NUMBER = re.compile(r"\d++")  # of other scripts
+RUN = re.compile(r"[A-Za-z0-9_.@%+-]++")  # a word, number, domain, mail address, order number or part of a time
+NUMBER = re.compile(r"\d++")  # digits of other scripts
 LABELS = re.compile(r"(?<![^\W0-9A-Za-z_])[^\W0-9A-Za-z_]++(?:\x00|\.(?=\w)(?:[^\W_]|[.-])*+)")
-"""A domain that is not written in ASCII, or its first labels."""
+"""A non-ASCII domain, or its first labels."""
 SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
 def words_of(code: str, params: Mapping, number: str) -> str:
-    """Returns the common part of an error's words, without what differs between orders; empty if the code is our own
-    and says all."""
+    """Returns the error's text without the details of one order; empty for our own codes, which have fixed messages."""
     if not code.startswith(CODES_WITH_PARTNERS_WORDS) or params.get("code") != "partner_words":
         return ""
     return common_words(params["words"].replace(number, "#"))
 
 
 def common_words(text: str) -> str:
-    """A partner's words with `#` for quotes, domains, addresses, numbers and times. At most LONGEST_WORDS."""
+    """Replaces quotes, domains, addresses, numbers and times in a text by `#`.
+
+    Returns at most LONGEST_WORDS characters.
+    """
     text = text[:LONGEST_TEXT].replace("\0", " ")
     text = RUN.sub(_run, ADDRESS.sub("#", QUOTED.sub("#", text)))
     text = NUMBER.sub("#", LABELS.sub("#", text).replace("\0", "#"))
@@ -361,7 +379,9 @@ def common_words(text: str) -> str:
 
 
 def _run(found: re.Match) -> str:
-    """`#` for a run with a digit, an @ or an inner dot. NUL if it continues the text before it, as in `例子.com`."""
+    """Returns `#` for a run with a digit, an @ or an inner dot; NUL if it continues the text before it, as in
+    `例子.com`.
+    """
     run = found[0]
     core = run.rstrip(".-%+_")
     if core.startswith("."):

@@ -1,7 +1,7 @@
-"""Warnings about orders: which are not fine (contract 3.9, 14). This is the only place that decides it.
+"""Decides which orders have warnings, that is, are not fine (contract 3.9, 14).
 
-`open_troubles`, `failed_steps`, `failed_mails`, `open_differences` and the steps that stand behind another order's are
-what keeps an order from being fine. `stuck` words them; lists, pages, the API, `status` and `/metrics` show them.
+An order is not fine if it is in `open_troubles`, `failed_steps`, `failed_mails`, `open_differences`, or waits for a
+stopped step of another order. `stuck` describes these; lists, pages, the API, `status` and `/metrics` show them.
 """
 
 import datetime
@@ -31,21 +31,21 @@ STOPPED_STATES = {
     Order.State.HELD,
     Order.State.FAILED,
     Order.State.REJECTED,
-}  # states that say that an order has stopped
+}  # states in which an order has stopped
 BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
 STEPS_WITHOUT_STATE = [name for name, kind in STEPS.items() if kind.channel == Channel.USAGE]
-"""Steps that no state follows from. As with its mails, an order of which one has failed is as its state says."""
+"""Steps that do not affect the order's state. Like failed mails, their failures do not change how it is shown."""
 UNBILLED = Q(kind=Difference.Kind.NOT_BILLED, order__state__in=SERVED)
-"""Differences of customers who have service, or will have it, and have no record at the big-data side."""
+"""Differences of customers who have service, or will have it, but no record at the big-data side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Open:
-    """The number of open differences, and since when there are any.
+    """The number of open differences, and the time of the oldest.
 
-    `unbilled`: orders of served customers without a record. `unlisted`: differences that only say that BBOSS's list
-    lacks an order. `not_meant`: differences from what the orders say, in which both books agree. `mending`: differences
-    that a step is correcting.
+    `unbilled`: orders of served customers without a record. `unlisted`: differences that only say that an order is
+    missing in BBOSS's list. `not_meant`: records equal on both sides that differ from what the orders say. `mending`:
+    differences that a step is correcting.
     """
 
     number: int = 0
@@ -57,12 +57,12 @@ class Open:
 
 
 def open_differences(rows: QuerySet[Difference] | None = None) -> QuerySet[Difference]:
-    """The differences in `rows` (by default all) that nobody has settled or accepted."""
+    """Returns the differences in `rows` (default: all) that are neither settled nor accepted."""
     return (Difference.objects.all() if rows is None else rows).filter(state=Difference.State.OPEN)
 
 
 def open_troubles() -> QuerySet[AffectedOrder]:
-    """Open incidents of orders. Leaves out accepted ones, and partners that are down or paused."""
+    """Returns open incidents of orders, without accepted ones and those about partners that are down or paused."""
     rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=UNRESOLVED)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
@@ -72,8 +72,9 @@ def failed_steps() -> QuerySet[Dispatch]:
 
 
 def failed_mails() -> QuerySet[Mail]:
-    """The mails about orders that were given up, but for those of withdrawn orders, and those of which staff resolved
-    the incident."""
+    """Returns given-up mails about orders, without those of withdrawn orders and those whose incident staff
+    resolved.
+    """
     affected = AffectedOrder.objects.filter(incident__partner=Partner.MAIL, incident__step=OuterRef("kind"))
     seen_to = affected.filter(order=OuterRef("order"), closed_at__isnull=False).exclude(accepted_by="")
     failed = Mail.objects.given_up().beside_steps().exclude(order__state=Order.State.WITHDRAWN)
@@ -81,10 +82,10 @@ def failed_mails() -> QuerySet[Mail]:
 
 
 def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    """Leaves only those of these stopped steps that still matter to their order.
+    """Filters stopped steps to those that still matter to their order.
 
-    Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
-    repeats of an accepted call: they change nothing and have their own incident.
+    Excludes forward steps of an order that is being undone, all steps of a withdrawn order, and repeats of an accepted
+    call, which change nothing and have their own incident.
     """
     forward = Q(undo=False, position__lt=Phase.AFTER)
     undone = Q(order__undo_since__isnull=False) & forward
@@ -114,11 +115,11 @@ def differs() -> Q:
 
 @dataclass(frozen=True)
 class Marks:
-    """The warnings that a list must show about an order besides its state.
+    """The warnings that lists show in addition to an order's state.
 
-    `doubt` is a difference's kind, or the code of an incident or of a failed step, that keeps the order from being
-    shown as fine. `behind`: it waits behind a failed order. `returned`: BPM's latest record is a return. `accepted`:
-    the name (`BY_NAME`) of what staff accepted of its records, and what still is so.
+    `doubt`: the kind of a difference, or the code of an incident or failed step, because of which the order is not
+    fine. `behind`: it waits for a failed order. `returned`: BPM's latest record is a return. `accepted`: the name
+    (`BY_NAME`) of an accepted deviation of its records that still exists.
     """
 
     doubt: str = ""
@@ -132,7 +133,7 @@ class Marks:
 
 
 def mark_orders(orders: Iterable[Order]) -> None:
-    """Sets `marks` on orders before they are shown, so that no chip wrongly says fine. One query."""
+    """Sets `marks` on orders before they are shown. One query."""
     orders = list(orders)
     found = _marks([order.pk for order in orders])
     for order in orders:
@@ -140,14 +141,14 @@ def mark_orders(orders: Iterable[Order]) -> None:
 
 
 def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
-    """Leaves the code of a stopped step out if the order's state says already that it has stopped."""
+    """Omits the codes of stopped steps if the order's state already says that it has stopped."""
     doubts = sorted(codes[DOUBT], key=lambda code: code != Difference.Kind.NOT_BILLED)
     doubts += [] if order.state in STOPPED_STATES else sorted(code or "failed" for code in codes[STOPPED])
     return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]), next(iter(codes[ACCEPTED]), ""))
 
 
 def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
-    """`{order: {mark: codes}}`."""
+    """Returns `{order: {mark: codes}}`."""
     found: dict = defaultdict(lambda: defaultdict(list))
     for order, what, code in MARKS(orders=ids, now=timezone.now()) if ids else []:
         found[order][what].append(code)
@@ -155,7 +156,7 @@ def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
 
 
 def _marks_of_orders() -> QuerySet:
-    """Rows of an order, a mark and a code."""
+    """Returns rows (order, mark, code)."""
     among = OneOf("order_id", "orders")
     troubles = open_troubles().filter(among)
     told_apart = Q(incident__code__in=BOOKS_ONLY)
@@ -177,7 +178,9 @@ def _marks_of_orders() -> QuerySet:
 
 
 def accepted_as_they_are() -> Iterator[tuple[str, QuerySet]]:
-    """By name (`BY_NAME`): accepted differences and troubles of orders with a record that staff left as it is."""
+    """Yields, by name (`BY_NAME`), accepted differences and troubles of orders with a record that staff left
+    unchanged.
+    """
     left = BillingRecord.objects.filter(order=OuterRef("order"), accepted__has_key=LEFT)
     gone = left.filter(state__in=[BillingRecord.State.DELETED, BillingRecord.State.CANCELLED])
     live = left.filter(state=BillingRecord.State.LIVE, cancel_time__gt=Slot("now", DateTimeField()))
@@ -195,7 +198,7 @@ MARKS = Prepared(_marks_of_orders)
 
 
 def accepted_of(order: Order) -> str:
-    """The name of what staff accepted of an order's records, and what still is so; empty if nothing."""
+    """Returns the name of an accepted deviation of the order's records that still exists, or an empty string."""
     return next(iter(_marks([order.pk])[order.pk][ACCEPTED]), "")
 
 

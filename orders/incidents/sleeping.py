@@ -1,8 +1,8 @@
-"""Incidents that sleep until a time. Till then nobody is mailed about them, and lists show them after the others.
+"""Incidents that sleep until a time. Until then they cause no mails, and lists show them after the others.
 
-They still count (contract 3.9, 14): in `stuck`, `status` and the dashboard, and their orders are still not fine. More
-orders with the same cause join without a mail. Other words of a partner open another incident, which is awake. The end
-is still mailed to those who had a mail about the beginning.
+They still count (contract 3.9, 14) in `stuck`, `status` and the dashboard, and their orders are not fine. Further
+orders with the same cause join without a mail. A refusal with another text opens another incident, which is awake. The
+end is mailed to those who got a mail about the beginning.
 """
 
 import datetime
@@ -25,10 +25,10 @@ BY_ITSELF = "system"
 def put_to_sleep(
     *, incident_id: int, until: datetime.datetime, reason: str, by: str, now: datetime.datetime
 ) -> Incident:
-    """Lets an incident sleep until `until`, or moves the end of its sleep. It then wakes by itself.
+    """Lets an incident sleep until `until`, or changes that time. It then wakes by itself.
 
-    Raises NotAllowedError (no reason, `until` has passed or is too far away, the incident is over, ignored, or
-    about what the actor did alone).
+    Raises NotAllowedError (no reason, `until` has passed or is too late, the incident has ended or is ignored, it is
+    about an emergency action of the actor).
     """
     check_reason(reason, "letting an incident sleep")
     if until <= now:
@@ -46,7 +46,7 @@ def put_to_sleep(
 
 @transaction.atomic
 def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incident:
-    """Wakes an incident before its time. Raises NotAllowedError (it does not sleep, it is over)."""
+    """Wakes an incident early. Raises NotAllowedError (it does not sleep, it has ended)."""
     incident = lock_incident(incident_id, UNRESOLVED, "woken")
     if not incident.is_asleep(now):
         raise NotAllowedError("incident_awake")
@@ -54,13 +54,13 @@ def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incid
 
 
 def wake_slept(*, now: datetime.datetime) -> list[int]:
-    """Notes the waking of incidents whose sleep is over. They count as awake from its end, even before this note."""
+    """Records the waking of incidents whose sleep has ended. They already count as awake from that moment."""
     woken = []
     for pk in list(Incident.objects.unresolved().filter(asleep_until__lte=now).values_list("pk", flat=True)):
         with transaction.atomic():
             try:
                 incident = lock_incident(pk, UNRESOLVED, "woken")
-            except NotAllowedError:  # it ended meanwhile
+            except NotAllowedError:  # it has ended meanwhile
                 continue
             if incident.asleep_until is not None and not incident.is_asleep(now):
                 _wake(incident, by=BY_ITSELF, now=now)

@@ -1,4 +1,4 @@
-"""Selects the orders that an incident still stops, and counts what became of all that it named."""
+"""Selects the orders that an incident still stops, and counts the present states of all its orders."""
 
 from collections import Counter
 
@@ -22,16 +22,16 @@ GOING_ON = frozenset(
         Order.State.ACTIVE,
     }
 )
-"""States in which nothing holds an order up, and nothing has taken it back."""
+"""States in which an order is neither stopped nor undone."""
 STOPPED = [Order.State.FAILED, Order.State.COMPENSATING]
-APPROVAL = "approval"  # the `step` of incidents about what BPM decided; no order stands because of them
+APPROVAL = "approval"  # the `step` of incidents about BPM's decisions, which stop no order
 
 
 def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
-    """The rows of orders that have not gone on: held for it, failed, or with its step failed or still to be done.
+    """Returns rows of orders that have not proceeded: held for it, failed, or with its step failed or not done yet.
 
-    None for mails, traffic and decisions, since no order waits for them. An order that waits for a partner that is down
-    or paused stands as long as it has a step to be sent there.
+    Empty for mails, trial traffic and decisions, since no order waits for them. For a partner that is down or paused,
+    an order is stopped as long as it has a step to be sent there.
     """
     rows = incident.affected.unresolved().filter(beside=False)
     if incident.partner == Partner.MAIL or incident.step in {*STEPS_WITHOUT_STATE, APPROVAL}:
@@ -47,8 +47,11 @@ def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
 
 
 def what_became(incident: int | None, letters: str | None) -> tuple[Counter[str], bool]:
-    """Returns how many orders of this attribution (None: of none) an incident named, by the state that they have now;
-    and whether a person ended it for one of them, with a reason."""
+    """Returns how many orders of this attribution (None: without one) are in each state, and if one was ended by a
+    person.
+
+    Counts the orders that the incident lists or listed.
+    """
     named = AffectedOrder.objects.filter(incident=incident, order__attribution=letters)
     states = Order.objects.filter(pk__in=named.values("order")).values_list("state", flat=True)
     return Counter(states), named.exclude(accepted_by="").exists()

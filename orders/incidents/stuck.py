@@ -1,5 +1,8 @@
-"""Orders that need somebody, with the reasons (contract section 5, `stuck`): what order_warnings.py finds, and what
-waits for staff. The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
+"""Stuck orders with the reasons (contract section 5, `stuck`): the findings of order_warnings.py, and decisions of
+staff.
+
+The number of queries is fixed. Each query uses its own index.
+"""
 
 import datetime
 from collections import defaultdict
@@ -20,17 +23,17 @@ from orders.rules.local_time import midnight
 
 STOPPED = [Order.State.HELD, Order.State.FAILED]
 UNKNOWN = "unknown"
-"""The state that we show for a number without an order."""
+"""The state shown for a number without an order."""
 URGENCY = ("unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state")
 UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """A reason why an order needs somebody. `kind` is one of URGENCY.
+    """A reason why an order is stuck. `kind` is one of URGENCY.
 
-    `code` is the incident's code, the step's error, the reason for holding, or the kind of difference. `step` is the
-    failed step or the one concerned. `other` is the number of the order ahead.
+    `code`: the code of the incident, the step's error or the hold, or the kind of difference. `step`: the failed step
+    or the step concerned. `other`: the number of the order that it waits for.
     """
 
     kind: str
@@ -42,7 +45,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class StuckOrder:
-    """An order that needs somebody. The most urgent reason comes first. `owner`: a user name, empty for nobody."""
+    """A stuck order. `reasons`: the most urgent first. `owner`: a user name, or empty."""
 
     number: str
     customer: str
@@ -56,9 +59,11 @@ class StuckOrder:
 
 
 def needs_somebody() -> QuerySet[Order]:
-    """The orders that need somebody: held or failed ones; those with an open incident, a failed step or an open
-    difference, or to be undone late; and what waits behind another order's stopped step. Held ones that will go on
-    alone too."""
+    """Returns the stuck orders.
+
+    Held or failed ones, those with an open incident, failed step or open difference, those to be undone late, and those
+    that wait for another order's stopped step. Includes held orders that will proceed by themselves.
+    """
     return Order.objects.filter(is_stuck())
 
 
@@ -72,12 +77,14 @@ def is_stuck() -> Q:
 
 
 def is_undone_late() -> Q:
-    """Staff must decide how it is undone. Once they have, it goes on by itself."""
+    """Matches orders whose late undoing staff must decide. After the decision they proceed by themselves."""
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
-    """All stuck orders and unknown numbers, or those since that day (Asia/Shanghai), the longest stuck first."""
+    """Returns all stuck orders and unknown numbers, or those since that day (Asia/Shanghai), the longest stuck
+    first.
+    """
     reasons, unknown = _reasons()
     owners = dict(Order.objects.filter(counts(Order)).values_list("pk", "owner__username"))
     named = open_differences().filter(counts(Difference), order=None)
@@ -131,7 +138,7 @@ def _in_order(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
-    """Reasons by order, and reasons by unknown number."""
+    """Returns reasons by order, and reasons by unknown number."""
     reasons: dict[int, list[Reason]] = defaultdict(list)
     unknown: dict[str, list[Reason]] = defaultdict(list)
     steps = _steps_by_order()
@@ -148,7 +155,7 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
         reason = Reason(kind=UNBILLED if unbilled else DIFFERENCE, code=code, since=since)
         (reasons[order] if order else unknown[number]).append(reason)
         differing.add(order)
-    for order in differing - {None}:  # the incident of a difference says no more than the difference
+    for order in differing - {None}:  # the incident adds nothing to the difference
         reasons[order] = [reason for reason in reasons[order] if reason.code != DIFFERS]
     for order, reason in _waiting_behind():
         reasons[order].append(reason)
@@ -172,14 +179,16 @@ def _with_since(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
 
 
 def blocker_of(order: Order) -> Dispatch | None:
-    """The failed step of another order behind which this one waits in its trial's line, if any."""
+    """Returns the failed step of another order of the trial that this order waits for, if any."""
     ids = blocked_steps().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
     blocker = ids.first()
     return blocker and Dispatch.objects.select_related("order").defer("payload", "order__content").get(pk=blocker)
 
 
 def _waiting_behind() -> Iterable[tuple[int, Reason]]:
-    """Orders that wait in a line behind another order's stopped step, since that stopped or their own step was made."""
+    """Yields orders that wait for another order's stopped step: since that stopped, or since their own step was
+    created.
+    """
     waiting = list(blocked_steps().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return

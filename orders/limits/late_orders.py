@@ -1,4 +1,4 @@
-"""Late orders, by a query: `order_in_time` (orders/db/indexes.py) holds all orders that have a limit."""
+"""Late orders, by a query: the index `order_in_time` (orders/db/indexes.py) has all orders with a limit."""
 
 import datetime
 from collections.abc import Iterable
@@ -31,12 +31,12 @@ UNITS = {TimeLimit.Unit.DAYS: datetime.timedelta(days=1), TimeLimit.Unit.HOURS: 
 
 
 def working_days() -> WorkingDays:
-    """The calendar, in one query: all days that were entered, a few dozen a year."""
+    """Returns the calendar, in one query: all entered days, a few dozen a year."""
     return WorkingDays(dict(CalendarDay.objects.values_list("day", "worked")))
 
 
 def time_limits() -> TimeLimits:
-    """The limits and the calendar, in one query."""
+    """Returns the limits and the calendar, in one query."""
     letters = Coalesce("attribution_id", Value(""))
     limits = TimeLimit.objects.order_by().values_list("state", "kind", "amount", "unit", letters)
     worked = Case(When(worked=True, then=1), default=0, output_field=IntegerField())
@@ -53,7 +53,7 @@ def time_limits() -> TimeLimits:
 
 
 def mark_overtime(orders: Iterable[Order], *, now: datetime.datetime) -> None:
-    """Sets `overtime` on orders: an Overtime, or None for one in time. At most one query."""
+    """Sets `overtime` on orders: an Overtime, or None if the order is not late. At most one query."""
     orders = list(orders)
     limits = time_limits() if any(order.state in STATES_WITH_LIMIT for order in orders) else TimeLimits()
     for order in orders:
@@ -63,7 +63,7 @@ def mark_overtime(orders: Iterable[Order], *, now: datetime.datetime) -> None:
 
 
 def mark_late_conflicts(rows: Iterable[Conflict], *, now: datetime.datetime) -> None:
-    """Sets `overtime` on conflicts. At most two queries; none where somebody has seen to all."""
+    """Sets `overtime` on conflicts. At most two queries; none if all are handled."""
     rows = list(rows)
     numbers = [row.order_number for row in rows if row.seen_id is None]
     limits = time_limits() if numbers else TimeLimits()
@@ -76,26 +76,29 @@ def mark_late_conflicts(rows: Iterable[Conflict], *, now: datetime.datetime) -> 
 
 
 def is_late(limits: TimeLimits, *, now: datetime.datetime, times: int = 1) -> Q:
-    """Orders that are late, by so many times their limit."""
+    """Matches orders that have been in their state for `times` their limit."""
     bounds = _bounds(limits, now, times)
     if not bounds:
         return Q(pk__in=[])
-    latest = max(moment for _when, moment in bounds)  # where the index ends
+    latest = max(moment for _when, moment in bounds)  # end of the index range
     return Q(HAS_LIMIT, state_since__lte=latest) & Q(state_since__lte=_by_limit(bounds))
 
 
 def became_late(limits: TimeLimits, *, since: datetime.datetime, until: datetime.datetime, times: int = 1) -> Q:
-    """Orders that passed so many times their limit after `since`, and by `until`."""
+    """Matches orders that reached `times` their limit after `since` and not later than `until`."""
     before = _bounds(limits, since, times)
     if not before:
         return Q(pk__in=[])
-    earliest = min(moment for _when, moment in before)  # where the index begins
+    earliest = min(moment for _when, moment in before)  # start of the index range
     passed = Q(state_since__gt=earliest) & Q(state_since__gt=_by_limit(before))
     return is_late(limits, now=until, times=times) & passed
 
 
 def _bounds(limits: TimeLimits, now: datetime.datetime, times: int) -> list[tuple[Q, datetime.datetime]]:
-    """For each limit of orders which it covers, and the moment since which these are late. The first one counts."""
+    """Returns for each limit the condition of its orders and the time since which they are late.
+
+    The first match counts.
+    """
     own = [limit for limit in limits.limits if limit.state in STATES_WITH_LIMIT]
     return [(_covered(limit), limits.late_since(limit, now, times=times)) for limit in own]
 
@@ -111,8 +114,10 @@ def _covered(limit: Limit) -> Q:
 
 
 def is_late_conflict(limits: TimeLimits, *, now: datetime.datetime, times: int = 1) -> Q:
-    """Conflicts that nobody has seen to, by so many times their limit. The attribution is that of the order with their
-    number."""
+    """Matches unhandled conflicts older than `times` their limit.
+
+    The attribution is that of the order with their number.
+    """
     found, before = Q(pk__in=[]), Q()
     for limit in limits.limits:
         if limit.state == TimeLimit.State.CONFLICT:
@@ -127,8 +132,11 @@ def _of_attribution(letters: str) -> Q:
 
 
 class LateCount(NamedTuple):
-    """The number of late orders of an attribution, and of very late ones among them. `attribution`: its letters and
-    name, empty where orders have none. `of_conflicts`: the same of conflicts, of all attributions together."""
+    """The number of late orders of an attribution, and of very late ones among them.
+
+    `letters`, `name`: the attribution, empty if the orders have none. `of_conflicts`: counts conflicts of all
+    attributions.
+    """
 
     of_conflicts: bool
     letters: str
@@ -140,8 +148,7 @@ class LateCount(NamedTuple):
 def count_late(
     limits: TimeLimits, *, now: datetime.datetime, orders: QuerySet[Order], conflicts: QuerySet[Conflict]
 ) -> list[LateCount]:
-    """The late ones of these orders by attribution, most first, and of these conflicts. One query; none where nothing
-    is late."""
+    """Counts late orders by attribution, most first, and late conflicts. One query; no rows if nothing is late."""
     nothing = Value("", CharField())
     parts = [
         (orders, is_late, Coalesce("attribution_id", nothing), Coalesce("attribution__name", nothing), False),

@@ -1,7 +1,7 @@
-"""Limits in time: how far one was passed, and so what is late. Pure; moments are aware.
+"""Time limits, and the overtime beyond them. Pure; times are aware.
 
-Late is what has stayed in its state for its limit in working time (orders/limits/working_days.py). At twice the limit
-it is very late.
+An order is late if it has stayed in its state for its limit in working time (orders/limits/working_days.py), and very
+late at twice the limit.
 """
 
 import datetime
@@ -14,7 +14,7 @@ VERY_LATE = 2  # times the limit
 
 
 class Tone(StrEnum):
-    """The degree of lateness. The pages' tones of these names mean the same."""
+    """The degree of lateness, as the name of the page's tone."""
 
     LATE = "amber"
     VERY_LATE = "red"
@@ -32,7 +32,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Overtime:
-    """By how much working time a limit was passed."""
+    """The working time beyond a limit."""
 
     limit: Limit
     beyond: datetime.timedelta
@@ -48,7 +48,7 @@ class Overtime:
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """All limits, those for an attribution first, then those for a kind: the first that covers something counts."""
+    """All limits, those for an attribution first, then those for a kind: the first match counts."""
 
     limits: tuple[Limit, ...] = ()
     days: WorkingDays = field(default_factory=WorkingDays)
@@ -62,14 +62,14 @@ class TimeLimits:
     def overtime(
         self, state: str, kind: str, attribution: str, *, since: datetime.datetime | None, now: datetime.datetime
     ) -> Overtime | None:
-        """None for what is not late, has no limit, or got its state before the desk noted that."""
+        """Returns None if it is not late, has no limit, or entered its state before these times were stored."""
         limit = self.limit_of(state, kind, attribution)
         if limit is None or since is None or since > self.late_since(limit, now):
             return None
         return Overtime(limit, self.days.worked(since, now) - limit.work)
 
     def late_since(self, limit: Limit, now: datetime.datetime, *, times: int = 1) -> datetime.datetime:
-        """The moment in or before which something must have begun to be late `now`, by so many times the limit."""
+        """Returns the latest start time for which something is late `now`, by `times` the limit."""
         return self.days.moment_before(now, times * limit.work)
 
 

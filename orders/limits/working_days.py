@@ -1,8 +1,8 @@
-"""The working-day calendar, and the working time between two moments. Pure; days are those of Asia/Shanghai.
+"""The working-day calendar, and the working time between two times. Pure; days are those of Asia/Shanghai.
 
-Saturdays and Sundays are not worked and all other days are, unless the desk's calendar says otherwise: a holiday that
-nobody entered is a working day. A working day has 24 hours of working time, from midnight to midnight; other days have
-none. `orders.limits.late_orders` loads the calendar.
+Days from Monday to Friday are working days unless the entered calendar says otherwise: a holiday that nobody entered is
+a working day. A working day has 24 hours of working time, from midnight to midnight; other days have none.
+`orders.limits.late_orders` loads the calendar.
 """
 
 import datetime
@@ -29,7 +29,7 @@ NO_TIME = datetime.timedelta()
 
 @dataclass(frozen=True)
 class WorkingDays:
-    """The calendar. `entered`: the days that somebody entered, and whether each is worked."""
+    """The calendar. `entered`: the entered days, True for working days."""
 
     entered: Mapping[datetime.date, bool] = field(default_factory=dict)
 
@@ -37,14 +37,14 @@ class WorkingDays:
         return self.entered.get(day, day.weekday() < SATURDAY)
 
     def next_working_day(self, after: datetime.date) -> datetime.date:
-        """The first working day later than `after`."""
+        """Returns the first working day after `after`."""
         day = after + ONE_DAY
         while not self.is_working_day(day):
             day += ONE_DAY
         return day
 
     def worked(self, since: datetime.datetime, until: datetime.datetime) -> datetime.timedelta:
-        """The working time between two moments; nothing if `until` is not later."""
+        """Returns the working time between two times; zero if `until` is not later."""
         total, moment = NO_TIME, since.astimezone(SHANGHAI)
         while moment < until:
             end = min(midnight(moment.date() + ONE_DAY), until)
@@ -54,8 +54,7 @@ class WorkingDays:
         return total
 
     def moment_before(self, now: datetime.datetime, work: datetime.timedelta) -> datetime.datetime:
-        """The latest moment since which so much working time has passed by `now`: what began then or before is at least
-        that old."""
+        """Returns the latest time from which `work` of working time has passed until `now`."""
         moment = now.astimezone(SHANGHAI)
         while True:
             begin = midnight(moment.date())

@@ -1,4 +1,4 @@
-"""The recipients of a mail, sent or still to come, and why: by which rule, as what, and who stands in for whom."""
+"""The recipients of a mail, sent or still to come, and the reasons: the rule, their role, and substitutions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ from orders.models.dispatch import OPEN_STATES
 from orders.rules.steps import Step
 
 EVENTS: dict[str, str | Promise] = {step.value: step.label for step in Dispatch.Step if step.value.startswith("mail_")}
-"""The scopes of rules: the kinds of mails, in words."""
+"""The kinds of mails as scopes of rules, with their labels."""
 ALL = "·"
 PERSONAL = gettext_lazy("what it is about: it is for this person alone")
 
 
 @dataclass(frozen=True)
 class MailRecipient:
-    """A recipient. `address` also says how a mail fared with them, where they do not fare alike; `why` may be empty."""
+    """A recipient. `address` includes the delivery result if it differs between recipients; `why` may be empty."""
 
     name: str
     address: str
@@ -33,8 +33,10 @@ class MailRecipient:
 
 @dataclass(frozen=True)
 class Reasons:
-    """Whom a mail concerns. `rule` says which rule chose, in words; `off`: it sends the mail to nobody. `known`: why
-    was kept, which mails of old versions lack."""
+    """The recipients of a mail. `rule`: the text of the rule that chose them; `off`: it sends the mail to nobody.
+
+    `known`: the reasons were stored, which mails of old versions lack.
+    """
 
     people: list[MailRecipient]
     rule: str = ""
@@ -44,8 +46,10 @@ class Reasons:
 
 @dataclass(frozen=True)
 class Upcoming:
-    """A mail that has no text yet (`row`), or that a step of the order will cause. It goes to those who are set when it
-    is first tried."""
+    """A mail without a text yet (`row`), or one that a step of the order will cause.
+
+    Its recipients are determined at its first attempt.
+    """
 
     kind: str
     title: str | Promise
@@ -54,7 +58,7 @@ class Upcoming:
 
 
 def reasons_of(mail: Mail) -> Reasons:
-    """The recipients it was written to; those it would go to now, if it has no text yet."""
+    """Returns the recipients of a written mail, or those it would have now if it has no text yet."""
     if not mail.body and mail.order is not None:
         return reasons_now(choose_for(mail.order, mail.kind))
     addresses = recipients_in_words(mail, str)
@@ -85,7 +89,7 @@ def _rule(kept: Mapping) -> str:
 
 
 def scope_words(place: str, event: str, order_kind: str) -> str:
-    """Returns the scope of a rule in words. Empty parts are all."""
+    """Returns the text of a rule's scope. Empty parts mean all."""
     kinds = dict(Order.Kind.choices)
     parts = (
         place or _("all attributions"),
@@ -101,13 +105,13 @@ def rule_words(rule: MailRule) -> str:
 
 def choose_for(order: Order, event: str) -> Choice:
     """Returns who would get such a mail about the order now."""
-    if event == Dispatch.Step.MAIL_RECONCILED:  # it is about no order
+    if event == Dispatch.Step.MAIL_RECONCILED:  # not about an order
         return choose("", event)
     return choose(order.attribution_id or "", event, order.kind)
 
 
 def upcoming_mails(order: Order) -> list[Upcoming]:
-    """The order's mails that have no text yet, then those that its steps will cause, with whom they would go to now."""
+    """Returns the order's mails without a text, then those that its steps will cause, with their present recipients."""
     written = list(
         order.mails.filter(Q(body="") | Q(kind__in=KINDS_OF_DONE_STEPS)).select_related("order__attribution")
     )

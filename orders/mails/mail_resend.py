@@ -16,7 +16,7 @@ RESENDABLE = [Mail.State.FAILED, Mail.State.RETRYING, Mail.State.DUE]
 
 @transaction.atomic
 def resend_mail(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """A person has a mail that has not gone out sent at once, with all its tries. Raises NotAllowedError."""
+    """Sends an unsent mail at once on a user's request, with all its attempts. Raises NotAllowedError."""
     row = Mail.objects.select_for_update(no_key=True, of=("self",)).select_related("order").get(pk=pk)
     if row.state not in RESENDABLE:
         raise NotAllowedError("notice_not_failed")
@@ -26,10 +26,10 @@ def resend_mail(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def send_again(row: Mail, *, now: datetime.datetime) -> None:
-    """Queues a locked mail again; one that went out is copied.
+    """Queues a locked mail again; a delivered mail is copied.
 
-    One that was refused for good is written anew, to the contacts of then. Any other repeats its bytes under its
-    Message-ID, as one to staff does, whose text was known from the beginning.
+    A definitely refused mail is rewritten for the present contacts. Any other mail, and one to staff, whose text is
+    fixed, is sent unchanged with the same Message-ID.
     """
     if row.state == Mail.State.DONE:
         queue_copy(row, now=now)
@@ -43,5 +43,5 @@ def send_again(row: Mail, *, now: datetime.datetime) -> None:
 
 
 def is_written_anew(row: Mail) -> bool:
-    """Returns True if a mail that is sent again gets the recipients and the text of then, and another Message-ID."""
+    """Returns True if a resent mail gets new recipients, a new text and a new Message-ID."""
     return row.state == Mail.State.FAILED and row.definite and not row.addressee

@@ -1,7 +1,7 @@
-"""Writes mails, each in the transaction of its cause, and once for it (contract 3.12). Only this module makes one.
+"""Writes mails in the transaction of their cause, once per cause (contract 3.12). Only this module creates mails.
 
-A mail about an order or a comparison gets its recipients and text at its first attempt (mail_sending.py). One to staff
-has them from the beginning.
+A mail about an order or a comparison gets its recipients and text at its first attempt (mail_sending.py), one to staff
+when it is created.
 """
 
 import datetime
@@ -18,18 +18,18 @@ from orders.outbox.enqueue import wake
 from orders.rules.steps import Step
 
 LONGEST_CAUSE = 64
-LATELY = datetime.timedelta(hours=2)  # no sweep may run for a while
+LATELY = datetime.timedelta(hours=2)  # sweeps may not have run for a while
 ACCEPTED = {Step.START_BPM: (Step.MAIL_SENT, "bpm"), Step.CREATE_BILLING: (Step.MAIL_BILLED, "billing")}
-"""Steps that cause a mail when they are done, with its kind and cause."""
+"""Steps that cause a mail when they are done, with the mail's kind and cause."""
 TO_CONTACTS = frozenset({"notice_push"})
-"""Kinds whose addressees are contacts, who need no account."""
+"""Kinds sent to contacts, who need no account."""
 KINDS_OF_DONE_STEPS = [kind for kind, _cause in ACCEPTED.values()]
 
 
 def build_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.datetime, **about) -> Mail:
-    """Builds a mail that is due at once, without saving it. `about` goes into its text.
+    """Builds a mail that is due at once, without saving it. `about` is used in its text.
 
-    `kind` is one of Step's MAIL_*, `cause` what it is written for once, among the mails of its kind about this order.
+    `kind` is one of Step's MAIL_*. `cause` is unique among the mails of its kind about this order.
     """
     fields = {"kind": kind, "cause": cause[:LONGEST_CAUSE], "message_id": f"<{uuid.uuid4()}@ibs-order-desk>"}
     return Mail(order=order, about=about, written_at=now, next_try_at=now, **fields)
@@ -41,14 +41,14 @@ def queue_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.d
 
 
 def save_mails(mails: Iterable[Mail]) -> None:
-    """Saves mails. Those whose cause has its mail already are left out."""
+    """Saves mails, except those whose cause already has a mail."""
     insert_missing(mails)
 
 
 def tell_accepted(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
-    """Writes the mails that a step causes by being done: BPM has the order, a subsequent activation is billed.
+    """Writes the mails for steps that are done: BPM has the order, a subsequent activation is billed.
 
-    The steps have their orders.
+    The steps must have their orders loaded.
     """
     about = [(row.order, *ACCEPTED[row.step]) for row in done if row.step in ACCEPTED and _counts(row)]
     if about:
@@ -61,10 +61,10 @@ def _counts(row: Dispatch) -> bool:
 
 
 def tell_missed(*, now: datetime.datetime, within: datetime.timedelta = LATELY) -> None:
-    """Writes the mails of acceptances that were recorded without one.
+    """Writes the missing mails of acceptances that were recorded without one.
 
-    So are those of an order that is opened again meanwhile. The sweep calls it each minute. `within`: how long ago an
-    order has changed at most.
+    Also those of an order that was opened again meanwhile. The sweep calls it each minute. `within`: only orders whose
+    state changed within this time.
     """
     lately = Order.objects.filter(kind=Order.Kind.ACTIVATION, undo_since=None, state_since__gte=now - within)
     for step, (kind, _cause) in ACCEPTED.items():
@@ -77,7 +77,7 @@ def tell_missed(*, now: datetime.datetime, within: datetime.timedelta = LATELY) 
 
 
 def queue_copy(mail: Mail, *, now: datetime.datetime) -> None:
-    """Writes a mail that went out once more: a person wants it so. One about an order goes to the contacts of now."""
+    """Writes a delivered mail once more, on a user's request. One about an order goes to the present contacts."""
     row = build_mail(mail.order, mail.kind, cause="", now=now, **mail.about)
     row.addressee, row.account_id = mail.addressee, mail.account_id
     if mail.addressee:
@@ -99,10 +99,13 @@ def write_notices(
     chosen: Mapping[str, dict] | None = None,
     behind: Iterable[int] = (),
 ) -> list[Mail]:
-    """Writes each of these addresses a mail to staff, in the caller's transaction, and wakes a worker. Returns those
-    that were written: none where an address has one of this order, kind and cause. `kind` names the template, `path` a
-    page of ours, `account_id` the account that its ending is about, `chosen` why each address was (Choice.kept),
-    `behind` the ids of the mails whose end this one tells."""
+    """Writes a mail to staff for each address, in the caller's transaction, and wakes a worker. Returns the mails
+    written.
+
+    An address that already has a mail of this order, kind and cause gets none. `kind`: the template; `path`: a page of
+    ours; `account_id`: the account in its footer; `chosen`: the reason for each address (Choice.kept); `behind`: the
+    ids of the mails whose end this one reports.
+    """
     mails = list(mails)
     if not mails:
         return []

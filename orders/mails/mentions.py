@@ -1,7 +1,7 @@
-"""Telling people whom a note names by `@`: their user name or display name. Each is told once, by mail, or by the
-digest where the writer has caused MAILS_AN_HOUR already (contract 3.12).
+"""Notifies accounts mentioned in a note with `@` and their user name or display name, once each (contract 3.12).
 
-What is no name of an account, or of one that may not see what the note is about, stays plain text; the writer is told.
+Sends a mail, or leaves it to the digest if the writer has caused MAILS_AN_HOUR already. Names that match no account, or
+one that may not see the object, stay plain text, and the writer is informed.
 """
 
 import datetime
@@ -19,19 +19,21 @@ from orders.history.owners import sees_it
 from orders.mails.notices import notify_staff
 from orders.models import Order
 
-AT = re.compile(r"(?<![A-Za-z0-9_.+-])[@＠]([^\s@＠]{1,150})")  # in a mail address a letter stands before it
+AT = re.compile(r"(?<![A-Za-z0-9_.+-])[@＠]([^\s@＠]{1,150})")  # in a mail address it follows a letter
 WORD = re.compile(r"[\w.+-]+")
 LATIN = re.compile(r"[a-z0-9_]")
 MAX_NAMED = 20
 MAILS_AN_HOUR, HOUR = 30, datetime.timedelta(hours=1)
-MENTION, LEFT = "notice_mention", "mentions_left"  # a kind of mails, and of the event that the digest reads
+MENTION, LEFT = "notice_mention", "mentions_left"  # the kind of the mails, and of the event for the digest
 LONGEST_UNKNOWN = 30
 
 
 @dataclass(frozen=True)
 class Mentions:
-    """Whom a note names: who was told, whose digest will tell it, and which words are no account's name, or several
-    accounts', or of somebody who may not see it."""
+    """The result of the mentions: accounts notified, accounts left to the digest, and names not used.
+
+    `unknown`: no account; `several`: ambiguous; `blind`: accounts that may not see the object.
+    """
 
     told: list[str] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
@@ -43,8 +45,10 @@ class Mentions:
 def tell_mentioned(
     text: str, row: Model, *, title: str, about: str, path: str, by: str, now: datetime.datetime
 ) -> Mentions:
-    """Tells those whom the text names, in the caller's transaction. `title`, `path`: what the note is about; `about`:
-    what the mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
+    """Notifies the mentioned accounts, in the caller's transaction. `title`, `path`: the object of the note.
+
+    `about`: its name in the mail's subject, without text written by others (contract 3.12).
+    """
     found = Mentions()
     if not AT.search(text):
         return found
@@ -85,14 +89,13 @@ def tell_mentioned(
 
 
 def _mails_left(by: str, now: datetime.datetime) -> int:
-    """Returns how many mails the writer may still cause within this hour. Those who write at once in one name take
-    turns."""
+    """Returns how many mails the writer may still cause within this hour. Locks the writer's account."""
     list(get_user_model().objects.filter(pk=account_id_of(by)).select_for_update(no_key=True).values_list("pk"))
     return MAILS_AN_HOUR - Mail.objects.filter(written_at__gt=now - HOUR, kind=MENTION, about__by=str(by)).count()
 
 
 def _names() -> dict[str, list[int]]:
-    """The accounts by what they are called, in small letters."""
+    """Returns account ids by user name and display name, in lower case."""
     found: dict[str, list[int]] = defaultdict(list)
     for pk, username, display in get_user_model().objects.values_list("pk", "username", "display_name"):
         for name in {username.lower(), display.lower()} - {""}:
@@ -101,7 +104,10 @@ def _names() -> dict[str, list[int]]:
 
 
 def _name_at(text: str, known: dict[str, list[int]]) -> str | None:
-    """The longest name that the text begins with. Chinese goes on without a blank; `@li` is not the `li` of `@lina`."""
+    """Returns the longest name at the beginning of the text.
+
+    Chinese names need no space after them; in `@lina` the name `li` does not match.
+    """
     text = text.lower()
     for length in range(len(text), 0, -1):
         name, rest = text[:length], text[length:]

@@ -1,4 +1,4 @@
-"""Mails to persons, written beside what they tell; those about no order are removed long after they went out."""
+"""Mails to persons, written in the transaction of their cause. Those not about an order are removed after KEPT."""
 
 import datetime
 from collections.abc import Iterable, Mapping
@@ -27,10 +27,10 @@ def notify_staff(
     order: Order | None = None,
     cause: str = "",
 ) -> list[Mail]:
-    """Writes a mail to each of these accounts that may log in and has a mail address, in the caller's transaction.
+    """Writes a mail to each of these accounts that is active and has an address. Call it in the transaction of the
+    change.
 
-    With a `cause` each address gets one mail of this order (or none), kind and cause; who has one is left out. Returns
-    what was written.
+    With a `cause` each address gets one mail of this order (or none), kind and cause. Returns the mails written.
     """
     mails = distinct(person.email for person in people if person.is_active and person.is_staff)
     return write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now, order=order, cause=cause)
@@ -49,7 +49,7 @@ def notify_contacts(
 ) -> list[Mail]:
     """Writes a mail about an order to each of these contacts that has an address, in the caller's transaction.
 
-    `kind` is of TO_CONTACTS. Each address gets one mail of this order, kind and cause. Returns what was written.
+    `kind` is one of TO_CONTACTS. Each address gets one mail of this order, kind and cause. Returns the mails written.
     """
     chosen = {one.mail.strip(): Choice((one,)).kept() for one in people}
     mails = distinct(chosen)
@@ -59,7 +59,7 @@ def notify_contacts(
 
 
 def send_test_mail(person, /, *, by: str, path: str, now: datetime.datetime) -> list[Mail]:
-    """Mails an account's own address, by the way of all mails. Raises NotAllowedError: the account has none."""
+    """Sends a mail to an account's own address through the normal queue. Raises NotAllowedError if it has none."""
     with transaction.atomic():
         rows = notify_staff(
             [person], "notice_test", facts={"at": f"{timezone.localtime(now):%F %T}"}, path=path, now=now
@@ -71,7 +71,7 @@ def send_test_mail(person, /, *, by: str, path: str, now: datetime.datetime) -> 
 
 
 def remove_old_notices(*, now: datetime.datetime) -> int:
-    """Removes the mails about no order that went out long ago. Returns how many."""
+    """Removes delivered mails not about an order after KEPT. Returns their number."""
     old = Mail.objects.to_staff().filter(state=Mail.State.DONE, written_at__lt=now - KEPT)
     ids = list(old.order_by("pk").values_list("pk", flat=True)[:REMOVED_AT_ONCE])
     return Mail.objects.filter(pk__in=ids).delete()[0]

@@ -1,4 +1,4 @@
-"""Attributions for which no SA is set: their mails go to the default contact."""
+"""Attributions without an SA: their mails go to the default contact."""
 
 from collections.abc import Set
 
@@ -10,7 +10,7 @@ from orders.models import Province
 
 
 def places_without_sa(letters: Set[str] | None) -> list[str]:
-    """Their names, of these attributions or (None) of all. JT and GJ stand in for each other. One query."""
+    """Returns their names, among these attributions or (None) all. JT and GJ substitute each other. One query."""
     own = Contact.objects.filter(attribution=OuterRef("pk"), role=Contact.Role.SA, active=True)
     rows = list(Province.objects.annotate(own=Exists(own)).order_by("code").values_list("letters", "name", "own"))
     having = {code for code, _name, has in rows if has}

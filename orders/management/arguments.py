@@ -1,4 +1,4 @@
-"""Arguments that several commands have: who gave it, days and moments."""
+"""Arguments shared by several commands: the actor, days and times."""
 
 import argparse
 import datetime
@@ -20,12 +20,12 @@ def add_by(parser: argparse.ArgumentParser) -> None:
 
 
 def actor(by: str | None) -> str:
-    """`command:NAME`; NAME is the OS user unless given, `unknown` where the machine knows none."""
+    """Returns `command:NAME`; NAME defaults to the OS user, or `unknown` if there is none."""
     return f"command:{(by or '').strip() or os_user()}"
 
 
 def os_user() -> str:
-    """The machine's account, whatever `--by` says."""
+    """Returns the OS user, regardless of `--by`."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number without a name
@@ -33,7 +33,7 @@ def os_user() -> str:
 
 
 def day(text: str) -> datetime.date:
-    """YYYY-MM-DD; what is none is an error of the command line, told in one line."""
+    """Parses YYYY-MM-DD. Other texts give a one-line error of the command line."""
     try:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
@@ -41,7 +41,7 @@ def day(text: str) -> datetime.date:
 
 
 def wire_day(text: str) -> datetime.date:
-    """YYYYMMDD, as in messages; what is none is an error of the command line, told in one line."""
+    """Parses YYYYMMDD, as in messages. Other texts give a one-line error of the command line."""
     try:
         if not WIRE_DAY.fullmatch(text):
             raise ValueError(text)
@@ -58,7 +58,7 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 
 
 def check_file(file: Path | None, as_of: datetime.datetime | None) -> None:
-    """Raises CommandError, one line, unless both are given or none, and the moment is not ahead."""
+    """Raises CommandError unless both or neither are given and the time is not in the future."""
     if (file is None) != (as_of is None):
         raise CommandError("--file and --as-of go together: a file says what was there as of a moment")
     if as_of and as_of > timezone.now():
@@ -66,11 +66,11 @@ def check_file(file: Path | None, as_of: datetime.datetime | None) -> None:
 
 
 def moment(text: str) -> datetime.datetime:
-    """YYYY-MM-DDTHH:MM of Asia/Shanghai; what is none is an error of the command line, told in one line."""
+    """Parses YYYY-MM-DDTHH:MM in Asia/Shanghai. Other texts give a one-line error of the command line."""
     try:
         if not MOMENT.fullmatch(text):
             raise ValueError(text)
         wall = datetime.datetime.fromisoformat(text)
         return wall.replace(tzinfo=SHANGHAI).astimezone(datetime.UTC)
-    except (ValueError, OverflowError) as error:  # the year 1 has no such moment in UTC
+    except (ValueError, OverflowError) as error:  # the first hours of year 1 do not exist in UTC
         raise argparse.ArgumentTypeError(f"{text!r} is no moment (YYYY-MM-DDTHH:MM)") from error

@@ -1,4 +1,4 @@
-"""Words at a terminal: in Chinese as pages and mails have them, in English, and with the code."""
+"""Texts at a terminal: in Chinese as on pages and mails, in English, and with the code."""
 
 import unicodedata
 
@@ -16,16 +16,16 @@ def both(text: str | Promise) -> str:
 
 
 def word(choice) -> str:
-    """A choice in both languages with its code: `失败 Failed (failed)`; docs/statuses.md holds all three."""
+    """Returns a choice in both languages with its code: `失败 Failed (failed)`; docs/statuses.md lists all."""
     return f"{both(choice.label)} ({choice.value})"
 
 
 def padded(text: str, width: int) -> str:
-    """Filled up with blanks to a width of columns; a Chinese character takes two."""
+    """Pads a text with spaces to a width in columns; a Chinese character takes two."""
     taken = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
     return text + " " * (width - taken)
 
 
 def with_code(text: str | Promise, code: str) -> str:
-    """A label or sentence in Chinese with its code: `归属未知 (attribution_unknown)`."""
+    """Returns a label or sentence in Chinese with its code: `归属未知 (attribution_unknown)`."""
     return f"{in_language('zh-hans', text)} ({code})"

@@ -1,4 +1,4 @@
-"""The lines of commands about trials that staff entered by hand and that a restored database lacks."""
+"""Output lines about manually entered trials that are missing in a restored database."""
 
 from orders.restore.manual_trial_numbers import numbers_file
 from orders.restore.restore_preview import lost_entries
@@ -7,7 +7,7 @@ LISTED = 50
 
 
 def lines_of_lost_entries() -> list[str]:
-    """Returns the lost entries and what to do, one number a line; empty if nothing is."""
+    """Returns the missing trials, one number a line, and what to do; empty if none is missing."""
     lost = lost_entries()
     if lost.error:
         return [f"nobody knows which trials entered by hand are missing: {lost.error}"]

@@ -1,4 +1,4 @@
-"""The base of commands that take the numbers of orders, most of all those that decide about one order."""
+"""Base classes of commands that act on orders, mainly of those that carry out an action on one order."""
 
 import argparse
 import datetime
@@ -26,17 +26,17 @@ from orders.reconciliation.asking import why_silent
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets
 
-ASKED = 3  # the exit code of a command that has only asked
+ASKED = 3  # exit code if the command only requested an approval
 
 
 class OrderCommand(BaseCommand):
-    """Asks for the order, a reason and who it is, and calls the service of the act. A refusal is one line.
+    """Takes the order, a reason and the operator's name as arguments, and calls the action's service.
 
-    `act`: the row of `orders.actions.all_actions` that it carries out. Where FOUR_EYES has it, the command asks for it
-    and exits with 3; `--emergency` carries it out at once.
-
-    `OPTIONS`: the arguments of its own that the service gets. With `foretells` it says what will follow, by the act's
-    `foresee`, and has `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
+    If the service refuses, prints a one-line error. `act`: the key of the action in `orders.actions.all_actions`. If
+    the action is listed in FOUR_EYES, the command requests an approval and exits with 3; `--emergency` executes it at
+    once. `OPTIONS`: additional arguments passed on to the service. With `foretells` the command prints the expected
+    effects (the action's `foresee`) and accepts `--dry-run`, which calls the service and rolls back. The service of
+    such a command must not call a partner.
     """
 
     act: str
@@ -61,7 +61,7 @@ class OrderCommand(BaseCommand):
         add_by(parser)
 
     def add_more(self, parser) -> None:
-        """The arguments of this command alone."""
+        """Adds the arguments of this command only."""
 
     def handle(self, *args, order, reason, by, dry_run=False, emergency=False, **options):
         if not reason.strip():
@@ -74,10 +74,10 @@ class OrderCommand(BaseCommand):
             ask_by_command(self, decision, order, by=by, reason=reason, now=now, more=more)
         try:
             known = Order.objects.filter(number=order).select_related("trial").first() if second else None
-            if known and decision.ask_partner:  # outside the transaction, in which the emergency is noted as well
+            if known and decision.ask_partner:  # outside the transaction, which also records the emergency
                 more["held"] = decision.ask_partner(known, by=actor(by), **more)
             with transaction.atomic() if foresee or second else nullcontext():
-                if foresee:  # read under the lock, so that nothing comes between the words and the act
+                if foresee:  # under the lock, so that the preview matches the action
                     follows = [row.english() for row in foresee(lock_order(order), now=now, **more)]
                 found = self.carry_out(decision, number=order, reason=reason.strip(), by=actor(by), now=now, **more)
                 if second:
@@ -94,14 +94,16 @@ class OrderCommand(BaseCommand):
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
 
     def check_question(self, number: str, options: dict) -> None:
-        """Raises CommandError if the command refuses what a second person would be asked."""
+        """Raises CommandError if the command would refuse the action that a second person is asked to approve."""
 
     def carry_out(self, decision: Action, **about: object) -> Order | None:
         return decision.service(**about)
 
     def read_look(self, number: str, file: Path | None, as_of: datetime.datetime | None) -> str:
-        """Returns the records in `--file` about the order and its trial, as services take them; empty without it. May
-        raise."""
+        """Returns the records in `--file` about the order and its trial as a text for services; empty without it.
+
+        Raises CommandError.
+        """
         check_file(file, as_of)
         if file is None or as_of is None:
             return ""
@@ -134,7 +136,7 @@ def ask_by_command(
     now: datetime.datetime,
     more: dict,
 ) -> NoReturn:
-    """Asks a second person, says where it is confirmed, and exits with 3. Raises CommandError if nothing was asked."""
+    """Requests an approval, prints its address and exits with 3. Raises CommandError if no request was stored."""
     say_asked(command, number, asked_by_command(decision, number, by=by, reason=reason, now=now, more=more))
     sys.exit(ASKED)
 
@@ -148,7 +150,7 @@ def say_asked(command: BaseCommand, number: str, row: AskedAct) -> None:
 def asked_by_command(
     decision: Action, number: str, *, by: str | None, reason: str, now: datetime.datetime, more: dict
 ) -> AskedAct:
-    """Asks as the account of `--by`. Raises CommandError, as one line."""
+    """Requests an approval as the account of `--by`. Raises CommandError with one line."""
     try:
         account = account_named(by)
         if why := why_not_ask(account, decision, find_order(number)):
@@ -168,7 +170,7 @@ def asked_by_command(
 
 
 def here() -> str:
-    """The machine and its account, as a question keeps where it came from."""
+    """Returns host and OS user, stored with the request as its origin."""
     return f"{socket.gethostname()}:{os_user()}"
 
 
@@ -180,7 +182,7 @@ def note_emergency(
 
 
 def known_orders(numbers: list[str]) -> dict[str, Order]:
-    """The orders by number. Raises CommandError, one line, if a number is none of ours."""
+    """Returns the orders by number. Raises CommandError with one line if a number is unknown."""
     found = {order.number: order for order in Order.objects.filter(number__in=numbers)}
     if unknown := [number for number in numbers if number not in found]:
         raise CommandError(f"unknown: {', '.join(unknown)}")
@@ -188,7 +190,7 @@ def known_orders(numbers: list[str]) -> dict[str, Order]:
 
 
 def state_suffix(order: Order | None) -> str:
-    """` (state held: files)`."""
+    """Returns ` (state held: files)`."""
     if order is None:
         return ""
     order.refresh_from_db(fields=["state", "held_because"])

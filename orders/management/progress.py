@@ -1,4 +1,4 @@
-"""The progress bar of long commands: on a terminal's stderr only, so that what is kept or piped never holds one."""
+"""The progress bar of long commands: only on a terminal's stderr, so that logs and pipes never contain it."""
 
 import contextlib
 import time
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
-SECONDS = 0.5  # who is done sooner shows none
+SECONDS = 0.5  # shorter runs show no bar
 
 
 class Plain:
-    """Django's stderr for a bar: without line ends and red letters."""
+    """Django's stderr for a bar: without line endings and colours."""
 
     def __init__(self, stderr: OutputWrapper):
         self.stderr = stderr
@@ -46,7 +46,7 @@ class Progress(tqdm):
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Within the block the bar is out of the way of lines on stdout."""
+        """Within the block the bar is hidden, so that lines can be written to stdout."""
         shown = not self.disable and time.time() > self.start_t + SECONDS
         if shown:
             self.clear()

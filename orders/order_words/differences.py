@@ -1,5 +1,4 @@
-"""Differences with the big-data side's books as a reader sees them, and how each lived: found, put right, checked
-again, accepted. Pure."""
+"""Texts of differences with the big-data side's records, and of their history. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,9 +31,9 @@ DAYS = {"cancelTime": gettext_lazy("last day %(day)s"), "createTime": gettext_la
 
 @dataclass(frozen=True)
 class DifferenceLine:
-    """One difference. `tone`: of its chip; `life`: what became of it, the earliest first.
+    """One difference. `tone`: of its chip; `life`: its history, the earliest first.
 
-    Of one that is not as the orders say, `ours` is what they say and `theirs` what both books hold.
+    If both sides differ from what the orders say, `ours` is the orders' value and `theirs` the value of both sides.
     """
 
     row: Difference
@@ -46,7 +45,10 @@ class DifferenceLine:
 
 
 def lines_of(rows: Iterable[Difference], order: Order | None) -> list[DifferenceLine]:
-    """The rows in words; one that was found anew is shown once. `rows` with fix and reconciliation, newest first."""
+    """Returns the rows as texts; a difference that was found again is shown once.
+
+    `rows` with fix and reconciliation, newest first.
+    """
     found, seen = [], set()
     for row in rows:
         same = (row.kind, row.product_id, row.domain, row.found_at)
@@ -79,8 +81,7 @@ def _fields(detail: dict) -> Iterable[tuple[str, list]]:
 
 
 def _meant(detail: dict, side: int) -> str:
-    """Returns the record as the orders mean it (`side` 0), or as both books hold it (1): its state, last day and
-    start."""
+    """Returns a record's state, last day and start: as the orders say (`side` 0), or as both sides have it (1)."""
     state = str(detail.get("ours" if side == 0 else "theirs", ""))
     parts = [str(SIDES.get(state, state))]
     for name, pair in _fields(detail):
@@ -91,13 +92,13 @@ def _meant(detail: dict, side: int) -> str:
 
 
 def _day(value: object) -> str:
-    """`2023-09-25` from a time as the partner writes it."""
+    """Returns `2023-09-25` from a time in the partner's format."""
     text = str(value or "")
     return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if text[:8].isdecimal() and len(text) >= 8 else text
 
 
 def tone_of(row: Difference, order: Order | None) -> str:
-    """A customer with service and without a record is the worst."""
+    """Returns red for a customer with service and without a record, the most urgent case."""
     if row.state != Difference.State.OPEN:
         return "grey"
     return "red" if order and row.kind == Difference.Kind.NOT_BILLED and order.state in SERVED else "amber"

@@ -1,7 +1,6 @@
-"""Localised details of errors: why a step, an attempt or an order's trouble is as it is, in the reader's language.
-Pure.
+"""Localised details of the errors of steps, attempts and orders. Pure.
 
-A row keeps a code with its parameters beside the English of the logs. Without them its text is shown as it is.
+A row stores a code with parameters in addition to the English log text. Without them that text is shown unchanged.
 """
 
 import re
@@ -19,13 +18,12 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 def of_step(row: Dispatch) -> str:
-    """A step's error; empty where the cause beside it says it all."""
+    """Returns the text of a step's error; empty if the cause already says it."""
     return machine_text(row.error, row.error_params)
 
 
 def of_attempt(row: Attempt) -> str:
-    """Returns the meaning of an attempt's error code, and the partner's words in its answer. The log's English is for
-    engineers."""
+    """Returns the meaning of an attempt's error code with the partner's message. The English log text is not shown."""
     if row.outcome == Attempt.Outcome.LOST:
         return say("worker_died", {})
     if not row.error:
@@ -36,7 +34,7 @@ def of_attempt(row: Attempt) -> str:
 
 
 def code_of(code: str | None, logged: str) -> str:
-    """The error code of an attempt or a breaker. In a row from before 1.6.0 only the logged line has it."""
+    """Returns the error code of an attempt or breaker. Rows from before 1.6.0 have it only in the logged line."""
     return logged.partition(": ")[0] if code is None else code
 
 
@@ -49,13 +47,16 @@ def of_finding(finding: Mapping) -> str:
 
 
 def detail_text(text: str, params: Mapping) -> str:
-    """`params`: a code with its parameters, or several as `parts`. Phones and mails in it are masked."""
+    """Returns the localised text, with phones and mails masked.
+
+    `params`: a code with parameters, or several as `parts`.
+    """
     parts = params.get("parts") or ([params] if "code" in params else [])
     return _("; ").join(map(_say_part, parts)) if parts else mask_text(text)
 
 
 def machine_text(text: str, params: Mapping) -> str:
-    """Returns the detail of what only the desk writes: English of the log, without a word of Chinese, is left out."""
+    """Returns the detail of a text that only this system writes. English log text (without Chinese) is left out."""
     return detail_text(text if HAN.search(text) else "", params)
 
 

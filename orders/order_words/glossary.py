@@ -1,4 +1,4 @@
-"""The meanings of the keys of messages and payloads, in the contract's words."""
+"""Meanings of the keys of messages and payloads, in the contract's terms."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""Events in words, and the filters of the history."""
+"""Texts of events, and the filters of the history."""
 
 import datetime
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ MANY_RESENT = gettext_lazy("Steps of several orders sent again: %(sent)s")
 TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
 MAX_NAMES = 5
-# Looking changes nothing, so nobody needs to be told.
+# Reading changes nothing, so these are not shown as news.
 NOT_NEWS = ["personal_data_seen", "attachment_downloaded", "evidence_taken", "evidence_personal"]
-START_MOVED, MOVE_ASKED = "start_moved", "move_asked"  # their `old` and `new` are moments, not states
+START_MOVED, MOVE_ASKED = "start_moved", "move_asked"  # `old` and `new` are times, not states
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
     "entered": gettext_lazy("Entered by hand"),
@@ -180,7 +180,7 @@ WORDS = {
     "view_unshared": gettext_lazy("No longer shares a view of a list: %(name)s"),
     "view_deleted": gettext_lazy("Deleted a view of a list: %(name)s"),
 }
-"""The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
+"""Texts of the core. The features of orders/office add theirs when the app starts (`orders/apps.py`)."""
 WHY = {
     "rejected": gettext_lazy("BPM rejected it"),
     "withdrawn": gettext_lazy("it was withdrawn"),
@@ -202,7 +202,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Told:
-    """An event as it is shown. `who` is a name; `person`: a member of staff did it. `more`: a reason or detail."""
+    """An event as shown. `who`: a name; `person`: True for a member of staff. `more`: a reason or detail."""
 
     row: OrderEvent
     who: str | Promise
@@ -221,7 +221,7 @@ def news_since(order: Order, seen: int) -> list[OrderEvent]:
 
 
 def describe(row: OrderEvent) -> Told:
-    """An event in words, masked; a kind without words keeps its name."""
+    """Returns the event as masked text. A kind without a text is shown by its name."""
     data = row.data if isinstance(row.data, dict) else {}
     if row.kind in {START_MOVED, MOVE_ASKED}:
         data = data | {name: _time_words(data.get(name)) for name in ("old", "new")}
@@ -238,7 +238,7 @@ def describe(row: OrderEvent) -> Told:
 
 
 class _Facts(dict):
-    """An event's data with its codes in words; nothing missing breaks a sentence."""
+    """An event's data with codes replaced by texts. Missing keys give an empty string."""
 
     def __missing__(self, key: str) -> str:
         return ""
@@ -276,7 +276,7 @@ def _time_words(text: str | None) -> str:
 
 
 def _why(why: str) -> str:
-    """Returns why an order was taken back: a word of ours, a failed step with its code, or a person's reason."""
+    """Returns why an order was undone: one of our own codes, a failed step with its code, or a person's reason."""
     step, _colon, code = why.partition(": ")
     if step in Dispatch.Step.values:
         return f"{Dispatch.Step(step).label}{_(': ')}{cause_of(code).what}"

@@ -1,4 +1,4 @@
-"""Reads what the ladder and the decisions depend on: few queries, however long an order's history."""
+"""Reads the input of the ladder and the decisions, in a small and fixed number of queries."""
 
 import datetime
 import json
@@ -30,9 +30,7 @@ STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause] | None = None) -> Facts:
-    """The order's steps that count, what stops it, which partners are down or paused, BPM's last word, whether it is
-    late, how the partner's books differ, and which failed step of another order it waits behind. Sets `marks` too.
-    `paused`: the pauses that stand, where the caller has read them."""
+    """Reads the order's facts for the ladder, and sets its `marks`. `paused`: the pauses in force, if already read."""
     steps, troubles = shown_steps(order), troubles_of(order)
     record = order.approvals.filter(source=ApprovalRecord.Source.BPM).order_by("-pk").first()
     mark_orders([order])
@@ -67,8 +65,9 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
 
 
 def _may_be_taken(steps: list[Dispatch], troubles: list[Trouble], opened: Open) -> bool:
-    """Returns True if the order has something that staff take or live with, which they can't while a step is under
-    way."""
+    """Returns True if the order has a finding that staff can `take` or `accept`, which they can't while a step is
+    under way.
+    """
     unsure = any(
         row.state == Dispatch.State.FAILED and (row.may_have_acted or row.error_code == ACTED_BEFORE) for row in steps
     )
@@ -76,7 +75,7 @@ def _may_be_taken(steps: list[Dispatch], troubles: list[Trouble], opened: Open) 
 
 
 def _is_moving(order: Order, steps: list[Dispatch]) -> bool:
-    """Returns True if a billing step of the order, or in its trial's line, is under way. At most one query."""
+    """Returns True if a billing step of the order or its trial is under way. At most one query."""
     billing = Dispatch.Channel.BILLING
     own = any(row.channel == billing and row.state in OPEN_STATES for row in steps)
     lane = Dispatch.objects.current().open().filter(channel=billing, lane=order.trial_id or order.pk)
@@ -91,13 +90,13 @@ def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
 
 
 def _stopped_mails(order: Order) -> list[Mail]:
-    """Returns the mails that were given up, as an incident says, and others that are tried again."""
+    """Returns mails that were given up or are being retried."""
     stopped = order.mails.beside_steps().filter(state__in=[Mail.State.FAILED, Mail.State.RETRYING])
     return list(stopped.order_by("pk").defer("body")[:MAX_SEEN])
 
 
 def shown_steps(order: Order) -> list[Dispatch]:
-    """The steps of plan and undoing, and what else is stuck (traffic)."""
+    """Returns the steps of the plan and the undoing, and other stopped steps (trial traffic)."""
     rows = order.dispatches.current().filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED))
     return list(rows.order_by("position", "pk").defer("payload")[:MAX_STEPS])
 
@@ -121,7 +120,7 @@ def troubles_of(order: Order) -> list[Trouble]:
 
 
 def waiver_of(order: Order) -> Waiver | None:
-    """Returns who waived what was wrong with the order's files, and why. A query only where it names files."""
+    """Returns who waived the file check, and why. Queries only if the order has file names."""
     if not order.file_names:
         return None
     row = order.approvals.filter(result=ApprovalRecord.Result.WAIVE).order_by("-pk").first()

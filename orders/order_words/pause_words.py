@@ -1,4 +1,4 @@
-"""A pause in words for staff: before it, while it stands, and at its end."""
+"""Texts about a pause for staff: before it, during it, and at its end."""
 
 from collections.abc import Collection
 
@@ -27,7 +27,7 @@ def work_off(steps: int) -> str:
 
 
 def waiting_text(steps: int) -> str:
-    """`12 steps wait; working them off takes at least ...`."""
+    """Returns `12 steps wait; working them off takes at least ...`."""
     sentence = ngettext("%(n)d step waits", "%(n)d steps wait", steps) % {"n": steps}
     return _("; ").join(filter(None, [sentence, work_off(steps)]))
 
@@ -63,7 +63,7 @@ def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:
 
 
 def will_end_hold(row: PartnerHold) -> str:
-    """Returns the desk's own hold, and its reason (contract 7.2)."""
+    """Returns the text of a hold set by this system, with its reason (contract 7.2)."""
     said = _(
         "The desk holds the calls that make something since order %(number)s: %(why)s They go out again, one first."
     )
@@ -71,7 +71,7 @@ def will_end_hold(row: PartnerHold) -> str:
 
 
 def slept_words(numbers: Collection[str]) -> str:
-    """The start days slept through, by their orders; empty for none."""
+    """Returns the orders whose start days passed during the pause; empty if none."""
     if not numbers:
         return ""
     names = _(", ").join([*numbers][:MAX_NAMED]) + ("…" if len(numbers) > MAX_NAMED else "")

@@ -1,4 +1,4 @@
-"""The family of an order: its trial, with the changes and activations that grew from it."""
+"""The family of an order: its trial, with the changes and activations based on it."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Family:
-    """The trial first, then the others in order of arrival. `missing`: the trial's number, while it is unknown."""
+    """The orders of one trial: first the trial order, then the others in order of arrival.
+
+    `missing`: the number of the trial order if it is unknown, otherwise empty.
+    """
 
     members: list[Member]
     missing: str = ""
@@ -27,7 +30,7 @@ class Family:
 
 
 def family_of(order: Order, orders: QuerySet[Order]) -> Family:
-    """One query, among the orders that the reader may see. At most MAX_MEMBERS members; `more`: there are others."""
+    """Returns at most MAX_MEMBERS of the orders that the reader may see; `more`: there are others. One query."""
     root = order.number if order.kind == Order.Kind.TRIAL else order.trial_number
     same = Q(number=root) | Q(trial_number=root) if root else Q(pk=order.pk)
     rows = orders.filter(same).order_by("pk").select_related(None).select_related("shape")

@@ -1,4 +1,4 @@
-"""Notes that a partner's breaker opens or closes: events, an incident, its mails (contract 3.5)."""
+"""Records that a partner's breaker opens or closes: events, an incident, its mails (contract 3.5)."""
 
 import datetime
 
@@ -14,9 +14,9 @@ def partners_down() -> set[str]:
 
 
 def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: datetime.datetime) -> None:
-    """Opens an incident for a partner that does not answer, with one mail, about the order that showed it.
+    """Opens an incident for a partner that does not respond, with one mail about the order that failed.
 
-    `dispatch_id` is below zero for a mail. The mail server's stops no order, and nobody is mailed about it.
+    `dispatch_id` is negative for a mail. The mail server's incident stops no order and causes no mail.
     """
     add_event(None, "breaker_opened", by="worker", now=now, partner=partner, error=error)
     if partner == Partner.MAIL:
@@ -27,7 +27,7 @@ def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: dateti
 
 
 def note_partner_up(partner: str, *, now: datetime.datetime) -> None:
-    """Ends the incident of a partner that answers again, with one mail. Runs inside the caller's transaction."""
+    """Ends the incident of a partner that responds again, with one mail. Runs in the caller's transaction."""
     add_event(None, "breaker_closed", by="worker", now=now, partner=partner)
     lock_incidents([(partner, BREAKER_OPEN)])
     down = Incident.objects.unresolved().filter(partner=partner, step="", code=BREAKER_OPEN)

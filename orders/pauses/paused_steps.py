@@ -1,4 +1,4 @@
-"""The effects of pauses: waiting steps, start days that pass meanwhile, and the time to work the steps off."""
+"""The effects of pauses: waiting steps, start days that pass meanwhile, and the time to send the waiting steps."""
 
 import datetime
 import math
@@ -29,19 +29,21 @@ def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> Query
 
 
 def count_waiting(*, now: datetime.datetime, partner: str) -> int:
-    """Returns how many steps, or mails, could go out to a partner now."""
+    """Returns how many steps, or mails, could be sent to a partner now."""
     mails = Mail.objects.due(now).count() if partner == Partner.MAIL else 0
     return mails + waiting_steps(now=now, partners=[partner]).count()
 
 
 def waits_for_paused(now: datetime.datetime) -> Q:
-    """A condition: a blocking step of the order waits because its partner is paused."""
+    """Matches orders with a blocking step that waits because its partner is paused."""
     rows = Dispatch.objects.current().open().filter(order=OuterRef("pk"), blocking=True)
     return Q(Exists(rows.filter(to_paused(now))))
 
 
 def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
-    """Activations whose start day came during the pause (up to `now`) and whose blocking steps wait for the partner."""
+    """Returns activations whose start day came during the pause (until `now`) and whose blocking steps wait for the
+    partner.
+    """
     waiting = Dispatch.objects.current().open().filter(blocking=True)
     waiting = waiting.filter(channel__in=channels_of(pause.partner))
     rows = Order.objects.filter(kind=Order.Kind.ACTIVATION, start_at__gt=pause.since, start_at__lte=now)
@@ -59,12 +61,12 @@ class PauseInForce:
 
 
 def work_off_seconds(steps: int) -> int | None:
-    """Returns how long one worker process needs at PARTNER_RATE. None if that sets no bound."""
+    """Returns how long one worker process needs at PARTNER_RATE. None if there is no limit."""
     return math.ceil(steps / settings.PARTNER_RATE) if settings.PARTNER_RATE else None
 
 
 def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
-    """The pauses in force, by partner. One query if there are none, otherwise two."""
+    """Returns the pauses in force, by partner. One query if there are none, otherwise two."""
     pauses = list(Pause.objects.in_force(now).order_by("partner"))
     if not pauses:
         return []
@@ -78,8 +80,10 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
 
 
 def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.datetime) -> dict[str, float]:
-    """Returns for how many seconds the oldest step of each partner could have been claimed, if it is due since then: 0
-    during a pause or a hold, and counted from a pause's end afterwards. One query, or none if nothing is due."""
+    """Returns for how many seconds the oldest due step of each partner could have been claimed. At most two queries.
+
+    Zero during a pause or a hold; after a pause, counted from its end.
+    """
     since = {partner: first for partner, first in since.items() if first}
     if not since:
         return {}
@@ -95,36 +99,36 @@ def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.
 
 
 def holds_in_force() -> list[PartnerHold]:
-    """Returns the holds of the desk itself (contract 7.2), by partner. One query; none on a test bench."""
+    """Returns the holds set by this system (contract 7.2), by partner. One query; none on a test bench."""
     if settings.PARTNER_ANSWERS == "trust":
         return []
     return list(PartnerHold.objects.filter(ended_at=None).order_by("partner"))
 
 
 def say_held(row: PartnerHold) -> str:
-    """`bpm is held since 2023-09-20 18:54 (bpm.start of A1: unproven)`."""
+    """Returns `bpm is held since 2023-09-20 18:54 (bpm.start of A1: unproven)`."""
     return f"{row.partner} is held since {_minute(row.since)} ({row.call} of {row.order}: {row.code})"
 
 
 def why_paused(partner: str, *, now: datetime.datetime) -> str:
-    """One line for engineers about a pause in force. Empty if there is none."""
+    """Returns one line for engineers about a pause in force. Empty if there is none."""
     pause = Pause.objects.in_force(now).filter(partner=partner).first()
     return say_paused(pause) if pause else ""
 
 
 def say_paused(pause: Pause) -> str:
-    """`bigdata is paused since 2023-09-20 18:54 until 2023-09-20 22:00 by command:root (maintenance)`."""
+    """Returns `bigdata is paused since 2023-09-20 18:54 until 2023-09-20 22:00 by command:root (maintenance)`."""
     return f"{pause.partner} is paused {say_when(pause)}"
 
 
 def say_when(pause: Pause) -> str:
-    """`since 2023-09-20 18:54 until 2023-09-20 22:00 by command:root (maintenance)`."""
+    """Returns `since 2023-09-20 18:54 until 2023-09-20 22:00 by command:root (maintenance)`."""
     until = f" until {_minute(pause.until)}" if pause.until else ""
     return f"since {_minute(pause.since)}{until} by {spoken(pause.paused_by)} ({pause.reason})"
 
 
 def steps(waiting: int) -> str:
-    """`12 steps wait, 3 s to work off at PARTNER_RATE`."""
+    """Returns `12 steps wait, 3 s to work off at PARTNER_RATE`."""
     wait = f"{waiting} step waits" if waiting == 1 else f"{waiting} steps wait"
     seconds = work_off_seconds(waiting)
     return wait if not waiting or seconds is None else f"{wait}, {seconds} s to work off at PARTNER_RATE"

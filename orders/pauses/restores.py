@@ -1,4 +1,4 @@
-"""Restores: a database that was put back to an earlier copy sends nothing until `restored` (contract 5; 3.9, 17)."""
+"""Restores: a database restored from an earlier copy sends nothing until `restored` (contract 5; 3.9, 17)."""
 
 import datetime
 from collections.abc import Callable
@@ -15,20 +15,21 @@ from orders.texts.errors import NotAllowedError, check_reason
 
 
 def present_timeline() -> Timeline | None:
-    """The database's present period. None if the database was emptied."""
+    """Returns the database's current timeline. None if the database was emptied."""
     return Timeline.objects.order_by("-pk").first()
 
 
 def open_restore() -> Timeline | None:
-    """The present period if the database counts as restored, otherwise None."""
+    """Returns the current timeline if the database counts as restored, otherwise None."""
     row = present_timeline()
     return row if row and row.restored_at else None
 
 
 def release_restored(*, reason: str, by: str, now: datetime.datetime, stop_runs: Callable) -> Timeline:
-    """Lets a restored desk send again, under a new name, so that old marks don't count. Raises NotAllowedError.
+    """Lets a restored system send again, under a new name that invalidates old marks. Raises NotAllowedError.
 
-    `stop_runs` stops the bulk runs, which don't know what they did after the backup, in the same transaction."""
+    `stop_runs` stops the bulk runs in the same transaction, since their progress after the backup is lost.
+    """
     check_reason(reason, "to send again after a restore")
     with transaction.atomic():
         row = Timeline.objects.select_for_update().order_by("-pk").first()
@@ -37,7 +38,7 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime, stop_runs:
         new = Timeline(begun_at=now, begun_by=by[:160], reason=reason.strip())
         new.last_order, new.last_attempt, new.last_event = _newest(Order), _newest(Attempt), row.restored["event"]
         new.save()
-        fixes = Dispatch.objects.current().open().filter(step__in=FIXES)  # they fitted the books of their time
+        fixes = Dispatch.objects.current().open().filter(step__in=FIXES)  # planned for an earlier state of the records
         of_fixes = list(Order.objects.filter(dispatches__in=fixes).distinct().defer("content"))
         fixes.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
         end_settled(of_fixes, now=now, by=by)
@@ -53,20 +54,24 @@ def _newest(model: type) -> int:
 
 
 def numbers_compared_since(row: Timeline) -> OrderEvent | None:
-    """The last comparison with BBOSS's numbers since everybody could know about the restore."""
+    """Returns the last comparison with BBOSS's numbers since the restore was recorded."""
     rows = OrderEvent.objects.filter(order=None, kind="reconciled", pk__gt=row.restored["event"])
     return rows.filter(data__has_key="listed").order_by("-pk").first()
 
 
 def settled_since(order: Order, row: Timeline) -> bool:
-    """Returns True if the order was withdrawn, or staff took the partner's books for it, since everybody could know."""
+    """Returns True if the order was withdrawn, or staff accepted the partner's records for it, since the restore was
+    recorded.
+    """
     acts = OrderEvent.objects.filter(order=order, kind__in=["taken", "withdrawn"], pk__gt=row.last_event)
     return acts.exists()
 
 
 def is_from_before_restore(order: Order) -> bool:
-    """Returns True if the order is older than the restore and not settled since: the partner's books are newer (3.9,
-    15)."""
+    """Returns True if the order is older than the restore and not settled since.
+
+    Then the partner's records are newer than ours (3.9, 15).
+    """
     row = present_timeline()
     if row is None:
         return False

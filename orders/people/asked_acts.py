@@ -1,7 +1,7 @@
-"""Acts that a second person must confirm: asked for, confirmed, called off, lapsed (contract 3.11).
+"""Actions that a second person must confirm: requested, confirmed, called off, lapsed (contract 3.11).
 
-An act is carried out by whoever calls `confirm`, in the same transaction, with the asker as its actor. So it is carried
-out once at most, and never without a confirmation.
+The caller of `confirm` executes the action in the same transaction, in the name of the requester. So it is executed at
+most once, and never without a confirmation.
 """
 
 import datetime
@@ -48,10 +48,10 @@ def ask(
     told: Sequence[str] = (),
     via: str = "",
 ) -> AskedAct:
-    """Notes what `by` asks for, and mails all who may confirm it. `right`: the permission that the act takes.
+    """Stores the request of `by`, and mails all who may confirm it. `right`: the permission that the action requires.
 
-    The caller has judged the act, and holds the order's lock. Raises NotAllowedError without a reason, and where the
-    same act waits already.
+    The caller has checked the action, and holds the order's lock. Raises NotAllowedError without a reason, and if the
+    same action already waits.
     """
     check_reason(reason, "an act for a second person")
     row = AskedAct(
@@ -79,7 +79,7 @@ def ask(
 
 
 def _save(row: AskedAct) -> None:
-    """Raises NotAllowedError where the same act waits already: the database allows one."""
+    """Saves the request. Raises NotAllowedError if the same action already waits (unique constraint)."""
     try:
         with transaction.atomic():
             row.save()
@@ -92,12 +92,12 @@ def _save(row: AskedAct) -> None:
 
 
 def address(row: AskedAct) -> str:
-    """Returns the address of the page on which it is confirmed."""
+    """Returns the URL of the confirmation page."""
     return reverse("admin:orders_askedact_change", args=[row.pk])
 
 
 def lapses_at(now: datetime.datetime) -> datetime.datetime:
-    """18:00 of the next working day."""
+    """Returns 18:00 of the next working day."""
     day = working_days().next_working_day(timezone.localdate(now, SHANGHAI))
     return datetime.datetime.combine(day, LAPSES_AT, SHANGHAI)
 
@@ -107,7 +107,9 @@ def open_acts() -> QuerySet[AskedAct]:
 
 
 def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
-    """Returns the acts that the user may confirm: by right and limits, and as a second person to who asked for it."""
+    """Returns the requests that the user may confirm: by permission, attributions, and as another person than the
+    requester.
+    """
     rows = open_acts().filter(lapses_at__gt=now).exclude(asker_id=user.pk)
     able = Q() if user.has_perm(CONFIRM) else Q(right__in=user.get_all_permissions())
     exports = Q(act=EXPORT)
@@ -119,12 +121,18 @@ def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
 
 
 def may_confirm(user, row: AskedAct) -> bool:
-    """Returns True if the user's rights and limits allow it; whether it is a second person, `why_not_confirm` says."""
+    """Returns True if the user's permissions and attributions allow it.
+
+    `why_not_confirm` checks that it is a second person.
+    """
     return any(map(user.has_perm, _rights_to_confirm(row))) and _sees(user, row)
 
 
 def _rights_to_confirm(row: AskedAct) -> list[str]:
-    """One of them is enough. Who may take people's data out does not judge that for colleagues."""
+    """Returns permissions of which one is enough.
+
+    Users who may export personal data can't confirm this for colleagues.
+    """
     return [JUDGE_EXPORT] if row.act == EXPORT else [CONFIRM, row.right]
 
 
@@ -135,13 +143,13 @@ def _sees(user, row: AskedAct) -> bool:
 
 
 def confirmers(row: AskedAct, *, now: datetime.datetime) -> list:
-    """The accounts that may confirm it now."""
+    """Returns the accounts that may confirm the request now."""
     asker, given = account_of(row.by, row.asker_id, row.asked_at), givers_of_all(now=now)
     return [one for one in _able(row) if why_not_second(asker, one, now=now, given=given) is None]
 
 
 def _able(row: AskedAct) -> list:
-    """The accounts that may confirm it by right, and by their limits."""
+    """Returns the accounts whose permissions and attributions allow them to confirm the request."""
     people = get_user_model().objects
     able = Q()
     for right in _rights_to_confirm(row):
@@ -155,7 +163,7 @@ def _about(row: AskedAct) -> dict[str, object]:
 
 
 def _facts(row: AskedAct) -> dict[str, object]:
-    """Returns the facts of its mails, in the language of mails."""
+    """Returns the facts of the request's mails, in the language of mails."""
     with override(LANGUAGE):
         return {
             "act": str(ACTS[row.act]),
@@ -166,9 +174,9 @@ def _facts(row: AskedAct) -> dict[str, object]:
 
 
 def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why this account, which may confirm by right, can't; None if it can.
+    """Returns the error if this account, which has the permission, can't confirm; None if it can.
 
-    A run or an export takes the asker's limits as they are when it is carried out, so it needs no province here.
+    A bulk run or an export uses the requester's limits when it is executed, so no attribution is checked here.
     """
     if row.state != AskedAct.State.OPEN or now >= row.lapses_at:
         return NotAllowedError("ask_over")
@@ -182,30 +190,33 @@ def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllow
 
 @transaction.atomic
 def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
-    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker.
+    """Marks the request as confirmed, and returns the actor in whose name it is executed: the requester.
 
-    It must be called in the transaction that carries it out, under the order's lock: then it is carried out once, or
-    stays open. Raises NotAllowedError.
+    Must be called in the transaction that executes the action, under the order's lock: then it is executed once, or the
+    request stays open. Raises NotAllowedError.
     """
     if why := why_not_confirm(row, judge, now=now):
         raise why
     by = staff_actor(judge)
     _end(row, AskedAct.State.CONFIRMED, by=by, ender_id=judge.pk, now=now)
     add_event(row.order, "act_confirmed", by=by, now=now, **_about(row), asker=row.by)
-    note(asker=row.by)  # what follows is the asker's, and not from this address
+    note(asker=row.by)  # the audit entries that follow belong to the requester, not to this client
     return actor_kept(row.by, row.asker_id)
 
 
 @transaction.atomic
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
-    """Ends it unconfirmed; `orders/office/asked_ends.py` has what follows. Raises NotAllowedError if it is over."""
+    """Ends it unconfirmed; `orders/office/asked_ends.py` has the consequences.
+
+    Raises NotAllowedError if it has ended.
+    """
     by = staff_actor(user)
     _end(row, AskedAct.State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
     add_event(row.order, "act_called_off", by=by, now=now, **_about(row))
 
 
 def lapse(*, now: datetime.datetime, follow: Callable[[AskedAct, datetime.datetime], None]) -> int:
-    """Ends what nobody has confirmed in time, each with what follows in one transaction. Returns how many."""
+    """Ends requests that were not confirmed in time, with `follow` in the same transaction. Returns the number."""
     late = list(open_acts().filter(lapses_at__lte=now).order_by("pk"))
     for row in late:
         with transaction.atomic():
@@ -230,8 +241,11 @@ def _ended(row: AskedAct, state: str, *, by: str, ender_id: int | None, now: dat
 def carried_out_in_emergency(
     *, act: str, right: str, order: Order | None, subject: str, by: str, reason: str, now: datetime.datetime
 ) -> None:
-    """Notes an act that nobody else confirmed: an event, the incident `emergency_act`, and a mail to all who may
-    confirm it. In the transaction that carries it out. `subject`: the order's number, or what else it is about."""
+    """Records an action without a second person: an event, the incident `emergency_act`, and a mail to all who may
+    confirm.
+
+    Called in the transaction of the action. `subject`: the order's number, or another object.
+    """
     row = AskedAct(act=act, right=right, order=order, by=by, asked_at=now, reason=reason)
     add_event(order, "act_in_emergency", by=by, now=now, act=act, subject=subject, reason=reason)
     who = str(actor_of(by, account_id_of(by))[0])

@@ -1,6 +1,6 @@
-"""Owned work: what a user owns and is not done with, and what needs somebody and is nobody's.
+"""Owned work: unfinished rows of a user, and rows that need an owner and have none.
 
-`stuck`, the lists' filter, the dashboard, the API and the digest all ask here, so that they agree.
+`stuck`, the lists' filter, the dashboard, the API and the digest all use it, so that they agree.
 """
 
 from collections.abc import Iterable
@@ -16,20 +16,22 @@ from orders.models.querysets import UNRESOLVED
 from orders.outbox.due_steps import blocked_steps
 
 UNDER_WAY = [Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.COMPENSATING]
-"""States of orders that nobody must own, and that somebody may: they wait, or what was repaired goes its way."""
+"""States in which an order may have an owner but needs none: it waits, or proceeds after a repair."""
 OPEN_DIFFERENCE, OPEN_INCIDENT = Q(state=Difference.State.OPEN), Q(state__in=UNRESOLVED)
 
 
 def wants_somebody(model: type[Model]) -> Q:
-    """The rows that need somebody, whoever owns them."""
+    """Matches rows that need an owner, with or without one."""
     if model is Order:
         return is_stuck()
     return OPEN_INCIDENT if model is Incident else OPEN_DIFFERENCE
 
 
 def may_have_owner(model: type[Model]) -> Q:
-    """The rows that somebody may own: those that need somebody, and orders under way. For a few rows only, such as
-    those that have an owner: of each order it looks at all that belongs to it."""
+    """Matches rows that may have an owner: those that need one, and orders under way.
+
+    Use it only for a few rows, such as those with an owner: it checks all related rows of each order.
+    """
     if model is not Order:
         return wants_somebody(model)
     found = Q(state__in=[*STOPPED, *UNDER_WAY]) | is_undone_late()
@@ -39,20 +41,23 @@ def may_have_owner(model: type[Model]) -> Q:
 
 
 def is_of(model: type[Model], account: Any) -> Q:
-    """Returns the condition for what the account of this id owns and is not done with."""
+    """Matches unfinished rows owned by the account with this id."""
     return Q(owner=account) & counts(model) & may_have_owner(model)
 
 
 def is_nobodys(model: type[Model], *, absent: Absent | None = None) -> Q:
-    """Returns the condition for what needs somebody and is nobody's; also what is with one of the `absent`, where no
-    deputy can act on it."""
+    """Matches rows that need an owner and have none, or whose owner is `absent` without a deputy who can act on
+    them.
+    """
     alone = absent.alone_with(model) if absent else Q(pk__in=[])
     return wants_somebody(model) & (Q(owner=None) | ~counts(model) | alone)
 
 
 def set_owners(rows: Iterable[Any]) -> None:
-    """Sets `owned_by`, the id of the account whose each row is, or None. One query where any has an owner. An order
-    that needs nobody any more is nobody's; an incident or a difference that is over keeps its last owner."""
+    """Sets `owned_by`, the id of the effective owner or None. One query if any row has an owner.
+
+    An order that needs no owner any more has none; an incident or a difference that has ended keeps its last owner.
+    """
     rows = list(rows)
     named = [row.pk for row in rows if row.owner_id is not None]
     model = type(rows[0]) if rows else Order

@@ -1,6 +1,6 @@
-"""Changes of owners: an order that needs somebody, an incident, a difference (contract section 5, `own`).
+"""Changes of owners of orders, incidents and differences (contract section 5, `own`).
 
-An owner changes nothing of what happens to an order: nothing waits for it, and nothing is kept from others.
+An owner does not affect processing: nothing waits for the owner, and others may act too.
 """
 
 import datetime
@@ -27,19 +27,21 @@ from orders.texts.incident_texts import title_of
 
 ROWS_AT_ONCE = 200
 DONE_AFTER = datetime.timedelta(days=1)
-"""So long an order keeps its owner that needs nobody any more: what fails again meanwhile is still that person's."""
+"""How long a finished order keeps its owner: if it fails again meanwhile, it still belongs to that person."""
 ANY = -1
-"""As `seen`: whoever has it."""
+"""Value of `seen`: any owner."""
 
 
 class OwnerChangedError(NotAllowedError):
-    """Somebody else has it than the page showed."""
+    """The owner is not the one that the page showed."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that may have an owner. `lock` gives the row, locked, or None. `events`: kinds by what happened.
-    `about`: what a mail's subject calls it, where nothing stands that somebody else wrote (contract 3.12)."""
+    """A kind of object that may have an owner. `lock` returns the locked row, or None. `events`: event kinds by change.
+
+    `about`: its name in a mail's subject, without text written by others (contract 3.12).
+    """
 
     key: str
     model: type[Model]
@@ -115,12 +117,12 @@ def set_owner(
     seen: int = ANY,
     tell: bool = True,
 ) -> bool:
-    """Gives a thing of this kind to the account `to`, or with None to nobody. False if that was so already.
+    """Sets the owner to the account `to`, or to nobody (None). Returns False if that was already so.
 
-    `seen`: whom the page showed, as an account id, 0 for nobody. The new owner is told by mail, and so is one from whom
-    it is taken and who still sees it; never whoever does it, and nobody without `tell`. An incident that somebody has
-    is taken up. Raises OwnerChangedError (somebody else has it than was seen) and NotAllowedError (it is unknown, needs
-    nobody any more, or the account can't have it).
+    `seen`: the owner shown on the page, as an account id, 0 for nobody. The new owner is notified by mail, and the
+    previous one if they may still see it; never the actor, and nobody without `tell`. An incident with an owner becomes
+    acknowledged. Raises OwnerChangedError (another owner than shown) and NotAllowedError (unknown, needs no owner any
+    more, or the account can't own it).
     """
     what = OWNED_KINDS[kind]
     with transaction.atomic():
@@ -152,13 +154,13 @@ def _changed(row: Any, before) -> OwnerChangedError:
 
 
 def why_not_own(row: Any) -> NotAllowedError | None:
-    """Returns why nobody can have it; None if somebody can."""
+    """Returns the error if the row can't have an owner; None if it can."""
     wanted = type(row).objects.filter(may_have_owner(type(row)), pk=row.pk)  # type: ignore[attr-defined]
     return None if wanted.exists() else NotAllowedError("owned_over")
 
 
 def why_not_owner(row: Any, user) -> NotAllowedError | None:
-    """Returns why this account can't have it; None if it can."""
+    """Returns the error if this account can't own the row; None if it can."""
     if why := why_owns_nothing(user):
         return why
     if not sees_it(row, user):
@@ -167,12 +169,14 @@ def why_not_owner(row: Any, user) -> NotAllowedError | None:
 
 
 def why_not_hands(row: Any, by: str) -> NotAllowedError | None:
-    """Returns why it goes through none of this actor's hands: an incident about what they did alone. None if it may."""
+    """Returns the error for an incident about the actor's own emergency action; None if the actor may change its
+    owner.
+    """
     return why_not_theirs(row, by) if isinstance(row, Incident) else None
 
 
 def why_owns_nothing(user) -> NotAllowedError | None:
-    """Returns why this account can have nothing at all."""
+    """Returns the error if this account can't own anything; None if it can."""
     about = {"name": name_of(user.username, user.pk)}
     if not (user.is_active and user.is_staff):
         return NotAllowedError("owner_disabled", **about)
@@ -213,7 +217,10 @@ def _tell(what: Kind, row: Any, to, before, *, by: str, now: datetime.datetime, 
 
 @dataclass(frozen=True)
 class HandedOver:
-    """The result of handing over all that somebody owned. `left`: what the other one can't have; it is nobody's now."""
+    """The result of handing over all rows of an owner.
+
+    `left`: rows that the new owner can't have; they have no owner now.
+    """
 
     given: int
     left: list[Model]
@@ -224,7 +231,7 @@ def owned_rows(kind: Kind, user) -> QuerySet:
 
 
 def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = "") -> HandedOver:
-    """Gives all that the account owns to another one. What that can't have becomes nobody's. One mail tells of all.
+    """Gives all rows of an account to another one. Rows that it can't have lose their owner. Sends one mail.
 
     Raises NotAllowedError if the other account can't own anything.
     """
@@ -252,8 +259,11 @@ def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = ""
 
 
 def let_go_owners(*, now: datetime.datetime) -> int:
-    """For the sweep: notes what is nobody's any more since its owner no longer counts, and what is over. Returns how
-    many rows it wrote. Bounded: the next sweep goes on."""
+    """Removes owners that no longer count, and owners of finished orders. Returns the number of rows. Called by the
+    sweep.
+
+    Limited to ROWS_AT_ONCE per kind; the next sweep continues.
+    """
     found = 0
     for kind in OWNED_KINDS.values():
         owned = kind.model._base_manager.filter(owner__isnull=False)

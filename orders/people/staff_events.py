@@ -1,4 +1,4 @@
-"""Notes what staff looked at and dealt with: opened personal data, downloads, conflicts and remarks."""
+"""Records events of staff: personal data viewed, downloads, handled conflicts and notes."""
 
 import datetime
 from collections.abc import Collection
@@ -18,19 +18,19 @@ from orders.texts.errors import NotAllowedError, check_reason
 
 
 def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> None:
-    """Notes that a person saw people's data in plain text, each time."""
+    """Records each time that a user viewed unmasked personal data."""
     add_event(order, "personal_data_seen", by=by, now=now, where=where)
 
 
 def note_personal_data_read(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Notes once a day and order that a token read people's data: another system may ask each minute."""
+    """Records once per day and order that a token read personal data: another system may query each minute."""
     today = midnight(timezone.localdate(now))
     if not OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=today).exists():
         note_personal_data_seen(order, by=by, where="API", now=now)
 
 
 def note_phone_searched(orders: int, *, by: str, now: datetime.datetime) -> None:
-    """Notes that a person searched for a phone number, and how many orders have it. Their data stay masked."""
+    """Records that a user searched for a phone number, and how many orders have it. Results are masked."""
     add_event(None, "phone_searched", by=by, now=now, orders=orders)
 
 
@@ -44,10 +44,10 @@ def note_evidence(order: Order, *, personal: bool, reason: str, by: str, now: da
 
 
 def see_conflicts(*, number: str, newest: int, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Notes that a person has dealt with an order's conflicts up to `newest`.
+    """Records that a user has handled an order's conflicts up to `newest`.
 
-    `newest` is the id of the last message that the person was shown. Raises OrderUnknownError and NotAllowedError (no
-    conflict is open, or the reason is blank).
+    `newest` is the id of the last message shown to the user. Raises OrderUnknownError and NotAllowedError (no conflict
+    is open, or the reason is blank).
     """
     check_reason(reason, "having seen to a conflict")
     with transaction.atomic():
@@ -57,7 +57,7 @@ def see_conflicts(*, number: str, newest: int, reason: str, by: str, now: dateti
 
 
 def see_conflict(message: Conflict, *, reason: str, by: str, now: datetime.datetime) -> None:
-    """Notes that a person has dealt with this one. Raises OrderUnknownError and NotAllowedError, as above."""
+    """Records that a user has handled this conflict. Raises the same errors as `see_conflicts`."""
     check_reason(reason, "having seen to a conflict")
     with transaction.atomic():
         order = lock_order(message.order_number)
@@ -72,13 +72,12 @@ def _see(order: Order, rows: QuerySet[Conflict], *, reason: str, by: str, now: d
 
 
 def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
-    """Returns why there is nothing to see to; None if there is. `open_ones`: the order's conflicts that nobody has seen
-    to."""
+    """Returns the error if there is no open conflict; None otherwise. `open_ones`: the order's unhandled conflicts."""
     return None if open_ones else NotAllowedError("no_conflict", number=order.number)
 
 
 def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell: bool = True) -> Mentions:
-    """Adds a person's remark to an order, and tells those whom it names by `@`; nobody without `tell`.
+    """Adds a note to an order, and notifies the accounts mentioned with `@` unless `tell` is False.
 
     Raises OrderUnknownError and NotAllowedError (the text is blank).
     """
@@ -95,7 +94,7 @@ def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell:
 
 
 def note_customer(*, enterprise_id: str, text: str, by: str, now: datetime.datetime) -> CustomerNote:
-    """Adds a person's note to a customer. Line breaks become blanks. Raises NotAllowedError (the text is blank)."""
+    """Adds a note to a customer. Line breaks become spaces. Raises NotAllowedError (the text is blank)."""
     text = " ".join(text.split())
     if not text:
         raise NotAllowedError("no_note")

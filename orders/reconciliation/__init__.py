@@ -1,1 +1,1 @@
-"""Reconciliation of our records with the big-data side's: differences, their correction, and staff's decisions."""
+"""Reconciliation of our records with the big-data side's: differences, their correction, and decisions of staff."""

@@ -1,7 +1,7 @@
-"""The big-data side's records, asked at the click for an act that takes its word (contract 3.9, 14).
+"""Queries the big-data side's records for an action that relies on them, at the time of the click (contract 3.9, 14).
 
-Where differences are taken, the answer is compared first. If it is not what the open differences say, these are stored
-anew, and the act is refused: only what was shown is taken.
+If differences are accepted, the answer is compared first. If it does not match the open differences, these are stored
+again and the action is refused: only what was shown is accepted.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,15 @@ from orders.reconciliation.manual_answer_guards import check_not_called
 from orders.reconciliation.results import Snapshot, begin_reconciliation, keep_discrepancies, snapshot
 from orders.texts.errors import NotAllowedError
 
-UNREADABLE = "unreadable"  # theirs of an answer in which no record can be read
+UNREADABLE = "unreadable"  # `theirs` if no record of the answer can be parsed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The records that the big-data side holds. `seen`: our records of then, and `shown`: the open differences, both
-    None where the answer was not compared. `changed`: these are not those that stood before."""
+    """The big-data side's records. `seen`: our records at that time; `shown`: the open differences.
+
+    Both are None if the answer was not compared. `changed`: the differences are not the same as before.
+    """
 
     held: list[HeldRecord]
     seen: Snapshot | None = None
@@ -35,23 +37,26 @@ class Answer:
 
 
 def owner_of_records(order: Order) -> Order:
-    """The order whose jobId its records have. A change's records are its trial's."""
+    """Returns the order whose jobId the records have: for a change its trial."""
     return order.trial if order.kind == Order.Kind.CHANGE and order.trial else order
 
 
 def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
-    """The records whose jobId is the order's number, or is missing."""
+    """Returns the records whose jobId is the order's number, or is missing."""
     return [one for one in held if one.fields.get("jobId", order.number) == order.number]
 
 
 def ask_steps(order: Order, look: Look | None = None) -> Answer:
-    """The partner's records of an order, and of its trial if a failed step needs them. Raises BooksSilentError."""
+    """Returns the partner's records of an order, and of its trial if a failed step needs them.
+
+    Raises BooksSilentError.
+    """
     return Answer(held=fetch_records(owner_of_records(order).number, look) + _of_trial(order, look))
 
 
 def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answer:
-    """Asks, and compares with the open differences, which are stored anew if they are others by now. `look`: what a
-    person saw, where nobody can be asked.
+    """Queries the records and compares them; stores the differences again if they have changed. `look`: a manual
+    look-up.
 
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.
     """
@@ -74,7 +79,7 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answe
         counts = {"orders": 1, "records": found.records, "differences": len(kept)}
         Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, **counts)
         shown = shown_of(owner)
-        if shown == before:  # as shown: their rows, and whose they are, stay
+        if shown == before:  # unchanged: keep the rows and their owners
             transaction.set_rollback(True)
     return Answer(held=held, seen=found.seen, shown=shown, changed=shown != before)
 
@@ -85,7 +90,7 @@ def _of_trial(order: Order, look: Look | None = None) -> list[HeldRecord]:
 
 
 def _trial_asked_about(order: Order) -> Order | None:
-    """The trial of an activation with a failed step on the trial's records."""
+    """Returns the trial of an activation with a failed step on the trial's records."""
     failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
     owner = owner_of_records(order)
     if order.trial and order.trial.pk != owner.pk and failed.filter(lane=order.trial_id).exists():
@@ -94,7 +99,7 @@ def _trial_asked_about(order: Order) -> Order | None:
 
 
 def why_silent(error: BooksSilentError) -> NotAllowedError:
-    """The refusal of an act whose question the big-data side did not answer."""
+    """Returns the error for an action if the big-data side did not answer."""
     if error.code == LOOK_UP:
         return NotAllowedError("look_up_by_person")
     if error.code == PARTNER_PAUSED:
@@ -103,8 +108,10 @@ def why_silent(error: BooksSilentError) -> NotAllowedError:
 
 
 def check_as_shown(order: Order, answer: Answer) -> None:
-    """Raises NotAllowedError unless the differences of a (locked) order are those that were shown, and our records
-    those that were compared. An answer that was not compared is about none."""
+    """Raises NotAllowedError unless the differences of a (locked) order and our records are still the compared ones.
+
+    Does nothing for an answer that was not compared.
+    """
     if answer.shown is None:
         return
     owner = owner_of_records(order)
@@ -117,6 +124,6 @@ def check_as_shown(order: Order, answer: Answer) -> None:
 
 
 def check_compared(order: Order, answer: Answer) -> None:
-    """Raises NotAllowedError if the answer was asked for something else, which has ended meanwhile."""
+    """Raises NotAllowedError if the answer was not compared, since it was queried for a purpose that has ended."""
     if answer.shown is None:
         raise NotAllowedError("billing_under_way", number=order.number)

@@ -1,4 +1,4 @@
-"""The guards of manual answers: which count in place of a look-up (contract 7.2), and about which records."""
+"""Guards for manual look-ups: when they replace a query (contract 7.2), and for which records."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -14,7 +14,7 @@ MAX_NAMED = 5
 
 
 def check_look(look: Look | None, now: datetime.datetime) -> None:
-    """Raises NotAllowedError for a person's answer where the partner can be asked, and for one of the future."""
+    """Raises NotAllowedError for a manual look-up if the partner can be queried, or if its time is in the future."""
     if look and has_look_up():
         raise NotAllowedError("look_needless")
     if look and look.as_of > now:
@@ -28,14 +28,16 @@ def called_too_late(domains: Collection[str]) -> dict[str, str]:
 
 
 def check_not_called(order: Order, look: Look) -> None:
-    """Raises NotAllowedError if a record of an order was called after the look less ten minutes."""
+    """Raises NotAllowedError if a call for a record of the order was made later than ten minutes before the look-up."""
     if young := called_after([order.pk], look.as_of).get(order.pk):
         raise _left_out(name for _product, name in sorted(young))
 
 
 def without_called(rows: Iterable[Dispatch], look: Look) -> tuple[list[Dispatch], list[str]]:
-    """The steps about whose records the look says what is there now, and the domains of all others. Raises
-    NotAllowedError if there are only others."""
+    """Returns the steps whose records the look-up covers, and the domains of all others.
+
+    Raises NotAllowedError if it covers none.
+    """
     young = called_after({row.lane or row.order_id for row in rows}, look.as_of)
     kept, left = [], set[str]()
     for row in rows:

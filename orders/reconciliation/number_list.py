@@ -1,8 +1,7 @@
 """Compares BBOSS's list of order numbers with ours (contract section 5, `reconcile --numbers`).
 
-A number that we do not know is a difference without an order. No incident names it. Its row stays open until the order
-is here, a later list is compared, or staff accept it. An order that the list lacks is in the incident `difference` like
-any other.
+An unknown number is a difference without an order and without an incident. Its row stays open until the order arrives,
+a later list is compared, or staff accept it. An order missing in the list is in the incident `difference`.
 """
 
 import datetime
@@ -20,11 +19,11 @@ from orders.rules.content import canonical_json
 
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
 NUMBERS_AT_ONCE = 200
-RECORD_FIELDS = ("infoType", "enterpriseId", "createTime", "cancelTime")  # for people who judge a difference
+RECORD_FIELDS = ("infoType", "enterpriseId", "createTime", "cancelTime")  # shown to staff
 
 
 def unknown_numbers(numbers: Iterable[str]) -> Iterator[list[str]]:
-    """Yields the numbers of which we have no order, in the given form, some at a time."""
+    """Yields batches of numbers without an order, in the given form."""
     for batch in _batches(numbers):
         known = set(Order.objects.filter(number__in=batch).values_list("number", flat=True))
         if unknown := [number for number in batch if number not in known]:
@@ -32,7 +31,7 @@ def unknown_numbers(numbers: Iterable[str]) -> Iterator[list[str]]:
 
 
 def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
-    """Closes the rows of numbers whose orders have arrived since. Returns how many rows."""
+    """Closes the rows of numbers whose orders have arrived since. Returns the number of rows."""
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
     known = Order.objects.filter(number__in=rows.values("job_id")).values_list("number", flat=True)
     return sum(close_differences(rows.filter(job_id__in=batch), by=by, now=now) for batch in _batches(known))
@@ -42,7 +41,9 @@ def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
 def keep_unknown(
     row: Reconciliation, number: str, held: Collection[HeldRecord], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Stores what the big-data side holds for an unknown number, a row each, in place of earlier rows not accepted."""
+    """Stores the big-data side's records of an unknown number, one row each, replacing earlier rows that are not
+    accepted.
+    """
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, job_id=number)
     known = first_found(rows)
     close_differences(rows, by=by, now=now)
@@ -74,7 +75,7 @@ def _identity(one: Difference) -> tuple:
 def keep_not_listed(
     row: Reconciliation, orders: QuerySet[Order], listed: Collection[str], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Stores which of these orders the list lacks, and closes earlier rows about them."""
+    """Stores which of these orders are missing in the list, and closes earlier rows about them."""
     rows = Difference.objects.filter(kind=Difference.Kind.NOT_LISTED)
     accepted = set(rows.filter(state=Difference.State.ACCEPTED).values_list("order_id", flat=True))
     before = set(rows.filter(state=Difference.State.OPEN).values_list("order_id", flat=True))

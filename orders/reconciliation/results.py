@@ -1,6 +1,6 @@
 """Stores the results of a comparison with the big-data side (contract section 5, `reconcile`).
 
-These are differences, their incidents, records that the answer settles, and with `--fix` the steps that correct them.
+These are differences, their incidents, records settled by the answer, and with `--fix` the correcting steps.
 """
 
 import datetime
@@ -47,12 +47,12 @@ Snapshot = dict[int, tuple[str, int | None, datetime.datetime | None]]
 
 
 def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False) -> Reconciliation:
-    """Makes the row of a comparison that begins now. `whole`: of all orders."""
+    """Creates the row of a comparison that begins now. `whole`: of all orders."""
     return Reconciliation.objects.create(started_at=now, by=by[:160], whole=whole)
 
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
-    """The part of these records that changes if a step acts on them meanwhile."""
+    """Returns the columns of these records that change if a step acts on them meanwhile."""
     return {record.pk: (record.state, record.dispatch_id, record.cancel_time) for record in records}
 
 
@@ -73,12 +73,11 @@ def keep_discrepancies(
 ) -> list[Difference] | None:
     """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
 
-    Returns the new rows. With a `reason`, records that we lack are deleted although the order stands. `again`: a fix
-    puts right too what staff accepted before. `mail=False`: somebody named the order and sees what is found, so nobody
-    is mailed. `but`: records, by productId and domain's key, that were not compared: their differences stay.
-
-    A record of unknown state gets the state that the big-data side gave, with or without `fix`. If a step has acted on
-    the order since its records were read (`seen`), nothing is stored and the result is None.
+    Returns the new rows. With a `reason`, records that we lack are deleted although the order is in force. `again`: a
+    fix also corrects what staff accepted before. `mail=False`: sends no mail, since staff started the comparison and
+    see the result. `but`: records, by productId and domain key, that were not compared: their differences stay. A
+    record of unknown state gets the state from the big-data side, with or without `fix`. If a step has acted on the
+    order since its records were read (`seen`), nothing is stored and the result is None.
     """
     trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
     order = lock_orders({order_id, trial} - {None})[order_id]
@@ -112,7 +111,7 @@ def keep_discrepancies(
         refresh_trial(order, by=by, now=now)
         end_beside(order, by=by, now=now)
     noted = _note_fix(row, order, steps, discrepancies, reason=reason, by=by, now=now)
-    if not noted and (reason or shown_of(order) != before):  # whoever is deciding about it must hear that it changed
+    if not noted and (reason or shown_of(order) != before):  # a user who is deciding about it must see the change
         add_event(order, "compared", by=by, now=now, reason=reason, differences=len(rows))
     return rows
 
@@ -120,8 +119,10 @@ def keep_discrepancies(
 def compare_order(
     *, number: str, held: OrderComparison, fix: bool, again: bool = False, reason: str, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """`reconcile ORDER [--fix]` for staff, by a comparison made before. For `again` see `keep_discrepancies`. Raises
-    OrderUnknownError and NotAllowedError."""
+    """Stores a comparison made before, for `reconcile ORDER [--fix]` by staff. `again`: see `keep_discrepancies`.
+
+    Raises OrderUnknownError and NotAllowedError.
+    """
     check_reason(reason, "putting the books right" if fix else "a comparison")
     with transaction.atomic():
         order = lock_order(number)
@@ -149,8 +150,10 @@ def compare_order(
 def _accepted_no_more(
     order: Order, mended: list[Discrepancy], records: Mapping[int, BillingRecord]
 ) -> list[Discrepancy]:
-    """Drops what staff accepted of records that a fix puts right, but for what names them there. Those to be deleted
-    are deleted here from now on."""
+    """Removes acceptances of records that a fix corrects, except values that identify them at the big-data side.
+
+    Records to be deleted are marked as deleted here.
+    """
     changed, found = [], []
     for one in mended:
         record = records.get(one.record)
@@ -174,8 +177,10 @@ def _named(order: Order, record: BillingRecord) -> dict[str, str]:
 def _settle(
     order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
 ) -> list[Discrepancy]:
-    """Gives unknown records the state and the times that the partner gave, unless an unanswered call may still act on
-    them. A missing record that must exist counts as live here, and so as not billed."""
+    """Gives unknown records the partner's state and times, unless an unanswered call may still take effect.
+
+    A missing record that must exist is set to live here, which makes it a not-billed difference.
+    """
     unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
     if unknown and may_still_change(order, now):
         discrepancies = [one for one in discrepancies if one.record not in unknown]
@@ -206,7 +211,7 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Leaves out records that are gone and are meant to be, also those that staff gave up taking back."""
+    """Filters out records that are gone as they should be, also those whose removal staff gave up."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone if gone and not may_still_change(order, now) else ():
@@ -236,7 +241,7 @@ def _must_be_live(order: Order, record: BillingRecord) -> bool:
 
 
 def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
-    """Takes the partner's times: nobody knows which of ours it took."""
+    """Sets the partner's times, since it is unknown which of ours it applied."""
     created, ends = one.times
     record.create_time = created or record.create_time
     if record.state == BillingRecord.State.CANCELLED:
@@ -254,7 +259,7 @@ def _difference(
     by: str,
     now: datetime.datetime,
 ) -> Difference:
-    """Makes a difference. If the question itself has settled it, it is over at once."""
+    """Creates a difference. If the query itself has settled it, it is closed at once."""
     over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
     return Difference(
         reconciliation=row,
@@ -279,7 +284,7 @@ def _note_fix(
     by: str,
     now: datetime.datetime,
 ) -> bool:
-    """Notes what the comparison has planned or settled. Returns whether there was anything."""
+    """Records the steps planned and the records settled by the comparison. Returns True if there were any."""
     settled = {one.domain: one.theirs for one in discrepancies if one.remedy == SETTLE}
     if not steps and not settled:
         return False
@@ -299,7 +304,7 @@ def _note_fix(
 
 
 def add_counts(row: Reconciliation, **counts: int) -> None:
-    """`counts`: orders, records, differences, fixed."""
+    """Adds to the row's counts: orders, records, differences, fixed."""
     if counts:
         Reconciliation.objects.filter(pk=row.pk).update(**{name: F(name) + number for name, number in counts.items()})
 
@@ -310,8 +315,8 @@ def end_reconciliation(
 ) -> None:
     """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
 
-    `listed` is how many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody named
-    the orders, and sees what is found.
+    `listed`: how many numbers BBOSS's list had, if there was one. With `mail=False` no mail is sent: staff named the
+    orders and see the result.
     """
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()

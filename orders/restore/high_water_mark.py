@@ -1,11 +1,9 @@
-"""The high-water mark: how far this machine has seen a database (`restored_guard` compares with it).
+"""The high-water mark: the newest event of a database that this machine has seen (compared by `restored_guard`).
 
-It is a file in STATE_DIR for each database name, with the number of the newest event. It never goes back, and never
-says more than was committed, since a number is noted only after its commit. All processes of the machine write the same
-file, each at most once a second and in a thread of its own, so that no order waits for it. The first number after a
-quiet second is written at once.
-
-It imports no model: the engine of PostgreSQL reads marks before the models are loaded.
+It is a file in STATE_DIR for each database name, with the number of the newest event. It never decreases and never
+exceeds what was committed, since a number is recorded only after its commit. All processes of the machine write the
+same file, each at most once a second and in its own thread, so that no order waits for it. The first number after a
+quiet second is written at once. It imports no model: the PostgreSQL backend reads marks before the models are loaded.
 """
 
 import atexit
@@ -25,7 +23,7 @@ SUFFIX = ".newest-event"
 
 
 def read_mark(name: str, suffix: str = SUFFIX) -> int:
-    """The newest event that this machine has seen of a database. 0 if it has seen none, or the file can't be read."""
+    """Returns the newest event of a database that this machine has seen; 0 if none, or if the file can't be read."""
     try:
         return int(_file(name, suffix).read_text())
     except FileNotFoundError:
@@ -45,7 +43,10 @@ def raise_mark(name: str, number: int, suffix: str = SUFFIX) -> None:
 
 
 def unwritable(folder: Path) -> str:
-    """Returns why nothing can be stored in a folder; empty if it can. Makes none: the caller may be another account."""
+    """Returns why files can't be stored in a folder; empty if they can.
+
+    Does not create it, as the account may differ.
+    """
     folder = folder.absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
@@ -58,7 +59,7 @@ def _file(name: str, suffix: str) -> Path:
 
 
 class MarkWriter:
-    """Writes the mark of what this process has seen. `note` may be called from any thread, and never waits."""
+    """Writes the marks of this process. `note` may be called from any thread, and never blocks."""
 
     def __init__(self):
         self.lock, self.writing = threading.Lock(), threading.Lock()
@@ -68,7 +69,7 @@ class MarkWriter:
         self.broken = False
 
     def note(self, name: str, number: int) -> None:
-        """Notes that an event with this number is committed in the database of this name."""
+        """Records that an event with this number is committed in the database of this name."""
         with self.lock:
             if number <= max(self.pending.get(name, 0), self.written.get(name, 0)):
                 return
@@ -77,7 +78,7 @@ class MarkWriter:
                 self._begin()
 
     def _begin(self) -> None:
-        """Starts the thread. If the machine has none to give, the next number tries again; no order fails for that."""
+        """Starts the thread. If no thread can be started, the next number tries again; no order fails because of it."""
         thread = threading.Thread(target=self._run, name="high-water-mark", daemon=True)
         try:
             thread.start()
@@ -87,7 +88,10 @@ class MarkWriter:
             self.thread = thread
 
     def flush(self) -> None:
-        """Writes what was noted, and waits for a thread that is writing. Logs once if STATE_DIR can't be written."""
+        """Writes the recorded numbers, and waits for a thread that is writing.
+
+        Logs once if STATE_DIR can't be written.
+        """
         with self.writing:
             with self.lock:
                 pending, self.pending = self.pending, {}
@@ -118,12 +122,15 @@ mark_writer = MarkWriter()
 
 
 def _after_fork() -> None:
-    """Starts anew in a child. It has none of its parent's threads, and the parent writes what was noted there."""
+    """Creates a new writer in a child process, which has none of its parent's threads.
+
+    The parent writes its own numbers.
+    """
     global mark_writer
     mark_writer = MarkWriter()
 
 
-# No fork while the folder is locked. A child would hold the lock as long as it lives, and everybody else would wait.
+# No fork while the folder is locked: the child would inherit the lock and hold it until it exits.
 os.register_at_fork(
     before=lambda: mark_writer.writing.acquire(),
     after_in_parent=lambda: mark_writer.writing.release(),

@@ -1,11 +1,10 @@
-"""The numbers of trials that staff entered by hand, in a file that outlives a restore of the database.
+"""The numbers of manually entered trials, in a file that survives a restore of the database.
 
-BBOSS sends again what a restore has lost. A trial that was entered by hand comes from nobody again, and nobody would
-know its number, though its records live at the big-data side. So the number is written into a file in ATTACHMENT_DIR,
-which all machines share, before the transaction commits (contract 4, ATTACHMENT_DIR). If the commit then fails, the
-number stays there and does no harm.
-
-The file only grows, by a line a trial: `NUMBER TIME ACTOR`, with the time in Asia/Shanghai.
+BBOSS resends orders that a restore has lost, but not trials that were entered by hand. Their numbers would be lost
+although their records exist at the big-data side. So each number is written to a file in ATTACHMENT_DIR, which all
+machines share, before the transaction commits (contract 4, ATTACHMENT_DIR). If the commit fails, the number stays there
+and does no harm.
+The file only grows, by one line per trial: `NUMBER TIME ACTOR`, with the time in Asia/Shanghai.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ LINE = re.compile(r"(?P<number>[A-Za-z0-9_-]{1,64}) (?P<at>\S+) (?P<by>.+)")
 
 @dataclass(frozen=True)
 class EnteredNumber:
-    """A line of the file: the trial's number, when it was entered, and the actor."""
+    """A line of the file: the trial's number, the time of entry, and the actor."""
 
     number: str
     at: datetime.datetime
@@ -43,13 +42,13 @@ def numbers_file() -> Path:
 
 
 def note_numbers(numbers: Iterable[str], *, by: str, now: datetime.datetime) -> None:
-    """Writes the numbers for good, in one piece, as the last thing before the commit. Raises OSError."""
+    """Appends the numbers durably, in one piece, as the last step before the commit. Raises OSError."""
     actor = " ".join(by.split())
     _append([EnteredNumber(number, now, actor) for number in numbers])
 
 
 def read_numbers() -> list[EnteredNumber]:
-    """All lines, the oldest first. Empty if nobody has entered anything. Raises OSError."""
+    """Returns all lines, the oldest first. Empty if there is no file. Raises OSError."""
     try:
         return _parse(numbers_file().read_bytes())
     except FileNotFoundError:
@@ -57,7 +56,7 @@ def read_numbers() -> list[EnteredNumber]:
 
 
 def merge_numbers(copy: bytes) -> int:
-    """Adds the lines of a copy of the file that it lacks. Returns how many. Raises OSError."""
+    """Adds lines of a copy that are missing in the file. Returns their number. Raises OSError."""
     known = set(read_numbers())
     lacking = [line for line in _parse(copy) if line not in known]
     _append(lacking)
@@ -65,7 +64,7 @@ def merge_numbers(copy: bytes) -> int:
 
 
 def _parse(data: bytes) -> list[EnteredNumber]:
-    """The lines of a file, without what a loss of power left half-written."""
+    """Parses the lines of a file, without one left incomplete by a power failure."""
     *lines, _torn = data.decode(errors="replace").split("\n")
     found = []
     for line in lines:
@@ -89,12 +88,12 @@ def _append(lines: list[EnteredNumber]) -> None:
         while data:
             data = data[os.write(handle, data) :]
         os.fsync(handle)
-    sync_folder(folder)  # another process may have made the file a moment ago
+    sync_folder(folder)  # another process may just have created the file
 
 
 @contextlib.contextmanager
 def _locked(file: Path) -> Iterator[int]:
-    """The file, open for one process of all machines. NFS needs the lock, since its O_APPEND only knows one machine."""
+    """Yields the file, locked across machines. NFS needs the lock, since its O_APPEND is only atomic on one machine."""
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
-"""The choice between several PostgreSQL servers, where an old primary came back beside the new one.
+"""Selects the newest of several PostgreSQL servers, in case an old primary has come back.
 
-Both take connections and may take writes. The old one lacks what was committed since, or is on an older timeline of
-PostgreSQL, which begins a new one at each promotion. This machine notes the newest timeline beside the high-water mark.
+Both accept connections and may accept writes. The old one lacks later commits, or is on an older PostgreSQL timeline,
+which changes at each promotion. This machine stores the newest timeline in addition to the high-water mark.
 """
 
 import contextlib
@@ -18,10 +18,9 @@ STATE = """
 
 
 def is_behind(server) -> bool:
-    """Returns True if a new connection of psycopg leads to a server that lacks what this machine has seen of its
-    database.
+    """Returns True if a psycopg connection leads to a server that is older than what this machine has seen.
 
-    A database that was restored is behind too. Raises psycopg.Error, as a standby does: it writes no WAL.
+    Also True for a restored database. Raises psycopg.Error, also on a standby, which writes no WAL.
     """
     row = server.execute(STATE).fetchone()
     server.rollback()
@@ -31,7 +30,7 @@ def is_behind(server) -> bool:
     known = read_mark(name, WAL_TIMELINE)
     if restored or newest < read_mark(name) or timeline < known:
         return True
-    if timeline > known:  # where STATE_DIR can't be written, `status` says so
+    if timeline > known:  # `status` reports if STATE_DIR can't be written
         with contextlib.suppress(OSError), high_water_mark.mark_writer.writing:
             raise_mark(name, timeline, WAL_TIMELINE)
     return False

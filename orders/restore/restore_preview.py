@@ -1,5 +1,6 @@
-"""Lost and pending calls after a restore: what nobody sends again, and what `restored` would send (contract 3.9,
-17)."""
+"""Lost and pending calls after a restore: those that nobody sends again, and those that `restored` would send (contract
+3.9, 17).
+"""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from orders.restore.manual_trial_numbers import EnteredNumber, read_numbers
 from orders.rules.steps import FIXES, Channel, Step, named
 
 SAMPLE = 8
-BATCH_SIZE = 500  # that are looked up at once
+BATCH_SIZE = 500  # numbers per query
 DERIVED_KEYS = named(derived_key=True)
 
 
@@ -56,7 +57,7 @@ LOST_KINDS = [
 
 
 def rows_of_kind(kind: Kind) -> QuerySet[Dispatch] | QuerySet[Mail]:
-    """The steps, or the mails about orders."""
+    """Returns the steps, or the mails about orders."""
     if kind.steps is None:
         return Mail.objects.open().filter(order__isnull=False).order_by("pk").select_related("order").defer("body")
     return Dispatch.objects.current().filter(kind.steps).order_by("pk").select_related("order").defer("payload")
@@ -64,14 +65,17 @@ def rows_of_kind(kind: Kind) -> QuerySet[Dispatch] | QuerySet[Mail]:
 
 @dataclass(frozen=True)
 class LostEntries:
-    """Trials that staff entered by hand and that this database lacks, the newest first. `error`: why nobody knows."""
+    """Manually entered trials that are missing in this database, the newest first.
+
+    `error`: why they can't be determined.
+    """
 
     rows: list[EnteredNumber] = field(default_factory=list)
     error: str = ""
 
 
 def lost_entries() -> LostEntries:
-    """Compares the file of numbers with our orders. One that was written and never committed is named too."""
+    """Compares the file of numbers with our orders. Includes numbers whose transaction was never committed."""
     try:
         entered = {one.number: one for one in reversed(read_numbers())}
     except OSError as error:

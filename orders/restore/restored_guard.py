@@ -1,7 +1,8 @@
-"""Notices a database that is older than what this machine has seen of it (contract 5, `restored`).
+"""Detects a database that is older than what this machine has seen of it (contract 5, `restored`).
 
-It looks on each new connection, before each claim, and in a web process at most once a second. So nothing is sent from
-an earlier copy, however it was put in place. Whoever notices writes it into the database, for all machines.
+It checks on each new connection, before each claim, and in a web process at most once a second. So nothing is sent from
+an earlier copy, however it was restored. The first process that detects it records it in the database, for all
+machines.
 """
 
 import datetime
@@ -20,7 +21,7 @@ from orders.restore import high_water_mark
 from orders.restore.high_water_mark import read_mark
 
 logger = logging.getLogger(__name__)
-FRESH = 1.0  # seconds for which a web process does not look again
+FRESH = 1.0  # seconds between checks in a web process
 PRESENT = Prepared(
     lambda: (
         Timeline.objects.order_by("-pk")
@@ -32,8 +33,10 @@ PRESENT = Prepared(
 
 @dataclass(frozen=True)
 class RestoreState:
-    """The state of a restore: whether the database counts as restored, and the newest ids from before its last restore
-    (0 without one)."""
+    """`restored`: the database counts as restored.
+
+    Others: the newest ids from before its last restore (0 without one).
+    """
 
     restored: bool = False
     last_order: int = 0
@@ -43,7 +46,7 @@ class RestoreState:
 
 @dataclass
 class _Last:
-    """The state that this process saw last, with its (monotonic) time."""
+    """The state that this process read last, with its (monotonic) time."""
 
     restore: RestoreState = RestoreState()
     at: float = float("-inf")
@@ -54,15 +57,15 @@ _last = _Last()
 
 
 def read_restore_state() -> RestoreState:
-    """Asks the database with one short query. Raises django.db.Error.
+    """Reads the state with one short query. Raises django.db.Error.
 
-    The mark is read before the database. Otherwise an event that another process commits and notes in between would
-    look like a step back. Inside a transaction nothing is noted, since it may be rolled back.
+    The mark is read before the database. Otherwise an event that another process commits and records in between would
+    look like a restore. Inside a transaction the mark is not raised, since it may be rolled back.
     """
     known = _last.database
     mark = read_mark(known) if known else 0
     row = PRESENT.first()
-    if row is None:  # the database was emptied, as tests do, and has no past
+    if row is None:  # the database was emptied, as tests do, and has no history
         return _keep("", RestoreState())
     if row[0] != known:
         mark = read_mark(row[0])
@@ -77,8 +80,7 @@ def read_restore_state() -> RestoreState:
 
 
 def is_restored() -> bool:
-    """Returns True if nothing may be accepted or sent. It does not look again for a second, nor inside a
-    transaction."""
+    """Returns True if nothing may be accepted or sent. Checks at most once a second, and not inside a transaction."""
     fresh = time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
     if fresh and not _last.restore.restored:
         return False
@@ -92,7 +94,7 @@ def _keep(name: str, restore: RestoreState) -> RestoreState:
 
 
 def _notice(name: str, *, seen: int, newest: int) -> bool:
-    """Notes the restore. False for a standby that lags: nothing is sent from it, and it will catch up."""
+    """Records the restore. Returns False for a lagging standby: nothing is sent from it, and it will catch up."""
     about = {"machine": socket.gethostname()[:64], "seen": seen, "newest": newest}
     try:
         if _is_standby():
@@ -119,7 +121,10 @@ def _is_standby() -> bool:
 
 
 def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) -> bool:
-    """Makes the database of this name count as restored, for all machines. `about`: see Timeline. False if it did."""
+    """Marks the database of this name as restored, for all machines.
+
+    `about`: see Timeline. False if it was marked already.
+    """
     with transaction.atomic():
         row = Timeline.objects.select_for_update().filter(name=name, restored_at=None).first()
         if row is None:
@@ -132,12 +137,15 @@ def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) ->
 
 
 def look_at_new_connection(*, connection, **kwargs) -> None:
-    """For the signal `connection_created`. If the look fails, the connection is closed: nobody uses it unchecked."""
+    """Receiver of `connection_created`.
+
+    If the check fails, the connection is closed, so that it is not used unchecked.
+    """
     if connection.alias != DEFAULT_DB_ALIAS:
         return
     try:
         read_restore_state()
-        if connection.connection is None:  # a restore could not be noted, and Django gave it up
+        if connection.connection is None:  # a restore could not be recorded, and Django closed the connection
             raise OperationalError("the connection ended while it was looked at")
     except (OperationalError, ProgrammingError) as error:
         if not _lacks_table(error):
@@ -150,12 +158,12 @@ def look_at_new_connection(*, connection, **kwargs) -> None:
 
 
 def _lacks_table(error: Exception) -> bool:
-    """Returns True if a table or column is missing, because migrations are still to come."""
+    """Returns True if a table or column is missing, because migrations have not been applied yet."""
     state = getattr(error.__cause__, "sqlstate", None)
     return state in {"42P01", "42703"} or str(error).startswith(("no such table", "no such column"))
 
 
 def remember(number: int) -> None:
-    """Notes, once it is committed, that this machine has seen the event with this number."""
+    """Records on commit that this machine has seen the event with this number."""
     if name := _last.database:
         transaction.on_commit(lambda: high_water_mark.mark_writer.note(name, number), robust=True)

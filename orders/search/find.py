@@ -1,12 +1,10 @@
-"""Finds orders, customers and the rest by any part of a text. On PostgreSQL each query has an index; on SQLite a part
-of a text is looked for by reading the texts of its kind.
+"""Finds orders, customers and others by any part of a text. PostgreSQL uses an index; SQLite scans the texts of a kind.
 
-At most CANDIDATES texts are taken, those that end with the term first. So a term that fits half of all orders takes no
-longer than another one, and `more` says that it fits more than was taken.
-
-Rows are taken from the querysets that callers give, which hold what the reader may see. `seen` are the orders that a
-limited reader may see, None for all: nobody finds a customer by a name that only an order of others gave. Of a limited
-reader's CANDIDATES each is one that they may see, among the first PLACES.
+At most CANDIDATES texts are read, those that end with the term first. So a term that matches half of all orders takes
+no longer than another, and `more` says that there are further matches.
+Rows are taken from the callers' querysets, which hold what the reader may see. `seen`: the orders that a limited reader
+may see, None for all: nobody finds a customer by a name that occurs only in orders of others. For a limited reader the
+CANDIDATES are chosen among the first PLACES matches.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,15 +34,15 @@ from orders.rules.search_pieces import beginning, folded, is_long_enough, lookup
 from orders.search.piece_index import EVERY, orders_with, targets_of
 
 CANDIDATES, PLACES = 250, 5000
-SHORTEST = 3  # letters of a term that is looked up among whole parts of domains
-KEY_BATCH_SIZE = 200  # domains that are asked for at once
-TARGET_BATCH_SIZE = 500  # of which is asked at once whether a limited reader may see them
+SHORTEST = 3  # shortest term that is compared with whole domain labels
+KEY_BATCH_SIZE = 200  # domains per query
+TARGET_BATCH_SIZE = 500  # keys per query for the visibility to a limited reader
 LARGE_COLUMNS = ["content", "given"]
 
 
 @dataclass(frozen=True)
 class Found:
-    """The first rows that fit, the best first. `more`: others may fit too."""
+    """The first matches, the best first. `more`: there may be others."""
 
     rows: list[Any]
     more: bool = False
@@ -54,7 +52,7 @@ NOTHING = Found([])
 
 
 Visible = Callable[[list], set] | None
-"""Those of these keys that a limited reader may see; None for a reader who sees all."""
+"""Returns the keys that a limited reader may see; None for a reader without limits."""
 
 
 def _most(visible: Visible) -> int:
@@ -62,15 +60,18 @@ def _most(visible: Visible) -> int:
 
 
 def _first(rows: QuerySet, name: str, term: str, most: int) -> list:
-    """The primary keys of rows with the (folded) term in this column: of all, or of `most` + 1 and more. Those that
-    end with it come first then."""
+    """Returns the primary keys of rows with the (folded) term in this column: all, or the first ones if more than
+    `most`.
+
+    In that case those that end with the term come first.
+    """
     rows = rows.order_by().values_list("pk", flat=True)
     found = list(rows.filter(**{f"{name}__contains": term})[: most + 1])
     return found if len(found) <= most else [*rows.filter(**{f"{name}__endswith": term})[:most], *found]
 
 
 def _best(found: Iterable, visible: Visible) -> tuple[list, bool]:
-    """The first CANDIDATES that the reader may see, and whether there may be more."""
+    """Returns the first CANDIDATES that the reader may see, and True if there may be more."""
     keys, most = list(dict.fromkeys(found)), _most(visible)
     if visible is None:
         return keys[:most], len(keys) > most
@@ -94,7 +95,7 @@ def cut(rows: Iterable[Any], most: int, more: bool = False) -> Found:
 
 
 def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Orders with the term in their number, and those of a trial with exactly this number."""
+    """Returns orders with the term in their number, and those of the trial with exactly this number."""
     term = term.strip()
     ids, more = _numbers_with(folded(term), _among(seen))
     fits = orders.filter(Q(pk__in=ids) | Q(number=term) | Q(trial_number=term))
@@ -105,7 +106,7 @@ def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Or
 
 
 def _numbers_with(term: str, visible: Visible) -> tuple[list[int], bool]:
-    """The ids of orders with the (folded) term in their number, and whether there may be more."""
+    """Returns the ids of orders with the (folded) term in their number, and True if there may be more."""
     if not term.isascii() or not is_long_enough(term, EVERY[SearchPiece.Kind.NUMBER]):
         return [], False
     most = _most(visible)
@@ -117,7 +118,7 @@ def _numbers_with(term: str, visible: Visible) -> tuple[list[int], bool]:
 
 
 def _rank(text: str, term: str) -> int:
-    """The whole text, then its end, then its beginning, then any part of it."""
+    """Ranks a match: the whole text, its end, its beginning, any other part."""
     text, term = folded(text), folded(term)
     if text == term:
         return 0
@@ -125,7 +126,9 @@ def _rank(text: str, term: str) -> int:
 
 
 def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Customers with the term in their enterprise id, or in a name that an order gave them, with `shown_name`."""
+    """Returns customers with the term in their enterprise ID or any name used in an order, annotated with
+    `shown_name`.
+    """
     ids, more = [], False
     if is_long_enough(folded(term), EVERY[SearchPiece.Kind.CUSTOMER]):
         own = customers.filter(which_fit(term, seen)).order_by().values_list("pk", flat=True)
@@ -139,12 +142,12 @@ def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: Qu
 
 
 def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Every order's domains with the term in them, each with its `order` and its `record`: the type of the billing
-    record in force now, or None.
+    """Returns the orders' domains that contain the term, with `order` and `record`, the type of the billing record
+    in force.
 
-    Of a domain what is billed now comes first, then what is on trial, then the newest order. Where not all fit, each
-    domain comes once before one comes again. Both forms of a domain are looked at. A short term finds domains that
-    begin with it, or have a whole part of this name.
+    For each domain billed rows come first, then trials, then the newest order. If not all fit, each domain is shown
+    once before one is shown again. Both forms (Unicode, Punycode) are searched. A short term matches domains that begin
+    with it or have it as a whole label.
     """
     term = domain_meant(term)
     short, more = folded(term), False
@@ -172,7 +175,7 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
 
 
 def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None) -> tuple[list[str], bool]:
-    """The domains with the (folded) term in one of their forms, and whether there may be more."""
+    """Returns the domains with the (folded) term in one of their forms, and True if there may be more."""
     if not is_long_enough(term, EVERY[SearchPiece.Kind.DOMAIN]):
         return [], False
     own = domains.order_by().values_list("key", flat=True)
@@ -189,7 +192,7 @@ def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] 
 
 
 def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[str], bool]:
-    """The domains that begin with the term, of the first PLACES rows that do, and whether there may be more."""
+    """Returns domains that begin with the term, among the first PLACES rows, and True if there may be more."""
     rows = OrderDomain.objects.filter(_begins("key", term)).order_by().values("pk")  # PostgreSQL would sort them all
     keys = domains.filter(pk__in=rows[:PLACES]).order_by("key").values_list("key", flat=True).distinct()
     found = list(keys[: CANDIDATES + 1])
@@ -197,7 +200,7 @@ def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[st
 
 
 def _begins(name: str, term: str) -> Q:
-    """SQLite's LIKE reads no index."""
+    """Builds the prefix condition. SQLite's LIKE does not use the index."""
     in_index = {f"{name}__gte": term, f"{name}__lt": f"{term}\U0010ffff"}
     return Q(**in_index if connection.vendor == "sqlite" else {f"{name}__startswith": term})
 
@@ -205,7 +208,7 @@ def _begins(name: str, term: str) -> Q:
 def _rows_of(
     keys: list[str], domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None
 ) -> tuple[list[list[OrderDomain]], bool]:
-    """The rows of each of these domains, the best first, and whether there are more."""
+    """Returns the rows of each of these domains, the best first, and True if there are more."""
     now = timezone.now()
     records = BillingRecord.objects.in_force(now).filter(domain_key__in=keys)
     if seen is not None:
@@ -230,7 +233,7 @@ def _rows_of(
 def find_by_beginning(
     kind: SearchPiece.Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None
 ) -> Found:
-    """Orders whose product id or BPM process, as `kind` says, begins with the term."""
+    """Returns orders whose product id or BPM process (`kind`) begins with the term."""
     term = folded(term)
     if not is_long_enough(term, EVERY[SearchPiece.Kind.NUMBER]):
         return NOTHING
@@ -257,13 +260,13 @@ def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
 
 
 def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """BBOSS's messages with this transIDO, refused ones too, the newest first."""
+    """Returns BBOSS's messages with this transIDO, including refused ones, the newest first."""
     rows = messages.filter(trans_ido=term.strip()).order_by("-pk").defer("body")
     return cut(rows[: most + 1], most)
 
 
 def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """Refused messages that name this number, of which we have no order; the rightly signed ones first."""
+    """Returns refused messages with this number if no such order exists; correctly signed ones first."""
     rows = messages.filter(order_number=term.strip()).exclude(rsp_code=ACCEPTED)
     rows = rows.exclude(Exists(Order.objects.filter(number=OuterRef("order_number"))))
     rows = rows.order_by("-signed", "-pk").defer("body")
@@ -271,7 +274,7 @@ def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Fo
 
 
 def which_fit(term: str, seen: QuerySet[Order] | None = None) -> Q:
-    """All customers with the term in their enterprise id or in a name that an order gave them."""
+    """Matches customers with the term in their enterprise ID or in any name used in an order."""
     if not is_long_enough(folded(term), EVERY[SearchPiece.Kind.CUSTOMER]):
         return Q(pk__in=[])
     fits = Q(texts__contains=folded(term))
@@ -282,7 +285,7 @@ def which_fit(term: str, seen: QuerySet[Order] | None = None) -> Q:
 
 
 def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
-    """The ids of the customers meant in a list of orders and what belongs to them, for `__in`: many are a subquery.
+    """Returns the ids of matching customers for `__in`, as a subquery if they are many.
 
     The term is any part of a Chinese name, or the whole id.
     """
@@ -295,8 +298,10 @@ def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str]
 
 
 def _older() -> int | None:
-    """The order before which none is sure to be indexed; 0 for none, None before the index is begun. So it is on the
-    schema of 1.11.0 too, which does not have it."""
+    """Returns the order id below which orders may be unindexed; 0 for none, None before indexing has begun.
+
+    Also None on the schema of 1.11.0, which lacks the table.
+    """
     try:
         return TextProgress.objects.values_list("older", flat=True).first()
     except (ProgrammingError, OperationalError):
@@ -304,12 +309,12 @@ def _older() -> int | None:
 
 
 def _of_both(texts: Callable[[], Iterable], pieces: Callable[[], Iterable]) -> list:
-    """Returns the results of this index, and of that of 1.11.0 until this one holds all orders."""
+    """Returns the results of this index, and of 1.11.0's index until this one holds all orders."""
     older = _older()
     return [*(() if older is None else texts()), *(() if older == 0 else pieces())]
 
 
 def is_behind() -> bool:
-    """Returns True if orders from before there was an index are still to be indexed. That of 1.11.0 counts too."""
+    """Returns True if older orders are not indexed yet, neither here nor in the index of 1.11.0."""
     is_full = _older() == 0 or SearchProgress.objects.filter(older=0).exists()
     return not is_full and Order.objects.exists()

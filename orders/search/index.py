@@ -1,7 +1,7 @@
 """Fills the customers and the search index, outside the intake's transaction.
 
-The worker does it after a drain and in a sweep, a short while at a time, and yields to steps that come due. What is
-left to do follows from the rows themselves, so it may be killed at any moment, and the same orders indexed twice.
+The worker does it after a drain and in a sweep, for a short time, and yields to steps that become due. The remaining
+work is derived from the rows, so it may be killed at any moment, and orders may be indexed twice.
 """
 
 import datetime
@@ -18,14 +18,14 @@ from orders.rules.content import unicode_form
 from orders.rules.search_pieces import folded
 from orders.search.piece_index import add_customers
 
-ORDERS_A_TRANSACTION = 100  # orders of a transaction
-DOMAINS, MAX_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
-# Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
+ORDERS_A_TRANSACTION = 100  # per transaction
+DOMAINS, MAX_DOMAINS = 500, 5000  # per transaction, and per batch
+# Ids are assigned before the commit. All rows older than this are committed.
 ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
 MOVED = "attribution_moved"
 TELLING = ["held", "went_on", "attribution_chosen", MOVED, "domains_named", "late_answer", "approval"]
 CHANGED = Q(kind__in=TELLING) | Q(kind="step_done", data__step="start_bpm")
-"""Events after which an order may have a customer, attribution, domains or a BPM process that it did not have."""
+"""Events after which an order may have got a customer, attribution, domains or a BPM process."""
 READ = [
     "number",
     "product_id",
@@ -39,9 +39,9 @@ READ = [
 
 
 def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[[], bool] = lambda: True) -> int:
-    """Indexes for about `seconds`, in one process at a time: new orders, changed, then old ones. Returns how many.
+    """Indexes for about `seconds`: new orders, changed ones, then old ones. Returns the number. One process at a time.
 
-    Before the old ones come the customers of a version before 1.10.0, which noted no texts of them.
+    Before the old ones come customers written by versions before 1.10.0, which have no texts.
     """
     until = time.monotonic() + seconds
     progress = TextProgress.objects.first() or _begin(now)
@@ -70,7 +70,7 @@ def _index_new(progress: TextProgress, now: datetime.datetime) -> int:
 
 
 def _index_changed(progress: TextProgress, now: datetime.datetime) -> int:
-    """Orders that gained something after they were accepted."""
+    """Indexes orders that were changed after they were accepted."""
     rows = OrderEvent.objects.filter(pk__gt=progress.events, at__lt=now - EVENTS_SETTLED).order_by("pk")
     last = rows.aggregate(last=Max("pk"))["last"]
     if last is None:
@@ -87,7 +87,7 @@ def _index_changed(progress: TextProgress, now: datetime.datetime) -> int:
 
 
 def _leave_places(moved: set[int]) -> None:
-    """Takes attributions from the customers of orders that were moved, where no order of theirs is left."""
+    """Removes attributions of customers after orders were moved, if no order of the customer has them any more."""
     theirs = Order.objects.filter(enterprise_id=OuterRef("customer_id"), attribution_id=OuterRef("province_id"))
     customers = Order.objects.filter(pk__in=moved).values("enterprise_id")
     Customer.attributions.through.objects.filter(~Exists(theirs), customer__in=customers).delete()
@@ -102,7 +102,7 @@ def _index_older(progress: TextProgress, now: datetime.datetime) -> int:
 
 
 def _note_texts(progress: TextProgress, now: datetime.datetime) -> int:
-    """The texts of customers that a version before has made."""
+    """Sets the texts of customers written by an earlier version."""
     customers = list(Customer.objects.filter(texts=None).order_by("pk")[:ORDERS_A_TRANSACTION])
     if not customers:
         return 0
@@ -128,7 +128,10 @@ def _not_indexed() -> QuerySet[Order]:
 
 
 def _index(rows: QuerySet[Order]) -> list[Order]:
-    """Indexes the first rows, at most BATCH, and returns them. The row that says so is the last one of each."""
+    """Indexes and returns the first orders, at most ORDERS_A_TRANSACTION.
+
+    The row that marks an order as indexed comes last.
+    """
     orders = _first_few(list(rows.only(*READ)[:ORDERS_A_TRANSACTION]))
     _index_domains(orders)
     with transaction.atomic():
@@ -150,7 +153,9 @@ def _index(rows: QuerySet[Order]) -> list[Order]:
 
 
 def _first_few(orders: list[Order]) -> list[Order]:
-    """As many of the orders as have MAX_DOMAINS together, but one at least: a batch must end within a task's time."""
+    """Returns the first orders with at most MAX_DOMAINS domains together, at least one: a batch must end within a
+    task's time.
+    """
     counted = OrderDomain.objects.filter(order__in=orders).order_by().values_list("order").annotate(number=Count("pk"))
     numbers, total = dict(counted), 0
     for place, order in enumerate(orders):
@@ -161,10 +166,10 @@ def _first_few(orders: list[Order]) -> list[Order]:
 
 
 def _index_domains(orders: list[Order]) -> None:
-    """Each domain once, however many orders name it; an internationalized one by both of its forms.
+    """Indexes each domain once; an internationalized one in both forms.
 
-    The rows are read to the end first. On SQLite a transaction fails that begins while a query is still open, once
-    another process has committed since.
+    The rows are read completely first. On SQLite a transaction that begins while a query is open fails if another
+    process has committed since.
     """
     keys = sorted(set(OrderDomain.objects.filter(order__in=orders).order_by().values_list("key", flat=True)))
     for start in range(0, len(keys), DOMAINS):
@@ -173,7 +178,7 @@ def _index_domains(orders: list[Order]) -> None:
 
 
 def _keep_customers(orders: Iterable[Order]) -> None:
-    """Makes the customers of these orders, or brings them up to date, and adds what they are found by."""
+    """Creates or updates the customers of these orders and their search texts."""
     named = sorted((row for row in orders if row.enterprise_id), key=lambda row: row.pk)
     known = Customer.objects.in_bulk({row.enterprise_id for row in named})
     through, places, added = Customer.attributions.through, set(), []
@@ -195,7 +200,7 @@ def _keep_customers(orders: Iterable[Order]) -> None:
                 last_order=row,
             )
             added.append(row)
-        elif _is_new(row.enterprise_name, customer):  # it is found by a former name too
+        elif _is_new(row.enterprise_name, customer):  # former names are searchable too
             customer.texts = f"{customer.texts}\n{folded(row.enterprise_name)}"
             changed.add(customer.pk)
             added.append(row)
@@ -211,7 +216,7 @@ def _keep_customers(orders: Iterable[Order]) -> None:
 
 
 def _is_new(name: str, customer: Customer) -> bool:
-    """Returns True if the customer has not been called so. Texts that are not noted yet will have each name."""
+    """Returns True if the customer did not have this name before. False while its texts are not set yet."""
     name = folded(name)
     return bool(name) and customer.texts is not None and f"\n{name}\n" not in f"\n{customer.texts}\n"
 
@@ -221,7 +226,7 @@ def _lines(texts: Iterable[str]) -> str:
 
 
 def _bring_up_to_date(customer: Customer, row: Order, by_hand: bool) -> bool:
-    """Returns True if the order changed anything. One that staff entered by hand renames nobody."""
+    """Returns True if the order changed the customer. Manually entered orders do not rename it."""
     before = customer.name, customer.last_order_id, customer.first_seen, customer.last_seen
     if row.pk >= customer.last_order_id:
         name = customer.name if by_hand else row.enterprise_name

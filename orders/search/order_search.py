@@ -1,4 +1,4 @@
-"""Search by a word or its beginning. Each lookup has an index, so a million orders are searched as fast as one."""
+"""Search by a word or its beginning. Each lookup has an index, so the number of orders does not matter."""
 
 import re
 from collections.abc import Callable
@@ -20,15 +20,15 @@ from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
-"""The words of the record in force about a domain or a customer. A commercial one counts before a trial's."""
+"""Texts for the record in force of a domain or customer. A commercial record has priority over a trial's."""
 FEW = 200
 
 
 def search_orders(rows, term: str, seen: QuerySet[Order] | None):
-    """Orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
+    """Filters orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
 
-    Two Chinese characters from the middle of an enterprise's name find it too. Words are not split. `seen`: the orders
-    that a limited reader may see, None for all. Of a pasted address the host is looked for.
+    Two Chinese characters from the middle of an enterprise's name match too. The term is not split. `seen`: the orders
+    that a limited reader may see, None for all. For a pasted URL the host is searched.
     """
     term = term_meant(term)
     if not term:
@@ -36,7 +36,9 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
     if LOOKS_LIKE_AN_ID.fullmatch(term):
         found = _by_id(term)
         few = _few(Order.objects.filter(found).order_by().values_list("pk", flat=True))
-        return rows.filter(found if few is None else Q(pk__in=few))  # else all orders may be read for a page of few
+        return rows.filter(
+            found if few is None else Q(pk__in=few)
+        )  # otherwise all orders might be scanned for a few rows
     customers = customers_meant(term, seen)
     found = Q(enterprise_id__in=customers)
     if (behind := is_behind()) or customers == []:
@@ -45,12 +47,12 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
 
 
 def term_meant(term: str) -> str:
-    """Returns the term that is meant: of a pasted address its host."""
+    """Returns the search term; for a pasted URL its host."""
     return domain_meant(term) if "//" in term else term.strip()
 
 
 def _may_be_a_domain(term: str) -> bool:
-    """Returns True if a term may be how a domain begins. A dot tells it from a customer's name."""
+    """Returns True if a term may be the beginning of a domain. A dot distinguishes it from a customer's name."""
     host = domain_meant(term)
     return "." in host and domain_key(host).isascii()
 
@@ -64,7 +66,9 @@ def _by_id(term: str) -> Q:
 
 
 def _with_domain(term: str):
-    """The orders with a domain that begins so: few by number, which every index takes in an OR; many by a subquery."""
+    """Returns orders with a domain that begins with the term: few as ids, which every index uses in an OR; many as a
+    subquery.
+    """
     rows = (
         OrderDomain.objects.filter(key__startswith=domain_key(domain_meant(term)))
         .order_by()
@@ -75,13 +79,16 @@ def _with_domain(term: str):
 
 
 def _few(ids: QuerySet) -> list[int] | None:
-    """The ids; None if they are many."""
+    """Returns the ids; None if there are more than FEW."""
     found = list(ids[: FEW + 1])
     return found if len(found) <= FEW else None
 
 
 def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
-    """Rows of a customer's orders, or whose number begins so. `domain`: a field with keys of domains."""
+    """Filters rows of a customer's orders, or of orders whose number begins with the term.
+
+    `domain`: a field of domain keys.
+    """
     term = term_meant(term)
     if not term:
         return rows
@@ -123,7 +130,7 @@ def customer_words(order: Order) -> str:
 
 
 def customer_anchor(order: Order) -> str | None:
-    """The order's customer as a link to its page. An order that waits for its trial may have none yet."""
+    """Returns a link to the customer's page. An order that waits for its trial may have no customer yet."""
     name = customer_words(order)
     if not order.enterprise_id:
         return clipped(name) if name else None
@@ -131,7 +138,7 @@ def customer_anchor(order: Order) -> str | None:
 
 
 def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
-    """The customers with an order that the user may see. `shown_name`, `shown_at`: by the newest such order."""
+    """Filters customers with an order that the user may see. `shown_name`, `shown_at`: from the newest such order."""
     letters, seen = attributions_of(user), seen_orders(user)
     if letters is None or seen is None:
         return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
@@ -143,7 +150,7 @@ def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
 
 
 class CustomerFilter(SimpleListFilter):
-    """Rows of a customer's orders, by the enterprise id. Only links on the customer's page set this filter."""
+    """Filters rows by the enterprise id of their order. Only links on the customer's page set it."""
 
     title, parameter_name = _("customer"), "customer"
     path = "order__enterprise_id"
@@ -156,7 +163,7 @@ class CustomerFilter(SimpleListFilter):
 
 
 class OrderSearch:
-    """A ModelAdmin that searches by its order's number or its beginning. `order_link` leads to the order."""
+    """A ModelAdmin mixin that searches by the order's number or its beginning. `order_link` links to the order."""
 
     search_fields = ["order__number"]  # shows the search box; get_search_results does the search
     search_help_text = _("order number: whole, or how it begins")

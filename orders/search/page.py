@@ -1,6 +1,6 @@
-"""The search over everything: `/admin/find/?q=`, and the part of it that the box at the top of each page shows.
+"""The global search `/admin/find/?q=`, also used by the search box at the top of each page.
 
-Each kind is searched only for those who may see it, within their attributions. Nobody's phone, mail or name is shown.
+Each kind is searched only for users with its permissions, within their attributions. No personal data are shown.
 """
 
 import unicodedata
@@ -37,7 +37,7 @@ from orders.search.piece_index import EVERY
 from orders.texts.refusal_hints import why_refused
 
 IN_BOX, ON_PAGE = 6, 50
-LONGEST = 255  # characters of the longest text that is indexed
+LONGEST = 255  # characters of the longest indexed text
 SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"
 
 
@@ -58,14 +58,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that can be found: with which rights, and how. `search` takes term, user and the number of
-    hits."""
+    """A kind of search result with its permissions.
+
+    `search` takes the term, the user and the maximum number of results.
+    """
 
     title: str | Promise
     rights: tuple[str, ...]
     search: Callable[[str, object, int], find.Found]
     hits: Callable[[Iterable], list[Hit]]
-    by_people: bool = False  # a hit says something about a person, so that it is noted
+    by_people: bool = False  # results reveal personal data, so that searches are recorded
 
 
 def _order_hits(rows: Iterable[Order]) -> list[Hit]:
@@ -92,7 +94,7 @@ def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
 
 
 def _record_words(row: OrderDomain) -> str | Promise:
-    """Returns the words of the domain's record, unless the chip of the order's state says them."""
+    """Returns the text of the domain's record, unless the chip of the order's state already says it."""
     said = row.record == BillingRecord.Type.TRIAL and row.order.state == Order.State.TRIALING
     return "" if said else RECORDS.get(row.record, "")
 
@@ -131,7 +133,7 @@ def _in_orders(search: Callable[..., find.Found], *kind: SearchPiece.Kind) -> Ca
 
 
 def _find_lists(term: str, user, most: int) -> find.Found:
-    """The lists that are called so, for those who may read them: the menu has only what a role needs each day."""
+    """Returns the lists with this name that the user may read, also those that the menu does not show."""
     named = ((model, title.casefold()) for model in lists_in_order() if (title := str(model._meta.verbose_name_plural)))
     rows = [model for model, title in named if term.casefold() in title and user.has_perm(right_to_view(model))]
     return find.cut(rows, most)
@@ -142,7 +144,7 @@ def _list_hits(rows: Iterable[type[Model]]) -> list[Hit]:
 
 
 def _find_people(term: str, user, most: int) -> find.Found:
-    """The accounts that are called so and may own something: what they have is a list."""
+    """Returns the accounts with this name that may own something. The result links to the list of their work."""
     called = Q(display_name__istartswith=term) | Q(username__istartswith=term)
     return find.cut(staff_with(OWN).filter(called).order_by("display_name", "username")[: most + 1], most)
 
@@ -190,8 +192,10 @@ FOUND_KINDS = [
 
 
 def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
-    """Returns the rows that the term finds and the user may see, by kind; full-width letters are tried as ordinary ones
-    too."""
+    """Returns the rows that the term finds and the user may see, by kind.
+
+    Full-width letters are also tried as ASCII.
+    """
     groups = _find(term, request, most)
     ordinary = unicodedata.normalize("NFKC", term)
     return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
@@ -214,13 +218,13 @@ def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
 
 
 def term_of(text: str) -> str:
-    """Returns the term of the search. What is too long for a name is read as an address without its beginning."""
+    """Returns the search term. A text too long for a name is read as a URL."""
     term = term_meant(text)
     return domain_meant(term) if len(term) > LONGEST else term
 
 
 def why_not(term: str) -> str:
-    """Returns why nothing can be looked up by this text; empty if it can."""
+    """Returns why this text can't be searched; empty if it can."""
     if not term:
         return _("Type any part of a number, a customer or a domain: at least 4 characters, or 2 Chinese ones.")
     if "\0" in term or any("\ud800" <= character <= "\udfff" for character in term):
@@ -231,7 +235,7 @@ def why_not(term: str) -> str:
 
 
 def why_nothing(term: str) -> str:
-    """Returns why a text that was looked up found nothing: short ones are looked up only as a whole."""
+    """Returns why a search found nothing: short texts are only searched as a whole."""
     if is_long_enough(folded(term), max(EVERY.values())):
         return ""
     if not is_long_enough(folded(term), min(EVERY.values())):
@@ -246,7 +250,7 @@ def why_nothing(term: str) -> str:
 
 
 def hidden_by_limit(user) -> str:
-    """Returns which attributions alone were looked through, or that none was; empty without a limit."""
+    """Returns the attributions to which the search was limited; empty without a limit."""
     letters = attributions_of(user)
     if not letters:
         return "" if letters is None else str(why_blind(user))
@@ -257,7 +261,7 @@ def hidden_by_limit(user) -> str:
 
 
 def find_page(request: HttpRequest) -> HttpResponse:
-    """GET with `q`: the page, or the only thing found; with `part` only the results, for the box at the top."""
+    """GET with `q`: the results, or a redirect to the only one; with `part` only the results, for the search box."""
     term = term_of(request.GET.get("q", ""))
     in_box = "part" in request.GET
     problem = why_not(term)

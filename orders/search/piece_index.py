@@ -1,7 +1,7 @@
-"""The search index of 1.11.0, rows of pieces (`orders.rules.search_pieces`). It goes with 1.13.0.
+"""The search index of 1.11.0, rows of pieces (`orders.rules.search_pieces`). To be removed in 1.13.0.
 
-Pieces are read until the index of this version holds all orders. 1.11.0's own worker adds those of orders after a way
-back, but none of customers that it finds there already: so these are written here.
+It is read until the index of this version holds all orders. After a downgrade the worker of 1.11.0 indexes the orders,
+but not customers that already exist: so customers are still written here.
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from django.db.models import Q, QuerySet
 from orders.models import Order, SearchPiece
 from orders.rules.search_pieces import Lookup, pieces_of, whole_piece
 
-# a shorter ASCII term is found as a whole
+# shorter ASCII terms match only as a whole
 EVERY = {
     SearchPiece.Kind.NUMBER: 3,
     SearchPiece.Kind.CUSTOMER: 3,
     SearchPiece.Kind.DOMAIN: 4,
 }
-# bulk_create takes four times as long for so many small rows.
+# bulk_create takes four times as long for many small rows.
 ADD = (
     f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING"
@@ -35,7 +35,7 @@ def add_customers(orders: Iterable[Order]) -> None:
 
 
 def targets_of(kind: SearchPiece.Kind, lookups: Iterable[Lookup], most: int) -> list[int]:
-    """The ids behind these places of the index, where they are more than `most` some of them."""
+    """Returns the ids for these lookups in the index; only some of them if they are more than `most`."""
     found: dict[int, None] = {}
     for one in lookups:
         fits = Q(kind=kind, piece__gte=one.first, piece__lt=one.end)
@@ -48,7 +48,7 @@ def targets_of(kind: SearchPiece.Kind, lookups: Iterable[Lookup], most: int) -> 
 
 
 def orders_with(kind: SearchPiece.Kind, text: str) -> QuerySet:
-    """The ids of the orders with this whole text, the newest first."""
+    """Returns the ids of the orders with exactly this text, the newest first."""
     whole = whole_piece(text)
     rows = SearchPiece.objects.filter(kind=kind, piece=whole.text, before=whole.before)
     return rows.order_by("-target").values_list("target", flat=True)

@@ -1,6 +1,6 @@
-"""Corrects the attribution of a trial and all that grew from it (contract 3.9, 18; section 5, `attribute --move`).
+"""Corrects the attribution of a trial and all orders based on it (contract 3.9, 18; section 5, `attribute --move`).
 
-Here it is another one at once. Live records go out once more, so that the big-data side has its province too.
+Our orders change at once. Live records are sent again, so that the big-data side gets the province too.
 """
 
 import datetime
@@ -27,22 +27,24 @@ UNSURE = Q(state=Dispatch.State.FAILED, definite=False, repeat=False)
 UNSETTLED = Q(Exists(STEPS.current().filter(Q(state__in=OPEN_STATES) | UNSURE))) | Q(
     Exists(BillingRecord.objects.filter(order=OuterRef("pk"), state=BillingRecord.State.UNKNOWN))
 )
-LATE = STEPS.exclude(payload=SENDS_NOTHING)  # of all plans, replaced ones and repeats too, as `late_calls`
+LATE = STEPS.exclude(payload=SENDS_NOTHING)  # of all plans, including replaced ones and repeats, as in `late_calls`
 
 
 def move_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives an order, its trial and all that grew from it the attribution of these letters, or of this code.
+    """Sets the attribution of an order and its family, given by letters or code.
 
-    Live records that the big-data side has under another province are sent again, with the times that they have. BPM
-    is not told. Raises OrderUnknownError and NotAllowedError.
+    Live records that have another province at the big-data side are sent again with unchanged times. BPM is not
+    notified. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "moving an attribution")
     new = province_of(letters)
     with transaction.atomic():
         found = find_order(number)
-        locked = lock_orders(row.pk for row in family_of(found))  # all in one go, in the order in which others lock
+        locked = lock_orders(row.pk for row in family_of(found))  # all at once, in the usual locking order
         order = locked[found.pk]
-        locked |= lock_orders(row.pk for row in family_of(order) if row.pk not in locked)  # what came in meanwhile
+        locked |= lock_orders(
+            row.pk for row in family_of(order) if row.pk not in locked
+        )  # orders that arrived meanwhile
         family = list(locked.values())
         steps = Dispatch.objects.current().filter(order__in=family, channel=Dispatch.Channel.BILLING)
         list(steps.filter(state__in=NOT_FINISHED).order_by("pk").select_for_update(no_key=True).values_list("pk"))
@@ -61,7 +63,7 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
 
 
 def family_of(order: Order) -> list[Order]:
-    """The trial that an order is or names, and all that names it."""
+    """Returns the trial that an order is or refers to, and all orders that refer to it."""
     return list(_family(order).select_related("attribution").defer("content").order_by("pk"))
 
 
@@ -72,7 +74,7 @@ def _family(order: Order) -> QuerySet[Order]:
 
 
 def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why an order can't be given another attribution now, whichever. Asks at most once."""
+    """Returns the error if an order's attribution can't be changed now, whatever the new one. At most one query."""
     if Order.Held.ATTRIBUTION_UNKNOWN in {row.held_because for row in (order, order.trial) if row}:
         return NotAllowedError("attribution_held", number=order.number)
     if order.attribution_id is None:
@@ -83,15 +85,16 @@ def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowed
 
 
 def why_not_there(order: Order, new: Province) -> NotAllowedError | None:
-    """Returns why an order whose attribution may be moved can't be moved to this one."""
+    """Returns the error if the attribution can't be changed to this one."""
     if any(row.attribution_id not in {None, new.letters} for row in family_of(order)):
         return None
     return NotAllowedError("attribution_same", number=order.number, letters=new.letters)
 
 
 def records_to_post(order: Order, new: Province | None) -> list[BillingRecord]:
-    """The live records of an order's family that have another province at the big-data side; all, if it is not known
-    yet which one they get."""
+    """Returns the live records of an order's family with another province at the big-data side; all if `new` is
+    None.
+    """
     family = {row.pk: row for row in family_of(order)}
     rows = list(BillingRecord.objects.filter(order__in=family, state=BillingRecord.State.LIVE).order_by("pk"))
     return [row for row in rows if new is None or _province_there(row, family[row.order_id]) != new.code]
@@ -102,7 +105,7 @@ def _province_there(record: BillingRecord, order: Order) -> str:
 
 
 def _note_provinces(family: list[Order]) -> None:
-    """Drops what staff accepted of a live record's province. A cancelled record stays as it is there."""
+    """Removes accepted provinces from live records. Cancelled records keep the province that they have there."""
     owners, changed = {row.pk: row for row in family}, []
     for record in BillingRecord.objects.filter(
         order__in=owners, state__in=[BillingRecord.State.LIVE, BillingRecord.State.CANCELLED]
@@ -117,8 +120,7 @@ def _note_provinces(family: list[Order]) -> None:
 
 
 def _post(family: list[Order], records: list[BillingRecord], now: datetime.datetime) -> None:
-    """Puts a step in front of all that waits, for each of the orders that has such records. It takes the place of one
-    that has failed."""
+    """Plans a step before all waiting ones for each order with such records. It replaces a failed one."""
     mine = defaultdict(list)
     for record in records:
         mine[record.order_id].append(record.pk)

@@ -1,6 +1,6 @@
-"""The consequences of a move of a start day that has ended, or whose outcome is known at last (contract 3.9, 18).
+"""The consequences of a move of a start day that has ended, or whose outcome is now known (contract 3.9, 18).
 
-An order that is taken back follows its moves by the looks of its undoing.
+For an order that is being undone, the verifications of its undoing handle the moves instead.
 """
 
 import datetime
@@ -28,8 +28,10 @@ Pairs = list[tuple[BillingRecord, HeldRecord | None]]
 
 
 def settle_move(row: Dispatch) -> None:
-    """Gives a move that has failed its state, unsaved. It is over if it was refused and no call of it may have acted.
-    Otherwise it stays `failed` until the big-data side was asked; one whose records disagree stays so too."""
+    """Sets the state of a failed move, unsaved: closed if it was refused and no call of it can have taken effect.
+
+    Otherwise it stays `failed` until the big-data side was queried, and also if its records disagree.
+    """
     refused = row.definite and not row.may_have_acted
     row.definite = refused
     if row.order.undo_since or (refused and not row.differs):
@@ -37,8 +39,10 @@ def settle_move(row: Dispatch) -> None:
 
 
 def follow_move(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Carries out the consequences of a move that has ended (order locked). An order that is taken back follows it by
-    its own looks."""
+    """Carries out the consequences of a move that has ended (order locked).
+
+    Does nothing if the order is being undone.
+    """
     if row.order.undo_since:
         return
     if row.state == Dispatch.State.DONE:
@@ -66,7 +70,7 @@ def _open(move: Dispatch, code: str, *, now: datetime.datetime) -> None:
 
 
 def _ask(move: Dispatch, now: datetime.datetime) -> None:
-    """Plans the question what the big-data side holds, for when no call of the move may act any more."""
+    """Plans a query of the big-data side for when no call of the move can take effect any more."""
     move.differs, move.asking = False, True
     move.save(update_fields=NOTES)
     update_rows(
@@ -81,7 +85,9 @@ def _ask(move: Dispatch, now: datetime.datetime) -> None:
 
 
 def answer_move(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Takes the answer about a move of unknown outcome (order locked): accepted, refused, or its records disagree."""
+    """Processes the answer about a move of unknown outcome (order locked): accepted, refused, or the records
+    disagree.
+    """
     move, order = Dispatch.objects.defer("payload").get(pk=row.asked_step), row.order
     move.order = order
     if order.undo_since or move.superseded or move.state != Dispatch.State.FAILED or not move.asking:
@@ -103,13 +109,15 @@ def answer_move(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.date
 
 
 def _pairs(records: Iterable[BillingRecord], held: Iterable[HeldRecord], order: Order) -> Pairs:
-    """Each record of the order, and what the big-data side holds of it."""
+    """Pairs each record of the order with the big-data side's record."""
     there = by_identity(held)
     return [(record, there.get(identity(record, order))) for record in records]
 
 
 def _starts(pairs: Pairs) -> set[datetime.datetime | None]:
-    """The starts of the records that are live at the big-data side; None stands for those that are not."""
+    """Returns the starts of the records that are live at the big-data side; None stands for records that are not
+    live.
+    """
     return {one.create_time if one and one.live else None for _record, one in pairs}
 
 
@@ -121,8 +129,10 @@ def _take_records(pairs: Pairs) -> None:
 
 
 def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Takes the answer about an order from before a restore whose start day has come (order locked). One other start
-    moves it as an acceptance does; records that disagree stop it as those of a move do."""
+    """Processes the answer about an order from before a restore whose start day has come (order locked).
+
+    A single other start moves the order to it; records that disagree stop it, as after a move.
+    """
     order = row.order
     if order.undo_since or order.start_at is None:
         return
@@ -150,16 +160,17 @@ def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.dat
 
 
 def earliest(starts: Iterable[datetime.datetime]) -> datetime.datetime:
-    """The start of an order whose records disagree: from then on the customer is billed."""
+    """Returns the start of an order whose records disagree: the time from which the customer is billed."""
     return min(starts)
 
 
 def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Takes the big-data side's records after a move whose records disagree (order locked): the earliest createTime is
-    the start. Raises NotAllowedError if one of them is not live there and the order can be compensated.
+    """Accepts the big-data side's records after a move whose records disagree (order locked): the earliest
+    createTime counts.
 
-    Where it can't any more, since its start lies over a day back (contract 3.9, 16), what is gone is an open
-    difference, which a fix sends again with the start. If nothing is live there, the start stays.
+    Raises NotAllowedError if one of them is not live there and the order can still be compensated. If it can't, since
+    its start was more than a day ago (contract 3.9, 16), each missing record becomes an open difference, which a fix
+    sends again with the start. If no record is live there, the start does not change.
     """
     order, records = move.order, list(load_records(move.records).values())
     pairs = _pairs(records, held, order)
@@ -176,7 +187,7 @@ def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datet
 
 
 def _note_gone(order: Order, gone: Pairs, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
-    """Opens a difference for each record of an order that is not live there. Here it stays live."""
+    """Opens a difference for each record of an order that is not live there. Our record stays live."""
     for record, _one in gone:
         record.state, record.create_time, record.cancelled_at = BillingRecord.State.LIVE, start, None
     update_rows([record for record, _one in gone], TAKEN)

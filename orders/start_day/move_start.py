@@ -1,8 +1,8 @@
 """Moves the start day of a scheduled activation (contract 3.9, 18; section 5, `move_start`).
 
-One call replaces the order's commercial records, with the new createTime. The day, the schedule and the steps that wait
-for it move when the big-data side has accepted that, in the transaction that records it. Until then the order stands on
-its old day, and nothing of its start day is carried out.
+One call replaces the order's commercial records, with the new createTime. The day, the schedule and the steps waiting
+for it change in the transaction that records the big-data side's acceptance. Until then the order keeps its old day,
+and no step of its start day is executed.
 """
 
 import datetime
@@ -30,20 +30,18 @@ from orders.rules.local_time import SHANGHAI, in_ten_years, midnight
 from orders.rules.steps import FIXES, Channel, Partner, Phase, Step
 from orders.texts.errors import NotAllowedError, check_reason
 
-BEFORE_START = datetime.timedelta(minutes=10)  # so long before the earlier start the last call has ended
-FOR_TODAY = datetime.timedelta(minutes=30)  # so long after it was asked the last call of a move to today has ended
-MIN_LEAD = datetime.timedelta(
-    minutes=30
-)  # so far ahead both starts must lie for records that disagree to be sent again
-BEHIND_PLAN = Phase.UNDO - 50  # where no start day's cancel says the place
+BEFORE_START = datetime.timedelta(minutes=10)  # time between the end of the last call and the earlier start
+FOR_TODAY = datetime.timedelta(minutes=30)  # time after the request until the last call of a move to today has ended
+MIN_LEAD = datetime.timedelta(minutes=30)  # minimum time to both starts for resending records that disagree
+BEHIND_PLAN = Phase.UNDO - 50  # position if there is no cancel step of a start day
 NOT_BILLED_YET = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.HELD}
 
 
 def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: datetime.datetime) -> Order:
     """Moves the start of a scheduled activation to `day`, today or later, at midnight in Asia/Shanghai.
 
-    A billed order stays on its old day until the big-data side has accepted the new createTime; one that is not billed
-    yet is moved at once. BPM is not told. Raises OrderUnknownError and NotAllowedError.
+    A billed order keeps its old day until the big-data side has accepted the new createTime; an unbilled one is moved
+    at once. BPM is not notified. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "moving a start day")
     with transaction.atomic():
@@ -64,7 +62,7 @@ def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: da
 
 
 def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why the start of an order can't be moved, to whatever day."""
+    """Returns the error if the start of an order can't be moved, whatever the day."""
     movable = order.state == Order.State.SCHEDULED or order.state in NOT_BILLED_YET
     if order.kind != Order.Kind.ACTIVATION or order.undo_since or order.start_at is None or not movable:
         return NotAllowedError("move_not_scheduled", number=order.number, state=order.state)
@@ -74,7 +72,7 @@ def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None
         return why
     if order.state != Order.State.SCHEDULED:
         return None if _is_unbilled(order) else NotAllowedError("move_not_yet", number=order.number, state=order.state)
-    if late_calls(orders=[order.pk], now=now):  # a late one would give its records another start
+    if late_calls(orders=[order.pk], now=now):  # a late call would set another start
         return NotAllowedError("move_unanswered", number=order.number)
     steps = order.dispatches.current().filter(channel=Channel.BILLING)
     failed = Q(state=Dispatch.State.FAILED, repeat=False) & ~Q(step__in=FIXES)
@@ -87,7 +85,7 @@ def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None
 
 
 def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why the start of an order that may be moved can't be moved to this day."""
+    """Returns the error if the start of a movable order can't be moved to this day."""
     text = f"{day:%Y%m%d}"
     if day < now.astimezone(SHANGHAI).date():
         return NotAllowedError("move_day_past", day=text)
@@ -101,7 +99,7 @@ def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotA
 
 
 def why_moving(order: Order) -> NotAllowedError | None:
-    """Returns why nothing else may be done about the order's records: a move of its start has no end yet."""
+    """Returns the error for other actions on the order's records while a move of its start has not ended."""
     return why_unresolved(order, move_of(order))
 
 
@@ -112,13 +110,13 @@ def why_unresolved(order: Order, move: Dispatch | None) -> NotAllowedError | Non
 
 
 def may_send_again(move: Dispatch, order: Order, now: datetime.datetime) -> bool:
-    """Returns True if a move whose records disagree may be sent again: both starts lie far enough ahead."""
+    """Returns True if a move whose records disagree may be sent again: both starts are far enough in the future."""
     start = start_of(move)
     return differs(move) and bool(order.start_at) and start is not None and min(start, order.start_at) >= now + MIN_LEAD
 
 
 def start_of(move: Dispatch) -> datetime.datetime | None:
-    """The start that a move gives; None for one to today that was never begun."""
+    """Returns the new start of a move; None for a move to today that was never attempted."""
     return moved_to(move) if move.new_start or move.frozen_at else None
 
 
@@ -127,7 +125,7 @@ def _is_today(day: datetime.date, now: datetime.datetime) -> bool:
 
 
 def _is_unbilled(order: Order) -> bool:
-    """Returns True if nothing of its billing has been begun. Its step is locked, so that nobody claims it meanwhile."""
+    """Returns True if no billing call of the order was made. Locks its step, so that no worker claims it meanwhile."""
     acts = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, lane=None, undo=False)
     rows = order.dispatches.current().filter(step=Step.CREATE_BILLING, undo=False)
     if transaction.get_connection().in_atomic_block:
@@ -138,7 +136,7 @@ def _is_unbilled(order: Order) -> bool:
 
 
 def _is_billed(order: Order) -> bool:
-    """Returns True if each domain of the order has its live record, and none is unknown."""
+    """Returns True if each domain of the order has a live record, and no record is unknown."""
     records = order.billing_records.filter(state__in=BillingRecord.THERE).values_list("domain_key", "state")
     live = {key for key, state in records if state == BillingRecord.State.LIVE}
     return len(records) == len(live) and set(order.domains.values_list("key", flat=True)) <= live
@@ -171,26 +169,28 @@ def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dis
 
 
 def _has_time(until: datetime.datetime, now: datetime.datetime) -> bool:
-    """Returns True if a call that is claimed now has ended by then, however late it begins within its lease."""
+    """Returns True if a call claimed now ends before `until`, even if it begins at the end of its lease."""
     return now + datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS) <= until
 
 
 def is_over(move: Dispatch, now: datetime.datetime) -> bool:
-    """Returns True if no further call of a move may be made. A move to today must have begun before the old start."""
+    """Returns True if no further call of a move may be made. A move to today must begin before the old start."""
     late = move.new_start is None and move.frozen_at is None and move.order.start_at <= now
     return late or not _has_time(move.call_until, now)
 
 
 def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[str]) -> list[Dispatch]:
-    """Leaves moves out of (locked) due steps: those whose time is over, and those not begun while the big-data side is
-    down. They are looked at again in a moment; `end_moves` ends them."""
+    """Removes moves from (locked) due steps: expired ones, and those not begun while the big-data side is down.
+
+    They are checked again soon; `end_moves` ends them.
+    """
 
     def waits(row: Dispatch) -> bool:
         return is_over(row, now) or (row.attempts == 0 and Partner.BIGDATA in down)
 
     held = [row for row in rows if is_move(row) and waits(row)]
     for row in held:
-        # without a token, so that it does not look as if it were in the air
+        # without a token, so that it does not count as being sent
         row.next_try_at, row.lease_token = next_try("move_held_back", now), None
     if held:
         update_rows(held, ["next_try_at", "lease_token"])
@@ -201,7 +201,10 @@ def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[st
 
 
 def move_start_to(order: Order, start: datetime.datetime | None, *, now: datetime.datetime, by: str) -> None:
-    """Moves the start of a (locked) order, its schedule and what waits for it. None: it starts as soon as it can."""
+    """Changes the start of a (locked) order, its schedule and its waiting steps.
+
+    None: it starts as soon as possible.
+    """
     note_sent_with(order)
     if order.start_at:
         Schedule.objects.filter(name=schedule_name(order)).delete()

@@ -1,4 +1,4 @@
-"""Starts activations on their start day, and what staff do about it (contract 3.9, One trigger)."""
+"""Starts activations on their start day, and the related actions of staff (contract 3.9, One trigger)."""
 
 import datetime
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from orders.texts.errors import NotAllowedError
 
 
 def activate(*, numbers: Collection[str] | None = None, by: str = "sweep", now: datetime.datetime) -> list[str]:
-    """Starts the orders whose day has come, of these numbers or all: their steps become due. Returns the numbers."""
+    """Starts orders whose day has come, of these numbers or all: their steps become due. Returns the numbers."""
     due = Order.objects.filter(state=Order.State.SCHEDULED, start_at__lte=now, undo_since=None)
     if numbers is not None:
         due = due.filter(number__in=numbers)

@@ -1,4 +1,6 @@
-"""Reads what trials are meant to be, and when they end (contract 3.9, 19): orders.rules.trial_shape folds it."""
+"""Reads the shapes (target states) of trials and their ends (contract 3.9, 19), computed by
+orders.rules.trial_shape.
+"""
 
 import datetime
 from collections import defaultdict
@@ -12,7 +14,7 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Channel, Step
 from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending, Entry, Shape, fold
 
-AT_PARTNERS = [Channel.BILLING, Channel.BPM]  # a call over another channel changes nothing there
+AT_PARTNERS = [Channel.BILLING, Channel.BPM]  # calls on other channels do not affect a trial
 SHAPED_BY = ["pk", "trial_id", "kind", "change_number", "given", "service_type_id", "biz_end", "given_up"]
 SERVICE_NOW = Coalesce("changed_service_id", "service_type_id", output_field=CharField())
 """An order's service: of a trial the one that is meant, else the one that the order was sent with. In the words of the
@@ -21,8 +23,7 @@ NOTHING_SENT = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempt
 
 
 def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[int, list[Entry]]:
-    """Returns the entries that shape each trial, without these changes. Three queries, whatever the number of
-    trials."""
+    """Returns the entries that determine each trial's shape, without these changes. Three queries."""
     trials = list(trials)
     changes = Q(trial__in=trials, kind=Order.Kind.CHANGE, in_effect=True, change_number__isnull=False)
     orders = Order.objects.filter(changes | Q(pk__in=trials)).exclude(pk__in=without).order_by()
@@ -44,7 +45,7 @@ def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[
 
 
 def _change_request(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest:
-    """Returns the message of a trial or change, without what staff gave up of it."""
+    """Returns the request of a trial or change, without the parts that staff gave up."""
     own, gone = row["kind"] == Order.Kind.TRIAL, row["given_up"] or {}
     service = (own or "service_type" in row["given"]) and not gone.get("service")
     end = (own or "biz_end" in row["given"]) and not gone.get("end")
@@ -58,7 +59,7 @@ def _change_request(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest
 
 
 def said_by(order: Order, domains: Iterable[str], number: int) -> ChangeRequest:
-    """Returns the message of an order that is being planned. `domains` are those of its message."""
+    """Returns the request of an order that is being planned. `domains` are those of its message."""
     row = {name: getattr(order, name) for name in SHAPED_BY} | {"change_number": number}
     listed = tuple(domains) if order.kind == Order.Kind.TRIAL or "domains" in order.given else None
     return _change_request(row, listed)
@@ -69,8 +70,10 @@ def read_shape(kept: TrialShape) -> Shape:
 
 
 def shape_row(order: Order) -> TrialShape | None:
-    """The row of a trial's shape, from `select_related("shape")`; None for other orders, and for a trial of a version
-    before that is not folded yet."""
+    """Returns the row of a trial's shape, from `select_related("shape")`, or None.
+
+    None for other orders, and for a trial of an earlier version without a stored shape.
+    """
     return getattr(order, "shape", None)
 
 
@@ -80,7 +83,7 @@ def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, 
 
 
 def shapes_of(trials: Iterable[int]) -> dict[int, Shape]:
-    """The shape of each trial. One that is not kept yet, its trial being of an earlier version, is folded."""
+    """Returns the shape of each trial. It is computed for trials of an earlier version without a stored shape."""
     trials = list(trials)
     found = {row.pk: read_shape(row) for row in TrialShape.objects.filter(pk__in=trials)}
     if missing := [pk for pk in trials if pk not in found]:
@@ -93,7 +96,9 @@ def shape_of(trial: Order) -> Shape:
 
 
 def not_begun(trial: Order) -> list[int]:
-    """A trial's orders, in the order of its line, that wait there and have sent nothing to BPM or for billing."""
+    """Returns a trial's orders that wait in its line and have sent nothing to BPM or for billing, in the line's
+    order.
+    """
     sent = Dispatch.objects.current().filter(order=OuterRef("order"), plan=OuterRef("plan"), undo=False, attempts__gt=0)
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, order__undo_since=None)
     rows = rows.exclude(order=trial.pk).filter(~Exists(sent.filter(channel__in=AT_PARTNERS, repeat=False)))
@@ -102,13 +107,15 @@ def not_begun(trial: Order) -> list[int]:
 
 
 def begun_shape(trial: Order, *, of: Order | None = None, gone: Order | None = None) -> Shape:
-    """Returns the shape of a trial by all that has begun, and by `of` at its first attempt, without what is `gone`."""
+    """Returns the shape of a trial from the orders that have begun, including `of`, excluding `gone`."""
     without = set(not_begun(trial)) - {of.pk if of else None} | {order.pk for order in (gone,) if order}
     return fold(entries_of([trial.pk], without=without)[trial.pk])
 
 
 def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
-    """The trials whose claim's holder has begun to cancel their records; not one that is undone, or is `gone`."""
+    """Returns the trials whose claim's holder has begun to cancel their records, unless it is being undone or is
+    `gone`.
+    """
     claims = TrialClaim.objects.filter(trial__in=list(trials), released_at=None, activation__undo_since=None)
     claims = claims.exclude(activation=gone) if gone else claims
     cancels = Dispatch.objects.current().filter(
@@ -118,7 +125,7 @@ def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
 
 
 def meant_now(trial: Order, shape: Shape, *, now: datetime.datetime, gone: Order | None = None) -> Shape | None:
-    """The shape of a trial whose records are meant to be live; None if it is over, withdrawn or taken over."""
+    """Returns the shape of a trial whose records should be live; None if it has ended, is withdrawn or taken over."""
     return shape if _runs(trial, shape, now) and not started([trial.pk], gone=gone) else None
 
 
@@ -128,8 +135,10 @@ def _runs(trial: Order, shape: Shape, now: datetime.datetime) -> bool:
 
 
 def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, Shape | None]:
-    """Returns the shape of each trial by all that has begun; None: nothing is to be live. Five queries, more where a
-    line waits."""
+    """Returns the shape of each trial from the orders that have begun; None: no record should be live.
+
+    Five queries, and more for trials with waiting steps.
+    """
     ids = [trial.pk for trial in trials]
     shapes, over = shapes_of(ids), started(ids)
     waiting = Dispatch.objects.current().filter(NOTHING_SENT, lane__in=ids, undo=False)
@@ -142,7 +151,7 @@ def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, 
 
 
 def is_meant(record: BillingRecord, shape: Shape | None) -> bool:
-    """Returns True if a trial's record is one that must be live. `shape`: None if no record must be."""
+    """Returns True if a trial's record should be live. `shape`: None if no record should be."""
     return shape is not None and record.product_id == shape.service and record.domain_key in shape.domains
 
 
@@ -151,7 +160,7 @@ def running_trials() -> QuerySet[Order]:
 
 
 def trials_ending(**days: datetime.date) -> QuerySet[Order]:
-    """Running trials that nobody activates, by lookups of their last day (`gte=monday, lte=sunday`)."""
+    """Returns running trials without a claim, by lookups of their last day (`gte=monday, lte=sunday`)."""
     claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
     running = running_trials().filter(~Exists(claims))
     return running.filter(**{f"shape__ends_on__{lookup}": day for lookup, day in days.items()})

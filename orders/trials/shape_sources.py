@@ -1,4 +1,4 @@
-"""The sources of the parts of a trial's shape, and why a trial is over (contract 3.9, 19). Reads only."""
+"""The sources of the parts of a trial's shape, and the reason why a trial has ended (contract 3.9, 19). Only reads."""
 
 import datetime
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ UNDONE_LATE, NOT_RESTORED = "undone_late", "not_restored"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The source of a part: MESSAGE, CHANGE, TAKEN or ENDING. `by` and `at`: of a taken end or an ending."""
+    """The source of a part: MESSAGE, CHANGE, TAKEN or ENDING. `by` and `at`: for TAKEN and ENDING."""
 
     kind: str
     change: Order | None = None
@@ -35,7 +35,7 @@ class Parts:
 
 
 def parts_of(trial: Order) -> Parts:
-    """A trial's shape, part by part. Five queries."""
+    """Returns the parts of a trial's shape. Five queries."""
     entries = sorted(entries_of([trial.pk])[trial.pk], key=lambda entry: entry.number)
     sources = _sources_of(trial, entries)
     shape, came = Shape(), {}
@@ -66,7 +66,7 @@ def _sources_of(trial: Order, entries: Iterable[Entry]) -> dict[int, Source]:
 
 
 def why_over(trial: Order, shape: Shape, today: datetime.date) -> str:
-    """Returns why a trial has ended; "" if it has not. ENDED is of a version before, which did not note why."""
+    """Returns why a trial has ended; "" if it has not. ENDED: unknown, from a version that did not store the reason."""
     if shape.closed:
         event = trial.events.filter(kind="trial_ending").order_by("-pk").first()
         why = event.data.get("why", "") if event else ""

@@ -1,8 +1,8 @@
-"""Keeps what trials are meant to be (contract 3.9, 19): only intake makes a TrialShape, all else of it is written here.
+"""Stores the shapes of trials (contract 3.9, 19): only intake creates a TrialShape, all other writes are here.
 
-Whatever changes a trial's shape calls `reshape` under the trial's lock: a change that is planned, withdrawn or given
-up, an ending, a taken end, a claim that is taken or released. It folds anew, keeps the result, makes the rows of
-records that are meant now, and moves the trial's state.
+Code that changes a trial's shape calls `reshape` under the trial's lock: when a change is planned, withdrawn or given
+up, for an ending, an accepted end, a claim that is taken or released. It computes and stores the shape, creates the
+rows of records that it requires, and updates the trial's state.
 """
 
 import datetime
@@ -41,18 +41,20 @@ LAST_NUMBERS = Prepared(
 
 
 def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
-    """Folds a (locked) trial's shape anew and keeps it, with the rows of its records and the trial's state."""
+    """Computes and stores a (locked) trial's shape, with the rows of its records and the trial's state."""
     shape = fold(entries_of([trial.pk])[trial.pk])
     keep_shape(trial, shape)
-    if trial.planned_at and not trial.undo_since:  # of a withdrawn one nothing is sent any more
+    if trial.planned_at and not trial.undo_since:  # a withdrawn trial sends nothing any more
         _make_rows(trial, shape)
     refresh_trial(trial, shape, now=now, by=by)
     return shape
 
 
 def keep_shape(trial: Order, shape: Shape) -> None:
-    """Saves a (locked) trial's shape, and with the trial the service that its changes gave it. The row decides whether
-    that is new: there may be several instances of a trial in a transaction."""
+    """Saves a (locked) trial's shape, and on the trial the service that its changes set.
+
+    Compares with the row, since a transaction may have several instances of a trial.
+    """
     row = TrialShape(trial=trial, **shape.columns)
     TrialShape.objects.bulk_create([row], update_conflicts=True, unique_fields=["trial"], update_fields=shape.columns)
     trial.changed_service_id = shape.service if shape.service not in {"", trial.service_type_id} else None
@@ -61,19 +63,24 @@ def keep_shape(trial: Order, shape: Shape) -> None:
 
 
 def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datetime, by: str) -> None:
-    """Keeps what a change that is planned last makes of its (locked) trial. Its records were made with the plan. Only
-    an ended trial may be another state's by a change that is new."""
+    """Stores the shape after a change that is planned last for its (locked) trial. Its records were created with the
+    plan.
+
+    A new change can only change the state of a trial that has ended.
+    """
     keep_shape(trial, shape)
     if not is_new or trial.state == Order.State.ENDED:
         refresh_trial(trial, shape, now=now, by=by)
 
 
 def _make_rows(trial: Order, shape: Shape) -> None:
-    """Makes the rows of records that are meant and have none, since a step finds its records by their rows. Rows that
-    were never sent and are not meant any more count as deleted."""
+    """Creates missing rows of required records, since a step finds its records by their rows.
+
+    Rows that were never sent and are not required any more count as deleted.
+    """
     known, again, dropped = set(), [], []
     rows = trial.billing_records.order_by("pk").values_list("pk", "product_id", "domain_key", "state", "create_time")
-    for pk, service, key, state, made in rows:  # no instances: there may be 20,000, in a request of BBOSS
+    for pk, service, key, state, made in rows:  # no instances: a request of BBOSS may have 20,000
         if service == shape.service and key in shape.domains:
             known.add(key)
             if state == BillingRecord.State.DELETED and made is None:
@@ -90,7 +97,7 @@ def _make_rows(trial: Order, shape: Shape) -> None:
 
 
 def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.datetime, by: str) -> None:
-    """Moves a (locked) trial to the state that follows from its shape and its claim, if its records were made."""
+    """Sets a (locked) trial's state from its shape and its claim, if its records were created."""
     if trial.state in {Order.State.WITHDRAWN, Order.State.COMPENSATING} or not _is_made(trial):
         return
     if trial.undo_since:
@@ -105,7 +112,7 @@ def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.dat
 
 
 def convert_trials(trials: Mapping[int, Order], *, now: datetime.datetime, by: str) -> None:
-    """Marks those of these (locked) trials as converted whose claim is open: its holder has cancelled their records."""
+    """Sets (locked) trials with an open claim to converted: the claim's holder has cancelled their records."""
     running = {pk: trial for pk, trial in trials.items() if trial.state in CONVERTIBLE and trial.undo_since is None}
     claimed = CLAIMED(trials=running) if running else ()
     moved = [(running[pk], running[pk].state, Order.State.CONVERTED) for pk in claimed]
@@ -114,14 +121,16 @@ def convert_trials(trials: Mapping[int, Order], *, now: datetime.datetime, by: s
 
 
 def _is_made(trial: Order) -> bool:
-    """Returns True if all steps that make the trial's records have ended."""
+    """Returns True if all steps that create the trial's records have ended."""
     steps = trial.dispatches.current().filter(step=Step.CREATE_TRIAL, undo=False, repeat=False)
     states = list(steps.values_list("state", flat=True))
     return bool(states) and all(state in FINISHED_STEPS for state in states)
 
 
 def _is_taken_over(trial: Order) -> bool:
-    """Returns True if the holder of an open claim has cancelled the trial's records, as its answer or the books say."""
+    """Returns True if the holder of an open claim has cancelled the trial's records, by its answer or by a
+    comparison.
+    """
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).first()
     if claim is None:
         return False
@@ -135,23 +144,26 @@ def _is_taken_over(trial: Order) -> bool:
 
 
 def next_number(trial: Order) -> int:
-    """The next place among what shapes a (locked) trial. A clock may step back and let an older change win."""
+    """Returns the next sequence number of a (locked) trial's entries.
+
+    Times are not used, as the clock may step back.
+    """
     return number_after(LAST_NUMBERS(number=trial.number))
 
 
 def number_after(last: list[tuple[int | None, int | None]]) -> int:
-    """The number behind those that LAST_NUMBERS found."""
+    """Returns the number after those that LAST_NUMBERS found."""
     return max(number or 0 for number in last[0]) + 1
 
 
 def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> None:
-    """Ends a (locked) trial for good, until a change names a later end (an ending). The caller reshapes it."""
+    """Ends a (locked) trial permanently, until a change sets a later end. The caller reshapes it."""
     _add_end(trial, TrialEnd.Kind.ENDING, None, now, by)
     add_event(trial, "trial_ending", by=by, now=now, why=why)
 
 
 def take_end(trial: Order, end: datetime.date | None, *, now: datetime.datetime, by: str) -> None:
-    """Makes the big-data side's last day a (locked) trial's own; None: it has no end. The caller reshapes it."""
+    """Makes the big-data side's last day a (locked) trial's end; None: it has no end. The caller reshapes it."""
     _add_end(trial, TrialEnd.Kind.TAKEN, end, now, by)
     add_event(trial, "end_taken", by=by, now=now, end=end and end.isoformat())
 

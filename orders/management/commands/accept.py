@@ -1,5 +1,6 @@
-"""`accept ORDER [INCIDENT] [--file F.csv --as-of MOMENT] --reason TEXT`: lives with a difference or incident (contract
-3.9, 14; 5; 7.2)."""
+"""`accept ORDER [INCIDENT] [--file F.csv --as-of MOMENT] --reason TEXT`: accepts a difference or incident (contract
+3.9, 14; 5; 7.2).
+"""
 
 from django.core.management.base import CommandError
 
@@ -30,13 +31,13 @@ class Command(OrderCommand):
         order = Order.objects.filter(number=number).first()
         if order is None or options["incident"]:
             return
-        try:  # whoever confirms it confirms all of it
+        try:  # a confirmation covers all of them
             check_named(order, {row.incident.code for row in acceptable(order)[0]})
         except OrderError as error:
             raise CommandError(str(error)) from error
 
     def carry_out(self, decision, **about):
-        """Without INCIDENT nothing is accepted that needs its name."""
+        """Without INCIDENT, nothing is accepted that must be named explicitly."""
         return super().carry_out(decision, named=bool(about["incident"]), **about)
 
     def outcome(self, options):

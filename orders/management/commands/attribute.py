@@ -1,4 +1,4 @@
-"""`attribute ORDER CODE [--move [--dry-run]] --reason TEXT`: where an order belongs (contract 3.1; 3.9, 18; 5)."""
+"""`attribute ORDER CODE [--move [--dry-run]] --reason TEXT`: sets an order's attribution (contract 3.1; 3.9, 18; 5)."""
 
 from django.core.management.base import CommandError
 

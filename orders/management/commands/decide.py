@@ -1,4 +1,4 @@
-"""`decide ORDER RECORDID|pass|reject --reason TEXT`: makes a later decision the one that counts (contract 3.6, 5)."""
+"""`decide ORDER RECORDID|pass|reject --reason TEXT`: makes a later decision the effective one (contract 3.6, 5)."""
 
 from approvals.models import ApprovalRecord
 from orders.actions.all_actions import DECISIONS
@@ -18,7 +18,7 @@ class Command(OrderCommand):
         )
 
     def decision(self, number, options):
-        """The page has a decision for each result."""
+        """The page has a separate decision for each result."""
         record = options["record"]
         rows = ApprovalRecord.objects.filter(order__number=number, record_id=record, finished=True)
         result = rows.values_list("result", flat=True).first() or record

@@ -1,4 +1,4 @@
-"""`evidence ORDER OUT.zip [--personal --reason TEXT]`: all of an order, as an archive (contract section 5)."""
+"""`evidence ORDER OUT.zip [--personal --reason TEXT]`: all data of an order, as an archive (contract section 5)."""
 
 import sys
 from pathlib import Path
@@ -21,8 +21,10 @@ from orders.texts.secrets_in_text import without_named_secrets
 
 
 class Command(BaseCommand):
-    """If a second person must agree to people's data, it asks as the account of `--by` and exits with 3: a worker
-    writes the file after that, and the account fetches it from the export's page."""
+    """If personal data need a second person, it requests the approval as the account of `--by` and exits with 3.
+
+    After the approval a worker writes the file, and the account downloads it from the export's page.
+    """
 
     help = "Writes all that is known of an order to a zip with a manifest. It is noted in the order's history."
 

@@ -33,8 +33,9 @@ def ending_cleanly() -> Iterator[None]:
 class Command(BaseCommand):
     """Exports rows of all attributions. The export is stored like one from a page, with the actor `command:NAME`.
 
-    Where a second person must agree to people's data, it asks as the account of `--by` and exits with 3: a worker
-    writes the file after that, as far as the account sees the rows, and the account fetches it from the export's page.
+    If personal data need a second person, it requests the approval as the account of `--by` and exits with 3. After the
+    approval a worker writes the rows that the account may see, and the account downloads the file from the export's
+    page.
     """
 
     help = "Writes a staff list as its page shows it under a filter, to an xlsx or csv file."

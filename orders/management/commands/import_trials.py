@@ -17,7 +17,10 @@ from orders.texts.errors import OrderError
 
 
 class Command(BaseCommand):
-    """All or none. A wrong cell is a line on stdout, and the end is exit 1. A warning is a line, and stops nothing."""
+    """Enters all trials or none.
+
+    Prints a line for each wrong cell and exits with 1. Warnings are printed and stop nothing.
+    """
 
     help = "Enters the trials of a workbook's first sheet, all or none; names each wrong cell."
 
@@ -34,7 +37,7 @@ class Command(BaseCommand):
                 sheet = read_workbook(book.read(MAX_BYTES + 1))  # a huge one is not read into memory
             entries = read_entries(sheet)
             if annotated:
-                Path(annotated).open("ab").close()  # a copy that can't be written is told before anything is entered
+                Path(annotated).open("ab").close()  # fails before anything is entered if the copy can't be written
             with Progress(self.stderr, "rows", len(entries.entries)) as bar:
                 how = {"by": who, "letters": None, "file": path.name, "now": now, "dry_run": dry_run}
                 report = import_trials(entries, on_progress=bar.reach, **how)

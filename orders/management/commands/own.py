@@ -1,5 +1,6 @@
 """`own ORDER (--to USER | --nobody) [--by NAME] [--reason TEXT]`, `own --incident ID ...`, `own --difference ID ...`:
-whose it is (contract section 5)."""
+sets the owner (contract section 5).
+"""
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError

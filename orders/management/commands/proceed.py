@@ -1,4 +1,4 @@
-"""`proceed ORDER --reason TEXT`: lets an order of a closed trial go on (contract 3.10, 5)."""
+"""`proceed ORDER --reason TEXT`: lets an order of a closed trial proceed (contract 3.10, 5)."""
 
 from orders.management.order_command import OrderCommand
 

@@ -61,7 +61,7 @@ class Command(BaseCommand):
         return [f"{order.number}  trace {order.trace or '-'}, {total:.1f} s since BBOSS's call", *lines]
 
     def lines(self, order: Order, facts: dict) -> list[str]:
-        """Yields the lines for a person at a terminal, in the words of the pages and mails and with the codes."""
+        """Returns the output lines, in the terms of the pages and mails and with the codes."""
         role = {True: " (first)", False: " (subsequent)", None: ""}[facts["first"]]
         lines = [
             f"{facts['order']}  {both(Order.Kind(order.kind).label)}{role}  {word(Order.State(order.state))}",
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         return [*lines, f"  trace {order.trace or '-'}"]
 
     def meant(self, order: Order) -> list[str]:
-        """Writes the present shape of a trial (contract 3.9, 19)."""
+        """Returns the present shape of a trial (contract 3.9, 19)."""
         if order.kind != Order.Kind.TRIAL:
             return []
         shape = shape_of(order)
@@ -110,7 +110,7 @@ class Command(BaseCommand):
         return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
 
     def late(self, order: Order) -> list[str]:
-        """The working time by which it has passed the limit of its state."""
+        """Returns the working time by which the order has exceeded the limit of its state."""
         mark_overtime([order], now=timezone.now())
         if order.overtime is None:
             return []
@@ -149,7 +149,7 @@ class Command(BaseCommand):
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
     def mails(self, order: Order) -> list[str]:
-        """The recipients of its mails and why, then those of the mails still to come, as of now."""
+        """Returns the recipients of its mails with the reasons, then those of mails still to come, as of now."""
         with override("zh-hans"):
             written = order.mails.exclude(body="").order_by("-pk")
             rows = [(row.kind, "to", reasons_of(row)) for row in list(written[:MAX_MAILS])[::-1]]
@@ -167,21 +167,24 @@ class Command(BaseCommand):
 
 
 def bar(begins: float, length: float) -> str:
-    """A stretch of time among BAR characters. Both are shares of the whole; the shortest one has a character."""
+    """Returns a bar of BAR characters for a stretch of time.
+
+    Both arguments are shares of the whole; at least one character.
+    """
     width = max(round(length * BAR), 1)
     left = min(round(begins * BAR), BAR - width)
     return ("." * left + "#" * width).ljust(BAR, ".")
 
 
 def _whom(reasons: Reasons) -> str:
-    """The recipients, masked, each with why, and the rule that chose them."""
+    """Returns the masked recipients, each with the reason, and the rule that chose them."""
     people = [f"{mask_text(one.address)}{f' ({one.why})' if one.why else ''}" for one in reasons.people]
     rule = f"; {reasons.rule}" if reasons.rule else ""
     return f"{', '.join(people) or 'nobody'}{', switched off' if reasons.off else ''}{rule}"
 
 
 def _sides(row: Difference) -> str:
-    """Returns the values of both sides. Both have the same where a record is not as the orders say."""
+    """Returns the values of both sides. They are equal if a record differs from what the orders say."""
     ours, theirs = row.detail.get("ours", "-"), row.detail.get("theirs", "-")
     if row.kind != Difference.Kind.NOT_MEANT:
         return f"ours {ours}, theirs {theirs}"
@@ -191,7 +194,7 @@ def _sides(row: Difference) -> str:
 
 
 def named(text: str) -> Order:
-    """The order with this number, else the only one whose number ends so. Raises CommandError."""
+    """Returns the order with this number, or the only one whose number ends with it. Raises CommandError."""
     orders = Order.objects.select_related("trial")
     if found := orders.filter(number=text).first():
         return found

@@ -20,7 +20,7 @@ WAITS_BEHIND = gettext_lazy("waits behind the failed step of %(order)s: %(step)s
 
 
 class Command(BaseCommand):
-    """Prints who needs somebody, why and since when; exits 1 if there is any."""
+    """Prints the stuck orders with reason and time; exits with 1 if there are any."""
 
     help = "Lists every order that needs somebody, held ones too where they go on by themselves, the oldest first."
 
@@ -65,7 +65,7 @@ def iso_time(row: StuckOrder) -> str:
 
 
 def why(row: StuckOrder) -> str:
-    """The most urgent reasons in a sentence: words in Chinese, each with its code."""
+    """Returns the most urgent reasons as a sentence in Chinese, each with its code."""
     more = len(row.reasons) - MAX_REASONS
     reasons = [reason_words(reason) for reason in row.reasons[:MAX_REASONS]]
     return "; ".join([*reasons, *([f"+{more}"] if more > 0 else [])])

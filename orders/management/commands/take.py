@@ -1,5 +1,6 @@
-"""`take ORDER [--step STEP] [--file F.csv --as-of MOMENT] --reason TEXT`: takes the partner's books as ours (contract
-3.5, 409; 5; 7.2)."""
+"""`take ORDER [--step STEP] [--file F.csv --as-of MOMENT] --reason TEXT`: accepts the partner's records as ours
+(contract 3.5, 409; 5; 7.2).
+"""
 
 from orders.actions.all_actions import DECISIONS
 from orders.management.arguments import add_file

@@ -1,4 +1,4 @@
-"""`waive ORDER --reason TEXT`: lets an order go on whose files are not right (contract 3.7, 5)."""
+"""`waive ORDER --reason TEXT`: lets an order with wrong files proceed (contract 3.7, 5)."""
 
 from orders.management.order_command import OrderCommand
 

@@ -1,1 +1,1 @@
-"""The ladder on the order's page: how far an order has come."""
+"""The ladder on the order page: the stages of an order, and the current one."""

@@ -1,4 +1,4 @@
-"""The last rungs: approval, start day, live, and what undid the order. Pure."""
+"""The last rungs of the ladder: approval, start day, live, undoing. Pure."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ from orders.texts.incident_texts import Cause, cause_of
 from orders.texts.state_meanings import ACCEPTED
 from orders.trials.shape_sources import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 
-WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`
+WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # default: `accept`
 UNBILLED = Cause(
     _("The customer has service, and the big-data side has no billing record of it."),
     _("Put it right at once: the missing records are sent again. What will happen is said before."),
@@ -130,7 +130,7 @@ def start_day_rung(facts: Facts) -> Rung:
 
 
 def _being_moved(base: dict, move: Dispatch, facts: Facts) -> Rung:
-    """The start is being moved; where nobody knows whether it was, or the records disagree, the incident says so."""
+    """Returns the rung while the start day is being moved. If the outcome is unknown, it shows the incident."""
     trouble = next((row for row in facts.troubles if row.code == MOVE_FAILED), None)
     if move.state != Dispatch.State.FAILED or trouble is None:
         rung = from_steps("start", base["title"], [move], facts, done=_("Carried out"))
@@ -147,7 +147,7 @@ def _moves_to(move: Dispatch, facts: Facts) -> Text:
 
 
 def _leaves_move(move: Dispatch | None, facts: Facts) -> str:
-    """The decision that ends the incident of a move; none while the big-data side is being asked."""
+    """Returns the decision that ends the incident of a move; none while the big-data side is being queried."""
     if move is None:
         return "accept"
     if may_send_again(move, facts.order, facts.now):
@@ -213,7 +213,7 @@ def live_rung(facts: Facts) -> Rung:
 
 
 def _ran(facts: Facts) -> bool:
-    """Returns True if a trial or change was in effect before it was taken back. Such orders have no `live_at`."""
+    """Returns True if a trial or change was in effect before it was undone. Such orders have no `live_at`."""
     return facts.order.kind != Order.Kind.ACTIVATION and any(row.state == Dispatch.State.UNDONE for row in facts.steps)
 
 
@@ -222,8 +222,10 @@ def _last(facts: Facts):
 
 
 def books_rung(base: dict, facts: Facts) -> Rung | None:
-    """An open difference, an incident that only the books or staff end, or one that stops another order on this trial's
-    records: what the rung is about is not all right, whatever else is."""
+    """Returns the rung for an open difference or an incident that needs a decision; None if there is neither.
+
+    That is an incident that only a comparison or staff end, or one that stops another order on this trial's records.
+    """
     if facts.open.number:
         return _differing(base, facts)
     codes = {row.error_code for row in facts.steps if row.state == Dispatch.State.FAILED}
@@ -235,7 +237,7 @@ def books_rung(base: dict, facts: Facts) -> Rung | None:
 
 
 def way_out(trouble: Trouble, facts: Facts) -> str:
-    """The decision that its advice names; none of an incident that ends by itself, or with another order."""
+    """Returns the recommended decision; empty for an incident that ends by itself, or with another order."""
     if trouble.beside or trouble.code == "early":
         return ""
     if trouble.code == MOVE_FAILED:
@@ -254,7 +256,7 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
 
 
 def not_fine(rung: Rung, facts: Facts) -> Rung:
-    """A rung of an order that is not fine (orders.incidents.order_warnings), where no rung says so by itself."""
+    """Returns the rung with a warning. Used if an order is not fine (order_warnings.py) and no rung shows it."""
     failed, doubt = facts.order.state == Order.State.FAILED, facts.marks.doubt
     troubles = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
     trouble = troubles[0] if troubles else None
@@ -275,7 +277,7 @@ def not_fine(rung: Rung, facts: Facts) -> Rung:
 
 
 def _differing(base: dict, facts: Facts) -> Rung:
-    """The books differ; that a customer is served and not billed is the worst of it."""
+    """Returns the rung for records that differ. A customer with service and without a bill is the most urgent case."""
     about = {"at": facts.open.since, "code": DIFFERENCE}
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here once it is there.")
@@ -307,14 +309,17 @@ def undone_rung(facts: Facts) -> Rung:
 
 
 def _put_back(rows: list[Dispatch]) -> Text:
-    """Returns how it came out, in a word or two. A failed order that had sent nothing has nothing to put back."""
+    """Returns the result of the undoing in one to three words.
+
+    A failed order that had sent nothing has nothing to restore.
+    """
     if any(row.state == Dispatch.State.GIVEN_UP for row in rows):
         return _("Given up")
     return _("Put back") if any(row.state == Dispatch.State.DONE for row in rows) else _("Nothing to put back")
 
 
 def what_was_undone(rows: list[Dispatch]) -> str:
-    """Returns how many billing records are deleted, cancelled and made again, and what was given up."""
+    """Returns how many billing records were deleted, cancelled and restored, and what was given up."""
     if not rows:
         return str(_("Nothing had reached the big-data side, so nothing had to be undone."))
     carried_out = [row for row in rows if row.state == Dispatch.State.DONE and not row.settled]

@@ -1,6 +1,6 @@
-"""The ladder of an order: received, stored, files, billing, BPM, approval, start day, live (and undone). Pure.
+"""The ladder of an order: received, stored, files, billing, BPM, approval, start day, live (and undoing). Pure.
 
-Order and steps in, rungs out. Exactly one rung is the current one: where the order stands, and why.
+Builds rungs from the order and its steps. Exactly one rung is the current one.
 """
 
 from dataclasses import replace
@@ -30,12 +30,12 @@ NOT_FINE = {"red", "amber"}
 
 
 def build_ladder(facts: Facts) -> list[Rung]:
-    """The order's rungs, one of them `current`. An order that is not fine has a red or amber one."""
+    """Returns the order's rungs, one of them `current`. An order that is not fine has a red or amber one."""
     makers = [*_makers(facts), *([undone_rung] if facts.order.undo_since else [])]
     rungs = [make(facts) for make in makers]
-    if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
+    if facts.open.number:  # no rung is green while there are differences
         rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
-    mending = facts.open.number > 0 and facts.open.mending == facts.open.number  # its rung says so
+    mending = facts.open.number > 0 and facts.open.mending == facts.open.number  # its rung shows it
     fine = (facts.marks.fine or mending) and facts.order.state not in STOPPED_STATES
     if not fine and not any(rung.tone in NOT_FINE for rung in rungs):
         rungs[-1] = not_fine(rungs[-1], facts)
@@ -48,8 +48,11 @@ def current(rungs: list[Rung]) -> Rung:
 
 
 def _makers(facts: Facts) -> tuple:
-    """A subsequent activation that is billed after its approval shows the rungs in that order. Calls that have no rung
-    of their own here stand in front of the last ones."""
+    """Returns the functions that build the rungs.
+
+    A subsequent activation that is billed after its approval has the rungs in that order. Calls on other channels get
+    rungs before the start day or live rung.
+    """
     makers: tuple = SHORT
     if facts.order.kind == Order.Kind.ACTIVATION:
         late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
@@ -62,8 +65,9 @@ def _makers(facts: Facts) -> tuple:
 
 
 def _current(rungs: list[Rung], order: Order) -> str:
-    """Returns the current rung: first what is wrong, then what waits for somebody, then what is under way, then what is
-    next."""
+    """Returns the key of the current rung: the first with an error, else one waiting for a person, else running,
+    else next.
+    """
     if order.state in {Order.State.COMPENSATING, Order.State.WITHDRAWN} and order.undo_since:
         return rungs[-1].key
     for tone in URGENCY:

@@ -1,4 +1,4 @@
-"""The rungs that follow from an order's steps: received, stored, files, billing, BPM. Pure."""
+"""The rungs built from an order's steps: received, stored, files, billing, BPM. Pure."""
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
@@ -19,7 +19,7 @@ from orders.rules.trial_shape import Shape
 from orders.texts.incident_texts import CAUSES, Cause, cause_of
 
 Text = str | Promise
-ACTION_OF = {ACTED_BEFORE: "take", LOOK_UP: "look_up"}  # the decision that helps a failed step, by its code
+ACTION_OF = {ACTED_BEFORE: "take", LOOK_UP: "look_up"}  # the recommended decision for a failed step, by its code
 BY_URGENCY = (
     Dispatch.State.FAILED,
     Dispatch.State.RETRYING,
@@ -41,7 +41,7 @@ BEHIND = Cause(
 
 @dataclass(frozen=True)
 class Trouble:
-    """An open incident that stops the order, or (`beside`) another of its trial. `ignored`: staff put it aside."""
+    """An open incident that stops the order or (`beside`) another order of its trial. `ignored`: by staff."""
 
     code: str
     step: str = ""
@@ -67,15 +67,17 @@ class Waiver:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `paused`: the
-    pauses that stand, by partner. `late`: the customer has been live for so long that nothing is undone by itself
-    (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
-    of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
-    with its number and other content that nobody has seen to, the newest first. `marks`: whether the order is fine
-    (orders.incidents.order_warnings). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an
-    incident stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step
-    of the order, or in its trial's line, is under way. `pushed`: the event of today by which staff asked for the
-    approval. `mails`: those about the order that have failed or are tried again."""
+    """The input of the ladder.
+
+    `steps`: those that count. `shut`: partners whose breaker is open. `paused`: pauses in force, by partner. `late`:
+    the customer has been live for so long that nothing is undone automatically (contract 3.9, 16). `open`: the
+    differences with the partner's records. `behind`: the failed step of another order that it waits for. `returned`:
+    BPM's latest record is a return. `conflicts`: id and time of unhandled messages with its number and different
+    content, the newest first. `marks`: the order's warnings (order_warnings.py). For a trial: `shape`, and `over`, why
+    it has ended. `beside`: the stopped order whose incident lists this trial. `claimed`: an activation holds this
+    trial. `moving`: a billing step of the order or its trial is under way. `pushed`: today's event by which staff asked
+    for the approval. `mails`: those about the order that have failed or are retried.
+    """
 
     order: Order
     steps: Collection[Dispatch]
@@ -101,7 +103,7 @@ class Facts:
 
     @property
     def differs(self) -> bool:
-        """Returns True if the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
+        """Returns True if the partner's records differ. An order missing in BBOSS's list does not count."""
         return self.open.number > self.open.unlisted
 
     def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
@@ -110,11 +112,11 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """One rung. `tone`: one of the six, or `none` where the rung does not apply. `action`: the right decision's key.
+    """One rung. `tone`: one of six, or `none` if the rung does not apply. `action`: the key of the recommended
+    decision.
 
-    `result` is a word or two; `note` a sentence where there is no cause. `cause` says what is wrong and what to do,
-    `code` and `detail` are what the partner said. `points`: what is wrong,
-    one by one. `other`: another order that it waits for.
+    `result`: one to three words. `note`: a sentence if there is no cause. `cause`: what is wrong and what to do. `code`
+    and `detail`: the partner's answer. `points`: the single faults. `other`: another order that it waits for.
     """
 
     key: str
@@ -156,7 +158,7 @@ def never_begun(base: dict) -> Rung:
 
 
 def received_rung(facts: Facts) -> Rung:
-    """BBOSS was answered 00000, or somebody entered the order by hand."""
+    """BBOSS got the response 00000, or a person entered the order."""
     result = _("From BBOSS")
     note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
     if actor := getattr(facts.order, "entered_by", None):
@@ -180,7 +182,7 @@ def stored_rung(facts: Facts) -> Rung:
 
 
 def _lets_go(order: Order) -> str:
-    """Returns the act or event that ends a hold. A change of a closed trial goes on only by BBOSS."""
+    """Returns the action that ends a hold. A change of a closed trial can only be withdrawn."""
     change = order.held_because == Order.Held.TRIAL_CLOSED and order.kind == Order.Kind.CHANGE
     return "withdraw" if change else ON_HOLD.get(order.held_because, "")
 
@@ -221,13 +223,15 @@ def _points(row: Dispatch) -> tuple[str, ...]:
 
 
 def _file_of(code: str, detail: str) -> str:
-    """The file's name; what is wrong with it only where the cause does not say it all. Of a check from before each
-    wrong file was named by itself."""
+    """Returns the file's name, with the detail only if the cause does not say all of it.
+
+    Checks from before each wrong file was listed separately give one text.
+    """
     return detail_text(detail, {}) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
 
 
 def billing_rung(facts: Facts) -> Rung:
-    """The billing calls of the plan, without the start day's, what moves it, and what undoes."""
+    """The planned billing calls, without those of the start day, of its move and of the undoing."""
     others = {*OF_COMPARISONS, Step.MOVE_START}
     rows = facts.of(
         lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in others)
@@ -247,7 +251,7 @@ def other_rung(channel: Channel, facts: Facts) -> Rung:
 
 
 def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, done: Text) -> Rung:
-    """A rung that stands for some steps: the most urgent one speaks."""
+    """Builds a rung from several steps. It shows the most urgent one."""
     base = {"key": key, "title": title}
     if not rows:
         return Rung(**base, result=_("Not begun"), note=_("It has not come to this yet."))
@@ -277,7 +281,7 @@ def _said_by(row: Dispatch) -> dict:
 
 
 def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
-    """Nobody waits for the partner here: people hold its calls back, until a moment or until they let go."""
+    """Returns the rung for a paused partner: staff hold its calls until a given time or until they resume it."""
     cause = CAUSES[PARTNER_PAUSED]
     if pause.until:
         cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
@@ -289,7 +293,7 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
-    # as `still_matters` of orders.incidents.order_warnings
+    # same rule as `still_matters` in orders.incidents.order_warnings
     matters = not over or row.undo or facts.order.undo_since is None
     return Rung(
         **base,
@@ -310,7 +314,9 @@ def _how(row: Dispatch) -> Text:
 
 
 def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Rung:
-    """Not its turn yet; where nothing of the order stands in front of it, others of the trial do."""
+    """The step is not ready yet, or waits for other orders of the trial if all earlier steps of its own order are
+    done.
+    """
     if facts.order.undo_since and not row.undo:
         return never_begun(base)
     if facts.behind and row.lane:
@@ -326,8 +332,8 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
 
 
 def _behind(base: dict, row: Dispatch) -> Rung:
-    """Another order of the trial has failed, and stands in front of it: it does not go on by itself."""
-    why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # one that did not fail waits behind what was given up
+    """Another order of the trial has failed, and this one waits for it: it does not proceed by itself."""
+    why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # without an error code the blocker is a given-up step
     detail = f"{row.get_step_display()}{_(': ')}{why}"
     about = {"cause": BEHIND, "detail": detail, "other": row.order}
     return amber(base, _("Waits behind a failed order"), at=row.done_at, **about)
