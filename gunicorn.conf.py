@@ -1,7 +1,7 @@
-"""Gunicorn's configuration, read at its start and at each reload. deploy/README.md describes how a version is replaced.
+"""Gunicorn's configuration, read at start and at each reload. deploy/README.md describes how a release is replaced.
 
-nginx in front hands over whole requests, so nothing here bounds how slowly a caller may send one. This file imports
-nothing of ours: workers would keep what the master has loaded, even after a reload.
+nginx buffers requests, so this file sets no limit for slow clients. It imports no module of this project at the top
+level: workers would keep the modules that the master has loaded, even after a reload.
 """
 
 import datetime
@@ -17,7 +17,7 @@ from gunicorn.glogging import Logger
 
 
 class OwnLines(logging.Formatter):
-    """gunicorn's own lines in the desk's form (LOG_FORMAT)."""
+    """Formats gunicorn's own log lines like the application's (LOG_FORMAT)."""
 
     def format(self, record):
         moment = datetime.datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
@@ -31,7 +31,7 @@ class OwnLines(logging.Formatter):
 
 
 class DeskLogger(Logger):
-    """Leaves the line of each request to the desk, which knows the caller and what became of it."""
+    """Writes no access log: the application logs each request, with its caller and outcome."""
 
     def setup(self, cfg):
         super().setup(cfg)
@@ -44,31 +44,32 @@ class DeskLogger(Logger):
 
 logger_class = DeskLogger
 
-# The folder as the command line names it: in production it is the link to the current release. Without this line
-# gunicorn would stay in the folder that the link named at its start, and a reload would load the old code again.
+# The folder as written on the command line: in production a symlink to the current release. Without this setting
+# gunicorn would stay in the folder to which the link pointed at its start, and a reload would load the old code again.
 chdir = os.path.dirname(os.path.abspath(__file__))
 
 
 def on_starting(server):
-    """Reports what production lacks before anything listens. Gunicorn then ends with 1."""
+    """Checks the production settings before gunicorn listens. If the check fails, prints the reasons and exits with
+    1."""
     if not take_settings(server):
         sys.exit(1)
 
 
 def take_settings(server, *words):
-    """Puts the values of `.env` into the environment of the workers to come. False, and nothing is changed, if they
-    can't be used; the reasons are printed.
+    """Puts the values of `.env` into the environment of future workers. If they are invalid, prints the reasons,
+    changes nothing and returns False.
 
-    So all workers have the same values until the next reload, whatever is in the file meanwhile. What systemd read from
-    the same file (EnvironmentFile) is the file's too. The file is read in a process of its own: workers would keep what
-    the master has loaded, even after a reload.
+    All workers then have the same values until the next reload, even if the file changes meanwhile. Values that systemd
+    read from the same file (EnvironmentFile) are updated too. A subprocess reads the file: workers would keep the
+    modules that the master has loaded, even after a reload.
     """
     taken = getattr(server, "taken", {COMPLETE: ""})
     own = {name: value for name, value in os.environ.items() if name not in taken}
     command = [sys.executable, "-m", "project.production", *words, "--print-file"]
     try:
         found = json.loads(subprocess.run(command, check=True, cwd=chdir, env=own, stdout=subprocess.PIPE).stdout)
-    except (subprocess.CalledProcessError, OSError, ValueError):  # whatever it is, the master must not end by it
+    except (subprocess.CalledProcessError, OSError, ValueError):  # no error here may end the master
         return False
     server.taken = {name: value for name, value in found.items() if own.get(name, value) == value} | {COMPLETE: "1"}
     for name in taken:
@@ -78,9 +79,9 @@ def take_settings(server, *words):
 
 
 def post_fork(server, worker):
-    """Binds a new worker's code and libraries to the release that the link names now.
+    """Binds a new worker's code and libraries to the release to which the link points now.
 
-    Later imports come from that release too, even if the link then names another one.
+    Later imports come from the same release, even if the link has changed by then.
     """
     release = os.path.realpath(chdir)
     paths = [os.path.realpath(path) for path in sys.path]
@@ -88,17 +89,17 @@ def post_fork(server, worker):
     os.chdir(release)
 
 
-COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/base/settings_table.py: a worker does not read the file itself
-PROFILE = "DESK_PARTNERS_PROFILE"  # ... nor that of PARTNERS_FILE: this is its text
-LOADED_WITHIN = 30  # seconds; without an answer by then gunicorn goes on as it does without these hooks
+COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/base/settings_table.py: a worker does not read `.env` itself
+PROFILE = "DESK_PARTNERS_PROFILE"  # ... nor PARTNERS_FILE: this variable has its text
+LOADED_WITHIN = 30  # seconds until gunicorn continues without waiting for the new worker
 
 reloading = False
-by_reload = range(0)  # gunicorn's numbers (age) of the workers by which a reload brings another profile into force
-pipe = []  # its ends: by it the first new worker of a reload tells the master that it has loaded
+by_reload = range(0)  # gunicorn's numbers (`age`) of workers started by a reload that changes the profile
+pipe = []  # (reader, writer): the first new worker of a reload writes to it once it has loaded
 
 
 def on_reload(server):
-    """Takes new settings. Without them the new workers go on with the old ones: better than none."""
+    """Reads the settings anew. If they are invalid, the new workers get the old ones."""
     global reloading, by_reload
     reloading, before = True, getattr(server, "taken", {}).get(PROFILE)
     if take_settings(server, "reload"):
@@ -109,10 +110,11 @@ def on_reload(server):
 
 
 def pre_fork(server, worker):
-    """At a reload the second new worker is made when the first has loaded.
+    """At a reload, delays the second new worker until the first one has loaded.
 
-    gunicorn sends the old workers away once it has made all new ones, loaded or not. Loading takes seconds, and on a
-    busy machine more than the 10 in which BBOSS is to be answered. A first worker that dies closes the pipe.
+    gunicorn stops the old workers once it has forked all new ones, even if none has loaded. Loading takes seconds, and
+    on a busy machine longer than the 10 s within which BBOSS must get its answer. If the first worker dies, its end of
+    the pipe is closed and the wait ends.
     """
     global reloading
     if reloading:
@@ -128,7 +130,8 @@ def pre_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Runs in a worker that has loaded: tells the master, and notes the start, for which no call waits."""
+    """Runs in a worker that has loaded: notifies the master, and records the start in a thread, so that no request
+    waits."""
     if pipe:
         os.write(pipe[1], b"1")
         for end in pipe:
@@ -141,14 +144,14 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, worker):
-    """Says goodbye, if the application had loaded."""
+    """Deletes the worker's row in the database, if the application had loaded."""
     if "integrations.base.other_desk" in sys.modules and worker.booted:
         sys.modules["integrations.base.other_desk"].leave_web()
 
 
 def note_start():
-    """Names the settings that changed since the last start, then looks now and then whether this is another desk's
-    process. What it needs exists once the application is loaded."""
+    """Logs the settings that changed since the last start, then checks repeatedly whether this process belongs to
+    another desk. Its imports need the loaded application."""
     from django.db import connections
 
     from integrations.base.other_desk import watch_web

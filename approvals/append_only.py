@@ -1,13 +1,12 @@
-"""The database itself refuses to change or delete a row of the approval history (contract 3.6).
+"""Database triggers that reject changes and deletions in the approval history (contract 3.6).
 
-Code can go around a rule: a shell, an admin action, `queryset.update()`. A trigger can't be bypassed. Two things to
-know:
+A rule in Python can be bypassed from a shell, an admin action or `queryset.update()`; a trigger can't. Note:
 
 - When a later migration alters a table, SQLite rebuilds it and drops its triggers. Such a migration ends with
   `RunPython(install, remove)`. A test checks that the triggers exist.
-- SQLite refuses `manage.py flush` as soon as there is a record. The test suite flushes after tests with real
-  transactions, so it removes the guard for that one statement (tests/flushing.py). PostgreSQL flushes with TRUNCATE,
-  which does not fire row triggers.
+- SQLite rejects `manage.py flush` once the table has a row. The test suite flushes after tests with real transactions,
+  so it removes the triggers for that statement (tests/flushing.py). PostgreSQL flushes with TRUNCATE, which does not
+  fire row triggers.
 """
 
 import contextlib
@@ -17,8 +16,8 @@ from django.db import transaction
 
 
 class RowGuard:
-    """Triggers that keep a table's rows. `sqlite`: the rest of the trigger for `update`, `delete` and, if there is one,
-    `insert`; `postgresql`: the body of the function that UPDATE and DELETE call."""
+    """Triggers that reject changes to a table's rows. `sqlite`: the end of the trigger's statement for `update`,
+    `delete` and optionally `insert`; `postgresql`: the body of the function that UPDATE and DELETE call."""
 
     def __init__(self, table: str, name: str, *, sqlite: dict[str, str], postgresql: str):
         self.table, function = table, f"{table}_{name}"
@@ -39,14 +38,15 @@ class RowGuard:
         }
 
     def create_statements(self, vendor: str) -> list[str]:
-        """The SQL that installs the guard, for `connection.vendor`."""
+        """Returns the SQL statements that install the triggers, for `connection.vendor`."""
         return self._create[vendor]
 
     def drop_statements(self, vendor: str) -> list[str]:
         return self._drop[vendor]
 
     def install(self, apps, schema_editor) -> None:
-        """For RunPython. It may run again. On PostgreSQL nothing is dropped: that would wait for readers."""
+        """Installs the triggers; for `RunPython`, idempotent. Drops nothing on PostgreSQL: a drop would wait for
+        readers."""
         if schema_editor.connection.vendor == "sqlite":
             self.remove(apps, schema_editor)
         for statement in self.create_statements(schema_editor.connection.vendor):
@@ -58,8 +58,8 @@ class RowGuard:
 
     @contextlib.contextmanager
     def lifted(self, connection) -> Iterator[None]:
-        """A transaction without the guard, for a migration that has to change rows. No other connection writes the
-        table before it ends, with the guard in its place again."""
+        """Runs a transaction without the triggers, for a migration that must change rows. No other connection can write
+        to the table before the transaction ends, and by then the triggers are installed again."""
         if connection.vendor == "sqlite":
             before, after = self.drop_statements("sqlite"), self.create_statements("sqlite")
         else:

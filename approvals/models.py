@@ -1,4 +1,4 @@
-"""The approval history (审批记录): what BPM and our staff decided. Append-only."""
+"""The approval history (审批记录): decisions by BPM and by our staff. Append-only."""
 
 import uuid
 
@@ -7,11 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalRecord(models.Model):
-    """One decision or remark. BPM's records have BPM's `record_id`; those of our staff are waivers with a reason.
+    """A decision or remark. Records from BPM have BPM's `record_id`; records of our staff are waivers with a reason.
 
-    `process_key` says which process a finished record of BPM is about: the idempotency key that BPM was sent last when
-    the record arrived, or NOTHING_SENT (contract 3.6). It is empty for all other records, and for those of versions
-    before 1.1.0.
+    `process_key` identifies the process to which a final record from BPM belongs: the idempotency key of the last
+    request sent to BPM when the record arrived, or NOTHING_SENT (contract 3.6). It is null for all other records, and
+    for records stored before 1.1.0.
     """
 
     NOTHING_SENT = uuid.UUID(int=0)

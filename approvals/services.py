@@ -6,15 +6,15 @@ from approvals.models import ApprovalRecord
 
 
 class RecordBodyDiffersError(Exception):
-    """Another record has this record id: its body or its order differs. Nothing was stored."""
+    """A record with this record id exists, with another body or for another order. Nothing was stored."""
 
 
 def add_record(record: ApprovalRecord) -> tuple[ApprovalRecord, bool]:
-    """Adds an unsaved record. Returns the one that has its record id now, and whether this call added it.
+    """Adds an unsaved record. Returns the stored record with this record id, and True if this call added it.
 
-    Adding the same id again with the same order and `body_hash` does nothing; the first one's `process_key` stays. If
-    several callers add it at a time, one of them succeeds; inside a transaction the others' work is kept. Raises
-    RecordBodyDiffersError.
+    Adding the same id again with the same order and `body_hash` does nothing; the stored `process_key` is kept. If
+    several callers add the same id concurrently, one of them inserts it; the transactions of the others are not broken.
+    Raises RecordBodyDiffersError.
     """
     same = ApprovalRecord.objects.filter(record_id=record.record_id)
     known = same.first()

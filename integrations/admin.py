@@ -135,7 +135,7 @@ class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin)
 
     @admin.display(description=_("message"))
     def body_block(self, obj):
-        """The body. Who decided is masked like other people, under our name and BPM's."""
+        """The body. Operators' names are masked like other people's, in members with our name or with BPM's."""
         return obj.personal.block(obj.body if obj.personal.shown else without_operators(obj.body))
 
 

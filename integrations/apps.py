@@ -1,4 +1,4 @@
-"""The partners: BBOSS, BPM, big data, and the delivery between us and them."""
+"""Integrations with the partners BBOSS, BPM and big data, and delivery to them."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +9,7 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self):
-        """Registers with the core the functions that it needs from the partners' side."""
+        """Registers functions of this app with the core, which must not import it."""
         from integrations.base.other_desk import machines_with_another_profile
         from integrations.bboss.content_fields import read_trial, trial_members
         from integrations.bigdata import reconciliation
@@ -21,11 +21,11 @@ class IntegrationsConfig(AppConfig):
         from orders.office.trials.columns import rules
         from orders.outbox import proof
 
-        # Comparing is asked for deep in the core, on pages and in commands: no caller from here is there to pass it on.
+        # The core compares records in many places (pages, commands), to which no caller could pass the function.
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         client.held, client.present, client.read_file = held_records, without_deleted, rows_of
-        # A trial that people enter follows the rules of BBOSS's messages, whose words the core does not know.
+        # Trials entered by staff follow the rules of BBOSS's messages, whose values the core does not know.
         rules.members, rules.read = trial_members, read_trial
-        # The core decides what a claim may take by the profile's rules, which lie here; claims, records and pages ask.
+        # Rules of the profile, which this app reads, restrict claims; claims, records and pages call these functions.
         proof.rules.others = machines_with_another_profile
         proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of

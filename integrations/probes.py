@@ -1,4 +1,5 @@
-"""Asks each thing that the desk leans on: `status --probe` one by one (contract section 5), a page together."""
+"""Tests each service that the desk needs: for `status --probe` one by one (contract section 5), for a page in
+parallel."""
 
 import time
 import uuid
@@ -22,11 +23,12 @@ from notifications.sending import MailError, greet
 from orders.books.books import has_look_up
 
 FOLDER, FAILED, TIMEOUT = "folder", "failed", "timeout"
-UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has: the answer is an empty list
+UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has: the response is an empty list
 
 
 class Probe(NamedTuple):
-    """A test call: its target, its seconds, and its fault for engineers and as a code; empty if it succeeded."""
+    """A test call: its target, its duration in seconds, and its error as a text for engineers and as a code; empty if
+    it succeeded."""
 
     what: str
     seconds: float
@@ -35,15 +37,15 @@ class Probe(NamedTuple):
 
 
 def probe_all() -> list[Probe]:
-    """Makes all test calls. Nothing is stored and no partner acts: the big-data side is queried for a number that no
-    order has, BPM only answers an HTTP request, the mail server is greeted."""
+    """Makes all test calls. They store nothing and change nothing at partners: the big-data side is queried for a
+    number that no order has, BPM gets an HTTP request, the mail server is greeted."""
     return [_timed(what, ask) for what, ask in PROBES.items()]
 
 
 def probe_together(*, within: float) -> list[Probe]:
-    """Makes all test calls within so many seconds: those without an answer by then count as timed out.
+    """Makes all test calls within `within` seconds: those without a response by then count as timed out.
 
-    Calls that need no database run in threads. One that still waits then ends by its own time-out.
+    Calls that need no database run in threads. Calls that are still waiting then end by their own time-out.
     """
     end = time.monotonic() + within
     threads = ThreadPoolExecutor(len(IN_THREADS), thread_name_prefix="probe")
@@ -90,12 +92,13 @@ def _greet_mail_server() -> None:
 
 
 def _write_files() -> tuple[str, str] | None:
-    """Writes a nameless file into each folder that files of ours go into. Returns code and trouble, as all do."""
+    """Writes a temporary file into each folder to which we write files. Returns code and text of an error, like all
+    probes."""
     troubles = []
     for name in ("STATE_DIR", "ATTACHMENT_DIR", "EXPORT_DIR"):
         folder = Path(getattr(settings, name))
         try:
-            if folder.exists():  # else it is made when the first file comes
+            if folder.exists():  # otherwise it is created with its first file
                 with TemporaryFile(dir=folder) as file:
                     file.write(b"probe")
         except OSError as error:

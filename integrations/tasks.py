@@ -1,4 +1,4 @@
-"""The queue's tasks. A task may be lost, run twice or run late, since our own tables store what is to be done."""
+"""The queue's tasks. A task may be lost, run twice or run late, since the pending work is stored in our own tables."""
 
 import datetime
 import functools
@@ -44,18 +44,18 @@ PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those th
 
 
 class Part(NamedTuple):
-    """A part of the worker's periodic work: a row of PARTS (project/periodic.py), which is called with `now`."""
+    """A part of the worker's periodic work: a row of PARTS (project/periodic.py), called with `now`."""
 
     every: str
     run: Callable
-    when: Callable[[datetime.datetime], object] = lambda began: True  # its condition, asked once a run
-    apart: bool = False  # it is queued as a task of its own, so nothing waits for it
-    only_logged: bool = False  # its error fails nothing but itself
-    what: str = ""  # what it removes, in the task's answer
+    when: Callable[[datetime.datetime], object] = lambda began: True  # its condition, evaluated once a run
+    apart: bool = False  # queued as a separate task, so that nothing waits for it
+    only_logged: bool = False  # its error does not fail the task
+    what: str = ""  # what it deletes, for the task's result
 
 
 def unless_away(task: Callable) -> Callable:
-    """Decorates tasks that run again anyway: if the database is away, they log one line and do not fail."""
+    """Decorates tasks that run again anyway: if the database is unavailable, they log one line and do not fail."""
 
     @functools.wraps(task)
     def run(*args, **kwargs):
@@ -74,13 +74,13 @@ def unless_away(task: Callable) -> Callable:
 
 @unless_away
 def drain(settle: bool = False) -> str:
-    """Delivers due steps. Queues itself again while steps are left or soon due.
+    """Delivers due steps. Queues itself again while steps are left or due soon.
 
-    If an answer could not be stored, it raises at the end, so that `watch_failed_tasks` sees it.
+    If a response could not be stored, it raises at the end, so that `watch_failed_tasks` reports it.
     """
     if ending.is_set():
         return "this cluster ends"
-    if not cluster_id() and (why := why_other_desk()):  # under a watchdog there would be no cluster
+    if not cluster_id() and (why := why_other_desk()):  # a watchdog would not have started the cluster
         logger.error("no step is taken: %s", why)
         return why
     _beat()
@@ -107,8 +107,8 @@ def _beat() -> None:
 
 
 def index_search(seconds: float, *, yields: bool = True) -> int:
-    """Indexes orders for the search, unless another process does. If it fails, delivery continues. `yields`: it ends
-    as soon as a step comes due."""
+    """Indexes orders for the search, unless another process does. If it fails, delivery continues. `yields`: stops as
+    soon as a step becomes due."""
     lease, now = Lease("search"), timezone.now()
     if not lease.is_free() or not lease.acquire():
         return 0
@@ -129,11 +129,11 @@ def index_search(seconds: float, *, yields: bool = True) -> int:
 
 @unless_away
 def sweep() -> str:
-    """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers.
+    """Runs each minute: handles work left by a lost wake-up, schedule or worker, then delivers.
 
-    If a part failed, it raises at the end, so that `watch_failed_tasks` sees it.
+    If a part failed, it raises at the end, so that `watch_failed_tasks` reports it.
     """
-    _beat()  # so that the database's time is known before it is read, even in a process that has just begun
+    _beat()  # measures the database's time before it is used, even in a new process
     return _run_parts(MINUTE, of="the sweep")[deliver]
 
 
@@ -142,12 +142,12 @@ def deliver(*, now: datetime.datetime) -> str:
 
 
 class _Office:
-    put_off: float | None = None  # since when this process has left its parts to a later sweep, by time.monotonic
+    put_off: float | None = None  # time.monotonic since which this process has left its office parts to later sweeps
     late = False  # whether they run although steps are due
 
 
 def may_office_run(began: datetime.datetime) -> bool:
-    """Returns True if parts for people, which call no partner, may run: while steps are due they are left to a later
+    """Returns True if parts for staff, which call no partner, may run. While steps are due they are left to a later
     sweep, for OFFICE_WAITS at most."""
     _Office.late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
     if not _Office.late and has_come_due(since=began):
@@ -162,16 +162,16 @@ def index_behind_sweep(*, now: datetime.datetime) -> int:
 
 
 def parts_of(every: str) -> list[Part]:
-    """Returns the parts of this interval, in their order. The table is in a higher layer, while these tasks' paths are
-    stored in rows."""
+    """Returns the parts of this interval, in order. The table is in a higher layer than this module, because rows store
+    the paths of these tasks."""
     return [part for part in import_string(settings.PERIODIC) if part.every == every]
 
 
 def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
-    """Runs a task's parts and returns their answers. A failing part does not stop the others: all errors are raised at
+    """Runs a task's parts and returns their results. A failing part does not stop the others: all errors are raised at
     the end."""
     now, answers, faults = timezone.now(), {}, []
-    may_run = functools.cache(lambda when: when(now))  # a condition holds for all its parts of this run
+    may_run = functools.cache(lambda when: when(now))  # each condition is evaluated once a run
     for part in parts_of(every):
         try:
             if may_run(part.when) and part.apart:
@@ -190,19 +190,19 @@ def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
 
 
 def path_of(task: Callable) -> str:
-    """A task's dotted path, as the queue's rows name it."""
+    """Returns a task's dotted path, as stored in the queue's rows."""
     return f"{task.__module__}.{task.__qualname__}"
 
 
 @unless_away
 def ping(cluster: str) -> None:
-    """Answers the watchdog of the cluster that runs this task."""
+    """Responds to the watchdog of the cluster that runs this task."""
     beat(cluster, often_enough=datetime.timedelta())
 
 
 @unless_away
 def look_at_files() -> str:
-    """Runs every five minutes, and at last checks held info-security files again (contract 3.7)."""
+    """Runs every five minutes: checks held info-security files again (contract 3.7)."""
     return f"{len(_run_parts(FIVE_MINUTES, of='the look at files')[recheck_files])} orders looked at again"
 
 
@@ -225,7 +225,7 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour. Removes dead clusters and old data."""
+    """Runs each hour: removes dead clusters and old data."""
     removed = _run_parts(HOUR, of="tidy")
     return ", ".join(f"{removed[part.run]} {part.what}" for part in parts_of(HOUR))
 
@@ -236,7 +236,7 @@ def forget_failures(*, now: datetime.datetime) -> int:
 
 @unless_away
 def export(pk: int) -> str:
-    """Writes an export that is too long for a request. It may take minutes; another task delivers meanwhile."""
+    """Writes an export that takes too long for a request. It may take minutes; another task delivers meanwhile."""
     return run_export(pk, now=timezone.now(), stop=ending.is_set)
 
 
@@ -247,10 +247,11 @@ def tell_robots() -> str:
 
 @unless_away
 def bulk(pk: int) -> str:
-    """Carries out a part of a bulk run, then queues the next part, which may be of another run."""
+    """Carries out a part of a bulk run, then queues the next part, possibly of another run."""
     return run_part(pk, now=timezone.now(), stop=ending.is_set)
 
 
 def note_bulk_rows(pk: int) -> str:
-    """Queued by version 1.11 for drafts of more than 2,000 rows, which it noted in parts. They end after their hour."""
+    """Kept for tasks queued by version 1.11, which recorded drafts of more than 2,000 rows in parts. Such drafts expire
+    after an hour."""
     return f"bulk run {pk}: nothing to note"

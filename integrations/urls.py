@@ -1,4 +1,4 @@
-"""The addresses that others call, under `api/`: BBOSS's, BPM's, and the read API's."""
+"""The URLs for other systems, below `api/`: BBOSS's, BPM's, and the read API's."""
 
 from django.urls import path
 

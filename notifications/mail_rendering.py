@@ -1,4 +1,4 @@
-"""The texts of mails, and their recipients in words. Mails are rows of the outbox (orders/mails/mails.py)."""
+"""Renders the texts of mails and describes their recipients. Mails are rows of the outbox (orders/mails/mails.py)."""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,21 +17,23 @@ from notifications.masks import mask_text
 from notifications.models import Mail
 from notifications.recipients import Choice
 
-LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
+LANGUAGE = "zh-hans"  # the language of the SAs, whoever caused the mail
 LONGEST_SUBJECT = 200
 DOMAINS_NAMED = 20
 LONGEST_TEXT = 2000
 ENDINGS: dict[str, Callable[[Any], str]] = {}
-"""What a mail of a kind ends with as it is sent: a secret, which stands in no row. They may raise MailError."""
+"""Functions that return a text to append when a mail of this kind is sent: a secret, which no row contains. They may
+raise MailError."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailFacts:
-    """One order as its SA reads it. Labels may be lazily translated. An empty value leaves its line out or blank.
+    """The facts of one order for the SA. Labels may be lazily translated. For an empty value the line is omitted or
+    blank.
 
-    `domains` holds all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is
-    the page of the order. `outcome`: what became of an incident's orders, if not all of them go on. `since`: when the
-    incident began of whose end this mail tells, if none told of that.
+    `domains` has all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is the
+    order's page. `outcome`: the states of an incident's orders, unless all of them continue. `since`: the start of a
+    closed incident of which no earlier mail reported the start.
     """
 
     order_number: str
@@ -48,7 +50,7 @@ class MailFacts:
     since: datetime.datetime | None = None
 
     def for_template(self) -> dict:
-        """The values that the templates name, each on one line, so that no value can begin a line of its own."""
+        """Returns the values for the templates, each on one line, so that no value can insert lines."""
         texts = ("order_number", "kind_label", "state_label", "enterprise_name", "attribution")
         more = ("cause", "next_step", "admin_path", "outcome")
         return {
@@ -62,7 +64,7 @@ class MailFacts:
 
 
 def one_line(value: object) -> str:
-    """The text without line breaks and other control characters, at most LONGEST_TEXT characters long."""
+    """Returns the text without line breaks and other control characters, at most LONGEST_TEXT characters long."""
     text = str(value)
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
@@ -70,28 +72,28 @@ def one_line(value: object) -> str:
 
 
 def _on_lines(value: object) -> str | list[str]:
-    """Each value of a list on a line of its own."""
+    """Returns the value on one line; the values of a list as a list of such lines."""
     return list(map(one_line, value)) if isinstance(value, list) else one_line(value)
 
 
 def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
-    """Sets recipients, their reason and the text of an unwritten mail, unsaved. All recipients get one text, so it
-    names every role by which somebody was chosen."""
+    """Sets recipients, the reason for choosing them, and the text of a mail, unsaved. All recipients get the same text,
+    so it lists every role by which somebody was chosen."""
     why = _why(one.is_a for one in chosen.people)
     mail.subject, mail.body = render(mail.kind, facts.for_template() | {"why": why})
     mail.recipients, mail.chosen = [one.mail.strip() for one in chosen.people], chosen.kept()
 
 
 def _why(rules: Iterable[str | Promise]) -> str:
-    """Returns the reason why a mail comes to its recipients, as one sentence. Empty if it has none."""
+    """Returns the sentence that tells recipients why they get the mail. Empty if there is no reason."""
     with translation.override(LANGUAGE):
         words = _(" or ").join(dict.fromkeys(map(str, rules)))
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
 def mail_payload(mail: Mail) -> dict:
-    """Returns the payload: the mail, its open recipients (`to`), and those who `got` it or `refused` it before. `off`:
-    a rule sends it to nobody, so it is over without a call."""
+    """Returns the payload: the mail, its remaining recipients (`to`), and those who `got` it or for whom it was
+    `refused` before. `off`: a rule sends it to nobody, so no call is needed."""
     fate = mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
     off = {"off": True} if (mail.chosen or {}).get("off") else {}
@@ -108,12 +110,13 @@ def mail_payload(mail: Mail) -> dict:
 def _ending(mail: Mail) -> str:
     if mail.kind not in ENDINGS:
         return ""
-    with transaction.atomic():  # what it reads may fail
+    with transaction.atomic():  # the database queries in it may fail
         return ENDINGS[mail.kind](mail)
 
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
-    """Each recipient by `show`, and whether the mail was refused or has yet to come, unless all fare alike."""
+    """Returns each recipient formatted with `show`, followed by refused or not delivered yet, unless all have the same
+    result."""
     if "got" not in mail.fate:
         return list(map(show, mail.recipients))
     said = dict.fromkeys(mail.recipients, _("%(address)s (not delivered yet)"))
@@ -124,17 +127,17 @@ def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
 
 
 def render(kind: str, known: Mapping) -> tuple[str, str]:
-    """(subject, text) of a template, masked. `known["admin_path"]` becomes a whole address."""
+    """Returns (subject, text) of a template, masked. `known["admin_path"]` becomes an absolute URL."""
     with translation.override(LANGUAGE):
         template = get_template(f"notifications/{kind}.txt").template
         path = known["admin_path"]
         known = {**known, "admin_path": f"{settings.SITE_URL}{path}" if path else ""}
-        text = template.render(Context(known, autoescape=False))  # the mail is not HTML
+        text = template.render(Context(known, autoescape=False))  # the mail is plain text
     subject, _, body = mask_text(text).strip().partition("\n")
     return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"
 
 
 def render_notice(kind: str, facts: Mapping[str, object], path: str) -> tuple[str, str]:
-    """(subject, text) of a mail that is known from the beginning. `kind` names the template, `path` a page of ours. A
-    fact is a text, or a list of texts. No value can begin a line of its own."""
+    """Returns (subject, text) of a mail that is rendered when it is created. `kind`: the template's name; `path`: a
+    page of the desk. A fact is a text or a list of texts, none of which can insert lines."""
     return render(kind, {name: _on_lines(value) for name, value in facts.items()} | {"admin_path": path})

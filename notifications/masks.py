@@ -1,7 +1,7 @@
 """Masks phones, mail addresses, identity numbers and people's names for readers who may not see them. Pure text.
 
-There is one mask for running text, `mask_text`: pages, logs, mails, exports and the read API use it. Strangers write
-these texts, so every pattern takes linear time for any text. What is masked is shown without its length.
+There is one mask for running text, `mask_text`: pages, logs, mails, exports and the read API use it. The texts may come
+from outside, so every pattern takes linear time. A mask does not show the length of the masked text.
 """
 
 import datetime
@@ -11,22 +11,23 @@ import string
 import unicodedata
 from collections.abc import Callable
 
-BYTES_SHOWN = 64 * 1024  # of a foreign text on a page
-LONGEST_PHONE = 200  # of a member that holds one or a few
+BYTES_SHOWN = 64 * 1024  # of a text from outside on a page
+LONGEST_PHONE = 200  # of a field that contains one or a few phones
 LONGEST_WORD = 320  # a mail address
 _IN_A_WORD = string.ascii_letters + string.digits + "._%+-@"
-_IN_A_NUMBER = string.digits + " -+()"  # between the groups of a phone
+_IN_A_NUMBER = string.digits + " -+()"  # between groups of digits
 
 # --- One spelling for all: the patterns below are written for it
 
 
-_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}@._%+-() ")  # what the patterns below name
-_LATER = range(0x1D400, 0x1D800)  # letters and digits of mathematics; all else of interest is in the first plane
+_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}@._%+-() ")  # the characters in the patterns below
+_LATER = range(0x1D400, 0x1D800)  # mathematical letters and digits; all others are in the first plane
 
 
 @functools.cache
 def _folding() -> dict[int, str]:
-    """{odd character: its plain one}: as NFKC writes it if that is one character; every dash, every blank."""
+    """Returns {odd character: plain character}: its NFKC form if that is one character; for dashes and blanks "-" and "
+    "."""
     found = {}
     for code in (*range(0x80, 0x10000), *_LATER):
         plain = unicodedata.normalize("NFKC", chr(code))
@@ -43,17 +44,18 @@ def _odd() -> frozenset[str]:
 
 
 def folded(text: str) -> str:
-    """The text, equally long, with full-width and other odd letters, digits, blanks and dashes in their plain form."""
+    """Returns the text, with the same length, with full-width and other odd letters, digits, blanks and dashes in their
+    plain form."""
     return text if text.isascii() or _odd().isdisjoint(text) else text.translate(_folding())
 
 
 # --- Numbers
 
 _GAP = "[ -]{0,3}"
-_BEFORE = r"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"  # an escape's letter is not text
+_BEFORE = r"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"  # the letter of an escape is not text
 _FILES = "(?:xlsx?|csv|docx?|pdf|zip|rar|txt|png|jpe?g|eml|msg)(?![0-9A-Za-z])"
 _AFTER = (
-    r"(?![0-9A-Za-z]|-[0-9A-Fa-f]{4}-"  # a part of a UUID
+    r"(?![0-9A-Za-z]|-[0-9A-Fa-f]{4}-"  # part of a UUID
     rf"|(?:-[0-9A-Za-z-]{{0,62}})?\.(?!{_FILES})[a-z])"  # a domain
 )
 _ABROAD = rf"(?:(?:\+|00)86{_GAP}|\+)"
@@ -73,15 +75,16 @@ NUMBER = re.compile(
 PHONE = re.compile(r"(?<![0-9A-Za-z])(\+?[0-9]{3})[0-9-]{3,}([0-9]{2})(?![0-9A-Za-z])")
 LEFT_OPEN = re.compile(r"[0-9]{4}|@")
 REGIONS = re.compile("1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]|91")
-"""How identity numbers begin: the provinces of GB/T 2260."""
+"""The first digits of identity numbers: the provinces of GB/T 2260."""
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_DIGITS = "10X98765432"  # GB 11643
 FIRST_OLD_YEAR = 1924
-"""Of the 15-digit numbers. An earlier year can't be told from an hour: order numbers hold times (yymmddHHMMSS)."""
+"""For 15-digit numbers. Order numbers contain times (yymmddHHMMSS), from which an earlier birth year can't be
+distinguished."""
 
 
 def _is_identity(number: str) -> bool:
-    """Returns True if these 15 or 18 characters are an identity number: a province, a birth date, a right check
+    """Returns True if these 15 or 18 characters are an identity number: a province, a birth date, a correct check
     digit."""
     if not REGIONS.match(number):
         return False
@@ -108,15 +111,15 @@ def _number(found: re.Match) -> str | None:
 
 # --- Mail addresses
 
-_AT = re.compile(r"([\w.%+-]++)(?=@\w)|[\w.%+-]++")  # takes a whole word, so that no word is read twice
+_AT = re.compile(r"([\w.%+-]++)(?=@\w)|[\w.%+-]++")  # matches a whole word, so that no word is scanned twice
 MESSAGE_ID = re.compile(rf"{_UUID}|[0-9A-Fa-f]{{20}}|[0-9]{{12}}[.-][0-9A-Za-z]")
-"""What a Message-ID has before its @, and no person's address."""
+"""The part before the @ in a Message-ID, which is not a person's address."""
 _CHINESE = r"\u3400-\u9fff\uf900-\ufaff"
 _RUNS_ON = re.compile(rf".*[{_CHINESE}](?=[^{_CHINESE}._%+-])", re.DOTALL)
 
 
 def _mail(found: re.Match) -> str | None:
-    """Returns the masked part before the @. Chinese has no blanks: an address in Latin letters begins after it."""
+    """Returns the masked part before the @. Chinese text has no blanks: an address in Latin letters starts after it."""
     if found[1] is None or MESSAGE_ID.search(found[1]):
         return None
     text = _RUNS_ON.match(found[1])
@@ -134,13 +137,14 @@ def mask_name(name: str) -> str:
 
 
 def mask_phone(phone: str) -> str:
-    """`13700001234` becomes `137***34`. A text that does not look like a phone is hidden completely."""
+    """Masks a phone: `13700001234` becomes `137***34`. A text that does not look like a phone is hidden completely."""
     masked = PHONE.sub(r"\1***\2", folded(phone)) if len(phone) <= LONGEST_PHONE else "***"
     return "***" if phone and (masked == folded(phone) or LEFT_OPEN.search(masked)) else masked
 
 
 def mask_mail(mail: str) -> str:
-    """`zhang@example.com` becomes `z***@example.com`. A text that looks like no mail address is hidden completely."""
+    """Masks an address: `zhang@example.com` becomes `z***@example.com`. A text without a mail address is hidden
+    completely."""
     masked = mask_mails(mail)
     return masked if masked != mail or not mail else "***"
 
@@ -150,12 +154,12 @@ def mask_mails(text: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Masks mail addresses, Chinese phones and identity numbers, but no part of a word of letters and digits."""
+    """Masks mail addresses, Chinese phones and identity numbers, but not parts of words made of letters and digits."""
     return _replaced(NUMBER, mask_mails(text), _number)
 
 
 def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | None]) -> str:
-    """The text with what the pattern finds in its folded form replaced, unless `mask` gives None."""
+    """Replaces the matches of the pattern in the folded text by `mask(match)`, unless that is None."""
     parts, at = [], 0
     for found in pattern.finditer(folded(text)):
         if (masked := mask(found)) is not None:
@@ -165,7 +169,8 @@ def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | N
 
 
 def head(text: str, most: int = BYTES_SHOWN) -> tuple[str, int]:
-    """The first `most` bytes and how many are left out. Cuts no word or phone: half of one would not be masked."""
+    """Returns the first `most` bytes and the number of bytes left out. Cuts no word or phone, half of which would not
+    be masked."""
     if len(text) * 4 <= most:
         return text, 0
     raw = text.encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Contacts, who receive mail; the rules for it; and all mails."""
+"""Contacts, who receive mail; rules for recipients; and all mails."""
 
 import datetime
 
@@ -8,11 +8,11 @@ from django.utils.translation import pgettext_lazy
 
 from notifications.masks import mask_text
 
-TOLD_FOR = datetime.timedelta(days=7)  # so long status and dashboard count a mail to staff that was given up
+TOLD_FOR = datetime.timedelta(days=7)  # how long status and dashboard count a failed mail to staff
 
 
 class Contact(models.Model):
-    """A person responsible for an attribution. JT and GJ share the group-customer SA unless each has its own."""
+    """A contact for an attribution. JT and GJ share the group-customer SA unless each has its own."""
 
     class Role(models.TextChoices):
         SA = "sa", _("SA")
@@ -24,7 +24,7 @@ class Contact(models.Model):
     role = models.CharField(_("role"), max_length=8, choices=Role.choices, default=Role.SA)
     attribution = models.ForeignKey(
         "orders.Province", models.PROTECT, related_name="+", db_index=False, verbose_name=_("attribution")
-    )  # the constraint's index begins with it
+    )  # the constraint's index starts with it
     active = models.BooleanField(_("active"), default=True)
 
     class Meta:
@@ -36,15 +36,15 @@ class Contact(models.Model):
         ]
 
     def __str__(self):
-        """Titles and logs show this text, so it contains no name."""
+        """For titles and logs, so without the name."""
         return f"{self.attribution} {self.get_role_display()} {self.pk}"
 
 
 class MailRule(models.Model):
     """A rule for recipients, in place of the SA contacts and copies of an attribution (`notifications/recipients.py`).
 
-    An empty `attribution`, `event` or `order_kind` stands for all. `event` is a mail's kind, `order_kind` an order's.
-    A rule that names nobody switches the mail off.
+    An empty `attribution`, `event` or `order_kind` stands for all. `event` is a mail's kind, `order_kind` an order's. A
+    rule without recipients switches the mail off.
     """
 
     attribution = models.ForeignKey(
@@ -54,7 +54,7 @@ class MailRule(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("attribution"),
-        db_index=False,  # the constraint's index begins with it
+        db_index=False,  # the constraint's index starts with it
     )
     event = models.CharField(_("event"), max_length=32, blank=True)
     order_kind = models.CharField(_("order kind"), max_length=16, blank=True)
@@ -91,12 +91,12 @@ class MailRule(models.Model):
 
     @property
     def scope(self) -> tuple[str, str, str]:
-        """The mails that the rule covers: attribution, event, kind of order; empty for all."""
+        """Returns the mails to which the rule applies: attribution, event, kind of order; empty for all."""
         return self.attribution_id or "", self.event, self.order_kind
 
     @property
     def weight(self) -> tuple[bool, ...]:
-        """The rule's priority: of two rules that cover a mail the one with the higher value decides."""
+        """Returns the rule's priority: the applicable rule with the highest value decides."""
         return tuple(map(bool, self.scope))
 
     @property
@@ -106,48 +106,48 @@ class MailRule(models.Model):
 
 HAS_FAILED = models.Func(
     models.F("state"), template="%(expressions)s = 'failed'", output_field=models.BooleanField()
-)  # the word stands in the SQL, as in the condition of the index `mail_given_up` (orders/db/indexes.py)
+)  # literal in the SQL, as in the condition of the index `mail_given_up` (orders/db/indexes.py)
 
 
 class MailQuerySet(models.QuerySet):
     def open(self) -> "MailQuerySet":
-        """The mails that may be sent, now or later."""
+        """Returns the mails that may be sent, now or later."""
         return self.filter(next_try_at__isnull=False)
 
     def due(self, now) -> "MailQuerySet":
-        """The mails that may be sent now, also those whose sender's lease has run out."""
+        """Returns the mails that may be sent now, including those whose sender's lease has expired."""
         return self.filter(next_try_at__lte=now)
 
     def given_up(self) -> "MailQuerySet":
-        """The mails that were given up and that nobody has sent again."""
+        """Returns the failed mails that nobody has sent again."""
         return self.filter(HAS_FAILED)
 
     def without_history(self, now) -> "MailQuerySet":
-        """Leaves out mails to staff that versions before 1.8.0 wrote and gave up over TOLD_FOR ago: they have no
+        """Leaves out mails to staff that versions before 1.8.0 wrote and that failed over TOLD_FOR ago: they have no
         cause."""
         return self.exclude(order=None, cause="", written_at__lt=now - TOLD_FOR)
 
     def to_staff(self) -> "MailQuerySet":
-        """The mails about no order: to members of staff, or to the default contact."""
+        """Returns the mails without an order: to staff, or to the default contact."""
         return self.filter(order=None)
 
     def beside_steps(self) -> "MailQuerySet":
-        """The mails of an order's page: without those to staff, copies, and closed ones."""
+        """Returns the mails shown on an order's page: without mails to staff, copies, and closed ones."""
         return self.filter(order__isnull=False, addressee="").exclude(cause="")
 
 
 class Mail(models.Model):
-    """A mail, and what is to be done about it: its own outbox (contract 3.12). One Message-ID for all attempts.
+    """A mail and its state in its own outbox (contract 3.12). All attempts have the same Message-ID.
 
-    It is written in the transaction of its cause, and once for its order (or none), kind, cause and addressee; without
-    a cause it is not compared with others. Recipients and text are decided at the first attempt, from `about`, unless
-    they were known from the beginning, and stay. Each recipient gets it alone. `fate`: from whom it goes, and who `got`
-    it and who `refused` it.
+    It is stored in the transaction of its cause, once for its order (or none), kind, cause and addressee; a mail
+    without a cause is never a duplicate. Recipients and text are set at the first attempt, from `about`, unless they
+    were set at creation, and do not change afterwards. Each recipient gets a separate mail. `fate`: the sender, who
+    `got` it, and for whom it was `refused`.
 
-    `next_try_at` is when it may be sent, and while it is sent, when its lease ends; null once nothing is to be done.
-    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. A closed one is
-    never sent: what it told of was over before it went out; or a version before 1.8.0 planned it, and its order was
-    undone or planned anew.
+    `next_try_at` is when it may be sent, or, while it is being sent, when its lease expires; null once it is finished.
+    `attempts` counts all attempts, `tries_left` the remaining scheduled ones, `lost` the consecutive ones whose worker
+    died. A closed mail is never sent: its cause had ended before it was sent; or a version before 1.8.0 planned it, and
+    its order was undone or planned again.
     """
 
     class State(models.TextChoices):
@@ -165,10 +165,10 @@ class Mail(models.Model):
     about = models.JSONField(_("what it is about"), default=dict, db_default={}, blank=True, editable=False)
     message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
     recipients = models.JSONField(_("recipients"), default=list)
-    chosen = models.JSONField(null=True, editable=False)  # by which rule, and each as what: `recipients.Choice.kept`
+    chosen = models.JSONField(null=True, editable=False)  # the rule and each recipient's role: `recipients.Choice.kept`
     subject = models.CharField(_("subject"), max_length=255, blank=True)
     body = models.TextField(_("text"), blank=True)
-    account_id = models.BigIntegerField(null=True, editable=False)  # whose link is added as it is sent
+    account_id = models.BigIntegerField(null=True, editable=False)  # whose link is added when the mail is sent
     written_at = models.DateTimeField(_("written at"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE, db_default=State.DUE)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, db_default=0)
@@ -191,7 +191,7 @@ class Mail(models.Model):
         verbose_name_plural = _("mails")
         ordering = ["-pk"]
         permissions = [("view_notice", "Can view mails to staff")]
-        constraints = [  # its other indexes stand in orders/db/indexes.py
+        constraints = [  # its other indexes are in orders/db/indexes.py
             models.UniqueConstraint(
                 fields=["order", "kind", "cause", "addressee"], name="mail_once", condition=~models.Q(cause="")
             ),
@@ -203,10 +203,10 @@ class Mail(models.Model):
         ]
 
     def __str__(self):
-        """The text for titles and logs. Older subjects hold free text, so it is masked."""
+        """The subject, for titles and logs. Old subjects contain free text, so it is masked."""
         return mask_text(self.subject)
 
-    # what reports name of a step
+    # the attributes that reports read of a step
 
     channel = "mail"
 

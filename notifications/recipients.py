@@ -1,6 +1,6 @@
-"""Chooses the recipients of a mail, by attribution and rules. Says who is responsible for an attribution.
+"""Chooses the recipients of a mail by attribution and rules, and returns the contacts of an attribution.
 
-Events and kinds of orders are plain words here: the templates' names, and what `orders` calls its kinds.
+Events and kinds of orders are plain strings here: template names, and the kinds defined in `orders`.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from django.utils.translation import gettext_lazy
 
 from notifications.models import Contact, MailRule
 
-SHARED = {"JT": "GJ", "GJ": "JT"}  # both share the group-customer SA (政企 SA), unless each has its own
+SHARED = {"JT": "GJ", "GJ": "JT"}  # these share the group-customer SA (政企 SA), unless each has its own
 MUST_REACH = frozenset({"mail_held", "mail_incident"})
-"""Events that somebody must hear of: where a rule leaves nobody, the default contact gets the mail."""
+"""Events that must reach somebody: if a rule leaves no recipient, the default contact gets the mail."""
 SA, COPY, DEFAULT, ROLE, CONTACT = "sa", "copy", "default", "role", "contact"
 IS_A = {
     SA: gettext_lazy("an SA contact of {of}"),
@@ -33,7 +33,7 @@ IS_A = {
     ROLE: gettext_lazy("a member of the role {of}"),
     CONTACT: gettext_lazy("a contact whom a rule of the desk names"),
 }
-"""How somebody was chosen, as the mail says it to them."""
+"""The role of a recipient, as stated in the mail."""
 CHOSEN_AS = {
     SA: gettext_lazy("SA of {of}"),
     COPY: gettext_lazy("copy of {of}"),
@@ -41,15 +41,15 @@ CHOSEN_AS = {
     ROLE: gettext_lazy("role {of}"),
     CONTACT: gettext_lazy("contact named in the rule"),
 }
-"""The same for staff."""
+"""The role of a recipient, as shown to staff."""
 
 
 @dataclass(frozen=True)
 class ContactFacts:
-    """A contact at some moment. Only the default contact may lack a `mail`.
+    """The facts of a contact at a given time. Only the default contact may lack a `mail`.
 
-    `how` they were chosen (a key of IS_A) and `of` which attribution or role do not tell two contacts apart. `instead`:
-    they stand in, since there was nobody else.
+    `how` (a key of IS_A) and `of` (an attribution or role) say why a contact was chosen, and are ignored in
+    comparisons. `instead`: the contact is a stand-in, since there was nobody else.
     """
 
     name: str
@@ -66,8 +66,7 @@ class ContactFacts:
 
 @dataclass(frozen=True)
 class Choice:
-    """The recipients of a mail. `rule`: the rule of the table that decided; None where none applies. `off`: it sends
-    nothing."""
+    """The recipients of a mail. `rule`: the rule of the table that decided, or None. `off`: the rule sends nothing."""
 
     people: tuple[ContactFacts, ...]
     rule: MailRule | None = None
@@ -77,7 +76,7 @@ class Choice:
         return not self.people and self.rule is not None and self.rule.is_empty
 
     def kept(self) -> dict:
-        """As a mail's row keeps it (`Mail.chosen`). `userName` is a member that masks know."""
+        """Returns the value of `Mail.chosen`. `userName` is a key that the masks recognise."""
         people = [
             {"mail": one.mail, "userName": one.name, "how": one.how, "of": one.of, "instead": one.instead}
             for one in self.people
@@ -88,10 +87,10 @@ class Choice:
 
 
 def contacts_for(letters: str) -> list[ContactFacts]:
-    """The active SA contacts of an attribution, in the order in which they were entered.
+    """Returns the active SA contacts of an attribution, in the order in which they were entered.
 
-    JT and GJ stand in for each other if one of them has no contact. If there is nobody at all, it is the default
-    contact of the settings. The list is empty only if that is not set either.
+    JT and GJ stand in for each other if one of them has no contact. If there is none at all, the default contact in the
+    settings is returned. The list is empty only if that is not set either.
     """
     return _active_contacts(letters, Contact.Role.SA) or _default_contact(instead=bool(letters))
 
@@ -100,8 +99,8 @@ def choose(letters: str, event: str, order_kind: str = "") -> Choice:
     """Returns the recipients of a mail of this kind about an order of this attribution: each address once, SAs first.
 
     The covering rule with the highest weight decides. Without one the SA contacts get the mail, or the default contact
-    where no SA is set, and also those who get copies. Nobody gets it if the rule names nobody, or if all whom it names
-    are gone. But a mail of MUST_REACH then goes to the default contact, and so does any mail whose rule names somebody.
+    where no SA is set, and also those who get copies. Nobody gets it if the rule has no recipients, or if none of them
+    exists any more. But then the default contact gets mails of MUST_REACH, and any mail whose rule has recipients.
     """
     rule = applying(_reads.get().rules(), letters, event, order_kind)
     if rule is None:
@@ -115,7 +114,8 @@ def choose(letters: str, event: str, order_kind: str = "") -> Choice:
 
 
 def applying(rules: Iterable[MailRule], letters: str, event: str, order_kind: str) -> MailRule | None:
-    """The rule that decides about such a mail: a province's before one for all, then an event's, then a kind's."""
+    """Returns the rule that applies to such a mail. A rule for a province takes precedence, then one for an event, then
+    one for a kind of order."""
     return max(
         (rule for rule in rules if fits(rule, letters, event, order_kind)), key=lambda rule: rule.weight, default=None
     )
@@ -132,7 +132,8 @@ def overlap(one: MailRule, other: MailRule) -> bool:
 
 
 def chosen_as(how: str, of: str, instead: bool) -> str:
-    """Returns the reason for choosing a recipient, in words for staff; a stand-in is named as such."""
+    """Returns the reason for choosing a recipient, in a text for staff, which also says if the recipient is a
+    stand-in."""
     if how not in CHOSEN_AS:
         return ""
     words = str(CHOSEN_AS[how]).format(of=of)
@@ -143,7 +144,8 @@ def chosen_as(how: str, of: str, instead: bool) -> str:
 
 
 def distinct(mails: Iterable[str]) -> list[str]:
-    """Each address once, in the given order. Invalid ones are left out: one would keep the mail from all others."""
+    """Returns each address once, in the given order. Invalid addresses are dropped, because one would make the mail
+    fail for all."""
     found = {}
     for mail in filter(is_address, mails):
         found.setdefault(mail.lower(), mail)
@@ -167,7 +169,7 @@ def _each_once(people: Iterable[ContactFacts]) -> tuple[ContactFacts, ...]:
 
 @dataclass(frozen=True)
 class _Reads:
-    """The rows that are read to choose recipients."""
+    """The rows read to choose recipients."""
 
     rules: Callable[[], list[MailRule]]
     contacts: Callable[[str, str], list[tuple[str, str, str, str]]]
@@ -184,7 +186,7 @@ def _read_contacts(letters: str, role: str) -> list[tuple[str, str, str, str]]:
 
 
 def _read_members(role: Group, letters: str) -> list[ContactFacts]:
-    """The accounts of a role that may log in and see the attribution's orders."""
+    """Returns the accounts of a role that may log in and see the attribution's orders."""
     people = get_user_model().objects.filter(groups=role, is_active=True, is_staff=True).exclude(email="")
     seeing = people.filter(Q(limited=False) | Q(attributions=letters)).distinct().order_by("pk")
     return [ContactFacts(one.display_name or one.username, one.email, "", ROLE, role.name) for one in seeing]
@@ -196,7 +198,7 @@ _reads: ContextVar[_Reads] = ContextVar("reads", default=_anew)
 
 @contextlib.contextmanager
 def contacts_read_once() -> Iterator[None]:
-    """Within the block the rules, and an attribution's contacts, are read at most once: for the mails of a batch."""
+    """Caches the rules, and an attribution's contacts, within the block: for the mails of a batch."""
     token = _reads.set(_Reads(*map(functools.cache, (_read_rules, _read_contacts, _read_members))))
     try:
         yield
@@ -215,7 +217,7 @@ def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    """Returns the contacts of an attribution, or else those of the one that stands in for it."""
+    """Returns the contacts of an attribution, or those of its stand-in."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]

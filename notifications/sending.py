@@ -1,4 +1,4 @@
-"""Hands one written mail to the mail server (contract 3.9, Mail). Uses no database, so threads may send."""
+"""Passes one rendered mail to the mail server (contract 3.9, Mail). Uses no database, so it can run in threads."""
 
 import smtplib
 from contextlib import closing
@@ -12,20 +12,20 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from notifications.smtp import Connect, WatchedBackend
 
-FOR_NOW_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider that say nothing about this mail
-# Faults of the connection or of our login, not of the mail: it is sent once they are repaired.
+FOR_NOW_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider for faults that are not the mail's
+# Errors of the connection or log-in, not of the mail: it is sent once they are fixed.
 NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
-OUTAGES = {"connection", "timeout", "provider_trouble"}  # nobody answers, whatever the mail is
+OUTAGES = {"connection", "timeout", "provider_trouble"}  # the server does not answer, whatever the mail is
 NO_MORE = {"code": "cause_says_all"}
-NOT_WANTED = "not_wanted"  # the code of a mail that is dropped as it would go out: nobody misses it
+NOT_WANTED = "not_wanted"  # the code of a mail that is dropped when it would be sent: nobody needs it
 
 
 class MailError(Exception):
-    """The mail was not sent. `permanent`: this mail won't ever be taken. `code`: a short word for grouping.
+    """The mail was not sent. `permanent`: this mail will never be accepted. `code`: a short word for grouping.
 
-    `params`: what stands beside the cause on pages, as a code with parameters; without it the message does. `left`: the
-    payload for a repeat, if not all recipients need one.
+    `params`: the text shown after the cause on pages, as a code with parameters; otherwise the message is shown.
+    `left`: the payload for a repeat, if not all recipients need one.
     """
 
     def __init__(self, message: str, *, permanent: bool, code: str, params: dict | None = None):
@@ -36,7 +36,7 @@ class MailError(Exception):
 
     @property
     def is_outage(self) -> bool:
-        """Returns True if the next mail would fail too: the server was not reached, or does not answer."""
+        """Returns True if the next mail would fail too: the server can't be reached or does not answer."""
         return self.code in OUTAGES
 
 
@@ -46,12 +46,12 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
     `connect(host, port)` opens the connection to an SMTP server, so the caller can end the sending at any moment. All
     copies and repeats have the same Message-ID.
 
-    A mail that is `off` goes to nobody, and that is no fault.
+    A mail that is `off` is sent to nobody, without an error.
 
-    Returns the payload with the recipients by their fate: `got`, `refused` for good, and those still in `to`, who are
-    none then. If the server takes the mail for some and refuses the others for good, the mail counts as sent.
+    Returns the payload with the recipients in `got` and (permanently) `refused`; `to` is empty. If the server accepts
+    the mail for some and refuses the others permanently, the mail counts as sent.
 
-    Raises MailError. It is not permanent after connection trouble, a time-out, a failed login or SMTP 4xx. Its `left`
+    Raises MailError. It is not permanent after a connection error, a time-out, a failed login or SMTP 4xx. Its `left`
     is then the payload of a repeat, which reaches nobody twice. It is permanent after SMTP 5xx for all recipients, and
     if there are none.
     """
@@ -79,7 +79,7 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
 
 
 def greet(*, connect: Connect | None = None, tls: type[SSLSocket] = SSLSocket) -> None:
-    """Connects with the mail server, and logs in if the settings say so. Raises MailError."""
+    """Connects to the mail server, and logs in if the settings require it. Raises MailError."""
     with closing(_backend(connect, tls)) as backend:
         try:
             backend.open()
@@ -101,7 +101,7 @@ def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailE
         return _provider_error(error)
     except (smtplib.SMTPException, requests.RequestException, OSError) as error:
         return _from("mail server", error, permanent=False, code=_trouble(error))
-    except ValueError as error:  # an address or header that can't be written, BadHeaderError among them
+    except ValueError as error:  # an invalid address or header, including BadHeaderError
         params = {"code": "mail_not_written", "why": _clean_text(error)}
         message = f"the mail can't be written: {_clean_text(error)}"
         return MailError(message, permanent=True, code="bad_mail", params=params)
@@ -109,7 +109,7 @@ def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailE
 
 
 def _backend(connect: Connect | None, tls: type[SSLSocket]) -> BaseEmailBackend:
-    """The backend of the settings. A provider's backend, or the site's own, opens its connections itself."""
+    """Returns the backend of the settings. A provider's or a custom backend opens its own connections."""
     usual = get_connection()
     return WatchedBackend(connect=connect, tls=tls) if connect and type(usual) is EmailBackend else usual
 
@@ -149,7 +149,7 @@ def _provider_error(error: AnymailError) -> MailError:
 
 
 def _trouble(error: Exception) -> str:
-    """The error's code. A time-out while reading is the context of smtplib's lost connection."""
+    """Returns the error's code. A time-out while reading is the context of smtplib's lost connection."""
     slow = (TimeoutError, requests.Timeout)
     return "timeout" if isinstance(error, slow) or isinstance(error.__context__, slow) else "connection"
 

@@ -1,7 +1,7 @@
 """Django's SMTP backend over connections that the caller opens, so that the caller can end them at a deadline.
 
-Socket time-outs count from read to read. A mail server that sends byte after byte could hold a mail longer than its
-lease (contract 3.9, Leases). Another worker would then send it a second time.
+Socket time-outs apply to each read. A mail server that sends byte by byte could hold a mail longer than its lease
+(contract 3.9, Leases), and another worker would send it again.
 """
 
 import smtplib
@@ -16,7 +16,8 @@ Connect = Callable[[str, int], socket.socket]
 
 
 class WatchedBackend(EmailBackend):
-    """Opens every connection with `connect(host, port)`; TLS over it is a `tls`. All else is as the settings say."""
+    """Opens every connection with `connect(host, port)`, and TLS with the class `tls`. All else follows the
+    settings."""
 
     def __init__(self, *args, connect: Connect, tls: type[ssl.SSLSocket], **kwargs):
         super().__init__(*args, **kwargs)
@@ -34,7 +35,7 @@ class WatchedBackend(EmailBackend):
 
 
 class _Watched:
-    """An SMTP client whose connection the caller opens."""
+    """An SMTP client with a connection opened by the caller."""
 
     def __init__(self, *args, connect: Connect, **kwargs):
         self._connect = connect

@@ -1,1 +1,1 @@
-"""The read API for other systems of the operator: orders, and the billing of customers. It writes nothing."""
+"""The read-only API for other systems of the operator: orders and customers' billing."""

@@ -1,4 +1,5 @@
-"""Authenticates API calls: `Authorization: Bearer TOKEN`. Tokens have permissions like users, so both share code."""
+"""Authenticates API calls with `Authorization: Bearer TOKEN`. Tokens have permissions like users, so views share
+code."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
@@ -14,11 +15,12 @@ from orders.lists.personal_data import SEE_PERSONAL_DATA
 READS = {"orders.view_order", "orders.view_customer", "orders.view_billingrecord"}
 RATE = "600/min"
 GUESSES = (60, 60)  # an IP address may make 60 calls with unknown tokens in 60 seconds
-guesses = Buckets()  # they never throttle a valid token
+guesses = Buckets()  # calls with a valid token are not counted
 
 
 class Reader(AnonymousUser):
-    """A token in place of a user, with its permissions and its attributions (orders/lists/scope.py)."""
+    """Stands for a user in requests with a token: has the token's permissions and attributions
+    (orders/lists/scope.py)."""
 
     def __init__(self, token: ApiToken):
         self.token = token
@@ -35,7 +37,7 @@ class Reader(AnonymousUser):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Accepts a valid token. Otherwise answers 401 with the reason, or 429 after too many unknown tokens."""
+    """Accepts a valid token. Otherwise responds with 401 and the reason, or with 429 after too many unknown tokens."""
 
     def authenticate(self, request) -> tuple[Reader, ApiToken]:
         scheme, _space, text = get_authorization_header(request).decode("latin-1").partition(" ")
@@ -58,7 +60,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenThrottle(SimpleRateThrottle):
-    """Limits the calls of a token to each web process. Counts in memory, without database writes."""
+    """Limits the calls of a token in each web process. Counts in memory, without database writes."""
 
     rate = RATE
     scope = "api"

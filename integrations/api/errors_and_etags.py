@@ -1,6 +1,6 @@
-"""The base of all addresses of the read API: JSON errors, parameters and ETags.
+"""Base view of the read API: JSON errors, parameters and ETags.
 
-An error is `{"error": what is wrong, "field": the parameter}`, without `field` where no parameter is at fault.
+The body of an error is `{"error": the fault, "field": the parameter}`, without `field` if no parameter is wrong.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from integrations.api.authentication import BearerAuthentication, TokenThrottle
 from integrations.base.database_deadline import is_away
 
 logger = logging.getLogger(__name__)
-LONGEST_NAMED = 80  # characters of a parameter's name or value in an error
+LONGEST_NAMED = 80  # characters of a parameter's name or value that an error quotes
 SAFE = ["get", "head"]
 TWICE = "is given more than once"
 UNKNOWN = "no parameter of this address; there are: {names}"
@@ -28,11 +28,11 @@ WORDS = {
     405: "only GET and HEAD are possible here",
     429: "the token calls too often; Retry-After says when to come back",
 }
-"""Error texts by HTTP status. They replace DRF's, which are in the language of the staff's pages."""
+"""Error texts by HTTP status. They replace DRF's, which are in the language of the staff pages."""
 
 
 class BadParameterError(exceptions.APIException):
-    """A parameter of the address is wrong. The answer names it and says what is right."""
+    """A query parameter is wrong. The error gives its name and the valid values."""
 
     status_code = 400
 
@@ -42,7 +42,7 @@ class BadParameterError(exceptions.APIException):
 
 
 class PersonalResponse(Response):
-    """An answer that holds people's data. `masked` is the same answer without them."""
+    """A response with personal data. `masked` is the same response with the data masked."""
 
     def __init__(self, data: dict, masked: dict):
         super().__init__(data)
@@ -50,33 +50,34 @@ class PersonalResponse(Response):
 
 
 class ReadView(GenericAPIView):
-    """A view for GET and HEAD, with a token. Its answers have a weak ETag; a caller that sends it gets 304.
+    """A view for GET and HEAD with a token. Responses have a weak ETag; a request with a matching If-None-Match gets
+    304.
 
-    An answer with people's data has the ETag of its masked form, so that nobody can guess the data from the ETag. That
-    ETag does not change with the data, so such an answer is never 304. No cache may store it.
+    A response with personal data has the ETag of its masked form, so that the data can't be guessed from the ETag.
+    Since that ETag does not change with the data, such a response is never 304. It must not be cached.
     """
 
     http_method_names = SAFE
     authentication_classes = [BearerAuthentication]
     throttle_classes = [TokenThrottle]
-    parameters: list[str] | None = None  # the only ones that the address has; None: its filters know them
+    parameters: list[str] | None = None  # the parameters that the view accepts; None: its filters check them
 
     @staticmethod
     def documented() -> list[OpenApiParameter]:
-        """The parameters that /api/schema names besides those of pages."""
+        """Returns the parameters listed in /api/schema, without those of pagination."""
         return []
 
     def perform_content_negotiation(self, request, force=False):
-        """Chooses JSON whatever the caller says it accepts."""
+        """Selects JSON whatever the Accept header says."""
         return JSONRenderer(), JSONRenderer.media_type
 
     def initial(self, request, *args, **kwargs):
-        """Refuses a method before it asks for a token."""
+        """Checks the method before authentication."""
         if request.method.lower() not in SAFE:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
         for name, values in request.GET.lists():
-            if len(values) > 1:  # only one of them would count
+            if len(values) > 1:  # only one of them would be used
                 raise BadParameterError(name[:LONGEST_NAMED], TWICE)
             if self.parameters is not None and name not in self.parameters:
                 raise BadParameterError(name[:LONGEST_NAMED], UNKNOWN.format(names=", ".join(self.parameters)))
@@ -117,7 +118,7 @@ class ReadView(GenericAPIView):
             return response
         etag = response.headers["ETag"] = _etag(response.render().content)
         found = get_conditional_response(self.request, etag=etag, response=response)
-        return response if found.status_code == 412 else found  # If-Match is for those who write
+        return response if found.status_code == 412 else found  # If-Match is for writes
 
 
 def _etag(body: bytes) -> str:

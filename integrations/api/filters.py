@@ -1,4 +1,4 @@
-"""The filters of the staff's list of orders, by the names as which people say them, for systems."""
+"""The filters of the staff's list of orders as query parameters, with codes and names instead of ids."""
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Q
@@ -38,7 +38,7 @@ def _is_empty(field: str) -> type[SimpleListFilter]:
 
 
 class AttributionFilter(SimpleListFilter):
-    """Takes the attributions that the token may see."""
+    """Accepts the attributions that the token may see."""
 
     title, parameter_name = _title("attribution"), "attribution"
 
@@ -51,7 +51,7 @@ class AttributionFilter(SimpleListFilter):
 
 
 class ServiceFilter(SimpleListFilter):
-    """Filters by service type. A trial counts under the type that it is meant to have now."""
+    """Filters by service type. A trial is found by its current target type."""
 
     title, parameter_name = _title("service_type"), "service_type"
 
@@ -63,10 +63,9 @@ class ServiceFilter(SimpleListFilter):
 
 
 class OwnedFilter(SimpleListFilter):
-    """Filters by the owner's user name. `nobody` stands for orders that need somebody and have no owner.
+    """Filters by the owner's user name. `nobody` selects orders that need an owner and have none.
 
-    Accepts only people who may own an order that the token sees. Other people's names and unknown names get the same
-    answer.
+    Accepts only users who may own an order that the token can see. Other users and unknown names get the same error.
     """
 
     title, parameter_name = OwnerFilter.title, OwnerFilter.parameter_name
@@ -99,7 +98,7 @@ FIELDS = {
     "service_type": "code__",
 }
 ALIASES = {f"{field}__{key}exact": field for field, key in FIELDS.items()}
-"""Parameter names that only the staff's list uses. So an address copied from that list works here unchanged."""
+"""Parameter names of the staff's list. A URL copied from that list therefore works here unchanged."""
 ALL = FILTERS | {f"{field}__isnull": _is_empty(field) for field in FIELDS}
 
 
@@ -118,7 +117,7 @@ def _documented(name: str, one: type[SimpleListFilter]) -> OpenApiParameter:
 
 
 class OrderFilters(BaseFilterBackend):
-    """Refuses an unknown parameter or value. If it ignored one, the answer would hold unwanted orders."""
+    """Rejects unknown parameters and values: if they were ignored, the response would contain unwanted orders."""
 
     def filter_queryset(self, request, queryset, view):
         found, rows = set(), queryset.alias(service_now=SERVICE_NOW)

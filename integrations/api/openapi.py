@@ -1,4 +1,5 @@
-"""The parts of /api/schema and /api/docs that do not follow from the read API's serializers: parameters and errors."""
+"""The parts of /api/schema and /api/docs that are not derived from the read API's serializers: parameters and
+errors."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -37,7 +38,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 
 class ReadSchema(AutoSchema):
-    """Adds to a view's schema the parameters and errors that all views share."""
+    """Adds the parameters and errors that all views share to a view's schema."""
 
     def get_operation_id(self) -> str:
         return self.view.operation_id

@@ -1,7 +1,7 @@
-"""Pages of the read API: `limit` rows after the row whose keys `cursor` holds.
+"""Keyset pagination of the read API: `limit` rows after the row whose sort keys are in `cursor`.
 
-So no row comes twice or is left out while rows are added. DRF's CursorPagination counts rows with an equal first key by
-an offset: an order may have 20,000 records, and some of them may end meanwhile.
+No row is repeated or skipped while rows are added. DRF's CursorPagination uses an offset among rows with an equal first
+key: an order may have 20,000 records, and some of them may end between two pages.
 """
 
 import re
@@ -11,15 +11,16 @@ from rest_framework.pagination import BasePagination
 from integrations.api.errors_and_etags import BadParameterError
 from orders.db.unstorable_values import NONSENSE
 
-MAX, USUAL = 200, 50  # rows of a page
+MAX, USUAL = 200, 50  # rows per page
 LIMIT, CURSOR = "limit", "cursor"
 
 
 class KeysetPagination(BasePagination):
-    """`next` is the address of the next page. The view has its `ordering`, and `behind(rows, *keys)`."""
+    """`next` is the URL of the next page. The view has `ordering`, and `behind(rows, *keys)`, which filters the rows
+    after these keys."""
 
     def read(self, request, ordering: list[str]) -> None:
-        """Reads the parameters of the page. Raises BadParameterError."""
+        """Reads the parameters of pagination. Raises BadParameterError."""
         limit, cursor = request.GET.get(LIMIT) or str(USUAL), request.GET.get(CURSOR)
         if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX:
             raise BadParameterError(LIMIT, f"must be a number from 1 to {MAX}")

@@ -1,6 +1,6 @@
-"""The answers of the read API, field by field. /api/schema follows from them.
+"""The serializers of the read API. /api/schema is generated from them.
 
-A code is a plain text there: new ones may come with a new version, so callers should not refuse others.
+Codes are plain strings in the schema: new versions may add codes, so callers should not reject unknown ones.
 """
 
 import datetime
@@ -23,7 +23,7 @@ from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import bounded
 from orders.trials.shape_reads import shape_row
 
-OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
+OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are shown; the most bytes of a character
 TIME = "ISO 8601, Asia/Shanghai"
 
 
@@ -102,7 +102,7 @@ class CustomerSerializer(serializers.Serializer):
 
 
 def _last_day(order: Order) -> datetime.date | None:
-    """The day that is meant now, for a trial; else the one that the order's message gave."""
+    """Returns the last day of a trial as it is now planned; for other orders the last day in the order's message."""
     shape = shape_row(order)
     return shape.ends_on if shape else order.biz_end
 

@@ -1,4 +1,4 @@
-"""The administrators' pages of tokens: the list, the form that makes one, its text (shown once), and revoking."""
+"""The administrators' pages of API tokens: list, form, the page that shows a new token once, and revocation."""
 
 from django import forms
 from django.conf import settings
@@ -62,7 +62,7 @@ class TokenForm(forms.ModelForm):
         return system
 
     def clean(self):
-        """Refuses attributions without the limit, and a limit without attributions."""
+        """Requires attributions if the limit is ticked, and rejects them if it is not."""
         found = super().clean()
         if bool(found.get("attributions")) != found.get("limited"):
             self.add_error("limited", _("Tick the limit and choose attributions, or neither: then it reads all."))
@@ -74,7 +74,8 @@ class RevokeForm(forms.Form):
 
 
 class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
-    """People who are limited to attributions can neither see nor make tokens: one might read more than they do."""
+    """Users who are limited to attributions can neither see nor create tokens: a token might read more than its
+    creator."""
 
     form = TokenForm
     change_form_template = "admin/integrations/apitoken/token.html"
@@ -148,14 +149,14 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
     def get_fields(self, request, obj=None):
         if obj is not None:
             return self.fields
-        personal = may_open(request.user) or is_asked(EXPORT)  # else nobody else would have agreed to it
+        personal = may_open(request.user) or is_asked(EXPORT)  # otherwise the token would need nobody else's consent
         return [name for name in TokenForm.Meta.fields if name != "personal" or personal]
 
     def get_readonly_fields(self, request, obj=None):
         return self.readonly_fields if obj is not None else []
 
     def save_model(self, request, obj, form, change):
-        """Has the token made; `obj` gets its id, and its text for the page that follows."""
+        """Creates the token; sets the id of `obj`, and the token's text for the next page."""
         chosen = form.cleaned_data
         made, obj.text = make_token(
             system=obj.system,
@@ -175,10 +176,10 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
 
     @method_decorator(never_cache)
     def add_view(self, request, form_url="", extra_context=None):
-        """No browser or proxy keeps the answer, since it may hold the token's text."""
+        """Prevents caching by browsers and proxies, since the response may contain the token's text."""
         try:
             return super().add_view(request, form_url, extra_context)
-        except NotAllowedError as error:  # a second click of the same moment
+        except NotAllowedError as error:  # two submissions of the form at the same moment
             messages.error(request, error.words())
             return redirect("admin:integrations_apitoken_changelist")
 

@@ -1,5 +1,5 @@
-"""Tokens of other systems for the read API: staff make and revoke them, each call looks up its token. Only a hash is
-kept."""
+"""Tokens of the read API for other systems: staff create and revoke them, each request looks up its token. Only a hash
+is stored."""
 
 import datetime
 import hashlib
@@ -23,12 +23,12 @@ from orders.history.second_person import why_not_second
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.texts.name_rules import why_not_a_name
 
-PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
+PREFIX = "ibs_"  # makes tokens recognisable for people and for secret scanners
 BEGINS_LENGTH = len(PREFIX) + 4
 LONGEST = 200
 NOTED_EVERY = datetime.timedelta(minutes=1)
-WRITE_TIMEOUT_SECONDS = 0.2  # to note a token's use, a reading call waits at most this long for another writer
-_failed_at = -math.inf  # monotonic time of this process's last try that failed
+WRITE_TIMEOUT_SECONDS = 0.2  # to record a token's use, a request waits at most this long for other writers
+_failed_at = -math.inf  # monotonic time of the last failed attempt in this process
 
 
 def make_token(
@@ -40,12 +40,12 @@ def make_token(
     by: str,
     now: datetime.datetime,
 ) -> tuple[ApiToken, str]:
-    """Makes a token and returns it with its text, which is stored nowhere.
+    """Creates a token. Returns it and its text, which is not stored.
 
-    `letters`: the attributions whose orders the token reads; None: all. An expired token of the system is revoked. If
-    `export_personal` needs a second person (orders/rules/four_eyes_acts.py), people's data stay masked until
-    `agree_to_token`. Raises NotAllowedError (`valid_until` has passed or is too far away, the system has a token in
-    force, or its name is no plain text).
+    `letters`: the attributions whose orders the token may read; None: all. An expired token of the system is revoked.
+    If `export_personal` needs a second person (orders/rules/four_eyes_acts.py), personal data stay masked until
+    `agree_to_token`. Raises NotAllowedError (`valid_until` has passed or is too far ahead, the system has a valid
+    token, or its name has invalid characters).
     """
     today = timezone.localdate(now)
     if valid_until < today:
@@ -91,7 +91,7 @@ def make_token(
 
 
 def last_day(today: datetime.date) -> datetime.date:
-    """The last day on which a token that is made today may be valid (contract 4, API_TOKEN_MAX_DAYS)."""
+    """Returns the last valid day that a token created today may have (contract 4, API_TOKEN_MAX_DAYS)."""
     return today + datetime.timedelta(days=settings.API_TOKEN_MAX_DAYS)
 
 
@@ -108,7 +108,7 @@ def _unrevoked(system: str) -> QuerySet[ApiToken]:
 
 
 def agree_to_token(*, pk: int, judge, now: datetime.datetime) -> ApiToken:
-    """Stores that a second person agrees to a token that reads people's data. Raises NotAllowedError."""
+    """Stores the consent of a second person to a token that reads personal data. Raises NotAllowedError."""
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
         if why := why_not_agree(row, judge, now=now):
@@ -127,7 +127,7 @@ def why_not_agree(row: ApiToken, judge, *, now: datetime.datetime) -> NotAllowed
 
 
 def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> ApiToken:
-    """Ends a token at once. Raises NotAllowedError (no reason, or it is revoked already)."""
+    """Revokes a token immediately. Raises NotAllowedError (no reason, or already revoked)."""
     check_reason(reason, "revoking a token")
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
@@ -149,7 +149,8 @@ def find_token(text: str) -> ApiToken | None:
 
 
 def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
-    """Notes the use, at most once a minute. A database that takes no writes is no reason not to read."""
+    """Records the use, at most once a minute. Does not fail if the database is read-only, so that reading still
+    works."""
     global _failed_at
     before = now - NOTED_EVERY
     if token.used_at is not None and token.used_at > before:

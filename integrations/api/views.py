@@ -1,4 +1,4 @@
-"""The addresses of the read API (docs/read-api.md)."""
+"""The endpoints of the read API (docs/read-api.md)."""
 
 from dataclasses import replace
 
@@ -32,8 +32,8 @@ from orders.reports.order_status import current_steps, order_status
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
     "content", "given", "shape__domains"
 )
-PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
-WRITE_TIMEOUT_SECONDS = 1.0  # seconds that a call waits for another writer to note that it reads people's data
+PERSONAL = "personal"  # as on the pages: personal data are shown only on request
+WRITE_TIMEOUT_SECONDS = 1.0  # seconds that a request waits for other writers to record a disclosure
 
 
 class OrdersView(ReadView):
@@ -98,9 +98,9 @@ class OrderView(ReadView):
         return order
 
     def _shows_people(self, order: Order) -> bool:
-        """Returns True if personal data are shown: the token may see them, and the call asks for them.
+        """Returns True if personal data are shown: the token may see them, and the request asks for them.
 
-        Each disclosure is noted, that of a HEAD request too. If it can't be written in time, the data stay masked.
+        Each disclosure is recorded, for HEAD requests too. If it can't be recorded in time, the data stay masked.
         """
         asked, reader = self.request.GET.get(PERSONAL), self.request.user
         if asked not in {None, "1"}:

@@ -1,11 +1,11 @@
-"""The counters and histograms of /metrics (contract 6), of all processes of this machine.
+"""The counters and histograms of /metrics (contract 6), for all processes of this machine.
 
-Each process counts in files of its own in STATE_DIR, mapped into its memory (prometheus-client's multiprocess mode).
-So a count asks nobody, and outlives a process that is killed. A process locks its files as long as it lives; the next
-one goes on counting in those of a dead one. So there are as many as processes lived at once, and whoever reads merges
-all of them.
+Each process counts in its own files in STATE_DIR, mapped into its memory (prometheus-client's multiprocess mode). So
+counting needs no other process, and counts survive a kill. A process locks its files while it lives; a later process
+continues the files of a dead one. So there are as many files as processes ran at the same time, and readers merge all
+of them.
 
-Nothing here refuses anything: a count that fails is a line in the log.
+Counting never rejects a request: a failure is only logged.
 """
 
 import contextlib
@@ -30,9 +30,9 @@ from orders.db.disk import locked
 
 logger = logging.getLogger(__name__)
 FOLDER = settings.STATE_DIR.absolute() / "counters"
-DEAD = FOLDER / "dead.json"  # 1.11's {"sums": {key: value}, "files": those that are in the sums already}
+DEAD = FOLDER / "dead.json"  # of 1.11: {"sums": {key: value}, "files": names of the files included in the sums}
 SIZES = {"counter": 1 << 18, "histogram": 1 << 20}  # bytes of a process's files: far more than our bounded labels need
-RETRY_SECONDS = 60.0  # seconds until a process that could not make its files tries again
+RETRY_SECONDS = 60.0  # seconds until a process that could not create its files tries again
 NEVER = float("-inf")
 OTHER = "other"
 QUICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -41,7 +41,7 @@ PAGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class _Own:
-    """This process's part of its files' names, as long as it holds them."""
+    """This process's part of its files' names, while it holds the files."""
 
     def __init__(self) -> None:
         self.pid, self.name = os.getpid(), ""
@@ -49,7 +49,7 @@ class _Own:
 
 
 def _name() -> str:
-    """A child that was forked counts in files of its own."""
+    """Returns this process's part of the names. A forked child gets its own."""
     global _own
     if _own.pid != os.getpid():
         _own = _Own()
@@ -74,7 +74,8 @@ COUNTED = (INBOUND, INBOUND_SECONDS, CALLS, CALL_SECONDS, PAGES, DATABASE_ERRORS
 
 
 def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
-    """Logs a fault once, and never raises it. A process without files tries again each minute, without a new line."""
+    """Decorates a counting function: logs the first error of a series and raises none. A process without files tries
+    again each minute, without further log lines."""
 
     @functools.wraps(count)
     def safe(*args) -> None:
@@ -96,20 +97,20 @@ def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
 
 @functools.lru_cache(maxsize=4096)
 def _labelled(metric, *labels: str):
-    """Returns the metric of these labels, which the library looks up under a lock each time."""
+    """Returns the metric with these labels; cached, since the library's lookup takes a lock."""
     return metric.labels(*labels)
 
 
 @_only_counts
 def count_inbound(source: str, code: str, seconds: float) -> None:
-    """A call of `bboss`, `bpm` or `api`. `code`: the rspCode or HTTP status of its answer."""
+    """Counts a request by `bboss`, `bpm` or `api`. `code`: the rspCode or HTTP status of the response."""
     _labelled(INBOUND, source, code).inc()
     _labelled(INBOUND_SECONDS, source).observe(seconds)
 
 
 @_only_counts
 def count_call(partner: str, step: str, outcome: str, seconds: float | None) -> None:
-    """A call to a partner. `seconds` is None if nobody knows how long it took, since its worker died."""
+    """Counts a call to a partner. `seconds`: None if unknown, because the worker died."""
     _labelled(CALLS, partner, step, outcome).inc()
     if seconds is not None:
         _labelled(CALL_SECONDS, partner, step).observe(seconds)
@@ -117,19 +118,19 @@ def count_call(partner: str, step: str, outcome: str, seconds: float | None) -> 
 
 @_only_counts
 def count_page(page: str, seconds: float) -> None:
-    """A page of staff, by its view's name."""
+    """Counts a page shown to staff, by the name of its view."""
     PAGES.labels(page).observe(seconds)
 
 
 @_only_counts
 def count_database_error(kind: str) -> None:
-    """`kind`: `away`, `deadline` or `other`."""
+    """Counts an error of the database. `kind`: `away`, `deadline` or `other`."""
     DATABASE_ERRORS.labels(kind).inc()
 
 
 @_only_counts
 def count_login(way: str, outcome: str) -> None:
-    """`way`: `company` or `password`. `outcome`: `let_in`, `refused` or `locked`."""
+    """Counts a log-in. `way`: `company` or `password`. `outcome`: `let_in`, `refused` or `locked`."""
     LOGINS.labels(way, outcome).inc()
 
 
@@ -147,8 +148,8 @@ def _take_files() -> None:
 
 
 def _lock(name: str) -> bool:
-    """Returns True if this process holds the pair of files from now on. Allocates all their blocks: on a full disk a
-    write into a hole kills the process."""
+    """Locks a pair of files. Returns False if another process holds it or it is damaged. Allocates all blocks: on a
+    full disk a write to an unallocated block would kill the process."""
     with contextlib.ExitStack() as pair:
         for kind, size in SIZES.items():
             file = f"{FOLDER}/{kind}_{name}.db"
@@ -161,13 +162,12 @@ def _lock(name: str) -> bool:
             os.posix_fallocate(handle, 0, size)
             if not _is_sound(file):
                 return False
-        pair.pop_all()  # never closed, by a child neither, whose library still knows the values of these files
+        pair.pop_all()  # never closed, not even by a child, whose library still has these files mapped
     return True
 
 
 class CountedCollector:
-    """The sums of all processes, as Prometheus' metrics. No counter ever falls, not even at a restart of all
-    processes."""
+    """The sums over all processes as Prometheus metrics. Counters never decrease, even if all processes restart."""
 
     def collect(self) -> Iterator[Metric]:
         found = {family.name: family for metric in COUNTED for family in metric.describe()}
@@ -178,7 +178,7 @@ class CountedCollector:
 
 
 def _merged() -> Iterable[Metric]:
-    """Returns the counts of all processes of this machine, living and dead. Empty if none could count."""
+    """Returns the counts of all processes of this machine, living and dead. Empty if there are none."""
     if not FOLDER.is_dir():
         return ()
     try:
@@ -195,7 +195,7 @@ def _merged() -> Iterable[Metric]:
 
 
 def _is_sound(file: str) -> bool:
-    """Returns True if the library can read the file. Moves away a file that a power cut broke."""
+    """Returns True if the library can read the file. Renames a file damaged by a power failure."""
     try:
         MultiProcessCollector.merge([file])
     except Exception as error:
@@ -206,7 +206,7 @@ def _is_sound(file: str) -> bool:
 
 
 def _take_over_sums() -> None:
-    """Turns what 1.11 kept of dead processes into a pair of files; after a crash again, into the same."""
+    """Converts the sums that 1.11 kept of dead processes into a pair of files. Safe to repeat after a crash."""
     if not DEAD.exists():
         return
     text = DEAD.read_text()

@@ -1,11 +1,11 @@
-"""One clock decides what is due: the database's (contract 3.9, 10).
+"""The database's time decides on all machines what is due (contract 3.9, 10).
 
-Several machines write and compare moments: leases, next tries, schedules, heartbeats, start days. A machine whose clock
-is wrong would make them sleep for hours, or take them too early. So this module's `now` stands in Django's place, for
-our code and for django-q2's: the database's time, by the difference that each process measures every ten seconds.
+Several machines write and compare times: leases, next tries, schedules, heartbeats, start days. A machine with a wrong
+clock would delay steps by hours, or start them too early. So this module's `now` replaces Django's, for our code and
+for django-q2's: it returns the database's time, using the offset that each process measures every ten seconds.
 
-The process goes on from there by a clock that nobody sets, so a step of the machine's clock is not seen at all. On
-SQLite nothing is measured: the machine's time is the database's. With CLOCK_SKEW_SECONDS=0 the own clock counts.
+Between measurements a process uses the monotonic clock, so changes of the machine's clock have no effect. On SQLite
+nothing is measured: the machine's time is the database's. With CLOCK_SKEW_SECONDS=0 the machine's clock is used.
 """
 
 import datetime
@@ -22,21 +22,21 @@ logger = logging.getLogger(__name__)
 MEASURE_EVERY = 10.0  # seconds
 ASKED = "SELECT extract(epoch FROM clock_timestamp())::float8"
 steady = functools.partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-own_now = timezone.now  # Django's, or what a test has put there
+own_now = timezone.now  # Django's, or the one that a test has put in its place
 
 
 class _Measured:
-    """The last measurement of this process, or of the one that forked it."""
+    """The last measurement of this process, or of the process that forked it."""
 
-    offset: float | None = None  # the database's time less the steady clock's; None: not measured yet
-    at = -math.inf  # when it was measured last, by the steady clock
-    is_wrong = False  # whether the log says that the machine's clock is
+    offset: float | None = None  # the database's time minus the monotonic clock; None: not measured yet
+    at = -math.inf  # monotonic time of the last measurement
+    is_wrong = False  # whether the wrong clock of this machine has been logged
 
 
-@functools.wraps(own_now)  # so that migrations still name Django's
+@functools.wraps(own_now)  # so that migrations still refer to Django's function
 def now() -> datetime.datetime:
-    """Returns the database's time. Returns the machine's before the first measurement, on SQLite, and if the check is
-    off."""
+    """Returns the database's time. Returns the machine's time before the first measurement, on SQLite, and if the check
+    is switched off."""
     if _Measured.offset is None or not settings.CLOCK_SKEW_SECONDS:
         return own_now()
     return datetime.datetime.fromtimestamp(_Measured.offset + steady(), datetime.UTC)
@@ -51,10 +51,11 @@ def is_to_measure() -> bool:
 
 
 def measure(server: psycopg.Connection) -> float:
-    """Reads the database's time. Returns the seconds that this machine's clock is ahead. Raises psycopg.Error.
+    """Reads the database's time. Returns the seconds by which this machine's clock is ahead. Raises psycopg.Error.
 
-    The answer lies between two looks at the steady clock, so it bounds the offset. One that fits is kept: then times
-    do not jump with each measurement, and where the clocks agree the machine's own is taken as it is.
+    The monotonic clock is read before and after the query, which bounds the offset. The previous offset is kept while
+    it is within the bounds, so that times do not jump with each measurement; where the clocks agree, the machine's time
+    is used unchanged.
     """
     before = _Measured.at = steady()
     theirs: float = server.execute(ASKED).fetchone()[0]

@@ -1,11 +1,11 @@
-"""Time limits of database work, and the classification of errors of a database that does not answer.
+"""Time limits of database work, and the classification of database errors.
 
-Two bounds; the earlier one counts (docs/mechanisms/database-deadline.md):
+There are two limits; the earlier one applies (docs/mechanisms/database-deadline.md):
 
-- a moment, `with database_deadline(seconds):`, until which all work of one request or one look must be done;
-- the process's limit for each statement, `limit_statements(seconds)`, for all that has no moment of its own.
+- `with database_deadline(seconds):` limits all database work of a request or a check;
+- `limit_statements(seconds)` limits each statement of the process that has no deadline of its own.
 
-The engines in `project/database` keep both. Times are in seconds.
+The engines in `project/database` enforce both. Times are in seconds.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from collections.abc import Iterator
 
 from django.db import Error, InterfaceError, OperationalError
 
-INTAKE_SECONDS = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
-INTAKE_STATEMENT = 7.0  # one statement of it: who waited for its thread meanwhile is to be answered within 10 as well
-PAGE_SECONDS = 30.0  # a page of staff
+INTAKE_SECONDS = 8.0  # a request of BBOSS or BPM: BBOSS must get its 503 within 10
+INTAKE_STATEMENT = 7.0  # one of its statements: the next request of the same thread has to be answered within 10 too
+PAGE_SECONDS = 30.0  # a staff page
 WORKER_SECONDS = 20.0  # a statement of the worker's processes
-COMMAND_SECONDS = 300.0  # a statement of a command that a person runs
+COMMAND_SECONDS = 300.0  # a statement of a management command
 NEVER = math.inf
-CHECK_SECONDS = 5.0  # a look from outside: the watchdog's, /readyz, `status`
+CHECK_SECONDS = 5.0  # a check by the watchdog, /readyz or `status`
 
-# PostgreSQL's codes: connection, resources (full disk, too many connections), the operator's act, the system;
-# then: read only, a lock not had in time, a transaction that was idle for too long.
+# SQLSTATE classes and codes: connection, resources (full disk, too many connections), operator intervention, system
+# error; read-only transaction, lock timeout, idle-in-transaction timeout.
 AWAY_CLASSES = {"08", "53", "57", "58"}
 AWAY_STATES = {"25006", "55P03", "25P03"}
 AWAY_SQLITE = {5, 6, 8, 10, 13, 14}  # busy, locked, read only, I/O error, full, can't be opened
@@ -37,10 +37,10 @@ _limit = NEVER
 
 @contextlib.contextmanager
 def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[None]:
-    """Ends all work with the database inside by then, or makes it fail with django.db.OperationalError.
+    """Fails database work in the block after `seconds` with django.db.OperationalError.
 
-    No statement starts later, and none takes longer than `statement`. Within another one the earlier moment and the
-    shorter statement count.
+    No statement starts later, and none runs longer than `statement`. In a nested block the earlier deadline and the
+    shorter statement limit apply.
     """
     moment, longest = _deadline.get()
     token = _deadline.set((min(moment, time.monotonic() + seconds), min(longest, statement)))
@@ -51,7 +51,8 @@ def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[N
 
 
 def limit_statements(seconds: float) -> None:
-    """Sets the longest time of a statement in this process and in those that it forks. Call it before the first."""
+    """Sets the longest time of a statement in this process and in its later children. Call it before the first
+    statement."""
     global _limit
     _limit = seconds
 
@@ -61,19 +62,19 @@ def statement_limit() -> float:
 
 
 def time_left() -> float:
-    """Returns the seconds that a statement may take from now on. 0 or less: none may begin; NEVER: no limit."""
+    """Returns the seconds that a statement may take now. 0 or less: none may start; NEVER: no limit."""
     moment, longest = _deadline.get()
     return min(moment - time.monotonic(), longest, _limit)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Returns True if an error, or its cause, says that the database can't be used now. False for a fault of our
+    """Returns True if the error or one of its causes means that the database is unavailable. False for errors in our
     code."""
     return away_error(error) is not None
 
 
 def away_error(error: BaseException | None) -> Error | None:
-    """Returns the first error of the chain that says that the database is away."""
+    """Returns the first error in the chain of causes that means that the database is unavailable."""
     while error is not None:
         if isinstance(error, Error) and _says_away(error):
             return error
@@ -91,14 +92,14 @@ def _says_away(error: Error) -> bool:
 
 
 def error_line(error: BaseException | str) -> str:
-    """An error's words without line breaks: drivers and PostgreSQL's programs write several."""
+    """Returns an error's text on one line: drivers and PostgreSQL's programs write several."""
     return " ".join(str(error).split())
 
 
 class Outage:
-    """Logs one line when the database goes away and one when it is back, however often a loop tries.
+    """Logs one line when the database becomes unavailable and one when it is back, however often a loop tries.
 
-    The second line says how many calls were refused meanwhile (`refuse`).
+    The second line contains the number of calls that were refused meanwhile (`refuse`).
     """
 
     def __init__(self, logger: logging.Logger, who: str):

@@ -1,7 +1,7 @@
-"""Old secrets, which count beside the new one during a change, and when each was last used (contract 4).
+"""Old secrets, which stay valid while a secret is replaced, and the time when each was last used (contract 4).
 
-A thread of its own notes uses, at most once a minute for each secret in each process, so no call waits for it. The
-table has only 16 bits of a secret's hash. So a guessed secret that fits them may still be a wrong one.
+A separate thread records uses, at most once a minute for each secret and process, so no request waits for it. The table
+stores only 16 bits of a secret's hash: a guessed secret that matches them may still be wrong.
 """
 
 import datetime
@@ -24,11 +24,11 @@ from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 
 logger = logging.getLogger(__name__)
 NOTED_EVERY = 60.0  # seconds
-_noted: dict[str, float] = {}  # by a row's name: when this process last noted it
+_noted: dict[str, float] = {}  # by row name: monotonic time of the last record by this process
 
 
 class Kind(NamedTuple):
-    """The secrets for one purpose. `setting` names the setting of the one in force, `old` that of the old ones."""
+    """The secrets for one purpose. `setting`: the setting of the current secret, `old`: the setting of the old ones."""
 
     setting: str
     old: str
@@ -41,7 +41,7 @@ class Kind(NamedTuple):
 
 
 class Tokens(Kind):
-    """BBOSS's tokens are all in one setting: old are those that were issued before the newest."""
+    """BBOSS's tokens, all in one setting: the newest is the current one, those issued earlier are old."""
 
     def in_force(self) -> str:
         return max(settings.BBOSS_ACCESS_TOKENS, key=_issued_at, default="")
@@ -52,7 +52,8 @@ class Tokens(Kind):
 
 
 def _issued_at(token: str) -> int:
-    """The issue time in seconds since 1970: a token's last part. 0 if it has none: `check` names it (desk.002)."""
+    """Returns the issue time (seconds since 1970) at the end of a token. 0 if it has none: `check` reports it
+    (desk.002)."""
     end = token.rpartition("-")[2]
     return int(end) if end.isascii() and end.isdigit() else 0
 
@@ -66,8 +67,8 @@ SECRET_KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_K
 
 
 def matching_secret(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
-    """Returns the secret for which the check is right: the one in force, an old one, or None. Never an empty one:
-    anybody could sign with it."""
+    """Returns the first secret, current or old, for which `is_right` is true, or None. Skips empty secrets, with which
+    anybody could sign."""
     return next((secret for secret in [kind.in_force(), *kind.old_ones()] if secret and is_right(secret)), None)
 
 
@@ -85,7 +86,7 @@ def signing_key(signed: str, salt: str) -> str | None:
 
 
 def note_use(kind: Kind, secret: str) -> None:
-    """Notes the use of an old secret. Does nothing for the one in force, even if it is in both settings."""
+    """Records the use of an old secret. Does nothing for the current one, even if it is in both settings."""
     if secret == kind.in_force() or secret not in kind.old_ones():
         return
     name, since = _name(kind, secret), time.monotonic()
@@ -115,7 +116,8 @@ def _write(name: str, now: datetime.datetime) -> None:
 
 
 def _uses() -> Manager:
-    """SecretUse's manager. It can't be imported above, since the demo and benches sign without Django's apps."""
+    """Returns the manager of SecretUse. Not imported at the top, since the demo and benchmarks sign without Django's
+    apps."""
     return apps.get_model("integrations", "SecretUse")._default_manager
 
 
@@ -125,7 +127,7 @@ def _name(kind: Kind, secret: str) -> str:
 
 @dataclass(frozen=True)
 class OldSecret:
-    """`number`: its place in its setting, from 1. `used_at`: None if it was never used; up to a minute early."""
+    """`number`: its position in the setting, from 1. `used_at`: None if never used; may be up to a minute too early."""
 
     setting: str
     number: int
@@ -133,7 +135,7 @@ class OldSecret:
 
 
 def old_secrets() -> list[OldSecret]:
-    """Returns all old secrets that are set. One query."""
+    """Returns all configured old secrets. One query."""
     uses = dict(_uses().values_list("name", "used_at"))
     return [
         OldSecret(kind.old, getattr(settings, kind.old).index(secret) + 1, uses.get(_name(kind, secret)))

@@ -1,7 +1,8 @@
-"""Counts this machine's answers 20000 of the last ten minutes: neither the order nor its message was stored.
+"""Counts this machine's responses 20000 of the last ten minutes, for which neither the order nor its message was
+stored.
 
-Each is a byte of a file in STATE_DIR, named by its ten seconds. So processes count together without a lock, and a kill
-loses nothing. An answer that was stored costs nothing.
+Each response is a byte in a file in STATE_DIR; there is a file for each ten seconds, with the time in its name. So
+processes count together without a lock, and a kill loses no count. Responses for stored orders need no counting.
 """
 
 import contextlib
@@ -10,11 +11,11 @@ import time
 from django.conf import settings
 
 FOLDER = settings.STATE_DIR.absolute() / "not-stored"
-WINDOW_SECONDS, FILE_SECONDS = 600, 10  # seconds: that count, and of a file
+WINDOW_SECONDS, FILE_SECONDS = 600, 10  # the seconds that are counted, and those of one file
 
 
 def count_order_not_stored() -> None:
-    """Counts one, and removes old files. A failed write is not counted: the answer to the call comes first."""
+    """Counts one response, and removes old files. Ignores a failed write: the response has priority."""
     now = int(time.time())
     with contextlib.suppress(OSError):
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -29,8 +30,8 @@ def count_order_not_stored() -> None:
 
 
 def orders_not_stored_lately() -> dict | None:
-    """Returns the `number` of such answers within `minutes`, and the seconds since the last one (`seconds_ago`, about).
-    None if there was none."""
+    """Returns the `number` of such responses within `minutes`, and about how many seconds ago the last one was
+    (`seconds_ago`). None if there was none."""
     now, sizes = int(time.time()), {}
     with contextlib.suppress(OSError):
         sizes = {int(name): (FOLDER / name).stat().st_size for name in _counter_files() if _counts(name, now)}
@@ -45,6 +46,6 @@ def _counter_files() -> list[str]:
 
 
 def _counts(name: str, now: int) -> bool:
-    """Returns True if a file is of the last ten minutes. False for one of the future, which a clock put back leaves
-    behind."""
+    """Returns True if the file is from the last ten minutes. False for a file from the future, left after a clock was
+    put back."""
     return now - WINDOW_SECONDS < (int(name) + 1) * FILE_SECONDS <= now + FILE_SECONDS

@@ -1,11 +1,11 @@
-"""Protects a database against a second desk: compares the calls of all its processes (contract 3.9, 11).
+"""Protects a database against a second desk: compares the partner settings of all its processes (contract 3.9, 11).
 
-A test desk whose DATABASE_URL leads to production would take half of all steps and send them to its own sandbox. So the
-database keeps its desk's calls (the row IN_FORCE). A process with other values sends nothing, and its row lists the
-values that differ. The watchdog checks every 15 s, so no step pays for it.
+A test installation whose DATABASE_URL points to production would take half of all steps and send them to its own
+sandbox. So the database stores the desk's settings for calls (the row IN_FORCE). A process with other values sends
+nothing, and its row lists the settings that differ. The watchdog checks every 15 s, which costs the steps nothing.
 
-A web process has a row too. Only its profile of the partners counts: with another one it takes no order, since it would
-read BBOSS's messages differently. It checks at most once in 5 s.
+Web processes have rows too. Only their profile of partners is compared: with another profile they accept no order,
+since they would read BBOSS's messages differently. They check at most once in 5 s.
 """
 
 import datetime
@@ -35,21 +35,21 @@ from orders.sending.reread_answers import read_otherwise
 logger = logging.getLogger(__name__)
 OTHER_DESK = "other_desk"
 IN_FORCE = "in force"
-BEFORE = "DESK_CALLS_BEFORE"  # in the environment of a worker that was reloaded: what it called before
+BEFORE = "DESK_CALLS_BEFORE"  # environment variable of a reloaded worker: the digest of the settings before the reload
 PROFILE = "PARTNERS_FILE"
 WEB_LOOKS_EVERY = 60.0  # seconds
 SAYS_AGAIN = 60.0
-FRESH = 5.0  # seconds for which a web process does not look again whether its profile is in force
-RELOAD_LASTS = datetime.timedelta(seconds=15)  # that old web processes go on while new ones load
+FRESH = 5.0  # seconds for which a web process relies on its last check of the profile
+RELOAD_LASTS = datetime.timedelta(seconds=15)  # for so long old web processes continue while new ones load
 LEAVE_WITHIN = 2.0  # seconds that the database may take at the end of a web process
 FORGOTTEN_AFTER = datetime.timedelta(days=1)
-ANSWERS_NAMED = 10  # answers that a line of the log names
+ANSWERS_NAMED = 10  # answers that are listed in a line of the log
 
 
 @dataclass
 class _Web:
-    """This web process's state of its profile. `changed`: a reload changed it, and it is not in force yet. `fitted`: it
-    was in force once. `fine_at`: the last check with a good result (monotonic time)."""
+    """State of this web process's profile. `changed`: a reload changed the profile, and it is not in force yet.
+    `fitted`: it was in force once. `fine_at`: monotonic time of the last successful check."""
 
     changed: bool = False
     fitted: bool = False
@@ -60,8 +60,8 @@ web = _Web()
 
 
 def calls_of_this_process() -> dict[str, str]:
-    """Returns the addresses and identities of this process's calls, by setting. No secret: of SECRET_KEY 32 bits of its
-    hash."""
+    """Returns the addresses and identities that this process uses in calls, by setting. Contains no secret: of
+    SECRET_KEY only 32 bits of its hash."""
     return {
         "BPM_BASE_URL": _address(settings.BPM_BASE_URL),
         "BIGDATA_BASE_URL": _address(settings.BIGDATA_BASE_URL),
@@ -84,12 +84,12 @@ def _fingerprint(key: str) -> str:
 
 
 def digest() -> str:
-    """Returns a short hash of `calls_of_this_process()`, for a process that follows this one."""
+    """Returns a short hash of `calls_of_this_process()`, which is passed to the process that replaces this one."""
     return hashlib.sha256(json.dumps(calls_of_this_process(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differing(theirs: dict[str, str]) -> list[str]:
-    """Returns the settings in which this process differs from these. An old key that is still valid is no
+    """Returns the settings whose values differ from `theirs`. An old SECRET_KEY that is still accepted is no
     difference."""
     mine = calls_of_this_process()
     keys = {_fingerprint(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)}
@@ -98,7 +98,8 @@ def differing(theirs: dict[str, str]) -> list[str]:
 
 
 def _if_made(act: Callable[..., list]) -> Callable[..., list]:
-    """Finds no difference where the table is not made yet: before `migrate` (docs/mechanisms/versions.md)."""
+    """Decorates a function to return an empty list if the table does not exist yet, before `migrate`
+    (docs/mechanisms/versions.md)."""
 
     @functools.wraps(act)
     def careful(*args, **kwargs) -> list:
@@ -114,11 +115,13 @@ def _if_made(act: Callable[..., list]) -> Callable[..., list]:
 
 @_if_made
 def register_process(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
-    """Stores a process's row at its start. Returns the settings that differ from the desk's: then it must take no step.
+    """Stores a process's row at its start. Returns the settings that differ from the desk's; if there are any, the
+    process must take no step.
 
-    Its values become the desk's in three cases: the desk has none yet; a reload changed them (`before`: the digest of
-    the values before; or `changed`); no other living process has other values, except in a restored database. Of a web
-    process (`works` is false) only the profile becomes the desk's, and of other web processes only the profile counts.
+    The process's values become the desk's in three cases: the desk has none yet; a reload changed them (`changed`, or
+    `before`, the digest of the previous values, differs); no other living process has other values, except in a
+    restored database. A web process (`works` is false) sets only the profile, and only the profile of other web
+    processes is compared.
     """
     differs, taken = _enter(name, changed=changed or (bool(before) and before != digest()), works=works)
     if PROFILE in taken:
@@ -143,8 +146,8 @@ def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[st
 
 
 def _others(name: str, mine: dict[str, str], now: datetime.datetime) -> bool:
-    """Returns True if another living process differs in these values. Of a web process only the profile counts, as it
-    makes no calls."""
+    """Returns True if another living process has other values. Of web processes only the profile is compared, as they
+    make no calls."""
     alive = _alive(now).exclude(name=name)
     counts = {True: mine.keys(), False: {PROFILE}}
     return any(counts[row.works] & set(differing(row.calls)) and not _was_killed_here(row) for row in alive)
@@ -155,10 +158,10 @@ def _alive(now: datetime.datetime) -> QuerySet[DeskProcess]:
 
 
 def say_read_otherwise() -> None:
-    """Logs the answers that a profile which has just come into force reads differently (contract 7.2)."""
+    """Logs the answers that are read differently with a profile that has just come into force (contract 7.2)."""
     try:
         rows = read_otherwise()
-    except Exception as error:  # whatever it is, the process starts
+    except Exception as error:  # no error here may stop the process
         logger.warning("what answers mean by the profile in force now is not known: %s", error)
         return
     if rows:
@@ -173,14 +176,14 @@ def say_read_otherwise() -> None:
 
 
 def _was_killed_here(row: DeskProcess) -> bool:
-    """Returns True if the process ran on this machine and is gone without having deleted its row."""
+    """Returns True if the process ran on this machine and has died without deleting its row."""
     if row.machine != _machine():
         return False
     try:
         os.kill(row.pid, 0)
     except ProcessLookupError:
         return True
-    except OSError:  # it is another account's
+    except OSError:  # the process belongs to another user
         return False
     return False
 
@@ -191,7 +194,7 @@ def _machine() -> str:
 
 @_if_made
 def differences_from_desk(name: str, *, works: bool = True) -> list[str]:
-    """Returns the settings in which this process differs from the desk, and stores them in its row."""
+    """Stores in the process's row the settings that differ from the desk's, and returns them."""
     differs = differs_now()
     _note_process(name, differs, works=works, now=timezone.now())
     return differs
@@ -204,7 +207,7 @@ def differs_now() -> list[str]:
 
 
 def why_other_desk() -> str:
-    """Returns the reason why this process must not call partners, for English logs. Empty if it may."""
+    """Returns the reason, for logs in English, why this process must not call partners. Empty if it may."""
     differs = differs_now()
     return f"the desk of this database calls others, by {', '.join(differs)}" if differs else ""
 
@@ -236,8 +239,8 @@ def adopt(*, now: datetime.datetime) -> list[str]:
 
 @_if_made
 def machines_with_another_profile() -> list[str]:
-    """The living processes, with their machines, whose profile of the partners is not that of this process, and the
-    desk itself if its profile is another. `resume` reads answers by it, so all must have the same."""
+    """Returns the living processes and their machines whose profile differs from this process's, and the desk if its
+    profile differs. `resume` reads answers with the profile, so all must be equal."""
     mine = calls_of_this_process()[PROFILE]
     rows = DeskProcess.objects.filter(Q(name=IN_FORCE) | Q(seen_at__gt=timezone.now() - HEARTBEAT_LIMIT))
     others = [row for row in rows.order_by("name") if row.calls.get(PROFILE, mine) != mine]
@@ -249,10 +252,10 @@ def machines_with_another_profile() -> list[str]:
 
 
 def has_other_profile() -> bool:
-    """Returns True if this web process's profile is not the desk's, so that it must take no order (contract 7.1).
+    """Returns True if this web process's profile is not the desk's, so that it must accept no order (contract 7.1).
 
-    A good result is kept for FRESH. While a reload replaces the web processes, the old ones go on: each order is read
-    by one profile or the other.
+    A good result is cached for FRESH seconds. While a reload replaces the web processes, the old ones continue: each
+    order is read with either the old or the new profile.
     """
     if web.changed or time.monotonic() - web.fine_at < FRESH:
         return False
@@ -284,16 +287,17 @@ def open_incident(differs: list[str], *, now: datetime.datetime) -> None:
 
 
 def watch_other_desks(*, now: datetime.datetime) -> None:
-    """Ends the incident once no living process differs, and forgets those that were killed. The sweep calls it each
-    minute; who differs opens it."""
+    """Closes the incident once no living process differs, and deletes the rows of killed processes. The sweep calls it
+    each minute; the process that differs opens the incident."""
     DeskProcess.objects.exclude(name=IN_FORCE).filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
     if not other_desks(now=now):
         close_desk_incident(OTHER_DESK, now=now)
 
 
 def watch_web() -> None:
-    """Runs in a thread of a web process, for good: notes its start, then beats, and says it where that differs, which
-    takes a minute at least. A reload of all services changes them one after the other."""
+    """Runs in a thread of a web process until its end: stores the row, renews it, and opens an incident for a
+    difference. The incident opens after a minute at the earliest, because a reload of all services takes them one after
+    the other."""
     name, entered = _name_of_web(), False
     while True:
         try:
@@ -305,7 +309,7 @@ def watch_web() -> None:
                         logger.error("this process differs from the desk of this database, by %s", ", ".join(differs))
                 elif differs := differences_from_desk(name, works=False):
                     open_incident(differs, now=timezone.now())
-        except Exception as error:  # whatever it is, the next look follows
+        except Exception as error:  # no error here may end the loop
             logger.warning("whether this process calls whom the desk calls is not known: %s", error)
         finally:
             connections.close_all()
@@ -317,7 +321,7 @@ def leave_web() -> None:
     try:
         with database_deadline(LEAVE_WITHIN):
             unregister_process(_name_of_web())
-    except Exception as error:  # whatever it is, it ends
+    except Exception as error:  # no error may stop the exit
         logger.warning("the end of this process is not noted: %s", error)
     finally:
         connections.close_all()

@@ -1,6 +1,6 @@
-"""Reads the body of an inbound call as strict JSON.
+"""Parses the body of an incoming request as strict JSON.
 
-Refuses texts that two readers could understand differently (contract 2.3, code 20105).
+Rejects texts that two parsers could understand differently (contract 2.3, code 20105).
 """
 
 import functools
@@ -16,14 +16,14 @@ from django.http import HttpRequest
 
 from orders.texts.untrusted_text import MAX_VALUES
 
-MAX_BODY_BYTES = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
+MAX_BODY_BYTES = 2 * 1024 * 1024  # bytes of a request of BBOSS or BPM (contract 2.3, 3.6)
 MAX_DISCARDED = 16 * 1024 * 1024
 CONTENT_TYPE = re.compile(rb"^content-type:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 AT_ONCE = 64 * 1024
 DEEPEST = 32
 TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 HOLDERS = {dict, list}
-SIGNS = len("-.e-")  # a number's characters that are no digits
+SIGNS = len("-.e-")  # the most characters of a number that are not digits
 
 
 class BodyBrokenError(Exception):
@@ -35,18 +35,19 @@ class BodyTooLargeError(Exception):
 
 
 class BadJsonError(ValueError):
-    """The text is not JSON as we accept it; the message says why, in words for the sender's engineer."""
+    """The text is not JSON as we accept it; the message gives the reason, for the sender's engineers."""
 
 
 class OutOfBoundsError(BadJsonError):
-    """The text has more values, or a number has more digits, than its sender may send."""
+    """The text has more values, or a number with more digits, than its sender may send."""
 
 
 def read_body(request: HttpRequest, *, endless: bool) -> bytes:
-    """The body. `endless`: it has no length. Raises BodyBrokenError, or BodyTooLargeError with the rest discarded."""
+    """Returns the body. `endless`: it has no length. Raises BodyBrokenError, or, with the rest discarded,
+    BodyTooLargeError."""
     try:
         body = _stream(request, endless=endless).read(MAX_BODY_BYTES + 1)
-    except Exception as error:  # Django's, the socket's, and the server's own for bad chunks: no common base
+    except Exception as error:  # Django's, the socket's, the server's own for malformed chunks: no common base class
         raise BodyBrokenError(f"the body could not be read: {type(error.__cause__ or error).__name__}") from error
     if len(body) > MAX_BODY_BYTES:
         discard_body(request, endless=endless)
@@ -55,40 +56,42 @@ def read_body(request: HttpRequest, *, endless: bool) -> bytes:
 
 
 def content_type_in(head: bytes) -> str:
-    """The Content-Type among the lines of a message's head, as a file holds them; empty if there is none."""
+    """Returns the Content-Type header in a message's head as stored in a file; empty if there is none."""
     found = CONTENT_TYPE.search(head)
     return found[1].decode("latin-1").strip() if found else ""
 
 
 def discard_body(request: HttpRequest, *, endless: bool) -> None:
-    """Reads and drops a refused body: a caller that still writes would see a broken pipe instead of our answer."""
+    """Reads and drops a rejected body: a caller that is still writing would get a broken pipe instead of the
+    response."""
     left = MAX_DISCARDED
-    with suppress(Exception):  # refused already: nothing to report
+    with suppress(Exception):  # the request is already rejected: there is nothing to report
         while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):
             left -= len(taken)
 
 
 def _stream(request: HttpRequest, *, endless: bool):
-    # Django reads nothing without a Content-Length, so such a body is taken from the server's own stream.
+    # Django reads nothing without a Content-Length, so read such a body from the server's own stream.
     return request.META["wsgi.input"] if endless else request
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The limits of a message: its values (brackets and commas), and the digits of a number."""
+    """The limits of a message: the number of values (brackets and commas), and the digits of a number."""
 
     values: int = MAX_VALUES
-    digits: int | None = None  # None: as many as Python reads
+    digits: int | None = None  # None: no limit but Python's
 
 
 OF_ALL = Bounds()
 OF_UNSIGNED = Bounds(digits=40)
 OF_STRANGERS = Bounds(values=16_000, digits=40)
-"""Without a token of ours, 2 MiB of anything must cost less than twice as much as 2 MiB of letters."""
+"""Parsing 2 MiB of any text from a sender without a token of ours must cost less than twice as much as 2 MiB of
+letters."""
 
 
 def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
-    """The object in a UTF-8 body. Raises BadJsonError."""
+    """Returns the object in a UTF-8 body. Raises BadJsonError."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -97,11 +100,11 @@ def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
 
 
 def parse_text(text: str, bounds: Bounds = OF_ALL, *, written: bool = False) -> dict:
-    """The object in a text. Refused are: another type than an object, a key twice in one object, NaN, Infinity, a
-    number that overflows, more than 32 levels, half of a surrogate pair, and what is beyond the bounds.
-    `written`: decimals keep their text.
+    """Returns the object in a text. Rejects other types than an object, duplicate keys, NaN, Infinity, numbers that
+    overflow, more than 32 levels, unpaired surrogates, and texts that exceed `bounds`. `written`: decimals keep their
+    text.
 
-    Raises BadJsonError; its subclass OutOfBoundsError where only the bounds are in the way.
+    Raises BadJsonError; its subclass OutOfBoundsError if the text only exceeds `bounds`.
     """
     brackets = text.count("[") + text.count("{")
     if brackets + text.count(",") > bounds.values:
@@ -111,7 +114,7 @@ def parse_text(text: str, bounds: Bounds = OF_ALL, *, written: bool = False) -> 
         raise BadJsonError("the outermost value is not an object")
     if brackets > DEEPEST:
         _check_depth(value)
-    if "\\ud" in text or "\\uD" in text:  # only an escape can bring one in, UTF-8 can't
+    if "\\ud" in text or "\\uD" in text:  # only an escape can contain a surrogate, UTF-8 can't
         _check_surrogates(value)
     return value
 
@@ -128,7 +131,7 @@ def _parse(text: str, digits: int | None, decimal: type[float]):
         raise BadJsonError(f"not JSON: {error}") from None
     except RecursionError:
         raise BadJsonError(TOO_DEEP) from None
-    except ValueError:  # Python's limit on the digits of a whole number
+    except ValueError:  # Python's limit on the digits of an integer
         raise BadJsonError("a number has too many digits") from None
 
 
@@ -170,7 +173,7 @@ def _constant(name: str):
 
 
 class Written(float):
-    """A number with a decimal point or an exponent, and its text."""
+    """A number with a decimal point or an exponent, with its text."""
 
     def __init__(self, text: str):
         self.text = text

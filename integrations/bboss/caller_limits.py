@@ -1,9 +1,9 @@
-"""Checks the callers' addresses and the rates of their calls (contract 2.3, codes 20303 and 20308).
+"""Checks callers' addresses and the rates of their calls (contract 2.3, codes 20303 and 20308).
 
 Settings: BBOSS_ALLOWED_IPS, BBOSS_RATE and BBOSS_UNSIGNED_RATE (contract 4).
 
-Calls are counted in the memory of each web process. So counting costs no call of the database and waits for nobody,
-and N processes let N times the rate through.
+Calls are counted in the memory of each web process. So counting needs no database and takes no time, and N processes
+admit N times the rate.
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ from integrations.bboss.reply_codes import Code, Refused
 
 logger = logging.getLogger(__name__)
 MAX_CALLERS = 10_000
-NEARLY_ONE = 1 - 1e-6  # tokens come back in fractions, so a whole one may be short by a rounding error
+NEARLY_ONE = 1 - 1e-6  # tokens are restored in fractions, so rounding may leave a whole one slightly short
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([a-z]+)")
@@ -34,7 +34,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @lru_cache(maxsize=8)
 def parse_rate(text: str, name: str = "BBOSS_RATE") -> tuple[int, int] | None:
-    """`600/min` as (calls, seconds). An empty text gives None: no limit. Raises ValueError that names the setting."""
+    """Parses `600/min` to (calls, seconds). An empty text gives None: no limit. Raises ValueError with the setting's
+    name."""
     if not text.strip():
         return None
     match = _RATE.fullmatch(text.strip().lower())
@@ -44,7 +45,7 @@ def parse_rate(text: str, name: str = "BBOSS_RATE") -> tuple[int, int] | None:
 
 
 def parse_networks(entries: Iterable[str]) -> tuple[Network, ...]:
-    """Parses addresses and networks (CIDR). Raises ValueError that names BBOSS_ALLOWED_IPS."""
+    """Parses addresses and networks (CIDR). Raises ValueError with the name BBOSS_ALLOWED_IPS."""
     return _parse_networks(tuple(entries))
 
 
@@ -57,10 +58,10 @@ def _parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def caller_address(meta: dict) -> str:
-    """The caller's address, or "" if there is none.
+    """Returns the caller's address, or "" if there is none.
 
-    Behind N proxies of ours (TRUSTED_PROXY_COUNT), the outermost of them wrote the N-th entry from the end of
-    X-Forwarded-For. Entries before it are the caller's own claim. A shorter list did not come through all proxies and
+    With N proxies of ours (TRUSTED_PROXY_COUNT), the outermost one wrote the N-th entry from the end of
+    X-Forwarded-For. Earlier entries are set by the caller and not trusted. A shorter list did not pass all proxies and
     is ignored.
     """
     count = settings.TRUSTED_PROXY_COUNT
@@ -70,7 +71,7 @@ def caller_address(meta: dict) -> str:
 
 
 def _plain(text: str) -> str:
-    """Gives each address one spelling: no port, and IPv4 instead of IPv4-mapped IPv6. "" if it is not an address."""
+    """Normalises an address: no port, and IPv4 instead of IPv4-mapped IPv6. "" if it is not an address."""
     text = text.strip()
     if match := _WITH_PORT.fullmatch(text):
         text = match.group(1) or match.group(2)
@@ -100,15 +101,15 @@ def check_rate(address: str) -> None:
 
 
 def check_unsigned_rate() -> None:
-    """Counts a message without a right signature. All share a rate, so the disk can't fill. Raises Refused 20308 above
-    it."""
+    """Counts a message without a valid signature. All callers share this rate, so that the disk can't fill. Raises
+    Refused 20308 if it is exceeded."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not has_room("strangers"):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
 
 
 def has_room(kind: str) -> bool:
-    """Counts a refused call of a kind, which is to be kept. Returns False if BBOSS_UNSIGNED_RATE leaves no room."""
+    """Counts a refused call of a kind before it is stored. Returns False if BBOSS_UNSIGNED_RATE is exhausted."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     return not rate or _counted(strangers, kind, rate)
 
@@ -124,7 +125,8 @@ def too_often(hint: str, rate: tuple[int, int]) -> Refused:
 
 
 def caller_of(address: str) -> str:
-    """The key under which calls are counted: an IPv4 address, or the /64 of an IPv6 one, which is one caller's."""
+    """Returns the key under which calls are counted: the IPv4 address, or the /64 network of an IPv6 address, since one
+    caller may have all of it."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
@@ -132,17 +134,18 @@ def caller_of(address: str) -> str:
 
 @dataclass
 class _Bucket:
-    """A caller's tokens, one for each call. They come back evenly, up to the number of calls that the rate allows."""
+    """A caller's tokens, one for each call. They are restored evenly, up to the number of calls that the rate
+    allows."""
 
     tokens: float
-    at: float  # monotonic seconds, when `tokens` was right
+    at: float  # monotonic time at which `tokens` was computed
 
 
 class Buckets:
-    """Token buckets by caller, for threads. A caller without one has all tokens.
+    """Thread-safe token buckets by caller. A new caller has all tokens.
 
-    A caller that keeps to the rate in every period is never refused. At most twice the rate gets through in a period.
-    Beyond MAX_CALLERS callers, the one that has been silent longest is forgotten.
+    A caller that keeps to the rate in every period is never refused. At most twice the rate is admitted in a period.
+    With more than MAX_CALLERS callers, the one that has been silent longest is removed.
     """
 
     def __init__(self) -> None:
@@ -150,7 +153,7 @@ class Buckets:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def spend(self, caller: str, calls: int, seconds: int) -> bool:
-        """Spends one of the caller's tokens. Returns False, and spends nothing, if there is none."""
+        """Spends one of the caller's tokens. Returns False, and spends nothing, if none is left."""
         with self._lock:
             now = monotonic()
             bucket = self._buckets.setdefault(caller, _Bucket(calls, now))
@@ -170,11 +173,11 @@ class Buckets:
 
 
 callers = Buckets()
-strangers = Buckets()  # by kind; not among the callers, who could push them out
+strangers = Buckets()  # by kind; apart from `callers`, of which many could push these out
 
 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:
-    """Counts one more call. Returns False if the rate leaves no room for it. True after a fault of ours."""
+    """Counts a call. Returns False if the rate is exhausted. True after an error in our code."""
     try:
         return buckets.spend(caller, *rate)
     except Exception:

@@ -1,7 +1,8 @@
-"""Compares this machine's clock with the database's and BBOSS's. A wrong one gets BBOSS's calls 20210 (contract 2.3).
+"""Compares our clocks with the database's and BBOSS's. If ours is wrong, BBOSS's calls get 20210 (contract 2.3).
 
-With the database's the watchdog and the sweep compare the worker's machine, `status` and /readyz the machine that is
-asked. With BBOSS's all compare what the database's clock says (`integrations.base.database_clock`) as its calls come.
+The watchdog and the sweep compare the worker machine's clock with the database's, `status` and /readyz the clock of the
+machine on which they run. The comparison with BBOSS uses the database's time (`integrations.base.database_clock`) at
+which BBOSS's calls were received.
 """
 
 import datetime
@@ -22,17 +23,18 @@ from orders.models import InboundMessage, Incident
 
 DATABASE_CLOCK, BBOSS_CLOCK = "database_clock", "bboss_clock"
 RECENT = datetime.timedelta(minutes=10)
-MIN_MESSAGES, MAX_MESSAGES = 5, 20  # BBOSS's messages: the median needs the first number, and uses at most the second
-LONGEST = 16_384  # characters of a message that is worth reading for its time
+MIN_MESSAGES, MAX_MESSAGES = 5, 20  # BBOSS's messages that the median needs, and uses at most
+LONGEST = 16_384  # characters; longer messages are not parsed for their time
 
 
 def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
-    """Returns the seconds that our clock is ahead of each of the two. None: not known, or the check is switched off."""
+    """Returns the seconds by which we are ahead of the database's clock and of BBOSS's. None: unknown, or the check is
+    switched off."""
     return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
 
 
 def wrong_clocks(differences: dict[str, float | None]) -> dict[str, dict]:
-    """Returns the figures of each clock that differs by too much, by the incident's code."""
+    """Returns the incident's parameters for each clock that differs too much, by the incident's code."""
     most = {DATABASE_CLOCK: settings.CLOCK_SKEW_SECONDS, BBOSS_CLOCK: settings.BBOSS_TIMESTAMP_SKEW_SECONDS / 2}
     return {
         code: {"machine": socket.gethostname()[:64], "seconds": round(seconds)}
@@ -51,15 +53,17 @@ def watch_clocks(*, now: datetime.datetime) -> None:
 
 
 def watch_database_clock(*, now: datetime.datetime) -> None:
-    """Opens the incident about this machine. The watchdog calls it at each ping: the sweep may run elsewhere."""
+    """Opens the incident about this machine's clock. The watchdog calls it at each ping: the sweep may run on another
+    machine."""
     if wrong := wrong_clocks({DATABASE_CLOCK: _ahead_of_database()}):
         keep_desk_incident(DATABASE_CLOCK, wrong[DATABASE_CLOCK], now=now)
 
 
 def _is_of_another_machine(code: str) -> bool:
-    """Returns True if the open incident is about another machine's clock. Only that machine's sweep may end it."""
+    """Returns True if the open incident is about another machine's clock. Only the sweep on that machine may close
+    it."""
     if code == BBOSS_CLOCK:
-        return False  # the machines that took the calls noted their times, whoever looks
+        return False  # it is about times noted by all web machines, so any sweep may close it
     details = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
     return any(params["machine"] != socket.gethostname()[:64] for params in details)
 
@@ -73,8 +77,8 @@ def _ahead_of_database() -> float | None:
 
 
 def _ahead_of_bboss(now: datetime.datetime) -> float | None:
-    """Returns the seconds that our clock is ahead of BBOSS's, by the times in its newest signed messages, refused ones
-    too."""
+    """Returns the seconds by which we are ahead of BBOSS, from the times in its newest signed messages, including
+    refused ones."""
     rows = InboundMessage.objects.annotate(size=Length("body"))
     rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
     found = [

@@ -1,6 +1,6 @@
-"""From the wire's `content` to the core's `OrderContent`, member by member (contract 2.4).
+"""Converts the `content` of a message to the core's `OrderContent`, member by member (contract 2.4).
 
-Every fault is refused with 20505, and the answer names the member. The fields take JSON strings as they are, without
+Every fault is refused with 20505, and the response names the member. The fields accept JSON strings unchanged, without
 coercion or trimming. Their messages are in English. Source names are those of `OrderContent`.
 """
 
@@ -25,22 +25,22 @@ from orders.rules.content import MemberFault, OrderContent, TrialMember, domain_
 from orders.texts.error_messages import say_why_in_english
 
 EARLIEST_YEAR = 1970
-ORDER_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
+ORDER_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NUMBER_IN_TEXT = re.compile(r'"OrderNum\\*+"\s*+:\s*+\\*+"\s*+([A-Za-z0-9_-]{1,64})\s*+\\*+"', re.IGNORECASE)
-BY_HAND = "by_hand"  # in a form's context: people entered it, so BBOSS's ways of writing do not count
+BY_HAND = "by_hand"  # in a form's context: staff entered the order, so BBOSS's notations are not accepted
 DATE_FORMAT = "%Y%m%d"
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _ADDRESS = frozenset("/:?#")
 
 
 class FaultCode(str):
-    """The code of a fault, with the parameters of its sentence."""
+    """An error code, with the parameters of its message."""
 
     params: dict[str, Any]
 
 
 class Coded:
-    """A field whose faults keep their parameters beside the code, so that a page can say them in Chinese."""
+    """Base of fields whose error codes keep their parameters, so that a page can show the message in Chinese."""
 
     def fail(self, key: str, **params):
         code = FaultCode(key)
@@ -50,7 +50,7 @@ class Coded:
 
 @extend_schema_field(OpenApiTypes.STR)
 class StringField(Coded, serializers.Field):
-    """A string. A blank one counts as missing if the member is required, otherwise as not given."""
+    """A string. A blank one counts as missing if the member is required, otherwise as absent."""
 
     default_error_messages = {
         "required": "is missing",
@@ -76,7 +76,7 @@ class StringField(Coded, serializers.Field):
         return ""
 
     def read(self, text: str):
-        """The value of a text that is not blank. Fails with a ValidationError."""
+        """Returns the value of a text that is not blank. Raises ValidationError."""
         return text
 
     def to_representation(self, value) -> str:
@@ -91,8 +91,8 @@ class NumberField(StringField):
 
 
 class DayField(StringField):
-    """A real date YYYYMMDD, or as the profile says, from 1970 on. We would send a year below 1000 without its leading
-    zeros."""
+    """A real date in the form YYYYMMDD or one of the profile's, from 1970 on. Years below 1000 would be sent without
+    leading zeros."""
 
     default_error_messages = {
         "day": "{given} is not a date {forms}",
@@ -110,7 +110,7 @@ class DayField(StringField):
 
 
 class FileNameField(StringField):
-    """A file's name. It must not lead out of the files' folder."""
+    """A file name. It must not lead to another folder."""
 
     default_error_messages = {"path": "must be a plain file name, without a path"}
 
@@ -121,9 +121,9 @@ class FileNameField(StringField):
 
 @extend_schema_field({"type": "array", "items": {"type": "object", "properties": {"ProvReq": {"type": "string"}}}})
 class DomainListField(Coded, serializers.Field):
-    """A list of `{"ProvReq": host name}`. Gives a tuple of the names as they were sent, or None for an empty list.
+    """A list of `{"ProvReq": host name}`. Returns a tuple of the names as they were sent, or None for an empty list.
 
-    It is not a ListField of serializers, because ten thousand domains must take no noticeable time.
+    It is not DRF's ListField because that is too slow for ten thousand domains.
     """
 
     default_error_messages = {
@@ -177,7 +177,7 @@ class DomainListField(Coded, serializers.Field):
 
 
 def names_in(text: str, how: Domains) -> list[str]:
-    """The host names in a ProvReq, by the profile."""
+    """Returns the host names in a ProvReq, split as the profile says."""
     parts = [text]
     if how.separators:
         found = (part.strip() for part in re.split(f"[{re.escape(how.separators)}]", text))
@@ -186,7 +186,7 @@ def names_in(text: str, how: Domains) -> list[str]:
 
 
 def _day(text: str, form: str) -> datetime.date | None:
-    """`20230920` as a date: ASCII digits only; None for a day that does not exist."""
+    """Parses `20230920` to a date: ASCII digits only; None for a day that does not exist."""
     if form != DATE_FORMAT:
         moment = read_moment(text, (form,))
         return moment and moment.date()
@@ -198,12 +198,12 @@ def _day(text: str, form: str) -> datetime.date | None:
 
 
 def _text(source: str, *, required: bool = False, field=StringField):
-    """A string member, at most as long as the order's column of this name."""
+    """Returns a string field, with the length of the order's column of this name."""
     return field(source=source, required=required, most=Order._meta.get_field(source).max_length)
 
 
 def _service_type(*, required: bool):
-    """BusinessType. Whether the type is known is looked up later, once for the whole content."""
+    """Returns the field for BusinessType. Whether the type exists is checked later, once for the whole content."""
     return StringField(source="service_type", required=required, most=ServiceType._meta.pk.max_length)
 
 
@@ -235,7 +235,7 @@ class TrialSerializer(serializers.Serializer):
 
 
 class ChangeSerializer(serializers.Serializer):
-    """A change of a trial (OrderType 2): at least one thing to change."""
+    """A change of a trial (OrderType 2) with at least one change."""
 
     OrderNum = NumberField(source="number")
     BizRequest = _text("trial_number", required=True)
@@ -282,7 +282,7 @@ FORMS_BY_KIND = {
 
 
 def content_of(members: dict) -> dict:
-    """The content as an object, even if it came as a JSON string. Raises Refused 20505."""
+    """Returns the content as an object, even if it came as a JSON string. Raises Refused 20505."""
     content = members["content"]
     if isinstance(content, str):
         try:
@@ -295,25 +295,25 @@ def content_of(members: dict) -> dict:
 
 
 def order_number_of(content) -> str:
-    """The number of the order that a message is about, or "" if it has no well-formed one."""
+    """Returns the order number of a content, or "" if it has no well-formed one."""
     number = content.get("OrderNum") if isinstance(content, dict) else None
     return number if isinstance(number, str) and ORDER_NUMBER.fullmatch(number) else ""
 
 
 def order_number_in(text: str) -> str:
-    """The first well-formed OrderNum anywhere in a JSON text, also of JSON inside its texts, or ""."""
+    """Returns the first well-formed OrderNum anywhere in a JSON text, including JSON nested in strings, or ""."""
     found = NUMBER_IN_TEXT.search(text)
     return found[1] if found else ""
 
 
 def is_withdrawal(content: dict) -> bool:
-    """Returns True if BackFlag says so. An absent one means no. Raises Refused 20505."""
+    """Returns True if BackFlag asks for a withdrawal. False if it is absent. Raises Refused 20505."""
     how = settings.PARTNERS.bboss
     return _choice(content, "BackFlag", (*how.keeps, *how.withdraws)) in how.withdraws
 
 
 def read_withdrawal(content: dict) -> str:
-    """The number of the order to withdraw. Raises Refused 20505."""
+    """Returns the number of the order to withdraw. Raises Refused 20505."""
     return _validated(WithdrawalSerializer, content)["number"]
 
 
@@ -331,7 +331,7 @@ def read_order(content: dict) -> OrderContent:
 
 
 def _kind_of(content: dict, how: Bboss) -> str:
-    """Returns the order's kind: by OrderType, or by its members if the profile says so."""
+    """Returns the order's kind: from OrderType, or from the members present if the profile says so."""
     values = {value: kind for kind in FORMS_BY_KIND for value in getattr(how.kinds, kind)}
     if (given := _choice(content, "OrderType", tuple(values))) is not None:
         return values[given]
@@ -341,7 +341,7 @@ def _kind_of(content: dict, how: Bboss) -> str:
 
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
-    """A trial that people enter, and all its faults by the same rules: codes of the messages above, or `control`."""
+    """Returns a trial that staff entered, and all its faults: the error codes of the fields, or `control`."""
     controls = ((path[0], CONTROL_CHARACTERS.search(value)) for path, value in _texts((), content) if path)
     faults = [MemberFault(name, "control", {"character": f"U+{ord(one[0]):04X}"}) for name, one in controls if one]
     try:
@@ -353,7 +353,7 @@ def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
 
 
 def trial_members() -> list[TrialMember]:
-    """The members of a trial, in the order of the form."""
+    """Returns the members of a trial, in the order of the form."""
     fields = _form(TrialSerializer).fields.items()
     return [TrialMember(name, field.required, isinstance(field, DayField)) for name, field in fields]
 
@@ -363,7 +363,7 @@ def bad(name: str, why: str, *, hint: str = "") -> Refused:
 
 
 def _choice(content: dict, name: str, allowed: tuple[str, ...]) -> str | None:
-    """The member's value; None if it is absent. Raises Refused 20505 for any other value."""
+    """Returns the member's value; None if it is absent. Raises Refused 20505 for any other value."""
     if name not in content:
         return None
     given = content[name]
@@ -385,21 +385,23 @@ def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
 
 @functools.cache
 def _form(serializer: type[serializers.Serializer], *, by_hand: bool = False) -> serializers.Serializer:
-    """Returns one form for all calls, since it copies its fields when it is made. A check leaves nothing in it."""
+    """Returns a cached form: creating one copies its fields. It is shared by all calls, since validation leaves no
+    state in it."""
     return serializer(context={BY_HAND: by_hand})
 
 
 def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yields every string at any depth of a value, with its path. Keys are included, under their parent's path.
 
-    The path is joined only when it is shown. Otherwise a name of a megabyte would be copied for each value under it.
+    Paths are tuples that are joined only when shown. Otherwise a name of a megabyte would be copied for each value
+    below it.
     """
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield path, key
-            if isinstance(inner, str):  # most are: a call less for each
+            if isinstance(inner, str):  # the usual case: avoids a call
                 yield (*path, key), inner
             else:
                 yield from _texts((*path, key), inner)

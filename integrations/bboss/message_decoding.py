@@ -1,6 +1,6 @@
-"""Decodes a message of BBOSS before the checks: its text, its members' names and their types (contract 7.1).
+"""Decodes a message of BBOSS before it is checked: its text, its members' names and their types (contract 7.1).
 
-What it says is kept as it came (`Wire`). `ours` gives the envelope under our names, `content_in` the content.
+`Wire` keeps the message as it came. `ours` returns the envelope under our names, `content_in` the content.
 """
 
 import codecs
@@ -27,14 +27,14 @@ _BLANK = " \t\r\n"
 
 @dataclass(frozen=True)
 class Wire:
-    """A message as it came: its members by their names on the wire, its JSON text, and the charset of its bytes."""
+    """A message as received: members under BBOSS's names, the JSON text, and the charset of the body."""
 
     members: dict[str, Any]
     text: str = ""
     charset: str = "utf-8"
 
     def written(self, name: str) -> str:
-        """Returns the text of a top-level member as in the message. "" if it is absent."""
+        """Returns a top-level member's text exactly as in the message. "" if it is absent."""
         at = _beyond(self.text, self.text.find("{") + 1, _BLANK)
         while self.text[at : at + 1] == '"':
             key, at = _decoder.raw_decode(self.text, at)
@@ -53,12 +53,12 @@ def _beyond(text: str, at: int, passed: str) -> int:
 
 
 def media_type(header: str) -> str:
-    """Returns a Content-Type's type, in lower case, without parameters."""
+    """Returns the media type of a Content-Type header, in lower case, without parameters."""
     return header.split(";")[0].strip().lower()
 
 
 def check_type(header: str, how: Bboss) -> None:
-    """Raises Refused 20007 for a Content-Type that is not one of the profile's."""
+    """Raises Refused 20007 for a Content-Type that is not in the profile."""
     given = media_type(header)
     if given not in how.content_types:
         known = " or ".join(how.content_types)
@@ -78,7 +78,7 @@ def text_in(body: bytes, header: str, how: Bboss) -> tuple[str, str]:
 
 
 def _charsets(header: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The charsets to try. Without a profile's list a message is UTF-8, whatever its Content-Type names."""
+    """Returns the charsets to try. If the profile lists none, a message is UTF-8, whatever its Content-Type says."""
     if known == UTF_8:
         return known
     message = Message()
@@ -110,7 +110,8 @@ def parsed(text: str, bounds: Bounds, how: Bboss) -> dict[str, Any]:
 
 
 def ours(wire: dict[str, Any], how: Bboss) -> dict[str, Any]:
-    """Returns the envelope's members under our names, the content as it came. Raises Refused 20505 for one twice."""
+    """Returns the envelope under our names, with the content unchanged. Raises Refused 20505 if a member is there under
+    both names."""
     members = wire
     if how.rename:
         paths = paths_of(how.rename)
@@ -126,12 +127,12 @@ def ours(wire: dict[str, Any], how: Bboss) -> dict[str, Any]:
 
 
 def content_in(members: Mapping[str, Any], content: dict[str, Any], how: Bboss) -> dict[str, Any]:
-    """Returns the content under our names and with our types. `members`: the envelope's. Raises Refused 20505."""
+    """Returns the content under our names and with our types. `members`: BBOSS's envelope. Raises Refused 20505."""
     if how.rename:
         paths, content = paths_of(how.rename), copied(content)
         names = {(CONTENT,), *(theirs for theirs, one in paths.items() if one == (CONTENT,))}
         twice = rename_in(content, below(paths, names, CONTENT))
-        for theirs, one in paths.items():  # what stands beside the content on the wire
+        for theirs, one in paths.items():  # members of the content that the message has outside it
             inside = any(theirs[: len(name)] == name for name in names)
             value = member(members, theirs)
             if len(one) == 2 and one[0] == CONTENT and not inside and value is not NOT_THERE:
@@ -147,7 +148,8 @@ def content_in(members: Mapping[str, Any], content: dict[str, Any], how: Bboss) 
 
 
 def brief_content(wire: Mapping[str, Any], members: Mapping[str, Any], how: Bboss) -> Any:
-    """Returns the content, or of one under other names what names its order. Nothing large is copied."""
+    """Returns the content; if its order number has another name in the profile, only the number. Copies nothing
+    large."""
     for theirs, one in paths_of(how.rename).items():
         if one == (CONTENT, NUMBER) and (value := member(wire, theirs)) is not NOT_THERE:
             return {NUMBER: made_equal(value) if how.lenient else value}
@@ -156,7 +158,7 @@ def brief_content(wire: Mapping[str, Any], members: Mapping[str, Any], how: Bbos
 
 
 def made_equal(value: Any) -> Any:
-    """Returns a JSON value with numbers and booleans as their text, and without members that are null or empty."""
+    """Returns a JSON value with numbers and booleans as text, and without null or empty members."""
     if isinstance(value, dict):
         return {name: one for name, inner in value.items() if (one := made_equal(inner)) not in NOTHING}
     if isinstance(value, list):

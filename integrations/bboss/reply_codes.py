@@ -1,4 +1,4 @@
-"""The answers to BBOSS (contract 2.3): the table of reply codes as data, and the form that every answer has."""
+"""The responses to BBOSS (contract 2.3): the table of reply codes, and the form of every response."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class ReplyCode:
-    """One row of the table: HTTP status, rspCode, rspDesc. If `desc` ends in a colon and a space, what is wrong is
-    added."""
+    """A row of the table: HTTP status, rspCode, rspDesc. If `desc` ends in a colon and a space, the fault is
+    appended."""
 
     http: int
     number: str
@@ -22,7 +22,7 @@ class ReplyCode:
 
 
 class Code(Enum):
-    """The table, in the order in which the cases are checked. The first check that fails decides the answer."""
+    """The table, in the order of the checks. The first check that fails determines the response."""
 
     NOT_POST = ReplyCode(405, "11002", "request method must be post")
     NOT_JSON_TYPE = ReplyCode(415, "20007", "Request Content Type Error")
@@ -59,8 +59,8 @@ class BizCode(Enum):
 class Refused(Exception):  # noqa: N818  named for what it says: the request is refused
     """The request is refused with `code`.
 
-    `detail` completes the description; `hint` (stored, never sent) tells the partner's engineer what was wrong.
-    `retry_after`: the seconds after which the caller may come back.
+    `detail` completes the description; `hint` (stored, never sent) is the fault in detail, for the partner's engineers.
+    `retry_after`: seconds until the caller may try again.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
 
 @dataclass
 class InboundCall:
-    """The known facts of one call of BBOSS's address. `members` is empty until the body has been read.
+    """The known facts of one call of BBOSS. `members` is empty until the body has been read.
 
-    `members`: the envelope under our names; `wire`: under theirs, as it came.
+    `members`: the envelope under our names; `wire`: the members under BBOSS's names, as received.
     """
 
     now: datetime.datetime
@@ -105,7 +105,7 @@ class Reply:
 def reply(
     call: InboundCall, code: Code, *, desc: str = "", result: str | dict = "", retry_after: int | None = None
 ) -> Reply:
-    """Makes the answer to a call. A member that is not known yet, or that is not a string, becomes an empty string."""
+    """Builds the response to a call. A member that is not known yet or not a string becomes an empty string."""
     body = {
         "transIDO": _text(call.members.get("transIDO")),
         "transIDH": call.trans_idh,
@@ -119,7 +119,7 @@ def reply(
 
 
 def result_of(order_number: str, biz: BizCode) -> str | dict:
-    """The value of `result`: a compact JSON string, or the object where the profile says so."""
+    """Returns the value of `result`: a compact JSON string, or an object if the profile says so."""
     number, desc = biz.value
     result = {"OrderNum": order_number, "BizCode": number, "BizDesc": desc}
     return encode(result) if settings.PARTNERS.bboss.reply.result == TEXT else result

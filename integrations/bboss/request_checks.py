@@ -1,7 +1,7 @@
-"""The checks of a request's envelope (contract 2.1 to 2.3): members, access token and signature; and its masking for
+"""The checks of a request's envelope (contract 2.1 to 2.3): members, access token and signature; and masking for
 storage.
 
-The checks have the order of the table in contract 2.3. The first that fails decides the answer. An access token is
+The checks have the order of the table in contract 2.3. The first that fails determines the response. An access token is
 `<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature is the base service platform's.
 """
 
@@ -38,10 +38,10 @@ REQUIRED_MEMBERS = (
 )
 LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
-MAX_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
+MAX_OF_A_STRANGER = 4096  # bytes that are stored of a message without a valid signature
 LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
-TOKEN_LIST, NO_TOKENS = "list", "none"  # how tokens are checked; else by their form
-FIRST_PLACES = 3  # of a body that is not parsed yet, at which a token is looked for
+TOKEN_LIST, NO_TOKENS = "list", "none"  # values of the profile's token check; the third one checks only the form
+FIRST_PLACES = 3  # occurrences of `accessToken` that are examined in an unparsed body
 TIME_FORMAT = "%Y%m%d%H%M%S"
 LONGEST_TIME = 40
 TOKEN_PATTERN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
@@ -50,20 +50,20 @@ _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2}
 
 
 def check_envelope(members: dict[str, Any], now: datetime.datetime, wire: Wire | None = None) -> None:
-    """Raises Refused for the first check that fails. `members`: the envelope under our names; its values may have any
-    type. `wire`: the message as it came, if that is something else."""
+    """Raises Refused for the first check that fails. `members`: the envelope under our names, with values of any type.
+    `wire`: the message as received, if it differs."""
     wire = wire or Wire(members)
     for check in CHECKS:
         check(members, now, wire)
 
 
 def is_signed(message: Message) -> bool:
-    """Returns True if the message has a right signature and, where tokens are listed, one of ours. Other faults do not
-    count."""
+    """Returns True if the message has a valid signature and, if tokens are listed, one of our tokens. Ignores other
+    faults."""
     wire, how = as_wire(message), settings.PARTNERS.bboss
     try:
         members = ours(wire.members, how)
-    except Refused:  # a member is there twice; ours is the name that is theirs
+    except Refused:  # a member is there twice: use the one with BBOSS's name
         members = {name: wire.members.get(how.named(name, wire.members)) for name in ("accessToken", "sign")}
     token, given = members.get("accessToken"), members.get("sign")
     if not isinstance(given, str):
@@ -81,7 +81,7 @@ def check_trans_ido(members: dict[str, Any], now: datetime.datetime, wire: Wire)
 
 
 def check_required(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20101: another required member is missing or empty. The answer names the first one in alphabetical order."""
+    """20101: another required member is missing or empty. The response names the first one in alphabetical order."""
     needed = [
         name for name in REQUIRED_MEMBERS if name != "accessToken" or settings.PARTNERS.bboss.token.check != NO_TOKENS
     ]
@@ -91,14 +91,14 @@ def check_required(members: dict[str, Any], now: datetime.datetime, wire: Wire) 
 
 
 def check_sign_method(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20207: the sign method is none of the profile's."""
+    """20207: the sign method is not in the profile."""
     given, known = members["signMethod"], settings.PARTNERS.bboss.sign.methods
     if not isinstance(given, str) or given.lower() not in [one.lower() for one in known]:
         raise Refused(Code.SIGN_METHOD, hint=f"signMethod: {shown(given)} is not one of {', '.join(known)}")
 
 
 def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20209: timeStamp is not an existing time YYYYMMDDHHMMSS, or as the profile says."""
+    """20209: timeStamp is not a valid time in the form YYYYMMDDHHMMSS, or one of the profile's forms."""
     given, formats = members["timeStamp"], settings.PARTNERS.bboss.time_formats
     if not isinstance(given, str) or parse_time(given) is None:
         forms = " or ".join(formats).replace(TIME_FORMAT, "YYYYMMDDHHMMSS")
@@ -120,7 +120,8 @@ def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> 
 
 
 def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20305: the token is malformed or unknown. 20311: it has expired. A gateway may check it in our place."""
+    """20305: the token is malformed or unknown. 20311: it has expired. No check if the profile leaves it to a
+    gateway."""
     check = settings.PARTNERS.bboss.token.check
     if check == NO_TOKENS:
         return
@@ -135,7 +136,8 @@ def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> 
 
 
 def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20208: the signature is wrong. Without a secret every one is wrong, since an empty secret lets anybody sign."""
+    """20208: the signature is wrong. Without a configured secret all are wrong, since anybody could sign with an empty
+    secret."""
     given = members["sign"]
     if not settings.BBOSS_APP_SECRET:
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
@@ -164,7 +166,7 @@ def check_route_value(members: dict[str, Any], now: datetime.datetime, wire: Wir
 
 
 def check_env_flag(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """21000: test data came to a production site, or the other way round."""
+    """21000: test data on a production site, or the reverse."""
     _one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
 
 
@@ -190,12 +192,12 @@ CHECKS = (
 
 
 def parse_time(text: str) -> datetime.datetime | None:
-    """A message's timeStamp as an aware time, or None if it has none of the profile's forms."""
+    """Returns a timeStamp as an aware time, or None if it has none of the profile's forms."""
     return read_moment(text, settings.PARTNERS.bboss.time_formats)
 
 
 def read_moment(text: str, formats: Iterable[str]) -> datetime.datetime | None:
-    """A moment in the first of the forms that fits. It is Asia/Shanghai's unless the text says otherwise."""
+    """Returns a time in the first form that fits. It is in Asia/Shanghai unless the text has an offset."""
     return next(filter(None, (_in_form(text, form) for form in formats)), None)
 
 
@@ -214,7 +216,7 @@ def _in_form(text: str, form: str) -> datetime.datetime | None:
 
 
 def parse_digits(text: str) -> datetime.datetime | None:
-    """`20230920185339` as an aware time in Asia/Shanghai, or None if it is not such a time."""
+    """Parses `20230920185339` to an aware time in Asia/Shanghai, or None if it is not a valid time."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None
@@ -226,14 +228,14 @@ def parse_digits(text: str) -> datetime.datetime | None:
 
 
 def token_expiry(token: str) -> datetime.datetime | None:
-    """Returns the time at which the token ends (Asia/Shanghai). None if it does not have a token's form."""
+    """Returns the token's expiry (Asia/Shanghai). None if the token is malformed."""
     match = TOKEN_PATTERN.fullmatch(token)
     return match and parse_digits(match.group(1))
 
 
 def may_be_from_bboss(text: str) -> bool:
-    """Returns True if an unparsed message may be BBOSS's: its accessToken, at one of the first places, is one of our
-    tokens, or has a token's form where the profile asks for no more."""
+    """Returns True if an unparsed message may be from BBOSS: one of its first accessToken members is one of our tokens,
+    or well-formed if the profile requires no more."""
     how = settings.PARTNERS.bboss
     if how.token.check == NO_TOKENS:
         return True
@@ -248,36 +250,39 @@ def may_be_from_bboss(text: str) -> bool:
 
 
 def is_known(token: str, known: Iterable[str]) -> bool:
-    """Compares with all known tokens, each in constant time, so that the time reveals nothing about a near miss."""
+    """Returns True if the token is known. Compares it with all tokens, each in constant time, so that the time reveals
+    nothing about a near miss."""
     return any([hmac.compare_digest(token.encode(), one.encode()) for one in known])  # noqa: C419
 
 
 def stored_trans_ido(given: str) -> str:
-    """The caller's number for our columns: a digest if it is too long, or holds a token or control characters."""
+    """Returns the caller's transaction number for our columns: a digest if it is too long, or contains a token or
+    control characters."""
     if len(given) <= LONGEST_TRANS_IDO and not CONTROL_CHARACTERS.search(given) and not TOKEN_PATTERN.search(given):
         return given
     return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
 
 
 def masked_body(members: dict[str, Any]) -> str:
-    """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
+    """Returns the request as JSON text without token and signature. JSON escapes U+0000, which PostgreSQL rejects."""
     return TOKEN_PATTERN.sub(MASK, encode(masked(members, settings.PARTNERS.bboss.secret_names)))
 
 
 def masked_head(members: dict[str, Any]) -> str:
-    """Returns the beginning of a stranger's `masked_body`. It does not parse the rest, so 2 MiB cost little."""
+    """Returns the beginning of the `masked_body` of an unsigned message. Skips the rest, so that 2 MiB cost little."""
     return _masked_tokens_of_head(encode(_Beginning(MAX_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
 
 
 def storable_hint(hint: str, *, signed: bool) -> str:
-    """The hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
+    """Returns the hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
     masked = TOKEN_PATTERN.sub(MASK, hint) if signed else _masked_tokens_of_head(hint)
     masked = masked.replace("\0", "\\u0000")
     return masked if signed else head(masked, MAX_OF_A_STRANGER)[0]
 
 
 def _masked_tokens_of_head(text: str) -> str:
-    """Cuts a text before masking, so that a long one costs nothing, and after, so that no half of a token is left."""
+    """Cuts a text before masking, so that a long one costs little, and again after it, so that no half of a token is
+    left."""
     masked = TOKEN_PATTERN.sub(MASK, text[: MAX_OF_A_STRANGER + LONGEST_TOKEN])
     if len(text) > MAX_OF_A_STRANGER + LONGEST_TOKEN:
         masked = masked[:-LONGEST_TOKEN]
@@ -285,7 +290,7 @@ def _masked_tokens_of_head(text: str) -> str:
 
 
 class _Beginning:
-    """Copies the beginning of a JSON value, secrets masked: what makes the first `most` characters of its text."""
+    """Copies the beginning of a JSON value with secrets masked: enough for the first `most` characters of its text."""
 
     def __init__(self, most: int):
         self.left, self.secret_names = most, settings.PARTNERS.bboss.secret_names
@@ -305,7 +310,7 @@ class _Beginning:
         return MASK if key.lower() in self.secret_names else self.of(value)
 
     def _first(self, values: Iterable[Any]) -> Iterator[Any]:
-        """The values until there is enough. Each has a character of its own at least."""
+        """Yields values until there are enough. Each is counted with at least one character."""
         for value in values:
             if self.left <= 0:
                 return

@@ -1,6 +1,6 @@
-"""Makes signed envelopes as BBOSS does, for the commands, the demo and the tests (contract 2.1, 2.2).
+"""Creates signed envelopes like BBOSS's, for the commands, the demo and the tests (contract 2.1, 2.2).
 
-They speak by the profile of partners in force, or by another one (`send_order --profile FILE`).
+They follow the profile of partners in force, or another one (`send_order --profile FILE`).
 """
 
 import datetime
@@ -24,11 +24,11 @@ from orders.rules.local_time import SHANGHAI
 
 DAY = "%Y%m%d"
 A_MONTH = datetime.timedelta(days=30)
-KIND_VALUES = {"trial": "1", "change": "2", "activation": "3"}  # of OrderType, our way
+KIND_VALUES = {"trial": "1", "change": "2", "activation": "3"}  # values of OrderType in our notation
 
 
 class SigningError(Exception):
-    """No envelope can be made. The message names the setting that is missing."""
+    """The envelope can't be created. The message names the missing setting."""
 
 
 def signed_envelope(
@@ -39,8 +39,8 @@ def signed_envelope(
     overrides: dict[str, Any] | None = None,
     how: Bboss | None = None,
 ) -> dict[str, Any]:
-    """A signed envelope around `content`, its members under their names on the wire. `overrides` replace members (by
-    our names), `sign` as well. Raises SigningError."""
+    """Returns a signed envelope around `content`, with BBOSS's names of members. `overrides` replaces members (by our
+    names), including `sign`. Raises SigningError."""
     how, number = how or settings.PARTNERS.bboss, trans_ido or uuid.uuid4().hex
     members = {
         "accessToken": _token(now, how),
@@ -67,7 +67,7 @@ def signed_envelope(
 
 
 def content_on_the_wire(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
-    """A content that is written our way, with the profile's values and forms of days."""
+    """Returns a content in our notation with the profile's values and forms of dates."""
     said: dict[str, Any] = copied(content) if how.rename else dict(content)
     values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
     flags = {"0": (*how.keeps, "0")[0], "1": how.withdraws[0]}
@@ -87,7 +87,7 @@ def time_as_text(moment: datetime.datetime, form: str) -> str:
 
 
 def body_of(members: dict[str, Any], how: Bboss) -> tuple[bytes, str]:
-    """The message as it goes over the wire, and its Content-Type."""
+    """Returns the body of the message and its Content-Type."""
     charset, kind = how.charsets[0], how.content_types[0]
     body = encode(members).encode(charset)
     if kind == FORM:
@@ -96,7 +96,7 @@ def body_of(members: dict[str, Any], how: Bboss) -> tuple[bytes, str]:
 
 
 def current_token(now: datetime.datetime) -> str:
-    """The first of BBOSS_ACCESS_TOKENS that has not expired. Raises SigningError."""
+    """Returns the first of BBOSS_ACCESS_TOKENS that has not expired. Raises SigningError."""
     tokens: list[str] = [token.strip() for token in settings.BBOSS_ACCESS_TOKENS]
     _first(tokens, "BBOSS_ACCESS_TOKENS")
     for token in tokens:
@@ -107,7 +107,8 @@ def current_token(now: datetime.datetime) -> str:
 
 
 def _token(now: datetime.datetime, how: Bboss) -> str:
-    """Returns `current_token`; one of its form where none is listed, and the profile does not look for it there."""
+    """Returns `current_token`; a generated token if none is configured and the profile does not require one of the
+    list."""
     if how.token.check == TOKEN_LIST or any(settings.BBOSS_ACCESS_TOKENS):
         return current_token(now)
     return f"{wire_time(now + A_MONTH)}{uuid.uuid4().hex}-0000-{now.timestamp():.0f}"
@@ -120,7 +121,7 @@ def _first(values: list[str], setting: str) -> str:
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Those of the commands `sign_message` and `send_order` (contract section 5)."""
+    """Adds the arguments of the commands `sign_message` and `send_order` (contract section 5)."""
     parser.add_argument("file", metavar="FILE", help="a JSON file that holds the message's content")
     parser.add_argument("--trans-ido", help="the caller's transaction number; a new one unless given")
     parser.add_argument("--cut-off-day", help="YYYYMMDD; today unless given")
@@ -128,7 +129,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def message_of(options: dict[str, Any]) -> tuple[bytes, str]:
-    """The signed message around the file's content, and its Content-Type. Raises CommandError with one clear line."""
+    """Returns the signed message around the file's content, and its Content-Type. Raises CommandError with a one-line
+    message."""
     content = _content(options["file"])
     given = {"cutOffDay": options["cut_off_day"]} if options["cut_off_day"] else {}
     try:

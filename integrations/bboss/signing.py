@@ -1,6 +1,6 @@
-"""The signature of a message, by `[bboss.sign]` of the profile (contract 2.2, 7.1).
+"""The signature of a message, according to `[bboss.sign]` of the profile (contract 2.2, 7.1).
 
-Members enter under their names on the wire. Functions take a message as it came, or its members alone.
+Members are signed under BBOSS's names. The functions take a message as received, or its members alone.
 """
 
 import base64
@@ -36,14 +36,14 @@ def digest(method: str, text: bytes, secret: str) -> bytes:
 
 
 def method_of(members: dict[str, Any], how: Bboss) -> str:
-    """Returns the method that a message names, in lower case; the profile's first for any other."""
+    """Returns the message's method in lower case; the profile's first method if the message has no valid one."""
     given = members.get(how.named("signMethod", members))
     known = [method.lower() for method in how.sign.methods]
     return given.lower() if isinstance(given, str) and given.lower() in known else known[0]
 
 
 def pairs_of(wire: Wire, how: Bboss) -> Iterator[tuple[str, str]]:
-    """Yields the members that enter, in their order: name on the wire and value."""
+    """Yields the signed members in their order: BBOSS's name and value."""
     members, order = wire.members, how.sign.order
     names = sorted(members) if order == SORTED else order
     sign, content = how.named("sign", members), how.named("content", members)
@@ -58,18 +58,17 @@ def pairs_of(wire: Wire, how: Bboss) -> Iterator[tuple[str, str]]:
 
 
 def put(template: str, **values: str) -> str:
-    """Returns a text of the profile with its placeholders filled. Placeholders in the values are not replaced."""
+    """Returns a template of the profile with its placeholders filled. Placeholders in the values are not replaced."""
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
 
 
 def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str:
-    """Returns the text whose digest is the signature: by default secret, every key and its value in the order of keys,
-    secret. `sign` is left out. A string is used as it is, any other value as canonical JSON.
-    """
+    """Returns the text whose digest is the signature: by default the secret, every key with its value in the order of
+    the keys, and the secret again. `sign` is left out. A string is used as it is, any other value as canonical JSON."""
     how = how or settings.PARTNERS.bboss
     rule = how.sign
     found = pairs_of(as_wire(message), how)
-    if rule.pair == KEY + VALUE:  # a stranger's message may have thousands
+    if rule.pair == KEY + VALUE:  # a message without a valid token may have thousands
         pairs = rule.between.join([name + value for name, value in found])
     else:
         pairs = rule.between.join(put(rule.pair, name=name, value=value) for name, value in found)
@@ -77,8 +76,8 @@ def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str
 
 
 def sign(message: Message, secret: str, how: Bboss | None = None) -> str:
-    """Returns the signature: hex in upper case, or base64. Raises UnicodeEncodeError for a letter that the
-    charset lacks."""
+    """Returns the signature: hex in upper case, or base64. Raises UnicodeEncodeError for a character that the charset
+    can't encode."""
     how, wire = how or settings.PARTNERS.bboss, as_wire(message)
     charset = wire.charset if how.sign.charset == BODY else how.sign.charset
     found = digest(method_of(wire.members, how), text_to_sign(wire, secret, how).encode(charset), secret)
@@ -103,7 +102,8 @@ def masked_text_to_sign(message: Message, how: Bboss | None = None) -> str:
 
 
 def masked(value: Any, names: frozenset[str]) -> Any:
-    """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
+    """Returns a JSON value with tokens and signatures masked at any depth, since an envelope may be wrapped in another
+    object."""
     if isinstance(value, list):
         return [masked(inner, names) for inner in value]
     if not isinstance(value, dict):

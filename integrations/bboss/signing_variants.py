@@ -1,7 +1,7 @@
-"""The signing variants known of partners, tried on one message (contract 7.3, `verify_message`).
+"""Tries the signing variants that partners are known to use on one message (contract 7.3, `verify_message`).
 
-A way is a `[bboss.sign]`. Ways that sign all members come first, then lists that leave some out. Digests of what many
-ways share are made once, so that a thousand ways take no second.
+A variant is a `[bboss.sign]` table. Variants that sign all members are tried first, then those that omit some. The
+digest of a shared beginning is computed once, so that a thousand variants take less than a second.
 """
 
 import base64
@@ -22,7 +22,7 @@ from integrations.partners.member_rules import toml
 from integrations.partners.profile import PAIRS, SECRET, SIGN_METHODS, Bboss, Sign
 from orders.rules.content import canonical_json
 
-MAX_CPU_SECONDS = 1.5  # of the processor: a busy machine finds the same
+MAX_CPU_SECONDS = 1.5  # CPU time, so that a busy machine gives the same result
 SIZES = {"md5": 16, "hmac-md5": 16, "sha256": 32, "sm3": 32, "hmac-sha256": 32}
 EQUAL, NAMED, VALUES = "{name}={value}", "{name}{value}", "{value}"
 FORMS = [
@@ -31,7 +31,7 @@ FORMS = [
     *(("{name}:{value}", ""), ("{name}:{value}", ","), ("{name}:{value}", "&"), (VALUES, ";"), (VALUES, "\n")),
     *((VALUES, " "), (VALUES, "-"), (VALUES, "_"), (VALUES, "#"), (VALUES, "+"), (VALUES, "$")),
 ]
-"""`pair` and `between`."""
+"""(`pair`, `between`) of `[bboss.sign]`."""
 TEXTS = [
     *("{secret}{pairs}{secret}", "{pairs}&key={secret}", "{pairs}{secret}", "{secret}{pairs}"),
     *("{pairs}&secret={secret}", "{pairs}&appSecret={secret}", "{pairs}&{secret}", "{secret}&{pairs}"),
@@ -43,20 +43,20 @@ TEXTS = [
     *("{pairs}secret{secret}", "{pairs}appSecret{secret}", "{pairs}|{secret}", "{secret}|{pairs}"),
     *("{pairs},{secret}", "{secret},{pairs}", "{pairs}\n{secret}", "{pairs}|key={secret}", "{pairs},key={secret}"),
 ]
-USUAL_FORMS, USUAL_TEXTS = 7, 8  # the first ones
+USUAL_FORMS, USUAL_TEXTS = 7, 8  # the number of usual ones at the beginning of the lists
 FEW = 3
 
 
 @dataclass(frozen=True)
 class Found:
-    """A way that makes the sign right, and by which secret: its place."""
+    """A variant for which the signature is valid, and the index of the secret."""
 
     sign: Sign
     secret: int
     method: str
 
     def missing(self, wire: Wire, how: Bboss) -> list[str]:
-        """Returns which of the members that must be signed are outside (contract 7.4)."""
+        """Returns the members that must be signed but are not in this variant (contract 7.4)."""
         names = wire.members if self.sign.order == SORTED else self.sign.order
         return [one for one in ("content", "timeStamp", "transIDO") if how.named(one, wire.members) not in names]
 
@@ -69,7 +69,7 @@ class Found:
 
 
 def digest_of(given: str) -> tuple[bytes, str]:
-    """Returns a sign's bytes and its encoding; no bytes if it is neither hex nor base64."""
+    """Returns a signature's bytes and its encoding; no bytes if it is neither hex nor base64."""
     try:
         return bytes.fromhex(given), "hex"
     except ValueError:
@@ -81,7 +81,8 @@ def digest_of(given: str) -> tuple[bytes, str]:
 
 
 def find_variant(wire: Wire, given: str, secrets: list[str], how: Bboss, declared: str) -> Found | None:
-    """Returns the first way that makes the sign right. `declared`: the message's signMethod, in lower case."""
+    """Returns the first variant for which the signature is valid. `declared`: the message's signMethod, in lower
+    case."""
     wanted, encoding = digest_of(given)
     methods = [method for method in SIGN_METHODS if SIZES[method] == len(wanted)]
     if declared in methods:
@@ -104,8 +105,8 @@ def find_variant(wire: Wire, given: str, secrets: list[str], how: Bboss, declare
 
 
 def _lists(names: list[str], content: str) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
-    """Yields lists of members, whether only usual forms are tried with them, and whether they are tried however long
-    it takes."""
+    """Yields lists of members, each with two flags: only usual forms are tried with it; it is tried even if the time is
+    up."""
     whole = [
         tuple(order) for order in (sorted(names), names, sorted(names, key=str.lower), sorted(names, reverse=True))
     ]
@@ -156,7 +157,7 @@ def _of_list(
 
 
 def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Sign, list[tuple[str, str]]]]:
-    """Yields the members with their values as text, in each of the ways in which values may enter."""
+    """Yields the members with their values as text, for each variant of charset, content and empty members."""
     content, texts = how.named("content", wire.members), {}
     for name in names:
         value = wire.members[name]
@@ -177,8 +178,8 @@ def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Si
 def _matching(
     method: str, secret: str, pairs: bytes, texts: list[str], wanted: bytes, begun: dict[tuple[str, str], Any]
 ) -> Iterator[str]:
-    """Yields the templates whose digest is the wanted one. `begun`: what was digested up to the pairs' end, by the
-    method with its key and what stands before them."""
+    """Yields the templates with the wanted digest. `begun` caches the hash state after the pairs, by method (with key)
+    and the text before the pairs."""
     keyed = f"{method} {secret}" if method.startswith(HMAC) else method
     for template in texts:
         before, _, after = template.replace(SECRET, secret).partition(PAIRS)

@@ -1,6 +1,7 @@
-"""`POST /api/bboss/orders` (contract section 2): one call, from HTTP to the answer.
+"""`POST /api/bboss/orders` (contract section 2): a call from the HTTP request to the response.
 
-A readable message is stored, accepted or refused; unsigned ones up to a rate (contract 2.3). A 503 stores nothing.
+A readable message is stored, whether accepted or refused; unsigned ones up to a rate (contract 2.3). With a 503 nothing
+is stored.
 """
 
 import hashlib
@@ -94,12 +95,12 @@ def _response(reply: Reply) -> HttpResponse:
 def _in_charset(body: dict, charset: str) -> bytes:
     try:
         return encode(body).encode(charset)
-    except UnicodeEncodeError:  # it quotes what the charset lacks
+    except UnicodeEncodeError:  # the body quotes a character that the charset lacks
         return json.dumps(body).encode(charset)
 
 
 def answer(request: HttpRequest) -> Reply:
-    """Answers one POST and never raises. An unforeseen error is our fault: the answer is 503 and nothing is stored."""
+    """Answers a POST and never raises. After an unexpected error the response is 503 and nothing is stored."""
     call = _call(request.META)
     try:
         return _answer(call, request)
@@ -109,7 +110,7 @@ def answer(request: HttpRequest) -> Reply:
 
 
 def refuse(code: Code, meta: dict) -> Reply:
-    """Answers a call that did not get as far as `answer`. It counts towards its caller's rate too."""
+    """Responds to a call that did not reach `answer`. It counts towards its caller's rate too."""
     call = _call(meta)
     caller_limits.count_refused(call.address)
     return reply(call, code)
@@ -129,7 +130,7 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
         request_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not request_checks.is_signed(wire):  # whatever was wrong: a stranger's message is not stored whole
+        if not request_checks.is_signed(wire):  # whatever the fault: an unsigned message is not stored whole
             return _stranger(call, refusal)
         return _keep_refused(call, _message(call, request_checks.masked_body(call.wire)), refusal)
     message = _message(call, request_checks.masked_body(call.wire))
@@ -158,7 +159,8 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
 
 
 def _parse(text: str, charset: str) -> Wire:
-    """The message. One without a token of ours may hold fewer values. Only a signed one may hold long numbers."""
+    """Parses the message. Without one of our tokens it may have fewer values. Only a signed one may have long
+    numbers."""
     how, known = settings.PARTNERS.bboss, request_checks.may_be_from_bboss(text)
     bounds = strict_json.OF_UNSIGNED if known else strict_json.OF_STRANGERS
     try:
@@ -171,9 +173,9 @@ def _parse(text: str, charset: str) -> Wire:
 
 
 def _content_length(request: HttpRequest) -> int | None:
-    """The announced length, or None for a chunked body. A body that is too long is discarded and refused."""
+    """Returns the Content-Length, or None for a chunked body. A body that is too long is discarded and refused."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
-    if chunked and request.META.get("wsgi.input_terminated"):  # the server marks its end
+    if chunked and request.META.get("wsgi.input_terminated"):  # the server marks the body's end
         return None
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
@@ -198,8 +200,8 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 
 
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
-    """Hands the order to the core. Raises Refused. While restored, answers 503, as the database may lack the order; so
-    does a process that would read it by another profile than the desk's."""
+    """Passes the order to the core. Raises Refused. On a restored database responds with 503, as the order may be
+    missing there; likewise if this process has another profile than the desk."""
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
         return reply(call, Code.OUR_FAULT)
@@ -210,7 +212,7 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     content = content_in(call.wire, raw, how)
     message.order_number = order_number_of(content)
     note(order=message.order_number)
-    # before the core, which saves the message in the order's transaction
+    # before the call of the core, which saves the message in the order's transaction
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
         receipt = _to_core(
@@ -231,7 +233,7 @@ def _to_core(content: dict, raw: dict, *, trans_ido: str, message: InboundMessag
 
 
 def _hash_of(kept: dict | str) -> str:
-    """The hash of what we kept, as today's profile reads it: an order's content, or the masked body of a message."""
+    """Returns the hash of stored content, or of a stored masked body, read with the current profile."""
     how = settings.PARTNERS.bboss
     try:
         wire = {"content": kept} if isinstance(kept, dict) else json.loads(kept)
@@ -241,7 +243,7 @@ def _hash_of(kept: dict | str) -> str:
 
 
 def _refusal(error: errors.OrderError) -> Refused:
-    """The refusal of the table that matches the core's error. Raises any other error again."""
+    """Returns the refusal in the table for the core's error. Raises any other error again."""
     if isinstance(error, errors.ContentError):
         return bad(error.field, error.why)
     if isinstance(error, errors.RepeatCallError):
@@ -252,7 +254,7 @@ def _refusal(error: errors.OrderError) -> Refused:
 
 
 def _message(call: InboundCall, body: str) -> InboundMessage:
-    """The unsaved row of a request that was read, with its masked body. It is saved once, with its outcome."""
+    """Returns the unsaved row of a request, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
     named = {
         "trans_ido": request_checks.stored_trans_ido(given) if isinstance(given, str) else "",
@@ -280,7 +282,8 @@ def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
 
 
 def _stranger(call: InboundCall, refusal: Refused) -> Reply:
-    """Refuses a message whose token or signature is not right. Stores its head, unless too many such messages came."""
+    """Refuses a message with an invalid token or signature. Stores its beginning, unless there are too many such
+    messages."""
     try:
         caller_limits.check_unsigned_rate()
     except Refused as too_many:
@@ -294,7 +297,7 @@ def _stranger(call: InboundCall, refusal: Refused) -> Reply:
 def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
     message.hint = request_checks.storable_hint(refusal.hint, signed=message.signed)
-    message.order_number = message.order_number or order_number_in(message.body)  # by which people look for it
+    message.order_number = message.order_number or order_number_in(message.body)  # so that people can search for it
     # The core may have saved the message in a transaction that was rolled back, and so have set its id.
     message.pk, message.trans_idh = None, call.trans_idh
     keep_message(message)

@@ -1,6 +1,7 @@
-"""Carries out the outbox's steps at the big-data side: payloads are built from the database, calls run in threads.
+"""Carries out the outbox's steps for the big-data side: builds payloads from the database, makes calls in threads.
 
-A `build_...` reads the database. A `send_...` does not: it returns fields of an `Outcome`, or raises PartnerError.
+`build_...` functions read the database. `send_...` functions do not: they return fields of an `Outcome`, or raise
+PartnerError.
 """
 
 import datetime
@@ -25,7 +26,7 @@ from orders.rules.content import domain_key
 from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
 from orders.trials.shape_reads import shape_of, shape_row
 
-LEFT_OUT = "{}"  # the payload of a question for traffic to a partner without it
+LEFT_OUT = "{}"  # the payload of a traffic query to a partner that has no such call
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}
 RESTORED = PartnerError(
     "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
@@ -33,7 +34,7 @@ RESTORED = PartnerError(
 
 
 def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The payload of a billing step. `records` already have the values to send."""
+    """Returns the payload of a billing step. `records` already have the values to send."""
     if STEPS[row.step].fix:
         return encode(_fix(row, records))
     if row.step == Step.ASK_BILLING:
@@ -41,7 +42,7 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
     cancelled = STEPS[row.step].effect == Effect.CANCEL
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
-        seen = {"there": True} if row.seen_there else {}  # a person has looked (contract 7.2)
+        seen = {"there": True} if row.seen_there else {}  # a person has checked it at the partner (contract 7.2)
         return encode(bigdata.job_query(row.order.number) | {"delete": _deletion(row, facts)} | seen)
     return encode(_deletion(row, facts) if row.step == Step.DELETE_BILLING else fields.records_body(facts))
 
@@ -51,8 +52,8 @@ def _deletion(row: Dispatch, facts: list[RecordFacts]) -> dict:
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """Returns the body of a fix. Deletes only records that are neither live nor cancelled here, and sends only those
-    that are."""
+    """Returns the body of a correction. Deletes only records that are neither live nor cancelled here, and sends only
+    records that are."""
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
@@ -67,7 +68,7 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
 
 
 def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
-    """A record that is to be deleted, named as the partner has it; what else it says is its order's."""
+    """Returns a record to delete, with the partner's names of product and domain; the other facts are its order's."""
     return RecordFacts(
         job_id=named["jobId"],
         product_id=named["productId"],
@@ -82,9 +83,10 @@ def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
 
 
 def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
-    """A record as it must be there. Its customer is that of its own order, so a trial's record keeps the trial's."""
+    """Returns the target state of a record at the partner. The customer is that of its own order, so a trial's record
+    keeps the trial's."""
     owner, accepted = record.order, record.accepted
-    if WAS_IN in accepted and not cancelled:  # it is made live again, where its order belongs by now
+    if WAS_IN in accepted and not cancelled:  # it becomes live again, with the current attribution of its order
         accepted = {name: value for name, value in accepted.items() if name != "province"}
     return RecordFacts(
         job_id=owner.number,
@@ -104,7 +106,7 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
 
 
 def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    if not settings.PARTNERS.bigdata.traffic.path:  # it was planned when there was one
+    if not settings.PARTNERS.bigdata.traffic.path:  # the profile had this call when the step was planned
         return LEFT_OUT
     trial = row.order.trial or row.order
     kept = shape_row(trial)
@@ -132,7 +134,7 @@ def send_billing(work: Work, until: float) -> dict:
             raise
         if error.permanent and (effect == Effect.CANCEL or work.posted and not STEPS[work.step].fix):
             return _refused_cancel(work, named, error, until)
-        if error.permanent and work.unsure and work.step != Step.MOVE_START:  # which has questions of its own (3.9, 18)
+        if error.permanent and work.unsure and work.step != Step.MOVE_START:  # it has status queries (3.9, 18)
             return _acted_before(work, named, error, until)
         raise
     return {"result": Attempt.Outcome.OK, "http_status": answer.http_status, "answer": answer.text, "read": "success"}
@@ -143,7 +145,7 @@ def _deletes(work: Work) -> Callable[..., PartnerResponse]:
 
 
 def _look_up(work: Work, asked: dict, until: float) -> dict:
-    """Carries out a step that looks up the big-data side's records, and perhaps deletes them."""
+    """Carries out a step that looks up the partner's records and may delete them."""
     if work.step == Step.ASK_BILLING:
         rows = _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)
         return {
@@ -165,7 +167,8 @@ def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
 
 
 def _one_more_call(until: float) -> None:
-    """Waits for a step's second call. It counts towards PARTNER_RATE like the first, for which the loop has waited."""
+    """Waits for the slot of a step's second call. It counts towards PARTNER_RATE like the first, for which the loop
+    waits."""
     if not partner_rate.wait_for_slot("bigdata", latest=until, urgent=True):
         raise PartnerError("no time was left for one call more within PARTNER_RATE", code="timeout")
 
@@ -175,7 +178,8 @@ def _left(until: float) -> float:
 
 
 def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Looks up the records: the partner acted on this key with other bytes, or may have (contract 3.5; 3.9, 17)."""
+    """Looks up the records after a key with other bytes was already carried out, or may have been (contract 3.5; 3.9,
+    17)."""
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
@@ -188,7 +192,8 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Looks up the records after a refused cancel: one missing record lets none be cancelled (contract 3.9, 19)."""
+    """Looks up the records after a refused cancel: if one record is missing, none can be cancelled (contract 3.9,
+    19)."""
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
@@ -207,13 +212,13 @@ def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
 
 def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
     """Returns an outcome to be tried again: neither done nor refused while the partner's records are unknown. It waits
-    for a person where the partner has no look-up."""
+    for a person if the partner has no look-up."""
     return error.answered | {
         "data": {LOOK_UP: True} if silence.code == LOOK_UP else {},
         "result": Attempt.Outcome.RETRY,
         "code": ACTED_BEFORE if unknown else error.code,
         "message": error.message + more,
-        "params": error.params,  # a page shows the partner's words of the refusal; that nobody could look is logged
+        "params": error.params,  # a page shows the partner's text of the refusal; the failed look-up is logged
         "unknown": unknown,
         "transport": silence.transport,
         "retry_after": silence.retry_after,
@@ -221,10 +226,10 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
 
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
-    """Deletes what is still there (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
+    """Deletes records that still exist (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
     seen, named = asked.get("there", False), asked["delete"]
     rows = [asked] if seen else _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)
-    if work.posted and not seen:  # a partner may refuse to cancel what it does not hold
+    if work.posted and not seen:  # a partner may refuse to cancel a record that it does not have
         there = {(row["productId"], domain_key(str(row["domain"]))) for row in rows}
         ours = [(one, fields.in_our_names(one)) for one in named["productInfos"]]
         named = {"productInfos": [one for one, our in ours if (our["productId"], domain_key(our["domain"])) in there]}

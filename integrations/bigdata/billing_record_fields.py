@@ -1,6 +1,6 @@
-"""The fields of billing records in calls to the big-data side (contract 3.3), and the bodies made of them.
+"""The fields of billing records in calls to the big-data side (contract 3.3), and the request bodies built from them.
 
-Pure: facts in, a dict out. Every value is a string.
+Pure functions. Every value is a string.
 """
 
 import datetime
@@ -20,10 +20,10 @@ OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "cr
 
 @dataclass(frozen=True, kw_only=True)
 class RecordFacts:
-    """One billing record (话单) as it must be at the big-data side.
+    """A billing record (话单) in its target state at the big-data side.
 
-    `cancel_time` is when it ends: the agreed end of a live record, the moment T of a cancelled one. A deletion needs
-    no times. `accepted` are fields that stay as the big-data side has them, because staff accepted them.
+    `cancel_time` is its end: the agreed end of a live record, the time T of a cancelled one. A deletion needs no times.
+    `accepted`: fields that keep the big-data side's values, because staff accepted them.
     """
 
     job_id: str
@@ -42,7 +42,7 @@ class RecordFacts:
 
 
 def records_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
-    """Returns the body that creates or cancels the records, in the given order. Each record needs both its times."""
+    """Returns the body that creates or cancels the records, in the given order. Each record needs both times."""
     return body_in_their_names(record_members(record) for record in records)
 
 
@@ -51,8 +51,8 @@ def deletion_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 
 def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
-    """Returns the body that deletes them at a partner without a delete: each is cancelled as of its creation. `now`:
-    the creation of a record whose own is unknown."""
+    """Returns the body that deletes records at a partner without a delete call: each is cancelled as of its creation.
+    `now`: the creation time of records for which it is unknown."""
     return records_body(
         replace(one, create_time=one.create_time or now, cancel_time=one.create_time or now, cancelled=True)
         for one in records
@@ -60,7 +60,7 @@ def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime
 
 
 def without_deleted(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Returns the rows, which have our names, without deleted ones: at a partner without a delete those cancelled as of
+    """Yields the rows (with our names) without deleted ones: at a partner without a delete call, those cancelled as of
     their creation."""
     return iter(rows) if settings.PARTNERS.bigdata.delete.path else itertools.filterfalse(_is_deleted, rows)
 
@@ -71,18 +71,18 @@ def _is_deleted(row: Mapping[str, Any]) -> bool:
 
 
 def body_in_their_names(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the body of these records, which have our names."""
+    """Returns the body of these records, given under our names, with the partner's names."""
     names = settings.PARTNERS.bigdata.rename
     return {"productInfos": [renamed(record, names) for record in records]}
 
 
 def in_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a record of a frozen body or of an answer under our names."""
+    """Converts a record from a stored request body or from a response to our field names."""
     return ours(record, settings.PARTNERS.bigdata.rename)
 
 
 def record_members(record: RecordFacts) -> dict[str, Any]:
-    """Returns the members of a record to send, under our names."""
+    """Returns the fields of a record to send, under our names."""
     assert record.create_time
     assert record.cancel_time
     fields = {

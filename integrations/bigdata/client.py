@@ -1,8 +1,7 @@
 """The calls to the big-data side (contract 3.3): billing records, and the traffic of trials.
 
-Uses no database. Every call sends `body` (JSON, UTF-8) as it is, under `key` (the dispatch's key, the same for every
-attempt). It raises `PartnerError` unless the answer says success. `seconds` is the total time-out, if it is not the
-usual one.
+Uses no database. Every call sends `body` (JSON, UTF-8) unchanged, with `key` (the dispatch's key, the same for every
+attempt). It raises `PartnerError` unless the response is a success. `seconds` overrides the usual total time-out.
 """
 
 from collections.abc import Iterable
@@ -26,13 +25,13 @@ from integrations.partners.calls import call_of, renamed
 from integrations.partners.member_rules import Rule, member
 from orders.outbox.outcome import LOOK_UP
 
-RECORD_KEYS = ("jobId", "productId", "domain")  # what each row of a look-up must have, and of traffic
+RECORD_KEYS = ("jobId", "productId", "domain")  # required in each row of a look-up and of a traffic query
 NOTHING_THERE = PartnerResponse(200, "", {})
 TRAFFIC_KEYS = ("jobId", "dataflow")
-NO_SUCH_CALL = "no_such_call"  # the code of a step that is for a call which the profile has no more
-RECORD_BYTES = 2048  # of an answer, for each record; one of our records takes 400
+NO_SUCH_CALL = "no_such_call"  # the error code of a step whose call the profile no longer has
+RECORD_BYTES = 2048  # of a response, for each record; one of our records takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
-RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
+RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # a look-up may take longer than other calls by this
 
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
@@ -47,20 +46,20 @@ def job_query(job_id: str) -> dict[str, Any]:
 
 
 def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
-    """Creates or cancels billing records. `body` is made by `records_body`, or by `deletion_by_post_body`."""
+    """Creates or cancels billing records. `body` comes from `records_body` or `deletion_by_post_body`."""
     return _call("bigdata.post", body, key, request_id, seconds)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
-    """Deletes billing records (compensation). `body` is made by `deletion_body`."""
+    """Deletes billing records (compensation). `body` comes from `deletion_body`."""
     return _call("bigdata.delete", body, key, request_id, seconds)
 
 
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
-    """Returns the records that the big-data side holds for an order, `without_deleted`. Time-out and size limit grow
-    with the number `expected`."""
+    """Returns the big-data side's records of an order, `without_deleted`. Time-out and size limit grow with `expected`,
+    the number of records."""
     check_look_up()
     body = wire_formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
@@ -81,7 +80,8 @@ def look_up_seconds(expected: int) -> float:
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
-    """The traffic of trials: enterpriseId, productId, jobId (texts), dataflow. `body`: from `trial_flow_query`."""
+    """Returns the traffic of trials: enterpriseId, productId, jobId (texts), dataflow. `body` comes from
+    `trial_flow_query`."""
     answer, rows = _call("bigdata.traffic", body, key, request_id), settings.PARTNERS.bigdata.traffic.rows
     return [_flow(row) for row in _rows(answer, rows, TRAFFIC_KEYS)]
 
@@ -103,9 +103,9 @@ def _call(
     most: int = ANSWER_BYTES,
     none: Iterable[Rule] = (),
 ) -> PartnerResponse:
-    """The answer that says success; NOTHING_THERE for one that by the rules of `none` means that.
+    """Returns the response of a success, or NOTHING_THERE if a rule of `none` matches.
 
-    Raises PartnerError, `no_such_call` for a call that the profile does not have.
+    Raises PartnerError, with the code `no_such_call` if the profile does not have the call.
     """
     call, timeout = call_of(name), settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
     if not call.url:
@@ -118,7 +118,8 @@ def _call(
 
 
 def _rows(answer: PartnerResponse, path: str, members: Iterable[str]) -> list[dict[str, Any]]:
-    """The list in an answer, under our names. Raises PartnerError if there is none, or a row lacks a member."""
+    """Returns the list in a response, under our names. Raises PartnerError if there is none, or a row lacks a
+    member."""
     if answer is NOTHING_THERE:
         return []
     rows = member(answer.data, tuple(path.split(".")))

@@ -1,7 +1,7 @@
 """Compares our billing records with the big-data side's, order by order (contract section 5, `reconcile`).
 
-Several threads ask; one thread reads the database, compares and writes. Orders come in batches by id, so that memory
-does not grow with their number. While one batch is compared, the next one is being asked about.
+Several threads query the partner; one thread reads the database, compares and writes. Orders are processed in batches
+by id, so that memory use does not grow with their number. While a batch is compared, the next one is being queried.
 """
 
 import datetime
@@ -46,10 +46,10 @@ THREADS = 12
 ORDERS_A_BATCH, RECORDS_A_BATCH = (
     200,
     20_000,
-)  # orders that are compared together, and how many of the partner's records they may have
-SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
-Keys = Collection[tuple[str, str]]  # records by productId and domain's key
-GIVE_UP_AFTER = 20  # this many orders in a row without an answer
+)  # orders in a batch, and the most records of the partner that they may have
+SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time limit
+Keys = Collection[tuple[str, str]]  # (productId, key of the domain) of records
+GIVE_UP_AFTER = 20  # orders without an answer in a row
 NEEDED = [
     "number",
     "kind",
@@ -76,7 +76,7 @@ class Scope:
         return not self.numbers and self.since is None
 
     def orders(self) -> QuerySet[Order]:
-        """Orders that can have billing records under their own number. A change's records are its trial's."""
+        """Returns orders that can have billing records under their own number. A change's records are its trial's."""
         rows = self.all_orders().exclude(kind=Order.Kind.CHANGE).select_related("attribution")
         return rows.only(*NEEDED, "attribution__code").order_by("pk")
 
@@ -91,10 +91,10 @@ class Scope:
 
 @dataclass
 class QueriedOrder:
-    """An order that we asked about. `ours` and `seen` are our records from before.
+    """An order for which the partner was queried. `ours` and `seen` are our records, read before the query.
 
-    `troubled`: something must be written even if both books agree (see `differences`, and `meant`). `left`: records
-    about which a file says nothing.
+    `troubled`: something must be written even if both sides agree (see `differences`, and `meant`). `left`: records
+    that a file does not cover.
     """
 
     order: Order
@@ -107,10 +107,10 @@ class QueriedOrder:
 
 @dataclass
 class Tally:
-    """The progress of a run. `skipped`: orders with steps under way; `silent`: without an answer, `in_a_row` at the
-    end.
+    """The progress of a run. `skipped`: orders with steps in progress; `silent`: orders without an answer, `in_a_row`
+    of them most recently.
 
-    `error` is the last one. `counts` are still to be added to the run's row.
+    `error` is the last error. `counts` are not yet added to the run's row.
     """
 
     skipped: int = 0
@@ -124,10 +124,11 @@ class Tally:
 class Comparison:
     """A reconciliation run, or a part of one, which lasts `seconds`; `after` says where the next part begins.
 
-    For `fix` with a `reason`, see `keep_discrepancies`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_left`
-    gets each order that is not compared, or not fixed, with the reason; `on_compared` the number of orders each time.
+    For `fix` with a `reason`, see `keep_discrepancies`. `listed`: the order numbers in BBOSS's list, if there is one.
+    `on_left` is called with each order that is not compared or not fixed, and the reason; `on_compared` with the number
+    of orders of each batch.
 
-    With a `file`, whose records are as of a moment, nobody is asked, and nothing is put right (contract 7.2).
+    With a `file` of the partner's records at some time, the partner is not queried and nothing is fixed (contract 7.2).
     """
 
     scope: Scope
@@ -146,7 +147,8 @@ class Comparison:
     tally: Tally = field(default_factory=Tally, init=False)
 
     def run(self) -> Reconciliation:
-        """Compares until time is up, or to the end (`after` is None): all is done, or the partner paused or silent."""
+        """Compares until the time limit or the end (`after` is None: all is done, or the partner is paused or does not
+        answer)."""
         self.row = self.row or results.begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
         until = None if self.seconds is None else time.monotonic() + self.seconds
         if not self._is_paused():
@@ -191,7 +193,7 @@ class Comparison:
         )
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[QueriedOrder], int]]:
-        """Yields each batch with its last id. While one batch is compared, the next one is queried."""
+        """Yields each batch with its last id. While a batch is compared, the next one is queried."""
         before = None
         for orders in self._batches():
             asked = self._ask(orders, pool), orders[-1].pk
@@ -202,14 +204,14 @@ class Comparison:
             yield before
 
     def _batches(self) -> Iterator[list[Order]]:
-        """Batches whose records fit into memory. A batch has at least one order."""
+        """Yields batches whose records fit into memory. A batch has at least one order."""
         last, size = self.after or 0, min(ORDERS_A_BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or ORDERS_A_BATCH)
         while orders := list(self.scope.orders().filter(pk__gt=last)[:size]):
             yield from _parts(orders)
             last = orders[-1].pk
 
     def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[QueriedOrder]:
-        """Reads our records, then queries theirs. Leaves out orders with a billing step under way."""
+        """Reads our records, then queries the partner's. Leaves out orders with a billing step in progress."""
         orders = self._to_compare(orders)
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
@@ -230,7 +232,8 @@ class Comparison:
         ]
 
     def _answer(self, pool: ThreadPoolExecutor, number: str, ours: Collection[Ours] = ()) -> Future:
-        """Returns the big-data side's records of an order: asked in a thread, or read from the file in this thread."""
+        """Returns the big-data side's records of an order: queried in a thread, or read from the file in this
+        thread."""
         if not self.file:
             return pool.submit(_query, number, len(ours))
         answer: Future = Future()
@@ -238,7 +241,7 @@ class Comparison:
         return answer
 
     def _left_out(self, orders: list[Order], records: dict[int, list[BillingRecord]]) -> dict[int, Keys]:
-        """The records that were called too late for the file to say anything about them. Reports their orders."""
+        """Returns the records that were sent too late to be covered by the file. Reports their orders."""
         found = called_after([order.pk for order in orders], self.as_of) if self.file and self.as_of else {}
         for order in orders if found else ():
             if young := found.get(order.pk):
@@ -248,7 +251,7 @@ class Comparison:
 
     @property
     def _fixes_accepted(self) -> bool:
-        """Returns True if the run also fixes differences that staff accepted: somebody names the orders and gives a
+        """Returns True if the run also fixes differences that staff accepted: an operator lists the orders and gives a
         reason."""
         return self.fix and bool(self.reason)
 
@@ -309,8 +312,8 @@ class Comparison:
         self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """Finds numbers on BBOSS's list that we do not know, with the partner's records, and orders that it lacks; of a
-        file the numbers that we do not know."""
+        """Finds numbers in BBOSS's list that we do not have, with the partner's records, and orders missing in the
+        list; for a file, the numbers that we do not have."""
         numbers = iter(self.listed or ())
         if self.file and self.scope.is_whole:
             numbers = itertools.chain(self.file.jobs(), itertools.filterfalse(self.file.rows, numbers))
@@ -371,8 +374,8 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
 
 
 def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
-    """Asks about one order, or takes what a person saw, and compares it now (`orders.books.books.compare_now`). Raises
-    BooksSilentError."""
+    """Queries one order, or takes what a person saw at the partner, and compares it now
+    (`orders.books.books.compare_now`). Raises BooksSilentError."""
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
     ours = _our_records(order, records)
@@ -393,14 +396,14 @@ def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
 
 
 def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Discrepancy], list[dict]]:
-    """The differences, and the partner's rows. An answer that can't be read is a difference too."""
+    """Returns the differences, and the partner's rows. An unreadable answer is a difference too."""
     if isinstance(theirs, PartnerError):
         return [unreadable_answer(theirs.answer)], []
     return compare_records(ours, theirs), theirs
 
 
 def _our_records(order: Order, records: Collection[BillingRecord], *, again: bool = False) -> list[Ours]:
-    """`again`: with what staff accepted of them only where it names them there."""
+    """Returns our records. `again`: of the values that staff accepted only those in NAMES_IT are kept."""
     rows = []
     for record in records:
         record.order = order
@@ -413,11 +416,11 @@ def _our_records(order: Order, records: Collection[BillingRecord], *, again: boo
 
 
 def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
-    """Returns the big-data side's records of an order. Asks a second time if there is no answer.
+    """Returns the big-data side's records of an order. Queries a second time if there is no answer.
 
-    Runs in threads, so it must not use the database. `expected` is how many records we expect. The partner may hold
-    many more than we know of. If its answer was too large for so few, the second question allows as many records as an
-    order can have.
+    Runs in threads, so it must not use the database. `expected`: the number of records that we expect. The partner may
+    have many more. If its answer was too large for that number, the second query allows the most records that an order
+    can have.
     """
     error = None
     for _ in range(2):

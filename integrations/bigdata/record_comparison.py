@@ -1,4 +1,4 @@
-"""Compares our billing records of one order with the big-data side's. Pure: facts and answers in, differences out."""
+"""Compares our billing records of one order with the big-data side's. Pure functions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,12 +21,13 @@ MEMBERS = (
     "enterpriseName",
     "province",
 )
-MAX_VALUE_LENGTH = 300  # characters of a value that are kept
+MAX_VALUE_LENGTH = 300  # characters of a value that are stored
 
 
 @dataclass(frozen=True)
 class Ours:
-    """A record of ours: `facts` say what it must be there, `accepted` which values of theirs staff accepted."""
+    """A record of ours. `facts`: its target state at the partner; `accepted`: the partner's values that staff
+    accepted."""
 
     pk: int
     state: str
@@ -37,9 +38,8 @@ class Ours:
 def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Discrepancy]:
     """Returns the differences between our records of an order and the big-data side's rows for its jobId.
 
-    productId and domain (its `domain_key`) identify a record. Members that we do not send are ignored. A row that no
-    database can keep as it is, or without productId or domain, is a difference of its own and does not disturb the
-    others.
+    productId and domain (its `domain_key`) identify a record. Members that we do not send are ignored. A row that can't
+    be stored unchanged, or lacks productId or domain, is a difference of its own and does not affect the others.
     """
     known = {_key(row.facts.product_id, row.facts.domain): row for row in ours}
     there, nameless = _by_key(theirs)
@@ -52,8 +52,8 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
 
 
 def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
-    """Returns the rows that a person saw, filled with our values of members that were not shown, so that these are no
-    difference."""
+    """Returns the rows that a person saw, with our values for members that were not shown, so that these are no
+    differences."""
     known = {
         _key(row.facts.product_id, row.facts.domain): record_members(replace(row.facts, accepted={}))
         for row in ours
@@ -63,7 +63,7 @@ def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
 
 
 def unreadable_answer(text: str) -> Discrepancy:
-    """The difference for an answer that is not a list of objects. Then nothing is known about any record."""
+    """Returns the difference for a response that is not a list of objects: no record's state is known."""
     return Discrepancy(
         kind=UNREADABLE,
         product_id="",
@@ -91,8 +91,7 @@ def _key(product_id: object, domain: object) -> tuple[str, str]:
 
 
 def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
-    """Returns the differences of one record of ours. Of several rows that match, one with the same spelling is
-    preferred."""
+    """Returns the differences of one record of ours. If several rows match, one with the same spelling is preferred."""
     rows = sorted(rows, key=lambda row: str(row["domain"]) == ours.facts.domain)
     theirs = rows.pop() if rows else None
     found = _settled(ours, theirs) if ours.state == "unknown" else [_differs(ours, theirs)]
@@ -100,7 +99,7 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
 
 
 def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
-    """Gives an unknown record the state of their answer, then compares it like any other."""
+    """Sets the state of an unknown record from the partner's row, then compares it like any other."""
     there = record_status(theirs)
     settled = _difference(FIELDS, SETTLE, ours, theirs)
     found: list[Discrepancy | None] = [settled]
@@ -130,25 +129,25 @@ def _differs(ours: Ours, theirs: dict | None) -> Discrepancy | None:
 def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> bool:
     """Returns True if the row can be stored unchanged, apart from values that staff accepted."""
     if is_clean("".join([value for value in theirs.values() if isinstance(value, str)])):
-        return True  # the quick check, which is enough for nearly every row
+        return True  # quick check, sufficient for nearly all rows
     spoilt = [name for name in MEMBERS if not is_clean(theirs.get(name))]
     return all(accepted and clean_text(theirs[name]) == accepted.get(name) for name in spoilt)
 
 
 def record_status(theirs: dict | None) -> str:
-    """Returns the state that the partner's row, or its absence, means: live, cancelled or missing."""
+    """Returns the state indicated by the partner's row, or by its absence: live, cancelled or missing."""
     if theirs is None:
         return MISSING
     return CANCELLED_THERE if str(theirs.get("cancelStatus")) == CANCELLED else LIVE_THERE
 
 
 def _other_fields(ours: Ours, theirs: dict) -> dict:
-    """Returns the fields that differ from our values, without those that staff accepted."""
+    """Returns the fields that differ from our values, except those that staff accepted."""
     if not (ours.facts.create_time and ours.facts.cancel_time):
         return {}
     facts = replace(ours.facts, accepted={}) if ours.facts.accepted else ours.facts
     wanted = record_members(facts)
-    wanted.pop("domain")  # part of the key: any spelling of it is right
+    wanted.pop("domain")  # part of the key: any spelling is correct
     return {
         name: [value, None if theirs.get(name) is None else _cut(theirs[name])]
         for name, value in wanted.items()
@@ -161,7 +160,7 @@ def _stranger(theirs: dict) -> Discrepancy:
 
 
 def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Discrepancy:
-    """The difference for a row that can't be kept as it is. It names the row as far as it can be read."""
+    """Returns the difference for a row that can't be stored unchanged, with as much of its key as is readable."""
     row = theirs if isinstance(theirs, dict) else {"domain": theirs}
     spoilt = {name: [None, _cut(row[name])] for name in MEMBERS if not is_clean(row.get(name))}
     return _difference(UNREADABLE, remedy, ours, row, spoilt)
@@ -174,7 +173,8 @@ def _cut(value: object) -> str:
 def _difference(
     kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None
 ) -> Discrepancy:
-    """Makes a difference. A record can be deleted only if we can name it as they do; otherwise the remedy is none."""
+    """Returns a difference. A record can be deleted only under the partner's exact names; otherwise the remedy is
+    none."""
     if remedy == DELETE and not all(is_name(theirs.get(name)) for name in IDENTITY):
         remedy = NOTHING
     return Discrepancy(

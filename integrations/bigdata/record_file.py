@@ -1,4 +1,4 @@
-"""The big-data side's records in a CSV file, in place of its answers (contract 7.2)."""
+"""The big-data side's records in a CSV file, used in place of its responses (contract 7.2)."""
 
 import csv
 import datetime
@@ -18,18 +18,18 @@ NAMES = ("jobId", "productId", "domain", "enterpriseId", "infoType")
 TIMES = ("createTime", "cancelTime")
 STATUS = "cancelStatus"
 NEEDED = (*NAMES, STATUS, *TIMES)
-SHOWN = 40  # characters of a wrong value
+SHOWN = 40  # characters of an invalid value that are shown
 
-Column = tuple[int, str, str, Callable[[str], str]]  # place, our name, the name there, what says why a value is wrong
+Column = tuple[int, str, str, Callable[[str], str]]  # position, our name, name there, check of a value
 
 
 class RecordFile:
-    """The big-data side's records in a whole file, by jobId. They lie on disk, so that memory does not grow with the
-    lines. For one thread only."""
+    """The big-data side's records in a file, by jobId. They are stored on disk, so that memory use does not grow with
+    the file. For one thread only."""
 
     def __init__(self, path: Path):
-        """Reads and checks all of it. Raises RecordFileError."""
-        self._rows = sqlite3.connect("")  # a file without a name, which ends with the connection
+        """Reads and checks the whole file. Raises RecordFileError."""
+        self._rows = sqlite3.connect("")  # temporary database, deleted with the connection
         self._rows.execute("CREATE TABLE held (job, row)")
         lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in without_deleted(read_rows(path)))
         self.lines = self._rows.executemany("INSERT INTO held VALUES (?, ?)", lines).rowcount
@@ -45,13 +45,13 @@ class RecordFile:
 
 
 def rows_of(path: Path, job_ids: Collection[str]) -> list[dict[str, str]]:
-    """The rows of these jobIds. The whole file is checked. Raises RecordFileError."""
+    """Returns the rows of these jobIds. The whole file is checked. Raises RecordFileError."""
     return [row for row in read_rows(path) if row["jobId"] in job_ids]
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yields the rows of a file under our names, with the columns that a record has. Raises RecordFileError, which
-    names line and column."""
+    """Yields the rows of a file with the columns of a record, under our names. Raises RecordFileError with line and
+    column."""
     try:
         with path.open("rb") as file:
             yield from _rows(file)
@@ -94,7 +94,7 @@ def _decoded(file: Iterable[bytes]) -> Iterator[str]:
 
 
 def _columns(header: list[str]) -> list[Column]:
-    """Returns the columns of a record's members, by our names or the partner's. Ignores others."""
+    """Returns the columns of a record's members, found by our names or the partner's. Ignores others."""
     theirs = settings.PARTNERS.bigdata.rename
     ours = {their: our for our, their in theirs.items()}
     found: dict[str, Column] = {}
@@ -123,7 +123,8 @@ def _why_no_status(value: str) -> str:
 
 
 def _why_no_time(value: str) -> str:
-    """Checks without `strptime`, which accepts fewer digits too and takes most of the time of a large file."""
+    """Returns why a time is wrong. `strptime` accepts fewer digits too, and would take most of the time of a large
+    file."""
     try:
         if len(value) == 14 and value.isascii() and value.isdigit():
             parts = [value[:4], *(value[place : place + 2] for place in range(4, 14, 2))]

@@ -1,4 +1,4 @@
-"""Looks up the big-data side's records of an order, and returns them in the core's types (contract 3.3, look-up)."""
+"""Looks up the big-data side's records of an order and converts them to the core's types (contract 3.3, look-up)."""
 
 import datetime
 import uuid
@@ -15,7 +15,7 @@ from orders.rules.local_time import SHANGHAI
 
 
 def fetch_records(job_id: str) -> list[HeldRecord]:
-    """Looks the records up now, once. Raises BooksSilentError."""
+    """Queries the records once. Raises BooksSilentError."""
     refuse_other_desk()
     ours = BillingRecord.objects.filter(order__number=job_id).count()
     try:
@@ -26,7 +26,8 @@ def fetch_records(job_id: str) -> list[HeldRecord]:
 
 
 def held_records(rows: Iterable[dict]) -> list[HeldRecord]:
-    """The rows of an answer. Every value becomes a text. U+0000, which no database keeps, becomes a question mark."""
+    """Converts the rows of a response. Every value becomes a text. U+0000, which databases reject, becomes a question
+    mark."""
     return [_held({clean_text(name): clean_text(value) for name, value in row.items()}, has_name(row)) for row in rows]
 
 
@@ -60,12 +61,12 @@ def _held(row: dict[str, str], readable: bool) -> HeldRecord:
 
 
 def clean_text(value: object) -> str:
-    """Any JSON value as a text that every database keeps. None becomes an empty text."""
+    """Converts any JSON value to a text that every database can store. None becomes an empty text."""
     return clean("" if value is None else str(value))
 
 
 def partner_time(value: object) -> datetime.datetime | None:
-    """`YYYYMMDDHHMMSS` in Asia/Shanghai as an aware datetime. None for anything else."""
+    """Parses `YYYYMMDDHHMMSS` in Asia/Shanghai to an aware datetime. None for anything else."""
     try:
         return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=SHANGHAI)
     except ValueError:

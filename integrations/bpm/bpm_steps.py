@@ -1,6 +1,6 @@
 """Carries out the outbox's BPM steps: the payload is built from the database, the call runs in a thread.
 
-`send_bpm` returns fields of an `Outcome`. It may raise PartnerError.
+`send_bpm` returns fields of an `Outcome`, or raises PartnerError.
 """
 
 import datetime
@@ -18,7 +18,7 @@ from orders.outbox.outcome import ACTED_BEFORE, Work
 
 
 def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The body of the flow that an activation starts: as the first of its trial, or as a subsequent one."""
+    """Returns the body that starts the flow of an activation: of a first or of a subsequent one."""
     order = row.order
     facts = FlowFacts(
         number=order.number,
@@ -42,7 +42,8 @@ def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dic
 
 
 def start_flow(body: bytes, *, key: str, request_id: str) -> str:
-    """Starts a flow with `body` (JSON, UTF-8; see start_payload.py). Returns BPM's process id, or "" if it names none.
+    """Starts a flow with `body` (JSON, UTF-8; see start_payload.py). Returns BPM's process id, or "" if the response
+    has none.
 
     `key` is the dispatch's key, the same for every attempt. Raises PartnerError unless BPM accepts.
     """
@@ -52,7 +53,7 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
 
 
 def send_bpm(work: Work, until: float) -> dict:
-    """Starts the process. If BPM started it before, that is an outcome too, not an error."""
+    """Starts the process. If BPM has started it before, returns an outcome for that, without an error."""
     try:
         process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:

@@ -1,6 +1,6 @@
-"""`POST /api/bpm/approvals`: BPM reports what its people decided (contract 3.6), by the profile of partners (7.1).
+"""`POST /api/bpm/approvals`: receives the decisions of BPM's users (contract 3.6), in the profile's format (7.1).
 
-Every answer is JSON, `{"code": ..., "message": ...}`. The code is also the HTTP status.
+Every response is JSON, `{"code": ..., "message": ...}`. The code equals the HTTP status.
 """
 
 import hmac
@@ -30,8 +30,8 @@ from orders.texts.errors import OrderUnknownError, RecordConflictError
 
 logger = logging.getLogger(__name__)
 
-TOKEN, ADDRESSES = "token", "addresses"  # how the caller is checked; else by its signature
-LONGEST_MESSAGE = 500  # characters; a message may quote what was sent
+TOKEN, ADDRESSES = "token", "addresses"  # values of the profile's check of the caller; the third one is its signature
+LONGEST_MESSAGE = 500  # characters; a message may quote the request
 
 
 class RefusedError(Exception):
@@ -54,7 +54,7 @@ class ApprovalsView(APIView):
 
     @documented
     def post(self, request):
-        """An approval record. The same record again gets the same answer and adds nothing."""
+        """Receives an approval record. The same record again gets the same response and adds nothing."""
         self.call = Call(address=caller_address(request.META))
         receive(request, self.call)
         return Response(dict(settings.PARTNERS.bpm.callback.answer))
@@ -72,7 +72,7 @@ class ApprovalsView(APIView):
 
 
 def receive(request: HttpRequest, call: Call) -> None:
-    """Checks the call, fills in what is known of it, and hands its record to the core. Raises RefusedError."""
+    """Checks the call, fills in `call` with the known facts, and passes the record to the core. Raises RefusedError."""
     call.body = _body(request)
     _check_caller(request, call)
     try:
@@ -81,7 +81,7 @@ def receive(request: HttpRequest, call: Call) -> None:
     except BadCallbackError as error:
         raise RefusedError(400, str(error)) from None
     note(order=said.number)
-    if is_restored():  # the database may have lost the order that this is about, or what was decided before
+    if is_restored():  # the database may have lost this order, or earlier decisions
         raise RefusedError(503, "nothing was stored: the database counts as restored")
     try:
         _hand_on(call, said)
@@ -92,7 +92,7 @@ def receive(request: HttpRequest, call: Call) -> None:
 
 
 def _check_caller(request: HttpRequest, call: Call) -> None:
-    """Raises RefusedError unless the profile's check accepts the caller as BPM."""
+    """Raises RefusedError unless the caller passes the profile's check."""
     how = settings.PARTNERS.bpm.callback
     if (settings.BPM_ALLOWED_IPS or how.check == ADDRESSES) and not is_among(call.address, settings.BPM_ALLOWED_IPS):
         raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")

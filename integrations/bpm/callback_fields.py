@@ -1,4 +1,4 @@
-"""The fields of an approval from BPM, by the profile. Texts are not coerced or trimmed (contract 3.6, 7.1)."""
+"""Serializer fields of BPM's approvals, according to the profile. No coercion or trimming (contract 3.6, 7.1)."""
 
 import datetime
 import json
@@ -56,7 +56,7 @@ class TextField(serializers.Field):
 
 
 class RecordIdField(TextField):
-    """BPM's number of the record. One that is missing may count as empty; then the record's hash takes its place."""
+    """BPM's id of the record. A missing one may count as empty; then the record's hash is used instead."""
 
     def validate_empty_values(self, data):
         if data in (empty, None, "") and _how().record_id_absent == "hash":
@@ -65,7 +65,7 @@ class RecordIdField(TextField):
 
 
 class ResultField(TextField):
-    """One of the profile's values of pass, reject and return. Returns ours."""
+    """One of the profile's values for pass, reject and return. Returns ours."""
 
     default_error_messages = {"choice": "must be one of {known}"}
 
@@ -82,7 +82,7 @@ class ResultField(TextField):
 
 
 class TimeField(TextField):
-    """A time in one of the profile's forms, of Asia/Shanghai unless it says otherwise, read as an aware datetime."""
+    """A time in one of the profile's forms, in Asia/Shanghai unless it has an offset. Returns an aware datetime."""
 
     default_error_messages = {"time": "is not a time {forms}"}
 
@@ -117,7 +117,7 @@ def _listed(values) -> str:
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class TrueOrFalseField(serializers.Field):
-    """One of the profile's values of finished and unfinished; by default true and false, and no "true" or 1."""
+    """One of the profile's values for finished and unfinished; by default true and false, but not "true" or 1."""
 
     default_error_messages = {
         "required": "is missing",
@@ -169,7 +169,7 @@ class ApprovalSerializer(serializers.Serializer):
 
 
 def hash_of_read(members: Mapping[str, Any]) -> str:
-    """Returns the hash of the members that are read, which are under our names."""
+    """Returns the hash of the members that are read, under our names."""
     read = ApprovalSerializer().fields.keys() - {"recordId"}
     return content_hash({name: members[name] for name in read if name in members})
 

@@ -1,4 +1,4 @@
-"""Reads a callback of BPM by the profile of partners: its names, its order or process, its values (contract 7.1)."""
+"""Parses a callback of BPM according to the profile of partners: names, order or process, values (contract 7.1)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class BadCallbackError(Exception):
 @dataclass(frozen=True)
 class Approval:
     """The contents of a callback. `record`: `receive_approval`'s arguments except `number` and `body_hash`. `number`:
-    the order's, or "". `process`: BPM's number of the process, or "" where callbacks name the order."""
+    the order's, or "". `process`: BPM's process id, or "" if callbacks contain the order number."""
 
     record: dict[str, Any]
     body_hash: str
@@ -33,7 +33,7 @@ class Approval:
 
 
 def members_of(body: bytes) -> dict[str, Any]:
-    """Returns the members of a callback as they came. Raises BadCallbackError."""
+    """Returns the members of a callback as received. Raises BadCallbackError."""
     try:
         members = strict_json.parse_bytes(body)
     except strict_json.BadJsonError as error:
@@ -45,7 +45,7 @@ def members_of(body: bytes) -> dict[str, Any]:
 
 
 def read_approval(given: dict[str, Any]) -> Approval:
-    """Returns what a callback with these members says. Raises BadCallbackError."""
+    """Returns the parsed callback. Raises BadCallbackError."""
     how = settings.PARTNERS.bpm.callback
     members = ours(given, how)
     process = _process(members) if how.identifies == PROCESS else ""
@@ -62,7 +62,7 @@ def read_approval(given: dict[str, Any]) -> Approval:
 
 
 def ours(given: dict[str, Any], how: Callback) -> dict[str, Any]:
-    """Returns the members under our names, taken out of what they are wrapped in. Raises BadCallbackError."""
+    """Returns the members under our names, unwrapped. Raises BadCallbackError."""
     found, taken = {}, set()
     for path, name in how.paths_of_ours:
         if (value := _at(given, path)) is not NOT_THERE:
@@ -77,7 +77,7 @@ def ours(given: dict[str, Any], how: Callback) -> dict[str, Any]:
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:
-    """Returns the value at a path. On its way an object may be wrapped as text."""
+    """Returns the value at a path. An object on the path may be JSON text in a string."""
     for name in path:
         value = parse_object(value) if isinstance(value, str) else value
         if not isinstance(value, dict) or name not in value:

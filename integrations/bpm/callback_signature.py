@@ -5,7 +5,7 @@ import hmac
 
 
 def sign(body: bytes, secret: str) -> str:
-    """The value of X-Signature for this body."""
+    """Returns the value of X-Signature for this body."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 

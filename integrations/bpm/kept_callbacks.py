@@ -1,4 +1,4 @@
-"""Callbacks that are kept: refused ones, with the reason, and those that wait until their process is known (contract
+"""Stored callbacks: refused ones, with the reason, and those that wait until an order has their process id (contract
 3.6, 7.2)."""
 
 import datetime
@@ -31,14 +31,14 @@ from orders.texts.errors import RecordConflictError
 logger = logging.getLogger(__name__)
 OPERATOR = "operator"
 SIGNATURES = {"sign", "signature", "x-signature"}
-MAX_UNSIGNED_BYTES, MAX_SIGNED_BYTES = 4096, 65_536  # bytes that are kept of a refused body
+MAX_UNSIGNED_BYTES, MAX_SIGNED_BYTES = 4096, 65_536  # stored bytes of a refused body
 LONGEST_NUMBER = 64
 ROWS_AT_ONCE = 500
 
 
 @dataclass
 class Call:
-    """A callback on its way in: what is known of it so far."""
+    """The known facts of a callback while it is processed."""
 
     address: str = ""
     body: bytes = b""
@@ -47,8 +47,8 @@ class Call:
 
 
 def keep_refused(call: Call, status: int, why: str) -> None:
-    """Stores a refused callback, unless too many of its kind came. Never raises for the database's sake: the answer
-    does not depend on it."""
+    """Stores a refused callback, unless there are too many of its kind. Ignores database errors, on which the response
+    must not depend."""
     if not has_room("callbacks" if call.signed else "strangers' callbacks"):
         return
     number = call.members.get(CODE)
@@ -60,7 +60,7 @@ def keep_refused(call: Call, status: int, why: str) -> None:
 
 
 def keep_until_known(call: Call, said: Approval) -> None:
-    """Stores a callback whose process no order has yet. Raises RecordConflictError."""
+    """Stores a callback with a process id that no order has yet. Raises RecordConflictError."""
     record = said.record | {"time": said.record["time"].isoformat(), "body_hash": said.body_hash}
     for waiting in BpmCallback.objects.filter(process=said.process, record__isnull=False).values_list(
         "record", flat=True
@@ -73,7 +73,7 @@ def keep_until_known(call: Call, said: Approval) -> None:
 
 
 def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None) -> int:
-    """Hands on what waits for processes that are known now; for these alone, if some are named. Returns how many."""
+    """Processes the callbacks whose process id is known now; with `processes` only those. Returns their number."""
     if settings.PARTNERS.bpm.callback.identifies != PROCESS or is_restored():
         return 0
     waiting = BpmCallback.objects.filter(record__isnull=False)
@@ -88,7 +88,7 @@ def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None
 
 
 def apply_learned(processes: Iterable[str]) -> None:
-    """The same for processes that were just learned. What fails is done by the next sweep."""
+    """The same for process ids that were just received. Failures are repeated by the next sweep."""
     try:
         apply_kept(now=timezone.now(), processes=processes)
     except Exception:
@@ -124,7 +124,7 @@ def _row(call: Call, status: int, why: str, *, order_number: str = "", process: 
 
 
 def masked(call: Call) -> str:
-    """Returns what is kept of a body: its beginning, without secrets."""
+    """Returns the part of a body that is stored: its beginning, without secrets."""
     most = MAX_SIGNED_BYTES if call.signed else MAX_UNSIGNED_BYTES
     try:
         members = call.members or parse_bytes(call.body, OF_STRANGERS)
@@ -147,7 +147,7 @@ def _masked(value: Any, names: set[str]) -> Any:
 
 
 def without_operators(body: str) -> str:
-    """Returns a kept body with the people who decided masked, whose member may have BPM's name."""
+    """Returns a stored body with the operators' names masked, in members with our name or with BPM's."""
     theirs = {path[-1] for path, name in settings.PARTNERS.bpm.callback.paths_of_ours if name == OPERATOR}
     members = parse_object(body)
     return body if members is None else json.dumps(_without(members, {OPERATOR, *theirs}), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Builds the message that starts a flow in BPM (contract 3.4), by the profile of partners (7.1)."""
+"""Builds the request that starts a flow in BPM (contract 3.4), in the profile's format (7.1)."""
 
 import datetime
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ TITLE = "业务开通(处理业务开通工单)"
 
 @dataclass(frozen=True, kw_only=True)
 class FlowFacts:
-    """An activation as BPM's people need it.
+    """The facts of an activation that BPM's users need.
 
     `at` is T. `start` is when the business starts. `file_names` are InfoSecurity, then BusiInfo, without empty ones.
     `contacts` are the SA contacts of the attribution. Each flow uses what it needs.
@@ -42,7 +42,7 @@ class FlowFacts:
 
 
 def first_activation(facts: FlowFacts) -> dict[str, Any]:
-    """The trial's domains turn commercial: flow `tyywrwlc`, or the one of the attribution."""
+    """Returns the body for the flow `tyywrwlc`, or the attribution's flow: the trial's domains turn commercial."""
     how = settings.PARTNERS.bpm
     now, flow = bpm_time(facts.at), how.flow_by_attribution.get(facts.province_letters, how.flow)
     form = {
@@ -65,7 +65,8 @@ def first_activation(facts: FlowFacts) -> dict[str, Any]:
 
 
 def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Process type 2: new domains of a converted trial. BPM spells `numberOfDoamin` so; it is a number."""
+    """Returns the body for process type 2: new domains of a converted trial. BPM's spelling is `numberOfDoamin`; it is
+    a number."""
     demand = {
         "cdn_type": facts.cdn_type,
         "cpId": facts.cp_id,
@@ -99,7 +100,7 @@ def _constants(*names: str) -> dict[str, str]:
 
 
 def bpm_time(moment: datetime.datetime) -> str:
-    """An aware time as BPM writes it: `2023-09-20 18:54:36`, or as the profile says."""
+    """Formats an aware time for BPM: `2023-09-20 18:54:36`, or the profile's form."""
     return moment.astimezone(SHANGHAI).strftime(settings.PARTNERS.bpm.time_format)
 
 

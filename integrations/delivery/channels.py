@@ -1,6 +1,6 @@
-"""Carries out each channel's steps: builds their payloads at the first attempt, and makes their calls.
+"""Carries out the steps of each channel: builds payloads at the first attempt, and makes the calls.
 
-CHANNELS says which functions a channel uses. Most are in the partner's folder.
+CHANNELS lists each channel's functions. Most are in the partner's folder.
 """
 
 import datetime
@@ -30,14 +30,15 @@ from orders.outbox.retry_schedule import WAITS
 from orders.rules.steps import STEPS, Channel, call_name
 
 logger = logging.getLogger(__name__)
-LEASE_RESERVE = 5.0  # seconds that must be left of a lease after the longest possible call
+LEASE_RESERVE = 5.0  # seconds of a lease that must remain after the longest possible call
 LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within 20 s (contract 3.9, Alive)
 
 
 def build_payloads(
     rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
 ) -> dict[int, str | Exception]:
-    """Builds {dispatch id: JSON text}. If a payload can't be built, its value is the exception; others are still built.
+    """Builds {dispatch id: JSON text}. If a payload can't be built, the value is the exception; the other payloads are
+    still built.
 
     `records` are the billing records of the rows, by id, with the values to send.
     """
@@ -65,13 +66,13 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
 
 
 def _give_shapes(rows: list[Dispatch]) -> None:
-    """Sets `shape` on the trials whose traffic is queried."""
+    """Sets `shape`, the trial's target state, on the trials whose traffic is queried."""
     if trials := [row.order.trial or row.order for row in rows if row.channel == Channel.USAGE]:
         prefetch_related_objects(trials, "shape")
 
 
 def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
-    """{order id: domains} for the channels that need them (`names_domains`)."""
+    """Returns {order id: domains} for the channels that need them (`names_domains`)."""
     wanted = {row.order_id for row in rows if CHANNELS[row.channel].names_domains}
     found: dict[int, list[str]] = {pk: [] for pk in wanted}
     if wanted:
@@ -126,7 +127,8 @@ def _rules(work: Work) -> str:
 
 
 def longest(work: Work) -> float:
-    """The most seconds that `send` may take. A billing step of many records gets more, as drain and lease allow."""
+    """Returns the maximum seconds for `send`. A billing step of many records gets more, as far as drain and lease
+    allow."""
     usual = settings.PARTNER_TIMEOUT_SECONDS
     if work.channel != Channel.BILLING:
         return usual
@@ -142,12 +144,12 @@ def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: 
 def _send_files(work: Work, until: float) -> dict:
     try:
         found = check_files(**json.loads(work.payload))
-    except ProbeError as error:  # nobody is to blame for it but us: it costs no attempt, and is tried again
+    except ProbeError as error:  # only our machine is at fault: it costs no attempt, and is tried again
         said = {"code": UNCHECKED, "message": str(error)}
         return {"result": Attempt.Outcome.RETRY, "free": True, "retry_after": WAITS["unchecked_files"][0], **said}
     if not found:
         return {"result": Attempt.Outcome.OK}
-    found.sort(key=lambda one: (not one.never_cured, not one.code))  # first the findings that no new file can fix
+    found.sort(key=lambda one: (not one.never_cured, not one.code))  # first the findings that a new file can't fix
     wrong = [one for one in found if one.code]
     return {
         "result": Attempt.Outcome.HELD,
@@ -160,7 +162,7 @@ def _send_files(work: Work, until: float) -> dict:
 
 @dataclass(frozen=True)
 class Carrier:
-    """The functions that carry out a channel's steps. Mails are no steps: their rows hold the text.
+    """The functions that carry out a channel's steps. Mails are not steps: their rows contain the text.
 
     `build` gets a dispatch, the time, records by id, and domains by order id, and returns the payload. Domains are
     loaded only if `names_domains`. `send` makes the call, in a thread. It gets the work and a deadline (a value of

@@ -1,10 +1,10 @@
 """The circuit breaker of each partner, in the database, shared by all workers (contract 3.5).
 
 It opens after BREAKER_FAILURES transport failures in a row, or as soon as such failures in a row span five minutes,
-over at least three dispatches: a single one may itself be what the partner can't cope with, and keeps its schedule.
-While it is open, only one probe (half-open) is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure
-costs no attempt. So an open breaker slows calls down, and never drops them. The first answer that is not a transport
-failure closes it. The settings' defaults stand in `project/base/settings_table.py`.
+over at least three dispatches: a single dispatch may itself cause the failures, and keeps its schedule. While it is
+open, only one probe (half-open) is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure costs no attempt.
+So an open breaker delays calls but never drops them. The first answer that is not a transport failure closes it. The
+settings' defaults are in `project/base/settings_table.py`.
 """
 
 import datetime
@@ -27,7 +27,7 @@ from orders.rules.steps import OUTSIDE, PARTNERS
 logger = logging.getLogger(__name__)
 LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
-SILENT_FOR = datetime.timedelta(minutes=5)  # without an answer, in which calls were tried
+SILENT_FOR = datetime.timedelta(minutes=5)  # the partner gave no answer to any call
 READ_EVERY = 1.0
 OPEN_BREAKERS = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
 FAILING_PARTNERS = Prepared(
@@ -39,7 +39,7 @@ FAILING_PARTNERS = Prepared(
 class Tally:
     """The outcomes of a batch for one partner.
 
-    `failed`: ids of dispatches, and of mails below zero. `answered`: it has answered something.
+    `failed`: ids of dispatches, and negative ids of mails. `answered`: the partner gave at least one answer.
     """
 
     failed: list[int] = field(default_factory=list)
@@ -54,7 +54,7 @@ def open_partners() -> set[str]:
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
-    """Returns True if this worker may send the next probe. Of all workers one may, once every BREAKER_PROBE_SECONDS."""
+    """Returns True if this worker may send the next probe. Only one worker may, once every BREAKER_PROBE_SECONDS."""
     again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
 
@@ -66,7 +66,7 @@ def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
 
 
 class PartnerCache:
-    """A set of partners from the database (with an open breaker, or paused). It is read at most once a second."""
+    """A set of partners from the database (with an open breaker, or paused), cached for a second."""
 
     def __init__(self, read: Callable[[], set[str]]):
         self._read = read
@@ -85,9 +85,10 @@ class PartnerCache:
 
 
 def note_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime) -> bool:
-    """Counts a batch of outcomes. Failures add up, and an answer resets the count. True if a breaker's row was written.
+    """Counts a batch of outcomes. Failures add up, and an answer resets the count. Returns True if a breaker's row was
+    written.
 
-    A partner's row is written only if something changes, so a healthy partner costs one small SELECT a batch.
+    A partner's row is written only if something changes, so a healthy partner costs one small SELECT per batch.
     """
     tallies = _tally(outcomes)
     if not tallies:
@@ -106,7 +107,7 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
     for outcome in outcomes:
         partner = PARTNERS[outcome.channel]
         if partner not in OUTSIDE or outcome.result == Attempt.Outcome.HANDED_BACK or outcome.code == LOOK_UP:
-            continue  # nobody was called
+            continue  # no call was made
         tally = tallies.setdefault(partner, Tally())
         if outcome.transport:
             tally.failed.append(-outcome.dispatch_id if outcome.mail else outcome.dispatch_id)
@@ -117,7 +118,8 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
 
 
 def _save_tally(partner: str, tally: Tally, now: datetime.datetime) -> None:
-    """Writes a warning for an opening and one for a closing: of all processes the one that commits it, so once."""
+    """Stores a tally. Logs a warning when the breaker opens or closes: only the process that commits the change
+    does."""
     with transaction.atomic():
         Breaker.objects.get_or_create(partner=partner)
         row = Breaker.objects.select_for_update(no_key=True).get(partner=partner)
@@ -153,9 +155,9 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
 
 
 def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
-    """Returns the time of the first of the failures in a row. Each is an attempt of a dispatch that the row names.
+    """Returns the time of the first of the consecutive failures, from the attempts of the dispatches in the row.
 
-    A mail has no rows of its attempts: then it is when the first failure was counted.
+    Mails have no attempt rows; for them it is the time at which the first failure was counted.
     """
     tried = Attempt.objects.filter(dispatch__in=row.dispatches).exclude(outcome=Attempt.Outcome.HANDED_BACK)
     moments = list(tried.order_by("-pk").values_list("started_at", flat=True)[: row.failures])

@@ -1,10 +1,10 @@
-"""Delivers what is due: claim, build, send, record, until nothing is left (contract 3.5, 3.9).
+"""Delivers due steps and mails: claim, build, send, record, until none is left (contract 3.5, 3.9).
 
 One thread uses the database. It claims in batches, hands the calls to threads, and records their results in batches.
 Each partner has threads of its own, eight at a time, so that a slow partner does not hold up the others.
 
-A result that has arrived must not be lost, whatever the database does meanwhile. If it is lost because the process
-dies, the lease runs out and the same bytes go out again under the same key.
+A received result must not be lost, even if the database is unavailable meanwhile. If it is lost because the process
+dies, the lease expires and the same bytes are sent again with the same key.
 """
 
 import datetime
@@ -50,14 +50,14 @@ from orders.sending.record import record_outcomes
 from orders.start_day.start_day import activate
 
 CALLS_AT_A_TIME = 8
-CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
+CLAIMED_AHEAD = 192  # so that the threads of a quick partner need not wait for the database
 QUICK_SECONDS = 0.25  # seconds; calls are claimed ahead only for a partner that answers within this time
 BATCH_WAIT = 0.03  # seconds to wait for more results while calls wait for a thread, so that one transaction takes many
-RECHECK_AFTER = 0.2  # seconds until a partner for which nothing was due is asked about again while calls run
-RECORDS_IN_FLIGHT = 40_000  # to one partner; then no more is claimed for it, since the bodies fill the memory
-ISOLATED_FOR = 4.0  # seconds at the start of a drain in which steps that lost their worker go first, one at a time
+RECHECK_AFTER = 0.2  # seconds until the next claim for a partner without due steps, while calls run
+RECORDS_IN_FLIGHT = 40_000  # for one partner; the bodies are in memory, so no more are claimed
+ISOLATED_FOR = 4.0  # seconds at the start of a drain for steps that lost their worker, one at a time
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more; with the time-out of 10 s it ends within 20 s
-LINGER_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
+LINGER_AHEAD = datetime.timedelta(seconds=100)  # longer than the sweep's longest interval
 LINGER_POLL = 0.5
 WORKER = socket.gethostname()[:48]
 DUE_STEPS = Prepared(lambda: Dispatch.objects.due(Slot("now", DateTimeField())).order_by().values_list("pk")[:1])
@@ -69,7 +69,7 @@ NEWLY_DUE_STEPS = Prepared(
         .values_list("pk")[:1]
     )
 )
-PROBE_FOR = 3.0  # seconds, in which the loop does nothing else
+PROBE_FOR = 3.0  # seconds; meanwhile the loop does nothing else
 Given = TypeVar("Given")
 
 logger = logging.getLogger(__name__)
@@ -77,18 +77,20 @@ outage = Outage(logger, "a drain")
 
 
 class UnrecordedError(Exception):
-    """Outcomes that can't be recorded, by an error of ours. Their steps go out again when their leases run out."""
+    """Outcomes could not be recorded because of an error in our code. Their steps are sent again when their leases
+    expire."""
 
 
 @dataclass
 class PartnerPool:
-    """A partner's threads. `last_took`: seconds of its last call. `recheck_at`: its next claim if nothing was due."""
+    """A partner's threads. `last_took`: seconds of its last call. `recheck_at`: time of its next claim if nothing was
+    due."""
 
     partner: str
     executor: ThreadPoolExecutor
     threads: int
     in_flight: int = 0
-    unsent: int = 0  # the calls in flight that wait for a thread, or for their turn within PARTNER_RATE
+    unsent: int = 0  # calls in flight that wait for a thread or for their slot within PARTNER_RATE
     records: int = 0  # the records or domains of the calls in flight
     last_took: float = 1.0
     recheck_at: float = 0.0
@@ -105,15 +107,15 @@ class PartnerPool:
     def is_rate_limited(self) -> bool:
         """Returns True if PARTNER_RATE limits its calls.
 
-        If so, at most the calls of one second are claimed ahead. A claimed call must be sent within its lease, and a
-        drain that ends hands back the calls it has not sent.
+        If so, at most the calls of one second are claimed ahead, since a claimed call must be sent within its lease,
+        and a drain that ends releases the calls it has not sent.
         """
         return bool(settings.PARTNER_RATE) and self.partner in OUTSIDE
 
 
 @dataclass
 class ClaimedCall:
-    """One claimed call. `until` is when its lease ends, by time.monotonic."""
+    """A claimed call. `until`: the end of its lease, by time.monotonic."""
 
     pool: PartnerPool
     work: Work
@@ -123,7 +125,7 @@ class ClaimedCall:
 
     @property
     def start_before(self) -> float:
-        """The latest start of the call. Its lease must outlast the longest call (contract 3.9, Leases)."""
+        """Returns the latest start of the call. Its lease must outlast the longest call (contract 3.9, Leases)."""
         return self.until - longest(self.work) - LEASE_RESERVE
 
 
@@ -131,21 +133,21 @@ class ClaimedCall:
 class DrainReport:
     """The results of a drain. `done` counts accepted steps, `failed` those that failed for good, `tried` all results.
 
-    `fault`: what could not be recorded.
+    `fault`: the error because of which outcomes could not be recorded.
     """
 
     tried: int = 0
     done: int = 0
     failed: int = 0
-    again: bool = False  # something is left or due soon, so another drain is needed
+    again: bool = False  # steps are left or due soon, so another drain is needed
     fault: Exception | None = None
 
 
 @dataclass
 class Drain:
-    """One run. `seconds` is how long it claims; None means until nothing is due. Each batch calls `on_progress`.
+    """A drain. `seconds`: how long it claims; None: until nothing is due. `on_progress` is called after each batch.
 
-    `only`: a step that a person tries, once (contract 7.3); nothing else goes out.
+    `only`: a step that a person tries, once (contract 7.3); nothing else is sent.
     """
 
     seconds: float | None = CLAIM_FOR
@@ -156,13 +158,13 @@ class Drain:
     report: DrainReport = field(default_factory=DrainReport)
 
     def run(self) -> DrainReport:
-        """Delivers, then waits for what is due soon if no other worker waits for it."""
+        """Delivers, then waits for steps that are due soon if no other worker waits for them."""
         self.began = time.monotonic()
         self.calls: dict[Future, ClaimedCall] = {}
         self.breakers = PartnerCache(open_partners)
         self.pauses = PartnerCache(lambda: paused_partners(now=timezone.now()))
         self.has_claimed = False
-        self.isolated = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
+        self.isolated = False  # the step in flight has lost its worker before, so no other may be in flight
         threads = {name: AT_ONCE if name == Partner.FILES else self.threads for name in Partner.values}
         self.pools = {
             name: PartnerPool(name, ThreadPoolExecutor(number, f"to-{name}"), number)
@@ -172,7 +174,7 @@ class Drain:
         try:
             while self._round(lingering):
                 pass
-        except Exception:  # a claim went wrong: what was sent before is recorded
+        except Exception:  # the claim failed: calls sent before are still recorded
             self._hand_back()
             while self.calls:
                 self._collect()
@@ -242,7 +244,7 @@ class Drain:
         return len(work)
 
     def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
-        """Claims mails along with these steps. A failure here does not delay the claimed steps."""
+        """Claims mails in addition to these steps. A failure here does not delay the claimed steps."""
         if any(item.alone for item in work):
             return []
         try:
@@ -261,9 +263,9 @@ class Drain:
         """Returns the number of calls that may be claimed for each partner. An open breaker allows one probe when it is
         due.
 
-        A busy partner gets more calls only if over half of CLAIMED_AHEAD is free: so claims come in batches. While
-        calls run, a partner without due steps is left out for RECHECK_AFTER. A paused partner is left out completely
-        and gets no probe.
+        A busy partner gets more calls only if over half of CLAIMED_AHEAD is free, so that calls are claimed in batches.
+        While calls run, a partner without due steps is left out for RECHECK_AFTER. A paused partner is left out
+        completely and gets no probe.
         """
         rooms, paused = {}, self.pauses.partners()
         for pool in self.pools.values():
@@ -279,7 +281,7 @@ class Drain:
         return {partner: room for partner, room in rooms.items() if room}
 
     def _hand_back(self, *, to: Collection[str] | None = None) -> None:
-        """Hands back the claimed calls that no thread has begun: those to these partners, or all of them."""
+        """Releases the claimed calls that no thread has started: those to these partners, or all of them."""
         handed = []
         for future, call in list(self.calls.items()):
             if (to is None or call.pool.partner in to) and future.cancel():
@@ -295,7 +297,7 @@ class Drain:
         return call
 
     def _collect(self) -> None:
-        """Waits for a result, then takes all that are there and records them together."""
+        """Waits for a result, then takes all available ones and records them together."""
         wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
         if any(pool.in_flight > pool.threads for pool in self.pools.values()):
             time.sleep(BATCH_WAIT)
@@ -311,11 +313,11 @@ class Drain:
                 for pool in self.pools.values():
                     pool.recheck_at = 0.0
             if processes := [outcome.data["process"] for outcome in outcomes if outcome.data.get("process")]:
-                apply_learned(processes)  # after the record, by which a callback's process finds its order
+                apply_learned(processes)  # after the record, which stores the process ids by which orders are found
             self._count(outcomes)
 
     def _record(self, outcomes: list[Outcome]) -> int:
-        """Records a batch. What can't be recorded does not end the run, but is reported."""
+        """Records a batch. Outcomes that can't be recorded are reported and do not end the run."""
         try:
             return record_safely(outcomes)
         except UnrecordedError as error:
@@ -323,7 +325,7 @@ class Drain:
             return 0
 
     def _report_to_breakers(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Updates the breakers by the outcomes. Failures of a partner whose breaker is now open cost no attempt."""
+        """Updates the breakers. Failures of a partner whose breaker is now open cost no attempt."""
         if note_outcomes(outcomes, now=timezone.now()):
             self.breakers.forget()
         shut = self.breakers.partners()
@@ -339,7 +341,7 @@ class Drain:
         self.on_progress(self.report)
 
     def _wait_for_next(self, lingering: Lease) -> bool:
-        """Sleeps until something is due, if that is soon and no other worker waits for it."""
+        """Sleeps until a step is due, if that is soon and no other worker waits for it."""
         if not lingering.is_free():  # before the queries below, since most workers end here
             return False
         now = timezone.now()
@@ -362,14 +364,14 @@ class Drain:
         return True
 
     def _ends_at(self) -> float:
-        """The moment, by time.monotonic, after which the run begins no more calls."""
+        """Returns the time, by time.monotonic, after which the run starts no more calls."""
         return float("-inf") if ending.is_set() else self.began + (self.seconds or float("inf"))
 
 
 def record_safely(outcomes: list[Outcome]) -> int:
-    """Records a batch, one by one if need be. Returns how many became due.
+    """Records a batch, one by one if need be. Returns how many steps became due.
 
-    Raises UnrecordedError, after it has tried all, and django.db.Error if the database stays away.
+    Raises UnrecordedError, after trying all, and django.db.Error if the database stays unavailable.
     """
     mails = [outcome for outcome in outcomes if outcome.mail]
     if mails and len(mails) < len(outcomes):  # each of the two is one transaction
@@ -397,7 +399,7 @@ def _record_together(outcomes: list[Outcome]) -> int:
 
 
 def _record_alone(outcome: Outcome) -> int | None:
-    """Records one outcome. If that fails, records a fault of ours instead, so that the step or mail is tried again.
+    """Records one outcome. If that fails, records an internal error instead, so that the step or mail is tried again.
 
     Returns how many steps became due, or None if neither could be written.
     """
@@ -423,9 +425,9 @@ def _record_alone(outcome: Outcome) -> int | None:
 
 
 def retry_database(act: Callable[[], Given]) -> Given:
-    """Calls `act`, and calls it again while the database is away or locked, or has cancelled it to break a deadlock.
+    """Calls `act`, and repeats it while the database is unavailable or locked, or has cancelled it to break a deadlock.
 
-    Raises after some seconds. `act` must be one transaction, or harmless when done twice.
+    Raises after some seconds. `act` must be one transaction, or idempotent.
     """
     for seconds in WAITS["outcome"]:
         try:
@@ -448,14 +450,13 @@ def retry_database(act: Callable[[], Given]) -> Given:
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Returns True for an error that may pass: a deadlock, a lock, or a database that is away or read-only for a
-    while."""
+    """Returns True for a temporary error: a deadlock, a lock, or a database that is unavailable or read-only."""
     return isinstance(error, OperationalError | InterfaceError) or is_away(error)
 
 
 def _may_send_probe(partner: str) -> bool:
-    """Returns True if a call may serve as the probe. A start that is never repeated must not go out before BPM can be
-    reached: its own answer would close the breaker."""
+    """Returns True if a call may serve as the probe. A start that is never repeated must not be sent before BPM is
+    reachable: its own answer would close the breaker."""
     if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
         return True
     try:
@@ -466,7 +467,7 @@ def _may_send_probe(partner: str) -> bool:
 
 
 def is_due(*, now: datetime.datetime) -> bool:
-    """Returns True if there may be something to claim. It takes no lock, and in most drains another has claimed all."""
+    """Returns True if there may be something to claim. Takes no lock: in most drains other workers have claimed all."""
     return bool(DUE_STEPS(now=now)) or is_mail_due(now=now)
 
 
@@ -481,8 +482,8 @@ def has_come_due(*, since: datetime.datetime) -> bool:
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
-    """Makes one call, in a thread, within PARTNER_RATE, or hands it back if it would begin too late."""
-    late = time.monotonic() > call.start_before  # checked in the thread, as the call may have waited for it
+    """Makes a call, in a thread, within PARTNER_RATE. Releases it if it would start too late."""
+    late = time.monotonic() > call.start_before  # checked in the thread, as the call may have waited for a thread
     if not late and call.pool.is_rate_limited:
         late = not partner_rate.wait_for_slot(call.pool.partner, latest=min(call.start_before, ends_at()))
     if late:
@@ -498,7 +499,7 @@ def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
 
 
 def _count_and_log(call: ClaimedCall, outcome: Outcome) -> None:
-    """Counts the call and writes a line about it."""
+    """Counts the call and logs a line about it."""
     word, partner, work = _outcome_word(outcome), call.pool.partner, call.work
     count_call(partner, work.step, word, call.took)
     logger.info(
@@ -509,12 +510,12 @@ def _count_and_log(call: ClaimedCall, outcome: Outcome) -> None:
 
 
 def _outcome_word(outcome: Outcome) -> str:
-    """An outcome's word in /metrics and in the log (contract 6)."""
+    """Returns an outcome's label for /metrics and the log (contract 6)."""
     if outcome.result == Attempt.Outcome.RETRY:
         return "unknown" if outcome.unknown else "retried"
     return "done" if outcome.result == Attempt.Outcome.OK else "refused"
 
 
 def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> DrainReport:
-    """Delivers what is due now; see Drain."""
+    """Delivers the due steps and mails; see Drain."""
     return Drain(seconds=seconds, linger=linger, **options).run()

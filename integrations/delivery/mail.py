@@ -1,4 +1,4 @@
-"""Writes the outbox's mails at their first attempt, from what the database says then, and sends them."""
+"""Builds the outbox's mails at their first attempt, from the database's current state, and sends them."""
 
 import datetime
 import json
@@ -27,7 +27,7 @@ COMPARED = gettext_noop(
 
 
 def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) -> MailFacts:
-    """The facts of a mail. `about` says what happened: `code` or `because`, and `detail` with `params`."""
+    """Returns the facts of a mail. `about` describes the event: `code` or `because`, and `detail` with `params`."""
     if order is None or kind == Step.MAIL_RECONCILED:
         return _reconciliation_facts(about)
     code = about.get("code") or about.get("because") or ""
@@ -36,7 +36,7 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
         detail = _orders(about.get("orders", 1)) if over else _detail(about, code)
         cause = cause_of(code) if code else None
         words = about.get("words", "")
-        title = title_of(code, "" if detail else words) if cause else ""  # the detail has the words
+        title = title_of(code, "" if detail else words) if cause else ""  # the detail has the text
         title = title.rstrip("。. ") if words else title
         said = (
             gettext("%(what)s (%(detail)s)") % {"what": title, "detail": detail}
@@ -60,8 +60,8 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """Returns the current states of the orders of an ended incident, in the mail's attribution. Empty if all of them go
-    on and nobody ended it with a reason."""
+    """Returns the current states of the orders of a closed incident, in the mail's attribution. Empty if all of them
+    continue and nobody closed it with a reason."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOING_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOING_ON]
@@ -80,13 +80,15 @@ def _counted(parts: list[tuple[str, int]]) -> str:
 
 
 def _detail(about: dict, code: str) -> str:
-    """Returns the detail of a cause in words: a sentence of ours, or a person's text. Never the English of logs."""
+    """Returns the detail of a cause as a text for staff: one of our messages, or a person's text, but never log text in
+    English."""
     params, written = about.get("params") or {}, not code or code in SAID_BY_STAFF
     return detail_text(about.get("detail", ""), params) if params or written else ""
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
-    """Returns the facts of a comparison's mail: its scope, its differences, what happens now. It is about no order."""
+    """Returns the facts of a reconciliation's mail: its scope, its differences, the next steps. It belongs to no
+    order."""
     with override(LANGUAGE):
         if not about["differences"]:
             do = gettext("Nothing needs to be done.")
@@ -109,20 +111,20 @@ def _orders(number: int) -> str:
 
 
 def _page(order: Order, about: dict) -> str:
-    """The page where the reader can see more: the incident that the mail is about, or else its order."""
+    """Returns the page with more information: the incident that the mail is about, or else its order."""
     incident = about.get("incident")
     return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{order.pk}/change/"
 
 
 def write_mail(mail: Mail, domains: list[str]) -> None:
-    """Gives a mail its text and its recipients, the present contacts, at its first attempt. Unsaved."""
+    """Sets a mail's text and recipients (the current contacts) at its first attempt, unsaved."""
     order = None if mail.kind == Step.MAIL_RECONCILED else mail.order
     chosen = choose((order and order.attribution_id) or "", mail.kind, order.kind if order else "")
     write_text(mail, mail_facts(mail.kind, order, mail.about, domains), chosen)
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail. Stores in its payload who got it, unless all got it at once."""
+    """Sends a mail. Stores the recipients reached in its payload, unless all were reached at once."""
     payload = json.loads(work.payload)
     after = send_in_time(payload)
     data = {"payload": encode(after)} if after["refused"] or "got" in payload else {}
@@ -130,7 +132,7 @@ def send_mail(work: Work, until: float) -> dict:
 
 
 def send_in_time(payload: dict) -> dict:
-    """As `send`, within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
+    """Like `send`, within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
     with deadline(seconds) as call:
         try:

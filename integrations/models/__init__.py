@@ -1,5 +1,5 @@
-"""Heartbeats, processes and their calls, leases, breakers, uses of old secrets, states of robots, and tokens of systems
-that read orders."""
+"""Heartbeats, processes and their calls, leases, breakers, uses of old secrets, states of robots, and tokens of the
+read API."""
 
 import datetime
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.rules.four_eyes_acts import EXPORT, is_asked
 
-HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)  # a cluster that has been silent for longer counts as dead
+HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)  # a cluster without a heartbeat for longer counts as dead
 
 
 class Heartbeat(models.Model):
@@ -30,15 +30,16 @@ class Heartbeat(models.Model):
 
     @property
     def has_ended(self) -> bool:
-        """Returns True if a silent cluster ended in order (`say_goodbye` in integrations/worker/heartbeat.py)."""
+        """Returns True if a silent cluster was shut down normally (`say_goodbye` in
+        integrations/worker/heartbeat.py)."""
         return self.started_at == self.seen_at
 
 
 class DeskProcess(models.Model):
     """A process, with the addresses and identities of its calls (integrations/base/other_desk.py). One row has the
-    desk's.
+    desk's values.
 
-    Each living worker has a row (`works`), and each web process. `differs`: the settings that do.
+    Each living worker (`works`) and web process has a row. `differs`: the settings that differ from the desk's.
     """
 
     name = models.CharField(max_length=64, primary_key=True)
@@ -57,7 +58,7 @@ class DeskProcess(models.Model):
 
 
 class LeaseLock(models.Model):
-    """A lease on work that one worker at a time does: its holder and its end (integrations/worker/lease_lock.py)."""
+    """A lease on work that one worker at a time does: its holder and expiry (integrations/worker/lease_lock.py)."""
 
     name = models.CharField(max_length=32, primary_key=True)
     holder = models.UUIDField(null=True)
@@ -79,9 +80,9 @@ class Breaker(models.Model):
     dispatches = models.JSONField(_("dispatches that failed"), default=list)
     opened_at = models.DateTimeField(_("open since"), null=True, blank=True)
     probe_at = models.DateTimeField(_("next probe"), null=True, blank=True)
-    failing_since = models.DateTimeField(null=True, editable=False)  # when the first of the failures was counted
+    failing_since = models.DateTimeField(null=True, editable=False)  # the time at which the first failure was counted
     last_code = models.CharField(_("error code"), max_length=32, null=True, blank=True, editable=False)  # noqa: DJ001
-    last_error = models.TextField(_("last error"), blank=True)  # the log's line, which begins with the code
+    last_error = models.TextField(_("last error"), blank=True)  # as logged, beginning with the error code
 
     class Meta:
         verbose_name = _("breaker")
@@ -96,8 +97,9 @@ class Breaker(models.Model):
 class BpmCallback(models.Model):
     """A callback of BPM that was refused, or whose process no order has yet (contract 3.6). Secrets are masked.
 
-    `signed`: it was BPM's; else `body` is the beginning of what a stranger sent. `record` is what a callback says that
-    waits until its process is known; it is empty once it was applied, and for a refused one.
+    `signed`: it came from BPM; otherwise `body` is only the beginning of the unauthenticated body. `record`: the parsed
+    record of a callback that waits until an order has its process id; empty once it is applied, and for a refused
+    callback.
     """
 
     received_at = models.DateTimeField(_("received at"), db_index=True)
@@ -128,7 +130,7 @@ class BpmCallback(models.Model):
 class SecretUse(models.Model):
     """The last use of an old secret (integrations/base/old_secrets.py).
 
-    `name`: its setting and fingerprint.
+    `name`: the setting and the secret's fingerprint.
     """
 
     name = models.CharField(max_length=64, primary_key=True)
@@ -142,7 +144,7 @@ class SecretUse(models.Model):
 
 
 class ToldIncident(models.Model):
-    """An open incident that robots have an alert for, and how many orders it stopped at the last alert."""
+    """An open incident for which robots have an alert, and the number of orders stopped at the last alert."""
 
     incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
     orders = models.PositiveIntegerField()
@@ -158,7 +160,7 @@ class RobotAlert(models.Model):
     """A change of an incident, for robots (integrations/robots/send_alerts.py)."""
 
     class Event(models.TextChoices):
-        """The worst first."""
+        """The most severe first."""
 
         OPENED = "opened"
         GROWN = "grown"
@@ -178,8 +180,7 @@ class RobotAlert(models.Model):
 
 
 class RobotState(models.Model):
-    """The last alert sent to a robot, and the results of its last calls. `key`: a hash of its address, which is a
-    secret.
+    """The last alert sent to a robot, and the results of its last calls. `key`: a hash of its address, which is secret.
 
     `heard`: the id of that alert. `calls`: the times of the calls within the last minute (seconds).
     """
@@ -200,10 +201,10 @@ class RobotState(models.Model):
 
 
 class ApiToken(models.Model):
-    """A token by which another system reads orders (integrations/api). Of the token itself only a hash is kept.
+    """A token with which another system reads orders (integrations/api). Only its hash is stored.
 
-    `begins` is its beginning, by which people recognise it. A limited token sees the orders of its attributions.
-    `maker_id` and `judge_id` are the ids of the accounts that made it, and agreed to one that shows personal data.
+    `begins`: its first characters, by which people recognise it. A limited token sees the orders of its attributions.
+    `maker_id` and `judge_id`: the accounts that created it, and that agreed to personal data.
     """
 
     system = models.CharField(_("system"), max_length=80)

@@ -1,4 +1,4 @@
-"""The status of each partner call: proven, held, and its last answers (contract 7.3). For commands and pages."""
+"""The status of each partner call: proof, hold, and its last attempts (contract 7.3). For commands and pages."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -14,16 +14,15 @@ from orders.outbox.proof import CALLS, asks_proof, proofs_in_force
 from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.steps import STEPS, call_name
 
-LOOKED_AT = 50_000  # attempts, the newest: no index finds the last of a call
+LOOKED_AT = 50_000  # newest attempts that are searched: no index finds the last attempt of a call
 NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "bigdata.traffic", "bpm.start"}]
-"""The steps of which a success is kept without its HTTP status. Of others one without it sent nothing."""
+"""Steps whose success is stored without an HTTP status. For other steps an attempt without a status sent nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallStatus:
-    """One call. `proofs`: by the kinds of step that ask it for proof, what proved them; None: nothing yet. `held`: the
-    hold that keeps these kinds back; `paused`: a person's pause. The last attempts of the call that were accepted,
-    refused and in doubt."""
+    """The status of a call. `proofs`: by kind of step that needs proof, the proof, or None. `held`: the hold on these
+    kinds; `paused`: a pause by staff. The last attempts of the call that were accepted, refused and in doubt."""
 
     name: str
     proofs: Mapping[str, PartnerProof | None]
@@ -60,7 +59,7 @@ def call_statuses() -> list[CallStatus]:
 
 
 def _last_ids() -> dict[tuple[str, str], int]:
-    """The newest attempt of each call by its outcome, and the one in doubt."""
+    """Returns the newest attempt of each call by outcome, and the one in doubt."""
     newest = Attempt.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     rows = Attempt.objects.filter(pk__gt=newest - LOOKED_AT, dispatch__step__in=filter(call_name, STEPS))
     rows = rows.filter(Q(outcome=Attempt.Outcome.REFUSED) | Q(_answered(), outcome=Attempt.Outcome.OK)).order_by()
@@ -76,8 +75,8 @@ def _answered() -> Q:
 
 
 def doubtful_answers() -> QuerySet:
-    """The answers that were not understood, and the refusals that a step in doubt got, newest first. `incident`: the id
-    of the one that their orders had then, if there is one."""
+    """Returns the answers that were not understood, and the refusals of steps in doubt, newest first. `incident`: the
+    id of the incident that their orders had then, if there was one."""
     troubles = AffectedOrder.objects.of_step(OuterRef("attempt__dispatch__step")).filter(
         Q(closed_at=None) | Q(closed_at__gte=OuterRef("at")),
         order=OuterRef("attempt__dispatch__order"),
@@ -88,7 +87,7 @@ def doubtful_answers() -> QuerySet:
 
 
 def lines_of_status(row: CallStatus) -> Iterator[str]:
-    """Yields a call's status in lines, for engineers."""
+    """Yields the lines that describe a call's status, for engineers."""
     proofs = [f"{kind}: {_proven(proof)}" for kind, proof in row.proofs.items()]
     yield f"  proven   {'; '.join(proofs) or 'not asked'}"
     for word in ("accepted", "refused", "doubtful"):

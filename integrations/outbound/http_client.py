@@ -1,8 +1,8 @@
-"""The only HTTP client: to partners a POST with a time-out, and the meaning of its answer (contract 3.5).
+"""The only HTTP client: sends POSTs with a time-out to partners, and classifies the responses (contract 3.5).
 
 Every failure is raised as `PartnerError`; no error of requests, urllib3 or the socket passes. Nothing is retried here
 and no redirect is followed: the outbox decides about the next attempt. Certificates are always verified; proxy, CA and
-client certificate come from our settings alone, never from the environment or a .netrc. It is thread-safe.
+client certificate come from our settings alone, never from the environment or a .netrc. Thread-safe.
 """
 
 import codecs
@@ -29,38 +29,38 @@ from integrations.partners.profile import is_charset
 from orders.history.log_facts import known_facts
 from orders.rules.steps import LONGEST_RETRY_AFTER
 
-MARK = "\ufeff"  # with which UTF-8 may begin
+MARK = "\ufeff"  # byte order mark
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
-ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
-KEPT_BYTES = 64 * 1024  # how much of one is kept as it came, to be read again
-KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
+ANSWER_BYTES = 4 * 1024 * 1024  # the largest response that is read, except for a look-up of many records
+KEPT_BYTES = 64 * 1024  # of a response that are stored unchanged, to be read again
+KEPT_CHARACTERS = 4000  # of a response that are stored with an error
 RETRY_STATUSES = {401, 403, 408, 429}
-NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
-PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
+NOT_CARRIED_OUT = {401, 403, 429}  # rejected before processing: the partner did nothing
+PROXY_WANTS_CREDENTIALS = 407  # from our proxy; the request did not reach the partner
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
 URL = re.compile(r"\burl: \S+")
 NO_PARAMS = {"code": "cause_says_all"}
-ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
+ACTED_BEFORE = 409  # as HTTP status or as `code`: a request with this key but other bytes was carried out before
 
 
 answer_listeners: list[Callable[[Call, int, str, bytes], None]] = []
-"""They hear each answer as it came: its call, HTTP status, charset and bytes (`partners try`)."""
+"""Called with each response as received: its call, HTTP status, charset and bytes (`partners try`)."""
 
 
 class PartnerError(Exception):
     """A call did not succeed.
 
-    `permanent`: the same request won't ever succeed. `code`: a short word for grouping: `timeout`, `refused` (no
-    connection), `proxy` (ours gave none), `tls` (a certificate or the handshake was not accepted, by us or by the
-    partner), `broken` (a connection that broke), `http_503`, `not_json`, `answer_too_large`, `no_code`, `code_400`,
-    `bad_result`. `http_status`: None where no answer came. `retry_after`: the seconds that the partner asked to wait,
-    at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
-    known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
-    `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
-    not mean that nothing was made or deleted. `read`: how the profile's rules read the answer; `not_understood` with
-    the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes; `charset`: the one
-    that it names. `params`: the text beside the cause, as a code with its parameters
-    (`orders/texts/error_messages.py`). If it is empty, `message` stands there.
+    `permanent`: the same request will never succeed. `code`: a short word for grouping: `timeout`, `refused` (no
+    connection), `proxy` (no connection through our proxy), `tls` (a certificate or the handshake was not accepted, by
+    us or by the partner), `broken` (a connection that broke), `http_503`, `not_json`, `answer_too_large`, `no_code`,
+    `code_400`, `bad_result`. `http_status`: None if there was no response. `retry_after`: the seconds that the partner
+    asked to wait, at most six hours. `answer`: the answer's text, cut. `unknown`: the request was sent, but it is not
+    known if it was carried out. `transport`: counts for the partner's breaker, since it says something about the
+    partner, not the request. `acted_before`: 409, the partner acted on this key before, with other bytes. Then
+    `permanent` is set too, but does not mean that nothing was made or deleted. `read`: how the profile's rules read the
+    answer; `not_understood` with the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: the
+    answer's first bytes; `charset`: the one declared in the answer. `params`: the text shown after the cause, as a code
+    with its parameters (`orders/texts/error_messages.py`). If it is empty, `message` is shown.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class PartnerError(Exception):
 
     @property
     def answered(self) -> dict:
-        """Returns the fields of an Outcome about the answer and its fault."""
+        """Returns the fields of an Outcome about the answer and its error."""
         return {
             "code": self.code,
             "message": self.message,
@@ -109,8 +109,8 @@ class PartnerError(Exception):
 
 @dataclass(frozen=True)
 class PartnerResponse:
-    """An answer, HTTP 2xx or 4xx. What it means is for `check_success` to say, by its `reading`. `text`: how it begins.
-    `data`: the object inside all wrappings; empty if there is none."""
+    """A response, HTTP 2xx or 4xx; `check_success` classifies it with `reading`. `text`: its beginning. `data`: the
+    object inside all wrappings; empty if there is none."""
 
     http_status: int
     text: str
@@ -122,13 +122,14 @@ class PartnerResponse:
 
 
 def clean(text: str) -> str:
-    """Returns the text without characters that a database refuses: U+0000 and halves of surrogate pairs become question
+    """Returns the text without characters that databases reject: U+0000 and unpaired surrogates become question
     marks."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
 def storable_text(value: object) -> str:
-    """A JSON value as a text that every database keeps; a list or object, which may be nested without end, as dots."""
+    """Converts a JSON value to a text that every database can store; a list or object, which may be deeply nested,
+    becomes dots."""
     return "..." if isinstance(value, list | dict) else clean(str(value))
 
 
@@ -137,9 +138,9 @@ def post(
 ) -> PartnerResponse:
     """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
 
-    `key` goes out in the call's header for it, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
-    PartnerError for time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that
-    is too large; and for HTTP 409, whatever its body is.
+    `key` is sent in the call's key header, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
+    PartnerError for a time-out, connection errors, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that
+    is too large; and for HTTP 409 with any body.
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     named = named_charset(headers.get("Content-Type"))
@@ -149,7 +150,7 @@ def post(
     text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace").removeprefix(MARK)[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
-    # by the status first: such an answer may be a gateway's, so no rule of the profile reads its body
+    # check the status first: such an answer may be a gateway's, so the profile's rules do not apply
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
         raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=NO_PARAMS)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
@@ -167,7 +168,8 @@ def post(
 
 
 def check_reachable(url: str, *, timeout: float) -> int:
-    """The status of any answer to a HEAD of this URL: it says that the partner can be reached. Raises PartnerError."""
+    """Returns the status of any response to a HEAD request, which shows that the partner is reachable. Raises
+    PartnerError."""
     request = requests.Request("HEAD", url, headers={"User-Agent": "ibs-order-desk"}).prepare()
     return _exchange(request, timeout, 0)[0]
 
@@ -180,10 +182,11 @@ def request_json(
     body: bytes | None = None,
     authorization: str = "",
 ) -> tuple[int, dict | None]:
-    """The status of an answer, and its body if that is a JSON object. A GET, or a POST of `form` or `body` (JSON).
+    """Returns the status of a response, and its body if that is a JSON object. Sends a GET, or a POST of `form` or
+    `body` (JSON).
 
-    For systems that are no partners of an order, such as the provider of the company log-in, or a robot. Raises
-    PartnerError if no whole answer came.
+    For systems other than the orders' partners, such as the provider of the company log-in, or a robot. Raises
+    PartnerError without a complete response.
     """
     headers = {"User-Agent": "ibs-order-desk", "Accept": "application/json"}
     if authorization:
@@ -200,10 +203,10 @@ def request_json(
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Raises PartnerError unless the answer reads as a success (contract 7.1). Permanent only for a refusal."""
+    """Raises PartnerError unless the answer is classified as a success (contract 7.1). Permanent only for a refusal."""
     reading, refuse = answer.reading, _Refusal.of(answer)
     code = answer.data.get("code")
-    # before the rules' success: 409 says that the key was used with other bytes
+    # before the rules of success: 409 means that the key was used with other bytes
     if reading.meaning == Meaning.REPEATED or _number(code) == ACTED_BEFORE:
         raise refuse.acted_before(clean(reading.code), reading.words, code=_word(reading.code or code))
     if reading.meaning == Meaning.SUCCESS:
@@ -223,7 +226,7 @@ def check_success(answer: PartnerResponse) -> None:
 
 
 def named_charset(content_type: str | None) -> str:
-    """The charset that an answer names; empty if it names none that there is."""
+    """Returns the charset declared in a response; empty if there is none or it is unknown."""
     named = CHARSET.search(content_type or "")
     return codecs.lookup(named[1]).name if named and is_charset(named[1]) else ""
 
@@ -243,7 +246,7 @@ def waiting_time(header: str | None) -> float | None:
 
 
 class _Refusal:
-    """Makes the PartnerError for one answer: what is known about the answer, and the usual "try again, unknown"."""
+    """Builds the PartnerError for one answer: the facts about the answer, with the default "try again, unknown"."""
 
     def __init__(self, http_status: int, text: str, retry_after: float | None, **more):
         self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after, **more}
@@ -264,7 +267,7 @@ class _Refusal:
 
 
 def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
-    """The request, put together by hand: requests' own preparation costs more than the rest of a call."""
+    """Returns the request. Built by hand: requests' own preparation costs more than the rest of a call."""
     prepared = requests.PreparedRequest()
     prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", call.url, body, {}
     prepared.headers = CaseInsensitiveDict(
@@ -283,7 +286,7 @@ def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.Pre
 
 
 def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
-    """(status, headers, up to one byte more than `most`), or PartnerError."""
+    """Returns (status, headers, up to one byte more than `most`). Raises PartnerError."""
     with deadline(timeout) as call:
         try:
             response = adapter().send(request, stream=True, timeout=timeout, **_network())
@@ -297,7 +300,7 @@ def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> t
 
 
 def _network() -> dict:
-    """Returns the arguments of requests' adapter for partners. There is no way to switch the verification off."""
+    """Returns the arguments of requests' adapter for partners. Verification can't be switched off."""
     proxy = settings.PARTNER_PROXY
     return {
         "verify": settings.PARTNER_CA_BUNDLE or True,
@@ -307,8 +310,8 @@ def _network() -> dict:
 
 
 def _broken(call: TimedCall, error: Exception) -> PartnerError:
-    """The error for a call without an answer. If our certificate is refused, the request counts as not sent, even after
-    we sent it (TLS 1.3 lets us send first): no partner reads a request before it knows the caller."""
+    """Returns the error for a call without a response. If our client certificate is rejected, the request counts as not
+    sent, even if it was (TLS 1.3 lets us send first): partners read no request of an unauthenticated caller."""
     handshake = _handshake_error(error)
     sent, words = call.sent, str(error)
     if call.overdue or isinstance(error, requests.Timeout):
@@ -326,7 +329,8 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
 
 
 def _unreached(error: Exception) -> str:
-    """Returns the address that gave no connection, and the system's words without the libraries' names around them."""
+    """Returns the address to which no connection was made, and the system's error text without the libraries'
+    wrapping."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
         return str(error)
@@ -335,7 +339,7 @@ def _unreached(error: Exception) -> str:
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Returns the TLS library's error among an error's causes; None for a connection that just ended."""
+    """Returns the TLS library's error among the causes of an error; None if the connection just closed."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
     if error is None or isinstance(error, ssl.SSLError):
@@ -344,14 +348,14 @@ def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _number(code: object) -> int | None:
-    """Returns 200 and "200" as 200; None for any value that is no whole number."""
+    """Returns 200 and "200" as 200; None for a value that is not an integer."""
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= 9:
         return int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 def _word(code: object) -> str:
-    """The partner's code as a word of ours that fits the error code's column."""
+    """Returns the partner's code in a form that fits the error code's column."""
     return f"code_{storable_text(code)}"[:32]
 
 

@@ -1,7 +1,7 @@
 """PARTNER_RATE: the number of calls a second from this process to each partner (contract section 4).
 
-Calls are spaced evenly. Each begins at the earliest a `PARTNER_RATE`th of a second after the one before it. So there is
-never a burst, not even after a pause. It is thread-safe.
+Calls are spaced evenly: each starts at least 1/`PARTNER_RATE` seconds after the previous one. So there are no bursts,
+not even after a pause. Thread-safe.
 """
 
 import os
@@ -12,15 +12,15 @@ from django.conf import settings
 
 
 class Limit:
-    """The calls to one partner. An `urgent` call (the second one of a step under way) goes before all others."""
+    """The rate limit for one partner. An `urgent` call (the second call of a step in progress) goes first."""
 
     def __init__(self):
-        self._next = 0.0  # when the next call may begin
+        self._next = 0.0  # earliest start of the next call
         self._urgent = 0
         self._changed = threading.Condition()
 
     def acquire(self, *, latest: float | None = None, urgent: bool = False) -> bool:
-        """Waits until a call may begin. Returns False if that would be later than `latest` (by time.monotonic)."""
+        """Waits until a call may start. Returns False if that would be later than `latest` (by time.monotonic)."""
         with self._changed:
             self._urgent += urgent
             try:
@@ -49,7 +49,7 @@ _lock = threading.Lock()
 
 
 def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = False) -> bool:
-    """Waits until a call to this partner may begin; see Limit. Does not wait if PARTNER_RATE is 0."""
+    """Waits until a call to this partner may start; see Limit. Does not wait if PARTNER_RATE is 0."""
     if not settings.PARTNER_RATE:
         return True
     with _lock:
@@ -58,7 +58,7 @@ def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = F
 
 
 def _forget() -> None:
-    """Starts anew in a forked child, which counts its own calls and has none of the parent's threads."""
+    """Resets the limits in a forked child, which counts its own calls and has none of the parent's threads."""
     global _lock
     _lock = threading.Lock()
     _limits.clear()

@@ -1,9 +1,8 @@
-"""A total time-out for partner calls and mails (contract 3.5), which the other side can't extend.
+"""A total time-out for partner calls and mails (contract 3.5), which a slow server can't extend.
 
-Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here every
-read and write of a connection gets the time that is left of its thread's call. Connecting through a proxy and the TLS
-handshake are part of the call. Only the look-up of a host's name is outside: the system's resolver has its own
-time-out.
+Socket time-outs apply to each read, so a partner that sends byte by byte could hold a worker for hours. Here every read
+and write of a connection gets the remaining time of its thread's call. Connecting through a proxy and the TLS handshake
+are included. Only name resolution is not: the system's resolver has its own time-out.
 """
 
 import contextlib
@@ -21,25 +20,25 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
-POOL_SIZE = 32  # connections kept for each host: one for each thread that calls at the same time
+POOL_SIZE = 32  # connections kept for each host, one per thread that calls at the same time
 
 _current = threading.local()
 
 
 class TimedCall:
-    """One call in progress: its deadline, and how far it came."""
+    """A call in progress: its deadline and its progress."""
 
     def __init__(self, timeout: float):
         self.deadline = time.monotonic() + timeout
-        self.sent = False  # a connection stood and the request began to go out
-        self.at_proxy = False  # the proxy is asked for a connection, and has not given it yet
+        self.sent = False  # a connection exists and sending has begun
+        self.at_proxy = False  # a connection was requested from the proxy and is not there yet
 
     @property
     def overdue(self) -> bool:
         return time.monotonic() >= self.deadline
 
     def hurry(self, sock: socket.socket) -> None:
-        """Limits the socket's next action to the time left. Raises TimeoutError if none is left."""
+        """Limits the socket's next operation to the remaining time. Raises TimeoutError if there is none."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("time is up")
@@ -48,13 +47,13 @@ class TimedCall:
 
 @contextlib.contextmanager
 def deadline(timeout: float) -> Iterator[TimedCall]:
-    """`with deadline(seconds) as call:` all sending and reading of this thread inside ends by then."""
+    """Limits all sending and reading of this thread in the block: `with deadline(seconds) as call:`."""
     _current.call = call = TimedCall(timeout)
     yield call
 
 
 class _Timed:
-    """A socket whose reads and writes are those of the current call."""
+    """A socket whose reads and writes use the remaining time of the current call."""
 
     def recv_into(self, *args):
         _current.call.hurry(self)
@@ -70,7 +69,7 @@ class _PlainSocket(_Timed, socket.socket):
 
 
 class TLSSocket(_Timed, ssl.SSLSocket):
-    """Give it to a context as its `sslsocket_class`."""
+    """Use it as the `sslsocket_class` of a context."""
 
     def do_handshake(self, *args):
         _current.call.hurry(self)
@@ -82,7 +81,7 @@ class TLSSocket(_Timed, ssl.SSLSocket):
 
 
 def connected(host: str, port: int) -> socket.socket:
-    """A connection to the first of the host's addresses that takes one, all tries within the call's deadline."""
+    """Returns a connection to the first of the host's addresses that accepts one, all within the call's deadline."""
     problem = OSError("the host has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = _PlainSocket(family, kind, protocol)
@@ -132,12 +131,12 @@ class _TLSConnection(_Watched, HTTPSConnection):
             super().request(*args, **kwargs)
         except OSError:
             if _current.call.sent and self.sock is not None:
-                self.sock.recv_into(bytearray(1))  # raises the partner's alert, where it said why it hung up
+                self.sock.recv_into(bytearray(1))  # raises the partner's TLS alert if it sent one before it closed
             raise
 
     def _tunnel(self):
         super()._tunnel()
-        _current.call.at_proxy = False  # from here on it is the partner that we speak with
+        _current.call.at_proxy = False  # from here on the connection leads to the partner
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -152,7 +151,7 @@ POOLS = {"http": _PlainPool, "https": _TLSPool}
 
 
 class _Adapter(HTTPAdapter):
-    """requests' own sender over these connections. It retries nothing and follows nothing: the outbox has the plan."""
+    """requests' adapter with these connections. Retries nothing and follows no redirect: the outbox plans attempts."""
 
     def __init__(self):
         super().__init__(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
@@ -169,7 +168,7 @@ class _Adapter(HTTPAdapter):
 
 @functools.cache
 def adapter() -> _Adapter:
-    """The adapter of this process. A forked child makes its own: connections survive no fork."""
+    """Returns the adapter of this process. A forked child creates its own: connections must not be shared."""
     return _Adapter()
 
 

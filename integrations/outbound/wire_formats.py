@@ -1,4 +1,4 @@
-"""Formats values for the wire: Asia/Shanghai times as BBOSS and billing write them, JSON, traces (contract 1 and 6)."""
+"""Formats values for requests: Asia/Shanghai times for BBOSS and billing, JSON, trace headers (contract 1 and 6)."""
 
 import datetime
 import json
@@ -13,22 +13,22 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[
 
 
 def wire_time(moment: datetime.datetime) -> str:
-    """An aware time as BBOSS and billing write it: `20230920185436`."""
+    """Formats an aware time for BBOSS and billing: `20230920185436`."""
     return moment.astimezone(SHANGHAI).strftime(WIRE_FORMAT)
 
 
 def encode(data: dict[str, Any]) -> str:
-    """Compact JSON, members in the given order, non-ASCII characters as they are. Encode it as UTF-8."""
+    """Returns compact JSON, with members in the given order and non-ASCII characters unescaped. Encode it as UTF-8."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def trace_of(header: str) -> str:
-    """The trace's id (32 hex digits) of a caller's `traceparent` (W3C Trace Context), by which a call is found again at
-    whoever it goes through; a new one if there is none, or it makes no sense."""
+    """Returns the trace id (32 hex digits) of a caller's `traceparent` (W3C Trace Context), with which a call is traced
+    across systems; a new one if it is missing or invalid."""
     found = _TRACEPARENT.fullmatch(header.strip()) if 0 < len(header) < 512 else None
     return found[1] if found else secrets.token_hex(16)
 
 
 def traceparent(trace: str, request_id: str) -> str:
-    """The header of a call of ours: a span of its own, with the beginning of its request id."""
+    """Returns the header of an outgoing call: a new span, with the beginning of its request id."""
     return f"00-{trace}-{request_id[:16]}-01"

@@ -1,7 +1,7 @@
 """Classifies a partner's answer: success, repeated, later, refused, or not understood (contract 7.1). Pure.
 
-What the transport says (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no answer) is judged before, by
-`integrations.outbound.http_client`.
+`integrations.outbound.http_client` classifies transport results (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no
+answer) before this module is called.
 """
 
 import json
@@ -31,10 +31,10 @@ IN_ORDER = (Meaning.REPEATED, Meaning.SUCCESS, Meaning.LATER, Meaning.REFUSED)
 
 @dataclass(frozen=True)
 class Reading:
-    """The meaning of an answer, the rule that decided, and the answer's contents.
+    """The meaning of an answer, the rule that matched, and the answer's contents.
 
-    `data`: the object inside all wrappings; None if the answer is no JSON object. `code`: the values that the rule
-    matched, which tell one refusal from another. `words`: the partner's. `process`: BPM's own number, or "".
+    `data`: the object inside all wrappings; None if the answer is not a JSON object. `code`: the values that the rule
+    matched, which identify the kind of refusal. `words`: the partner's text. `process`: BPM's process id, or "".
     """
 
     meaning: Meaning
@@ -46,7 +46,7 @@ class Reading:
 
 
 def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8") -> Reading:
-    """Returns what the answer means. `charset`: of the answer's Content-Type, or the partner's."""
+    """Returns the meaning of an answer. `charset`: from the answer's Content-Type, or the partner's default."""
     text = decoded(raw, charset)
     data, empty = _unwrapped(parse_object(text), how.unwrap), not text.strip()
     meaning, rule = next(_fitting(how, data, status, empty), (Meaning.NOT_UNDERSTOOD, None))
@@ -57,10 +57,10 @@ def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8")
 
 
 def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: str) -> tuple[str, str]:
-    """Returns the line of the profile that would read the answer as a success, and the one for a refusal; empty texts
-    where it is no JSON with HTTP 2xx, or holds nothing to tell it by.
+    """Returns two lines for the profile, with which the answer would be read as a success and as a refusal; empty texts
+    if it is not JSON with HTTP 2xx, or has no member that could identify it.
 
-    An answer within a member's text must be taken out first: then the first line does that.
+    If the answer is nested in a member's text, it must be unwrapped first: then the first line does that.
     """
     data = read_answer(how, status=status, raw=raw, charset=charset).data if 200 <= status < 300 else None
     plain = dict(_plain(data or {}))
@@ -79,8 +79,7 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
 
 
 def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields the members that hold a text, a number or a boolean, and the telling ones of objects in it, by their
-    paths."""
+    """Yields the members with a text, a number or a boolean, and such members of nested objects, by their paths."""
     for name, value in data.items():
         inner = value if isinstance(value, dict) else {}
         found = {name: value} | {f"{name}.{one}": inner[one] for one in TELLING if one in inner}
@@ -88,7 +87,8 @@ def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:
-    """Yields what the rules make of it, in their order. A success needs HTTP 2xx, unless its rule names the status."""
+    """Yields the matching rules with their meanings, in order. A success needs HTTP 2xx, unless its rule has the
+    status."""
     for meaning in IN_ORDER:
         for rule in getattr(how, meaning.value):
             if meaning == Meaning.SUCCESS and not rule.names_status and not 200 <= status < 300:
@@ -98,7 +98,7 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
 
 
 def _says_nothing(rule: Rule, data: dict | None) -> bool:
-    """Returns True if a rule for any `code` met a value that is neither number nor text: null is no refusal."""
+    """Returns True if a rule for any `code` matched a value that is neither number nor text: null is not a refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
 
 
@@ -111,7 +111,7 @@ def _given(data: dict | None, path: tuple[str, ...], status: int) -> object:
 
 
 def decoded(raw: bytes, charset: str) -> str:
-    """Returns the text of an answer; one that is no JSON where the bytes are not of this charset."""
+    """Returns the text of an answer; a text that is not JSON if the bytes do not fit the charset."""
     try:
         return raw.decode("utf-8-sig" if charset.lower() in ("utf-8", "utf8") else charset)
     except (UnicodeDecodeError, LookupError):
@@ -119,7 +119,7 @@ def decoded(raw: bytes, charset: str) -> str:
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
-    """Returns the JSON object in a text; None if it is none. NaN and Infinity are no JSON."""
+    """Returns the JSON object in a text, or None. NaN and Infinity are not accepted."""
     try:
         data = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -132,7 +132,7 @@ def _no_constant(name: str) -> None:
 
 
 def _unwrapped(data: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:
-    """Returns what the members hold, from outside inwards. One that is absent, or holds no object, is no wrapping."""
+    """Returns the content of nested members, outermost first. A member that is absent or has no object is skipped."""
     for name in names:
         inner = member(data, tuple(name.split(".")))
         inner = parse_object(inner) if isinstance(inner, str) else inner

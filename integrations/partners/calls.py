@@ -1,4 +1,4 @@
-"""The call of each step, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
+"""The call of each step, from the profile in force (contract 7.1): address, headers, key, charset, answer."""
 
 import functools
 import hashlib
@@ -17,8 +17,8 @@ from orders.models import KeptAnswer
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of a partner, such as `bigdata.post`. `url` is empty where the partner has no such call. `key_header`:
-    the header that carries the dispatch's key; empty: none does. `charset`: of an answer that names none."""
+    """A call to a partner, such as `bigdata.post`. `url`: empty if the partner has no such call. `key_header`: the
+    header with the dispatch's key, or empty. `charset`: for answers without one."""
 
     name: str
     url: str
@@ -32,7 +32,8 @@ _made: dict[tuple[str, str], tuple[Profile, Call]] = {}
 
 
 def call_of(name: str) -> Call:
-    """Returns a call by its name: `bigdata.post`, `.delete`, `.query`, `.traffic`, `bpm.start`. Made once a profile."""
+    """Returns a call by its name: `bigdata.post`, `.delete`, `.query`, `.traffic`, `bpm.start`. Cached for each
+    profile."""
     base = settings.BPM_BASE_URL if name == "bpm.start" else settings.BIGDATA_BASE_URL
     profile, call = _made.get((name, base), (None, None))
     if call is None or profile is not settings.PARTNERS:
@@ -57,15 +58,15 @@ def rules_hash(name: str) -> str:
 
 
 def read_kept(kept: KeptAnswer) -> tuple[str, str]:
-    """Returns what a kept answer means by the rules of now, and the process that it names."""
+    """Returns the meaning of a stored answer under the current rules, and its process id."""
     call = call_of(kept.call)
-    charset = kept.charset or call.charset  # of now: that of the profile may be what was wrong
+    charset = kept.charset or call.charset  # the current charset: the profile's earlier one may have been wrong
     reading = read_answer(call.answer, status=kept.http_status or 0, raw=bytes(kept.raw), charset=charset)
     return reading.meaning.value, reading.process
 
 
 def lines_of(call: str, status: int, raw: bytes, charset: str) -> tuple[str, str]:
-    """Returns the lines of the profile that would read an answer of this call as a success, and as a refusal."""
+    """Returns the lines for the profile with which an answer of this call would be a success, and a refusal."""
     how = call_of(call)
     return lines_for(call.partition(".")[0], how.answer, status=status, raw=raw, charset=charset or how.charset)
 
@@ -83,7 +84,7 @@ def renamed(members: Mapping, names: Mapping[str, str]) -> dict:
 
 
 def ours(members: Mapping, names: Mapping[str, str]) -> dict:
-    """Returns a record's members under our names, in which the partner's were given."""
+    """Returns a record's members, given under the partner's names, under ours."""
     return renamed(members, {theirs: our for our, theirs in names.items()})
 
 

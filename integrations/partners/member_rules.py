@@ -1,4 +1,4 @@
-"""Rules of the profile: whether an answer has certain members with certain values (contract 7.1). Pure."""
+"""Rules of the profile: tests if an answer has certain members with certain values (contract 7.1). Pure."""
 
 import json
 import re
@@ -19,19 +19,19 @@ NOT_THERE = object()
 
 
 class RuleError(ValueError):
-    """This is no rule; the text says why."""
+    """The value is not a valid rule; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Members by their paths, and for each the accepted values. `as_toml`: the rule as TOML."""
+    """Members by their paths, with the accepted values of each. `as_toml`: the rule as TOML."""
 
     members: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...]
     as_toml: str
     names_status: bool = False
 
     def holds(self, data: object, *, status: int, empty: bool = False) -> bool:
-        """Returns whether each member has one of its values. `data`: the answer's object, None if it has none."""
+        """Returns True if each member has one of its values. `data`: the answer's object, or None."""
         return all(self._has(path, values, data, status, empty) for path, values in self.members)
 
     def _has(self, path: tuple[str, ...], values: tuple, data: object, status: int, empty: bool) -> bool:
@@ -40,7 +40,7 @@ class Rule:
 
 
 def read_rule(given: object) -> Rule:
-    """Returns the rule that a table of the profile says. Raises RuleError."""
+    """Returns the rule in a table of the profile. Raises RuleError."""
     if not isinstance(given, dict) or not given:
         raise RuleError("a rule is a table of members and lists of values, such as { code = [200] }")
     members = []
@@ -57,13 +57,13 @@ def read_rule(given: object) -> Rule:
 
 
 def toml(value: Any) -> str:
-    """Returns a value of the profile as TOML: a text, number or boolean, a list or a table."""
+    """Formats a value of the profile as TOML: a text, number or boolean, a list or a table."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{_key(name)} = {toml(one)}' for name, one in value.items())} }}" if value else "{}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")  # all else TOML escapes as JSON does
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")  # otherwise TOML escapes like JSON
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -81,7 +81,7 @@ def member(data: object, path: tuple[str, ...]) -> object:
 
 
 def matches(value: str | float | bool, given: object) -> bool:
-    """Returns whether a member is as this value of a rule says: 200 equals "200"; "0000" is not 0, true is not 1."""
+    """Returns True if a member matches a rule's value: 200 equals "200"; "0000" is not 0, true is not 1."""
     if value == ABSENT and isinstance(value, str):
         return given is NOT_THERE
     if given is NOT_THERE:
@@ -95,14 +95,14 @@ def matches(value: str | float | bool, given: object) -> bool:
 
 
 def equals(value: str | float | bool, given: object) -> bool:
-    """Returns whether a member is this very value: 200 equals "200"; "0000" is not 0, true is not 1."""
+    """Returns True if a member equals this value: 200 equals "200"; "0000" is not 0, true is not 1."""
     if isinstance(value, bool) or isinstance(given, bool):
         return value is given
     return isinstance(given, str | int | float) and _text(value) == _text(given)
 
 
 def _text(value: str | float) -> str:
-    """A number and its text are equal as text, so that leading zeros count."""
+    """Returns the text for comparison. Numbers are compared as text, so that leading zeros count."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
@@ -110,7 +110,7 @@ def _text(value: str | float) -> str:
 
 def _number(given: object) -> float | None:
     if isinstance(given, int | float):
-        return None if isinstance(given, bool) else given  # a whole number may be larger than any float
+        return None if isinstance(given, bool) else given  # an integer may be larger than any float
     try:
         return float(given) if isinstance(given, str) else None
     except ValueError:

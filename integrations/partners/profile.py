@@ -1,7 +1,7 @@
-"""The profile of partners: how BBOSS, the big-data side and BPM speak (contract 7.1).
+"""The profile of partners: the formats of BBOSS, the big-data side and BPM (contract 7.1).
 
-A TOML file says only what differs. The classes below are the table of its keys, with types and defaults. Pure: Django's
-settings are not read here. `start_conditions` says what a profile needs of them.
+The TOML file contains only the differences from the defaults. The classes below define its keys, with types and
+defaults. Pure: Django's settings are not read here. `start_conditions` checks a profile against them.
 """
 
 import datetime
@@ -27,7 +27,7 @@ KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
 SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")
 CONTENT_TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded")
 TELLING = re.compile(r"authorization|cookie|token|secret|password|passwd|api-?key", re.IGNORECASE)
-EPOCHS = {"epoch": 1, "epoch_ms": 1000}  # a second has so many
+EPOCHS = {"epoch": 1, "epoch_ms": 1000}  # units in a second
 EXTENSIONS = (".xlsx", ".xls")
 FROM_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SECRET_MEMBERS = ("accessToken", "sign")
@@ -38,11 +38,11 @@ Table = Mapping[str, str]
 
 
 class ProfileError(ValueError):
-    """The profile is wrong. The text is one line that names the key and says what is right."""
+    """The profile is invalid. The text is one line with the key and the valid values."""
 
 
 def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str] | None = None) -> Any:
-    """Returns a key of the profile. `one_of`: the values that it may have; `check` returns why a value is wrong."""
+    """Returns a field for a key of the profile. `one_of`: the valid values; `check` returns why a value is invalid."""
     about = {"one_of": tuple(one_of), "check": check}
     if isinstance(default, dict | type):
         make = default if isinstance(default, type) else lambda: types.MappingProxyType(dict(default))
@@ -51,7 +51,8 @@ def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str]
 
 
 def is_charset(name: str) -> bool:
-    """Returns True if this names a charset. Some of Python's codecs are none (`hex`), or reject odd bytes (`idna`)."""
+    """Returns True if this is the name of a charset. Some of Python's codecs are not charsets (`hex`), or reject odd
+    bytes (`idna`)."""
     try:
         return "".encode(name) is not None and b"\xff".decode(name, "replace") is not None
     except (LookupError, ValueError):
@@ -108,7 +109,7 @@ def _pair(text: str) -> str:
 
 
 def _rename(names: Table) -> str:
-    """Two names for one member would let one overwrite the other."""
+    """Checks that no two names are mapped to the same member, since one would overwrite the other."""
     ours = list(names.values())
     twice = next((name for name in ours if ours.count(name) > 1), "")
     return f"{twice!r} is there twice" if twice else ""
@@ -140,7 +141,7 @@ class BbossReply:
 
 @dataclass(frozen=True, kw_only=True)
 class Sign:
-    """The signature of a message. `order`: `sorted`, or a list of the only signed members, in this order."""
+    """The signature of a message. `order`: `sorted`, or the list of signed members in their order."""
 
     methods: Names = key(("md5",), check=_some)
     order: str | Names = key("sorted", check=_order)
@@ -187,18 +188,18 @@ class Bboss:
     domains: Domains = key(Domains)
 
     def named(self, ours: str, members: Mapping[str, Any]) -> str:
-        """Returns the name on the wire of a member of the envelope."""
+        """Returns BBOSS's name of a member of the envelope."""
         theirs = self.theirs.get(ours, ours)
         return theirs if theirs in members else ours
 
     @functools.cached_property
     def theirs(self) -> Table:
-        """Their names of the envelope's members that have others, by ours."""
+        """Returns BBOSS's names of the envelope's renamed members, by ours."""
         return {ours: theirs for theirs, ours in self.rename.items() if "." not in theirs + ours}
 
     @functools.cached_property
     def secret_names(self) -> frozenset[str]:
-        """The names of members that must not be shown, in lower case: ours and theirs."""
+        """Returns the names of members that must not be shown, in lower case: ours and BBOSS's."""
         theirs = {theirs.rpartition(".")[2] for theirs, ours in self.rename.items() if ours in SECRET_MEMBERS}
         return frozenset(name.lower() for name in {*SECRET_MEMBERS, *theirs})
 
@@ -210,8 +211,7 @@ class Files:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The rules of an answer (`integrations.partners.answers`). Paths lead into the contents of the members of
-    `unwrap`."""
+    """The rules of an answer (`integrations.partners.answers`). Paths start inside the members of `unwrap`."""
 
     unwrap: Names = key(())
     repeated: tuple[Rule, ...] = key(())
@@ -288,25 +288,26 @@ class Callback:
     header: str = key("X-Signature")
     identifies: str = key("code", one_of=("code", "process"))
     rename: Table = key({}, check=_rename)
-    # Their values. `pass` can't be a Python name, so the fields have other names than the keys.
+    # BPM's values. `pass` can't be a Python name, so the fields and keys have different names.
     passes: tuple[Any, ...] = key(("pass",))
     rejects: tuple[Any, ...] = key(("reject",))
     returns: tuple[Any, ...] = key(("return",))
     finished: tuple[Any, ...] = key((True,))
     unfinished: tuple[Any, ...] = key((False,))
-    finished_absent: bool = key(None)  # not said
+    finished_absent: bool = key(None)  # not set
     record_id_absent: str = key("refuse", one_of=("refuse", "hash"))
     time_formats: Names = key(("%Y-%m-%d %H:%M:%S",), check=_times)
     answer: Mapping[str, Any] = key({"code": 200, "message": "成功"})
 
     @functools.cached_property
     def without_finished(self) -> bool | None:
-        """The value of a callback without `finished`. None if such a callback is refused, as without [bpm.callback]."""
+        """Returns the value of a callback without `finished`. None if such a callback is refused, as without
+        [bpm.callback]."""
         return self.finished_absent if self.finished_absent is not None else None if self == Callback() else False
 
     @functools.cached_property
     def paths_of_ours(self) -> tuple[tuple[tuple[str, ...], str], ...]:
-        """`rename` with their paths split."""
+        """Returns `rename` with split paths."""
         return tuple((tuple(theirs.split(".")), ours) for theirs, ours in self.rename.items())
 
 
@@ -332,8 +333,8 @@ class Bpm:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """The profile in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs. `given`: the
-    keys of the file, to show people a value's origin."""
+    """The profile in force. `digest`: the SHA-256 of the file's text, which processes compare. `given`: the keys in the
+    file, to show the origin of a value."""
 
     bboss: Bboss = key(Bboss)
     files: Files = key(Files)
@@ -349,7 +350,7 @@ NAMES = tuple(f"{partner}.{call}" for partner, calls in CALLS.items() for call i
 
 
 def read_profile(text: str) -> Profile:
-    """Returns the profile of a TOML text. Raises ProfileError."""
+    """Parses a profile in TOML. Raises ProfileError."""
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -362,12 +363,12 @@ def read_profile(text: str) -> Profile:
 
 
 def load_profile(path: str | Path) -> Profile:
-    """Returns the profile in a file; the defaults for an empty path. Raises ProfileError, with the file's name."""
+    """Loads a profile from a file; the defaults for an empty path. Raises ProfileError with the file's name."""
     return named_profile(path, profile_text(path))
 
 
 def profile_text(path: str | Path) -> str:
-    """Returns the text of a profile's file; none for an empty path. Raises ProfileError, with the file's name."""
+    """Returns the text of a profile's file; empty for an empty path. Raises ProfileError with the file's name."""
     try:
         return Path(path).read_bytes().decode("utf-8-sig") if str(path) else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -375,7 +376,7 @@ def profile_text(path: str | Path) -> str:
 
 
 def named_profile(path: str | Path, text: str) -> Profile:
-    """Returns the profile of a file's text. Raises ProfileError, with the file's name."""
+    """Parses the text of a profile's file. Raises ProfileError with the file's name."""
     try:
         return read_profile(text)
     except ProfileError as error:
@@ -383,7 +384,7 @@ def named_profile(path: str | Path, text: str) -> Profile:
 
 
 def _with_inherited_answers(given: dict[str, Any]) -> dict[str, Any]:
-    """The tables with each partner's `answer` merged into those of its calls, which come first."""
+    """Returns the tables with each partner's `answer` merged into those of its calls, which take precedence."""
     given = dict(given)
     for partner, calls in CALLS.items():
         table = given.get(partner)
@@ -398,7 +399,7 @@ def _with_inherited_answers(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(kind: type, given: Any, path: str, defaults: Any) -> Any:
-    """Returns the class filled from a table, key by key over `defaults`."""
+    """Returns an instance of the class from a table, whose keys override `defaults`."""
     if not isinstance(given, dict):
         raise ProfileError(f"{path}: must be a table")
     known = {SPELT.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) not in NO_KEYS}
@@ -467,7 +468,7 @@ def _rules(given: Any, path: str) -> tuple[Rule, ...]:
 
 
 def _check_whole(profile: Profile) -> None:
-    """Checks rules between several keys. Raises ProfileError."""
+    """Checks constraints between several keys. Raises ProfileError."""
     sign = profile.bboss.sign
     for method in sign.methods:
         if method.lower() not in SIGN_METHODS:
@@ -503,7 +504,7 @@ def _check_whole(profile: Profile) -> None:
 
 
 def _check_apart(path: str, lists: Mapping[str, Sequence[Any]]) -> None:
-    """Raises ProfileError for a value that means two things."""
+    """Raises ProfileError if a value is in two lists, and so has two meanings."""
     for (name, values), (other, more) in itertools.combinations(lists.items(), 2):
         for value in values:
             if any(equals(value, one) for one in more):

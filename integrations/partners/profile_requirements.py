@@ -1,7 +1,7 @@
 """Checks a profile against environment and settings: its secrets must be set, and it must not admit every caller
 (contract 7.4).
 
-Pure as `profile` is: both are arguments.
+Pure like `profile`: environment and settings are arguments.
 """
 
 import codecs
@@ -21,7 +21,7 @@ def why_no_start(
     proxies: int,
     environment: Mapping[str, str],
 ) -> str:
-    """Returns why no process starts with this profile and these settings; empty if it may."""
+    """Returns the reason why no process may start with this profile and these settings; empty if they are valid."""
     try:
         check_secrets(profile, environment)
     except ProfileError as error:
@@ -32,7 +32,7 @@ def why_no_start(
 def settings_that_open_a_door(
     profile: Profile, *, bboss_ips: Sequence[str], bpm_ips: Sequence[str], proxies: int
 ) -> str:
-    """Returns why this profile must not run with these settings (contract 7.4); empty if it may."""
+    """Returns the reason why this profile must not be used with these settings (contract 7.4); empty if it may."""
     if profile.bboss.token.check == "none" and _is_open(bboss_ips):
         return 'bboss.token.check: "none" needs BBOSS_ALLOWED_IPS, or anybody may post'
     if profile.bpm.callback.check == "addresses":
@@ -44,12 +44,12 @@ def settings_that_open_a_door(
 
 
 def _is_open(entries: Sequence[str]) -> bool:
-    """Returns True if these addresses admit every caller."""
+    """Returns True if these addresses include every caller."""
     return not entries or any(one.prefixlen == 0 for one in _networks(entries))
 
 
 def _networks(entries: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Returns the networks. What is none lets nobody in, and the checks name it (desk.003)."""
+    """Returns the networks. Ignores invalid entries, which the checks report (desk.003)."""
     found = []
     for entry in entries:
         with contextlib.suppress(ValueError):
@@ -58,7 +58,7 @@ def _networks(entries: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.
 
 
 def faults_in_production(profile: Profile) -> list[str]:
-    """Returns what must not be with production data (contract 7.4)."""
+    """Returns the values that are not allowed with production data (contract 7.4)."""
     sign, bboss, found = profile.bboss.sign, profile.bboss, []
     for name in ("content", "timeStamp", "transIDO"):
         if sign.order != "sorted" and not {name, bboss.theirs.get(name, name)} & {*sign.order}:
@@ -74,12 +74,13 @@ def faults_in_production(profile: Profile) -> list[str]:
 
 
 def secrets_named(text: str) -> list[str]:
-    """Returns the names of the environment's variables that a text of the profile takes."""
+    """Returns the names of the environment variables in a text of the profile."""
     return FROM_ENVIRONMENT.findall(text)
 
 
 def filled(text: str, environment: Mapping[str, str]) -> str:
-    """Returns the text with its `${NAME}` read from the environment. Raises ProfileError for one that is not set."""
+    """Returns the text with each `${NAME}` replaced by the environment variable. Raises ProfileError if one is not
+    set."""
 
     def value_of(found: re.Match) -> str:
         if not (value := environment.get(found[1], "")):
@@ -90,13 +91,13 @@ def filled(text: str, environment: Mapping[str, str]) -> str:
 
 
 def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
-    """Raises ProfileError for a `${NAME}` of headers and paths that the environment lacks."""
+    """Raises ProfileError if a `${NAME}` in headers or paths is not in the environment."""
     for text in _may_name_secrets(profile):
         filled(text, environment)
 
 
 def values_of_secrets(profile: Profile, environment: Mapping[str, str]) -> list[str]:
-    """Returns what the profile takes from the environment, the longest first."""
+    """Returns the values that the profile takes from the environment, longest first."""
     names = {name for text in _may_name_secrets(profile) for name in secrets_named(text)}
     return sorted({environment.get(name, "") for name in names} - {""}, key=len, reverse=True)
 

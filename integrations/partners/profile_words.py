@@ -1,4 +1,4 @@
-"""The profile in words for engineers (`partners`, contract 7.3): each call, its rules and where each comes from."""
+"""Describes the profile for engineers (`partners`, contract 7.3): each call, its rules and their origin."""
 
 import dataclasses
 import os
@@ -15,12 +15,12 @@ from integrations.partners.profile import ANSWER, FROM_ENVIRONMENT, SPELT, TELLI
 from integrations.partners.profile_requirements import values_of_secrets
 
 MASK = "***"
-DEFAULT = "default"  # where a key comes from that the file does not say
+DEFAULT = "default"  # the origin of a key that is not in the file
 CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
 KEYS = [one.name for one in dataclasses.fields(Answer)]
 LOOK_UPS = {"bigdata.query", "bigdata.traffic"}
 BY_STATUS = {401, 403, 407, 408, 409, 429}
-"""HTTP statuses that are judged by themselves, beside 3xx and 5xx (contract 7.1)."""
+"""HTTP statuses that are classified without rules, in addition to 3xx and 5xx (contract 7.1)."""
 
 
 def masked(text: str) -> str:
@@ -29,7 +29,7 @@ def masked(text: str) -> str:
 
 
 def without_values(text: str) -> str:
-    """Returns a text that a partner may have had a part in without what the profile takes from the environment."""
+    """Returns a text that may come from a partner, without the values that the profile takes from the environment."""
     for value in values_of_secrets(settings.PARTNERS, os.environ):
         text = text.replace(value, MASK)
     return text
@@ -37,8 +37,8 @@ def without_values(text: str) -> str:
 
 @dataclass(frozen=True)
 class ShownCall:
-    """A call as people may see it. `address`: empty where there is none. `headers`: the profile's. `rules`: a key, what
-    it says, and which table of the file says it, or `default`."""
+    """A call for display. `address`: empty if there is none. `headers`: the profile's. `rules`: key, value, and the
+    table of the file that has it, or `default`."""
 
     name: str
     address: str
@@ -48,7 +48,7 @@ class ShownCall:
 
 
 def show_call(profile: Profile, name: str) -> ShownCall:
-    """Returns what a call is like: its address, headers and rules."""
+    """Returns a call for display: its address, headers and rules."""
     partner, call = name.split(".")
     how, base = getattr(profile, partner), getattr(settings, f"{partner.upper()}_BASE_URL")
     own = getattr(how, call)
@@ -72,7 +72,7 @@ def lines_of_call(call: ShownCall) -> Iterator[str]:
 
 
 def source_of(profile: Profile, name: str, one: str) -> str:
-    """Returns which table of the file gives a key of a call's answer, or `default`."""
+    """Returns the table of the file that has a key of a call's answer, or `default`."""
     partner, call = name.split(".")
     table = profile.given.get(partner, {})
     if one in table.get(call, {}).get(ANSWER, {}):
@@ -81,7 +81,7 @@ def source_of(profile: Profile, name: str, one: str) -> str:
 
 
 def show_callback(profile: Profile) -> ShownCall:
-    """Returns how BPM's callbacks are read. `address`: ours, one or several."""
+    """Returns BPM's callbacks for display. `address`: ours, one or several."""
     how, said, rules = profile.bpm.callback, profile.given.get("bpm", {}).get("callback", {}), []
     for one in dataclasses.fields(how):
         key, value = SPELT.get((Callback, one.name), one.name), getattr(how, one.name)
@@ -102,7 +102,7 @@ def _values_words(values: tuple[Any, ...]) -> str:
 
 
 def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, charset: str = "") -> Iterator[str]:
-    """Yields how an answer to a call would be read, and by which rule."""
+    """Yields lines with the meaning of an answer to a call and the rule that matches."""
     partner, call = name.split(".")
     how = getattr(getattr(profile, partner), call)
     read = read_answer(how.answer, status=status, raw=raw, charset=charset or getattr(profile, partner).charset)
@@ -119,7 +119,7 @@ def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, cha
 
 def _meaning(how: Any, name: str, read: Reading, status: int) -> tuple[str, str]:
     """Returns the meaning of an answer, and the reason if the rule alone does not decide: a look-up needs its list, and
-    may say "nothing"."""
+    an answer may mean "nothing there"."""
     if read.data is not None and str(read.data.get("code")) == "409":
         return Meaning.REPEATED, "code 409 is judged as HTTP 409 is"
     if none := next((rule for rule in getattr(how, "none", ()) if rule.holds(read.data, status=status)), None):

@@ -1,4 +1,4 @@
-"""Members under other names: `rename` of the profile, theirs = ours, by paths (contract 7.1). Pure."""
+"""Renames members: `rename` of the profile, theirs = ours, by paths (contract 7.1). Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def paths_of(rename: Mapping[str, str]) -> dict[Path, Path]:
 
 
 def turned(rename: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Returns the table from ours to theirs."""
+    """Returns the inverted table, from our names to theirs."""
     return {ours: theirs for theirs, ours in rename.items()}
 
 
@@ -26,9 +26,9 @@ def copied(value: Any) -> Any:
 
 
 def rename_in(data: dict[str, Any], rename: Mapping[Path, Path]) -> str:
-    """Renames members of an object that is the caller's own. Returns the first new name that was there already, or "".
+    """Renames members of an object in place. Returns the first new name that already existed, or "".
 
-    A member whose parent is the same stays where it is, in each object of a list too; another one moves.
+    A member whose parent stays the same is renamed in place, also in each object of a list; another one is moved.
     """
     twice = ""
     for old, new in sorted(rename.items(), key=lambda pair: -len(pair[0])):
@@ -50,7 +50,7 @@ def _new_path(path: Path, rename: Mapping[Path, Path]) -> Path:
 
 
 def _holders(data: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the objects at a path, and those in a list there."""
+    """Yields the objects at a path, including those in a list there."""
     if isinstance(data, list):
         for one in data:
             yield from _holders(one, path)
@@ -77,7 +77,8 @@ def _move(data: dict[str, Any], old: Path, new: Path) -> str:
 
 
 def below(rename: Mapping[Path, Path], names: Iterable[Path], ours: str) -> dict[Path, Path]:
-    """Returns what the table renames inside one member, with paths that begin there. `names`: its paths on the wire."""
+    """Returns the entries of the table inside one member, with paths relative to it. `names`: the member's paths in the
+    message."""
     found = {}
     for theirs, path in rename.items():
         for name in names:

@@ -1,4 +1,4 @@
-"""The messages to robots, as facts and in the words of staff. Partners' words and customers' names are left out."""
+"""The messages to robots, as data and as texts for staff. Partners' texts and customers' names are left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from integrations.models import RobotAlert
 from orders.order_words.history import PARTNER_NAMES
 from orders.texts.incident_texts import cause_of
 
-MAX_LINES = 10  # incidents that a text names
+MAX_LINES = 10  # incidents listed in a text
 HAPPENED = {
     RobotAlert.Event.OPENED: gettext_lazy("Incident"),
     RobotAlert.Event.GROWN: gettext_lazy("Incident has grown"),
@@ -22,9 +22,10 @@ HAPPENED = {
 
 @dataclass(frozen=True)
 class RobotMessage:
-    """One message about an incident, or about several (`incident` is None then, and `lines` name them).
+    """A message about one incident, or about several (then `incident` is None, and `lines` lists them).
 
-    `orders`: how many orders it stopped when that was seen. `partner` and `code`: empty if several have not the same.
+    `orders`: the number of stopped orders when the alert was created. `partner` and `code`: empty if they differ
+    between the incidents.
     """
 
     event: str
@@ -37,7 +38,7 @@ class RobotMessage:
 
     @property
     def facts(self) -> dict:
-        """The body for the kind `json` (contract 4)."""
+        """Returns the body for the kind `json` (contract 4)."""
         names = ("event", "incident", "partner", "code", "orders", "link")
         return {name: getattr(self, name) for name in names}
 
@@ -54,7 +55,7 @@ def one_message(alert: RobotAlert) -> RobotMessage:
 
 
 def summary_message(alerts: Sequence[RobotAlert]) -> RobotMessage:
-    """Returns one message for many alerts: of each incident the last one."""
+    """Returns one message for many alerts, with the last alert of each incident."""
     last = list({alert.incident_id: alert for alert in alerts}.values())
     events = [event for event in RobotAlert.Event if event in {alert.event for alert in last}]
     partners, codes = ({getattr(alert.incident, name) for alert in last} for name in ("partner", "code"))

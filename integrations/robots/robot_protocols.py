@@ -1,4 +1,4 @@
-"""The protocols of robots: request, signature and answer of each kind. A kind is a class in ROBOT_KINDS.
+"""The protocols of robots: request, signature and response of each kind. ROBOT_KINDS lists a class for each kind.
 
 A robot's address is a secret: no log, page or error contains it.
 """
@@ -19,7 +19,7 @@ LONGEST_TEXT = 2000  # bytes; WeCom takes 2,048
 
 @dataclass(frozen=True)
 class Robot:
-    """An entry of ALERT_WEBHOOKS. `name`: its kind and its position in the list, for people."""
+    """An entry of ALERT_WEBHOOKS. `name`: its kind and its position in the list, for display."""
 
     kind: str
     url: str
@@ -28,7 +28,7 @@ class Robot:
 
     @property
     def key(self) -> str:
-        """Identifies the robot in the database, which must not hold its address."""
+        """Identifies the robot in the database, which must not contain its address."""
         return hashlib.sha256(f"{self.kind}+{self.url}#{self.secret}".encode()).hexdigest()
 
 
@@ -41,9 +41,9 @@ def _signed(key: str, text: str) -> str:
 
 
 class Json:
-    """Another system: it gets the facts as JSON, and any 2xx means success."""
+    """Another system: it receives the facts as JSON, and any 2xx is a success."""
 
-    supports_signature, max_separate_messages = False, 20  # of one run; more are sent as one summary
+    supports_signature, max_separate_messages = False, 20  # in one run; more are sent as one summary
 
     @staticmethod
     def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
@@ -67,7 +67,7 @@ class WeCom:
 
 
 class DingTalk(WeCom):
-    """WeCom's body. The address gets a timestamp in milliseconds and its signature."""
+    """WeCom's body. A timestamp in milliseconds and its signature are added to the address."""
 
     supports_signature = True
 
@@ -82,7 +82,7 @@ class DingTalk(WeCom):
 
 
 class Feishu:
-    """The body holds a timestamp in seconds and the signature, whose key is made of timestamp and secret."""
+    """The body contains a timestamp in seconds and the signature, whose key is built from timestamp and secret."""
 
     supports_signature, max_separate_messages = True, 5
 
@@ -103,7 +103,7 @@ ROBOT_KINDS = {"wecom": WeCom, "feishu": Feishu, "dingtalk": DingTalk, "json": J
 
 
 def read_robots(entries: Iterable[str]) -> list[Robot]:
-    """Reads ALERT_WEBHOOKS. Raises ValueError, which names an entry by its position and repeats nothing of it."""
+    """Parses ALERT_WEBHOOKS. Raises ValueError with the position of the invalid entry, but no part of its text."""
     found: list[Robot] = []
     for place, entry in enumerate(entries, 1):
         kind, _plus, address = entry.partition("+")

@@ -1,8 +1,8 @@
-"""Sends robots an alert when an incident opens, grows or ends. Rows hold the last alert of each, so a kill loses
-nothing.
+"""Sends alerts to robots when an incident opens, grows or ends. Rows store the last alert of each robot, so a kill
+loses nothing.
 
-A worker's task does both parts each minute: it notes the changes of incidents, and sends each robot its unsent alerts.
-No order, page or step waits for it. A kill may repeat one message.
+A worker's task does both parts each minute: it records changes of incidents, and sends each robot its unsent alerts. No
+order, page or step waits for it. After a kill one message may be repeated.
 """
 
 import datetime
@@ -27,16 +27,17 @@ from orders.outbox.retry_schedule import WAITS, next_try
 from orders.restore.restored_guard import read_restore_state
 
 logger = logging.getLogger(__name__)
-TIMEOUT = 5.0  # seconds, of a whole call
-BEGIN_FOR = 20.0  # seconds within which a run begins calls
+TIMEOUT = 5.0  # seconds for a whole call
+BEGIN_FOR = 20.0  # seconds in which a run may start calls
 LEASE = datetime.timedelta(seconds=60)
 MINUTE, MOST_A_MINUTE = 60.0, 20
-GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as when it was last told
+GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as at its last alert
 ALERTS_KEPT = datetime.timedelta(days=30)
 
 
 def note_and_send() -> str:
-    """Notes and sends alerts, unless another process does, or the database was restored. Never raises for a robot."""
+    """Records and sends alerts, unless another process does or the database was restored. Never raises because of a
+    robot."""
     robots = read_robots(settings.ALERT_WEBHOOKS)
     if not robots or read_restore_state().restored:
         return "nobody is told"
@@ -53,10 +54,10 @@ def note_and_send() -> str:
 
 @transaction.atomic
 def note_alerts(*, now: datetime.datetime) -> None:
-    """Compares the incidents with the noted ones, and writes an alert for each difference.
+    """Compares the incidents with the recorded ones, and stores an alert for each difference.
 
-    An incident that begins and ends between two runs gets no alert. One that staff ignore is over for robots. Changes
-    of one that sleeps get their alert when it wakes.
+    An incident that begins and ends between two runs gets no alert. For robots, an incident that staff ignore has
+    ended. Changes of a snoozed incident get their alert when the snooze ends.
     """
     known_ones = ToldIncident.objects.filter(incident__in=Incident.objects.awake(now))
     noted = {row.incident_id: row for row in known_ones.select_related("incident")}
@@ -84,7 +85,7 @@ def _orders_of(incidents: Iterable[int]) -> dict[int, int]:
 
 
 def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
-    """Sends round by round: each robot one message at a time, all robots at once. Returns how many were taken."""
+    """Sends in rounds: one message to each robot in parallel. Returns the number of accepted messages."""
     until, sent = time.monotonic() + BEGIN_FOR, 0
     with ThreadPoolExecutor(len(states)) as threads:
         while not ending.is_set() and time.monotonic() < until and lease.acquire():
@@ -102,7 +103,7 @@ def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
 
 
 def _state_of(robot: Robot) -> RobotState:
-    """Returns a robot's state. A new robot gets the alerts from now on; the very first one also gets the open
+    """Returns a robot's state. A new robot gets the alerts from now on; the very first robot also gets the open
     incidents."""
     return RobotState.objects.get_or_create(key=robot.key, defaults={"heard": _newest()})[0]
 
@@ -112,8 +113,8 @@ def _newest() -> int:
 
 
 def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
-    """Returns the robot's next message, and the id of its last alert. None if there is none, or it has to wait."""
-    # a moment beyond the longest wait was set by a clock that stood ahead
+    """Returns the robot's next message, and the id of its last alert. None if there is none, or the robot must wait."""
+    # a time beyond the longest wait was set by a clock that was ahead
     if row.next_at and now < row.next_at <= now + datetime.timedelta(seconds=max(WAITS["robot"])):
         return None
     free = MOST_A_MINUTE - len(_recent_calls(row, now))
@@ -126,25 +127,26 @@ def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tupl
 
 
 def _recent_calls(row: RobotState, now: datetime.datetime) -> list[float]:
-    """Returns the times of its calls within the last minute. Times in the future, left by a clock that was put back, do
-    not count."""
+    """Returns the times of the robot's calls within the last minute. Ignores times in the future, left after a clock
+    was put back."""
     return [at for at in row.calls if now.timestamp() - MINUTE < at <= now.timestamp()]
 
 
 def _note_call(row: RobotState, now: datetime.datetime) -> None:
-    """Before the call, so that a kill makes no call that does not count."""
+    """Records a call before it is made, so that a kill leaves no uncounted call."""
     row.calls = [*_recent_calls(row, now), now.timestamp()]
     row.save(update_fields=["calls"])
 
 
 def _call_robot(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
-    """Calls the robot. Returns a code for why it did not take the message, empty if it did. Asks no database."""
+    """Calls the robot. Returns an error code, or an empty string if it accepted the message. Makes no database
+    query."""
     url, facts = ROBOT_KINDS[robot.kind].request(robot, message, at)
     try:
         status, answer = request_json(url, body=body_of(facts), timeout=TIMEOUT)
     except PartnerError as error:
         return error.code
-    except Exception as error:  # nothing that only tells may stop a worker; its words may hold the address
+    except Exception as error:  # alerts must never stop a worker; the error's text may contain the address
         return type(error).__name__
     if not 200 <= status < 300:
         return f"http_{status}"
@@ -164,7 +166,7 @@ def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.
 
 
 def failing_robots() -> list[dict]:
-    """Returns the robots whose calls fail: name, code, number of tries, and when it was given up."""
+    """Returns the robots whose calls fail: name, code, number of tries, and the time at which sending was given up."""
     rows = RobotState.objects.exclude(error="").in_bulk()
     found = [(robot, rows[robot.key]) for robot in read_robots(settings.ALERT_WEBHOOKS) if robot.key in rows]
     return [
@@ -174,5 +176,5 @@ def failing_robots() -> list[dict]:
 
 
 def forget_alerts(*, now: datetime.datetime) -> int:
-    """Removes old alerts. Returns how many."""
+    """Deletes old alerts. Returns their number."""
     return RobotAlert.objects.filter(at__lt=now - ALERTS_KEPT).delete()[0]

@@ -1,4 +1,4 @@
-"""The partners' stand-in: BPM and big data over real HTTP, with their own store and faults (contract section 5).
+"""Stand-in for the partners BPM and big data over real HTTP, with its own store and faults (contract section 5).
 
-The order desk reaches the sandbox over HTTP only. `manage.py sandbox` and the tests start it.
+The order desk uses the sandbox over HTTP only. `manage.py sandbox` and the tests start it.
 """

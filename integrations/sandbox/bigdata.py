@@ -1,6 +1,6 @@
 """The big-data side: billing records and trial traffic (contract section 3.3).
 
-Each handler takes the store, the call and its parsed body, and returns the body of the answer.
+Each handler gets the store, the call and its parsed body, and returns the body of the response.
 """
 
 from integrations.sandbox.dialect import PLAIN
@@ -44,7 +44,7 @@ def put(store: Store, call: SandboxRequest, body: dict) -> dict:
 
 
 def put_strictly(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """The same for a strict partner: it refuses the call if an entry cancels a record that it does not hold."""
+    """Like `put` for a strict partner: refuses the call if an entry cancels a record that does not exist."""
     check_put("", body)
     for place, record in enumerate(body["productInfos"]):
         if record["cancelStatus"] == "2" and not store.holds_record(record):
@@ -61,13 +61,13 @@ def delete(store: Store, call: SandboxRequest, body: dict) -> dict:
 
 
 def query(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /productInfos/query`: the records held for a jobId."""
+    """`POST /productInfos/query`: the records of a jobId."""
     check_query("", body)
     return {**DONE, "result": store.records(body["jobId"])}
 
 
 def trial_flow(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /trialFlow/query`: the trials' traffic. It is encoded twice unless one of the trials is set to plain."""
+    """`POST /trialFlow/query`: the trials' traffic. It is JSON in a string unless one of the trials is set to plain."""
     check_flow("", body)
     flows = [store.flow(trial["jobId"]) for trial in body["productInfos"]]
     pairs = zip(body["productInfos"], flows, strict=True)

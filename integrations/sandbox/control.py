@@ -1,7 +1,6 @@
-"""The sandbox's own addresses, which no partner has. They show the state, set faults and empty the sandbox.
+"""The sandbox's control endpoints, which no partner has. They show the state, set faults and reset the sandbox.
 
-The page at `/` does so for people: its forms work without scripts and lead back to it, and its template escapes every
-value.
+The page at `/` uses them: its forms work without scripts and return to the page, and its template escapes every value.
 """
 
 import re
@@ -54,7 +53,7 @@ def clear_faults(partners: Partners, query: dict, body: bytes) -> SandboxRespons
 
 
 def set_strict(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /strict` with `{"strict": true}`: from now on big data refuses to cancel a record that it does not hold."""
+    """`POST /strict` with `{"strict": true}`: from now on big data refuses to cancel a record that it does not have."""
     strict = parse_body(body).get("strict")
     if not isinstance(strict, bool):
         raise Refusal("strict", "must be true or false")
@@ -135,13 +134,13 @@ def _text(value: object) -> str:
 FORMS = {
     "/page/faults": (add_fault, "已设置故障"),
     "/page/clear": (clear_faults, "已清除全部故障"),
-    "/page/approve": (send_approval, ""),  # the desk's answer says more
+    "/page/approve": (send_approval, ""),  # the desk's response says more
 }
 NUMBERS = ("count", "seconds")
 
 
 def submit(partners: Partners, path: str, body: bytes) -> SandboxResponse:
-    """Carries out a form of the page, then redirects to the page (303) with a notice."""
+    """Processes a form of the page, then redirects to the page (303) with a notice."""
     act, done = FORMS[path]
     form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
     form |= {name: int(form[name]) for name in NUMBERS if re.fullmatch(r"\d{1,9}", form.get(name, ""), re.ASCII)}

@@ -1,8 +1,9 @@
 """Translates between the desk's messages under a profile and the sandbox's own names (contract 7.1; `sandbox --profile
 FILE`).
 
-`decoded_request` takes the desk's members into the names of this folder, `encoded_answer` an answer into theirs.
-What a partner of this profile would not take is refused, our own names and values too where it has others.
+`decoded_request` translates requests to the names in this folder, `encoded_answer` translates responses to the
+profile's. Values that a partner with this profile would reject are refused, including our default names and values if
+the profile has others.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ CALLS = {
     "/bigdata/trialFlow/query": "traffic",
     "/bpm/flows/start": "start",
 }
-PLAIN = "plain"  # a mark in an answer that is not wrapped this time
+PLAIN = "plain"  # marks a response that is not wrapped this time
 USUAL = Bpm()
 TIMES = ("businessStartTime", "createDate", "create_time")
 RECORD_ID, CODE, PROCESS = "recordId", "code", "process"
@@ -58,11 +59,11 @@ class Dialect:
         return getattr(getattr(self.profile, self._partner(path)), CALLS[path])
 
     def path_of(self, address: str) -> str:
-        """The sandbox's own address for theirs; theirs where the profile does not know it."""
+        """Returns the sandbox's own path for the profile's path; the path unchanged if the profile does not have it."""
         return self._addresses.get(address, "" if address in CALLS else address)
 
     def request(self, path: str, headers: Mapping[str, str], body: bytes) -> SandboxRequest:
-        """Returns the call as it came. A partner without keys may recognise repeats by their bytes."""
+        """Returns the call as received. A partner without keys may recognise repeated calls by their bytes."""
         how, key = getattr(self.profile, self._partner(path), USUAL), ""
         wanted = self._headers.get(self._partner(path), {})
         wrong = next((name for name, value in wanted.items() if headers.get(name) != value), "")
@@ -73,7 +74,7 @@ class Dialect:
         return SandboxRequest(path, key, headers.get("X-Request-Id", ""), body, bool(how.key_header), wrong)
 
     def decoded_request(self, path: str, body: dict) -> dict:
-        """The body in our words. Raises Refusal."""
+        """Returns the body under our names. Raises Refusal."""
         if path not in CALLS:
             return body
         if self._partner(path) == "bpm":
@@ -111,7 +112,8 @@ class Dialect:
         return body
 
     def _usual(self, holder: dict) -> None:
-        """Gives constants and times the values of the defaults. Raises Refusal for one that is not the profile's."""
+        """Replaces constants and times by those of the default profile. Raises Refusal for values that are not the
+        profile's."""
         how = self.profile.bpm
         for name in holder.keys() & CONSTANTS.keys():
             choice_of(how.constants[name])(name, holder[name])
@@ -124,7 +126,7 @@ class Dialect:
             holder[name] = moment.strftime(USUAL.time_format)
 
     def encoded_answer(self, path: str, answer: dict, *, status: int = 200, repeated: bool = False) -> SandboxResponse:
-        """An answer of this folder, `{"code", "message"[, "result"]}`, as this partner says it."""
+        """Returns a response of this folder, `{"code", "message"[, "result"]}`, in the profile's format."""
         if path not in CALLS or (status != 200 and not self._call(path).answer.repeated):
             return json_response(answer, status)
         own, how = self._call(path), getattr(self.profile, self._partner(path))
@@ -156,7 +158,7 @@ def _ours(members: dict, names: Mapping[str, str]) -> dict:
 
 
 def _fill(body: dict, rule: Rule, code: object) -> int:
-    """Puts the values of a rule into a body. Returns the HTTP status that it names, else 200."""
+    """Puts the values of a rule into a body. Returns the HTTP status in the rule, or 200."""
     status = 200
     for path, values in rule.members:
         value = _example_value(values[0], code)
@@ -182,7 +184,7 @@ def _put(body: dict, path: str, value: object, *, over: bool = True) -> None:
 
 
 def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tuple[dict, bytes, dict[str, str]]:
-    """A callback as this BPM makes it: its members, its body, and the headers by which the desk knows it."""
+    """Returns a callback in the profile's format: its members, its body, and the headers that authenticate it."""
     values: dict[str, tuple] = {"pass": how.passes, "reject": how.rejects, "return": how.returns}
     finished = how.finished if said["finished"] else how.unfinished
     sent: dict[str, Any] = said | {
@@ -205,5 +207,5 @@ def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tu
 
 
 def address_of(site: str, how: Callback) -> str:
-    """Returns the address at which this BPM posts callbacks to a desk at `site`."""
+    """Returns the URL to which BPM posts callbacks for a desk at `site`."""
     return site + (*how.paths, "/api/bpm/approvals")[0]

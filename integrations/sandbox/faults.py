@@ -1,4 +1,4 @@
-"""Faults: which of the next answers fail, and how."""
+"""Faults: which of the next responses fail, and how."""
 
 import threading
 from dataclasses import asdict, dataclass
@@ -10,13 +10,13 @@ HTTP_ERRORS = ("500", "503", "429", "409")
 SLOW_KINDS = ("slow", "slow_drip")
 FAULT_KINDS = (*HTTP_ERRORS, *SLOW_KINDS, "reset", "reset_after", "garbage", "refusal")
 KINDS_THAT_ACT = ("slow", "slow_drip", "reset_after")
-"""A call with a fault of these kinds is still carried out. With other kinds it is not."""
+"""A call with a fault of these kinds is still carried out; with other kinds it is not."""
 LONGEST_SECONDS = 3600
 
 
 @dataclass
 class Fault:
-    """The next `count` answers of `path` (`*`: any path) have the fault `kind`."""
+    """The fault `kind` for the next `count` responses of `path` (`*`: any path)."""
 
     path: str
     kind: str
@@ -65,7 +65,7 @@ class Faults:
 
 
 def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
-    """Reads the body of `POST /faults`. Raises Refusal, which names the field."""
+    """Parses the body of `POST /faults`. Raises Refusal with the field's name."""
     unknown = sorted(set(asked) - set(Fault.__dataclass_fields__))
     if unknown:
         raise Refusal(unknown[0], f"unknown; known are {', '.join(Fault.__dataclass_fields__)}")

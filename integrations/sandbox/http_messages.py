@@ -1,4 +1,4 @@
-"""The calls that partners get, and the answers that they give."""
+"""The requests to partners and their responses."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ Manner = Literal["at_once", "drip", "reset"]
 
 @dataclass(frozen=True)
 class SandboxRequest:
-    """One partner call: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5).
+    """One call to a partner: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5).
 
-    `keyed`: whether the partner knows keys; else `key` is its own mark of the bytes, or "". `wrong`: the header that is
-    missing or wrong, or "".
+    `keyed`: whether the partner supports keys; otherwise `key` is derived from the bytes, or "". `wrong`: the header
+    that is missing or wrong, or "".
     """
 
     path: str
@@ -26,7 +26,7 @@ class SandboxRequest:
 
     @cached_property
     def digest(self) -> str:
-        """Two calls have the same digest only if they have the same bytes and address."""
+        """Returns a digest that is the same for two calls only if their bytes and addresses are equal."""
         return sha256(self.path.encode() + b"\n" + self.body).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Answers a partner call: checks its key, applies a fault, carries it out and notes it."""
+"""Responds to a partner call: checks its key, applies a fault, carries it out and records it."""
 
 import functools
 import os
@@ -24,19 +24,20 @@ ROUTES: dict[str, Effect] = {
     "/bpm/flows/start": bpm.start,
 }
 PATHS = tuple(ROUTES)
-STRICT = {bigdata.put: bigdata.put_strictly}  # what a strict partner does instead
+STRICT = {bigdata.put: bigdata.put_strictly}  # replacements for a strict partner
 LOOK_UPS = (bigdata.query, bigdata.trial_flow)
-"""These change nothing. So a repeat is answered from the present state and not from memory."""
+"""These change nothing, so a repeated call gets a new response from the current state, not the stored one."""
 CALLBACK = "http://127.0.0.1:8000/api/bpm/approvals"
 RESET = SandboxResponse(0, manner="reset")
 OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过，内容不同"}
 
 
 class Partners:
-    """BPM and big data together: their data, their faults and their delay. They speak by a profile (contract 7.1).
+    """BPM and big data together: their data, faults and delay, in the format of a profile (contract 7.1).
 
-    `callback` is the desk's address for approvals. If `strict`, big data refuses to cancel what it does not hold;
-    otherwise it makes a cancelled record. `notice` is the page's next message: (whether it worked, text).
+    `callback` is the desk's address for approvals. If `strict`, big data refuses to cancel a record that it does not
+    have; otherwise it creates a cancelled record. `notice` is the next message on the page: (whether it succeeded,
+    text).
     """
 
     def __init__(self, state_file: str | None = None, callback: str = CALLBACK, profile: Profile | None = None) -> None:
@@ -50,7 +51,7 @@ class Partners:
         self._given_up = threading.Event()
 
     def receive(self, address: str, headers: Mapping[str, str], body: bytes) -> SandboxResponse | None:
-        """Answers a call as it came over the wire; None for an address that no partner has."""
+        """Responds to a call as received; returns None for an address that no partner has."""
         path = self.dialect.path_of(address)
         return self.answer(self.dialect.request(path, headers, body)) if path in ROUTES else None
 
@@ -67,7 +68,7 @@ class Partners:
     def _answer(self, call: SandboxRequest, fault: Fault | None) -> SandboxResponse:
         wait = self.delay + (fault.seconds if fault and fault.kind == "slow" else 0)
         if wait and self._given_up.wait(wait):
-            return RESET  # the sandbox was emptied or stopped meanwhile, so this call belongs to the old state
+            return RESET  # the sandbox was reset or stopped meanwhile, so this call belongs to the old state
         if fault and not fault.acts:
             return self._fault_answer(call, fault)
         answer = self._act(call)
@@ -86,8 +87,8 @@ class Partners:
             return self._act_once(call)
 
     def _act_once(self, call: SandboxRequest) -> SandboxResponse:
-        """Carries the call out once, then repeats the answer; other bytes get 409 if anything was carried out. A
-        partner that has words for it says instead that it acted before."""
+        """Carries the call out once, and repeats the response for the same key. Other bytes get 409 if the call was
+        carried out, or the profile's response for a repeated call."""
         effect, say = self._effect(call), functools.partial(self.dialect.encoded_answer, call.path)
         if known := self.store.answer_under(call.key):
             digest, answer = known
@@ -101,7 +102,7 @@ class Partners:
         return say(self._carry_out(effect, call))
 
     def land_late(self, call: SandboxRequest) -> None:
-        """Carries out a call that was under way for minutes, whatever was answered under its key meanwhile."""
+        """Carries out a call that was delayed for minutes, whatever the response under its key was meanwhile."""
         with self.store.transaction():
             self._carry_out(self._effect(call), call)
 
@@ -119,7 +120,7 @@ class Partners:
         return answer
 
     def reset(self) -> None:
-        """Empties everything, ends waiting calls without carrying them out, and ends faults, delay and strictness."""
+        """Deletes all data, ends waiting calls without carrying them out, and removes faults, delay and strictness."""
         waiting, self._given_up = self._given_up, threading.Event()
         waiting.set()
         self.faults.clear()

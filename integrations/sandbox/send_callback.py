@@ -32,7 +32,8 @@ def approve(store: Store, asked: dict, url: str, how: Callback) -> dict:
 
 
 def callback_for(store: Store, asked: dict, how: Callback) -> tuple[dict, bytes, dict[str, str]]:
-    """The callback's members, its body and its own headers, as the profile says. Raises Refusal for a bad member."""
+    """Returns the callback's members, body and headers in the profile's format. Raises Refusal for an invalid
+    member."""
     filled_string("code", asked.get("code"))
     choice_of("pass", "reject", "return")("result", asked.get("result"))
     moment = datetime.now(SHANGHAI)
@@ -51,12 +52,12 @@ def callback_for(store: Store, asked: dict, how: Callback) -> tuple[dict, bytes,
 
 
 def _check_loopback(url: object) -> None:
-    """Raises Refusal unless it is an http or https address of this machine."""
+    """Raises Refusal unless it is an http or https URL of this machine."""
     filled_string("url", url)
     try:
-        parts = urlsplit(requests.Request("POST", url).prepare().url)  # as it is called: a backslash ends a host
+        parts = urlsplit(requests.Request("POST", url).prepare().url)  # the URL as called: a backslash ends a host
         ours = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
-    except ValueError:  # requests' own errors of addresses too
+    except ValueError:  # includes requests' own errors for URLs
         ours = False
     if not ours or parts.scheme not in ("http", "https"):
         raise Refusal("url", "只能是本机地址（http://127.0.0.1:端口/…）")

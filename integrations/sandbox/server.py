@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server: threads and kept-alive connections, in front of `Partners`."""
+"""The sandbox's HTTP server, with threads and persistent connections, which passes requests to `Partners`."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Listens at host and port (0: a free port) and answers from `partners`. With `tls` it serves https."""
+    """Listens at host and port (0: any free port) and serves `partners`. With `tls` it uses https."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -31,7 +31,7 @@ class SandboxServer(ThreadingHTTPServer):
         super().__init__((host, port), Handler)
 
     def server_bind(self) -> None:
-        """Binds without asking a name server for this machine's name."""
+        """Binds without a DNS query for this machine's name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
@@ -43,7 +43,8 @@ class SandboxServer(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Shows our own errors. Broken connections and handshakes, and a store closed meanwhile, are ordinary."""
+        """Prints errors in our code. Ignores broken connections and handshakes, and a store that was closed
+        meanwhile."""
         if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError, sqlite3.ProgrammingError)):
             super().handle_error(request, client_address)
 
@@ -53,7 +54,7 @@ class SandboxServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection: reads requests, passes them to the partners or the control addresses, and writes whole answers at
+    """One connection: reads requests, passes them to the partners or the control endpoints, and writes each response at
     once."""
 
     protocol_version = "HTTP/1.1"
@@ -90,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answers without reading the body, so the connection can't be used again."""
+        """Responds without reading the body, so the connection can't be used again."""
         self.close_connection = True
         self._send(json_response({"code": status, "message": message}, status=status, Connection="close"))
 
@@ -98,10 +99,10 @@ class Handler(BaseHTTPRequestHandler):
         if answer.manner == "reset":
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
-            os.close(self.connection.detach())  # detached, since the server would send FIN before RST
+            os.close(self.connection.detach())  # detached, because the server would send FIN before RST
             return
         raw = _http_bytes(answer)
-        if answer.manner == "drip":  # so that only a total time-out notices
+        if answer.manner == "drip":  # slow enough that only a total time-out ends it
             for place in range(len(raw)):
                 self.wfile.write(raw[place : place + 1])
                 time.sleep(answer.seconds / len(raw))
@@ -109,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(raw)
 
     def log_message(self, *args: object) -> None:
-        """Logs nothing: the calls are in the state."""
+        """Logs nothing: calls are stored in the state."""
 
 
 def _http_bytes(answer: SandboxResponse) -> bytes:

@@ -1,6 +1,6 @@
-"""The sandbox's store: records, processes, calls and keys, in SQLite (in memory, or in a file that outlives a kill).
+"""The sandbox's store: records, processes, calls and keys, in SQLite (in memory, or in a file that survives a kill).
 
-The store is thread-safe and knows no HTTP. It has one connection behind one lock, which a call holds for about 50 µs.
+Thread-safe and independent of HTTP. It has one connection with one lock, which a call holds for about 50 µs.
 """
 
 import json
@@ -21,23 +21,23 @@ TABLES = ("records", "processes", "approvals", "flows", "keys", "calls", "violat
 
 
 def now() -> str:
-    """The present time in Asia/Shanghai, ISO 8601 with microseconds and offset."""
+    """Returns the current time in Asia/Shanghai, ISO 8601 with microseconds and offset."""
     return datetime.now(SHANGHAI).isoformat(timespec="microseconds")
 
 
 class Store:
-    """Everything that the partners remember. (jobId, productId, `domain_key`) identifies a record."""
+    """All data of the partners. (jobId, productId, `domain_key`) identifies a record."""
 
     def __init__(self, file: str = ":memory:") -> None:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        # OFF survives a killed process but not a power cut. That is enough for a stand-in, and it is fast.
+        # OFF survives a killed process but not a power failure, which is enough for a sandbox, and it is fast.
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {SCHEMA}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, for one thread at a time. It may be nested; then the outermost one decides."""
+        """An atomic block, for one thread at a time. If nested, the outermost block commits or rolls back."""
         with self._lock:
             outermost = not self._db.in_transaction
             if outermost:
@@ -71,7 +71,7 @@ class Store:
         return number
 
     def settle(self, number: int, answer: SandboxResponse, *, fault: str | None, took: float) -> None:
-        """Notes how a call was answered. Status and answer stay empty if the connection was reset."""
+        """Records the response to a call. Status and response stay empty if the connection was reset."""
         given = (None, None) if answer.manner == "reset" else (answer.status, answer.body.decode(errors="replace"))
         with self.transaction():
             self._run(
@@ -83,14 +83,14 @@ class Store:
             )
 
     def note_key(self, call: SandboxRequest) -> None:
-        """Notes the first bytes that came with a key. A known key with other bytes is a violation."""
+        """Records the first bytes received with a key. A known key with other bytes is a violation."""
         with self.transaction():
             self._run("INSERT OR IGNORE INTO keys (key, digest) VALUES (?, ?)", call.key, call.digest)
             if self._run("SELECT digest FROM keys WHERE key = ?", call.key).fetchone()["digest"] != call.digest:
                 self.violate("key_reused", f"{call.path}：键 {call.key} 再次出现，内容不同")
 
     def answer_under(self, key: str) -> tuple[str, dict] | None:
-        """The digest of the bytes that were answered under this key before, and their answer."""
+        """Returns the digest of the bytes answered under this key before, and the response."""
         kept = self._run("SELECT digest, answer FROM keys WHERE key = ? AND answer IS NOT NULL", key).fetchone()
         return (kept["digest"], json.loads(kept["answer"])) if kept else None
 
@@ -122,7 +122,7 @@ class Store:
         return found.fetchone() is not None
 
     def records(self, job: str | None = None) -> list[dict]:
-        # Two statements: "? IS NULL OR job = ?" would read every record for each question.
+        # Two statements: with "? IS NULL OR job = ?" each query would read all records.
         if job is None:
             rows = self._all("SELECT body FROM records ORDER BY rowid")
         else:
@@ -140,7 +140,8 @@ class Store:
     # --- BPM
 
     def start_process(self, code: str, key: str, body: dict) -> str:
-        """Starts a process for an order and returns its processId. A second one for the same order is a violation."""
+        """Starts a process for an order and returns its processId. A second process for the same order is a
+        violation."""
         if self.process_number(code):
             self.violate("started_twice", f"{code}：又以键 {key} 发起")
         number = self._run(
@@ -152,7 +153,7 @@ class Store:
         return self._run("SELECT COALESCE(MAX(n), 0) AS n FROM processes WHERE code = ?", code).fetchone()["n"]
 
     def next_approval(self, code: str) -> str:
-        """A new recordId `bpm-<process>-<k>` for an order's next approval."""
+        """Returns a new recordId `bpm-<process>-<k>` for an order's next approval."""
         with self.transaction():
             process = self.process_number(code)
             place = self._run("SELECT COUNT(*) + 1 AS k FROM approvals WHERE process = ?", process).fetchone()["k"]
@@ -176,7 +177,7 @@ class Store:
         return [{"processId": f"bpm-{row.pop('n')}", **row, "body": json.loads(row["body"])} for row in rows]
 
     def violations(self) -> list[dict]:
-        """The broken rules: at, kind (`key_reused`, `started_twice`), detail."""
+        """Returns the violations of rules: at, kind (`key_reused`, `started_twice`), detail."""
         return self._all("SELECT at, kind, detail FROM violations ORDER BY id")
 
     def counts(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Checks a partner's JSON. Small checks are combined into shapes; each names the bad member."""
+"""Validates a partner's JSON. Small checks are combined; each error names the invalid member."""
 
 import json
 import re
@@ -17,11 +17,12 @@ class Refusal(Exception):
 
 
 def parse_body(body: bytes) -> dict:
-    """The request's body as an object. Raises Refusal for anything else, duplicate members and NaN included."""
+    """Returns the request's body as an object. Raises Refusal for anything else, including duplicate members and
+    NaN."""
     try:
         value = json.loads(body.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
         if b"\\u" in body:
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is not text
+            json.dumps(value, ensure_ascii=False).encode()  # unpaired surrogates can't be encoded
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise Refusal("body", "不是 UTF-8 编码的 JSON") from error
     if not isinstance(value, dict):
@@ -95,7 +96,8 @@ def list_of(check_one: Check, *, least: int = 0) -> Check:
 
 
 def members(shape: dict[str, Check]) -> Check:
-    """An object with exactly these members, each of which passes its check. Blanks around keys have a message."""
+    """Returns a check for an object with exactly these members, each of which passes its check. Names with surrounding
+    blanks get their own message."""
 
     def check(path: str, value: object) -> None:
         if not isinstance(value, dict):

@@ -1,16 +1,16 @@
 """The queue's broker: django-q2's ORM broker with more keys.
 
-Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so a
-neighbour would answer a ping there, and nobody would notice a hung cluster (contract 3.9, Alive).
+Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so another
+cluster would answer a ping there, and a hung cluster would stay unnoticed (contract 3.9, Alive).
 
-Periodic parts with a task of their own have a key that versions before 1.12.0 do not read, since they lack some of
-these functions: after the way back such a task would fail there.
+Periodic parts with a separate task have a key that versions before 1.12.0 do not read, since they lack some of these
+functions: after a downgrade such a task would fail there.
 
-Wake-ups (`orders/outbox/enqueue.py::wake`) have keys of their own. A thousand orders leave a thousand
-wake-ups, but one drain does the work of all. So whoever takes one removes the others.
+Wake-ups (`orders/outbox/enqueue.py::wake`) have their own keys. A thousand orders leave a thousand wake-ups, but one
+drain does the work of all, so the cluster that takes one deletes the others.
 
-During a change of SECRET_KEY tasks are here that an old key signed. django-q2 reads none of these: it is given them
-signed anew.
+While SECRET_KEY is being replaced, the queue has tasks signed with an old key, which django-q2 can't read: the broker
+signs them again with the new key.
 """
 
 import logging
@@ -33,12 +33,12 @@ from orders.db.expressions import OneOf
 from orders.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 
 logger = logging.getLogger(__name__)
-RETRY_SECONDS = 1.0  # seconds between two tries while the database does not answer
+RETRY_SECONDS = 1.0  # between two tries while the database does not respond
 AT_ONCE = 1000
-APART_KEY = "apart"  # of periodic parts with a task of their own
-ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are all alike: one does the work of all
+APART_KEY = "apart"  # periodic parts with a separate task
+ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are identical: one run does the work of all
 SHARED_KEYS = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # any cluster takes these
-CANDIDATES = Prepared(  # asked at each look at the queue
+CANDIDATES = Prepared(  # executed at each poll of the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
     )[: settings.Q_CLUSTER["bulk"]]
@@ -46,12 +46,13 @@ CANDIDATES = Prepared(  # asked at each look at the queue
 
 
 def cluster_id() -> str:
-    """The name that the watchdog gave this cluster. It is empty under a plain `qcluster`."""
+    """Returns the name that the watchdog gave this cluster. Empty in a plain `qcluster`."""
     return os.environ.get("DESK_CLUSTER", "")
 
 
 def signed_anew(payload: str) -> str:
-    """The task with a signature by SECRET_KEY, if one of SECRET_KEY_FALLBACKS signed it. Notes that key's use."""
+    """Returns the task signed with SECRET_KEY if it was signed with one of SECRET_KEY_FALLBACKS. Records that key's
+    use."""
     if not settings.SECRET_KEY_FALLBACKS:
         return payload
     salt = settings.Q_CLUSTER["name"]
@@ -64,7 +65,7 @@ def signed_anew(payload: str) -> str:
 
 
 class DeskBroker(ORM):
-    """Takes its own cluster's pings first, then the keys of ALIKE and the common queue, oldest first.
+    """Takes its own cluster's pings first, then the keys in ALIKE and the common queue, oldest first.
 
     It waits until a database error is over. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
     monitor would die at once.
@@ -73,7 +74,7 @@ class DeskBroker(ORM):
     outage = Outage(logger, "the queue")
 
     def dequeue(self):
-        """A list of (receipt, payload), or None after a short sleep."""
+        """Returns a list of (receipt, payload), or None after a short sleep."""
         try:
             taken = self._dequeue_rows()
             self.outage.over()
@@ -87,7 +88,7 @@ class DeskBroker(ORM):
         return taken or None
 
     def _dequeue_rows(self) -> list[tuple[int, str]]:
-        """Takes one task by compare-and-set on its lock, so that only one taker gets it."""
+        """Takes one task by compare-and-set on its lock, so that only one process gets it."""
         taken, own = [], cluster_id()
         queues = [key for key in (own, *SHARED_KEYS) if key]
         for task in CANDIDATES(own=own, queues=queues, now=timezone.now()):
@@ -99,7 +100,7 @@ class DeskBroker(ORM):
         return taken
 
     def _drop_older(self, key: str) -> None:
-        """Removes all but the newest task of a key, whose effects are committed: one run does the work of all."""
+        """Deletes all but the newest of the committed, untaken tasks of a key: one run does the work of all."""
         free = self.get_connection().filter(key=key, lock__lt=timezone.now())
         if free.count() < 2:
             return
@@ -109,12 +110,13 @@ class DeskBroker(ORM):
             self.get_connection().filter(pk__in=pks).delete()
 
     def set_stat(self, key, value, timeout):
-        """The cluster's guard calls this twice a second. It reports that the guard is alive."""
+        """Called twice a second by the cluster's guard (django-q2's sentinel). Reports that the guard is alive."""
         report_alive()
         return super().set_stat(key, value, timeout)
 
     def delete(self, task_id):
-        """Acknowledges a task. If that fails now, the task comes again after `retry`; every task may run twice."""
+        """Acknowledges a task. If the acknowledgement fails, the task is redelivered after `retry`, so all tasks must
+        be idempotent."""
         try:
             super().delete(task_id)
             self.outage.over()

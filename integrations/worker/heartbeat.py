@@ -1,5 +1,5 @@
-"""Heartbeats of the clusters (contract 3.9, Alive). A cluster that is silent for HEARTBEAT_LIMIT (integrations/models)
-counts as dead."""
+"""Heartbeats of the clusters (contract 3.9, Alive). A cluster without a heartbeat for HEARTBEAT_LIMIT
+(integrations/models) counts as dead."""
 
 import datetime
 
@@ -16,7 +16,7 @@ FORGOTTEN_AFTER = datetime.timedelta(days=1)
 
 
 def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
-    """Notes that a cluster has carried out a task, at most every five seconds, since every drain calls it."""
+    """Records that a cluster has carried out a task, at most every five seconds, since every drain calls it."""
     name = cluster or cluster_id() or PLAIN_CLUSTER
     seen, now = last_seen(name), timezone.now()
     if seen is None:
@@ -30,17 +30,16 @@ def last_seen(cluster: str) -> datetime.datetime | None:
 
 
 def say_goodbye(cluster: str) -> None:
-    """Notes that a cluster ends in order. It counts as alive for HEARTBEAT_LIMIT from now, unless it was dead before:
-    a planned stop, a reload or an upgrade is no alarm, and one that lasts longer is.
-    """
+    """Records the regular shutdown of a cluster. It counts as alive for HEARTBEAT_LIMIT from now, unless it was dead
+    before: a planned stop, a reload or an upgrade raises no alarm unless it lasts longer."""
     now = timezone.now()
     alive = Heartbeat.objects.filter(cluster=cluster, seen_at__gt=now - HEARTBEAT_LIMIT)
-    alive.update(started_at=now, seen_at=now)  # which says that it has ended: Heartbeat.has_ended
+    alive.update(started_at=now, seen_at=now)  # equal values mark the shutdown: Heartbeat.has_ended
 
 
 def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN_AFTER) -> int:
-    """Removes heartbeats of clusters killed with their watchdog, those of clusters that ended in order once these count
-    as alive no more, and unanswered pings. Returns how many heartbeats."""
+    """Deletes heartbeats of clusters that were killed with their watchdog, heartbeats of clusters that were shut down
+    once these no longer count as alive, and unanswered pings. Returns the number of heartbeats."""
     ended = Q(started_at=F("seen_at"), seen_at__lt=now - HEARTBEAT_LIMIT)
     dead, _ = Heartbeat.objects.filter(ended | Q(seen_at__lt=now - after)).delete()
     ours = [*SHARED_KEYS, *Heartbeat.objects.values_list("cluster", flat=True)]

@@ -1,9 +1,9 @@
 """The link between a watchdog and its cluster: a socket that all processes of the cluster hold (contract 3.9, Alive).
 
-The watchdog closes its end to make the cluster stop. If the watchdog is killed, the system closes it. Either way every
-process of the cluster notices by itself, even if the others are dead or hang, and none is left behind.
+The watchdog closes its end to stop the cluster. If the watchdog is killed, the kernel closes it. In both cases every
+process of the cluster detects it independently, even if the others are dead or hang, and none is left behind.
 
-In the other direction the guard sends a byte in each of its rounds, to show that it is alive.
+In the other direction the guard (django-q2's sentinel) sends a byte in each of its rounds, to show that it is alive.
 """
 
 import contextlib
@@ -16,12 +16,12 @@ import time
 
 logger = logging.getLogger(__name__)
 STOP_WITHIN = 25.0  # seconds; a call to a partner takes at most 10
-ending = threading.Event()  # in the cluster's processes: begin nothing new, but finish what runs
+ending = threading.Event()  # set in the cluster's processes: start nothing new, but finish running work
 _held: socket.socket | None = None
 
 
 def hold(tie: int) -> None:
-    """Watches the socket in this process and its children. Call it in the cluster's main process, before it has any."""
+    """Watches the socket in this process and its children. Call it in the cluster's main process, before it forks."""
     global _held
     _held = socket.socket(fileno=tie)
     _watch(_held)
@@ -29,7 +29,7 @@ def hold(tie: int) -> None:
 
 
 def report_alive() -> None:
-    """Tells the watchdog, if there is one, that the guard is alive. Does not wait if the watchdog does not listen."""
+    """Notifies the watchdog, if there is one, that the guard is alive. Does not wait if the watchdog does not read."""
     if _held:
         with contextlib.suppress(OSError):
             _held.send(b".", socket.MSG_DONTWAIT)
@@ -48,7 +48,7 @@ def _watch(tie: socket.socket) -> None:
 
 
 def _wait_for_end(tie: socket.socket) -> None:
-    """Ends the cluster in order, by SIGTERM to its main process. Kills the rest after STOP_WITHIN."""
+    """Shuts the cluster down with SIGTERM to its main process. Kills the remaining processes after STOP_WITHIN."""
     with contextlib.suppress(OSError):
         tie.recv(1)
     ending.set()

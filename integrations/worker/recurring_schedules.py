@@ -21,20 +21,21 @@ NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.tim
 
 
 def make_schedules() -> list[str]:
-    """Makes or repairs the recurring schedules. Returns the names of those that changed. Idempotent."""
+    """Creates or repairs the recurring schedules. Returns the names of those that changed. Idempotent."""
     return [name for name, wanted in RECURRING.items() if _make(name, wanted)]
 
 
 def sleeping_schedules(*, now: datetime.datetime) -> list[str]:
-    """The names of those that are missing, or asleep: switched off, or due later than after their own interval."""
+    """Returns the names of schedules that are missing or inactive: switched off, or due later than their own interval
+    allows."""
     rows = Schedule.objects.filter(name__in=RECURRING, cluster=None).exclude(repeats=0)
     awake = {row.name for row in rows if row.next_run <= now + _interval(row.schedule_type, row.minutes)}
     return [name for name in RECURRING if name not in awake]
 
 
 def put_schedules_back(*, now: datetime.datetime) -> list[str]:
-    """Makes those anew that are missing or asleep, with an event. Returns their names. One worker does it: a second one
-    would make them twice."""
+    """Creates missing or inactive schedules again, with an event. Returns their names. Only one worker does it: a
+    second one would create duplicates."""
     names = sleeping_schedules(now=now)
     if not names or not Lease("schedules").acquire():
         return []
@@ -45,7 +46,7 @@ def put_schedules_back(*, now: datetime.datetime) -> list[str]:
 
 
 def were_made() -> bool:
-    """Returns True if any of the schedules exists. Before a desk's first worker none does."""
+    """Returns True if any of the schedules exists. None exists before the first worker has run."""
     return Schedule.objects.filter(name__in=RECURRING).exists()
 
 

@@ -1,15 +1,16 @@
-"""Keeps a qcluster alive (contract 3.9, Alive).
+"""Keeps a qcluster running (contract 3.9, Alive).
 
-django-q2's cluster can hang without a sign. A killed idle worker takes the queue's read lock with it, and the cluster's
-own statistics still say that it works. So the watchdog asks from outside. Every 15 s it sends a ping through the queue
-to this very cluster. A cluster that has not answered for 60 s is killed with all its processes, and replaced.
+django-q2's cluster can hang undetected. A killed idle worker keeps the queue's read lock, and the cluster's own
+statistics still show it as working. So the watchdog checks from outside: every 15 s it sends a ping through the queue
+to its cluster. A cluster that has not answered for 60 s is killed with all its processes, and replaced.
 
-The watchdog also listens to the cluster's guard (django-q2's sentinel). A worker that is killed at the end of a task
-takes with it a lock that the guard waits for. The other worker still answers, but nobody runs the schedules any more.
+The watchdog also monitors the cluster's guard (django-q2's sentinel). A worker that is killed at the end of a task
+keeps a lock for which the guard waits. The other worker still answers pings, but the schedules no longer run.
 
-systemd watches the watchdog in turn (WatchdogSec). Each round of the loop reports to it.
+systemd monitors the watchdog (WatchdogSec), which reports to it in each round of its loop.
 
-While this machine would call others than the database's desk, there is no cluster (integrations/base/other_desk.py).
+While this machine would call other partner addresses than the database's desk, there is no cluster
+(integrations/base/other_desk.py).
 """
 
 import contextlib
@@ -46,13 +47,13 @@ PING_EVERY = 15.0
 ANSWER_WITHIN = 60.0
 LOOP_SECONDS = 0.5
 HELD_LOOP_SECONDS = 2.0
-LONGEST_BACK_OFF = 60.0  # seconds between two starts, if the cluster never answers
-STOP_DATABASE_SECONDS = 2.0  # seconds that the database may take at the end
-MAX_UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
+LONGEST_BACK_OFF = 60.0  # between two starts, if the cluster never answers
+STOP_DATABASE_SECONDS = 2.0  # that the database may take at the end
+MAX_UNACKNOWLEDGED = 3  # in units of the patience, for a cluster that carries out tasks but can't acknowledge them
 
 
 class Watchdog:
-    """Starts a cluster, pings it and replaces it. `run()` returns when the process is told to stop."""
+    """Starts a cluster, pings it and replaces it. `run()` returns when the process gets a signal to stop."""
 
     def __init__(self, *, ping_every: float = PING_EVERY, patience: float = ANSWER_WITHIN):
         self.name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
@@ -60,17 +61,17 @@ class Watchdog:
         self.stopping, self.reload_asked = threading.Event(), threading.Event()
         self.process: subprocess.Popen | None = None
         self.heartbeat_seen = None
-        self.unanswered = self.unguarded = 0  # pings since workers, and the guard, were last heard
+        self.unanswered = self.unguarded = 0  # pings since the last sign of life of the workers, and of the guard
         self.failed_starts = 0
-        self.compare_at = self.incident_at = 0.0  # when to compare, and to open the incident, while there is no cluster
+        self.compare_at = self.incident_at = 0.0  # times of the next comparison and of the incident, without a cluster
         self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
-        """Runs until SIGTERM or SIGINT. Then it lets the cluster finish its tasks. After SIGHUP it begins anew."""
+        """Runs until SIGTERM or SIGINT, after which the cluster finishes its tasks. After SIGHUP it starts again."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
-        with database_deadline(CHECK_SECONDS):  # before the first cluster, which would take steps at once
+        with database_deadline(CHECK_SECONDS):  # before the first cluster, which would take steps immediately
             differs = other_desk.register_process(self.name, before=os.environ.get(other_desk.BEFORE, ""))
         if differs:
             self.hold(differs)
@@ -89,13 +90,13 @@ class Watchdog:
             self.stop()
 
     def reload(self) -> None:
-        """Replaces this process, under its pid, by one that has read the settings anew, if that one can start.
+        """Replaces this process, with the same pid, by one with the new settings, if that one can start.
 
-        The cluster finishes its tasks before. What is due meanwhile waits in the database.
+        The cluster finishes its tasks first. Steps that become due meanwhile stay in the database.
         """
         self.reload_asked.clear()
         own = settings.ENVIRONMENT.own
-        # before the stop: what could not start must not replace a worker that works
+        # before the stop: a working worker must not be replaced by one that can't start
         if subprocess.run([sys.executable, "-m", "project.production", "reload"], check=False, env=own).returncode:
             logger.error("the worker goes on as it is: it could not start anew, for the reasons above")
             return
@@ -105,7 +106,7 @@ class Watchdog:
             os.execve(sys.executable, [sys.executable, *sys.argv], own | {other_desk.BEFORE: other_desk.digest()})
 
     def start(self) -> None:
-        """Starts a cluster in a session of its own, linked to us by a socket. The first ping is due at once."""
+        """Starts a cluster in its own session, linked to us by a socket. The first ping is due immediately."""
         self.guard_link, theirs = socket.socketpair()
         command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs.fileno())]
         environment = settings.ENVIRONMENT.for_children() | {"DESK_CLUSTER": self.name}
@@ -113,7 +114,7 @@ class Watchdog:
         theirs.close()
         self.pinged_at, self.unanswered, self.unguarded = float("-inf"), 0, 0
         with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
-            wake()  # for steps that were left
+            wake()  # for steps that are left over
 
     def check(self) -> None:
         if self.process is None:
@@ -130,7 +131,8 @@ class Watchdog:
                 self.compare_with_desk()
 
     def compare_with_desk(self) -> None:
-        """Ends the cluster if this machine would call others than the desk, and starts it once that is over."""
+        """Ends the cluster while this machine would call other addresses than the desk, and starts it once they
+        agree."""
         if self.process is None and time.monotonic() < self.compare_at:
             return
         self.compare_at = time.monotonic() + HELD_LOOP_SECONDS
@@ -151,8 +153,8 @@ class Watchdog:
             self.start()
 
     def hold(self, differs: list[str]) -> None:
-        """Ends the cluster, if one runs: no step and no task is taken. The incident is opened a minute later, if it
-        still differs then: a reload may be about to come."""
+        """Ends the cluster, if one runs: no step and no task is taken. The incident is opened a minute later if the
+        settings still differ: a reload may follow."""
         logger.error(
             "this worker takes no step: it would call others than the desk of this database, by %s. Stop it, or make"
             " its settings the desk's: manage.py settings --adopt",
@@ -163,10 +165,10 @@ class Watchdog:
             self.end(orderly=True)
 
     def ping_in_time(self) -> str:
-        """Sends a ping. Returns why the cluster must be replaced, if too many pings stayed without an answer.
+        """Sends a ping. Returns the reason for replacing the cluster, if too many pings stayed unanswered.
 
-        It counts pings and not seconds. A watchdog that was stopped for a while then does not blame the cluster. While
-        the database is away nobody could answer, so the count starts again.
+        It counts pings instead of seconds, so that a watchdog that was suspended does not blame the cluster. While the
+        database is unavailable no cluster could answer, so the count restarts.
         """
         try:
             with database_deadline(CHECK_SECONDS):
@@ -180,13 +182,13 @@ class Watchdog:
 
     def _ping_in_time(self) -> str:
         close_old_connections()
-        self.note_heartbeat()  # before the counts are judged: any task since the last ping is an answer
+        self.note_heartbeat()  # before the counts are checked: any task since the last ping counts as an answer
         if self.unanswered * self.ping_every >= self.patience:
             return f"no answer for {self.patience:g} s"
         if self.unguarded * self.ping_every >= self.patience:
             return f"its guard stands still for {self.patience:g} s"
         self.unguarded += 1
-        put_schedules_back(now=timezone.now())  # django-q2's own guard runs what is there and awake
+        put_schedules_back(now=timezone.now())  # django-q2's guard runs only schedules that exist and are active
         watch_database_clock(now=timezone.now())
         return self.ping()
 
@@ -195,13 +197,14 @@ class Watchdog:
             self.unguarded = 0
 
     def note_heartbeat(self) -> None:
-        """Notes that the cluster is alive, if it has carried out any task since the last ping."""
+        """Records that the cluster is alive, if it has carried out any task since the last ping."""
         seen = last_seen(self.name)
         if seen != self.heartbeat_seen:
             self.heartbeat_seen, self.unanswered, self.failed_starts = seen, 0, 0
 
     def ping(self) -> str:
-        """Puts a ping under the cluster's own key, unless one waits. They pile up if it notes no more results."""
+        """Queues a ping under the cluster's own key, unless one is waiting. Pings pile up if the cluster saves no
+        results."""
         pings = OrmQ.objects.filter(key=self.name)
         if pings.count() * self.ping_every >= MAX_UNACKNOWLEDGED * self.patience:
             return "it carries out tasks, but notes no results"
@@ -211,9 +214,10 @@ class Watchdog:
         return ""
 
     def replace(self, why: str) -> None:
-        """Kills the cluster, starts another and writes an event. While none answers, each start waits longer."""
+        """Kills the cluster, starts another and records an event. The delay grows with each start after which none
+        answers."""
         logger.error("cluster %s is replaced: %s", self.name, why)
-        self.end(orderly=False)  # before the event: it needs no database, which may be away
+        self.end(orderly=False)  # before the event: it needs no database, which may be unavailable
         with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
             self.note_replaced(why)
         back_off = min(2.0**self.failed_starts, LONGEST_BACK_OFF)
@@ -238,7 +242,7 @@ class Watchdog:
             other_desk.unregister_process(self.name)
 
     def end(self, *, orderly: bool) -> None:
-        """Closes the link, waits if `orderly`, and kills the process group. Orphans would go on unseen."""
+        """Closes the link, waits if `orderly`, and kills the process group. Orphans would continue unnoticed."""
         self.guard_link.close()
         if orderly:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -250,8 +254,7 @@ class Watchdog:
 
 
 def sd_notify(state: str) -> None:
-    """Sends the state to systemd: one datagram to the socket that the unit (Type=notify) names. Never waits or
-    fails."""
+    """Sends the state to systemd: one datagram to the socket of the unit (Type=notify). Never waits or fails."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

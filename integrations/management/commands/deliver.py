@@ -38,7 +38,7 @@ class Command(BaseCommand):
             self.deliver(workers)
             while until_idle and (soon := self.next_due()):
                 time.sleep(max(0.0, (soon - timezone.now()).total_seconds() + 0.01))
-                if timezone.now() < soon:  # if the clock stands still, we would stay here for ever
+                if timezone.now() < soon:  # avoids an endless loop if the clock does not advance
                     break
                 self.deliver(workers)
         self.stdout.write(f"{self.tried} attempts, {self.done} steps done, {self.failed} refused")
@@ -64,6 +64,6 @@ class Command(BaseCommand):
         self.failed += report.failed
 
     def progress(self, report: DrainReport) -> None:
-        """Moves the bar. Its total grows if more becomes due meanwhile."""
+        """Advances the progress bar. The total grows if more steps become due meanwhile."""
         tried = self.tried + report.tried
         self.bar.reach(tried, max(self.total, tried))

@@ -18,7 +18,7 @@ from orders.trials.shape_reads import shape_of
 
 
 class Command(BaseCommand):
-    """Asks at once and stores the answer. It makes no step (no Dispatch), since nothing waits for the answer."""
+    """Queries immediately and stores the answer. Creates no step (no Dispatch), since nothing waits for the answer."""
 
     help = "Asks for the traffic of the named trials, or of all that run."
 

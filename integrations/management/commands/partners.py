@@ -56,7 +56,7 @@ class Command(BaseCommand):
     help = (
         "Shows how each call of the partners is made, read and stands, checks a profile, tries a call, reads an answer."
     )
-    requires_system_checks = []  # most of it reads files and settings alone
+    requires_system_checks = []  # most subcommands read only files and settings
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         what = parser.add_subparsers(dest="what", metavar="check | try | read")
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         yield f"profile: {settings.PARTNERS_FILE or 'none, so the defaults'}"
         try:
             found = {row.name: row for row in call_statuses()}
-        except Error as error:  # what is asked of the profile needs no database
+        except Error as error:  # questions about the profile alone need no database
             found = {}
             yield f"how each call stands is not known: {error_line(error)}"
         for name in NAMES:
@@ -142,7 +142,7 @@ class Command(BaseCommand):
             yield from ("", said)
 
     def send(self, call: Call, step: Dispatch | None, body: str, key: str, heard: list) -> str:
-        """Makes the call, and appends each answer to `heard`. Returns what was recorded, or what was wrong."""
+        """Makes the call, and appends each answer to `heard`. Returns the recorded result, or the error."""
         self.check()
         partner = call.name.partition(".")[0]
         if why := why_other_desk() or why_paused(partner, now=timezone.now()):
@@ -187,7 +187,8 @@ class Command(BaseCommand):
 
 
 def _step_of(order: Order, name: str, *, must_wait: bool) -> Dispatch:
-    """The order's step that waits for this call, else its last one of it. Raises CommandError where it has none."""
+    """Returns the order's step that waits for this call, otherwise its last step with it. Raises CommandError if there
+    is none."""
     rows = Dispatch.objects.current().filter(order=order, step__in=[one for one in STEPS if call_name(one) == name])
     rows = rows.select_related("order__service_type", "order__attribution", "order__trial__attribution")
     found = rows.due(timezone.now()).order_by("next_try_at", "pk").first()
@@ -199,7 +200,7 @@ def _step_of(order: Order, name: str, *, must_wait: bool) -> Dispatch:
 
 
 def _body_of(step: Dispatch) -> str:
-    """The step's frozen payload, or what it would be now."""
+    """Returns the step's stored payload, or the payload that would be built now."""
     if step.payload:
         return step.payload
     step.frozen_at = timezone.now()
@@ -229,7 +230,7 @@ def _ask(call: Call, body: str, key: str) -> str:
 
 
 def _send_step(step: Dispatch, partner: str) -> str:
-    """Sends the step as a worker does, past the desk's own hold. Returns what was recorded."""
+    """Sends the step like a worker, ignoring the hold on it. Returns the recorded result."""
     report = drain(seconds=None, linger=False, threads=1, only=step)
     if report.fault:
         raise CommandError(str(report.fault))

@@ -30,13 +30,13 @@ from orders.pauses.paused_steps import why_paused
 from orders.texts.error_messages import say_why_in_english
 from orders.texts.secrets_in_text import without_named_secrets
 
-NAMED = 3  # orders of an emergency, in words
+NAMED = 3  # orders that note_comparison lists
 
 
 class Command(BaseCommand):
-    """Prints each difference and what was done about it.
+    """Prints each difference and the action taken.
 
-    Exits with 1 if there is a difference, or if the big-data side did not answer about an order.
+    Exits with 1 if there is a difference, or if the big-data side did not answer for an order.
     """
 
     help = "Compares our billing records with those of the big-data side, for the named orders or all."
@@ -104,7 +104,7 @@ class Command(BaseCommand):
             raise CommandError(f"{row.differences} differences")
 
     def ask(self, *, by: str | None, reason: str) -> None:
-        """Asks a second person about each order that differs, and exits with 3 if anything is asked."""
+        """Requests approval by a second person for each order that differs. Exits with 3 if any request was created."""
         refused = []
         for number in self.differing:
             try:
@@ -151,7 +151,7 @@ def _compared(ours: str | None, theirs: str | None) -> str:
 
 
 def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
-    """Reports in one line what can't be done, before anything is asked."""
+    """Reports invalid combinations of arguments in one line, before any query."""
     known = known_orders(numbers)
     if changes := [number for number in numbers if known[number].kind == Order.Kind.CHANGE]:
         raise CommandError(f"a trial change has no records of its own, name its trial: {', '.join(changes)}")
@@ -162,14 +162,14 @@ def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
 
 
 def note_comparison(numbers: list[str], *, by: str, reason: str, now: datetime.datetime) -> None:
-    """Noted before the comparison, which puts right in many transactions."""
+    """Records the comparison before it starts, since it fixes differences in many transactions."""
     order = known_orders(numbers)[numbers[0]] if len(numbers) == 1 else None
     subject = ", ".join(numbers[:NAMED]) or "reconcile --fix"
     note_emergency(DECISIONS["fix"], order, subject=subject, by=by, reason=reason, now=now)
 
 
 def read_records(path: Path) -> RecordFile:
-    """The file of the big-data side's records, checked. Raises CommandError."""
+    """Returns the checked file of the big-data side's records. Raises CommandError."""
     try:
         return RecordFile(path)
     except RecordFileError as error:
@@ -177,7 +177,7 @@ def read_records(path: Path) -> RecordFile:
 
 
 def read_numbers(path: str) -> list[str]:
-    """The order numbers of a UTF-8 file, each once, in its sequence, blanks ignored. Raises CommandError."""
+    """Returns the order numbers in a UTF-8 file, each once, in file order, ignoring blanks. Raises CommandError."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError, ValueError) as error:

@@ -27,15 +27,15 @@ WORDS = {
     "paused": "will wait",
     "accepted": "already accepted",
 }
-CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # these only read
+CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # the two only read
 NO_REASON = "command line"
 WAIT_AT_MOST = 120.0
 
 
 def check_alone(selection: Selection, *, by: str, force: bool) -> None:
-    """Raises CommandError where a second person must confirm so many orders a day (FOUR_EYES, bulk:N).
+    """Raises CommandError if a second person must approve actions on so many orders a day (FOUR_EYES, bulk:N).
 
-    One order that is named alone is nobody else's matter, as on its page.
+    A single order given by number needs no approval, as on its page.
     """
     most = rows_alone()
     if most is None or len(selection.numbers) == 1:
@@ -87,7 +87,7 @@ class Command(BaseCommand):
             raise CommandError(f"{declined} declined{again}")
 
     def said(self, row: Judgement) -> str:
-        """The verdict and the reason. "not allowed" is our own decision; only partners refuse."""
+        """Returns the verdict and the reason. "not allowed" is our own decision; only partners refuse."""
         if row.refusal:
             return str(row.refusal)
         if row.verdict == REFUSED:
@@ -104,7 +104,8 @@ class Command(BaseCommand):
         return Selection(numbers=tuple(numbers), reopen=options["reopen"], anew=options["new"], **filters)
 
     def wait(self, sent: list[Judgement]) -> int:
-        """Watches the orders' failing steps until they settle, prints the result and returns how many failed."""
+        """Watches the orders' failing steps until they are finished, prints the result and returns the number that
+        failed."""
         end, numbers = time.monotonic() + WAIT_AT_MOST, {row.order for row in sent if row.order != "-"}
         results = self.results(numbers)
         with Progress(self.stderr, "orders settled", len(results)) as bar:
@@ -121,7 +122,7 @@ class Command(BaseCommand):
         found = {}
         for number in numbers:
             rows = Dispatch.objects.current().filter(order__number=number).exclude(state="waiting")
-            mails = Mail.objects.filter(order__number=number).exclude(cause="")  # but for copies
+            mails = Mail.objects.filter(order__number=number).exclude(cause="")  # without copies
             states = {*rows.values_list("state", flat=True), *mails.values_list("state", flat=True)}
             busy = states & {"due", "sending", "retrying"}
             found[number] = "failed again" if "failed" in states else "waiting" if busy else "fixed"

@@ -9,7 +9,7 @@ from integrations.worker.recurring_schedules import RECURRING, make_schedules
 
 
 class Command(BaseCommand):
-    """Makes missing schedules and repairs changed ones, and removes what dead clusters left. Again it does no harm."""
+    """Creates missing schedules, repairs changed ones, and removes remains of dead clusters. Idempotent."""
 
     help = "Makes the recurring schedules, the sweep each minute; removes heartbeats and pings of dead clusters."
 

@@ -1,6 +1,6 @@
 """`manage.py verify_message FILE`: checks a raw message of BBOSS as the desk would (contract 7.3).
 
-The desk keeps bodies masked, so no page can do this afterwards: the file comes from a colleague or from nginx.
+The desk stores masked bodies, so no page can do this later: the file comes from a colleague or from nginx's log.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ from integrations.partners.profile import Bboss
 
 HEAD = re.compile(rb"\A(?:[A-Z]+ \S+ HTTP/[\d.]+\r?\n)?((?:[A-Za-z0-9-]+:[^\n]*\n)*)\r?\n")
 ESCAPED = re.compile(rb"\\x([0-9A-Fa-f]{2})")
-CHARSETS = ("utf-8", "gb18030")  # that are tried where the profile's do not fit
-LEAST = 6  # characters of a secret that is looked for in what we print; a shorter one is in every second word
+CHARSETS = ("utf-8", "gb18030")  # tried if the profile's do not fit
+LEAST = 6  # shorter secrets are not masked in the output; they would match too much
 
 
 class Command(BaseCommand):
@@ -51,14 +51,14 @@ class Command(BaseCommand):
         self.verify(wire, how)
 
     def print(self, line: str) -> None:
-        """Prints a line without any of our secrets and tokens."""
+        """Prints a line with all our secrets and tokens masked."""
         for secret in [*_secrets().values(), *settings.BBOSS_ACCESS_TOKENS]:
             if len(secret) >= LEAST:
                 line = line.replace(secret, request_checks.MASK)
         self.stdout.write(request_checks.TOKEN_PATTERN.sub(request_checks.MASK, line))
 
     def say(self, what: str, check: Callable[[], Any]) -> bool:
-        """Prints what a check makes of it. Returns whether it is right."""
+        """Runs a check and prints its result. Returns True if it passed."""
         try:
             self.print(f"{what}: {check() or 'ok'}")
         except Refused as refusal:
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         return True
 
     def wire(self, body: bytes, header: str, how: Bboss) -> Wire:
-        """Returns the message. Raises CommandError where nobody can read it."""
+        """Returns the parsed message. Raises CommandError if it is unreadable."""
         found: list[Wire] = []
 
         def read() -> None:
@@ -136,7 +136,7 @@ class Command(BaseCommand):
         self.print(f"The sign is right by {secret} with these lines, in place of those for the sign in PARTNERS_FILE:")
         self.print("")
         for line in found.lines():
-            self.stdout.write(line)  # as it is: a line works only whole
+            self.stdout.write(line)  # unmasked: the line works only if complete
 
 
 def _secrets() -> dict[str, str]:
@@ -145,7 +145,7 @@ def _secrets() -> dict[str, str]:
 
 
 def _opened(raw: bytes) -> tuple[str, bytes]:
-    """Returns the Content-Type, or "", and the body of what the file holds: with headers, or as a log escapes it."""
+    """Returns the Content-Type, or "", and the body in the file, which may have headers or be escaped as in a log."""
     head, header = HEAD.match(raw), ""
     if head and head[1]:
         header, raw = content_type_in(head[1]), raw[head.end() :]
@@ -168,7 +168,8 @@ def _check_size(body: bytes) -> None:
 
 
 def _guessed(body: bytes) -> Iterator[Wire]:
-    """Yields what the body may be, whatever the profile says: JSON, or a member of a form, in a usual charset."""
+    """Yields possible readings of the body, independent of the profile: JSON, or a member of a form, in a usual
+    charset."""
     parts = [] if body.startswith(b"{") else body.split(b"&")
     names = [part.partition(b"=")[0].decode("latin-1") for part in parts] or [""]
     for charset, name in itertools.product(CHARSETS, names):

@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Runs django-q2's cluster in a process group of its own. A watchdog replaces the cluster when it hangs."""
+    """Runs django-q2's cluster in its own process group. A watchdog replaces the cluster when it hangs."""
 
-    requires_system_checks = ()  # handle() runs them once, and logs what they say: every line has LOG_FORMAT's form
+    requires_system_checks = ()  # handle() runs them and logs the results, so that every line has LOG_FORMAT's form
     help = "Carries out what is due: runs qcluster with a watchdog. Ends on SIGTERM and Ctrl-C."
 
     def add_arguments(self, parser):
         hidden = argparse.SUPPRESS
-        parser.add_argument("--tied-to", type=int, help=hidden)  # for the watchdog itself: the socket to hold
+        parser.add_argument("--tied-to", type=int, help=hidden)  # set by the watchdog: the socket to hold
         parser.add_argument("--ping-every", type=float, default=PING_EVERY, help=hidden)  # for tests, like the next one
         parser.add_argument("--patience", type=float, default=ANSWER_WITHIN, help=hidden)
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         logger.info("worker starts: IBS Order Desk %s", settings.VERSION)
         found = [message for message in run_checks() if not message.is_silenced()]
         if any(message.is_serious() for message in found):
-            self.check()  # raises, and says which
+            self.check()  # raises with the failed checks
         for message in found:
             logger.warning("%s", message)
         try:
@@ -51,8 +51,8 @@ class Command(BaseCommand):
         logger.info("worker has stopped")
 
     def correct_times(self) -> None:
-        """Corrects times at the start. A fault is logged and does not stop the worker: the sweep does the same and
-        reports it."""
+        """Corrects implausible times at the start. An error is logged and does not stop the worker: the sweep does the
+        same and reports it."""
         try:
             correct_times(now=timezone.now())
         except Error:
