@@ -40,7 +40,7 @@ def is_emergency_only() -> bool:
 
 
 class PasswordLoginGuard:
-    """With PASSWORD_LOGIN=emergency, rejects the passwords of all accounts that are not marked as emergency accounts."""
+    """With PASSWORD_LOGIN=emergency, rejects the passwords of all accounts except emergency accounts."""
 
     def authenticate(self, request, username=None, password=None, **kwargs):
         if is_emergency_only() and not EmergencyAccount.objects.filter(user__username=username).exists():

@@ -26,7 +26,7 @@ from project.models import AccountSession, User
 
 
 def with_lock(users: QuerySet, *, now: datetime.datetime) -> QuerySet:
-    """Annotates the accounts with `locked`: True if the user name is locked out for an address after too many failures."""
+    """Annotates the accounts with `locked`: True if the user name is locked out for an address after failures."""
     failed = AccessAttempt.objects.filter(
         username=OuterRef("username"),
         failures_since_start__gte=settings.AXES_FAILURE_LIMIT,

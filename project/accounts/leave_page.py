@@ -61,7 +61,7 @@ def _colleagues():
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the account's leave and a form. POST enters the leave, ends it or hands over all work, as `act` says."""
+    """GET shows the account's leave and a form. POST enters the leave, ends it or hands over all work, by `act`."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}

@@ -52,7 +52,7 @@ def guessing_addresses(now: datetime.datetime) -> QuerySet:
 
 
 def forget_failures(username: str, address: str | None) -> None:
-    """Ends the locks and throttling that this name's and this address's failures caused, except django-axes' own lock."""
+    """Ends the locks and throttling that failures of this name and address caused, except django-axes' own lock."""
     AccessFailureLog.objects.filter(Q(username=username) | Q(ip_address=address)).delete()
 
 
@@ -102,7 +102,7 @@ class LoginGuard(AxesDatabaseHandler):
 
 
 def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
-    """Returns the time of the browser's ticket for this name and address. None if there is none, or if it has expired."""
+    """Returns the time of the browser's ticket for this name and address. None if there is none or it has expired."""
     try:
         ticket = signing.loads(request.COOKIES.get(TICKET, ""), salt=TICKET)
         at = datetime.datetime.fromtimestamp(ticket["at"], datetime.UTC)

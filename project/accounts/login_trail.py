@@ -1,4 +1,4 @@
-"""Writes log-ins, failed log-ins and log-outs to the audit trail (contract 5, `audit`) through Django's auth signals."""
+"""Writes log-ins, failed log-ins and log-outs to the audit trail (contract 5, `audit`) by Django's signals."""
 
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -32,7 +32,7 @@ def note_logout(request: HttpRequest, user, **signal) -> None:
 
 @receiver(user_login_failed)
 def note_failure(credentials: dict, request: HttpRequest | None = None, **signal) -> None:
-    """Records a failed log-in. A locked account is recorded once per lock: passwords of further tries are not verified."""
+    """Records a failed log-in. A locked account is recorded once per lock: later passwords are not verified."""
     if request is None:
         return
     name = one_line(login_name(request, credentials))[:150]

@@ -1,4 +1,4 @@
-"""The page 审计 (audit): the audit trail, newest first, filtered by day, person, order, customer and kind; also as CSV."""
+"""The page 审计 (audit): the audit trail, newest first, filtered by day, person, order, customer and kind, or CSV."""
 
 import csv
 import datetime

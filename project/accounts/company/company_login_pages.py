@@ -141,7 +141,7 @@ def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -
 
 
 def end_address(request: HttpRequest) -> str:
-    """Returns the provider's end-session URL. Empty if the user did not log in through the provider, or if it has none."""
+    """Returns the provider's end-session URL. Empty if the user did not log in there, or if there is none."""
     token = request.session.get(ID_TOKEN)
     if not token or not settings.OIDC_ISSUER:
         return ""
