@@ -1,1 +1,1 @@
-"""Staff accounts: roles, log-in, and who may manage accounts."""
+"""Staff accounts: roles, log-in, and permission to manage accounts."""

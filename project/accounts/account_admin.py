@@ -1,5 +1,8 @@
-"""Admin pages of staff accounts and roles. Who manages accounts can't become or change a superuser here, get around a
-limit, change their own roles, make a second account for a person, or give one person rights that must stay apart."""
+"""Admin pages of staff accounts and roles.
+
+Account managers can't become or change a superuser here, escape a limit to attributions, change their own roles, create
+a second account for a person, or give one person rights that must be separate.
+"""
 
 from functools import partial
 
@@ -52,11 +55,11 @@ from project.models import User
 GIVES_ALL = ["is_superuser", "user_permissions"]
 CHECK_BOXES = {"groups", "attributions"}
 MASKED = {"phone": "phone_masked", "email": "mail_masked"}
-HIDDEN = {"password", "sessions"}  # from those who may only look
-FIXED = ["username", "last_login", "date_joined"]  # rows are told apart by these
+HIDDEN = {"password", "sessions"}  # fields hidden from users who may only view
+FIXED = ["username", "last_login", "date_joined"]  # fields that identify the account
 JOINS = {"company_subject", "company_mail"}
 GIVEN = {"email", "display_name", *STANDING}
-"""What makes whoever changes it a giver of the account (contract 3.11); pages of their own do too."""
+"""Changing one of these makes the user a giver of the account (contract 3.11). Some separate pages do so too."""
 JOINED = _("The company log-in gives roles and limit at each log-in; what was given by hand is gone then.")
 DISABLED_THERE = _(
     "Whoever is disabled there is out of here %(hours)s hours after the last log-in at the latest; disable the account "
@@ -68,7 +71,7 @@ NEVER_OUT = _(
 
 
 class RowsField(forms.ModelMultipleChoiceField):
-    """Refuses a number that is no row's: SQLite can't even look for one of over 64 bits."""
+    """Rejects a number that can't be a primary key: SQLite raises an error for integers over 64 bits."""
 
     def clean(self, value):
         for one in value or ():
@@ -80,7 +83,7 @@ class RowsField(forms.ModelMultipleChoiceField):
 
 
 class PermissionWords(NotesValues):
-    """Shows permissions in words, also in the journal, and the few roles and attributions as check boxes."""
+    """Shows readable names of permissions, also in the admin log, and roles and attributions as check boxes."""
 
     @staticmethod
     def value_words(row) -> str:
@@ -96,18 +99,19 @@ class PermissionWords(NotesValues):
 
 
 def _joined_help() -> str:
-    """Returns the help text about the company log-in: its effect on an account, and the delay of a disabling there."""
+    """Returns the help text about the company log-in: its effect on an account, and the delay until disabling a person
+    there takes effect."""
     hours = settings.SESSION_MAX_HOURS
     return format_html("{} {}", JOINED, DISABLED_THERE % {"hours": hours} if hours else NEVER_OUT)
 
 
 def account_words(user: User) -> str:
-    """Returns the label of an account in a choice: distinguishes colleagues of the same name."""
+    """Returns the label of an account in a choice field, which distinguishes colleagues of the same name."""
     return name_of(user.get_username())
 
 
 class SetPassword(ReadOnlyPasswordHashWidget):
-    """Says whether there is a password, and leads to the invitation. How it is kept is for engineers."""
+    """Shows if a password is set, with a button that sends an invitation. Hides the hash."""
 
     def get_context(self, name, value, attrs):
         there = is_password_usable(value)
@@ -145,7 +149,7 @@ class StaffForm(GivesRoles, UserChangeForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if "password" in self.fields:
-            self.fields["password"].help_text = ""  # Django's tells to set one here
+            self.fields["password"].help_text = ""  # Django's help text says that the password can be set here
         if not hasattr(self.instance, "emergency"):
             del self.fields["for_emergency"]
         if not settings.OIDC_ISSUER:
@@ -156,7 +160,7 @@ class StaffForm(GivesRoles, UserChangeForm):
         self.initial["company_mail"] = bool(joined and not joined.subject)
 
     def clean(self):
-        """Refuses attributions without the limit: the user would see all orders."""
+        """Rejects attributions without the limit, since the user would see all orders."""
         found = super().clean()
         self.refuse_rights_together(found)
         if found.get("attributions") and not found.get("limited"):
@@ -175,7 +179,8 @@ class StaffForm(GivesRoles, UserChangeForm):
 
 
 def _makers(users: list[int]) -> dict[int, str]:
-    """{id of an account: user name of who made it on its page}. The company log-in notes itself in the account."""
+    """Returns the user name of the creator by account id, for accounts created on the admin page. The company log-in is
+    recorded in the account itself."""
     kind = ContentType.objects.get_for_model(User)
     made = LogEntry.objects.filter(content_type=kind, action_flag=ADDITION, object_id__in=map(str, users))
     return {int(pk): name for pk, name in made.values_list("object_id", "user__username")}
@@ -183,7 +188,7 @@ def _makers(users: list[int]) -> dict[int, str]:
 
 class RoleForm(NamesForm):
     def clean_permissions(self):
-        """Refuses to add a right by which nobody could hold the role any more."""
+        """Rejects a right if nobody could hold the role with it."""
         chosen = self.cleaned_data["permissions"]
         if set(chosen) - set(self.initial.get("permissions", ())) and (why := why_not_to_hold([], chosen)):
             raise forms.ValidationError(why)
@@ -193,7 +198,7 @@ class RoleForm(NamesForm):
 class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
     """Users who are not superusers can assign roles (groups) to colleagues but can't change superusers.
 
-    Users limited to attributions can't manage accounts. They could make an account without a limit, or log in as
+    Users limited to attributions can't manage accounts, because they could create an unlimited account or log in as
     somebody else.
     """
 
@@ -250,11 +255,11 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return [*own, *super().get_urls()]
 
     def _of_colleague(self, page, request, id):
-        """A page that everybody has of their own account."""
+        """Returns a page of a colleague's account. Users have the same page for their own account."""
         return page(request, self.admin_site, self._to_be_changed(request, id))
 
     def _to_be_changed(self, request, id):
-        """The account, if the asker may change it. Raises PermissionDenied, and Http404 if there is none."""
+        """Returns the account if the user may change it. Raises PermissionDenied, or Http404 if it does not exist."""
         user = self.get_object(request, id)
         if not self.has_change_permission(request, user):
             raise PermissionDenied
@@ -334,7 +339,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
 
     def has_delete_permission(self, request, obj=None):
-        """Accounts are disabled instead: rows name them."""
+        """Returns False: accounts are disabled instead, because other rows refer to them."""
         return False
 
     def get_form(self, request, obj=None, change=False, **kwargs):
@@ -348,7 +353,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
             chosen, mail = form.cleaned_data, obj.email if form.cleaned_data["company_mail"] else ""
             try:
                 link_account(obj, subject=chosen["company_subject"], mail=mail, by=request.user, now=timezone.now())
-            except IntegrityError:  # the person logged in for the first time, or a colleague was faster
+            except IntegrityError:  # the person's first log-in or a colleague was faster
                 messages.error(
                     request, _("The company log-in was left as it was: the person has got an account just now.")
                 )
@@ -358,11 +363,11 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
             obj.note_given(request.user, now=timezone.now())
 
     def response_add(self, request, obj, post_url_continue=None):
-        """All is said in one form, so that the list comes next, not the account's page as in Django."""
+        """Redirects to the list. Django would open the account's page, but the form already contains every field."""
         return self._invited(request, obj) or super(UserAdmin, self).response_add(request, obj, post_url_continue)
 
     def user_change_password(self, request, id, form_url=""):
-        """Sends a link in place of a password, which would be known to two people. The page asks first."""
+        """Sends a link instead of setting a password, which two people would know. Shows a confirmation page first."""
         user = self._to_be_changed(request, id)
         if user.pk == request.user.pk:
             return redirect("admin:password_change")
@@ -371,7 +376,8 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return self._invitation_page(request, user)
 
     def _invited(self, request, user):
-        """Sends an invitation where the account may have a password. A page with the link if it has no mail."""
+        """Sends an invitation if the account may have a password. Shows the link on a page if the account has no mail
+        address."""
         if why_no_password(user):
             return None
         link = invite(user, by=request.user, now=timezone.now(), address=address_of(request) or "")
@@ -381,14 +387,14 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return None
 
     def _invitation_page(self, request, user, **more):
-        """Shows the link in this answer only. It is stored nowhere: a reload of the page makes another one."""
+        """Shows the link in this response only. It is not stored: reloading the page creates another one."""
         context = self.admin_site.each_context(request) | {"opts": self.opts, "account": user, **more}
         title = _("Password of %(name)s") % {"name": account_words(user)}
         context |= {"title": title, "why_not": why_no_password(user), "mail": mask_mail(user.email)}
         return render(request, "admin/invitation.html", context)
 
     def get_fieldsets(self, request, obj=None):
-        """Hides the password from users who may only look, and masks phone and mail address."""
+        """Hides the password from users who may only view, and masks phone and mail address."""
         parts = [*super().get_fieldsets(request, obj)]
         if obj and settings.OIDC_ISSUER:
             may = self.has_change_permission(request, obj)
@@ -412,7 +418,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
 
 
 class DeskGroupAdmin(PermissionWords, DeskAdmin, GroupAdmin):
-    """Only superusers change the rights of a role."""
+    """Only superusers can change the rights of a role."""
 
     form = RoleForm
     search_help_text = _("name: any part")

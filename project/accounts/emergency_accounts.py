@@ -1,4 +1,4 @@
-"""Accounts for the day on which the company log-in is away (contract 4, PASSWORD_LOGIN; 5, `emergency_account`)."""
+"""Emergency accounts for outages of the company log-in (contract 4, PASSWORD_LOGIN; 5, `emergency_account`)."""
 
 import datetime
 import hashlib
@@ -40,18 +40,18 @@ def is_emergency_only() -> bool:
 
 
 class PasswordLoginGuard:
-    """With PASSWORD_LOGIN=emergency refuses the passwords of all accounts that are not marked."""
+    """With PASSWORD_LOGIN=emergency, rejects the passwords of all accounts except emergency accounts."""
 
     def authenticate(self, request, username=None, password=None, **kwargs):
         if is_emergency_only() and not EmergencyAccount.objects.filter(user__username=username).exists():
-            User().set_password(password)  # takes as long as a password that is looked at: nobody learns who is marked
+            User().set_password(password)  # takes as long as verifying one: the time must not reveal marked accounts
             raise PermissionDenied
 
 
 class LoginForm(AdminAuthenticationForm):
-    """Tells of each log-in with the password of an emergency account, before anybody is in.
+    """Log-in form that reports each log-in with the password of an emergency account, before the user is logged in.
 
-    Raises FactorNeededError where a right password is not enough.
+    Raises FactorNeededError if a second factor is required.
     """
 
     def confirm_login_allowed(self, user):
@@ -64,7 +64,7 @@ class LoginForm(AdminAuthenticationForm):
 
 @transaction.atomic
 def notify_of_login(user: User, *, now: datetime.datetime) -> None:
-    """An event, the incident `emergency_login`, and a mail to the default contact: for each log-in."""
+    """Records an event, opens the incident `emergency_login`, and mails the default contact, at each log-in."""
     name = user.get_username()
     add_event(None, EMERGENCY_LOGIN, by=staff_actor(user), now=now, account=name)
     open_desk_incident(EMERGENCY_LOGIN, params={"account": name}, now=now)
@@ -77,15 +77,17 @@ def notify_of_login(user: User, *, now: datetime.datetime) -> None:
 
 
 def usable_accounts(*, now: datetime.datetime) -> list[User]:
-    """The marked accounts that can log in: with a password, or with a link to set one."""
+    """Returns the emergency accounts that can log in: those with a password or with a valid link to set one."""
     rows = EmergencyAccount.objects.filter(user__is_active=True, user__is_staff=True).select_related("user")
     return [row.user for row in rows if row.user.has_usable_password() or (row.link_until or now) > now]
 
 
 @transaction.atomic
 def mark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> str:
-    """Marks the account, resets its second factor, and returns the address at which its password can be set once.
-    Earlier links end."""
+    """Marks the account, resets its second factor, and returns a single-use link that sets its password.
+
+    Earlier links become invalid.
+    """
     key = secrets.token_urlsafe(32)
     link = {"link": _hash(key), "link_until": now + LINK_IS_VALID}
     EmergencyAccount.objects.update_or_create(user=user, defaults=link, create_defaults={"marked_at": now, **link})
@@ -95,7 +97,7 @@ def mark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> st
 
 
 def is_last_login(user: User, *, now: datetime.datetime) -> bool:
-    """Returns True if nobody could log in any more without this account's password."""
+    """Returns True if this is the only emergency account that can log in."""
     return is_emergency_only() and usable_accounts(now=now) == [user]
 
 
@@ -107,10 +109,11 @@ def unmark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> 
 
 @never_cache
 def emergency_link(request: HttpRequest) -> HttpResponse:
-    """Sets the password of an emergency account, once. The key leaves the address at once: others might see it there.
+    """Sets the password of an emergency account, once. Redirects at once to a URL without the key, so that nobody sees
+    it.
 
-    Logs name no query of an address, ours and those of deploy/nginx.conf. Meanwhile the key lies in a cookie, as that
-    of passwords/password_pages.py does: a session would be a row that a stranger leaves.
+    No query string is logged, by us or by deploy/nginx.conf. Until the password is set, the key is in a cookie, as in
+    passwords/password_pages.py, because a session would create a row for every anonymous visitor.
     """
     now, here = timezone.now(), reverse("emergency_link")
     key = request.GET.get("key", request.COOKIES.get(KEY, ""))

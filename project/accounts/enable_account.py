@@ -1,4 +1,4 @@
-"""Enables and disables accounts: a page asks first, the journal records it. Also says in words whether one may log
+"""Enables and disables accounts after a confirmation page, recorded in the admin log. Also shows if an account can log
 in."""
 
 import datetime
@@ -26,7 +26,7 @@ from project.models import AccountSession, User
 
 
 def with_lock(users: QuerySet, *, now: datetime.datetime) -> QuerySet:
-    """Annotates the accounts with `locked`: the name is locked out for an address that failed too often."""
+    """Annotates the accounts with `locked`: True if the user name is locked out for an address after failures."""
     failed = AccessAttempt.objects.filter(
         username=OuterRef("username"),
         failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
@@ -36,7 +36,7 @@ def with_lock(users: QuerySet, *, now: datetime.datetime) -> QuerySet:
 
 
 def log_in_chip(user: User) -> str:
-    """The chip of an account that `with_lock` has read."""
+    """Returns the status chip of an account annotated by `with_lock`."""
     today = timezone.localdate()
     if not user.is_active:
         return toned_chip("grey", _("Disabled"), _("Nobody can log in with it until a colleague enables it again."))
@@ -52,12 +52,13 @@ def log_in_chip(user: User) -> str:
 
 
 def may_act_on(request: HttpRequest, user: User | None, model_admin: ModelAdmin) -> bool:
-    """Returns True if the user may change the account, and it is not their own."""
+    """Returns True if the user may change the account and it is not their own."""
     return user is not None and user.pk != request.user.pk and model_admin.has_change_permission(request, user)
 
 
 def colleague(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> User:
-    """The account that the asker acts on. Raises PermissionDenied; Http404 if those who see accounts find none."""
+    """Returns the account to act on. Raises PermissionDenied, or Http404 if it does not exist and the user may view
+    accounts."""
     user = model_admin.get_object(request, pk)
     if not may_act_on(request, user, model_admin):
         raise PermissionDenied if user or not model_admin.has_view_permission(request) else Http404
@@ -71,7 +72,7 @@ def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | N
 
 
 class SeenForm(forms.Form):
-    """The state that the page showed: another person may have changed it meanwhile."""
+    """The state that the page displayed, to detect that another person has changed it since."""
 
     active = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
@@ -101,7 +102,8 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
 
 
 def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
-    """Disables or enables. The flag ends the sessions (session_revocation.py). The journal records a form's change."""
+    """Enables or disables the account. Changing the flag ends its sessions (session_revocation.py). Writes to the admin
+    log as a form would."""
     before = user.is_active
     values = [{"field": "is_active", "old": before, "new": not before}]
     with transaction.atomic():

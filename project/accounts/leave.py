@@ -1,7 +1,7 @@
-"""Leave of a person: its days and its deputy.
+"""Leave of absence: first and last day, and a deputy.
 
-The desk hands nothing over by itself: the deputy is told, and reads on the dashboard what the absent person has. A
-deputy sees and does what their own account may, and no more.
+The system reassigns nothing by itself. The deputy is notified, and sees the absent person's work on the dashboard. The
+deputy's own account still determines what the deputy may see and do.
 """
 
 import datetime
@@ -25,9 +25,9 @@ def enter_leave(
 ) -> list[Model]:
     """Stores the person's leave, the last day included, and notifies the deputy.
 
-    Returns what the person has and the deputy can't see or act on: it is left to the team. Raises
-    NotAllowedError (the days are over or the wrong way round; the deputy is the person, is away too, can't log in or
-    may not act on orders).
+    Returns the person's items that the deputy can't see or act on; they are left to the team. Raises NotAllowedError
+    (the days are over or in the wrong order; the deputy is the person, is on leave too, can't log in or may not act on
+    orders).
     """
     with transaction.atomic():
         row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -74,7 +74,7 @@ def why_not_away(
 
 @transaction.atomic
 def end_leave(*, user: User, by: str, now: datetime.datetime) -> None:
-    """The person is back, or does not leave. Nothing is noted if they were not away."""
+    """Ends the leave: the person is back, or is not going. Records nothing if there was no leave."""
     away = User.objects.filter(pk=user.pk, away_until__isnull=False)
     if away.update(away_from=None, away_until=None, deputy=None):
         add_event(None, "leave_ended", by=by, now=now, account=user.username)

@@ -1,6 +1,6 @@
-"""The page 离岗: one's own leave, and the same page of a colleague's account for people who may change that.
+"""The page 离岗: the user's own leave, or a colleague's for users who may change accounts.
 
-Whoever leaves for good hands all over here.
+It also hands over all work of a person who leaves permanently.
 """
 
 import itertools
@@ -56,13 +56,12 @@ class HandOverForm(forms.Form):
 
 
 def _colleagues():
-    """Those who could act: a deputy without that right would find nothing on the dashboard."""
+    """Returns the possible deputies: accounts that may act on orders."""
     return staff_with(OWN).order_by("display_name", "username")
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the leave of an account, or one's own, and its form. POST by `act`: enters it, ends it, hands all
-    over."""
+    """GET shows the account's leave and a form. POST enters the leave, ends it or hands over all work, by `act`."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
@@ -86,7 +85,7 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
 
 
 def _done(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
-    """Returns True if the act was done; else its form has the errors."""
+    """Returns True if the action succeeded; otherwise its form has the errors."""
     by, now = staff_actor(request.user), timezone.now()
     form = leave if act == ENTER else over
     try:
@@ -119,7 +118,7 @@ def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -
 
 
 def why_not_all(person: User, deputy: User) -> str:
-    """Returns that the deputy's attributions are not all of the person's; empty if they are."""
+    """Returns a warning if the deputy can't see all attributions of the person. Empty otherwise."""
     theirs, own = attributions_of(deputy), attributions_of(person)
     if theirs is None or own is not None and own <= theirs:
         return ""
@@ -139,7 +138,7 @@ def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, no
 
 
 def _some(rows: list[Model], reader: User) -> str:
-    """Returns the first few by name, as far as the reader may see them, and the number of the others."""
+    """Returns the names of the first few rows that the reader may see, and the number of the others."""
     seen = (row for row in rows if reader.has_perm(right_to_view(type(row))) and sees_it(row, reader))
     titles = [kind_of(row).title(row) for row in itertools.islice(seen, SHOWN)]
     more = len(rows) - len(titles)

@@ -1,4 +1,4 @@
-"""Admin pages of failed log-ins: who is locked out, and an action that unlocks them."""
+"""Admin pages of failed log-ins: the locked-out users, and an action that unlocks them."""
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -28,8 +28,8 @@ from project.models import FailedLogin
     same_for_all=True,
 )
 class FailedLoginAdmin(ReadOnlyAdmin):
-    """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again. What
-    locks the address for all, or slows the account, ends as well."""
+    """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero. It also ends
+    the address's lock for all users and the account's throttling."""
 
     list_per_page = 100
     ordering = ["-attempt_time", "-pk"]
@@ -44,7 +44,7 @@ class FailedLoginAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).annotate(address_locked=Exists(locked))
 
     def has_unlock_permission(self, request) -> bool:
-        """The user must be allowed to delete these rows and see all attributions, as the rows are of all accounts."""
+        """Returns True if the user may delete these rows and see all attributions: the rows include all accounts."""
         return request.user.has_perm("project.delete_failedlogin") and is_unlimited(request.user)
 
     @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])
@@ -52,7 +52,7 @@ class FailedLoginAdmin(ReadOnlyAdmin):
         rows = list(queryset)
         with transaction.atomic():
             LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
-            for row in rows:  # those of all browsers, since they are counted together
+            for row in rows:  # rows of all browsers, which are counted together
                 forget_failures(row.username, row.ip_address)
                 FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
         messages.success(request, _("Can log in again: %(names)s") % {"names": ", ".join(map(str, rows))})

@@ -1,11 +1,11 @@
 """Locks people out and slows down password guessing at /admin/.
 
-django-axes counts the failures: AXES_FAILURE_LIMIT failures lock a name for an address, for AXES_COOLOFF_TIME
-(project/settings.py). This module identifies the caller, adds two rules, and answers callers who are locked out:
+django-axes counts the failures: AXES_FAILURE_LIMIT failures lock a user name for an IP address, for AXES_COOLOFF_TIME
+(project/settings.py). This module determines the client address, adds two rules, and answers locked-out clients:
 
-- Many failures over several names lock an address for all names.
-- Very many failures of a name within an hour, from any address, slow it: each try needs a ticket that is five seconds
-  old. No thread waits for that, and a person with the right password gets in.
+- Many failures with several user names lock an address for all names.
+- Very many failures of a user name within an hour, from any address, slow down its log-ins: each try needs a ticket
+  that is five seconds old. No thread waits for that, and a person with the right password can log in.
 """
 
 import datetime
@@ -23,7 +23,7 @@ from django.urls import reverse
 
 from integrations.bboss.caller_limits import caller_address, caller_of
 
-LONGEST_NAME = 255  # django-axes' column
+LONGEST_NAME = 255  # the length of django-axes' column
 ADDRESS_FAILURES, ADDRESS_NAMES = 50, 5
 NAME_FAILURES, NAME_PERIOD = 100, datetime.timedelta(hours=1)
 WAIT, TICKET_IS_VALID = datetime.timedelta(seconds=5), datetime.timedelta(minutes=5)
@@ -32,32 +32,32 @@ ADDRESS, SLOW = "address", "slow"
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The caller's address, by the same rule as BBOSS's (TRUSTED_PROXY_COUNT). None if there is none.
+    """Returns the client's address by the same rule as for BBOSS (TRUSTED_PROXY_COUNT). None if it is unknown.
 
-    Of an IPv6 address the network's (/64), as one caller has all of that: 2001:db8::.
+    For IPv6 returns the /64 network, such as 2001:db8::, because one client usually has the whole network.
     """
     return caller_of(caller_address(request.META)).partition("/")[0] or None
 
 
 def login_name(request: HttpRequest, credentials: dict | None) -> str:
-    """The name that was typed, cut to the column's length. No account's name is longer, but typed names may be."""
+    """Returns the submitted user name, cut to the column's length. No account has a longer name."""
     return str((credentials or request.POST).get("username", ""))[:LONGEST_NAME]
 
 
 def guessing_addresses(now: datetime.datetime) -> QuerySet:
-    """The addresses that are locked for all names, each as {"ip_address": …}."""
+    """Returns the addresses that are locked for all user names, each as {"ip_address": …}."""
     lately = AccessFailureLog.objects.filter(attempt_time__gt=now - settings.AXES_COOLOFF_TIME).order_by()
     counted = lately.values("ip_address").annotate(failures=Count("pk"), names=Count("username", distinct=True))
     return counted.filter(failures__gte=ADDRESS_FAILURES, names__gte=ADDRESS_NAMES).values("ip_address")
 
 
 def forget_failures(username: str, address: str | None) -> None:
-    """Ends the locks and slow-downs by this name's and this address's failures, apart from django-axes' own rule."""
+    """Ends the locks and throttling that failures of this name and address caused, except django-axes' own lock."""
     AccessFailureLog.objects.filter(Q(username=username) | Q(ip_address=address)).delete()
 
 
 class LoginGuard(AxesDatabaseHandler):
-    """django-axes' handler (AXES_HANDLER) with our two rules, which read its log of failures of the last hour."""
+    """django-axes' handler (AXES_HANDLER) with our two rules, based on its failure log of the last hour."""
 
     def is_locked(self, request: HttpRequest, credentials: dict | None = None) -> bool:
         if super().is_locked(request, credentials):
@@ -74,12 +74,13 @@ class LoginGuard(AxesDatabaseHandler):
         if ticket and (last is None or ticket > last):
             if ticket + WAIT <= now:
                 return False
-            request.login_ticket_kept = True  # whoever is too early does not wait anew
+            request.login_ticket_kept = True  # a try that is too early does not extend the wait
         request.login_lock = SLOW
         return True
 
     def user_login_failed(self, sender, credentials, request=None, **kwargs):
-        """Records the failure. A log-in at the same moment may delete the row between two queries of the library."""
+        """Records the failure. Retries once, since a simultaneous log-in may delete the row between two queries of the
+        library."""
         try:
             super().user_login_failed(sender, credentials, request, **kwargs)
         except IntegrityError:
@@ -88,7 +89,7 @@ class LoginGuard(AxesDatabaseHandler):
             AccessFailureLog.objects.filter(attempt_time__lte=request.axes_attempt_time - NAME_PERIOD).delete()
 
     def reset_attempts(self, *, ip_address=None, username=None, ip_or_username=False):
-        """The commands `axes_reset…` end our rules too."""
+        """Also ends our two rules when an `axes_reset…` command runs."""
         given = {"ip_address": ip_address, "username": username}
         which = [Q(**{name: value}) for name, value in given.items() if value]
         rows = AccessFailureLog.objects.all()
@@ -101,7 +102,7 @@ class LoginGuard(AxesDatabaseHandler):
 
 
 def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
-    """Returns the time of the browser's ticket for this name and address. None if it has none, or an old one."""
+    """Returns the time of the browser's ticket for this name and address. None if there is none or it has expired."""
     try:
         ticket = signing.loads(request.COOKIES.get(TICKET, ""), salt=TICKET)
         at = datetime.datetime.fromtimestamp(ticket["at"], datetime.UTC)
@@ -112,7 +113,7 @@ def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:
-    """Answers 429 in words, the same for unknown accounts, so that it does not reveal which exist."""
+    """Returns 429 with a message. It is the same for unknown accounts, so that it does not reveal the existing ones."""
     lock = getattr(request, "login_lock", None)
     wait = WAIT if lock == SLOW else settings.AXES_COOLOFF_TIME
     seconds = int(wait.total_seconds())
@@ -129,7 +130,7 @@ def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dic
             TICKET,
             signing.dumps(ticket, salt=TICKET),
             max_age=TICKET_IS_VALID,
-            path=reverse("admin:index"),  # for the page of the second factor too
+            path=reverse("admin:index"),  # includes the page of the second factor
             secure=settings.HTTPS_ONLY,
             httponly=True,
             samesite="Lax",

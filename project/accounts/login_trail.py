@@ -1,4 +1,4 @@
-"""Log-ins, failures and log-outs in the trail (contract 5, `audit`), by the signals that Django sends of each."""
+"""Writes log-ins, failed log-ins and log-outs to the audit trail (contract 5, `audit`) by Django's signals."""
 
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -14,7 +14,7 @@ from project.accounts.login_throttle import address_of, login_name
 from project.base.logs import one_line
 
 WAYS = {"company_callback": COMPANY, "login_code": "code"}
-"""How somebody got in, by the name of the address that let them in."""
+"""The log-in method, by the name of the URL that logged the user in."""
 
 
 @receiver(user_logged_in)
@@ -32,7 +32,7 @@ def note_logout(request: HttpRequest, user, **signal) -> None:
 
 @receiver(user_login_failed)
 def note_failure(credentials: dict, request: HttpRequest | None = None, **signal) -> None:
-    """A locked log-in is noted once while it lasts: further tries look at no password."""
+    """Records a failed log-in. A locked account is recorded once per lock: later passwords are not verified."""
     if request is None:
         return
     name = one_line(login_name(request, credentials))[:150]
@@ -46,14 +46,14 @@ def note_failure(credentials: dict, request: HttpRequest | None = None, **signal
 
 
 def note_not_let_in(request: HttpRequest, error: NotLetInError) -> None:
-    """The provider knows this person, and the desk has no role for them, or has disabled the account."""
+    """Records that the provider knows this person, who has no role here or whose account is disabled."""
     note_from(request, TrailEntry.Code.LOGIN_REFUSED, by=COMPANY, about=one_line(error.person), why=error.code)
 
 
 def note_company_failure(request: HttpRequest, why: str) -> None:
-    """A company log-in that led to no person. `why`: a key of trail_words.COMPANY_FAILED; nothing else is kept.
+    """Records a company log-in that failed. `why`: a key of trail_words.COMPANY_FAILED; nothing else is stored.
 
-    Nobody is locked for it, so of each kind an address gets as many rows in a while as failures would lock it by.
+    There is no lock for these, so each address gets at most AXES_FAILURE_LIMIT rows of each kind per AXES_COOLOFF_TIME.
     """
     since = timezone.now() - settings.AXES_COOLOFF_TIME
     lately = TrailEntry.objects.filter(
@@ -64,6 +64,6 @@ def note_company_failure(request: HttpRequest, why: str) -> None:
 
 
 def note_from(request: HttpRequest | None, code: TrailEntry.Code, *, by: str = "", **about) -> None:
-    """Writes a row about an act on a page, with the address it came from."""
+    """Writes a row about an action on a page, with the client's address."""
     address = address_of(request) if request is not None else None
     note_act(code, by=by, now=timezone.now(), address=address or "", **about)

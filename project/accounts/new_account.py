@@ -11,10 +11,10 @@ ALL, SOME = "all", "some"
 
 
 class GivesRoles(NamesForm):
-    """A form by which `giver` gives roles to an account, and takes them."""
+    """A form in which `giver` adds roles to an account or removes them."""
 
     def clean_groups(self):
-        """Refuses roles that make a second person, except to superusers."""
+        """Rejects roles that allow approving others' requests, unless the giver is a superuser."""
         chosen, held = set(self.cleaned_data["groups"]), set(self.initial.get("groups", ()))
         if self.giver.is_superuser or chosen == held:
             return self.cleaned_data["groups"]
@@ -25,7 +25,7 @@ class GivesRoles(NamesForm):
         return self.cleaned_data["groups"]
 
     def refuse_rights_together(self, found):
-        """Refuses to add a role or a right to an account that may not hold it. What an account has already it keeps."""
+        """Rejects a new role or right that the account may not hold. Existing roles and rights are kept."""
         names = ("groups", "user_permissions")
         held = {name: getattr(self.instance, name).all() if self.instance.pk else () for name in names}
         added = [name for name, rows in held.items() if set(found.get(name, ())) - set(rows)]
@@ -34,7 +34,7 @@ class GivesRoles(NamesForm):
 
 
 class NewStaffForm(GivesRoles):
-    """Whoever makes an account types no password: the person sets it by a link."""
+    """The form has no password field: the person sets the password through a link."""
 
     clean_username = UserCreationForm.clean_username
     sees = forms.ChoiceField(
@@ -54,7 +54,7 @@ class NewStaffForm(GivesRoles):
                 self.fields[name].help_text = ""
 
     def clean(self):
-        """Refuses a choice of attributions that contradicts the limit."""
+        """Rejects attributions that contradict the limit."""
         found = super().clean()
         self.refuse_rights_together(found)
         chosen = bool(found.get("attributions"))

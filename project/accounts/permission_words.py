@@ -1,4 +1,4 @@
-"""The names of permissions for people. Django and the migrations store them in English, as untranslated data."""
+"""Readable names of permissions. Django and the migrations store them in English, as untranslated data."""
 
 from django.contrib.auth.models import Permission
 from django.utils.translation import gettext as _
@@ -47,7 +47,7 @@ ACTS = {
 
 
 def permission_words(permission: Permission) -> str:
-    """`Orders · order: see`. An action without words of ours keeps its name."""
+    """Returns a text such as `Orders · order: see`. An action without a text of ours keeps Django's name."""
     content, codename = permission.content_type, permission.codename
     model = content.model_class()
     verb = codename.partition("_")[0]

@@ -1,7 +1,7 @@
-"""The five roles and their permissions: the acts of each, and to view each list of which it is a reader.
+"""The five roles and their permissions: the actions of each, and the view permission for each list that it may read.
 
-A list names its readers where it is registered. A site may extend a role or add others. Migrations only add missing
-permissions; but all that acts on orders was taken from those who manage accounts (管理员).
+A list names its reader roles where it is registered. A site may extend a role or add others. Migrations only add
+missing permissions, with one exception: account managers (管理员) lost all permissions to act on orders.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ WORK = [
     "orders.change_incident",
     "orders.own_order",
 ]
-"""What business staff and engineers do alike."""
+"""Permissions that business staff and engineers share."""
 BUSINESS = [
     *WORK,
     "orders.see_personal_data",
@@ -59,7 +59,7 @@ APPROVER = [
     "orders.push_approval",
 ]
 TRAIL = ["orders.view_trailentry"]
-STAFF_MAILS = ["notifications.view_notice"]  # mails about no order
+STAFF_MAILS = ["notifications.view_notice"]  # mails that concern no order
 ACTS = {
     Role.BUSINESS: [*BUSINESS, *DECIDE, "orders.share_view"],
     Role.ENGINEER: [*ENGINEER, *STAFF_MAILS],
@@ -71,17 +71,18 @@ APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations",
 
 
 def roles() -> dict[str, list[str]]:
-    """The permissions of each role as `app.codename`. Asked once the lists are registered: when the apps are ready."""
+    """Returns the permissions of each role as `app.codename`. Call it after the lists are registered, when the apps are
+    ready."""
     seen = {role: [right_to_view(model) for model, one in LISTS.items() if role in one.readers] for role in Role}
     return {role: [*seen[role], "orders.export_list", *ACTS[role]] for role in Role}
 
 
 def give_new_right(app: str, codename: str) -> Callable:
-    """For a migration's RunPython: gives a new permission to the roles that have it above. What a site has taken before
-    stays taken."""
+    """For a migration's RunPython: gives a new permission to its roles in this module. Permissions that a site has
+    removed stay removed."""
 
     def give(apps, schema_editor) -> None:
-        """Permissions are made after all migrations; this one is needed now."""
+        """Django creates permissions after all migrations, but this one is needed now."""
         alias = schema_editor.connection.alias
         create_permissions(installed.get_app_config(app), verbosity=0, using=alias)
         permission = apps.get_model("auth", "Permission").objects.using(alias)

@@ -1,6 +1,6 @@
-"""Forbidden combinations of rights (三员分立): who manages accounts acts on no order, and who audits only reads.
+"""Forbidden combinations of rights (三员分立): account managers don't act on orders, and auditors only read.
 
-Rights are looked at, not names of roles, so that a site's own roles count too. Superusers hold everything.
+The rules compare rights, not names of roles, so that they also apply to a site's own roles. Superusers have all rights.
 """
 
 from collections.abc import Iterable, Set
@@ -14,9 +14,9 @@ from project.accounts.roles import APPROVER, BUSINESS, DECIDE, MANAGE_ACCOUNTS, 
 
 MANAGES = frozenset({*MANAGE_ACCOUNTS, "integrations.add_apitoken", "integrations.revoke_apitoken"})
 DECIDES = frozenset({*BUSINESS, *REPAIR, *DECIDE, *APPROVER})
-"""To act on orders and their money, to see people's data, and to judge what colleagues ask for."""
+"""Rights to act on orders and their money, to see personal data, and to decide on colleagues' requests."""
 JUDGES = frozenset({"orders.judge_export", "orders.withdraw_order", "orders.confirm_act"})
-"""A role with one of these makes a second person of somebody. No administrator gives it."""
+"""Rights to approve colleagues' requests. Only superusers give roles with one of these."""
 READS_TRAIL, EXPORTS = "orders.view_trailentry", "orders.export_list"
 FORBIDDEN_TOGETHER = {
     "manages": _("Who manages accounts or tokens may not act on orders as well. Give the roles to two people."),
@@ -25,7 +25,7 @@ FORBIDDEN_TOGETHER = {
 
 
 def rights_of(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -> list[frozenset[str]]:
-    """The rights of each role as `app.codename`, and at last those that an account has one by one."""
+    """Returns the rights of each role as `app.codename`, followed by the account's single permissions."""
     groups, single = list(groups), list(permissions)
     prefetch_related_objects(groups, "permissions__content_type")
     prefetch_related_objects(single, "content_type")
@@ -34,8 +34,10 @@ def rights_of(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -
 
 
 def why_not_together(parts: Iterable[Set[str]]) -> str | None:
-    """Returns the key of FORBIDDEN_TOGETHER by which nobody may hold these rights at once; None if one may. A part is a
-    role's."""
+    """Returns the key of FORBIDDEN_TOGETHER if nobody may hold these rights together; None if allowed.
+
+    Each part is the set of rights of one role.
+    """
     parts = list(parts)
     held = frozenset[str]().union(*parts)
     if held & MANAGES and held & DECIDES:
@@ -45,11 +47,11 @@ def why_not_together(parts: Iterable[Set[str]]) -> str | None:
 
 
 def changing(rights: Iterable[str]) -> set[str]:
-    """The rights that do more than read."""
+    """Returns the rights that do more than read."""
     return {right for right in rights if not right.partition(".")[2].startswith("view_") and right != EXPORTS}
 
 
 def why_not_to_hold(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -> str | Promise | None:
-    """The same in words, for an account with these roles and single rights."""
+    """Returns the same reason as a text, for an account with these roles and single permissions."""
     found = why_not_together(rights_of(groups, permissions))
     return found and FORBIDDEN_TOGETHER[found]

@@ -1,7 +1,7 @@
 """Ends sessions of staff after SESSION_IDLE_MINUTES without use and after SESSION_MAX_HOURS (contract 4).
 
-0 means never. Both times lie in the session itself, as seconds since 1970: when it began, and when it was last used.
-So a page needs no query more, and a session is written at most once a minute.
+0 means never. The session itself stores both times, its beginning and its last use, as seconds since 1970. So pages
+need no additional query, and a session is written at most once a minute.
 """
 
 from collections.abc import Mapping
@@ -23,17 +23,17 @@ from project.base.middleware import Middleware
 BEGAN, USED = "desk_began", "desk_used"
 IDLE, HOURS, FACTOR = "idle", "hours", "factor"
 WRITTEN_EVERY = 60.0
-"""So a session may end a minute early. Where it ends after few minutes, its use is written a little more often."""
+"""A session may end up to this much early. With a short SESSION_IDLE_MINUTES the last use is written more often."""
 STEP = 120.0
-"""A clock that is further behind the last use was put back. Less is how far the clocks of two machines may differ."""
+"""If the clock is further behind the last use, it was put back. Smaller differences occur between two machines."""
 PAGES = "/admin/"
 RELOADS = "watch"
 LOGIN_PAGES = ("admin:login", "admin:password_change")
 
 
 def counts_as_use(request: HttpRequest) -> bool:
-    """Returns True if the request is a use of the session. Polls of live pages are none. A page without scripts that
-    reloads itself has `watch` in its address."""
+    """Returns True if the request counts as use of the session. Polls of live pages don't, nor do reloads of pages
+    without scripts, which have `watch` in their query string."""
     return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
 
 
@@ -43,12 +43,13 @@ class Times:
     used: float
 
     def at(self, now: float) -> "Times":
-        """Returns these times under a clock that was put back: expired stays expired, and no session gets longer."""
+        """Returns these times corrected for a clock that was put back: expired stays expired, and no session lasts
+        longer."""
         back = self.used - now
         return Times(self.began - back, now) if back > STEP else self
 
     def why_over(self, now: float) -> str | None:
-        """`idle` or `hours` if the session is over, else None."""
+        """Returns `idle` or `hours` if the session has expired, else None."""
         if settings.SESSION_MAX_HOURS and now - self.began >= settings.SESSION_MAX_HOURS * 3600:
             return HOURS
         if settings.SESSION_IDLE_MINUTES and now - self.used >= settings.SESSION_IDLE_MINUTES * 60:
@@ -57,7 +58,7 @@ class Times:
 
 
 def begin_session(sender, request: HttpRequest, **kwargs) -> None:
-    """Starts the times at a log-in, also at one over an open session of the same account."""
+    """Sets the times at a log-in, also if the account already has a session in this browser."""
     _keep(request, Times(*[timezone.now().timestamp()] * 2))
 
 
@@ -69,12 +70,13 @@ def _keep(request: HttpRequest, times: Times) -> None:
 
 
 def times_of(session: Mapping[str, Any], now: float) -> Times:
-    """The session's times. One that was open before the desk knew any begins now."""
+    """Returns the session's times. A session without times, from an older version, begins now."""
     return Times(session.get(BEGAN, now), session.get(USED, now))
 
 
 class SessionEndMiddleware(Middleware):
-    """Ends expired sessions, records the use of the others, and their users. It follows Django's log-in, for staff."""
+    """Ends expired sessions, and records the use and the user of the others. Runs after Django's authentication, for
+    staff."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._answer(request)
@@ -103,10 +105,10 @@ def _written_every() -> float:
 
 
 def seconds_left(request: HttpRequest) -> dict[str, int]:
-    """In how many seconds the session ends, for the page to say so: `idle` without use, `hours` whatever is done.
+    """Returns the seconds until the session ends, for display: `idle` without use, `hours` regardless of use.
 
-    `period`: how long it lasts without use. Without what never ends it, and empty where nobody is logged in, or where
-    a request was answered before its session was looked for.
+    `period`: the allowed time without use. Limits that are off are left out. Empty if nobody is logged in, or if the
+    response was made before the session middleware ran.
     """
     if SESSION_KEY not in getattr(request, "session", {}):
         return {}
@@ -121,7 +123,7 @@ def seconds_left(request: HttpRequest) -> dict[str, int]:
 
 
 def _hint(response: HttpResponse) -> HttpResponse:
-    """Answers a poll of an open page with the log-in's address in place of a redirect."""
+    """Replaces a redirect to the log-in page by a 401 with its URL, as the response to a poll."""
     leads_to = response.headers["Location"]
     if leads_to.split("?")[0] not in map(reverse, LOGIN_PAGES):
         return response
@@ -129,7 +131,7 @@ def _hint(response: HttpResponse) -> HttpResponse:
 
 
 def _to_login_page(request: HttpRequest, why: str) -> HttpResponse:
-    """Redirects to the log-in, which shows the reason and leads back, and says that a sent form was not carried out."""
+    """Redirects to the log-in page, which shows the reason and, after a POST, that the form was not carried out."""
     door = reverse("admin:login")
     leads_to = reverse("admin:index") if request.path in {door, reverse("admin:logout")} else request.get_full_path()
     query = {"next": leads_to, "ended": why} | ({"sent": 1} if request.method == "POST" else {})

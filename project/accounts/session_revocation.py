@@ -1,10 +1,11 @@
 """Ends the sessions of an account before they expire.
 
-Django keeps sessions by key alone, so AccountSession says whose one is; all else about a session lies in the session.
-It is entered at the log-in. One that the version before began, or that got another key, is entered with its next page.
+Django finds sessions by key alone, so AccountSession stores the user of each session; all else is in the session
+itself. The row is added at the log-in. For a session of an older version, or with a new key, it is added at the next
+page.
 
-Whoever loses a right is out at once: with a disabled account, another password, a role, permission or attribution less.
-What a role may do is no right of one person: who changes that throws nobody out, since each page reads it anew.
+Losing a right ends the sessions at once: a disabled account, a new password, a removed role, permission or attribution.
+A change of a role's permissions ends no session, since each page reads them again.
 """
 
 import datetime
@@ -22,7 +23,7 @@ from django.http import HttpRequest
 from project.accounts.login_throttle import address_of
 from project.models import AccountSession, User
 
-ENTERED = "desk_entered"  # in a session: its key when it was entered, from where, and by which browser
+ENTERED = "desk_entered"  # session key of: the session key at that time, the client's address and the browser
 LONGEST_AGENT = 300
 FLAGS = {"is_active", "is_staff", "is_superuser"}
 WATCHED = {*FLAGS, "password", "limited"}
@@ -30,7 +31,7 @@ WATCHED = {*FLAGS, "password", "limited"}
 
 @receiver(user_logged_in)
 def add_session_row(request: HttpRequest, user: User, **signal) -> None:
-    """Enters the request's session. One that ended at this very log-in, since a role was taken, begins anew."""
+    """Adds the row of the request's session. Renews the key of a session that this log-in ended by removing a role."""
     session = request.session
     if not session.exists(session.session_key):
         session.cycle_key()
@@ -41,14 +42,15 @@ def add_session_row(request: HttpRequest, user: User, **signal) -> None:
 
 
 def add_missing_session_row(request: HttpRequest) -> None:
-    """Adds the row of a session whose user is logged in."""
+    """Adds the missing row of a session whose user is logged in."""
     known = request.session.get(ENTERED, {}).get("key") == request.session.session_key
     if not known and request.user.is_authenticated:
         add_session_row(request, request.user)
 
 
 def end_revoked_session(request: HttpRequest) -> None:
-    """Lets go of a session that its own request ended: Django would answer 400, since it can't save it any more."""
+    """Empties a session that its own request ended. Otherwise Django would answer 400, because it can't save the
+    session."""
     session = request.session
     if (
         request.method == "POST"
@@ -60,12 +62,12 @@ def end_revoked_session(request: HttpRequest) -> None:
 
 
 def end_sessions(users: Iterable[int], which: Q | None = None) -> int:
-    """Ends sessions of these accounts, for all web processes at once. Returns how many."""
+    """Ends sessions of these accounts, for all web processes at once. Returns their number."""
     return Session.objects.filter(which or Q(), of__user__in=users).delete()[1].get(Session._meta.label, 0)
 
 
 def forget_sessions(*, now: datetime.datetime) -> None:
-    """Removes expired sessions, and leftovers of those that the version before ended."""
+    """Deletes expired sessions, and rows of sessions that no longer exist."""
     Session.objects.filter(expire_date__lt=now).delete()
     AccountSession.objects.filter(~Exists(Session.objects.filter(pk=OuterRef("session_id")))).delete()
 
@@ -86,7 +88,8 @@ def _is_lost(name: str, before: object, after: object) -> bool:
 @receiver(m2m_changed, sender=User.user_permissions.through)
 @receiver(m2m_changed, sender=User.attributions.through)
 def end_with_a_lost_row(sender, instance, action: str, reverse: bool, pk_set: set[int] | None, **signal) -> None:
-    """Of a role, a permission or an attribution. An attribution is no right of whoever is not limited."""
+    """Ends sessions after the removal of a role, permission or attribution. An attribution only matters for a limited
+    account."""
     if action not in {"post_remove", "pre_clear"}:
         return
     if reverse:

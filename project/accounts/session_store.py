@@ -1,4 +1,4 @@
-"""Django's sessions in the database, which outlive a change of SECRET_KEY (contract 4, SECRET_KEY_FALLBACKS)."""
+"""Django's database sessions, kept valid when SECRET_KEY changes (contract 4, SECRET_KEY_FALLBACKS)."""
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -8,10 +8,10 @@ from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 
 
 class SessionStore(db.SessionStore):
-    """Notes the use of an old key, and keeps the session's own key when Django signs it anew.
+    """Records the use of an old key, and keeps the session key when Django signs the session again.
 
-    Django gives such a session another key and deletes it under the first. Whatever a page asks at the same moment
-    would then be led to the log-in. The class keeps Django's name, from which the signatures' salt is made.
+    Django would give such a session a new key and delete the old one, so that simultaneous requests would be redirected
+    to the log-in page. The class has the same name as Django's, because the salt of the signatures contains it.
     """
 
     is_renewed = False
@@ -25,7 +25,8 @@ class SessionStore(db.SessionStore):
         return super().decode(session_data)
 
     def cycle_key(self) -> None:
-        """A session gets another key at a log-in and with another password, but not with another SECRET_KEY."""
+        """Gives the session another key at a log-in and after a change of password, but not after a change of
+        SECRET_KEY."""
         if self.is_renewed and SESSION_KEY in self:
             self.is_renewed = False
         else:

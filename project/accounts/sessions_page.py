@@ -1,4 +1,4 @@
-"""The page 我的会话, and the same page of a colleague's account for people who may change that."""
+"""The page 我的会话 (my sessions), and the same page of a colleague's account for users who may change accounts."""
 
 import datetime
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from project.models import AccountSession, User
 from project.trail.trail_words import WAYS
 
 ALL = "all"
-BROWSERS = {  # what a browser calls itself; the later ones are also named by those before them
+BROWSERS = {  # User-Agent tokens; an agent that contains a later one may also contain earlier ones
     "MicroMessenger": gettext_lazy("WeChat"),
     "Edg": gettext_lazy("Edge"),
     "Firefox": gettext_lazy("Firefox"),
@@ -48,7 +48,7 @@ SYSTEMS = {
 
 @dataclass(frozen=True)
 class OpenSession:
-    """A session as its owner sees it. `address` and `agent` are empty where its browser or a proxy names none."""
+    """A session as shown to its user. `address` and `agent` are empty if unknown."""
 
     pk: int
     began: datetime.datetime
@@ -67,7 +67,8 @@ class OpenSession:
 
 
 def open_sessions(user: User, *, now: datetime.datetime, own: SessionBase) -> list[OpenSession]:
-    """Those that have not ended, the latest use first. `own`: the asker's, which is written after the answer."""
+    """Returns the open sessions, the last used first. `own`: the session of this request, which is saved after the
+    response."""
     rows = AccountSession.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
     found = filter(None, (_shown(row, now.timestamp(), own) for row in rows))
     return sorted(found, key=lambda one: one.used, reverse=True)
@@ -85,8 +86,8 @@ def _shown(row: AccountSession, now: float, own: SessionBase) -> OpenSession | N
 
 
 def sessions_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the sessions of an account, or one's own. POST ends the one that `end` names by its number, or `all`;
-    never this one."""
+    """GET shows the sessions of an account, or the user's own. POST ends the session with the number `end`, or `all`,
+    but never the current one."""
     person = person or request.user
     if request.method == "POST":
         _end(request, person)

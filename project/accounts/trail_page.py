@@ -1,4 +1,4 @@
-"""The page 审计: the whole trail, the newest first, by day, person, order, customer and kind; also as a file."""
+"""The page 审计 (audit): the audit trail, newest first, filtered by day, person, order, customer and kind, or CSV."""
 
 import csv
 import datetime
@@ -31,7 +31,7 @@ from project.trail.trail_query import ACT_KINDS, Act, TrailFilter, TrailPosition
 
 SEE = "orders.view_trailentry"
 FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
-SHOWN, READ_AT_ONCE = 100, 1000  # acts on a page; acts that an export reads at a time
+SHOWN, READ_AT_ONCE = 100, 1000  # rows on a page; rows that an export reads at a time
 COLUMNS = (
     gettext_lazy("at"),
     gettext_lazy("actor"),
@@ -111,7 +111,7 @@ class TrailForm(forms.Form):
 
     @property
     def filters(self) -> list[tuple[str, str]]:
-        """The filter in words, masked."""
+        """Returns the filter as a text, masked."""
         said = {name: self.data.get(name, "") for name in self.fields if name != "before"}
         if kind := ACT_KINDS.get(said["kind"]):
             said["kind"] = str(kind.label)
@@ -119,13 +119,14 @@ class TrailForm(forms.Form):
 
 
 def may_see_trail(user) -> bool:
-    """The trail has acts on orders of all attributions. Limited auditors see events of their attributions' orders."""
+    """Returns True if the user may see the audit trail, which covers all attributions. Limited auditors can only see
+    the events of their attributions' orders."""
     return user.has_perm(SEE) and is_unlimited(user)
 
 
 def trail_page(request: HttpRequest, site) -> HttpResponseBase:
-    """GET: the acts that match the filter in the address. POST: all of them as a csv file; the trail notes that export.
-    If the filter can't be read, the page says why, with status 400."""
+    """GET shows the rows that match the filter in the query string. POST returns all of them as a CSV file and records
+    the export. An invalid filter is answered with the reason and status 400."""
     if not may_see_trail(request.user):
         raise PermissionDenied
     form = TrailForm(request.GET)
@@ -178,7 +179,7 @@ def _answer_file(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse
 
 
 def _lines(asked: TrailFilter, before: TrailPosition) -> Iterator[str]:
-    """The file, a part at a time: no cursor stays open while the browser reads."""
+    """Yields the file in parts, so that no cursor stays open while the browser reads."""
     line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
     yield "\ufeff" + line([str(column) for column in COLUMNS])
     acts: list[Act] = []

@@ -85,10 +85,10 @@ def profile_of(facts: dict) -> str:
 
 
 def last_backup() -> dict | None:
-    """The last backup that this database knows.
+    """Returns the last backup that this database knows.
 
-    It is stored in the database so that every machine sees it. After a restore it is the backup that was restored. The
-    copy inside a backup knows only older backups, since a backup is noted after it was made.
+    It is stored in the database so that every machine sees it. After a restore it is the backup that was restored. A
+    backup does not contain its own record, because the record is written after the backup is made.
     """
     rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
     row = rows.order_by("-pk").first()

@@ -95,7 +95,7 @@ def rise(minutes: int, *, now: datetime.datetime) -> Rise | None:
 
 
 def database_errors(*, now: datetime.datetime) -> dict | None:
-    """The `kind` of which more than 10 came within `minutes`."""
+    """Returns the `kind` of database error that occurred more than 10 times within `minutes`, except `away`."""
     found = rise(10, now=now)
     for kind, number in found.of("desk_database_errors_total").items() if found else ():
         if kind != "away" and number > 10:
@@ -104,7 +104,7 @@ def database_errors(*, now: datetime.datetime) -> dict | None:
 
 
 def callbacks_refused(*, now: datetime.datetime) -> dict | None:
-    """The HTTP `status` with which BPM was answered 5 times or more within `minutes`."""
+    """Returns the HTTP `status` that BPM's callbacks got 5 times or more within `minutes`."""
     found = rise(10, now=now)
     for status, number in found.of("desk_inbound_total").items() if found else ():
         if status[0] in "45" and number >= 5:

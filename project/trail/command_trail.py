@@ -1,4 +1,4 @@
-"""Commands in the trail, with their `--by` and the machine's account, and without secrets (contract 5, `audit`)."""
+"""Writes management commands to the audit trail, with `--by` and the OS user, without secrets (contract 5, `audit`)."""
 
 import argparse
 import contextlib

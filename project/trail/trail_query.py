@@ -77,7 +77,7 @@ class Act:
         return _joined(self.words, self.more)
 
     def as_json(self) -> dict[str, str]:
-        """As contract 5 names the members."""
+        """Returns the act as a JSON object with the keys that contract 5 defines."""
         at = timezone.localtime(self.at).isoformat()
         row = {"at": at, "who": self.who, "from": self.address, "what": self.what, "about": self.about}
         return {**row, "details": self.details}

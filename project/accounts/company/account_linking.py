@@ -1,4 +1,4 @@
-"""Links an account to a person of the company log-in: once, by an administrator, on the account's page."""
+"""Links an account to a person of the company log-in. An administrator does so once, on the account's page."""
 
 import datetime
 
@@ -16,8 +16,7 @@ from project.models import CompanyAccount, User
 
 
 def why_link_refused(user: User, *, subject: str, mail: str, by_mail: bool) -> str | Promise | None:
-    """Returns the reason why an account can't be linked so, for people. None if it can, or if the link is to be
-    removed."""
+    """Returns the reason, as a text for users, why this link is invalid. None if it is valid or removes the link."""
     if not (subject or by_mail):
         return None
     if why := why_not_linkable(user):
@@ -35,7 +34,11 @@ def why_link_refused(user: User, *, subject: str, mail: str, by_mail: bool) -> s
 
 @transaction.atomic
 def link_account(user: User, *, subject: str, mail: str, by: User, now: datetime.datetime) -> None:
-    """Joins the account to the person of this `sub`, or lets this verified mail join it; with neither, parts it."""
+    """Links the account to the person with this `sub`, or allows a log-in with this verified mail address to link
+    itself.
+
+    Without both, removes the link.
+    """
     about = {"by": staff_actor(by), "now": now, "account": user.get_username()}
     CompanyAccount.objects.filter(user=user).delete()
     if not (subject or mail):

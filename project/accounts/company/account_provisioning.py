@@ -1,7 +1,8 @@
-"""Provides the account of a person of the company log-in, with its roles and its limit, at each log-in.
+"""Creates the account of a person of the company log-in, and updates its roles and limit at each log-in.
 
-A person is `iss` and `sub`. The provider's groups decide roles and limit at each log-in (contract 4, OIDC_ROLES): what
-was given by hand is taken, and neither superuser nor a single permission is ever given or kept.
+A person is identified by `iss` and `sub`. The provider's groups determine roles and limit at each log-in (contract 4,
+OIDC_ROLES). Roles that were assigned by hand are removed. The log-in never gives, and always removes, superuser status
+and single permissions.
 """
 
 import datetime
@@ -35,9 +36,10 @@ COMPANY = "company"
 
 
 class NotLetInError(Exception):
-    """The provider knows this person, and the desk does not let them in.
+    """The provider knows this person, but the person may not log in here.
 
-    `code`: `no_group`, `roles_apart` or `disabled`. `person`: the account's user name, else the provider's `sub`.
+    `code`: `no_group`, `roles_apart` or `disabled`. `person`: the account's user name, or the provider's `sub` if there
+    is no account.
     """
 
     def __init__(self, code: str, person: str):
@@ -46,8 +48,7 @@ class NotLetInError(Exception):
 
 
 def let_in(claims: dict) -> User:
-    """Returns the person's account with its present roles and limit. Raises NotLetInError, after lost roles are
-    removed."""
+    """Returns the person's account with updated roles and limit. Raises NotLetInError, after removing lost roles."""
     now = timezone.now()
     given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
     if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
@@ -67,7 +68,7 @@ def let_in(claims: dict) -> User:
 
 
 def grants_of(claim: object) -> list[Grant]:
-    """Returns the grants of a claim's groups, for roles that exist. The claim is a list of names, or one name."""
+    """Returns the grants of a claim's groups whose roles exist. The claim is a list of names, or one name."""
     groups = set(filter(lambda name: isinstance(name, str), claim if isinstance(claim, list) else [claim]))
     found = [grant for grant in settings.OIDC_ROLES if grant.group in groups]
     there = set(Group.objects.filter(name__in={grant.role for grant in found}).values_list("name", flat=True))
@@ -75,7 +76,7 @@ def grants_of(claim: object) -> list[Grant]:
 
 
 def verified_mail(claims: dict) -> str:
-    """The mail address that the provider vouches for. Empty if it does not."""
+    """Returns the mail address that the provider has verified. Empty if it has verified none."""
     mail = claims.get("email")
     if claims.get("email_verified") is not True or not isinstance(mail, str) or len(mail) > LONGEST_MAIL:
         return ""
@@ -97,7 +98,7 @@ def _account_of(claims: dict, *, now: datetime.datetime) -> User | None:
 
 
 def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
-    """The one account that an administrator lets this verified mail join. None if two accounts have the mail."""
+    """Returns the pending link for the verified mail address. None if several links or accounts have this address."""
     mail = verified_mail(claims)
     if not mail or User.objects.filter(email__iexact=mail).count() > 1:
         return None
@@ -107,7 +108,7 @@ def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
 
 
 def why_not_linkable(user: User) -> Promise | None:
-    """Returns the reason why no person may be linked to an account, for people. None if one may."""
+    """Returns the reason, as a text for users, why no person may be linked to the account. None if one may."""
     if user.is_superuser:
         return _("An account with all rights stays apart: each company log-in would take its rights.")
     if hasattr(user, "emergency"):
@@ -116,7 +117,8 @@ def why_not_linkable(user: User) -> Promise | None:
 
 
 def _new_account(claims: dict, *, now: datetime.datetime) -> User:
-    """Raises SuspiciousOperation if the same person logs in for the first time somewhere else at this moment."""
+    """Creates the account. Raises SuspiciousOperation if the same person logs in for the first time elsewhere
+    meanwhile."""
     user = User(email=verified_mail(claims), display_name=_name_of(claims), is_staff=True)
     user.given_by = {COMPANY: now.isoformat()}
     user.set_unusable_password()
@@ -124,7 +126,7 @@ def _new_account(claims: dict, *, now: datetime.datetime) -> User:
         try:
             user.save()
             break
-        except ValidationError:  # taken meanwhile
+        except ValidationError:  # another account has just taken the name
             continue
     try:
         with transaction.atomic():
@@ -136,7 +138,7 @@ def _new_account(claims: dict, *, now: datetime.datetime) -> User:
 
 
 def free_names(*wanted: object) -> Iterable[str]:
-    """Yields user names that no account has or had, in any letter case: first the readable one, then numbered ones."""
+    """Yields user names that were never used, in any letter case: first the plain name, then the name with numbers."""
     texts = (unicodedata.normalize("NFKC", text) for text in wanted if isinstance(text, str))
     name = next(filter(None, (ODD.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
     for number in itertools.count(1):
@@ -151,9 +153,10 @@ def _name_of(claims: dict) -> str:
 
 
 def _give(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
-    """Sets roles and limit by these grants, and writes an event if anything changed. The account is locked.
+    """Sets roles and limit from the grants, and records an event if anything changed. The caller has locked the
+    account.
 
-    Without a grant the limit stays: it must not be gone if somebody gives a role by hand later.
+    Without a grant the limit is kept, in case somebody assigns a role by hand later.
     """
     letters = frozenset().union(*(grant.letters for grant in given))
     roles = {grant.role for grant in given}

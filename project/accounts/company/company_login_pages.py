@@ -1,4 +1,4 @@
-"""The addresses of the company log-in: where it starts, where the provider sends people back, and the log-out."""
+"""The views of the company log-in: start, callback from the provider, and log-out."""
 
 import copy
 import logging
@@ -25,21 +25,21 @@ from project.accounts.company.provider import ProviderError, callback_address, d
 from project.accounts.login_trail import note_company_failure, note_not_let_in
 from project.trail.trail_words import COMPANY_FAILED
 
-STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session
+STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's session keys
 COOKIE = "company_states"
-STATE_SECONDS = 600  # how long somebody may take at the provider
-MOST_STATES, LONGEST_NEXT = 5, 1000  # of a browser: its cookie has room for 4096 characters
+STATE_SECONDS = 600  # time that a person has to log in at the provider
+MOST_STATES, LONGEST_NEXT = 5, 1000  # of one browser: its cookie holds 4096 characters
 STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "roles_apart": 403, "disabled": 403}
 logger = logging.getLogger(__name__)
 
 
 class Start(OIDCAuthenticationRequestView):
-    """Sends the browser to the provider. Where it was going is kept only if that is an address of ours."""
+    """Redirects to the provider. Keeps `next` only if it is a URL of this site."""
 
     get_settings = staticmethod(library_setting)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The library keeps states in a session, which would be a row that a stranger leaves: here in a cookie."""
+        """Stores the states in a cookie. The library would create a session row for every anonymous visitor."""
         given = copy.copy(request)
         given.session = kept = _pending_logins(request)
         answer = super().get(given)
@@ -47,13 +47,13 @@ class Start(OIDCAuthenticationRequestView):
         return answer
 
     def get_extra_params(self, request: HttpRequest) -> dict:
-        return {"redirect_uri": callback_address()}  # by SITE_URL: the provider knows no other
+        return {"redirect_uri": callback_address()}  # from SITE_URL: only this address is registered at the provider
 
 
 @never_cache
 @require_GET
 def start(request: HttpRequest) -> HttpResponse:
-    """Redirects to the provider. Calls it first, so that nobody is sent to one that is away."""
+    """Redirects to the provider. Calls it first, so that no user is redirected to a provider that is down."""
     try:
         description(fresh=True)
         return Start.as_view()(request)
@@ -64,9 +64,9 @@ def start(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """The provider's answer. Its state is valid once, for ten minutes, in the browser that started.
+    """Handles the provider's callback. A state is valid once, for ten minutes, in the browser that started the log-in.
 
-    Only what came of such a state is noted in the trail: anybody may call this address.
+    Failures are recorded in the audit trail only if the state is valid, because anybody can call this URL.
     """
     kept = _pending_logins(request)
     given = kept[STATES].pop(request.GET.get("state", ""), None)
@@ -102,12 +102,13 @@ def _answer_to(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse
 
 
 def _cookie() -> str:
-    """Its name: with https one that no other host can set, as the session's."""
+    """Returns the cookie's name. With https it has a prefix, so that no other host can set it, as for the session
+    cookie."""
     return f"__Host-{COOKIE}" if settings.HTTPS_ONLY else COOKIE
 
 
 def _pending_logins(request: HttpRequest) -> dict:
-    """Returns the log-ins in this browser's cookie, under the library's names."""
+    """Returns the pending log-ins in this browser's cookie, under the library's names."""
     try:
         return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)
     except signing.BadSignature:
@@ -115,7 +116,7 @@ def _pending_logins(request: HttpRequest) -> dict:
 
 
 def _keep(answer: HttpResponse, kept: dict) -> None:
-    """Keeps the newest states in the browser, as much as a cookie has room for."""
+    """Stores the newest states in the cookie, as many as fit."""
     states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
     leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
     value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)
@@ -124,7 +125,8 @@ def _keep(answer: HttpResponse, kept: dict) -> None:
 
 
 def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
-    """A page in words. `why` is for the log: never a code or a token. `noted`: in the trail too."""
+    """Renders the error page. `why` is logged and must not contain a code or a token. `noted`: also record it in the
+    audit trail."""
     logger.warning("company log-in: %s", why)
     count_login("company", "refused")
     if noted and code in COMPANY_FAILED:
@@ -139,8 +141,7 @@ def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -
 
 
 def end_address(request: HttpRequest) -> str:
-    """Returns the address at which the provider ends its session. Empty if this was no company log-in, or the provider
-    has none."""
+    """Returns the provider's end-session URL. Empty if the user did not log in there, or if there is none."""
     token = request.session.get(ID_TOKEN)
     if not token or not settings.OIDC_ISSUER:
         return ""

@@ -1,6 +1,7 @@
-"""Exchanges the code for an ID token, checks the token, and returns a person's claims.
+"""Exchanges the code for an ID token, validates the token, and returns the person's claims.
 
-mozilla-django-oidc makes state, nonce and PKCE and compares the nonce. It checks neither `iss` nor `aud`; this does.
+mozilla-django-oidc creates state, nonce and PKCE and verifies the nonce. It verifies neither `iss` nor `aud`; this
+module does.
 """
 
 import base64
@@ -22,21 +23,22 @@ from project.accounts.company.provider import (
 )
 from project.models import User
 
-LEEWAY_SECONDS = 60  # between the provider's clock and ours
+LEEWAY_SECONDS = 60  # maximum difference between the provider's clock and ours
 REQUIRED = ["iss", "aud", "exp", "iat", "sub"]
 LONGEST_SUBJECT = 255  # OpenID Connect Core 2
 
 
 class CompanyLogIn(OIDCAuthenticationBackend):
-    """One log-in. It is none of AUTHENTICATION_BACKENDS: those are made anew at each request, and see all passwords."""
+    """One log-in. Not listed in AUTHENTICATION_BACKENDS, whose members are created for each request and get all
+    passwords."""
 
     id_token = ""
-    """Of the last log-in. The provider wants it back at the log-out."""
+    """The ID token of the last log-in. The provider requires it at the log-out."""
 
     get_settings = staticmethod(library_setting)
 
     def get_token(self, payload: dict) -> dict:
-        """Exchanges the code. Raises ProviderError, and SuspiciousOperation if the provider refuses the code."""
+        """Exchanges the code. Raises ProviderError, or SuspiciousOperation if the provider rejects the code."""
         form = payload | {"redirect_uri": callback_address()}
         authorization = ""
         methods = description().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
@@ -46,7 +48,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         status, answer = call(self.OIDC_OP_TOKEN_ENDPOINT, form=form, authorization=authorization)
         if status >= 500 or answer is None:
             raise ProviderError(f"the code was answered with {status}")
-        if answer.get("error") == "invalid_client":  # while our secret changes, it is another one there
+        if answer.get("error") == "invalid_client":  # our client secret at the provider is being changed
             raise ProviderError("the provider does not take OIDC_CLIENT_SECRET")
         if status != 200 or not isinstance(answer.get("id_token"), str):
             raise SuspiciousOperation(f"the code was refused with {status}: {str(answer.get('error', ''))[:64]}")
@@ -56,7 +58,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         return key_of(token)
 
     def get_payload_data(self, token: str, key: tuple[jwt.PyJWK, str]) -> dict:
-        """The ID token's claims. Raises jwt's errors unless it is signed, ours, of our provider, and of now."""
+        """Returns the ID token's claims. Raises jwt's errors unless signature, audience, issuer and times are valid."""
         public, algorithm = key
         claims = jwt.decode(
             token,
@@ -81,7 +83,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         return let_in(self._all_claims(access_token, payload))
 
     def _all_claims(self, access_token: str, payload: dict) -> dict:
-        """Returns the ID token's claims, and those of the userinfo endpoint if the token has no groups."""
+        """Returns the ID token's claims, with those of the userinfo endpoint if the token has no groups."""
         address = description().get("userinfo_endpoint")
         if settings.OIDC_CLAIM in payload or not address or not isinstance(access_token, str):
             return payload

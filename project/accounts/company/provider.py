@@ -1,7 +1,7 @@
-"""The company's OpenID provider: its description and its keys. Each process caches both for an hour.
+"""The metadata and keys of the company's OpenID provider. Each process caches both for an hour.
 
-All calls go through the seam for HTTP, so each ends within SECONDS, follows no redirect, and takes proxy and CA from
-our settings. At most two threads of a web process wait for the provider at a time: the others stay free for orders.
+All calls use the shared HTTP module, so each ends within SECONDS, follows no redirect, and uses the proxy and CA of our
+settings. At most two threads of a web process wait for the provider at a time: the other threads stay free for orders.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ from project.base.ip_addresses import is_loopback
 SECONDS = 5.0
 CACHE_SECONDS = 3600.0
 RETRY_AFTER_SECONDS = 10.0
-"""So long nobody asks anew: for the description after a failure, and where a log-in starts; and for keys that the
-provider did not name."""
+"""Minimum time between two requests for the metadata, after a failure or when a log-in starts, and for the keys if one
+is unknown."""
 ALGORITHMS = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
     **dict.fromkeys(("ES256", "ES384", "ES512"), "EC"),
     "EdDSA": "OKP",
 }
-"""Signatures by a key that only the provider has, with the type of the key: never `none`, never our shared secret."""
+"""Allowed signature algorithms, all asymmetric, with the type of the key: never `none`, never our shared secret."""
 ENDPOINTS = {
     "OIDC_OP_AUTHORIZATION_ENDPOINT": "authorization_endpoint",
     "OIDC_OP_TOKEN_ENDPOINT": "token_endpoint",
@@ -39,11 +39,11 @@ _turns = threading.BoundedSemaphore(2)
 
 
 class ProviderError(Exception):
-    """The provider gave no usable answer. The text is for the log, and holds no code and no token."""
+    """The provider did not return a usable response. The message is logged and contains no code or token."""
 
 
 class ProviderCache:
-    """The provider's description and keys, as this process has read them."""
+    """The provider's metadata and keys as cached by this process."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -56,7 +56,8 @@ class ProviderCache:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Only one thread reads anew at a time. Others wait a second, not as long as the provider takes."""
+        """Context in which one thread at a time refreshes the cache. Others wait at most a second, not for the
+        provider."""
         if not self.lock.acquire(timeout=1):
             raise ProviderError("another thread waits for the provider already")
         try:
@@ -73,7 +74,7 @@ def callback_address() -> str:
 
 
 def is_safe(url: object) -> bool:
-    """Returns True if nobody can listen: https, or plain http to this machine."""
+    """Returns True if the connection can't be intercepted: https, or plain http to this machine."""
     if not isinstance(url, str):
         return False
     try:
@@ -86,7 +87,8 @@ def is_safe(url: object) -> bool:
 
 
 def call(url: str, **how) -> tuple[int, dict | None]:
-    """(status, JSON object or None). Raises ProviderError if no answer comes, or too many wait for one."""
+    """Returns (status, JSON object or None). Raises ProviderError if there is no response, or too many threads wait for
+    one."""
     if not _turns.acquire(timeout=1):
         raise ProviderError("others wait for the provider already")
     try:
@@ -98,9 +100,9 @@ def call(url: str, **how) -> tuple[int, dict | None]:
 
 
 def description(*, fresh: bool = False) -> dict:
-    """The provider's own description (OpenID Connect Discovery), checked. Raises ProviderError.
+    """Returns the validated metadata of the provider (OpenID Connect Discovery). Raises ProviderError.
 
-    `fresh`: it must have come within RETRY_AFTER_SECONDS, so the provider is there.
+    `fresh`: fetch it again if it is older than RETRY_AFTER_SECONDS, which shows that the provider is reachable.
     """
     with cache.reading():
         now = time.monotonic()
@@ -132,10 +134,10 @@ def _read_description() -> dict:
 
 
 def key_of(token: str) -> tuple[jwt.PyJWK, str]:
-    """The provider's key that should have signed a token, and the algorithm.
+    """Returns the provider's key for a token's signature, and the algorithm.
 
-    The keys are read again once the token names one that is not among them, but not all the time. Raises jwt's errors
-    for a token without such a key, ProviderError if the keys can't be read.
+    The keys are fetched again, at limited intervals, if the token names an unknown key. Raises jwt's errors if there is
+    no such key, ProviderError if the keys can't be fetched.
     """
     header = jwt.get_unverified_header(token)
     algorithm, number = header.get("alg"), header.get("kid")
@@ -157,7 +159,7 @@ def key_of(token: str) -> tuple[jwt.PyJWK, str]:
 
 
 def _fitting(algorithm: str, number: str | None) -> list[dict]:
-    """The kept keys of a token. One without `kid` may be signed by the only key of its type."""
+    """Returns the cached keys that match a token. A token without `kid` may use the only key of its type."""
     return [
         key
         for key in (cache.keys if time.monotonic() - cache.keys_at < CACHE_SECONDS else ())
@@ -169,22 +171,23 @@ def _fitting(algorithm: str, number: str | None) -> list[dict]:
 
 
 def scopes() -> str:
-    """Returns the requested scopes. At some providers the claim of groups is a scope of its own, which their
-    description lists."""
+    """Returns the requested scopes. Some providers require an extra scope for the groups claim, which their metadata
+    lists."""
     supported = description().get("scopes_supported")
     more = [settings.OIDC_CLAIM] if isinstance(supported, list) and settings.OIDC_CLAIM in supported else []
     return " ".join(["openid", "profile", "email", *more])
 
 
 def library_setting(name: str, *default):
-    """A setting of mozilla-django-oidc's. Ours and the provider's description take the place of Django's settings."""
+    """Returns a setting of mozilla-django-oidc, from our settings and the provider's metadata instead of Django's
+    settings."""
     if name in ENDPOINTS:
         return description()[ENDPOINTS[name]]
     known = {
-        "OIDC_OP_USER_ENDPOINT": "",  # asked in id_token.py, which compares its `sub`
+        "OIDC_OP_USER_ENDPOINT": "",  # called in id_token.py, which verifies `sub`
         "OIDC_RP_CLIENT_ID": settings.OIDC_CLIENT_ID,
         "OIDC_RP_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
-        "OIDC_RP_SIGN_ALGO": "RS256",  # one with the provider's keys; id_token.py allows ALGORITHMS
+        "OIDC_RP_SIGN_ALGO": "RS256",  # any asymmetric algorithm; id_token.py allows ALGORITHMS
         "OIDC_USE_PKCE": True,
         "OIDC_AUTHENTICATION_CALLBACK_URL": "company_callback",
     }

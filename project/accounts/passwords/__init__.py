@@ -1,1 +1,1 @@
-"""Passwords: their rules, links that set them, and their greatest age."""
+"""Passwords: validation, links that set them, and maximum age."""

@@ -1,7 +1,8 @@
-"""Links by which a person sets their password, once: an invitation, or the reset of a forgotten one.
+"""Single-use links by which a person sets their password: an invitation, or the reset of a forgotten password.
 
-A link is made as it is sent, from the account's id, and kept nowhere: notices stand on pages, in exports and in
-backups. Django's token binds it to the account's password, last log-in and mail, so it ends with any of them.
+A link is created from the account's id when the mail is sent, and is not stored, because mails are shown on pages and
+included in exports and backups. Django's token depends on the account's password, last log-in and mail address, so a
+change of any of them makes the link invalid.
 """
 
 import datetime
@@ -27,15 +28,15 @@ from project.models import User
 
 INVITATION, RESET = "notice_invitation", "notice_password_reset"
 VALID = {INVITATION: datetime.timedelta(days=3), RESET: datetime.timedelta(minutes=30)}
-"""How long a link of each kind of notice is valid. Django's tokens end after three days too."""
+"""Validity of a link by the kind of its mail. Django's tokens expire after three days too."""
 HOUR = datetime.timedelta(hours=1)
 ASKED_OF_NAME, ASKED_FROM_ADDRESS = 3, 20
-"""How many links an hour may be asked for one name, and from one address, behind which an office may be."""
+"""Maximum number of requested links an hour, for one user name and from one address, which an office may share."""
 NOBODY = "nobody@localhost"
 
 
 def why_no_password(user: User) -> str | Promise | None:
-    """Returns the reason why an account may have no password, for people. None if it may."""
+    """Returns the reason, as a text for users, why the account may have no password. None if it may."""
     if not user.is_active:
         return gettext_lazy("The account is disabled.")
     if is_emergency_only() and not hasattr(user, "emergency"):
@@ -49,7 +50,8 @@ def link(user: User, kind: str) -> str:
 
 
 def user_of_link(key: str) -> tuple[User, str] | None:
-    """The account that a link's key opens, and the link's kind. None if it is not ours, used, over, or of no use."""
+    """Returns the account and kind of a link's key. None if it is invalid, used or expired, or if the account may have
+    no password."""
     for kind, period in VALID.items():
         try:
             pk, token = signing.loads(key, salt=kind, max_age=period)
@@ -63,7 +65,8 @@ def user_of_link(key: str) -> tuple[User, str] | None:
 
 
 def line_of_link(row: Mail) -> str:
-    """The last line of such a mail, as it is sent. Raises MailError if it would go to somebody else by now."""
+    """Returns the last line of the mail when it is sent. Raises MailError if the account has another address or is
+    disabled."""
     user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
     if user is None:
         raise MailError("the account has another mail now", permanent=True, code="no_recipients", params=NO_MORE)
@@ -72,7 +75,8 @@ def line_of_link(row: Mail) -> str:
 
 @transaction.atomic
 def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str:
-    """Ends the account's password and earlier links, and sends a link. Returns it if the account has no mail."""
+    """Makes the account's password and earlier links invalid, and sends a link. Returns the link if the account has no
+    mail address."""
     user.set_unusable_password()
     user.save(update_fields=["password", "password_set_at"])
     user.note_given(by, now=now)
@@ -87,11 +91,11 @@ def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str
 
 @transaction.atomic
 def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
-    """Sends a link if an account of this name has a password and a mail. Returns False, and sends nothing, after too
-    many requests.
+    """Sends a link if an account of this name has a password and a mail address. Returns False, and sends nothing,
+    after too many requests.
 
-    Takes as long for a name that gets none: what is written for it is taken back. The account is locked, so that many
-    who ask at once get no more mails.
+    Takes as long for other names: a mail is written for them and rolled back. The account is locked, so that
+    simultaneous requests can't exceed the maximum.
     """
     users = User.objects.select_related("emergency").select_for_update(of=("self",), no_key=True)
     user = users.filter(username=name, is_staff=True).first()

@@ -1,4 +1,4 @@
-"""A password that is older than PASSWORD_MAX_DAYS (contract 4) leads to the page that changes it."""
+"""Redirects users whose password is older than PASSWORD_MAX_DAYS (contract 4) to the page that changes it."""
 
 import datetime
 
@@ -12,11 +12,11 @@ from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.session_expiry import PAGES
 from project.base.middleware import Middleware
 
-ALLOWED_PAGES = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last holds words alone
+ALLOWED_PAGES = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last: translations
 
 
 def is_too_old(request: HttpRequest) -> bool:
-    """Returns True if this session began with a password that is too old by now. False for the company log-in."""
+    """Returns True if this session began with a password that is now too old. False for the company log-in."""
     days, session = settings.PASSWORD_MAX_DAYS, request.session
     if not days or SESSION_KEY not in session or ID_TOKEN in session or not request.user.is_authenticated:
         return False
@@ -24,8 +24,8 @@ def is_too_old(request: HttpRequest) -> bool:
 
 
 class PasswordAgeMiddleware(Middleware):
-    """Redirects people whose password is too old to the page that changes it. It follows the middleware that ends
-    sessions, for staff."""
+    """Redirects people whose password is too old to the page that changes it. Runs after the middleware that ends
+    sessions."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, ALLOWED_PAGES):

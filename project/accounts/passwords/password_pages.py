@@ -1,4 +1,4 @@
-"""The pages that request a link for a forgotten password, and that set a password by a link."""
+"""The pages that request a link for a forgotten password, and that set a password through a link."""
 
 from axes.handlers.proxy import AxesProxyHandler
 from django import forms
@@ -39,7 +39,8 @@ def _page(request: HttpRequest, title: str, *, status: int = 200, **more) -> Htt
 
 @never_cache
 def ask_for_link(request: HttpRequest) -> HttpResponse:
-    """Gives the same answer for every name: it does not reveal which accounts exist, or have a password or a mail."""
+    """Returns the same response for every name, so that it does not reveal which accounts exist or have a password or
+    mail."""
     title = _("Password forgotten")
     if SENT in request.GET:
         text = _(
@@ -62,9 +63,9 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def set_by_link(request: HttpRequest) -> HttpResponse:
-    """Sets a password, once. The key leaves the address at once, and no log names the query that it came in.
+    """Sets a password, once. Redirects at once to a URL without the key; the query string with the key is never logged.
 
-    Meanwhile it lies in a cookie: sessions lie in the database, and in its backups.
+    Until then the key is in a cookie, because sessions are stored in the database and its backups.
     """
     here = reverse("password_link")
     if "key" in request.GET:
@@ -86,7 +87,7 @@ def set_by_link(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             User.objects.select_for_update(no_key=True).get(pk=user.pk)
-            if user_of_link(key) is None:  # used meanwhile
+            if user_of_link(key) is None:  # used by another request
                 return redirect(here)
             form.save()
             note_from(request, TrailEntry.Code.PASSWORD_SET, by=staff_actor(user), about=user.username, way=kind)

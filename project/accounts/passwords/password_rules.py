@@ -1,4 +1,4 @@
-"""Rules for passwords besides Django's (AUTH_PASSWORD_VALIDATORS). They apply to new passwords only."""
+"""Password validators in addition to Django's (AUTH_PASSWORD_VALIDATORS). They apply to new passwords only."""
 
 import re
 
@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from notifications.masks import folded
 from project.models import PASSWORDS_KEPT, User
 
-SHORTEST_WORD, SHORTEST_CHINESE = 3, 2  # a shorter part of a name is in many words
+SHORTEST_WORD, SHORTEST_CHINESE = 3, 2  # shorter parts of a name occur in many words
 SHORTEST_PHONE, PHONE_COMPARED = 6, 8
 
 
 class PersonValidator:
-    """Refuses a password that holds the person's user name, name, mail or phone, or a part of these."""
+    """Rejects a password that contains the person's user name, name, mail or phone, or a part of these."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         plain = _plain(password)
@@ -26,7 +26,7 @@ class PersonValidator:
 
 
 class UsedPasswordValidator:
-    """Refuses the present password and those before it, five in all."""
+    """Rejects the current password and the previous ones, five in all."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         if user is None or user.pk is None:
@@ -49,8 +49,8 @@ def _digits(text: str) -> str:
 
 
 def _phone(user: User) -> str:
-    """Returns the last digits of the phone, however both were typed; if there is no phone, a text that equals no
-    digits."""
+    """Returns the last digits of the phone number in a uniform format. Without a phone, returns a text that no digits
+    equal."""
     digits = _digits(_plain(user.phone))
     return digits[-PHONE_COMPARED:] if len(digits) >= SHORTEST_PHONE else "-"
 

@@ -1,6 +1,6 @@
-"""The second factor's app secret and codes: set up, checked once, renewed, reset. mfa_required.py says who needs one.
+"""The second factor's secret and codes: setup, verification, renewal and reset. mfa_required.py decides who needs one.
 
-Secrets are encrypted by MFA_KEY; MFA_KEYS_OLD still read them until their next use, which encrypts them anew.
+Secrets are encrypted with MFA_KEY. MFA_KEYS_OLD still decrypt them until their next use, when they are encrypted again.
 """
 
 import base64
@@ -25,10 +25,10 @@ from orders.history.order_writes import add_event
 from project.accounts.session_revocation import end_sessions
 from project.models import AuthenticatorApp, RecoveryCode, User
 
-ISSUER = "IBS Order Desk"  # what the app calls us
+ISSUER = "IBS Order Desk"  # shown in the authenticator app
 SECRET_BYTES, RECOVERY_BYTES = 20, 10
 RECOVERY_CODES = 10
-TOLERANCE = 1  # time steps of 30 seconds, for phones whose clock is off
+TOLERANCE = 1  # time steps of 30 seconds, for phones with a wrong clock
 APP_CODE, RECOVERY_CODE = re.compile("[0-9]{6}", re.ASCII), re.compile("[a-z2-7]{16}")
 logger = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ def _reads(key: str, secret: str) -> bool:
 
 
 def secret_in(kept: MutableMapping, name: str) -> str:
-    """The secret of an app that is being set up, encrypted, as it is kept under this name. A new one if there is none,
-    or none that our keys read."""
+    """Returns the encrypted secret of an app that is being set up, stored under this name. Creates one if there is none
+    that our keys can decrypt."""
     try:
         fernet().decrypt(kept.get(name, ""))
     except InvalidToken:
@@ -59,21 +59,21 @@ def secret_in(kept: MutableMapping, name: str) -> str:
 
 
 def key_words(secret: str) -> str:
-    """The secret for typing: groups of four letters and digits."""
+    """Returns the secret for manual entry, in groups of four characters."""
     key = base64.b32encode(fernet().decrypt(secret)).decode()
     return " ".join(key[place : place + 4] for place in range(0, len(key), 4))
 
 
 def app_address(secret: str, user: User, host: str) -> str:
-    """Returns the content of the QR code (Google Authenticator's Key URI Format). Names the host: apps keep one entry a
-    name."""
+    """Returns the content of the QR code (Google Authenticator's Key URI Format). It contains the host, because apps
+    keep one entry per name."""
     asked = {"secret": key_words(secret).replace(" ", ""), "issuer": ISSUER}
     return f"otpauth://totp/{quote(f'{ISSUER}:{user.get_username()}@{host}')}?{urlencode(asked, quote_via=quote)}"
 
 
 def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) -> int | None:
-    """Returns the time step after `after` to which this code belongs: this step or a neighbour. None if there is
-    none."""
+    """Returns the time step, later than `after`, to which this code belongs: the current one or a neighbour. None if
+    there is none."""
     if not APP_CODE.fullmatch(code):
         return None
     try:
@@ -89,19 +89,19 @@ def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) 
 
 
 def normalized_code(code: str) -> str:
-    """Returns a code as typed, without spaces and hyphens, in lower case."""
+    """Returns a submitted code without spaces and hyphens, in lower case."""
     return re.sub(r"[\s-]", "", code).lower()
 
 
 def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
-    """The seconds until a code counts again, after wrong ones."""
+    """Returns the seconds until the next code is accepted, after wrong ones."""
     allowed, why = app.verify_is_allowed()
     return 0 if allowed else max(1, round((why["locked_until"] - now).total_seconds()))
 
 
 class CodeBackend:
-    """Authenticates by a code after the right password. One of AUTHENTICATION_BACKENDS, so that django-axes and
-    login_throttle count wrong codes with wrong passwords, and refuse people who are locked out."""
+    """Authenticates by a code after the correct password. It is one of AUTHENTICATION_BACKENDS, so that django-axes and
+    login_throttle count wrong codes with wrong passwords and reject people who are locked out."""
 
     def authenticate(self, request: HttpRequest, *, username: str, token: str) -> User | None:
         user = User.objects.get(username=username)
@@ -110,7 +110,8 @@ class CodeBackend:
 
 @transaction.atomic
 def use_code(user: User, code: str, *, now: datetime.datetime) -> bool:
-    """Returns True if the code is right, and uses it up: of two log-ins at once with one code a single one succeeds."""
+    """Returns True if the code is right, and marks it as used: of two simultaneous log-ins with one code, only one
+    succeeds."""
     app = AuthenticatorApp.objects.select_for_update(no_key=True).filter(user=user).first()
     if app is None or seconds_to_wait(app, now=now):
         return False
@@ -147,13 +148,16 @@ def _hash(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-# --- Set up, anew, reset
+# --- Set-up, renewal, reset
 
 
 @transaction.atomic
 def set_up(user: User, *, secret: str, step: int, now: datetime.datetime, anew: bool = False) -> list[str]:
-    """Gives the account this app, and returns its recovery codes, which nothing shows again. `step`: of the code that
-    proved the app. Raises IntegrityError if the account has an app and does not want it `anew`."""
+    """Assigns this app to the account, and returns its recovery codes, which are never shown again.
+
+    `step`: the time step of the code that verified the app. Raises IntegrityError if the account has an app and `anew`
+    is false.
+    """
     if anew:
         AuthenticatorApp.objects.filter(user=user).delete()
     AuthenticatorApp.objects.create(user=user, secret=secret, last_step=step)
@@ -163,7 +167,7 @@ def set_up(user: User, *, secret: str, step: int, now: datetime.datetime, anew: 
 
 @transaction.atomic
 def make_recovery_codes(user: User, *, now: datetime.datetime) -> list[str]:
-    """New recovery codes in place of those there are."""
+    """Replaces the recovery codes. Returns the new ones."""
     add_event(None, "recovery_codes_made", by=staff_actor(user), now=now, account=user.get_username())
     return _new_codes(user)
 
@@ -177,8 +181,8 @@ def _new_codes(user: User) -> list[str]:
 
 @transaction.atomic
 def reset_second_factor(user: User, *, by: str, now: datetime.datetime) -> bool:
-    """Takes app and codes from an account, so that its next log-in sets them up, and ends its sessions. False if it
-    has none."""
+    """Removes the account's app and codes and ends its sessions. Its next log-in sets them up again. Returns False if
+    it has no app."""
     gone, _rows = AuthenticatorApp.objects.filter(user=user).delete()
     user.recovery_codes.all().delete()
     if gone:

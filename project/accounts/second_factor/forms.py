@@ -1,4 +1,4 @@
-"""The forms that ask for codes, and how an app is set up on a page."""
+"""Forms for entering codes, and for setting up an app."""
 
 import segno
 from django import forms
@@ -45,7 +45,7 @@ class AppForm(forms.Form):
 
 
 class CodeForm(forms.Form):
-    """A code of the account's app, or a recovery code: it counts once. Wrong ones count as wrong passwords do."""
+    """A code of the account's app, or a single-use recovery code. Wrong codes count as wrong passwords do."""
 
     code = forms.CharField(
         label=gettext_lazy("verification code"),
@@ -59,7 +59,7 @@ class CodeForm(forms.Form):
         self.request, self.app = request, app
 
     def clean_code(self):
-        if self.errors:  # a code that counts once is not used up for nothing
+        if self.errors:  # a single-use code is not consumed by an invalid form
             return
         if wait := seconds_to_wait(self.app, now=timezone.now()):
             words = _("After wrong codes the next one counts only later. Try again in %(seconds)s seconds.")
@@ -74,7 +74,7 @@ class CodeForm(forms.Form):
 
 
 class NewAppForm(AppForm, CodeForm):
-    """Both: the new app's code, then one of before."""
+    """Two codes: one of the new app, and one of the existing app or a recovery code."""
 
     field_order = ["new_code", "code"]
 
@@ -87,6 +87,6 @@ class NewAppForm(AppForm, CodeForm):
 
 
 def app_context(request: HttpRequest, secret: str, user: User) -> dict:
-    """The QR code as an image's address, and the key for typing."""
+    """Returns the QR code as a data URL, and the key for manual entry."""
     picture = segno.make(app_address(secret, user, request.get_host()), error="m")
     return {"picture": picture.svg_data_uri(scale=4, border=4, light="#fff"), "key": key_words(secret)}

@@ -1,7 +1,6 @@
-"""The log-in's second step, after the right password: asks for a code, or sets the second factor up at the first
-log-in.
+"""The second step of the log-in: requests a code, or sets up the second factor at the first log-in.
 
-In between, an anonymous session under a new key holds the user for ten minutes.
+Between the steps, an anonymous session under a new key holds the user for ten minutes.
 """
 
 import datetime
@@ -32,7 +31,7 @@ VALID_FOR = datetime.timedelta(minutes=10)
 
 
 class FactorNeededError(Exception):
-    """The password of `user` was right, and a code is needed too."""
+    """The password of `user` was correct, and a code is required too."""
 
     def __init__(self, user: User):
         super().__init__(user.pk)
@@ -40,18 +39,20 @@ class FactorNeededError(Exception):
 
 
 def lacks_factor(request: HttpRequest) -> bool:
-    """Returns True if this session needs a second factor that it has not proved, or whose app was changed since. Costs
-    a query where one is needed. The company log-in has its own second factor."""
+    """Returns True if this session still needs a second factor, or if its app was changed since.
+
+    Needs a query if a second factor is required. The company log-in has its own second factor.
+    """
     if ID_TOKEN in request.session or not needs_factor(request.user):
         return False
     return not AuthenticatorApp.objects.filter(user=request.user, pk=request.session.get(PROVED)).exists()
 
 
 def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
-    """Ends the present session and redirects to the page that asks for the code."""
+    """Ends the current session and redirects to the page that requests the code."""
     view = LoginView()
     view.setup(request)
-    leads_to = view.get_success_url()  # `next`, if it is an address of ours
+    leads_to = view.get_success_url()  # `next`, if it is a URL of this site
     request.session.flush()
     at, proof = timezone.now().timestamp(), user.get_session_auth_hash()
     request.session[PENDING] = {"user": user.pk, "at": at, "proof": proof, "next": leads_to}
@@ -59,7 +60,7 @@ def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _pending_user(request: HttpRequest) -> User | None:
-    """Returns the user with the right password, if it is recent and has not been changed since."""
+    """Returns the user whose password was verified recently and has not changed since."""
     kept = request.session.get(PENDING)
     if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < VALID_FOR.total_seconds():
         return None
@@ -91,20 +92,20 @@ def _ask(request: HttpRequest, app: AuthenticatorApp, *, site) -> HttpResponse:
 def _set_up(request: HttpRequest, user: User, *, site) -> HttpResponse:
     kept = request.session[PENDING]
     secret = secret_in(kept, "secret")
-    request.session[PENDING] = kept  # so that it is saved
+    request.session[PENDING] = kept  # marks the session as modified
     form = AppForm(request.POST or None, secret=secret)
     if not form.is_valid():
         return _page(request, form, site=site, **app_context(request, secret, user))
     try:
         codes = set_up(user, secret=secret, step=form.step, now=timezone.now())
-    except IntegrityError:  # another browser was faster, and its app's code is asked for
+    except IntegrityError:  # another browser set it up first, so the code of its app is required
         return redirect("admin:login_code")
     leads_to = _let_in(request, user.authenticator)
     return show_recovery_codes(request, codes, leads_to, site=site)
 
 
 def _let_in(request: HttpRequest, app: AuthenticatorApp) -> str:
-    """Begins the session, under a new key. Returns where it leads."""
+    """Starts the session under a new key. Returns the URL to redirect to."""
     leads_to = request.session.pop(PENDING)["next"]
     auth.login(request, app.user, backend=ACCOUNTS)
     request.session[PROVED] = app.pk
@@ -121,6 +122,6 @@ def _page(request: HttpRequest, form: CodeForm | AppForm, *, site, **more) -> Ht
 
 
 def show_recovery_codes(request: HttpRequest, codes: list[str], leads_to: str, *, site) -> HttpResponse:
-    """The one page that shows them. It is an answer to a POST, which no browser keeps."""
+    """Shows the recovery codes, only here. As the response to a POST, it is not cached by browsers."""
     context = {**site.each_context(request), "title": _("Recovery codes"), "codes": codes, "leads_to": leads_to}
     return TemplateResponse(request, "admin/second_factor/recovery_codes.html", context)

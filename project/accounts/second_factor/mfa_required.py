@@ -11,8 +11,8 @@ NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
 
 
 def needs_factor(user: User) -> bool:
-    """Returns True if this account's password log-in asks for a second factor. `administrators` are all who may manage
-    accounts, whatever their role. `with_managers` reads that for many accounts in one query."""
+    """Returns True if this account's password log-in requires a second factor. `administrators` are all who may manage
+    accounts, whatever their role. `with_managers` computes that for many accounts in one query."""
     if settings.MFA_REQUIRED == NOBODY or not user.has_usable_password():
         return False
     if settings.MFA_REQUIRED == EVERYBODY:

@@ -1,4 +1,4 @@
-"""Everybody's page of their own second factor: since when it is set; another app, or new recovery codes, by a code."""
+"""The user's page of their own second factor: shows when it was set up, replaces the app, or creates recovery codes."""
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -13,12 +13,12 @@ from project.accounts.second_factor.login_code_page import PROVED, show_recovery
 from project.accounts.second_factor.mfa_required import needs_factor
 from project.models import AuthenticatorApp
 
-SECRET = "second_factor_secret"  # of an app that is being set up, encrypted
+SECRET = "second_factor_secret"  # session key of the encrypted secret of an app that is being set up
 
 
 @never_cache
 def own_page(request: HttpRequest, site) -> HttpResponse:
-    """With `anew` it shows a new app's secret, and a POST takes that app; without, a POST makes recovery codes."""
+    """With `anew`, shows a new app's secret, and POST sets up that app. Without it, POST creates new recovery codes."""
     app = AuthenticatorApp.objects.filter(user=request.user).first()
     context = {**site.each_context(request), "title": _("Second factor"), "app": app}
     if app is None or not needs_factor(request.user):

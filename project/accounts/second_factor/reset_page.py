@@ -1,4 +1,4 @@
-"""An administrator resets a colleague's second factor: a page asks first, and the next log-in sets one up."""
+"""Page on which an administrator resets a colleague's second factor. The colleague's next log-in sets it up again."""
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -15,8 +15,8 @@ from project.accounts.second_factor.codes import reset_second_factor
 
 
 def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
-    """GET asks, POST resets. The giver is no second person to the account for a while, as with a password. Nobody
-    resets their own here: their own page asks for a code."""
+    """GET asks for confirmation, POST resets. For a while the administrator can't approve the account's requests, as
+    after a new password. Nobody resets their own here: their own page requires a code."""
     user = colleague(request, pk, model_admin)
     if request.method == "POST":
         now = timezone.now()
