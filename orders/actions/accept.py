@@ -156,7 +156,7 @@ def differences_of(order: Order) -> QuerySet[Difference]:
 
 
 def check_named(order: Order, codes: Collection[str]) -> None:
-    """Raises NotAllowedError if one of these codes stands for a difference that is accepted only by a key of BY_NAME."""
+    """Raises NotAllowedError if one of these codes is a difference that is accepted only by a key of BY_NAME."""
     needed = names_needed(order) if DIFFERENCE in codes else {}
     name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
     if name:
