@@ -107,7 +107,10 @@ def own_name(order: Order, field: str) -> str:
 
 @contextlib.contextmanager
 def opened(name: str) -> Iterator[int]:
-    """Yields a descriptor of a regular file in ATTACHMENT_DIR. Raises OSError; follows no links."""
+    """Yields a descriptor of a regular file in ATTACHMENT_DIR.
+
+    Raises OSError, also for links and for names with a path.
+    """
     handle = open_attachment(name)
     try:
         yield handle

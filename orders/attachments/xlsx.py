@@ -100,7 +100,10 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
 
 
 def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
-    """Answers as `ask` does, in this process and without limits. Any exception of openpyxl gives `not_xlsx`."""
+    """Answers as `ask` does, in this process and without limits.
+
+    Any error of openpyxl but lack of memory gives `not_xlsx`.
+    """
     try:
         return VERBS[verb](file, *arguments)
     except VerdictError as error:
@@ -155,8 +158,9 @@ def first_rows(file: BinaryIO) -> dict[str, list[list[str]]]:
 def cells(file: BinaryIO, most: int) -> dict[str, list]:
     """Returns `rows`, [[number, [[kind, text], ...]], ...], and `merged`, ranges. At most `most` rows may hold data.
 
-    Empty rows and cells at the end are left out. A cell's kind is one letter: `s` text, `n` number, `b` boolean, `d`
-    date, `f` formula, `e` error, `r` a number that Excel has rounded. A day is written as YYYYMMDD.
+    The header counts as one of them. Empty rows and cells at the end are left out. A cell's kind is one letter: `s`
+    text, `n` number, `b` boolean, `d` date, `f` formula, `e` error, `r` a number that Excel has rounded. A day is
+    written as YYYYMMDD.
     """
     with zipfile.ZipFile(file) as archive:
         if _has_macro_part(archive.namelist()):

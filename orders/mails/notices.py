@@ -27,7 +27,7 @@ def notify_staff(
     order: Order | None = None,
     cause: str = "",
 ) -> list[Mail]:
-    """Writes a mail to each of these accounts that is active and has an address. Call it in the transaction of the
+    """Writes a mail to each of these accounts that may log in and has an address. Call it in the transaction of the
     change.
 
     With a `cause` each address gets one mail of this order (or none), kind and cause. Returns the mails written.

@@ -1,4 +1,4 @@
-"""`give_up ORDER [--step STEP] --reason TEXT [--dry-run]`: gives a failed step up (contract 3.9, 13; 5)."""
+"""`give_up ORDER [--step STEP] --reason TEXT [--dry-run]`: gives up a failed step (contract 3.9, 13; 5)."""
 
 from orders.management.order_command import OrderCommand
 

@@ -1,4 +1,4 @@
-"""`resume PARTNER`: lets the calls to a paused partner go on (contract section 5)."""
+"""`resume PARTNER`: resumes the calls to a paused partner (contract section 5)."""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone

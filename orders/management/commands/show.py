@@ -1,4 +1,4 @@
-"""`show ORDER [--json | --times]`: where an order stands (contract section 5). ORDER may be the end of a number."""
+"""`show ORDER [--json | --times]`: shows an order's status (contract section 5). ORDER may be the end of a number."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`stuck [--json] [--since DATE]`: every order that needs somebody, the oldest first (contract section 5)."""
+"""`stuck [--json] [--since DATE]`: lists the stuck orders, the oldest first (contract section 5)."""
 
 import json
 
