@@ -156,7 +156,7 @@ def differences_of(order: Order) -> QuerySet[Difference]:
 
 
 def check_named(order: Order, codes: Collection[str]) -> None:
-    """Raises NotAllowedError if one of these codes is a difference that is accepted only by a key of BY_NAME."""
+    """Raises NotAllowedError if incidents of these codes include something that only a key of BY_NAME accepts."""
     needed = names_needed(order) if DIFFERENCE in codes else {}
     name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
     if name:
@@ -259,7 +259,7 @@ def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
 
 
 def _accept_unknown(number: str, reason: str, look: str, *, by: str, now: datetime.datetime) -> None:
-    """Accepts the differences, as shown, of a number that is unknown here but known to BBOSS or the partner."""
+    """Accepts the differences, as they were shown, of a number that only BBOSS or the partner knows."""
     before = unknown_shown(number)
     if not before:
         raise OrderUnknownError("number_unknown", number=number)

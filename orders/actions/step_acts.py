@@ -152,7 +152,7 @@ def _judge_many(rows: Sequence[Order], asked: dict) -> list[Judged]:
 
 
 def _judged(row: Order, steps: dict[str, list[Judgement]]) -> Judged:
-    """Returns the order's dry run. `kind`: the verdict on the first step that would be sent, else on the first."""
+    """Returns the order's dry run. `kind` is the verdict on the first step that would be sent, or on the first step."""
     if why := why_not_resend(row):
         return Judged(row, why.words(), why.words(), acts=False)
     judged = steps[row.number]

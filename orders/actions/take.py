@@ -279,7 +279,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Returns True if a cancel or delete (no fix) has nothing left to do: the partner has none of its records live."""
+    """Returns True for a cancel or delete (no fix) with nothing left to do: none of its records is live there."""
     if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
@@ -288,7 +288,7 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 
 def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Sets records, last day and start to the partner's values. Raises NotAllowedError if they do not fit."""
+    """Sets records, last day and start to the partner's values. Raises NotAllowedError if they do not fit the order."""
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Order.Kind.CHANGE:

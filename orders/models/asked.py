@@ -7,17 +7,18 @@ from orders.rules.four_eyes_acts import ACTS
 
 
 def acts() -> list:
-    """A migration names this function, so another act needs none."""
+    """Returns the choices of `act`. The migration refers to this function, so a new act needs no migration."""
     return list(ACTS.items())
 
 
 class AskedAct(models.Model):
-    """An act that waits for a second person, or has had one. It is carried out by the confirmation alone.
+    """A request for a second person to confirm an action, open or ended. Only the confirmation carries it out.
 
-    `act` is the word in FOUR_EYES, `right` the permission that it takes; `decision` says how it is carried out, with
-    `arguments`. It is about `order`, or about the row `target` of the act's own table. `told` is what the dry run said
-    as it was asked, in one language. `asker_id` and `ender_id` are accounts; `via` names the machine and its account
-    where a command asked. `ended_by` confirmed it or called it off; `lapses_at` ends what nobody confirmed.
+    `act` is the word in FOUR_EYES, `right` the required permission, `decision` the key of the `Action` that is carried
+    out with `arguments`. It concerns `order`, or the row `target` of the action's own table. `told`: the result of the
+    dry run at the time of the request, always in the same language. `asker_id` and `ender_id` are ids of accounts;
+    `via`: machine and OS account, if a command made the request. `ended_by` confirmed it or called it off; unconfirmed
+    requests end at `lapses_at`.
     """
 
     class State(models.TextChoices):
@@ -31,7 +32,7 @@ class AskedAct(models.Model):
     right = models.CharField(max_length=100, editable=False)
     order = models.ForeignKey(
         "Order", models.PROTECT, null=True, related_name="asked_acts", db_index=False, verbose_name=_("order")
-    )  # the index of open ones, and the list's, begin with it
+    )  # the unique index of open requests and the list's index begin with it
     target = models.BigIntegerField(editable=False)
     arguments = models.JSONField(_("details"), default=dict, blank=True)
     reason = models.TextField(_("reason"), blank=True)

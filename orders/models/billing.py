@@ -9,7 +9,7 @@ from orders.models.querysets import BillingRecordQuerySet
 
 
 class BillingRecord(Row):
-    """One record at the big-data side, for one order (jobId), product and domain. Our row is never deleted."""
+    """A billing record at the big-data side, for one order (jobId), product and domain. Our row is never deleted."""
 
     class State(models.TextChoices):
         TO_SEND = "to_send", _("To send")  # not at the big-data side yet
@@ -22,7 +22,7 @@ class BillingRecord(Row):
         TRIAL = "1", _("Trial record")
         COMMERCIAL = "2", _("Commercial record")
 
-    THERE = frozenset({State.LIVE, State.UNKNOWN})  # the customer is billed by it, or may be
+    THERE = frozenset({State.LIVE, State.UNKNOWN})  # the customer is, or may be, billed by such records
 
     order = models.ForeignKey(
         "Order", models.PROTECT, related_name="billing_records", db_index=False, verbose_name=_("order (jobId)")

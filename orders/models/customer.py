@@ -1,7 +1,7 @@
 """Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
 
-`orders.search.index` is the only writer. A row of it can be removed and made again at any time. `IndexedOrder`,
-`SearchPiece` and `SearchProgress` are the index of 1.11.0, which goes as docs/mechanisms/versions.md says.
+Only `orders.search.index` writes them; their rows can be rebuilt at any time. `IndexedOrder`, `SearchPiece` and
+`SearchProgress` are the search index of 1.11.0, which will be removed as described in docs/mechanisms/versions.md.
 """
 
 from django.db import models
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Customer(models.Model):
-    """An enterprise, as its orders name it."""
+    """An enterprise, with the name from its orders."""
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64, primary_key=True)
     name = models.CharField(_("enterprise name"), max_length=255, blank=True)  # as BBOSS's newest order gives it
@@ -17,8 +17,8 @@ class Customer(models.Model):
     last_order = models.ForeignKey("Order", models.PROTECT, related_name="+", verbose_name=_("newest order"))
     first_seen = models.DateTimeField(_("first order"))
     last_seen = models.DateTimeField(_("last order"))
-    texts = models.TextField(null=True, editable=False)  # noqa: DJ001  a version before has noted none
-    """By what it is found: its id and every name that an order gave it, folded, a line each."""
+    texts = models.TextField(null=True, editable=False)  # noqa: DJ001  older versions left it null
+    """The search texts: the enterprise id and every name used in its orders, case-folded, one per line."""
 
     class Meta:
         verbose_name = _("customer")
@@ -31,17 +31,17 @@ class Customer(models.Model):
 
 
 class OrderText(models.Model):
-    """The texts by which an order is found, folded. An order without a row is not indexed yet."""
+    """The search texts of an order, case-folded. An order without a row is not indexed yet."""
 
     order = models.OneToOneField("Order", models.PROTECT, primary_key=True, related_name="+")
     number = models.TextField()
     product = models.TextField()
-    process = models.TextField()  # BPM's
-    phone = models.TextField()  # the operator's, only as a whole
+    process = models.TextField()  # BPM's process number
+    phone = models.TextField()  # the operator's phone, matched only as a whole
 
     class Meta:
         default_permissions = []
-        indexes = [  # orders.db.indexes has the one of parts of numbers
+        indexes = [  # the trigram index of `number` is in orders.db.indexes
             models.Index(fields=["product"], opclasses=["text_pattern_ops"], name="order_text_product"),
             models.Index(fields=["process"], opclasses=["text_pattern_ops"], name="order_text_process"),
             models.Index(fields=["phone", "order"], name="order_text_phone"),
@@ -49,7 +49,7 @@ class OrderText(models.Model):
 
 
 class DomainText(models.Model):
-    """A domain of any order: its key and, if it is internationalized, on a second line how people write it."""
+    """A domain of any order: its key and, if internationalized, its Unicode form on a second line."""
 
     text = models.TextField(primary_key=True)
 
@@ -58,8 +58,7 @@ class DomainText(models.Model):
 
 
 class TextProgress(models.Model):
-    """The progress of the index. It holds all orders but those after `orders`, before `older`, or changed after
-    `events`."""
+    """The progress of the index: it holds all orders up to id `orders`, from id `older` on, as of event `events`."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()
@@ -70,7 +69,7 @@ class TextProgress(models.Model):
 
 
 class IndexedOrder(models.Model):
-    """An order that the search index holds, and whose it is. An order that waits for its trial may have no customer."""
+    """An order in the search index, with its customer. An order that waits for its trial may have no customer."""
 
     order = models.OneToOneField("Order", models.PROTECT, primary_key=True, related_name="indexed")
     customer = models.ForeignKey("Customer", models.PROTECT, null=True, related_name="orders", db_index=False)
@@ -81,20 +80,19 @@ class IndexedOrder(models.Model):
 
 
 class SearchPiece(models.Model):
-    """A part of a text that can be found, from one of its places to its end. `orders.rules.search_pieces` has the rule.
+    """A suffix of a searchable text, by the rules of `orders.rules.search_pieces`.
 
-    `piece` is UTF-8, so that both databases compare it byte by byte, whatever their collation. `before` are the few
-    characters in front of it. `target` is the id of the first OrderDomain with that domain, else of the first order
-    with that text.
+    `piece` is UTF-8, so that both databases compare it byte by byte, regardless of their collation. `before`: the few
+    characters before it. `target`: id of the first OrderDomain with that domain, or of the first order with that text.
     """
 
     class Kind(models.IntegerChoices):
         NUMBER = 1  # the order's number
-        CUSTOMER = 2  # the enterprise's id or name
+        CUSTOMER = 2  # the enterprise id or name
         DOMAIN = 3
         PRODUCT = 4
-        PROCESS = 5  # BPM's
-        PHONE = 6  # the operator's, only as a whole
+        PROCESS = 5  # BPM's process number
+        PHONE = 6  # the operator's phone, matched only as a whole
 
     pk = models.CompositePrimaryKey("kind", "piece", "before", "target")
     kind = models.PositiveSmallIntegerField(choices=Kind.choices)
@@ -107,7 +105,7 @@ class SearchPiece(models.Model):
 
 
 class SearchProgress(models.Model):
-    """The progress of the index of 1.11.0, as `TextProgress` is of this one's."""
+    """The progress of the index of 1.11.0; fields as in `TextProgress`."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()

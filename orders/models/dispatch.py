@@ -1,4 +1,4 @@
-"""The outbox: the steps to send, their times, and every attempt that was made."""
+"""The outbox: the steps to send, their times, and all attempts."""
 
 import uuid
 
@@ -13,24 +13,25 @@ from orders.rules import steps
 
 
 class Dispatch(Notes, Row):
-    """One step of an order: something to send or to check, exactly once, with its frozen payload.
+    """A step of an order: a call or a check that is carried out exactly once, with a frozen payload.
 
-    A row goes waiting -> due -> sending -> done. `next_try_at` says when a due or retrying row may be claimed, and when
-    the lease of a sending row ends. Payload, key and T never change once the first attempt has begun (contract 3.2).
+    The usual states are waiting -> due -> sending -> done. `next_try_at` is the time at which a due or retrying row may
+    be claimed, or at which the lease of a sending row ends. Payload, key and T never change once the first attempt has
+    begun (contract 3.2).
     """
 
     Channel, Step = steps.Channel, steps.Step
 
     class State(models.TextChoices):
-        WAITING = "waiting", _("Waiting")  # for the steps before it, an approval or its day
+        WAITING = "waiting", _("Waiting")  # for earlier steps, an approval or its start day
         DUE = "due", _("Due")  # may be claimed from next_try_at on
         SENDING = "sending", _("Sending")  # claimed by a worker, until its lease ends
-        RETRYING = "retrying", _("Retrying")  # failed for now, again at next_try_at
+        RETRYING = "retrying", _("Retrying")  # failed for now, retried at next_try_at
         DONE = "done", _("Done")  # accepted
-        FAILED = "failed", _("Failed")  # refused, or retries used up; an incident says why
-        CLOSED = "closed", _("Closed")  # will not be carried out any more
+        FAILED = "failed", _("Failed")  # refused, or no retries left; an incident has the cause
+        CLOSED = "closed", _("Closed")  # will no longer be carried out
         UNDONE = "undone", _("Undone")  # was done, and has been compensated
-        GIVEN_UP = "given_up", _("Given up")  # failed for good; staff ended it, with a reason
+        GIVEN_UP = "given_up", _("Given up")  # failed permanently; ended by staff, with a reason
 
     class Gate(models.TextChoices):
         NONE = "", _("none")
@@ -54,7 +55,7 @@ class Dispatch(Notes, Row):
         _("place in the line"), null=True, blank=True, help_text=_("of the dispatch that it replaces; else its own id")
     )
     records = models.JSONField(_("billing records"), default=list, blank=True)
-    about = models.JSONField(_("what it is about"), default=dict, blank=True)  # step_notes.py alone reads it
+    about = models.JSONField(_("what it is about"), default=dict, blank=True)  # use the properties of step_notes.py
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
     plan = models.PositiveSmallIntegerField(
@@ -134,7 +135,7 @@ class Dispatch(Notes, Row):
 
 
 class Attempt(Row):
-    """One call. It is saved before it goes out, and its outcome is written once."""
+    """A call of a step. The row is saved before the call, and its outcome is written once."""
 
     class Outcome(models.TextChoices):
         OPEN = "", _("no answer yet")
@@ -158,7 +159,7 @@ class Attempt(Row):
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     answer = models.TextField(_("answer"), blank=True)
     error_code = models.CharField(_("error code"), max_length=32, null=True, blank=True, editable=False)  # noqa: DJ001
-    error = models.TextField(_("error"), blank=True)  # the log's line, which begins with the code
+    error = models.TextField(_("error"), blank=True)  # as logged: begins with the code
     worker = models.CharField(_("worker"), max_length=64, blank=True)
 
     class Meta:

@@ -7,7 +7,8 @@ from orders.db.row import Row
 
 
 class OrderEvent(Row):
-    """One event. `actor`: `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`, the last with its account's id."""
+    """An event of an order. `actor`: `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`; for the last,
+    `account_id` is set."""
 
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="events", verbose_name=_("order"))
     at = models.DateTimeField(_("at"))

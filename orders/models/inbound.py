@@ -6,16 +6,16 @@ from django.utils.translation import gettext_lazy as _
 from orders.db.row import Row
 from orders.rules.content import HashOf
 
-ACCEPTED = "00000"  # the code by which a message was taken (contract 2.3)
+ACCEPTED = "00000"  # `rsp_code` of accepted messages (contract 2.3)
 
 
 class InboundMessage(Row):
-    """A request that could be read as JSON, with our answer.
+    """A request that could be parsed as JSON, with our answer.
 
     Token and signature are masked. The row is append-only, except that staff can mark a conflict as seen.
 
-    `body` is complete if the signature was right. Otherwise it is the beginning of the masked request, and `length`
-    (bytes) and `sha256` describe the whole request as it came. So strangers can't fill the disk (contract 2.3).
+    `body` is complete if the signature was valid. Otherwise it is the beginning of the masked request, so that
+    strangers can't fill the disk (contract 2.3); `length` (bytes) and `sha256` are those of the original request.
     """
 
     received_at = models.DateTimeField(_("received at"))
@@ -61,7 +61,8 @@ class InboundMessage(Row):
 
 
 class AcceptedCall(Row):
-    """A transIDO that was answered 00000, and its content's hash. Kept for good: repeats need it (contract 2.3)."""
+    """A transIDO that was answered 00000, with the hash of its content. Never deleted: repeated calls need it (contract
+    2.3)."""
 
     trans_ido = models.CharField(_("caller's transaction number"), max_length=64, unique=True)
     content_hash = models.CharField(_("content hash"), max_length=64)
@@ -76,7 +77,8 @@ class AcceptedCall(Row):
         return self.trans_ido
 
     def says(self, digest: str, hash_of: HashOf) -> bool:
-        """Returns True if what was accepted is this content, also as it reads by today's profile (contract 7.1)."""
+        """Returns True if this content was accepted. Also compares the stored content hashed by the present profile
+        (contract 7.1)."""
         if self.content_hash == digest:
             return True
         if self.content_hash == self.order.content_hash:

@@ -10,9 +10,9 @@ from orders.models.querysets import AffectedOrderQuerySet, IncidentQuerySet
 
 
 class Incident(models.Model):
-    """One cause (partner or our own part, step, error code, partner's words) and every order that it stopped.
+    """A cause (partner or internal component, step, error code, partner's words) and the orders that it stopped.
 
-    That of a doubt about an answer is a partner's and a call's (contract 7.2): `step` is the first that it was about.
+    An incident about a doubtful answer covers a call of a partner (contract 7.2): `step` is the first affected step.
     """
 
     class State(models.TextChoices):
@@ -36,7 +36,7 @@ class Incident(models.Model):
     asleep_until = models.DateTimeField(
         _("sleeps until"), null=True, blank=True, help_text=_("till then no mail is written about it")
     )
-    woke_at = models.DateTimeField(null=True, editable=False)  # when it last woke; then it is told of as if it were new
+    woke_at = models.DateTimeField(null=True, editable=False)  # when it last woke; mails then treat it as new
 
     objects = IncidentQuerySet.as_manager()
 
@@ -64,7 +64,7 @@ class Incident(models.Model):
 
 
 class AffectedOrder(models.Model):
-    """An order that an incident stopped, and when the order went on. `step`: by which, unless it is the incident's."""
+    """An order that an incident stopped, and when it continued. `step`: the stopped step, if not the incident's."""
 
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="affected", verbose_name=_("incident"))
     order = models.ForeignKey("Order", models.PROTECT, related_name="troubles", verbose_name=_("order"))
@@ -79,7 +79,9 @@ class AffectedOrder(models.Model):
         db_default=False,
         help_text=_("a trial, because an order of it is stopped on its records"),
     )
-    quiet = models.BooleanField(default=False, db_default=False, editable=False)  # whoever found it saw it: no mail
+    quiet = models.BooleanField(
+        default=False, db_default=False, editable=False
+    )  # no mail: the person who found it has seen it
     accepted_by = models.CharField(_("accepted by"), max_length=160, blank=True)
     reason = models.TextField(_("reason of accepting"), blank=True)
 
@@ -102,5 +104,5 @@ class AffectedOrder(models.Model):
 
     @property
     def own_step(self) -> str:
-        """The step by which the incident stopped this order."""
+        """The step at which the incident stopped this order."""
         return self.step or self.incident.step

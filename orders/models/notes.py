@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StaffNote(models.Model):
-    """A note. `by` is an actor such as `staff:NAME`; empty if nobody knows. `scope` holds the letters of the
-    attributions that the author was limited to, or null: such a note may be about any order."""
+    """A note. `by` is an actor such as `staff:NAME`, or empty if unknown. `scope`: letters of the attributions to which
+    the author was limited, or null if the author was not limited."""
 
     at = models.DateTimeField(_("at"))
     by = models.CharField(_("written by"), max_length=160, blank=True)
@@ -16,7 +16,7 @@ class StaffNote(models.Model):
 
     class Meta:
         abstract = True
-        default_permissions: list[str] = []  # a note is seen on the page that it is about
+        default_permissions: list[str] = []  # visible on the page of the incident or customer
         ordering = ["pk"]
 
 
@@ -34,7 +34,7 @@ class IncidentNote(StaffNote):
 
 
 class CustomerNote(StaffNote):
-    """A note about a customer: by its enterprise id, since the search index may make customers anew."""
+    """A note about a customer. Refers to the enterprise id, since the search index may recreate customers."""
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64)
 

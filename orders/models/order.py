@@ -9,16 +9,16 @@ from orders.db.row import Row
 
 
 def owner_field(**more) -> models.ForeignKey:
-    """The field for the account that a row belongs to."""
+    """Returns the model field for the account that owns a row."""
     words = {"related_name": "+", "verbose_name": pgettext_lazy("work", "owner")}
     return models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, **words, **more)
 
 
 class Order(Row):
-    """One order from BBOSS: a trial, a change of a trial, or an activation.
+    """An order from BBOSS: a trial, a change of a trial, or an activation.
 
     Only services (tests/test_architecture.py) write `state`, `state_since`, `held_because`, `decision` and
-    `undo_since`. `plans` counts how often the order was planned. A dispatch knows the plan to which it belongs.
+    `undo_since`. `plans`: how often the order was planned; `Dispatch.plan` refers to it.
     """
 
     class Kind(models.TextChoices):
@@ -28,18 +28,18 @@ class Order(Row):
 
     class State(models.TextChoices):
         IN_PROGRESS = "in_progress", _("In progress")  # steps are being carried out
-        HELD = "held", _("Held")  # waits for something or somebody; nothing is lost
+        HELD = "held", _("Held")  # waits, for the reason in `held_because`
         TRIALING = "trialing", _("On trial")  # trial: records exist, the trial runs
         CONVERTED = "converted", _("Converted")  # trial: an activation took it over
-        ENDED = "ended", _("Ended")  # trial: its end has passed, an ending stands, or no domain is left
+        ENDED = "ended", _("Ended")  # trial: its end has passed, an ending is in effect, or no domain is left
         APPLIED = "applied", _("Applied")  # change: carried out
         AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")  # activation: BPM decides
-        SCHEDULED = "scheduled", _("Scheduled")  # activation: all sent, waits for its start day
+        SCHEDULED = "scheduled", _("Scheduled")  # activation: all steps sent, waits for its start day
         ACTIVE = "active", _("Active")  # activation: the customer is live and billed
         REJECTED = "rejected", _("Rejected")  # activation: BPM rejected it
         FAILED = "failed", _("Failed")  # an open incident stopped it
         COMPENSATING = "compensating", _("Compensating")  # its sent steps are being undone
-        WITHDRAWN = "withdrawn", _("Withdrawn")  # BBOSS took it back
+        WITHDRAWN = "withdrawn", _("Withdrawn")  # withdrawn by BBOSS or staff
 
     class Held(models.TextChoices):
         NOT = "", _("not held")
@@ -92,7 +92,7 @@ class Order(Row):
         related_name="+",
         editable=False,
         verbose_name=_("service by changes"),
-    )  # only of a trial whose shape has another service; `order_service` (orders/db/indexes.py) has both
+    )  # only for trials whose shape has another service; `order_service` (orders/db/indexes.py) covers both fields
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64, blank=True)
     enterprise_name = models.CharField(_("enterprise name"), max_length=255, blank=True)
@@ -146,7 +146,7 @@ class Order(Row):
     )
     live_at = models.DateTimeField(_("live since"), null=True, blank=True)
     owner = owner_field(db_index=False, db_constraint=False)
-    """Who must act while the order needs somebody. `order_owner` (orders/db/indexes.py) begins with this column."""
+    """The account that must act if the order needs work. `order_owner` (orders/db/indexes.py) begins with it."""
     owner_since = models.DateTimeField(_("owner since"), null=True, blank=True)
 
     class Meta:
@@ -215,7 +215,7 @@ class Order(Row):
                 condition=models.Q(decision__in=["", "pass", "reject"]), name="order_decision_known"
             ),
             models.CheckConstraint(
-                # an order has a reason to be held if and only if it is held
+                # `held_because` is set if and only if the order is held
                 condition=models.Q(state="held") & ~models.Q(held_because="")
                 | ~models.Q(state="held") & models.Q(held_because=""),
                 name="order_held_says_why",
@@ -227,12 +227,12 @@ class Order(Row):
 
     @property
     def file_names(self) -> list[str]:
-        """The info-security files that the message names, in its order."""
+        """The names of the order's info-security files, in the order of the message."""
         return [name for name in (self.info_security, self.info_security_table, self.busi_info) if name]
 
 
 class OrderDomain(Row):
-    """A domain of an order, as sent. `key` is its `domain_key`. A change holds the full list that results from it."""
+    """A domain of an order, as sent. `key` is its `domain_key`. A change has the complete resulting list."""
 
     order = models.ForeignKey(
         "Order", models.CASCADE, related_name="domains", db_index=False, verbose_name=_("order")
@@ -251,12 +251,10 @@ class OrderDomain(Row):
 
 
 class TrialShape(Row):
-    """The shape of a trial: what it is meant to be (contract 3.9, 19).
+    """The shape of a trial: its target state (contract 3.9, 19), as computed by `orders.rules.trial_shape`.
 
-    `orders.rules.trial_shape` computes (folds) it; lists and intake read it here.
-
-    Intake writes it with a new trial, later only `orders.trials.shape_writes`. A trial from an older version has none
-    until it is folded.
+    Intake creates the row with a new trial; later only `orders.trials.shape_writes` writes it. A trial from an older
+    version has no row until its shape is computed.
     """
 
     trial = models.OneToOneField(
@@ -276,11 +274,11 @@ class TrialShape(Row):
 
 
 class TrialEnd(models.Model):
-    """An end of a trial that no message gave: an ending, or the last day that staff took from the big-data side.
-    `number` is its place among the trial's changes; it is given under the trial's lock."""
+    """An end of a trial that is not from a message: an ending, or the last day that staff took from the big-data side.
+    `number`: its position among the trial's changes, assigned under the trial's lock."""
 
     class Kind(models.TextChoices):
-        ENDING = "ending", _("Ending")  # an activation of it was undone late, or its restore was given up
+        ENDING = "ending", _("Ending")  # an activation of the trial was undone late, or a restore was given up
         TAKEN = "taken", _("End taken from the big-data side")
 
     trial = models.ForeignKey(
@@ -303,14 +301,14 @@ class TrialEnd(models.Model):
 
 
 class TrialClaim(Row):
-    """An activation's claim on its trial. The first activation has it (contract 3.9, First claim)."""
+    """An activation's claim on its trial. It belongs to the first activation (contract 3.9, First claim)."""
 
     trial = models.ForeignKey("Order", models.PROTECT, related_name="claims", verbose_name=_("trial"))
     activation = models.ForeignKey("Order", models.PROTECT, related_name="held_claims", verbose_name=_("activation"))
     taken_at = models.DateTimeField(_("taken at"))
     trial_was = models.CharField(
         _("trial's state before"), max_length=20, choices=Order.State.choices, default=Order.State.TRIALING
-    )  # only 1.0.0 reads it; a db_default comes first, then field and column go (docs/mechanisms/versions.md)
+    )  # only 1.0.0 reads it; to be removed after a db_default was added (docs/mechanisms/versions.md)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
 
     class Meta:

@@ -10,17 +10,17 @@ from orders.rules.steps import OUTSIDE, Partner
 
 class PauseQuerySet(models.QuerySet):
     def not_ended(self) -> "PauseQuerySet":
-        """Pauses without a noted end. The `until` of some may have passed a moment ago."""
+        """Filters for pauses without a stored end. Their `until` may have passed recently."""
         return self.filter(resumed_at=None)
 
     def in_force(self, now) -> "PauseQuerySet":
-        """Pauses that are in force at `now` (a datetime, or an expression of one)."""
+        """Filters for pauses that are in force at `now` (a datetime or an expression)."""
         return self.not_ended().filter(models.Q(until=None) | models.Q(until__gt=now))
 
 
 class Pause(models.Model):
-    """A period in which nothing is sent to a partner. Kept for good: who paused, why, and who resumed when. One whose
-    `until` has passed holds nothing back, even if its end has not been noted yet."""
+    """A period in which nothing is sent to a partner, with who paused and resumed it, when and why. Never deleted. A
+    pause whose `until` has passed is no longer in force, even if its end is not stored yet."""
 
     partner = models.CharField(_("partner"), max_length=16, choices=[(name, Partner(name).label) for name in OUTSIDE])
     reason = models.TextField(_("reason"))

@@ -1,11 +1,11 @@
-"""The proofs of answers of calls that make something: proofs, holds and kept answers (contract 7.2)."""
+"""Proofs that answers of calls with effects are read correctly, holds, and kept answers (contract 7.2)."""
 
 from django.db import models
 
 
 class PartnerProof(models.Model):
-    """A kind of step (`orders.outbox.proof`) is proven: an answer of its call, read by these rules, was a
-    success. `rules`: the hash of call, address and rules. `order`: its number, empty if an upgrade proved it."""
+    """Marks a kind of step (`orders.outbox.proof`) as proven: an answer of its call was a success by these rules.
+    `rules`: hash of call, address and rules. `order`: number of the order, empty if an upgrade created the row."""
 
     kind = models.CharField(max_length=8)
     call = models.CharField(max_length=16)
@@ -22,8 +22,8 @@ class PartnerProof(models.Model):
 
 
 class PartnerHold(models.Model):
-    """The desk holds a partner's creates, immediate cancels and starts, since an unproven call got a doubtful answer.
-    It stands beside a person's pause, until `resume` or a success."""
+    """A hold of a partner's creates, immediate cancels and starts, after an unproven call got a doubtful answer. It is
+    independent of pauses by staff, and ends with `resume` or a success."""
 
     partner = models.CharField(max_length=16)
     kind = models.CharField(max_length=8)
@@ -48,10 +48,11 @@ class PartnerHold(models.Model):
 
 
 class KeptAnswer(models.Model):
-    """A refusal of a step that asks for proof, or an answer that was not understood: its bytes, to be read again.
+    """The bytes of an answer, to be read again: a refusal of a step that needs proof, or an answer that was not
+    understood.
 
-    `read`: how it was read; `said`: the values that the rule matched, by which refusals are compared. `after`: the
-    newest accepted attempt of its kind when it was recorded; 0 if there was none.
+    `read`: the result of reading it. `said`: the values that the rule matched, by which refusals are compared. `after`:
+    id of the newest accepted attempt of its kind when the answer was recorded, or 0.
     """
 
     attempt = models.OneToOneField("orders.Attempt", models.CASCADE, primary_key=True, related_name="kept")

@@ -1,4 +1,4 @@
-"""Parts of other tables that staff see as things of their own. Each is a proxy model with its own list."""
+"""Proxy models for parts of other tables, each with its own list in the admin."""
 
 from django.db import models
 from django.db.models import Q
@@ -12,7 +12,7 @@ CONFLICT = {"rsp_code": "30000", "biz_code": "3001"}  # contract 2.3: this Order
 
 
 class Part(models.Manager):
-    """The rows that meet a condition."""
+    """Manager of the rows that meet a condition."""
 
     def __init__(self, *conditions: Q, **facts):
         super().__init__()
@@ -47,7 +47,7 @@ class BpmDispatch(Dispatch):
 
 
 class Conflict(InboundMessage):
-    """A message with a known order's number and other content."""
+    """A message with the number of a known order and different content."""
 
     objects = Part(**CONFLICT)
 
@@ -63,7 +63,7 @@ def open_conflicts() -> models.QuerySet[Conflict]:
 
 
 class OrderFiles(Order):
-    """An order whose message names info-security files."""
+    """An order with info-security files."""
 
     objects = Part(~Q(info_security="", info_security_table="", busi_info=""))
 

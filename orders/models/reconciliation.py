@@ -8,7 +8,7 @@ from orders.models.order import owner_field
 
 
 class Reconciliation(models.Model):
-    """One comparison. It is kept even if it found nothing, so that people notice when comparisons stop."""
+    """A comparison. It is stored even without differences, so that staff notice when comparisons stop."""
 
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
@@ -32,21 +32,21 @@ class Reconciliation(models.Model):
 
 
 class Difference(models.Model):
-    """One difference, and what was done about it."""
+    """A difference, and how it was handled."""
 
     class Kind(models.TextChoices):
         NOT_BILLED = "not_billed", _("Live order, not billed")  # ours is live, theirs is missing
         NOT_OURS = "not_ours", _("Billed, no live order")  # theirs is live, ours is not
         FIELDS = "fields", _("Fields differ")
-        UNKNOWN_ORDER = "unknown_order", _("Number that we do not know")  # BBOSS names it, or they hold its records
-        NOT_LISTED = "not_listed", _("Missing in BBOSS's list")  # we have the order, but BBOSS does not name it
-        NOT_MEANT = "not_meant", _("Not as the orders say")  # both sides agree, and the orders say otherwise
-        UNREADABLE = "unreadable", _("Record that can't be read")  # holds a value that no database can store
+        UNKNOWN_ORDER = "unknown_order", _("Number that we do not know")  # in BBOSS's list, or has records there
+        NOT_LISTED = "not_listed", _("Missing in BBOSS's list")  # we have the order, but BBOSS's list does not
+        NOT_MEANT = "not_meant", _("Not as the orders say")  # both sides agree, but differ from the orders
+        UNREADABLE = "unreadable", _("Record that can't be read")  # has a value that the database can't store
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
         OVER = "over", _("Over")  # a later comparison no longer found it, or found it again
-        ACCEPTED = "accepted", _("Accepted by staff")  # staff accept it, with a reason
+        ACCEPTED = "accepted", _("Accepted by staff")  # with a reason
 
     reconciliation = models.ForeignKey(
         "Reconciliation", models.CASCADE, related_name="found", verbose_name=_("reconciliation")

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ServiceType(models.Model):
-    """A kind of CDN service, and BPM's name for it."""
+    """A CDN service type, with BPM's name for it."""
 
     code = models.CharField(_("code"), max_length=8, primary_key=True)
     cdn_type = models.CharField(_("CDN type at BPM"), max_length=32)

@@ -1,4 +1,4 @@
-"""Limits in time for the states of orders and for unseen conflicts, and the working-day calendar."""
+"""Time limits for the states of orders and for unseen conflicts, and the working-day calendar."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -10,8 +10,8 @@ LONGEST = 999
 
 
 class CalendarDay(models.Model):
-    """A day that is worked or not against the rule of weekends (orders/limits/working_days.py). A holiday that nobody
-    entered is a working day."""
+    """An exception to the rule that weekdays are working days (orders/limits/working_days.py). Holidays must be
+    entered."""
 
     day = models.DateField(_("date"), primary_key=True)
     worked = models.BooleanField(_("is a working day"), default=False)
@@ -27,16 +27,16 @@ class CalendarDay(models.Model):
 
 
 class TimeLimit(models.Model):
-    """A limit in working time (orders/limits/working_days.py). Without a kind it is for all kinds, without an
-    attribution for all attributions. One for an attribution comes before one for a kind, and that before the general
-    one."""
+    """A limit in working time (orders/limits/working_days.py). Without a kind it applies to all kinds, without an
+    attribution to all attributions. A limit for an attribution takes precedence over a limit for a kind, and that over
+    a general one."""
 
     class State(models.TextChoices):
         AWAITING_APPROVAL = Order.State.AWAITING_APPROVAL.value, Order.State.AWAITING_APPROVAL.label
         HELD = Order.State.HELD.value, Order.State.HELD.label
         FAILED = Order.State.FAILED.value, Order.State.FAILED.label
         IN_PROGRESS = Order.State.IN_PROGRESS.value, Order.State.IN_PROGRESS.label
-        CONFLICT = "conflict", _("Conflict not seen to")  # of a message; the others are states of orders
+        CONFLICT = "conflict", _("Conflict not seen to")  # for messages; the others are states of orders
 
     class Unit(models.TextChoices):
         DAYS = "days", _("working days")  # of 24 hours

@@ -7,17 +7,16 @@ from django.utils.translation import gettext_lazy as _
 
 
 def new_name() -> str:
-    """A random name that no other database has."""
+    """Returns a random, unique name."""
     return uuid.uuid4().hex
 
 
 class Timeline(models.Model):
-    """A period of this database's history. The newest row is the present one. PostgreSQL uses the same word.
+    """A period of this database's history, as PostgreSQL's timelines. The newest row is the present period.
 
-    The first period begins when the database is made. Each later one begins with `restored` and has a new name.
-    Machines keep marks under the old name, and these say nothing about the new period. `last_order` and `last_attempt`
-    are the newest ids from before the period (0 for the first one). `last_event` is the event from which everybody
-    could know about the restore.
+    The first period begins when the database is created. Each later one begins with `restored` and has a new name.
+    Marks that machines keep under an old name do not apply to the new period. `last_order` and `last_attempt`: the
+    newest ids from before the period (0 for the first one). `last_event`: the event that made the restore known.
     """
 
     name = models.CharField(_("name"), max_length=32, unique=True, default=new_name)

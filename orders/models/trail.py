@@ -1,5 +1,5 @@
-"""The trail (审计): log-ins, commands, starts and exports, which no other row holds (contract 4, AUDIT_DAYS; 5,
-`audit`), and how far the trail has been sent."""
+"""The trail (审计): log-ins, commands, starts and exports, which no other table records (contract 4, AUDIT_DAYS; 5,
+`audit`), and the progress of sending it."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -7,16 +7,17 @@ from django.utils.translation import pgettext_lazy
 
 
 def codes() -> list:
-    """A migration names this function, so a new code needs none."""
+    """Returns the choices of `code`. The migration refers to this function, so a new code needs no migration."""
     return TrailEntry.Code.choices
 
 
 class TrailEntry(models.Model):
-    """One act. The database refuses to change it, and to delete it before `keep_until` (orders/db/trail_guard.py).
+    """An entry of the trail. The database refuses to change it, or to delete it before `keep_until`
+    (orders/db/trail_guard.py).
 
-    `actor` and `account_id` are as in OrderEvent; `actor` is empty where nobody has proved who they are. `about`: the
-    account or command it is about. `address`: the caller's, or MACHINE:USER of a command. `data`: more, with `from` and
-    `to` where something changed.
+    `actor` and `account_id` are as in OrderEvent; `actor` is empty for unauthenticated callers. `about`: the account or
+    command concerned. `address`: the caller's address, or MACHINE:USER for a command. `data`: details, with `from` and
+    `to` for changes.
     """
 
     class Code(models.TextChoices):
@@ -62,10 +63,10 @@ class TrailEntry(models.Model):
 
 
 class TrailSending(models.Model):
-    """The progress of sending the trail to AUDIT_SYSLOG: one row.
+    """The progress of sending the trail to AUDIT_SYSLOG (a single row).
 
-    `entries`, `events`, `journal`: the last id of each source that is sent, or need not be. `failing_since`, `error`:
-    since when the server has taken nothing, and why; None and empty while all is well.
+    `entries`, `events`, `journal`: the last id of each source that was sent or skipped. `failing_since`, `error`: the
+    start and reason of a failure of the server; None and empty if there is none.
     """
 
     entries = models.BigIntegerField(default=0)
