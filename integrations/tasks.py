@@ -174,9 +174,11 @@ def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
     may_run = functools.cache(lambda when: when(now))  # each condition is evaluated once a run
     for part in parts_of(every):
         try:
-            if may_run(part.when) and part.apart:
+            if not may_run(part.when):
+                continue
+            if part.apart:
                 async_task(path_of(part.run), cluster=APART_KEY)
-            elif may_run(part.when):
+            else:
                 answers[part.run] = part.run(now=now)
         except Exception as error:
             if is_away(error):

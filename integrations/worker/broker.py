@@ -37,7 +37,7 @@ RETRY_SECONDS = 1.0  # between two tries while the database does not respond
 AT_ONCE = 1000
 APART_KEY = "apart"  # periodic parts with a separate task
 ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are identical: one run does the work of all
-SHARED_KEYS = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # any cluster takes these
+SHARED_KEYS = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # of tasks that any cluster takes
 CANDIDATES = Prepared(  # executed at each poll of the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
@@ -90,7 +90,7 @@ class DeskBroker(ORM):
     def _dequeue_rows(self) -> list[tuple[int, str]]:
         """Takes one task by compare-and-set on its lock, so that only one process gets it."""
         taken, own = [], cluster_id()
-        queues = [key for key in (own, *SHARED_KEYS) if key]
+        queues = [key for key in (own, *ALIKE, APART_KEY, self.list_key) if key]
         for task in CANDIDATES(own=own, queues=queues, now=timezone.now()):
             mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
             if mine.update(lock=self.timeout(task)):

@@ -7,7 +7,7 @@ from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED
 from orders.rules.steps import STEPS
 from orders.undoing.start import begin_undo
 
-NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # these do not refuse the order
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the partner has not refused the order
 
 
 def compensate(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
