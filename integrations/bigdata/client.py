@@ -13,7 +13,7 @@ from integrations.bigdata.billing_record_fields import body_in_their_names, in_o
 from integrations.outbound import wire_formats
 from integrations.outbound.http_client import (
     ANSWER_BYTES,
-    NO_PARAMS,
+    CAUSE_SAYS_ALL,
     PartnerError,
     PartnerResponse,
     check_success,
@@ -72,7 +72,7 @@ def query_product_infos(
 def check_look_up() -> None:
     """Raises PartnerError if the big-data side has no look-up: a person must check there (contract 7.2)."""
     if not settings.PARTNERS.bigdata.query.path:
-        raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=NO_PARAMS)
+        raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=CAUSE_SAYS_ALL)
 
 
 def look_up_seconds(expected: int) -> float:
@@ -109,7 +109,7 @@ def _call(
     """
     call, timeout = call_of(name), settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
     if not call.url:
-        raise PartnerError(f"the profile has no {name}", permanent=True, code=NO_SUCH_CALL, params=NO_PARAMS)
+        raise PartnerError(f"the profile has no {name}", permanent=True, code=NO_SUCH_CALL, params=CAUSE_SAYS_ALL)
     answer = post(call, body, key=key, request_id=request_id, timeout=timeout, most=most)
     if any(rule.holds(answer.data, status=answer.http_status) for rule in none):
         return NOTHING_THERE
@@ -136,4 +136,4 @@ def _rows(answer: PartnerResponse, path: str, members: Iterable[str]) -> list[di
         "raw": answer.raw,
         "charset": answer.charset,
     }
-    raise PartnerError(lacks, code="bad_result", params=NO_PARAMS, read=Meaning.NOT_UNDERSTOOD.value, **known)
+    raise PartnerError(lacks, code="bad_result", params=CAUSE_SAYS_ALL, read=Meaning.NOT_UNDERSTOOD.value, **known)

@@ -17,7 +17,7 @@ from integrations.bigdata.bigdata_steps import build_billing, build_usage, send_
 from integrations.bigdata.client import look_up_seconds
 from integrations.bpm.bpm_steps import build_bpm, send_bpm
 from integrations.delivery.mail import send_mail
-from integrations.outbound.http_client import NO_PARAMS, PartnerError, clean
+from integrations.outbound.http_client import CAUSE_SAYS_ALL, PartnerError, clean
 from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import rules_hash
 from notifications.recipients import contacts_read_once
@@ -90,7 +90,7 @@ def send_step(work: Work) -> Outcome:
             Attempt.Outcome.REFUSED,
             code="payload",
             message="the payload could not be built; see the log",
-            params=NO_PARAMS,
+            params=CAUSE_SAYS_ALL,
         )
     send = send_mail if work.channel == Channel.MAIL else CHANNELS[work.channel].send
     try:

@@ -39,7 +39,7 @@ NOT_CARRIED_OUT = {401, 403, 429}  # rejected before processing: the partner did
 PROXY_WANTS_CREDENTIALS = 407  # from our proxy; the request did not reach the partner
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
 URL = re.compile(r"\burl: \S+")
-NO_PARAMS = {"code": "cause_says_all"}
+CAUSE_SAYS_ALL = {"code": "cause_says_all"}
 ACTED_BEFORE = 409  # as HTTP status or as `code`: a request with this key but other bytes was carried out before
 
 
@@ -152,17 +152,20 @@ def post(
     refuse = _Refusal(status, text, retry_after)
     # check the status first: such an answer may be a gateway's, so the profile's rules do not apply
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
-        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=NO_PARAMS)
+        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=CAUSE_SAYS_ALL)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
         raise refuse(
-            f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_PARAMS
+            f"answered HTTP {status}",
+            code=f"http_{status}",
+            unknown=status not in NOT_CARRIED_OUT,
+            params=CAUSE_SAYS_ALL,
         )
     if status == ACTED_BEFORE:
         data = parse_object(decoded(raw, charset)) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
         raise refuse.acted_before(storable_text(data.get("code")), storable_text(data.get("message") or ""), code=word)
     if len(raw) > most:
-        raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_PARAMS)
+        raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=CAUSE_SAYS_ALL)
     reading = read_answer(call.answer, status=status, raw=raw, charset=charset)
     return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, named)
 
@@ -214,10 +217,10 @@ def check_success(answer: PartnerResponse) -> None:
     if reading.meaning == Meaning.NOT_UNDERSTOOD:
         http = f"answered HTTP {answer.http_status}"
         if reading.data is None:
-            raise refuse(f"{http} with a body that is not a JSON object", code="not_json", params=NO_PARAMS)
+            raise refuse(f"{http} with a body that is not a JSON object", code="not_json", params=CAUSE_SAYS_ALL)
         if isinstance(code, str | int) and not isinstance(code, bool):
-            raise refuse(f"{http} in a way that no rule reads", code="no_rule", params=NO_PARAMS)
-        raise refuse("answered without a code", code="no_code", params=NO_PARAMS)
+            raise refuse(f"{http} in a way that no rule reads", code="no_rule", params=CAUSE_SAYS_ALL)
+        raise refuse("answered without a code", code="no_code", params=CAUSE_SAYS_ALL)
     said = {"message": _answer_words(answer.http_status, reading.code, reading.words), "params": _words(reading.words)}
     if reading.meaning == Meaning.LATER:
         raise refuse(code=_word(reading.code), transport=False, **said)
@@ -325,7 +328,9 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
     else:
         code, what, words = "refused", "no connection", _unreached(error)
     words = URL.sub("url: ...", words)  # a path of the profile may hold a secret
-    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=NO_PARAMS)
+    return PartnerError(
+        f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=CAUSE_SAYS_ALL
+    )
 
 
 def _unreached(error: Exception) -> str:

@@ -100,7 +100,7 @@ def known_defects() -> dict[str, Mend]:
     from integrations.bigdata import reconciliation
     from orders.actions import accept, take
     from orders.books import fixes
-    from orders.bpm import received_decisions as approvals
+    from orders.bpm import received_decisions
     from orders.incidents import incident_codes, incident_handling, incidents, order_warnings
     from orders.models import Dispatch, OrderDomain
     from orders.outbox import billing_effects
@@ -144,7 +144,11 @@ def known_defects() -> dict[str, Mend]:
         "4 a repeat replaces": Mend(put("_repeat", resend.replace, resend)),
         "4 a repeat overtakes": Mend(put("_is_followed", lambda row: False, resend)),
         "5 every record counts": Mend(
-            put("counting_records", lambda order: list(order.approvals.filter(finished=True, source="bpm")), approvals)
+            put(
+                "counting_records",
+                lambda order: list(order.approvals.filter(finished=True, source="bpm")),
+                received_decisions,
+            )
         ),
         "5 a process is started twice": Mend(put("bpm_acts", lambda order: Dispatch.objects.none(), reopening)),
         "6 looks after what takes back alone": Mend(
@@ -158,7 +162,7 @@ def known_defects() -> dict[str, Mend]:
         ),
         "7 --fix does all": Mend(put("_why_left", lambda self, one, record: None, fixes.FixPlan)),
         "8 a refused step of a withdrawn order stays": Mend(put("close_refused", lambda order: 0, withdrawal)),
-        "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, approvals)),
+        "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, received_decisions)),
         "9 the trial runs on": Mend(put("release_claim", free_and_running, finish)),
         "14 what was not shown is taken": Mend(put("check_as_shown", lambda order, answer: None, accept, take)),
         "14 a create is accepted that is not there": Mend(put("_check_made", lambda row, held: None, accept)),

@@ -53,7 +53,7 @@ def doubts() -> dict[str, Mend]:
     """By name, which says what the patch does instead. Django must be set up."""
     from integrations.delivery import loop
     from orders.actions import take
-    from orders.bpm import received_decisions as approvals
+    from orders.bpm import received_decisions
     from orders.models import Dispatch, KeptAnswer, PartnerHold, PartnerProof
     from orders.outbox import leases, proof
     from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
@@ -164,7 +164,7 @@ def doubts() -> dict[str, Mend]:
         "7.2 --new keeps an order's key": put("bpm_acts", lambda order: Dispatch.objects.none(), resend),
         "7.2 --new does not look": put("_is_there", lambda row, order: False, resend),
         "7.2 --new without doubt": put("_judge_anew", anew, resend),
-        "7.2 a callback settles no doubt": put("_start_in_doubt", nothing, approvals),
+        "7.2 a callback settles no doubt": put("_start_in_doubt", nothing, received_decisions),
         "7.2 take leaves no incident": read_as(take, result="ok"),
         "7.2 the incident has no lines": put("say_doubt", lambda row, outcome: {}, record),
     }

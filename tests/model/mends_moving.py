@@ -192,7 +192,7 @@ def _of_answers() -> dict[str, Mend]:
 def _of_what_else() -> dict[str, Mend]:
     from orders.actions import dry_run
     from orders.books import fixes
-    from orders.bpm import received_decisions as approvals
+    from orders.bpm import received_decisions
     from orders.replanning import withdrawal
     from orders.rules.steps import Step
     from orders.sending import claim
@@ -257,7 +257,7 @@ def _of_what_else() -> dict[str, Mend]:
         "18 not billed yet: without a call": Mend(put("NOT_BILLED_YET", set(), move_start)),
         # Only known starts count.
         "18 late undoing counts from what may be there": Mend(
-            put("is_late", not_late_while_unknown, late, withdrawal, approvals)
+            put("is_late", not_late_while_unknown, late, withdrawal, received_decisions)
         ),
         # A late cancel goes out whatever start the records have.
         "18 late undoing cancels what is known": Mend(put("move_of", lambda order: None, withdrawal)),
