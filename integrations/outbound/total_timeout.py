@@ -20,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
+OVERRUN = 0.1  # seconds that a call may last longer, which saves most changes of its socket's time-out
 POOL_SIZE = 32  # connections kept for each host, one per thread that calls at the same time
 
 _current = threading.local()
@@ -42,7 +43,8 @@ class TimedCall:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("time is up")
-        sock.settimeout(left)
+        if not left <= (sock.gettimeout() or 0) <= left + OVERRUN:
+            sock.settimeout(left)
 
 
 @contextlib.contextmanager
@@ -54,6 +56,10 @@ def deadline(timeout: float) -> Iterator[TimedCall]:
 
 class _Timed:
     """A socket whose reads and writes use the remaining time of the current call."""
+
+    def settimeout(self, value):
+        if value != self.gettimeout():  # each change releases the interpreter's lock, which other threads then take
+            super().settimeout(value)
 
     def recv_into(self, *args):
         _current.call.hurry(self)
