@@ -45,9 +45,9 @@ from project.dashboard.number_tiles import (
 )
 from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.probes_page import may_probe
+from project.observability.alarm_reasons import LATE, RETRIED_LATE
 from project.observability.desk_snapshot import DeskSnapshot, WaitsFor, is_alive
 from project.observability.expiring_soon import Expiry, expiring_here
-from project.observability.status_report import LATE, RETRIED_LATE
 
 DAY = datetime.timedelta(days=1)
 MAX_INCIDENTS = 8

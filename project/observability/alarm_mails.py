@@ -22,9 +22,10 @@ from orders.incidents.desk_incidents import DESK
 from orders.incidents.incidents import lock_incidents
 from orders.mails.mails import write_notices
 from project.models import OpenAlarm
+from project.observability.alarm_reasons import Reason, alarm_reasons
 from project.observability.alarm_texts import ALARMS, BY_INCIDENT, CRITICAL
 from project.observability.silent_failures import LASTING, STOPS
-from project.observability.status_report import Reason, desk_status, reasons
+from project.observability.status_report import desk_status
 
 BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # they stand at each start after a stop, and are over in a moment
 CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}
@@ -91,7 +92,7 @@ def _alarming(found: dict) -> list[Reason]:
     if not found["queue"]:
         return [Reason(row["name"], row["text"], row["about"]) for row in found["alarms"]]
     incidents = [Reason(BY_INCIDENT[code], "") for code in found["incidents"]["by_code"] if code in BY_INCIDENT]
-    return [*incidents, *(reason for reason in reasons(found) if reason.alarm)]
+    return [*incidents, *(reason for reason in alarm_reasons(found) if reason.alarm)]
 
 
 def _write(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None:

@@ -1,6 +1,6 @@
 """The alarms, for Prometheus and for mails: severity, summary, and what to do.
 
-deploy/prometheus-rules.yml says over which metrics each fires, `reasons` (status_report.py) which one belongs to what
+deploy/prometheus-rules.yml says over which metrics each fires, alarm_reasons.py which one belongs to what
 `status` finds wrong. docs/operations.md has a line for each, which begins with what to do.
 """
 

@@ -12,7 +12,8 @@ from orders.lists.scope import BLIND
 from orders.models import Difference, Dispatch, Order
 from orders.rules.trial_shape import Shape
 from orders.trials.shape_writes import keep_shape
-from project.observability.status_report import LATE, desk_status
+from project.observability.alarm_reasons import LATE
+from project.observability.status_report import desk_status
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered
 

@@ -20,7 +20,8 @@ from orders.intake.rehearsal import rehearse
 from orders.models import BillingRecord, Dispatch, InboundMessage, Order
 from orders.restore.high_water_mark import mark_writer
 from project.observability import readiness
-from project.observability.status_report import desk_status, reasons
+from project.observability.alarm_reasons import alarm_reasons
+from project.observability.status_report import desk_status
 from tests.bboss_messages import accepted, post_order
 from tests.processes.orders import trial
 
@@ -291,10 +292,10 @@ def test_status_counts_the_answers_20000_of_ten_minutes(client, clock, monkeypat
     assert (row["number"], row["minutes"]) == (7, 10)
     assert 50 <= row["seconds_ago"] <= 60
     assert reason.startswith("7 calls of BBOSS got 20000 within 10 minutes, the last one 5")
-    alarms = [one.alarm for one in reasons(desk_status(timezone.now())) if "20000" in one.text]
+    alarms = [one.alarm for one in alarm_reasons(desk_status(timezone.now())) if "20000" in one.text]
     assert alarms == ["OrdersNotStored"]
     clock.shift(120)
-    assert [one.alarm for one in reasons(desk_status(timezone.now())) if "20000" in one.text] == [""]
+    assert [one.alarm for one in alarm_reasons(desk_status(timezone.now())) if "20000" in one.text] == [""]
     clock.shift(430)
     assert said() == (None, [])
     orders_not_stored.count_order_not_stored()

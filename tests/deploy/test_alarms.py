@@ -105,7 +105,7 @@ def test_rules_table_and_page_say_the_same():
 
 
 def test_what_status_says_has_an_alarm():
-    source = (ROOT / "project" / "observability" / "status_report.py").read_text()
+    source = (ROOT / "project" / "observability" / "alarm_reasons.py").read_text()
     named = set(re.findall(r'Reason\(\s*"(\w+)"', source))
     assert len(named) > 10
     assert named - ALARMS.keys() == set()
@@ -310,7 +310,7 @@ def test_the_page_says_who_tells_what():
     """And each alarm has a rule of Prometheus and is named by `status`."""
     rows = {name: said for name, *said in SAYS.findall(OPERATIONS)}
     assert rows.keys() == ALARMS.keys() == RULES.keys()
-    source = (ROOT / "project" / "observability" / "status_report.py").read_text()
+    source = (ROOT / "project" / "observability" / "alarm_reasons.py").read_text()
     by_status = {*re.findall(r'"([A-Z]\w+)"', source), *BY_INCIDENT.values(), *(stop.alarm for stop in STOPS.values())}
     codes = {stop.alarm: code for code, stop in STOPS.items()} | {name: code for code, name in BY_INCIDENT.items()}
     assert rows.keys() - by_status == set()
