@@ -74,7 +74,7 @@ class ApprovalsView(APIView):
 def receive(request: HttpRequest, call: Call) -> None:
     """Checks the call, fills in `call` with the known facts, and passes the record to the core. Raises RefusedError."""
     call.body = _body(request)
-    _check_caller(request, call)
+    _authenticate(request, call)
     try:
         call.members = members_of(call.body)
         said = read_approval(call.members)
@@ -91,21 +91,21 @@ def receive(request: HttpRequest, call: Call) -> None:
         raise RefusedError(409, str(error)) from None
 
 
-def _check_caller(request: HttpRequest, call: Call) -> None:
+def _authenticate(request: HttpRequest, call: Call) -> None:
     """Raises RefusedError unless the caller passes the profile's check."""
     how = settings.PARTNERS.bpm.callback
     if (settings.BPM_ALLOWED_IPS or how.check == ADDRESSES) and not is_among(call.address, settings.BPM_ALLOWED_IPS):
         raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")
     if how.check != ADDRESSES:
         given = request.headers.get(how.header, "")
-        secret = matching_secret(CALLBACK_SECRET, lambda one: _is_right(how.check, call.body, given, one))
+        secret = matching_secret(CALLBACK_SECRET, lambda one: _is_valid(how.check, call.body, given, one))
         if secret is None:
             raise RefusedError(401, "wrong token" if how.check == TOKEN else "")
         note_use(CALLBACK_SECRET, secret)
     call.signed = True
 
 
-def _is_right(check: str, body: bytes, given: str, secret: str) -> bool:
+def _is_valid(check: str, body: bytes, given: str, secret: str) -> bool:
     if check == TOKEN:
         return hmac.compare_digest(given.strip().encode(), secret.encode())
     return is_signed(body, given, secret)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.history.actors import staff_actor
 from orders.history.trail_writes import note_act
 from orders.models import TrailEntry
-from project.accounts.company.account_provisioning import COMPANY, NotLetInError
+from project.accounts.company.account_provisioning import COMPANY, ProvisioningError
 from project.accounts.login_throttle import address_of, login_name
 from project.base.logs import one_line
 
@@ -45,7 +45,7 @@ def note_failure(credentials: dict, request: HttpRequest | None = None, **signal
         note_from(request, TrailEntry.Code.LOGIN_LOCKED, about=name)
 
 
-def note_not_let_in(request: HttpRequest, error: NotLetInError) -> None:
+def note_not_let_in(request: HttpRequest, error: ProvisioningError) -> None:
     """Records that the provider knows this person, who has no role here or whose account is disabled."""
     note_from(request, TrailEntry.Code.LOGIN_REFUSED, by=COMPANY, about=one_line(error.person), why=error.code)
 

@@ -45,7 +45,7 @@ class Column:
 
 
 def columns_of(rows: list[tuple], today: datetime.date) -> list[Column]:
-    """Makes the columns from the rows of `figures.per_day`. Both kinds of bar have the same scale."""
+    """Makes the columns from the rows of `orders_per_day`. Both kinds of bar have the same scale."""
     received, stopped = Counter(), Counter()
     for day, kind, _state, number in rows:
         (stopped if kind == STOPPED else received)[day] += number

@@ -24,7 +24,7 @@ OVERDUE, ENDING = "overdue", "ending"
 SHOWN = 5
 
 
-def per_day(user, *, first: datetime.date) -> list[tuple]:
+def orders_per_day(user, *, first: datetime.date) -> list[tuple]:
     """(day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of stopped ones.
 
     An order that several incidents stopped on a day is counted once.

@@ -194,7 +194,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         url = reverse("admin:restored") if user.has_perm("orders.view_order") else ""
         page.restored = Number(text, 1, url, "red")
     if user.has_perm("orders.view_order"):
-        rows = dashboard_queries.per_day(user, first=today - (DAYS - 1) * DAY)
+        rows = dashboard_queries.orders_per_day(user, first=today - (DAYS - 1) * DAY)
         page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
         page.calendar = calendar_of(dashboard_queries.starts(user, first=today, last=today + (DAYS - 1) * DAY), today)
         page.over_time = late_of(dashboard_queries.late(user, now=now))

@@ -35,7 +35,7 @@ MAIL_LINK_VALID_FOR = datetime.timedelta(days=7)
 COMPANY = "company"
 
 
-class NotLetInError(Exception):
+class ProvisioningError(Exception):
     """The provider knows this person, but the person may not log in here.
 
     `code`: `no_group`, `roles_apart` or `disabled`. `person`: the account's user name, or the provider's `sub` if there
@@ -47,8 +47,8 @@ class NotLetInError(Exception):
         self.code, self.person = code, person
 
 
-def let_in(claims: dict) -> User:
-    """Returns the person's account with updated roles and limit. Raises NotLetInError, after removing lost roles."""
+def provision_account(claims: dict) -> User:
+    """Returns the account with updated roles and limit. Raises ProvisioningError, after removing lost roles."""
     now = timezone.now()
     given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
     if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
@@ -61,9 +61,9 @@ def let_in(claims: dict) -> User:
             user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
             _give(user, given, now=now)
     if user is not None and not (user.is_active and user.is_staff):
-        raise NotLetInError("disabled", user.get_username())
+        raise ProvisioningError("disabled", user.get_username())
     if user is None or not given:
-        raise NotLetInError(why, user.get_username() if user else claims["sub"])
+        raise ProvisioningError(why, user.get_username() if user else claims["sub"])
     return user
 
 

@@ -19,7 +19,7 @@ from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
 from integrations.base.counters import count_login
 from orders.history.actors import ACCOUNTS
-from project.accounts.company.account_provisioning import NotLetInError
+from project.accounts.company.account_provisioning import ProvisioningError
 from project.accounts.company.id_token import CompanyLogIn
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
 from project.accounts.login_trail import note_company_failure, note_not_let_in
@@ -88,7 +88,7 @@ def _answer_to(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse
         user = log_in.authenticate(request, nonce=given["nonce"], code_verifier=given["code_verifier"])
     except ProviderError as error:
         return _refused(request, "away", str(error))
-    except NotLetInError as error:
+    except ProvisioningError as error:
         note_not_let_in(request, error)
         return _refused(request, error.code, error.code)
     except (SuspiciousOperation, jwt.PyJWTError, ValueError, TypeError, KeyError) as error:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from project.accounts.company.account_provisioning import let_in
+from project.accounts.company.account_provisioning import provision_account
 from project.accounts.company.provider import (
     ProviderError,
     call,
@@ -80,7 +80,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         self.id_token = id_token
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict) -> User:
-        return let_in(self._all_claims(access_token, payload))
+        return provision_account(self._all_claims(access_token, payload))
 
     def _all_claims(self, access_token: str, payload: dict) -> dict:
         """Returns the ID token's claims, with those of the userinfo endpoint if the token has no groups."""
