@@ -1,4 +1,4 @@
-"""The hints about refused messages of BBOSS: the reason and what to do, for each code that we answer (contract 2.3)."""
+"""Hints about refused messages of BBOSS: the reason and the next step, for each code of our responses (contract 2.3)."""
 
 import re
 
