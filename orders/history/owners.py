@@ -24,7 +24,7 @@ def staff_with(right: str) -> QuerySet:
 
 
 def seen_by(model: type[Model], user) -> Q:
-    """Returns the condition for the rows within the user's attributions, as lists apply it (`orders/lists/scope.py`)."""
+    """Returns the condition for the rows within the user's attributions, as in lists (`orders/lists/scope.py`)."""
     if not user.limited:
         return Q()
     letters = user.attributions.order_by().values("pk")

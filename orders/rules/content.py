@@ -87,7 +87,7 @@ def canonical_json(value: object) -> str:
 
 
 def content_hash(value: object) -> str:
-    """Returns the SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8. Equal contents have equal hashes."""
+    """Returns the SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 

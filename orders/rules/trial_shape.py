@@ -62,7 +62,7 @@ class Shape:
     closed: bool = False
 
     def is_over(self, today: datetime.date) -> bool:
-        """Returns True if the trial has ended: an ending is in effect, its last day has passed, or it has no domains."""
+        """Returns True if an ending is in effect, the last day has passed, or no domain is left."""
         return self.closed or not self.domains or (self.end is not None and self.end < today)
 
     def names_later(self, end: datetime.date | None) -> bool:

@@ -32,7 +32,7 @@ def load(text: str) -> object:
 
 
 def pretty(value) -> str:
-    """Returns a value, or a JSON text, with indentation, cut to BYTES_SHOWN. A note gives the number of bytes left out."""
+    """Returns a value, or a JSON text, with indentation, cut to BYTES_SHOWN and with a note of the bytes left out."""
     if isinstance(value, str):
         if not value.lstrip().startswith(("{", "[")):
             return bounded(value)
