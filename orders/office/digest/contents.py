@@ -129,8 +129,8 @@ def turned_red(
 ) -> tuple[Q, Q]:
     """Returns two conditions for orders without an owner who can act.
 
-    The first is for orders that failed in this period, the second for orders that passed twice their limit in it. Each has its
-    own index.
+    The first is for orders that failed in this period, the second for orders that passed twice their limit in it. Each
+    has its own index.
     """
     failed = Q(state=Order.State.FAILED, state_since__gt=since, state_since__lte=until)
     late = became_late(limits, since=since, until=until, times=VERY_LATE)
