@@ -48,9 +48,9 @@ def troubled(orders: Collection[Order]) -> set[int]:
 
 
 def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list[Discrepancy]:
-    """Filters out accepted discrepancies without a record of ours.
+    """Returns the discrepancies without those that staff accepted and for which we have no record.
 
-    A record of ours would store the acceptance itself.
+    For a discrepancy with a record of ours, the acceptance is stored in that record.
     """
     discrepancies = list(discrepancies)
     if all(one.record for one in discrepancies):

@@ -1,1 +1,1 @@
-"""Code that uses Django's internals: queries compiled once, rows written in batches, and the lists' indexes."""
+"""Code that depends on Django's internals: compiled queries, batch writes, and the indexes of the lists."""

@@ -1,4 +1,4 @@
-"""The rows of `django_migrations`, by which a database says what was applied to it."""
+"""The rows of `django_migrations`: the migrations applied to the database."""
 
 from django.db.migrations.recorder import MigrationRecorder
 

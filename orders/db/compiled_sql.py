@@ -34,7 +34,7 @@ PLAIN = {str, int, bool, type(None)}
 
 
 class Slot(Value):
-    """The place of a value, or of a whole list. It is only for comparisons, not for JSON or parts of texts."""
+    """A placeholder for a value, or for a list of values, in a comparison. It does not work in JSON or within texts."""
 
     def __init__(self, name: str, field: Field | None = None, *, is_list: bool = False):
         super().__init__(name, output_field=field or Field())
@@ -44,24 +44,24 @@ class Slot(Value):
         return "%s", [self]
 
     def fill(self, values: dict, database):
-        """The value for this place, as the database takes it."""
+        """Returns the parameter for the database."""
         if self.is_list:
             return as_list(values[self.value], database.vendor)
         return self.output_field.get_db_prep_value(values[self.value], database)
 
 
 def one_of(vendor: str) -> str:
-    """The SQL for "is one of a list". Its text is the same for lists of any length."""
+    """Returns the SQL for membership in a list. The SQL is the same for lists of any length."""
     return "= ANY(%s)" if vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
 
 
 def as_list(values: Iterable, vendor: str):
-    """A list in the form that `one_of` takes."""
+    """Returns a list as the parameter that the SQL of `one_of` expects."""
     return list(values) if vendor == "postgresql" else json.dumps(list(values))
 
 
 class Prepared:
-    """A compiled query. Call it with a value for each Slot; it gives a list."""
+    """A compiled query. Calling it with a value for each Slot returns a list."""
 
     def __init__(self, build: Callable[[], QuerySet]):
         self._build = build
@@ -72,23 +72,23 @@ class Prepared:
             return self.read(cursor)
 
     def send(self, cursor, values: dict) -> None:
-        """Sends the query. In a pipeline nothing waits for its answer yet."""
+        """Send the query. In a pipeline this does not wait for the result."""
         sql, places, _ = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
         given = [place.fill(values, database) if isinstance(place, Slot) else place for place in places]
         cursor.execute(sql, given)
 
     def read(self, cursor) -> list:
-        """Waits for the answer."""
+        """Wait for the result and return it."""
         return self._compiled[2](cursor.fetchall())
 
     def first(self, **values):
-        """The first row, or None."""
+        """Returns the first row, or None."""
         return next(iter(self(**values)), None)
 
     @functools.cached_property
     def _compiled(self) -> tuple[str, tuple, Callable[[list], list]]:
-        """The SQL, its values with Slots among them, and the function that turns rows into results."""
+        """The SQL, its parameters (with Slots), and a function from rows to results."""
         rows = self._build()
         compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, places = compiler.as_sql()
@@ -102,10 +102,10 @@ class Prepared:
 
 
 def ask_together(*questions: tuple[Prepared, dict]) -> list:
-    """Asks several queries, each with its values, one after the other in one round trip. Gives their results.
+    """Run several queries, each with its values, in one round trip and in this order. Returns their results.
 
-    Each sees what was committed when its turn came. So a query behind one that takes a lock sees what the lock's last
-    holder wrote. On SQLite there is no round trip to save.
+    Each query sees what was committed before it runs, so a query after one that takes a lock sees the writes of the
+    lock's previous holder. SQLite has no round trips; there the queries run one by one.
     """
     database = connections[DEFAULT_DB_ALIAS]
     if database.vendor != "postgresql":
@@ -119,7 +119,7 @@ def ask_together(*questions: tuple[Prepared, dict]) -> list:
 
 
 def _model_maker(info: dict, select: list) -> Callable[[Sequence], Model | None]:
-    """Makes the function that turns a row into an instance of the model, with those that `select_related` names."""
+    """Returns a function from a row to a model instance with its `select_related` instances."""
     model, places = info["model"], info["select_fields"]
     names = [select[place][0].target.attname for place in places]
     key = places[names.index(model._meta.pk.attname)]
@@ -149,9 +149,9 @@ def _plain(row: Sequence):
 
 
 class FreeIds(Prepared):
-    """Asks for ids that new rows of these models may get.
+    """Reserves ids for new rows of these models.
 
-    `counts` has the number of ids of each model. The answer is {model: ids}. Ids that nobody uses are lost.
+    Called with `counts`, the number of ids for each model, it returns {model: ids}. Unused ids are lost.
     """
 
     def __init__(self, *models: type[Model]):
@@ -169,7 +169,7 @@ class FreeIds(Prepared):
         return dict(zip(self.models, cursor.fetchone(), strict=True))
 
     def _after_last(self, counts: Sequence[int]) -> dict[type[Model], list[int]]:
-        """Within a transaction of SQLite nobody else takes them."""
+        """Returns the next ids on SQLite. No other connection can take them during the transaction."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT name, seq + 1 FROM sqlite_sequence")
             begins = dict(cursor.fetchall())
@@ -178,10 +178,10 @@ class FreeIds(Prepared):
 
 
 def reserve_ids(rows: Iterable[Model], free: Mapping[type[Model], list[int]] | None = None) -> None:
-    """Gives unsaved rows the ids with which they will be saved, so that others can point to them already.
+    """Set the ids of unsaved rows, so that other rows can refer to them before they are saved.
 
-    `free`: ids that were asked for before. They are asked for anew for a model that needs more. Only within a
-    transaction. On SQLite save the rows before others of their models.
+    `free`: ids reserved before; a model with too few gets new ones. Call it within a transaction. On SQLite, save these
+    rows before any other rows of their models.
     """
     by_model, ids = _by_model(rows), dict(free or {})
     if lacking := [model for model, unsaved in by_model.items() if len(ids.get(model, ())) < len(unsaved)]:
@@ -193,21 +193,21 @@ def reserve_ids(rows: Iterable[Model], free: Mapping[type[Model], list[int]] | N
 
 @functools.cache
 def _sequence(model: type[Model]) -> str:
-    """The sequence of a model's ids."""
+    """Returns the name of the sequence of a model's ids (PostgreSQL)."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [quoted(model._meta.db_table), model._meta.pk.column])
         return cursor.fetchone()[0]
 
 
 def insert_rows(rows: Iterable[Model]) -> None:
-    """Saves new rows of one model and gives them their ids. Rows to which they point must have been saved."""
+    """Save new rows of one model and set their ids. Rows to which they refer must be saved."""
     rows, most = list(rows), ROWS_A_STATEMENT[connection.vendor]
     for start in range(0, len(rows), most):
         _write_new(rows[start : start + most])
 
 
 def insert_missing(rows: Iterable[Model]) -> None:
-    """Saves those new rows of one model that no unique constraint keeps out. None of them gets its id."""
+    """Save new rows of one model, without those that violate a unique constraint. Their ids are not set."""
     rows, most = list(rows), ROWS_A_STATEMENT[connection.vendor]
     for start in range(0, len(rows), most):
         sql, values = _insert_statement(rows[start : start + most])
@@ -216,10 +216,11 @@ def insert_missing(rows: Iterable[Model]) -> None:
 
 
 def insert_together(rows: Iterable[Model]) -> None:
-    """Saves new rows of several models. Ids to which others point were reserved. Rows without one stay without.
+    """Save new rows of several models. Rows to which others refer need reserved ids. Other rows do not get their ids
+    set on PostgreSQL.
 
-    On PostgreSQL this is one statement. References are checked when the transaction ends, so the sequence of the models
-    does not matter. Rows of one model are saved in their sequence.
+    On PostgreSQL this is one statement. Foreign keys are checked when the transaction ends, so the order of the models
+    does not matter. The rows of one model are saved in the given order.
     """
     by_model = _by_model(rows)
     if connection.vendor != "postgresql" or not by_model:
@@ -242,7 +243,9 @@ def _by_model(rows: Iterable[Model]) -> dict[type[Model], list[Model]]:
 
 
 def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
-    """Saves these fields of existing rows of one model. Rows that get the same values share one UPDATE."""
+    """Save these fields of existing rows of one model. If all rows have the same values, one UPDATE with a list of ids
+    suffices.
+    """
     rows = list(rows)
     if not rows:
         return
@@ -264,7 +267,7 @@ def _are_alike(rows: list[Model], fields: list[Field]) -> bool:
 
 
 def _write_new(rows: list[Model]) -> None:
-    """Saves new rows of one model in one statement."""
+    """Save new rows of one model in one statement, and set their ids."""
     sql, values = _insert_statement(rows)
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} RETURNING {quoted(rows[0]._meta.pk.column)}", values)
@@ -288,14 +291,14 @@ def _fields(model: type[Model], with_id: bool) -> tuple[Field, ...]:
 
 
 def _fill_references(row: Model, fields: Iterable[Field]) -> None:
-    """A row that was made before the one to which it points was saved gets that one's id."""
+    """Set the foreign keys of a row that was built before the rows to which it refers were saved."""
     for field in fields:
         if field.is_relation and getattr(row, field.attname) is None and field.is_cached(row):
             setattr(row, field.name, getattr(row, field.name))
 
 
 def _values(row: Model, fields: Iterable[Field]) -> list:
-    """The columns' values. Most are plain, and Django would pass them through many calls unchanged."""
+    """Returns the values of a row's columns. Plain values bypass Django's conversion, which would not change them."""
     _fill_references(row, fields)
     return [
         value
@@ -320,7 +323,7 @@ def _update(model: type[Model], names: tuple[str, ...]) -> str:
 
 
 def _as_json(rows: Iterable[Model], fields: Iterable[Field]) -> str:
-    """The rows as a list of objects with their columns' values. The server reads them as the table's types."""
+    """Returns rows as a JSON list of objects, by column. The server converts the values to the types of the table."""
     names = [(field.column, field.attname) for field in fields]
     references = [field for field in fields if field.is_relation]
     for row in (rows := list(rows)):
@@ -346,7 +349,7 @@ def _insert_from_json(model: type[Model], with_id: bool) -> str:
 
 @functools.cache
 def _insert_of_models(models: tuple[tuple[type[Model], bool], ...]) -> str:
-    """One statement for new rows of several models. Each model takes one value."""
+    """Returns one statement that inserts rows of several models. Each model has one parameter."""
     inserts = [_insert_from_json(model, with_id) for model, with_id in models]
     parts = [f"insert_{number} AS ({sql})" for number, sql in enumerate(inserts[:-1], start=1)]
     return (f"WITH {', '.join(parts)} " if parts else "") + inserts[-1]

@@ -1,4 +1,4 @@
-"""Files that several processes write, and what must be on the disk before anybody is told that it is kept."""
+"""Files that several processes write, and writes that must survive a power failure."""
 
 import contextlib
 import fcntl
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until a folder's entries are on the disk; a power failure may undo a rename until then. Raises OSError."""
+    """Flush a folder's entries to the disk. Before that a power failure may undo a rename. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -18,8 +18,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def lock_is_free(held: contextlib.ExitStack, folder: Path, name: str) -> bool:
-    """Returns True if this machine's lock was free; it is kept as long as `held`. The kernel frees it after a kill. A
-    folder that can't be written stops nobody here."""
+    """Take a lock of this machine if it is free; returns False if another process holds it.
+
+    The lock lasts as long as `held`, and the kernel releases it if the process is killed. Returns True without a lock
+    if the folder can't be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = held.enter_context((folder / f"{name}.lock").open("wb"))
@@ -34,7 +37,10 @@ def lock_is_free(held: contextlib.ExitStack, folder: Path, name: str) -> bool:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Lets one process of this machine in at a time, by the folder itself: a lock file could be another account's."""
+    """Admit one process of this machine at a time to the block.
+
+    The lock is on the folder itself, since a lock file could belong to another account.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -44,7 +50,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Replaces a file completely or not at all, even if the power fails."""
+    """Replace a file atomically: a power failure leaves the old or the new text, never a part."""
     handle, path = tempfile.mkstemp(dir=file.parent, prefix=".")
     try:
         with os.fdopen(handle, "w") as part:

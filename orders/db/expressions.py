@@ -1,4 +1,4 @@
-"""Expressions for queries that are compiled once (orders.db.compiled_sql), and for those that need a partial index."""
+"""Expressions for compiled queries (orders.db.compiled_sql) and for queries that need a partial index."""
 
 from django.db.models import BooleanField, Func, JSONField, QuerySet, Subquery
 
@@ -7,7 +7,7 @@ from orders.db.indexes import BY_STAFF, IN_TRAIL
 
 
 class OneOf(Func):
-    """Matches a column that has one of the values of a list of numbers or texts. The list may be long or empty."""
+    """Matches a column whose value is in a list of numbers or texts. The list may be long or empty."""
 
     output_field = BooleanField()
 
@@ -21,10 +21,10 @@ class OneOf(Func):
 
 
 class Among(Func):
-    """Matches a column that has one of a few texts that the code knows. They stand in the SQL itself.
+    """Matches a column whose value is one of a few constant texts, which are written into the SQL.
 
-    SQLite uses an index whose condition is such a list (orders.db.indexes) only if the query says the same list, in the
-    same order. It does not see that values which are bound make the same list.
+    SQLite uses an index whose condition is such a list (orders.db.indexes) only if the query has the same list in the
+    same order. It does not recognise the list in bound parameters.
     """
 
     output_field = BooleanField()
@@ -42,7 +42,7 @@ class Among(Func):
 
 
 class _IsActor(Func):
-    """Matches actors of a kind, in the words of an index (orders.db.indexes)."""
+    """Matches actors of a kind, by the condition of a partial index (orders.db.indexes)."""
 
     output_field = BooleanField()
     words: str
@@ -53,20 +53,22 @@ class _IsActor(Func):
 
 
 class IsOfStaff(_IsActor):
-    """Matches actors that are accounts of the desk: `event_of_person`."""
+    """Matches actors that are accounts of the desk. The index is `event_of_person`."""
 
     words = BY_STAFF
 
 
 class IsInTrail(_IsActor):
-    """Matches actors whose events the trail shows: staff, commands, other systems, the company log-in. Its
-    indexes are `event_in_trail` and `event_of_actor`."""
+    """Matches actors whose events the trail shows: staff, commands, other systems and the company log-in.
+
+    The indexes are `event_in_trail` and `event_of_actor`.
+    """
 
     words = IN_TRAIL
 
 
 class RowsOf(Subquery):
-    """The rows of a query as one value: a list of lists with these columns, which are numbers, texts or switches."""
+    """The rows of a query as one JSON value: a list of lists of these columns, which are numbers, texts or booleans."""
 
     def __init__(self, rows: QuerySet, *names: str):
         super().__init__(rows.values_list(*names), output_field=JSONField())

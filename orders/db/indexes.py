@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 
 NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
-STATES_WITH_LIMIT = ("in_progress", "held", "awaiting_approval", "failed")  # states that have a limit in time
+STATES_WITH_LIMIT = ("in_progress", "held", "awaiting_approval", "failed")  # states with a deadline
 STEP_IS_OPEN = "state IN ('due', 'retrying', 'sending')"
 BY_STAFF = "substr({0}, 1, 6) = 'staff:'"
 IN_TRAIL = BY_STAFF + " OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"
@@ -97,7 +97,9 @@ TRIGRAMS = {
 
 
 def leads_an_index(table: str, column: str) -> bool:
-    """Returns True if an index from here begins with the column and has each row that has a value there."""
+    """Returns True if an index of this module begins with the column and contains each row where the column is not
+    null.
+    """
     return any(
         (table, column) == (indexed, columns.split(",")[0]) and condition in ("", f"{column} IS NOT NULL")
         for indexed, columns, condition in PLAIN.values()
@@ -105,9 +107,9 @@ def leads_an_index(table: str, column: str) -> bool:
 
 
 def install(apps, schema_editor) -> None:
-    """Makes the missing indexes, for migrations. One that is not atomic makes them beside the work on PostgreSQL.
+    """Create the missing indexes, in a migration. On PostgreSQL a non-atomic migration creates them concurrently.
 
-    Those of a table or column that a later migration makes are left to it.
+    Skips tables and columns that a later migration creates.
     """
     postgres = schema_editor.connection.vendor == "postgresql"
     beside = postgres and not schema_editor.atomic_migration
@@ -128,13 +130,13 @@ def _is_there(schema_editor, table: str, columns: str) -> bool:
     with connection.cursor() as cursor:
         if table not in connection.introspection.table_names(cursor):
             return False
-        cursor.execute(f"SELECT * FROM {table} LIMIT 0")  # the introspection parses the table's whole SQL
+        cursor.execute(f"SELECT * FROM {table} LIMIT 0")  # introspection would parse the table's SQL
         known = {column[0] for column in cursor.description}
     return {word for word in re.findall(r"[a-z_]+", columns) if not word.endswith("_ops")} <= known
 
 
 def _drop_unfinished(schema_editor) -> None:
-    """Drops what an earlier try left: PostgreSQL never uses such an index, and takes it for one that is there."""
+    """Drop invalid indexes of an interrupted run: PostgreSQL never uses them, but IF NOT EXISTS would skip them."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid WHERE NOT indisvalid")
         unfinished = {name for (name,) in cursor.fetchall()} & {*PLAIN, *ON_POSTGRESQL}
@@ -143,9 +145,10 @@ def _drop_unfinished(schema_editor) -> None:
 
 
 def add_trigrams(apps, schema_editor) -> None:
-    """Makes the indexes for any part of a text, for migrations. Without the extension the search is slower, but right.
+    """Create the trigram indexes for substring search, in a migration. Without the extension search is slower but
+    correct.
 
-    Only the worker, behind its deliveries, writes these tables: nobody else waits.
+    The indexes are created with a lock: only the worker writes these tables, after its deliveries, so no request waits.
     """
     if schema_editor.connection.vendor != "postgresql":
         return
@@ -161,13 +164,13 @@ def add_trigrams(apps, schema_editor) -> None:
 
 
 def drop_not_used(apps, schema_editor) -> None:
-    """Drops indexes that nobody reads, for the migration behind the one that makes their tables."""
+    """Drop the indexes that no query uses, in the migration after the one that creates their tables."""
     if schema_editor.connection.vendor == "postgresql":
         for name in NOT_USED:
             schema_editor.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 def remove(apps, schema_editor) -> None:
-    """Removes the indexes, for migrations backwards. The extension stays, since others may use it."""
+    """Drop the indexes, in a reverse migration. The extension stays, since other applications may use it."""
     for name in [*PLAIN, *ON_POSTGRESQL, *TRIGRAMS]:
         schema_editor.execute(f"DROP INDEX IF EXISTS {name}")

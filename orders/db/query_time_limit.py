@@ -1,4 +1,4 @@
-"""A time limit for queries that a page can do without."""
+"""A time limit for optional queries of a page."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,10 @@ from django.db import connection, transaction
 
 @contextlib.contextmanager
 def bounded_time(seconds: float) -> Iterator[None]:
-    """Cancels slow queries on PostgreSQL. SQLite has no such limit, and a transaction there would block all writers."""
+    """Cancel each query within the block that takes longer than `seconds`, on PostgreSQL.
+
+    SQLite has no such limit, and a transaction there would block all writers.
+    """
     if connection.vendor != "postgresql":
         yield
         return

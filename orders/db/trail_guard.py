@@ -1,11 +1,13 @@
-"""The database itself refuses to change a row of the trail's three tables (project/trail/trail_query.py), and to delete
-one that is still to be kept (contract 4, AUDIT_DAYS).
+"""Database triggers that refuse changes of the trail's three tables (project/trail/trail_query.py) and early deletions
+(contract 4, AUDIT_DAYS).
 
-No row goes before it is 180 days old. One of TrailEntry stays until its `keep_until` as well; events and log entries
-know no such day, and nothing of ours removes them. As with the approval history (approvals/append_only.py), a migration
-that alters one of the tables on SQLite ends with its guard's `install`; Django's own may alter `django_admin_log`.
+No row can be deleted before it is 180 days old. A row of TrailEntry is also kept until its `keep_until`; events and log
+entries have no such column, and the application never removes them. As with the approval history
+(approvals/append_only.py), a migration that alters one of the tables on SQLite must end with its guard's `install`.
+Django's own migrations may alter `django_admin_log`.
 
-On SQLite `REPLACE INTO` deletes without asking the trigger for DELETE. So a row with an id that is there is refused.
+On SQLite `REPLACE INTO` deletes without running the DELETE trigger, so the guard also refuses an INSERT with an
+existing id.
 """
 
 from approvals.append_only import RowGuard
@@ -16,7 +18,9 @@ _DELETED = "rows of the trail are kept"
 
 
 def _guard(table: str, moment: str, *, until: str = "") -> RowGuard:
-    """`moment`: the column that says when it was, `until`: the one that may keep a row for longer."""
+    """Returns a table's guard. `moment`: the column with the row's time; `until`: a column that can extend the
+    retention.
+    """
     sqlite = f"datetime(OLD.{moment}) > datetime('now', '-{LEAST_DAYS} days')"
     postgresql = f"OLD.{moment} > now() - interval '{LEAST_DAYS} days'"
     if until:

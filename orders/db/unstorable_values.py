@@ -1,4 +1,4 @@
-"""Values that only the database finds wrong."""
+"""Values that only the database rejects."""
 
 from django.core.exceptions import FieldError
 from django.db import DataError

@@ -1,7 +1,7 @@
-"""Actors: who did something, as rows keep it and in words, with the names and leave of accounts.
+"""Actors: the stored form of who did something, their display names, and the leave of accounts.
 
-A row keeps an actor (`staff:ACCOUNT`), and beside it the id of the account where there is one. A row without an id is
-of the account of that name, if that was made before the row.
+A row stores an actor (`staff:ACCOUNT`) and, for staff, the account's id. A row without an id belongs to the account of
+that name only if the account was created before the row.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 
 STAFF, COMMAND, API = "staff", "command", "api"
-ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
+ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # the backend that stores the permissions of accounts
 ACTORS = {
     "bboss": "BBOSS",
     "bpm": "BPM",
@@ -36,7 +36,7 @@ LEAVE = ("away_from", "away_until", "deputy_id", "deputy__is_active", "deputy__i
 
 
 class Actor(str):
-    """An actor that knows the id of its account. Services take it as `by`, and rows keep both."""
+    """An actor with the id of its account. Services take it as `by`; rows store both."""
 
     account_id: int
 
@@ -51,31 +51,37 @@ def staff_actor(user) -> Actor:
 
 
 def actor_kept(actor: str, account_id: int | None) -> str:
-    """The actor that a row keeps in these two columns."""
+    """Returns the actor stored in these two columns of a row."""
     return actor if account_id is None else Actor(actor, account_id)
 
 
 def account_id_of(actor: str) -> int | None:
-    """The id of the actor's account, for a row's column. None for anybody but staff."""
+    """Returns the id of the actor's account, for a row's column; None if the actor is not staff."""
     return actor.account_id if isinstance(actor, Actor) else None
 
 
 def is_of(user, actor: str, account_id: int | None, at: datetime.datetime) -> bool:
-    """Returns True if a row with these columns, made `at` this moment, is the user's."""
+    """Returns True if a row with these columns, created at `at`, belongs to the user."""
     if account_id is not None:
         return account_id == user.pk
     return actor == staff_actor(user) and user.date_joined <= at
 
 
 def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
-    """Two conditions for the user's rows, with an id and without. Each has its index; an OR would read the table."""
+    """Returns two conditions for the user's rows: with an account id, and without one.
+
+    Each condition uses an index of its own. A query that joins them by OR would scan the table.
+    """
     named = {account_id: None, actor: str(staff_actor(user)), f"{at}__gte": user.date_joined}
     return Q(**{account_id: user.pk}), Q(**named)
 
 
 @dataclass(frozen=True)
 class Leave:
-    """The days on which a person is away, the last day included, and who stands in. `fits`: that account may log in."""
+    """A person's days of absence, including the last day, and the deputy.
+
+    `fits`: the deputy's account may log in.
+    """
 
     account_id: int
     first: datetime.date | None
@@ -89,7 +95,10 @@ class Leave:
 
 @dataclass(frozen=True)
 class _Accounts:
-    """All accounts, by id and by user name. `often` counts how many go by a name. `leaves`: by id."""
+    """All accounts: user names by id, display names by user name, and leaves by id.
+
+    `often`: the number of accounts with the same display name.
+    """
 
     ids: dict[int, str]
     names: dict[str, tuple[str, datetime.datetime]]
@@ -97,7 +106,7 @@ class _Accounts:
     leaves: dict[int, Leave]
 
     def words(self, account: str) -> str:
-        """The display name of an account, with its user name if somebody else goes by the same name."""
+        """Returns an account's display name, followed by its user name if another account has the same display name."""
         name = self.names[account][0]
         if not name or self.often[name] == 1:
             return name or account
@@ -124,7 +133,7 @@ _accounts: ContextVar[Callable[[], _Accounts]] = ContextVar("accounts", default=
 
 @contextlib.contextmanager
 def names_read_once() -> Iterator[None]:
-    """Within the block the names are read at most once, when the first is asked for. Each request is such a block."""
+    """Read the accounts at most once within the block, at first use. Each request runs in such a block."""
     token = _accounts.set(functools.cache(_read))
     try:
         yield
@@ -133,7 +142,10 @@ def names_read_once() -> Iterator[None]:
 
 
 def name_of(account: str, account_id: int | None = None, at: datetime.datetime | None = None) -> str:
-    """The display name of an account, else its user name. `account_id`, `at`: those of the row that names it."""
+    """Returns the display name of an account, or its user name if it has none.
+
+    `account_id`, `at`: the account id and the time of the row that names the account.
+    """
     known = _accounts.get()()
     if account_id is not None:
         return known.words(known.ids[account_id]) if account_id in known.ids else account
@@ -143,24 +155,24 @@ def name_of(account: str, account_id: int | None = None, at: datetime.datetime |
 
 
 def user_name(account_id: int | None) -> str | None:
-    """The user name of an account, which never changes; None without one."""
+    """Returns the user name of an account, which never changes; None if there is no such account."""
     return _accounts.get()().ids.get(account_id) if account_id is not None else None
 
 
 def leave_of(account_id: int, day: datetime.date) -> Leave | None:
-    """The leave of an account that is away on that day."""
+    """Returns the leave of an account on that day; None if the person is not away."""
     found = _accounts.get()().leaves.get(account_id)
     return found if found and found.holds(day) else None
 
 
 def stands_in_for(account_id: int, day: datetime.date) -> list[int]:
-    """The accounts of those who are away on that day, and for whom this one stands in."""
+    """Returns the ids of the accounts that are away on that day and have this account as deputy."""
     leaves = _accounts.get()().leaves.values()
     return sorted(row.account_id for row in leaves if row.deputy_id == account_id and row.holds(day))
 
 
 def person_words(account_id: int, day: datetime.date) -> str:
-    """Returns who an account is, with leave and deputy if the person is away on that day: where it matters who acts."""
+    """Returns an account's display name, with the leave and the deputy if the person is away on that day."""
     known = _accounts.get()()
     name = known.words(known.ids[account_id]) if account_id in known.ids else "-"
     leave = leave_of(account_id, day)
@@ -180,7 +192,10 @@ def person_words(account_id: int, day: datetime.date) -> str:
 def actor_of(
     actor: str, account_id: int | None = None, at: datetime.datetime | None = None
 ) -> tuple[str | Promise, bool]:
-    """Returns who it was, in words, and whether that is a person. `account_id` and `at`: as in `name_of`."""
+    """Returns the actor's display name, and True if the actor is a person.
+
+    `account_id`, `at`: as in `name_of`.
+    """
     kind, _colon, name = actor.partition(":")
     if kind == STAFF and name:
         return name_of(name, account_id, at), True
@@ -189,7 +204,9 @@ def actor_of(
 
 
 def find_account(actor: str, account_id: int | None, at: datetime.datetime):
-    """The account of a row with these columns, made `at` this moment. None if it is not staff's, or gone."""
+    """Returns the account of a row with these columns, created at `at`; None if the actor is not staff or the account
+    is gone.
+    """
     accounts = get_user_model().objects
     if account_id is not None:
         return accounts.filter(pk=account_id).first()
@@ -198,13 +215,15 @@ def find_account(actor: str, account_id: int | None, at: datetime.datetime):
 
 
 def account_of(actor: str, account_id: int | None, at: datetime.datetime):
-    """Returns the account as `find_account` does, if it may log in; else None."""
+    """Returns the account that `find_account` finds, if it may log in; else None."""
     found = find_account(actor, account_id, at)
     return found if found is not None and found.is_active and found.is_staff else None
 
 
 def limits_of(actor: str, now: datetime.datetime) -> list[str] | None:
-    """The letters of the attributions that the actor is limited to; None if to none, and for anybody but staff."""
+    """Returns the letters of the attributions to which the actor is limited; None if there is no limit or no such
+    account.
+    """
     account = account_of(actor, account_id_of(actor), now)
     if account is None or not account.limited:
         return None
@@ -212,7 +231,7 @@ def limits_of(actor: str, now: datetime.datetime) -> list[str] | None:
 
 
 def actors_named(term: str) -> list[str]:
-    """The actors of accounts with this name or user name, as a whole; at most 20."""
+    """Returns the actors of at most 20 accounts with exactly this display name or user name."""
     accounts = get_user_model().objects
     term = term.strip()[:150]
     if not term or "\0" in term:
@@ -222,17 +241,19 @@ def actors_named(term: str) -> list[str]:
 
 
 def operator_of(record: ApprovalRecord) -> str:
-    """Returns who decided, in an approval record. A record of ours stores an actor. BPM's own words are masked."""
+    """Returns the name of the person who decided in an approval record.
+
+    A record from staff stores an actor. A text from BPM is masked.
+    """
     staff = record.source == ApprovalRecord.Source.STAFF
     return str(actor_of(record.operator, at=record.time)[0]) if staff else mask_text(record.operator)
 
 
 def node_of(record: ApprovalRecord) -> str:
-    """Returns the node of BPM at which it was decided, in BPM's words, masked."""
+    """Returns the BPM node of an approval record, in BPM's words and masked."""
     return mask_text(record.node_name or record.node)
 
 
 def spoken(actor: str) -> str:
-    """Returns an actor's words for a terminal: an account of the desk by its display name, anything else as it is
-    stored."""
+    """Returns an actor's name for a terminal: staff by display name, any other actor as stored."""
     return str(actor_of(actor)[0]) if actor.startswith(f"{STAFF}:") else actor

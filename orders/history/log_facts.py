@@ -1,4 +1,4 @@
-"""The context of a log line besides its message: of which request, order or call it is (contract 4, LOG_FORMAT)."""
+"""The context of log lines: the request, order or call to which a line belongs (contract 4, LOG_FORMAT)."""
 
 import contextlib
 import contextvars
@@ -9,7 +9,7 @@ _facts: contextvars.ContextVar[dict | None] = contextvars.ContextVar("log_facts"
 
 @contextlib.contextmanager
 def log_facts(**facts: object) -> Iterator[dict]:
-    """Every line that this thread writes inside says them too. `trace` goes to partners as well."""
+    """Add these facts to each log line that this thread writes within the block. `trace` is also sent to partners."""
     inside = known_facts() | facts
     token = _facts.set(inside)
     try:
@@ -19,11 +19,11 @@ def log_facts(**facts: object) -> Iterator[dict]:
 
 
 def note(**facts: object) -> None:
-    """Adds to the facts of the request or call that is under way. Outside one it does nothing."""
+    """Add facts to the innermost `log_facts` block. Does nothing outside a block."""
     if (inside := _facts.get()) is not None:
         inside.update(facts)
 
 
 def known_facts() -> dict:
-    """Returns the facts in force, for reading."""
+    """Returns the facts of the innermost block. Callers must not change them."""
     return _facts.get() or {}

@@ -1,7 +1,7 @@
-"""Locks orders and steps (`lock_steps` says in which order, and why), derives states from steps, and writes events.
+"""Lock orders and steps, derive states from steps, and write events.
 
-Locking a trial also locks its line (the steps of all its orders). Code that plans, undoes or finishes such a step must
-hold the trial's lock.
+`lock_steps` documents the order of the locks. A lock on a trial also protects the steps of all its orders, so code that
+plans, undoes or finishes such a step must hold the trial's lock.
 """
 
 import contextlib
@@ -51,10 +51,11 @@ _noted: ContextVar[dict] = ContextVar("noted in events", default={})  # noqa: B0
 
 
 def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
-    """Locks the orders of these ids until the transaction ends. Returns them by id.
+    """Lock the orders with these ids until the transaction ends, and return them by id.
 
-    A trial among them is set as `trial` of its other orders. The lock is FOR NO KEY UPDATE, so that rows with a foreign
-    key to an order can still be inserted. SQLite has no row locks, but its IMMEDIATE transactions exclude each other.
+    If a trial is among them, it is set as `trial` of its other orders. The lock is FOR NO KEY UPDATE, so that rows with
+    a foreign key to an order can still be inserted. SQLite has no row locks, but its IMMEDIATE transactions exclude
+    each other.
     """
     orders = {order.pk: order for order in LOCKED(ids=set(ids))}
     for order in orders.values():
@@ -64,10 +65,12 @@ def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
 
 
 def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) -> list[Dispatch]:
-    """Locks steps, and their trials and orders before them, until the transaction ends. Returns those of these ids that
-    are `among` the given ones once their orders are locked. Whoever locks rows keeps to this order, since otherwise two
-    transactions might wait for each other."""
-    # 1. Trials by id, since what is planned for one order moves the steps of others in its trial's line.
+    """Lock steps until the transaction ends, after their trials and orders, and return the steps.
+
+    With `among`, only the steps that this query still matches once their orders are locked are locked and returned. All
+    code that locks these rows follows the order below; any other order can deadlock.
+    """
+    # 1. Trials by id, since planning one order can change the steps of other orders of its trial.
     # 2. Other orders by id. Staff, BPM's callbacks and the sweep lock an order before they know which of its steps they
     #    change; a step that is locked first would wait for them while they wait for it.
     orders = lock_orders({pk for pair in ORDERS_OF(ids=ids) for pk in pair if pk})
@@ -86,7 +89,7 @@ def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) ->
 
 
 def find_order(number: str) -> Order:
-    """The order of this number, with its trial, unlocked. Raises OrderUnknownError."""
+    """Returns the order with this number and its trial, without a lock. Raises OrderUnknownError."""
     order = Order.objects.filter(number=number).select_related("trial").first()
     if order is None:
         raise OrderUnknownError("order_unknown", number=number)
@@ -94,7 +97,7 @@ def find_order(number: str) -> Order:
 
 
 def lock_order(number: str) -> Order:
-    """The order of this number and its trial, both locked. Raises OrderUnknownError."""
+    """Lock the order with this number and its trial, and return the order. Raises OrderUnknownError."""
     ids = Order.objects.filter(number=number).values_list("pk", "trial_id").first()
     if ids is None:
         raise OrderUnknownError("order_unknown", number=number)
@@ -108,7 +111,7 @@ def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:
 
 @contextlib.contextmanager
 def noted_in_events(**facts) -> Iterator[None]:
-    """Within the block, each event also stores these facts, such as the bulk run that it belongs to."""
+    """Store these facts, such as the bulk run, in each event built within the block."""
     token = _noted.set(facts)
     try:
         yield
@@ -117,8 +120,11 @@ def noted_in_events(**facts) -> Iterator[None]:
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
-    """Builds an unsaved event; save many with add_events() in one INSERT. `data` must be JSON-able. What staff do on a
-    page is stored with the address that they did it from (contract 5, `audit`), unless a colleague confirms it."""
+    """Returns an unsaved event. To save several in one INSERT, use `add_events`.
+
+    `data` must be serialisable as JSON. For an act of staff on a page, the event also stores the client's address
+    (contract 5, `audit`), unless a colleague confirms the act.
+    """
     facts = data | _noted.get()
     if by.startswith(f"{STAFF}:"):
         request = known_facts()
@@ -135,7 +141,7 @@ def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime
 
 
 def add_events(rows: Iterable[OrderEvent]) -> None:
-    """Saves events. Once they are committed, this machine remembers the newest (orders.restore.restored_guard)."""
+    """Save events. After the commit this machine remembers the newest event (orders.restore.restored_guard)."""
     rows = list(rows)
     insert_rows(rows)
     if rows:
@@ -143,7 +149,9 @@ def add_events(rows: Iterable[OrderEvent]) -> None:
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
-    """Recomputes the state of each (locked) planned or held order. Saves changed ones with an event; returns them."""
+    """Derive the states of locked orders that are planned or held, save the changes with an event each, and return the
+    changed orders.
+    """
     orders = [order for order in orders if order.planned_at or order.held_because]
     steps: dict[int, list[StepFacts]] = defaultdict(list)
     moved = []
@@ -159,7 +167,7 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
 
 
 def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, by: str) -> None:
-    """Saves the new states of (locked) orders, with an event each. `moved`: (order, old state, new state)."""
+    """Save new states of locked orders, with an event each. `moved`: (order, old state, new state)."""
     for order, _, new in moved:
         set_state(order, new, at=now)
         if new == Order.State.ACTIVE and not order.live_at:
@@ -169,7 +177,7 @@ def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, b
 
 
 def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
-    """Sets the state of a (locked) trial and saves it, with an event."""
+    """Set the state of a locked trial and save it, with an event."""
     old = set_state(trial, new, at=now)
     add_event(trial, "state", by=by, now=now, old=old, new=new)
     trial.save(update_fields=["state", "state_since"])

@@ -1,7 +1,7 @@
-"""Owners of orders, incidents and differences, and who may be one (contract 5).
+"""Owners of orders, incidents and differences, and the accounts that may become owners (contract 5).
 
-An owner counts while the account is active staff, has the right `own_order` and sees the thing. Else the thing is
-nobody's: at once for everybody who reads it by this module. The sweep also notes it (`orders/people/ownership.py`).
+An owner counts while the account is active staff, has the right `own_order` and may see the row. Otherwise every reader
+of this module treats the row as having no owner at once; the sweep records it later (`orders/people/ownership.py`).
 """
 
 import datetime
@@ -19,12 +19,12 @@ ATTRIBUTION = {Order: "attribution", Difference: "order__attribution", Incident:
 
 
 def staff_with(right: str) -> QuerySet:
-    """The accounts that may log in and have this right."""
+    """Returns the accounts that may log in and have this right."""
     return get_user_model().objects.with_perm(right, backend=ACCOUNTS).filter(is_staff=True)
 
 
 def seen_by(model: type[Model], user) -> Q:
-    """The rows that the user may see by the account's attributions, as the lists have it (`orders/lists/scope.py`)."""
+    """Returns the condition for the rows within the user's attributions, as in lists (`orders/lists/scope.py`)."""
     if not user.limited:
         return Q()
     letters = user.attributions.order_by().values("pk")
@@ -34,12 +34,12 @@ def seen_by(model: type[Model], user) -> Q:
 
 
 def sees_it(row: Any, user) -> bool:
-    """Returns True if the user's attributions cover it."""
+    """Returns True if the row is within the user's attributions."""
     return not user.limited or type(row).objects.filter(seen_by(type(row), user), pk=row.pk).exists()
 
 
 def counts(model: type[Model]) -> Q:
-    """The rows with an owner that counts."""
+    """Returns the condition for rows whose owner counts."""
     limits = get_user_model()._meta.get_field("attributions").remote_field.through.objects.filter(user=OuterRef("pk"))
     if model is Incident:
         sees = limits.filter(province__order__troubles__incident=OuterRef(OuterRef("pk")))
@@ -51,27 +51,32 @@ def counts(model: type[Model]) -> Q:
 
 @dataclass(frozen=True)
 class Absent:
-    """The accounts that are away on a day: those for whom nobody stands in who could act, and those whose deputy is
-    limited to some attributions, with the deputy."""
+    """The accounts that are away on a day and not fully represented.
+
+    `alone`: accounts without a deputy who can act. `limited`: accounts whose deputy is limited to some attributions,
+    each with the deputy.
+    """
 
     alone: list[int]
     limited: list[tuple[int, Any]]
 
     def alone_with(self, model: type[Model]) -> Q:
-        """The rows of theirs on which no deputy can act."""
+        """Returns the condition for rows of these accounts on which no deputy can act."""
         found = Q(owner__in=self.alone)
         for owner, deputy in self.limited:
             found |= Q(owner=owner) & ~seen_by(model, deputy)
         return found
 
     def without(self, owner: int) -> "Absent":
-        """The others: nobody is told that nobody has their own."""
+        """Returns a copy without this account, so that owners get no warning about their own rows."""
         return Absent([pk for pk in self.alone if pk != owner], [pair for pair in self.limited if pair[0] != owner])
 
 
 def absent_on(day: datetime.date) -> Absent:
-    """Returns who is away on that day. A deputy can act who may log in and own things, and is not away too. Two
-    queries."""
+    """Returns the accounts that are away on that day, by two queries.
+
+    A deputy can act if the account may log in, may own rows and is not away.
+    """
     away = get_user_model().objects.filter(Q(away_from=None) | Q(away_from__lte=day), away_until__gte=day)
     deputy_of = dict(away.order_by("pk").values_list("pk", "deputy"))
     able = staff_with(OWN).filter(pk__in={pk for pk in deputy_of.values() if pk and pk not in deputy_of})
@@ -84,7 +89,7 @@ def absent_on(day: datetime.date) -> Absent:
 
 
 def possible_owners(row: Any) -> QuerySet:
-    """The accounts that may own this order, incident or difference."""
+    """Returns the accounts that may own this order, incident or difference."""
     people = staff_with(OWN).order_by("display_name", "username")
     if isinstance(row, Incident):
         sees = Q(attributions__order__troubles__incident=row.pk)

@@ -1,9 +1,9 @@
-"""Removes old inbound messages, old attempts of finished orders, and the trail that need not be kept (contract section
-5, `prune`; 4, AUDIT_DAYS).
+"""Remove old inbound messages, old attempts of finished orders, and expired rows of the trail (contract section 5,
+`prune`; 4, AUDIT_DAYS).
 
-Repeats of an order need some rows, which stay for good: the order with its content's hash and first transIDH, and the
-accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
-transaction of its own. Ids rise with time, so the walk ends at the first batch without old rows.
+Rows by which a repeated order is recognised stay for good: the order with its content's hash and first transIDH, and
+the accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
+transaction of its own. Ids rise with time, so the search ends at the first batch without old rows.
 """
 
 import datetime
@@ -19,7 +19,7 @@ from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Orde
 
 ROWS_AT_ONCE = 1000
 LEAST_DAYS = 30
-REFUSED_DAYS = 180  # how long strangers' messages are kept for investigations, unless another time is given
+REFUSED_DAYS = 180  # default retention of unauthenticated messages, for investigations
 FINISHED = [
     Order.State.ACTIVE,
     Order.State.CONVERTED,
@@ -33,7 +33,7 @@ AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 @dataclass
 class Pruned:
-    """The numbers removed so far. `messages` includes those of strangers, and BPM's callbacks."""
+    """The numbers of rows removed so far. `messages` includes messages of unknown senders and BPM's callbacks."""
 
     messages: int = 0
     attempts: int = 0
@@ -49,13 +49,13 @@ def prune(
     callbacks: type[Model],
     on_progress: Callable[[Pruned], None] = lambda _: None,
 ) -> Pruned:
-    """Removes messages received, and attempts begun, before `before`, and the trail's rows that AUDIT_DAYS
-    lets go. Returns how many of each.
+    """Remove messages received and attempts begun before `before`, and expired rows of the trail (AUDIT_DAYS). Returns
+    the numbers.
 
-    Messages without a right token and signature are removed if they are older than `refused_before` (by default
-    `before`). `callbacks` is the model of BPM's messages, which go by the same times. An attempt is removed only if its
-    order is finished, and has no open incident and no step that failed or is still to be done. It is safe to stop at
-    any moment, to repeat, and to run while orders come in.
+    Messages without a valid token and signature are removed if they are older than `refused_before` (by default
+    `before`). `callbacks` is the model of BPM's messages, to which the same limits apply. An attempt is removed only if
+    its order is finished and has no open incident and no failed or unfinished step. The function can be interrupted,
+    repeated, and run during intake.
     """
     pruned = Pruned()
     for kept, (signed, moment) in product(
@@ -73,7 +73,7 @@ def prune(
 
 
 def _batches(rows: QuerySet, moment: str, before: datetime.datetime) -> Iterator[QuerySet]:
-    """Yields the old rows among each BATCH rows, by id, until a batch has none."""
+    """Yield the old rows of each batch of ROWS_AT_ONCE rows, by id, until a batch has none."""
     last = 0
     while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", moment)[:ROWS_AT_ONCE]):
         old = [pk for pk, at in batch if at < before]

@@ -1,6 +1,7 @@
-"""Judges whether one account may be the second person to another: whether they are two people (contract 3.11).
+"""Decide if two accounts belong to two different people, so that one may confirm acts of the other (contract 3.11).
 
-Which acts need a second person: `orders/rules/four_eyes_acts.py`. What waits for one: `orders/people/asked_acts.py`.
+`orders/rules/four_eyes_acts.py` lists the acts that need a second person; `orders/people/asked_acts.py` holds the acts
+that wait for one.
 """
 
 import datetime
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from orders.history.actors import COMMAND, name_of, user_name
 from orders.texts.errors import NotAllowedError
 
-SAME_PERSON_PERIOD = datetime.timedelta(days=30)  # so long one person counts for both accounts
+SAME_PERSON_PERIOD = datetime.timedelta(days=30)  # for this time two accounts with a common giver count as one person
 FOR_GOOD = datetime.datetime(9000, 1, 1, tzinfo=datetime.UTC)
 Givers = Mapping[str, datetime.datetime]
 """By the id of an account, as text, or COMMAND for the machine's command line: when it last gave something."""
@@ -23,10 +24,10 @@ Givers = Mapping[str, datetime.datetime]
 def why_not_second(
     first, second, *, now: datetime.datetime, given: Mapping[str, Givers] | None = None
 ) -> NotAllowedError | None:
-    """Returns why this account can't be the second person to what the first one asked for; None if it can (contract
-    3.11).
+    """Returns the reason why `second` may not confirm acts that `first` asked for; None if it may (contract 3.11).
 
-    What an account asked for that is gone (None) has no second person. `given`: what `givers_of_all` has read.
+    If the first account is deleted (None), nobody may confirm its acts. `given`: the result of `givers_of_all`, if it
+    was read before.
     """
     if first is None:
         return NotAllowedError("second_person_unknown")
@@ -39,27 +40,35 @@ def why_not_second(
 
 
 def one_person_until(first: int, second: int, given: Mapping[str, Givers]) -> datetime.datetime | None:
-    """Returns how long two accounts have a giver in common, if nothing more is given; None if they have none."""
+    """Returns the time until which two accounts count as one person because of a common giver; None if they have no
+    common giver.
+    """
     ours, theirs = (_chains(str(account), given) for account in (first, second))
     ends = [min(ours[one], theirs[one]) for one in ours.keys() & theirs.keys()]
     return max(ends) + SAME_PERSON_PERIOD if ends else None
 
 
 def givers_of_all(*, now: datetime.datetime) -> dict[str, Givers]:
-    """Returns who gave accounts something within 30 days, by the id of the account, as text. One query."""
+    """Returns the givers of the last 30 days for each account, by the account's id as text. One query."""
     rows = get_user_model().objects.filter(given_by__isnull=False).values_list("pk", "given_by")
     return {str(pk): givers(given_by, now=now) for pk, given_by in rows}
 
 
 def givers(given_by: Mapping[str, str] | None, *, now: datetime.datetime) -> Givers:
-    """Returns who gave an account something within 30 days, by what the account keeps. The company log-in is no
-    giver."""
+    """Returns the accounts that created or changed this account within 30 days, from its stored `given_by`.
+
+    The company log-in does not count as a giver.
+    """
     known = {one: parse_datetime(at) for one, at in (given_by or {}).items() if one == COMMAND or one.isdecimal()}
     return {one: at for one, at in known.items() if at is not None and at > now - SAME_PERSON_PERIOD}
 
 
 def second_person_words(user, *, now: datetime.datetime) -> str:
-    """Returns from when on an account counts as a second person with everybody, and why not yet. Empty if it does."""
+    """Returns a sentence with the time from which an account may act as second person for everybody, and the reason for
+    the delay.
+
+    Empty if there is no delay.
+    """
     if not (given := givers(user.given_by, now=now)):
         return ""
     names = {one: _("the command line") if one == COMMAND else user_name(int(one)) or one for one in given}
@@ -77,8 +86,11 @@ def second_person_words(user, *, now: datetime.datetime) -> str:
 
 
 def _chains(account: str, given: Mapping[str, Givers]) -> dict[str, datetime.datetime]:
-    """All who are behind an account: itself, its givers, theirs and so on. Each with the moment of the oldest link of
-    the chain to it, of the chain that lasts longest."""
+    """Returns the account itself, its givers, their givers and so on, each with a time.
+
+    The time is that of the oldest link between the account and the giver; if several chains lead to the giver, that of
+    the chain that expires last.
+    """
     found, waiting = {account: FOR_GOOD}, [account]
     for one in waiting:
         for giver, at in given.get(one, {}).items():

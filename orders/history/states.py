@@ -1,7 +1,7 @@
-"""The allowed moves between states, and how an order's state follows from its steps (contract 3.8). Pure.
+"""The allowed changes of state, and the derivation of an order's state from its steps (contract 3.8). Pure.
 
-Only the `set_...` functions give an order its state, hold, decision or undo mark. They do not save it. They refuse
-moves that the contract does not have.
+Only the `set_...` functions set an order's state, hold, decision or undo mark. They do not save it. They refuse changes
+that the contract does not allow.
 """
 
 import datetime
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orders.models import Dispatch, Order
 from orders.rules.steps import Step
 
-# Only services undo or close an order; steps alone never move it out of these.
+# Only services set these states or leave them; steps never do.
 SET_BY_SERVICES_ALONE = frozenset(
     {Order.State.CONVERTED, Order.State.ENDED, Order.State.REJECTED, Order.State.COMPENSATING, Order.State.WITHDRAWN}
 )
@@ -28,7 +28,7 @@ WITH_LIVE_RECORDS = frozenset(
 )
 WITHOUT_RECORDS = frozenset({Order.State.WITHDRAWN, Order.State.REJECTED, Order.State.ENDED, Order.State.CONVERTED})
 
-ENDED_WELL = frozenset({Dispatch.State.DONE, Dispatch.State.GIVEN_UP})  # nothing waits for such a step any more
+ENDED_WELL = frozenset({Dispatch.State.DONE, Dispatch.State.GIVEN_UP})  # steps in these states no longer block others
 OVER = frozenset({*ENDED_WELL, Dispatch.State.CLOSED, Dispatch.State.UNDONE})
 
 COMMON: dict[str, set[str]] = {
@@ -112,12 +112,12 @@ MOVES: dict[str, dict[str, set[str]]] = {
 
 
 class ForbiddenMoveError(Exception):
-    """A fault of ours: the code tried to give an order a state that can't follow its present one."""
+    """A programming error: the code tried to set a state that may not follow the order's present one."""
 
 
 @dataclass(frozen=True)
 class StepFacts:
-    """The facts of one current step on which its order's state depends."""
+    """The facts of a current step from which its order's state is derived."""
 
     state: str
     blocking: bool
@@ -130,7 +130,7 @@ def may_move(kind: str, old: str, new: str) -> bool:
 
 
 def set_state(order: Order, new: str, *, at: datetime.datetime | None) -> str:
-    """Gives an order a state, and since when; save `state_since` too. Returns the former. Raises ForbiddenMoveError."""
+    """Set an order's state and `state_since`, and return the old state. Raises ForbiddenMoveError."""
     old = order.state
     if new != old:
         _check(may_move(order.kind, old, new), order, f"go from {old} to {new}")
@@ -139,7 +139,9 @@ def set_state(order: Order, new: str, *, at: datetime.datetime | None) -> str:
 
 
 def set_held(order: Order, because: str) -> None:
-    """Sets why an order is held; empty: it is not. Raises ForbiddenMoveError if it can't be held."""
+    """Set the reason why an order is held; an empty reason ends the hold. Raises ForbiddenMoveError if it can't be
+    held.
+    """
     holds = not order.undo_since and (
         order.state == Order.State.HELD or may_move(order.kind, order.state, Order.State.HELD)
     )
@@ -148,13 +150,18 @@ def set_held(order: Order, because: str) -> None:
 
 
 def set_decision(order: Order, decision: str, *, at: datetime.datetime | None) -> None:
-    """Sets BPM's decision that counts (empty: none), and since when. Raises ForbiddenMoveError for other kinds."""
+    """Set BPM's decision in force (empty: none) and its time. Raises ForbiddenMoveError unless the order is an
+    activation.
+    """
     _check(not decision or order.kind == Order.Kind.ACTIVATION, order, "be decided about")
     order.decision, order.decided_at = decision, at
 
 
 def set_undo_mark(order: Order, since: datetime.datetime | None) -> None:
-    """Marks an order as being undone, once. None removes the mark to open it again. Raises ForbiddenMoveError."""
+    """Mark an order as being undone; None removes the mark, to open the order again.
+
+    Raises ForbiddenMoveError if it is already marked, or if it is neither failed nor rejected when the mark is removed.
+    """
     if since:
         _check(order.undo_since is None, order, "be undone a second time")
     else:
@@ -168,8 +175,10 @@ def _check(allowed: bool, order: Order, what: str) -> None:
 
 
 def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:
-    """The state that follows from an order's steps. States in SET_BY_SERVICES_ALONE stay, and the ending of an undone
-    order."""
+    """Returns the state that follows from an order's steps.
+
+    The states in SET_BY_SERVICES_ALONE, and the state of an order being undone, do not change.
+    """
     if order.state in SET_BY_SERVICES_ALONE or order.undo_since:
         return order.state
     if order.held_because:
@@ -187,9 +196,9 @@ def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.date
 
 
 def _activation_state(order: Order, blocking: list[StepFacts], moving: bool, now: datetime.datetime) -> str:
-    """The state of an activation: whether it is sent, approved if it must be, and its start day was carried out.
+    """Returns the state of an activation from its blocking steps, its approval and its start.
 
-    `moving`: a move of its start has no end yet. It leaves the order scheduled until then (contract 3.9, 18).
+    `moving`: a move of its start is not finished. The order stays scheduled until then (contract 3.9, 18).
     """
     pending = [step for step in blocking if step.state not in ENDED_WELL]
     if any(step.gate == Dispatch.Gate.NONE or step.state != Dispatch.State.WAITING for step in pending):

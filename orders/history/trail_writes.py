@@ -1,4 +1,4 @@
-"""Writes the trail, and removes what need not be kept any more. What a trail row holds stands nowhere else."""
+"""Write rows of the trail and remove expired ones. The facts in a trail row are stored nowhere else."""
 
 import datetime
 
@@ -13,7 +13,7 @@ ROWS_AT_ONCE = 1000
 def note_act(
     code: TrailEntry.Code, *, by: str, now: datetime.datetime, about: str = "", address: str = "", **data
 ) -> TrailEntry:
-    """Writes a row in the caller's transaction. `by`: an actor, or empty if nobody has proved who they are."""
+    """Write a row in the caller's transaction. `by`: an actor; empty if the person is not authenticated."""
     return TrailEntry.objects.create(
         at=now,
         keep_until=now + datetime.timedelta(days=settings.AUDIT_DAYS),
@@ -27,9 +27,9 @@ def note_act(
 
 
 def prune_trail(*, now: datetime.datetime) -> int:
-    """Removes rows that are older than AUDIT_DAYS and past their own `keep_until`; returns how many. In batches.
+    """Remove, in batches, rows that are older than AUDIT_DAYS and past their own `keep_until`. Returns their number.
 
-    A day later than they may go: the database compares with its own clock.
+    Rows go a day later than allowed, since the database's guard compares with its own clock.
     """
     removed, now = 0, now - datetime.timedelta(days=1)
     old = TrailEntry.objects.filter(at__lt=now - datetime.timedelta(days=settings.AUDIT_DAYS), keep_until__lt=now)

@@ -21,7 +21,7 @@ OPEN_DIFFERENCE, OPEN_INCIDENT = Q(state=Difference.State.OPEN), Q(state__in=UNR
 
 
 def wants_somebody(model: type[Model]) -> Q:
-    """Matches rows that need an owner, with or without one."""
+    """Returns the condition for rows that need an owner, including rows that have one."""
     if model is Order:
         return is_stuck()
     return OPEN_INCIDENT if model is Incident else OPEN_DIFFERENCE

@@ -28,7 +28,7 @@ _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 @dataclass(frozen=True, kw_only=True)
 class OrderContent:
-    """The members of BBOSS's `content` under our names (contract 2.4). None or empty: not given."""
+    """The fields of BBOSS's `content` under our names (contract 2.4). None or empty: not given."""
 
     kind: str
     number: str
@@ -56,7 +56,7 @@ class OrderContent:
 
 @dataclass(frozen=True)
 class TrialMember:
-    """A member of a trial's content. `is_day`: it holds a day."""
+    """A field of a trial's content. `is_day`: its value is a date."""
 
     name: str
     required: bool
@@ -65,7 +65,7 @@ class TrialMember:
 
 @dataclass(frozen=True)
 class MemberFault:
-    """A fault of a member that people entered: a code with its parameters, which are JSON values."""
+    """An invalid field in a form: an error code with its parameters, which are JSON values."""
 
     member: str
     code: str
@@ -74,7 +74,7 @@ class MemberFault:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """The answer to the sender: our first number for this order, and whether we had the order already."""
+    """The acknowledgement to the sender: our first number of this order, and if the order was already known."""
 
     order_number: str
     trans_idh: str
@@ -82,25 +82,28 @@ class Receipt:
 
 
 def canonical_json(value: object) -> str:
-    """Compact JSON with sorted keys and unescaped characters. Raises ValueError for NaN and Infinity."""
+    """Returns compact JSON with sorted keys and unescaped characters. Raises ValueError for NaN and Infinity."""
     return _encoder.encode(value)
 
 
 def content_hash(value: object) -> str:
-    """SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8. It is equal for equal content."""
+    """Returns the SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def shown(value: object) -> str:
-    """A sender's value for an answer or a log: quoted, with control characters escaped, and cut to 80 characters."""
+    """Returns a sender's value for a response or a log: quoted, with control characters escaped, and cut to 80
+    characters.
+    """
     return ascii(value)[:80]
 
 
 def domain_fault(name: str) -> dict[str, Any] | None:
-    """Returns what is wrong with the host name of a domain, as `{"code": ..., ...}` (`orders/texts/error_messages.py`).
+    """Returns the error of a domain's host name as `{"code": ..., ...}` (`orders/texts/error_messages.py`); None if it
+    is valid.
 
-    It must not be an address, nor a wildcard (`*.example.com`) unless the profile of partners takes them. It may be
-    internationalized. Letter case does not matter.
+    IP addresses are refused, and so are wildcards (`*.example.com`) unless the partner profile allows them.
+    Internationalized names are allowed. Letter case does not matter.
     """
     lower = name.lower()
     if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
@@ -149,9 +152,10 @@ def _label_fault(label: str) -> str | None:
 
 
 def domain_key(name: str) -> str:
-    """The domain as it is compared: in lower case, each label in ASCII (`xn--`; contract 2.4).
+    """Returns a domain's key for comparisons: lower case, each label in ASCII (`xn--`; contract 2.4).
 
-    A text that is no host name, as a partner may hold, is compared in lower case. The key of a key is the key.
+    A partner's records may contain texts that are no host names; their key is the text in lower case. The function is
+    idempotent.
     """
     lower = name.lower()
     if lower.isascii() or len(lower) > LONGEST_NAME:  # the form in ASCII is longer still
@@ -164,14 +168,14 @@ def domain_key(name: str) -> str:
 
 
 def domain_meant(text: str) -> str:
-    """The host name in an address or text that somebody typed or pasted. Any other text stays as it is."""
+    """Returns the host name within a URL or text that somebody typed or pasted; else the text without outer spaces."""
     ordinary = unicodedata.normalize("NFKC", text).translate(_DOTS).strip()
     host = re.split(r"[/?#\\]", _ADDRESS.sub("", ordinary))[0]
     return re.sub(r":\d*$", "", host).rstrip(".") or text.strip()
 
 
 def unicode_form(key: str) -> str:
-    """A domain's key as people write it, its `xn--` labels in their own letters. Any other text stays as it is."""
+    """Returns a domain's key in Unicode, with `xn--` labels decoded. An invalid key is returned unchanged."""
     if "xn--" not in key:
         return key
     try:
@@ -182,7 +186,7 @@ def unicode_form(key: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _a_label(label: str) -> str:
-    """The label in ASCII. Raises idna.IDNAError if IDNA 2008 forbids a non-ASCII or xn-- label."""
+    """Returns the label in ASCII. Raises idna.IDNAError if IDNA 2008 forbids it."""
     if not label.isascii():
         return idna.alabel(label).decode()
     if label.startswith("xn--"):

@@ -1,4 +1,4 @@
-"""Acts that a second person must confirm (contract 3.11; 4, FOUR_EYES). Pure: settings are read by it as well."""
+"""Acts that a second person must confirm (contract 3.11; 4, FOUR_EYES). Pure, since the settings import it."""
 
 from collections.abc import Mapping
 
@@ -26,8 +26,10 @@ ACTS: dict[str, str | Promise] = {
 
 
 def read_acts(given: str) -> dict[str, int]:
-    """The acts of a comma list, each with its number: of `bulk:N` the rows of a day that need nobody else, else 0.
-    Raises ValueError with what is wrong."""
+    """Parse a comma-separated list of acts into {act: number}. Raises ValueError with a message.
+
+    The number of `bulk:N` is the number of rows a day that need no second person; it is 0 for other acts.
+    """
     found: dict[str, int] = {}
     for entry in filter(None, (part.strip() for part in given.split(","))):
         act, colon, number = entry.partition(":")
@@ -51,7 +53,7 @@ def is_asked(act: str) -> bool:
 
 
 def rows_alone() -> int | None:
-    """Returns how many rows of a day a person may act on in bulk without anybody else; None for any number."""
+    """Returns the number of rows a day on which a person may act in bulk alone; None if there is no limit."""
     return acts_asked().get(BULK)
 
 

@@ -11,7 +11,7 @@ def midnight(day: datetime.date) -> datetime.datetime:
 
 
 def in_ten_years(t: datetime.datetime) -> datetime.datetime:
-    """T + 10 years on the wall clock of Asia/Shanghai. 29 February becomes the 28th (contract 3.3)."""
+    """Returns the same local time in Asia/Shanghai ten years later. 29 February becomes the 28th (contract 3.3)."""
     local = t.astimezone(SHANGHAI)
     day = 28 if (local.month, local.day) == (2, 29) else local.day
     return local.replace(year=local.year + 10, day=day)

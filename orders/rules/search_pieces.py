@@ -12,18 +12,18 @@ from typing import NamedTuple
 
 LONGEST = 48  # characters of a piece that is not the whole text
 LEAST = 2  # characters of a term that is not ASCII
-END = b"\xff"  # behind every text in UTF-8
+END = b"\xff"  # sorts after any text in UTF-8
 
 
 class Piece(NamedTuple):
-    """`text` in UTF-8, and the characters before it."""
+    """A stored piece: `text` in UTF-8, and the characters before it."""
 
     text: bytes
     before: str
 
 
 class Lookup(NamedTuple):
-    """Pieces from `first` up to, not including, `end`, behind characters that end in `before`."""
+    """A range of pieces, from `first` up to but without `end`, whose preceding characters end with `before`."""
 
     first: bytes
     end: bytes
@@ -35,14 +35,12 @@ def folded(text: str) -> str:
 
 
 def is_long_enough(term: str, every: int) -> bool:
-    """Returns True if a (folded) term can be looked up in texts that are stored at every third, fourth ...
-    character."""
+    """Returns True if a folded term is long enough for pieces that begin at every `every`th character."""
     return len(term) > (every if term.isascii() else LEAST - 1)
 
 
 def pieces_of(text: str, every: int) -> Iterator[Piece]:
-    """Returns the pieces that are stored of a text. `every`: at which characters a piece begins, if the text is
-    ASCII."""
+    """Yield the pieces of a text to store. In an ASCII text a piece begins at every `every`th character."""
     text = folded(text)
     step = every if text.isascii() else 1
     for place in range(0, len(text), step):
@@ -51,18 +49,18 @@ def pieces_of(text: str, every: int) -> Iterator[Piece]:
 
 
 def whole_piece(text: str) -> Piece:
-    """Returns the piece that is stored of a text that is found by its beginning alone."""
+    """Returns the piece to store for a text that is searched by its beginning only."""
     return Piece(folded(text).encode(), "")
 
 
 def lookups_of(term: str, every: int) -> list[Lookup]:
-    """Returns the pieces by which a term within texts is looked up. It is folded and long enough."""
+    """Returns the lookups that find a term anywhere in a text. The term must be folded and long enough."""
     places = range(every if term.isascii() else 1)
     return [_lookup(term[place : place + LONGEST], term[:place]) for place in places]
 
 
 def beginning(term: str) -> Lookup:
-    """Returns the pieces by which texts that begin with the term are looked up, among whole pieces."""
+    """Returns the lookup that finds whole pieces that begin with the term."""
     return _lookup(term, "")
 
 

@@ -36,7 +36,7 @@ PARTNERS = {
     Channel.BPM: Partner.BPM,
     Channel.MAIL: Partner.MAIL,
     Channel.FILES: Partner.FILES,
-}  # who is called over each channel
+}  # the partner of each channel
 LONGEST_RETRY_AFTER = 6 * 3600.0  # seconds that a partner's Retry-After may ask for at most
 OUTSIDE = tuple(name for name in Partner.values if name != Partner.FILES)
 """These can be paused and have a circuit breaker, and PARTNER_RATE bounds their calls."""
@@ -119,21 +119,21 @@ RECORD_STATE_AFTER = {
 
 @dataclass(frozen=True)
 class StepKind:
-    """The properties that follow from a step's name alone.
+    """The properties of a step that depend on its name alone.
 
-    `effect`: what it does to its records. `phase`: its place, unless `build_step` is given another `position`.
-    `blocking`: later steps of its order wait for it. `serialised_per_trial`: it touches the trial's records, so it
-    waits its turn in the trial's line. `derived_key`: its key can be derived again (contract 3.5); all others have
-    random keys. `keeps_key`: a step that may have acted goes out again with its key and bytes, so that the partner acts
-    once. `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach).
-    `ignore_failure_when_undoing`: once its order is being undone, its failure opens no incident. `survives_replanning`:
-    if it is done, a new plan keeps it. `repeatable`: `resend --force` may send it once more. `fix`: it is none of the
-    plan, but makes the partner's books ours; a failed one holds up nothing. `undone_by`: the steps of a compensation
-    that undo it.
+    `effect`: its effect on its records. `phase`: its position, unless `build_step` gets another `position`. `blocking`:
+    later steps of its order wait for it. `serialised_per_trial`: it changes the trial's records, so the steps of the
+    trial's orders that do so run one after the other. `derived_key`: its key can be derived again (contract 3.5); all
+    other steps have random keys. `keeps_key`: if it may have taken effect, it is sent again with the same key and
+    bytes, so that the partner acts once. `compensated`: if it fails for good, an activation is undone (contract 3.9,
+    Compensation's reach). `ignore_failure_when_undoing`: while its order is being undone, its failure opens no
+    incident. `survives_replanning`: if it is done, a new plan keeps it. `repeatable`: `resend --force` may send it once
+    more. `fix`: it is not part of the plan, but corrects the partner's records; its failure blocks no other step.
+    `undone_by`: the compensation steps that undo it.
 
-    Three properties follow from these. `partner`: who is called. `record_state_after`: the state that its records have
-    when it is done; "" for a fix, which has no records. `sets_record_times`: its T gives its records their times, and
-    its answer alone settles them. A deletion does not, since its result may have to be looked at again.
+    Three properties follow from these. `partner`: the partner that is called. `record_state_after`: the state of its
+    records when it is done; "" for a fix, which has no records. `sets_record_times`: its T sets the times of its
+    records, and its response alone settles them. A deletion does not, since its result may need a verification.
     """
 
     name: str
@@ -209,13 +209,13 @@ STEPS: dict[str, StepKind] = {
 
 
 def named(**facts: object) -> list[str]:
-    """The names of the steps that have all these values, for queries: `named(effect=Effect.ASK)`."""
+    """Returns the names of the steps that have all these values, for queries: `named(effect=Effect.ASK)`."""
     return [kind.name for kind in STEPS.values() if all(getattr(kind, name) == value for name, value in facts.items())]
 
 
 FIXES = named(fix=True)
 DELETIONS = {*named(effect=Effect.DELETE), *named(effect=Effect.VERIFY)}
-OF_COMPARISONS = [Step.FIX_CREATE, Step.FIX_DELETE]  # right at their time only, so that they are never sent again
+OF_COMPARISONS = [Step.FIX_CREATE, Step.FIX_DELETE]  # correct only at the time of the comparison, so never sent again
 SENDS_NOTHING = '{"productInfos":[]}'
 """The payload of a billing step that found nothing to send: no call is made for it, so none can act late."""
 
@@ -228,8 +228,10 @@ BY_EFFECT: dict[Effect, str] = {
 
 
 def call_name(step: str, *, posted: bool | None = False) -> str:
-    """Returns the call to which a step's payload goes first (contract 7.1); empty for steps that make none. `posted`:
-    what it deletes is posted as cancelled, which is frozen with the call."""
+    """Returns the first call of a step (contract 7.1); empty for steps without a call.
+
+    `posted`: the step's deletions are posted as cancelled records. The choice is frozen with the call.
+    """
     kind = STEPS[step]
     if kind.channel != Channel.BILLING:
         return BY_STEP.get(kind.name, "")
@@ -237,6 +239,6 @@ def call_name(step: str, *, posted: bool | None = False) -> str:
 
 
 def steps_of_call(step: str) -> list[str]:
-    """The names of the steps whose payloads go to the same call."""
+    """Returns the names of the steps that use the same call."""
     call = call_name(step)
     return [name for name in STEPS if call_name(name) == call]

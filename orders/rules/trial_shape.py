@@ -1,7 +1,7 @@
-"""The shape: what a trial is meant to be, and which records follow from that (contract 3.9, 19). Pure.
+"""The shape: the intended content of a trial, and the records that follow from it (contract 3.9, 19). Pure.
 
-A trial's shape is a fold, by number, of its own message, its changes in effect, its endings and the ends that staff
-took. What is live at the big-data side does not decide it.
+A trial's shape is a fold, by number, over its own message, its changes in effect, its endings, and the ends that staff
+accepted. It does not depend on the records at the big-data side.
 """
 
 import datetime
@@ -15,10 +15,11 @@ from orders.rules.local_time import SHANGHAI, in_ten_years
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeRequest:
-    """The message of a trial or of a change. `number` is 0 for the trial's own.
+    """The message of a trial or of a change. `number` is 0 for the trial's own message.
 
-    `domains` are names as sent, None if it names none. An empty `service` and an `end` of None say nothing. `not_done`:
-    domains (as they are compared) on which it did not act, since staff gave it up; it says nothing about these.
+    `domains` are the names as sent, or None if the message lists none. An empty `service` and an `end` of None leave
+    the shape's value unchanged. `not_done`: keys of domains to which the change was not applied, since staff gave it
+    up; their state does not change.
     """
 
     number: int
@@ -30,14 +31,14 @@ class ChangeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """The trial ended for another reason than its last day (contract 3.9, 13 and 16)."""
+    """The end of a trial for another reason than its last day (contract 3.9, 13 and 16)."""
 
     number: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedEndDate:
-    """The last day that staff took from the big-data side; None: it has no end."""
+    """The last day that staff accepted from the big-data side; None: the trial has no end."""
 
     number: int
     end: datetime.date | None
@@ -49,10 +50,10 @@ NOT_HELD = datetime.date.min  # the last day of a record that is not live
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """The target of a trial: what it is meant to be.
+    """The intended content of a trial.
 
-    `domains`: names by the form in which they are compared. `end`: the last day, None without one. `closed`: an ending
-    stands. `domains` and `end` say what the trial would be without it.
+    `domains`: names by their `domain_key`. `end`: the last day, or None. `closed`: an ending is in effect; `domains`
+    and `end` then keep the values that would apply without it.
     """
 
     domains: dict[str, str] = field(default_factory=dict)
@@ -61,16 +62,16 @@ class Shape:
     closed: bool = False
 
     def is_over(self, today: datetime.date) -> bool:
-        """Returns True if it has ended: an ending stands, its end has passed, or no domain is left."""
+        """Returns True if an ending is in effect, the last day has passed, or no domain is left."""
         return self.closed or not self.domains or (self.end is not None and self.end < today)
 
     def names_later(self, end: datetime.date | None) -> bool:
-        """Returns True if this last day is later than the shape's. Any day is, where there was none."""
+        """Returns True if this last day is later than the shape's, or the shape has none."""
         return end is not None and (self.end is None or end > self.end)
 
     @property
     def ends_at(self) -> datetime.datetime | None:
-        """The moment its records end: the last day at 23:59:59. None if they have no end."""
+        """The time at which the trial's records end: the last day at 23:59:59; None if they have no end."""
         return last_moment(self.end)
 
     @property
@@ -84,7 +85,9 @@ class Shape:
         }
 
     def fits(self, created: datetime.datetime | None, ends: datetime.datetime | None) -> bool:
-        """Returns True if a record with these times ends as it is meant to: without an end, after ten years or more."""
+        """Returns True if a record with these times has the intended end. Without an end, this is ten years or more
+        after `created`.
+        """
         if created is None or ends is None:
             return False
         return ends == self.ends_at if self.end else ends >= in_ten_years(created)
@@ -98,7 +101,7 @@ def fold(entries: Iterable[Entry]) -> Shape:
 
 
 def after(shape: Shape, entry: Entry) -> Shape:
-    """The shape once this entry counts too. Its number is higher than that of all others."""
+    """Returns the shape after this entry, whose number must be the highest so far."""
     if isinstance(entry, Ending):
         return replace(shape, closed=True)
     if isinstance(entry, AcceptedEndDate):
@@ -119,18 +122,18 @@ def _listed(before: dict[str, str], entry: ChangeRequest) -> dict[str, str]:
 
 
 def last_moment(day: datetime.date | None) -> datetime.datetime | None:
-    """Returns when a record ends whose last day this is: 23:59:59. None without a day."""
+    """Returns the end of a record with this last day: 23:59:59 in Asia/Shanghai; None without a day."""
     return day and datetime.datetime.combine(day, datetime.time(23, 59, 59), SHANGHAI)
 
 
 def effective_part(
     before: Shape, said: ChangeRequest, held: Mapping[tuple[str, str], datetime.date | None]
 ) -> ChangeRequest:
-    """Returns the part of a given-up change that still counts: nothing about domains on which it did not act, and
-    nothing of service and end unless every domain of the result has them (contract 3.9, 19).
+    """Returns the part of a given-up change that still counts (contract 3.9, 19).
 
-    `before` is what the trial was meant to be without it. `held` are the trial's live records, by service and domain as
-    it is compared, each with its last day; None: no end.
+    Domains to which it was not applied are left out. Service and end are left out unless every domain of the result has
+    them. `before` is the trial's shape without the change. `held` are the trial's live records: the last day (None: no
+    end) by service and domain key.
     """
     wanted = after(before, said)
     services = {before.service, wanted.service}

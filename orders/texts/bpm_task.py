@@ -11,7 +11,7 @@ ALLOWED = {"http", "https"}
 
 
 def wrong_placeholders(address: str) -> str:
-    """Returns why this is no pattern of addresses; empty if it is one. `{process}` and `{order}` are filled in."""
+    """Returns the error of a URL template; empty if it is valid. The placeholders are `{process}` and `{order}`."""
     left = address.replace("{process}", "").replace("{order}", "")
     if left == address:
         return "it has neither {process} nor {order}, so all orders would lead to one page"
@@ -20,7 +20,9 @@ def wrong_placeholders(address: str) -> str:
 
 
 def task_url(order: Order) -> str:
-    """Empty where none is set, the order has no process yet, or what is set is no web address."""
+    """Returns the URL of the order's task; empty if BPM_TASK_URL is not set or invalid, or the order has no process
+    yet.
+    """
     address = settings.BPM_TASK_URL
     if not address or not order.bpm_process:
         return ""

@@ -627,7 +627,7 @@ LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
 
 
 def say(code: str, params: Mapping[str, object]) -> str:
-    """The code's sentence for a page, in the reader's language, or the code itself if it has none."""
+    """Returns the code's sentence for a page, in the reader's language; the code itself if it has no sentence."""
     if code not in MESSAGES:
         return code
     row = MESSAGES[code]
@@ -635,12 +635,12 @@ def say(code: str, params: Mapping[str, object]) -> str:
 
 
 def say_why(why: Mapping[str, object]) -> str:
-    """The sentence of a code that stands with its parameters in one dict, as rows keep it; empty without a code."""
+    """Returns the sentence of a code stored in one dict with its parameters; empty without a code."""
     return say(str(why["code"]), why) if "code" in why else ""
 
 
 def say_in_english(code: str, params: Mapping[str, object]) -> str:
-    """The code's sentence for commands, logs and BBOSS, or the code itself if it has none."""
+    """Returns the code's sentence for commands, logs and BBOSS; the code itself if it has no sentence."""
     if code not in MESSAGES:
         return code
     row = MESSAGES[code]
@@ -655,7 +655,7 @@ def say_why_in_english(why: Mapping[str, object]) -> str:
 
 
 def _labelled(params: Mapping[str, object]) -> dict[str, object]:
-    """The parameters with labels instead of the codes of steps and states."""
+    """Returns the parameters, with labels in place of the codes of steps and states."""
     return {name: _label(name, value) for name, value in params.items()}
 
 

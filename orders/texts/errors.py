@@ -1,13 +1,13 @@
-"""The core's errors: a code and its parameters. `orders/texts/error_messages.py` has each code's sentence."""
+"""The errors of the core: a code and its parameters. The sentences are in `orders/texts/error_messages.py`."""
 
 from orders.texts.error_messages import say, say_in_english
 
 
 class OrderError(Exception):
-    """The core refused, and nothing was changed.
+    """An operation was refused, and nothing was changed.
 
-    `code` says why, and `params` fill its sentence. `str()` is the sentence for commands, logs and BBOSS, `words()` the
-    one for pages. Guards return such an error instead of raising it. A service raises it, a page shows it.
+    `code` is the reason, and `params` fill its sentence. `str()` is the sentence for commands, logs and BBOSS;
+    `words()` is the sentence for pages. Guards return such an error, services raise it, and pages show it.
     """
 
     def __init__(self, code: str, /, **params: object):
@@ -26,7 +26,9 @@ def _words_of(value: object) -> object:
 
 
 class ContentError(OrderError):
-    """The member `field` does not fit what we have stored, or breaks a limit (contract 2.4); `why` says how."""
+    """The field `field` contradicts the stored content or exceeds a limit (contract 2.4). `why` is the sentence without
+    the field.
+    """
 
     def __init__(self, code: str, /, *, field: str, **params: object):
         super().__init__(code, **params)
@@ -41,11 +43,11 @@ class ContentError(OrderError):
 
 
 class RepeatCallError(OrderError):
-    """This transIDO was accepted before with other content (20002)."""
+    """This transIDO was accepted before with different content (20002)."""
 
 
 class OrderConflictError(OrderError):
-    """This order number exists with other content (BizCode 3001)."""
+    """This order number exists with different content (BizCode 3001)."""
 
 
 class OrderUnknownError(OrderError):
@@ -57,22 +59,22 @@ class TrialClaimedError(OrderError):
 
 
 class RecordConflictError(OrderError):
-    """This recordId was received before with another body (409)."""
+    """This recordId was received before with a different body (409)."""
 
 
 class NotAllowedError(OrderError):
-    """The present state does not allow this action. The code says why."""
+    """The present state does not allow this action. The code is the reason."""
 
 
 class WorkbookError(OrderError):
-    """A workbook that was uploaded can't be taken as a whole. Its cells were not looked at."""
+    """An uploaded workbook is refused as a whole. Its cells were not checked."""
 
 
 class ExportError(OrderError):
-    """A list can't be exported like this: an unknown list, filter, value or column, or a right that is missing."""
+    """A list can't be exported: the list, a filter, a value or a column is unknown, or a right is missing."""
 
 
 def check_reason(reason: str, act: str) -> None:
-    """Raises NotAllowedError if an action (`act`, such as "a withdrawal") was given no reason."""
+    """Raises NotAllowedError if the reason for an action (`act`, such as "a withdrawal") is blank."""
     if not reason.strip():
         raise NotAllowedError("no_reason", act=act)

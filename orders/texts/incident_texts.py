@@ -1,4 +1,4 @@
-"""The error dictionary: for each known code, what happened and what staff can do, as translated texts."""
+"""The error dictionary: the cause of each known code and the next step for staff, as translated texts."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from notifications.masks import mask_text
 
 @dataclass(frozen=True)
 class Cause:
-    """`what` happened, and what to do `next`. Both are translated when shown."""
+    """`what` is the cause and `next` the next step for staff. Both are translated when shown."""
 
     what: str | Promise
     next: str | Promise
@@ -392,7 +392,7 @@ UNKNOWN = Cause(
 
 
 def title_of(code: str, words: str) -> str:
-    """The title of an incident: the cause of its code, and the partner's words (masked) if there are any."""
+    """Returns the title of an incident: the cause of its code, and the partner's words (masked) if there are any."""
     what = str(cause_of(code).what)
     if not words:
         return what
@@ -401,7 +401,7 @@ def title_of(code: str, words: str) -> str:
 
 
 def cause_of(code: str) -> Cause:
-    """The cause of a code. HTTP statuses and partners' own codes without an entry in CAUSES are found in CLASSES."""
+    """Returns the cause of a code. HTTP statuses and partners' codes without an entry in CAUSES use CLASSES."""
     if code in CAUSES:
         return CAUSES[code]
     return next((cause for rule, cause in CLASSES if re.fullmatch(rule, code, re.DOTALL)), UNKNOWN)

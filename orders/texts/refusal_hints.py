@@ -1,4 +1,4 @@
-"""The hints about refused messages of BBOSS: the reason and what to do, for each code that we answer (contract 2.3)."""
+"""Hints about refused messages of BBOSS: the reason and the next step, for each code that we send (contract 2.3)."""
 
 import re
 
@@ -67,7 +67,7 @@ UNKNOWN = Cause(_("It was refused."), _("Show the message to BBOSS's engineers."
 
 
 def why_refused(message: InboundMessage) -> Cause:
-    """The message's outcome in words. What was wrong names the member, where it is about one."""
+    """Returns the reason and the next step, with the name of the wrong or missing field if there is one."""
     cause = BUSINESS.get(message.biz_code) or ANSWERS.get(message.rsp_code, UNKNOWN)
     member = MEMBER.search(message.rsp_desc) if message.rsp_code in {"20101", "20505"} else None
     if member is None:

@@ -1,4 +1,4 @@
-"""Cuts from the words of a command what looks like a password, a token or a key (contract 5, `audit`). Pure text."""
+"""Remove passwords, tokens and keys from the words of a command (contract 5, `audit`). Pure."""
 
 import re
 
@@ -13,7 +13,7 @@ _WORDS = (
 )
 _NAME = rf"(?:[\w-]{{0,40}}(?:{_WORDS})[A-Za-z0-9_-]{{0,40}}|[\w-]{{0,40}}keys?\b|(?:\bx-)?\bsign(?:ature)?\b)"
 _IS = r"(?:[:=：＝]++>?+|\bis\b|\bwas\b|是|为|(?<=['\"]),|(?<=['\"] ),|\((?=['\"])|(?<=[\s'\"`码令钥证])(?=[\"'`“‘「]))"
-_NEW = r"(?!\*{3}(?:\W|$))"  # not cut yet
+_NEW = r"(?!\*{3}(?:\W|$))"  # not removed yet
 _QUOTED = r"""(["'`])(?:\\.|(?!\2).)*(?:\2|$)|(\\+["'])(?:(?!\3).)*(?:\3|$)|[“‘「][^”’」]*[”’」]?"""
 _VALUE = rf"{_NEW}(?:{_QUOTED}|(?:(?:bearer|basic|token)\s+)?[^\s]+)"
 _NAMED = re.compile(
@@ -32,7 +32,10 @@ SWITCHES = 0.4
 
 
 def command_words(command: str, words: list[str], *, joined: bool = False) -> str:
-    """A command as the trail keeps it. `joined`: the words were one text, so one may be a part of a sentence."""
+    """Returns a command line for the trail, without secrets.
+
+    `joined`: the words come from splitting a stored text, so a word may be part of a sentence.
+    """
     if command in CODE:
         return f"{command} ({len(' '.join(words))} characters)" if words else command
     kept, before, names = [command], "", NAMES_ONLY.get(command, len(words))
@@ -48,7 +51,9 @@ def command_words(command: str, words: list[str], *, joined: bool = False) -> st
 
 
 def kept_words(text: str) -> str:
-    """Cuts secrets from words that were kept whole, as versions before 1.11.0 did. What was cut stays as it is."""
+    """Remove secrets from a stored command line, as versions before 1.11.0 stored them in full. Removed parts stay
+    removed.
+    """
     command, _, rest = text.partition(" ")
     if command in CODE and re.fullmatch(r"\(\d+ characters\)", rest):
         return text
@@ -56,20 +61,22 @@ def kept_words(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """The text without what is called a secret, and without what looks as if it was drawn by lot."""
+    """Returns the text without named secrets, query strings of URLs, and words that look random."""
     text = _QUERY.sub(rf"\g<1>{CUT}", without_named_secrets(text))
     return _RUN.sub(lambda found: CUT if _is_random(found[0]) else found[0], text)
 
 
 def without_named_secrets(text: str) -> str:
-    """For a reason, which may quote transaction numbers."""
+    """Returns the text without named secrets, URL credentials and private keys. It is for reasons, which may quote
+    transaction numbers.
+    """
     text = _LOGIN.sub(rf"\g<1>{CUT}@", _SHAPES.sub(CUT, text))
     text = _NAMED.sub(rf"\g<1>{CUT}", text)
     return _BESIDE.sub(lambda found: f"{found[1]}{CUT}" if _is_odd(found[2]) else found[0], text)
 
 
 def _is_odd(word: str) -> bool:
-    """Returns True if it is no plain word: a word of a sentence may stand behind "password" too."""
+    """Returns True if this is not an ordinary word. An ordinary word can follow "password" in a sentence."""
     word = word.strip("\"'`.,;:!?()")
     return any(map(str.isalnum, word)) and not (word.isalpha() and word[1:] == word[1:].lower())
 

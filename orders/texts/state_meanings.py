@@ -1,4 +1,4 @@
-"""The meaning of each state and what to do, in a sentence: a chip says it, and the manual lists them all."""
+"""The meaning of each state and the next step, in a sentence, for the states' labels and the manual."""
 
 from django.db.models import TextChoices
 from django.utils.functional import Promise
@@ -136,5 +136,5 @@ def add_meanings(meanings: Meanings) -> None:
 
 
 def meaning_of(state: TextChoices) -> str | Promise:
-    """Empty for a state that says all by its word."""
+    """Returns the meaning of a state; empty if its label is enough."""
     return MEANINGS.get(type(state), {}).get(state, "")

@@ -1,4 +1,4 @@
-"""Prepares texts and JSON from others for a page. They can be larger and deeper than what we write ourselves."""
+"""Prepares texts and JSON from other systems for a page. They can be larger and more deeply nested than our own."""
 
 import itertools
 import json
@@ -13,10 +13,10 @@ MAX_VALUES = 250_000
 
 
 def load(text: str) -> object:
-    """The value of a JSON text. Lone halves of surrogate pairs become question marks.
+    """Returns the value of a JSON text. Lone surrogates become question marks.
 
-    Raises ValueError if it is not JSON, has more than MAX_VALUES or is nested deeper than DEEPEST. Such a text is
-    shown as it is.
+    Raises ValueError if the text is not JSON, has more than MAX_VALUES values or is nested deeper than DEEPEST. Pages
+    then show the text unchanged.
     """
     if sum(map(text.count, "[{,")) > MAX_VALUES:  # counted without parsing
         raise ValueError("too many values")
@@ -26,13 +26,13 @@ def load(text: str) -> object:
         raise ValueError("nested too deep") from error
     if _depth_exceeds(value, DEEPEST):
         raise ValueError("nested too deep")
-    if "\\u" in text:  # only an escape can make a lone half
+    if "\\u" in text:  # only an escape can produce a lone surrogate
         value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     return value
 
 
 def pretty(value) -> str:
-    """Lays out a value, or a text of JSON, over lines; at most BYTES_SHOWN, and a line that says how many more."""
+    """Returns a value, or a JSON text, with indentation, cut to BYTES_SHOWN and with a note of the bytes left out."""
     if isinstance(value, str):
         if not value.lstrip().startswith(("{", "[")):
             return bounded(value)
@@ -44,12 +44,12 @@ def pretty(value) -> str:
 
 
 def bounded(text: str) -> str:
-    """The text, or its first BYTES_SHOWN and how many more there are."""
+    """Returns the text, cut to BYTES_SHOWN, with a note of the number of bytes left out."""
     return with_rest(*head(text))
 
 
 def with_rest(shown: str, more: int) -> str:
-    """The shown part of a text, with a line that says how much is left out."""
+    """Returns the shown part of a text, with a note of the number of bytes left out."""
     return shown + _("… (%(bytes)s more bytes)") % {"bytes": more} if more else shown
 
 
@@ -66,8 +66,10 @@ def _laid_out(value: object) -> str:
 
 
 def _depth_exceeds(value: object, most: int) -> bool:
-    """Returns True if a value is nested deeper than `most`. Goes level by level, since recursion would hit the same
-    limit."""
+    """Returns True if a value is nested deeper than `most`.
+
+    It walks level by level, since recursion would exceed the recursion limit.
+    """
     level = [value]
     for _level in range(most):
         level = list(itertools.chain.from_iterable(map(_inner, level)))

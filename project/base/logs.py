@@ -1,4 +1,4 @@
-"""Log lines: one event on each line, with the request's id. Secrets and personal data are masked."""
+"""Log formats: one event on each line, with the request's id. Secrets and personal data are masked."""
 
 import datetime
 import functools
@@ -35,7 +35,7 @@ def _secret(theirs: frozenset[str]) -> re.Pattern:
 
 
 def redact(text: str) -> str:
-    """The text with secrets and personal data masked. Lengths are not kept."""
+    """Returns the text with secrets and personal data masked. The length may change."""
     plain = text.lower()
     theirs = settings.PARTNERS.bboss.secret_names
     if not text.isascii() or any(name in plain for name in (*NAMES_OF_SECRETS, *theirs)):  # ſ counts as an s
@@ -44,20 +44,22 @@ def redact(text: str) -> str:
 
 
 def cut(text: str) -> str:
-    """The beginning of a long text, and how much is left out."""
+    """Returns the beginning of a long text, with the number of bytes left out."""
     shown, left = head(text, LONGEST)
     return f"{shown} ({left} bytes more)" if left else text
 
 
 def one_line(text: str) -> str:
-    """Escapes invisible characters of a text: with them its author could forge a log line or hide a part of one."""
+    """Escape the non-printable characters of a text, with which its author could forge a log line or hide a part of
+    one.
+    """
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 def safe(text: str) -> str:
-    """The text cut, masked and as one line. A short one is remembered: lines say the same paths, codes and orders."""
+    """Returns the text cut, masked and on one line. Short texts are cached, since log lines repeat paths and codes."""
     return _safe_again(text) if len(text) <= REPEATED else one_line(redact(cut(text)))
 
 
@@ -67,11 +69,11 @@ def _safe_again(text: str) -> str:
 
 
 class AwayFilter(logging.Filter):
-    """Logs a database that is away as one line with the error's text, without a traceback.
+    """Logs an unavailable database on one line with the error's text, without a traceback.
 
-    The code is not at fault then. Of requests only the first that meets it is told, and how many were refused once it
-    is back. Other libraries' repeated messages about it are dropped, since the queue or the call logs a line of ours.
-    A caller's nonsense has no traceback either.
+    The code is not at fault then. For requests, only the first failure is logged, and the number of refused requests
+    when the database is back. Repeated messages of other libraries are dropped, since the queue or the call logs a line
+    of ours. Suspicious requests (`django.security`) are logged without a traceback too.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -91,7 +93,7 @@ class AwayFilter(logging.Filter):
 
 
 class MaskFilter(logging.Filter):
-    """Masks the finished message, so that no argument is missed, and writes it as one line."""
+    """Masks the formatted message, including all arguments, and writes it on one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = one_line(redact(cut(record.getMessage()))), None
@@ -99,7 +101,7 @@ class MaskFilter(logging.Filter):
 
 
 def moment_of(record: logging.LogRecord) -> str:
-    """ISO 8601 with zone, milliseconds."""
+    """Returns the record's time in ISO 8601, with milliseconds and zone."""
     second, millisecond = divmod(round(record.created * 1e6) // 1000, 1000)
     text, zone = _second(second)
     return f"{text}.{millisecond:03d}{zone}"
@@ -107,7 +109,7 @@ def moment_of(record: logging.LogRecord) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _second(second: int) -> tuple[str, str]:
-    """A second (of the epoch) here, and the zone. Many lines are of the same one."""
+    """Returns the local time of a second since the epoch, and the zone. Cached, since many lines share a second."""
     moment = datetime.datetime.fromtimestamp(second).astimezone()
     return f"{moment:%Y-%m-%dT%H:%M:%S}", moment.isoformat()[19:]
 
@@ -118,7 +120,7 @@ def present_id() -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """time level logger [request] message. Tracebacks are masked too."""
+    """The format `time level logger [request] message`. Tracebacks are masked too."""
 
     def __init__(self):
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
@@ -136,7 +138,7 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(LineFormatter):
-    """An object a line (contract 4, LOG_FORMAT). A traceback is the rest of its message."""
+    """A JSON object on each line (contract 4, LOG_FORMAT). A traceback is appended to the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()

@@ -31,7 +31,7 @@ class Middleware:
 
 
 class PartnerPathMiddleware(Middleware):
-    """Takes a partner's other addresses (`paths` of the profile) for ours."""
+    """Maps a partner's alternative paths (`paths` of the profile) to ours."""
 
     def __call__(self, request):
         for path, others in ((BBOSS, settings.PARTNERS.bboss.paths), (BPM, settings.PARTNERS.bpm.callback.paths)):
@@ -41,7 +41,7 @@ class PartnerPathMiddleware(Middleware):
 
 
 class DatabaseDeadlineMiddleware(Middleware):
-    """Bounds the database's time for a whole request, connecting included; large orders get more."""
+    """Limits the database time of a request, including the connection. Large orders get more time."""
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
@@ -53,27 +53,29 @@ class DatabaseDeadlineMiddleware(Middleware):
 
 
 def _size(meta: dict) -> int:
-    """The announced length of the body. If there is none or it makes no sense, the largest length that we read."""
+    """Returns the Content-Length of the body; if it is missing, invalid or larger, the largest body that we read."""
     length = _length(meta)
     return MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
 
 
 def _length(meta: dict) -> int | None:
-    """The announced length; None if there is none or it makes no sense."""
+    """Returns the Content-Length; None if it is missing or invalid."""
     given = str(meta.get("CONTENT_LENGTH") or "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 12 else None
 
 
 class HostMiddleware(CommonMiddleware):
-    """Django's, which refuses a Host header outside ALLOWED_HOSTS. Probes are let through: they use the address of a
-    container, which is not known beforehand, and their answers hold no links."""
+    """Refuses a Host header outside ALLOWED_HOSTS, as Django does, except for probes.
+
+    Probes use a container's address, which is not known beforehand; their responses contain no links.
+    """
 
     def process_request(self, request):
         return None if request.path in PROBES else super().process_request(request)
 
 
 class PartnerCallMiddleware(Middleware):
-    """Carries out a partner's call. It needs no session, account or message, so it skips all later middleware."""
+    """Runs the view of a partner's call directly. It needs no session or account, so later middleware is skipped."""
 
     def __call__(self, request):
         if not request.path.startswith(PARTNERS):
@@ -85,8 +87,10 @@ class PartnerCallMiddleware(Middleware):
 
 
 class UploadSizeMiddleware(Middleware):
-    """Refuses a page's body that is too large before anybody reads it: Django bounds no uploaded files. 16 MiB are let
-    through, and 21 for an info-security file of 20 with the form around it, as in deploy/nginx.conf."""
+    """Refuses a page's body that is too large before it is read, since Django does not limit uploaded files.
+
+    The limit is 16 MiB, and 21 MiB for an info-security file of up to 20 MiB with its form, as in deploy/nginx.conf.
+    """
 
     def process_view(self, request, view, args, kwargs):
         match = request.resolver_match
@@ -97,7 +101,7 @@ class UploadSizeMiddleware(Middleware):
 
 
 class PeopleMiddleware(Middleware):
-    """Reads the names of people at most once for a page, however many it shows."""
+    """Reads the names of accounts at most once for each request."""
 
     def __call__(self, request):
         with names_read_once():
@@ -105,7 +109,7 @@ class PeopleMiddleware(Middleware):
 
 
 class ContentSecurityPolicyMiddleware(Middleware):
-    """Lets only our own files run in a user's browser: no inline code and nothing from elsewhere."""
+    """Sets a Content-Security-Policy that allows only our own files: no inline code and no other origins."""
 
     POLICY = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "

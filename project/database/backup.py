@@ -1,4 +1,4 @@
-"""Makes a verified copy of the database, of ATTACHMENT_DIR and of PARTNERS_FILE (contract section 5, `backup`)."""
+"""Create a verified backup of the database, of ATTACHMENT_DIR and of PARTNERS_FILE (contract section 5, `backup`)."""
 
 import contextlib
 import datetime
@@ -26,7 +26,7 @@ from project.database.run_program import CHUNK, BackupError
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
-ARCHIVE = f"{ATTACHMENTS}.tar{encryption.SUFFIX}"  # in place of the folder: names of files hold numbers of orders
+ARCHIVE = f"{ATTACHMENTS}.tar{encryption.SUFFIX}"  # one archive, since file names contain order numbers
 PROFILE = "partners.toml"
 PUT_BACK = "backup_put_back"  # the kind of the event that a restore writes
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
@@ -35,10 +35,10 @@ NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 def backup(
     folder: Path, *, by: str, now: datetime.datetime, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict:
-    """Makes a backup in a new or empty folder while the desk runs. Returns the manifest. Raises BackupError.
+    """Create a backup in a new or empty folder while the desk runs, and return its manifest. Raises BackupError.
 
-    The database is copied before the files, since files arrive before the orders that name them. Only the owner can
-    read the folder, since it holds personal data. With BACKUP_RECIPIENT all but the manifest is encrypted to it.
+    The database is copied before the files, since a file is stored before the order that refers to it. Only the owner
+    can read the folder, since it holds personal data. With BACKUP_RECIPIENT everything but the manifest is encrypted.
     """
     _check(folder)
     recipient = settings.BACKUP_RECIPIENT
@@ -80,15 +80,15 @@ def backup_facts(folder: Path, facts: dict) -> dict:
 
 
 def profile_of(facts: dict) -> str:
-    """The name in a backup of the profile of partners. Empty if it holds none."""
+    """Returns the file name of the partner profile in a backup; empty if there is none."""
     return next((name for name in (PROFILE, PROFILE + encryption.SUFFIX) if name in facts["files"]), "")
 
 
 def last_backup() -> dict | None:
-    """Returns the last backup that this database knows.
+    """Returns the last backup that is recorded in the database.
 
-    It is stored in the database so that every machine sees it. After a restore it is the backup that was restored. A
-    backup does not contain its own record, because the record is written after the backup is made.
+    All machines can read it there. After a restore it is the backup that was restored: a backup does not contain its
+    own record, which is written after the backup is made.
     """
     rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
     row = rows.order_by("-pk").first()
@@ -105,7 +105,7 @@ def _check(folder: Path) -> None:
 
 
 def _copy_sqlite(folder: Path) -> dict:
-    """Copies the database with SQLite's backup API, which works while it is in use. Then checks the copy."""
+    """Copy the database with SQLite's backup API, which works while the database is in use, and check the copy."""
     connection.ensure_connection()
     if settings.BACKUP_RECIPIENT:
         name = SQLITE + encryption.SUFFIX
@@ -129,9 +129,9 @@ def _copy_sqlite(folder: Path) -> dict:
 
 @contextlib.contextmanager
 def unnamed_sqlite(folder: Path) -> Iterator[tuple[IO[bytes], sqlite3.Connection, sqlite3.Connection]]:
-    """An SQLite file without a name, which is gone as soon as this process is, even if it is killed.
+    """Yield an SQLite file without a name, which disappears with this process even if it is killed.
 
-    Gives the file, a connection that fills it, and one that reads it afterwards.
+    Yields the file, a connection to fill it, and a connection to read it afterwards.
     """
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         connections = [sqlite3.connect(file.name) for _ in range(2)]
@@ -160,7 +160,7 @@ def _value(copy: sqlite3.Connection, sql: str):
 
 
 def _copy_postgres(folder: Path) -> dict:
-    """Dumps with pg_dump. The rows are counted in the same snapshot, and again in the dump."""
+    """Dump the database with pg_dump. The row counts of the same snapshot are compared with those of the dump."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
@@ -200,7 +200,7 @@ def _sync(file: Path) -> None:
 
 
 def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> int:
-    """Writes all files into one encrypted archive. Returns how many."""
+    """Write all attachments into one encrypted archive, and return their number."""
     number = 0
     with encryption.encrypted(folder / ARCHIVE) as target, tarfile.open(fileobj=target, mode="w|") as archive:
         for name, file in _attachments(on_progress):
@@ -212,7 +212,7 @@ def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) 
 
 
 def _copy_profile(folder: Path) -> dict[str, dict]:
-    """Copies the profile of partners, if there is one. Returns its row of the manifest."""
+    """Copy the partner profile, if there is one. Returns its entry of the manifest."""
     if not settings.PARTNERS_FILE:
         return {}
     with open(settings.PARTNERS_FILE, "rb") as file:
@@ -225,9 +225,9 @@ def _copy_profile(folder: Path) -> dict[str, dict]:
 
 
 def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, IO[bytes]]]:
-    """The name in the backup of each file, and the open file. Regular files only, since a link may point anywhere.
+    """Yield the name in the backup and the open file of each attachment.
 
-    Skips files that disappear meanwhile.
+    Symbolic links are skipped, since they may point anywhere, and so are files deleted in the meantime.
     """
     root = settings.ATTACHMENT_DIR
     found = sorted(root.rglob("*")) if root.is_dir() else []

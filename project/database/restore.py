@@ -1,4 +1,4 @@
-"""Restores a backup (contract section 5, `restore`)."""
+"""Restore a backup (contract section 5, `restore`)."""
 
 import contextlib
 import datetime
@@ -38,8 +38,11 @@ from project.database.run_program import CHUNK, BackupError
 
 @dataclass
 class Restored:
-    """The restored parts. `kept`: existing files with other content, which are newer than the backup's. `profile`: the
-    place of the backup's profile of partners, if PARTNERS_FILE holds another one or is empty."""
+    """The restored parts.
+
+    `kept`: existing files that differ from the backup's and were kept, since they are newer. `profile`: the path of the
+    backup's partner profile, if PARTNERS_FILE differs or is empty.
+    """
 
     facts: dict
     files: int = 0
@@ -49,7 +52,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class Source:
-    """A backup's folder. `identity`: the file with the private key, of an encrypted backup alone."""
+    """The folder of a backup. `identity`: the file with the private key, for encrypted backups only."""
 
     folder: Path
     facts: dict
@@ -57,7 +60,7 @@ class Source:
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[IO[bytes]]:
-        """A file of the backup, decrypted if the backup is encrypted. Raises BackupError."""
+        """Open a file of the backup, and decrypt it if necessary. Raises BackupError."""
         if self.identity:
             with encryption.decrypted(
                 self.folder / name, identity=self.identity, recipient=self.facts["recipient"]
@@ -76,10 +79,10 @@ def restore(
     identity: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Restored:
-    """Verifies a backup, then puts it into an empty database. Raises BackupError.
+    """Verify a backup and restore it into an empty database. Raises BackupError.
 
-    The database counts as restored before anybody can use it. For this, the mark of this machine is raised first, and
-    the row is written last. `identity`: the file with the private key, which an encrypted backup needs.
+    The database must count as restored before anybody can use it, so this machine's mark is raised first and the record
+    is written last. `identity`: the file with the private key, for an encrypted backup.
     """
     facts = backup_manifest.read(folder)
     _check(facts)
@@ -139,9 +142,9 @@ def _put_attachments_back(source: Source, done: Restored, on_progress: Callable[
 
 
 def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
-    """Puts an attachment back. An existing file stays: BBOSS may have sent a better one since the backup.
+    """Restore an attachment. An existing file is kept, since BBOSS may have sent a better one after the backup.
 
-    The file of numbers that staff entered keeps its lines and gets those that it lacks.
+    The file of manually entered numbers is merged: it keeps its lines and gets the missing ones.
     """
     if target == numbers_file():
         done.files += bool(merge_numbers(file.read()))
@@ -155,8 +158,10 @@ def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
 
 
 def _put_profile_back(source: Source, done: Restored) -> None:
-    """Puts the profile of partners into STATE_DIR, unless PARTNERS_FILE is the same. What is in force stays: who runs
-    this machine decides which one is right."""
+    """Copy the backup's partner profile into STATE_DIR, unless PARTNERS_FILE has the same content.
+
+    The profile in force is not replaced: the machine's operator decides which one is right.
+    """
     if not (name := profile_of(source.facts)):
         return
     with source.opened(name) as file:
@@ -187,7 +192,7 @@ def _put_sqlite_back(source: Source) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Counts rows. Leaves out the events that noticing the restore has written."""
+    """Returns a table's number of rows, without the events that were written when the restore was detected."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")

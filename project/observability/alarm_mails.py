@@ -1,7 +1,7 @@
-"""Mails alarms to DEFAULT_CONTACT_MAIL, for sites without Prometheus: once, and once when it is over.
+"""Mails alarms to DEFAULT_CONTACT_MAIL, for sites without Prometheus: once when an alarm opens and once when it ends.
 
-The alarms are the reasons of `status`. A dead worker sends no mail, and a restored desk neither: check /readyz from
-another machine.
+The alarms are the reasons of `status`. A dead worker or a restored desk sends no mail: monitor /readyz from another
+machine.
 """
 
 import datetime
@@ -34,20 +34,20 @@ EACH_MINUTE = AT_ONCE | BY_THE_WORKER
 
 
 def watch_at_once(*, now: datetime.datetime) -> None:
-    """The same each minute for critical alarms, and for warnings that have lasted when they are first seen."""
+    """Run `watch_alarms` each minute for critical alarms, and for warnings of failures that have already lasted."""
     watch_alarms(now=now, names=EACH_MINUTE)
 
 
 def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> None:
-    """Opens and ends alarms of these names, and mails them. A worker calls it every five minutes.
+    """Open and end alarms of these names, and mail them. A worker calls it every five minutes.
 
-    One of AT_ONCE is mailed when it is first seen, others when they are still there the next time.
+    An alarm of AT_ONCE is mailed when it is first seen, other alarms if they are still there at the next check.
     """
     if not settings.DEFAULT_CONTACT_MAIL:
         return
     found = desk_status(now, reads_answers=False)
     seen = {(reason.alarm, reason.about): reason for reason in _alarming(found) if reason.alarm in names}
-    is_whole = bool(found["queue"])  # else a lock stopped the look, the database is away, or it lacks migrations
+    is_whole = bool(found["queue"])  # empty: a lock, an unavailable database, or missing migrations
     if not is_whole and not seen:
         return
     try:
@@ -55,7 +55,7 @@ def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> 
     except Error as error:
         if is_whole or not is_away(error):
             raise
-        unsent: list[dict] = []  # a lock that keeps orders out keeps mails out of the outbox as well
+        unsent: list[dict] = []  # a lock that blocks orders blocks the outbox as well
         _update_open_alarms(seen, names, is_whole, lambda *notice: unsent.append(_payload(*notice)), now)
         for payload in unsent:
             send(payload)
@@ -68,9 +68,9 @@ def _update_open_alarms(
     mail: Callable[[str, OpenAlarm, str, datetime.datetime], None],
     now: datetime.datetime,
 ) -> None:
-    """Stores the open alarms, and mails new and ended ones. If the status could not be read completely, none ends."""
+    """Store the open alarms, and mail new and ended ones. If the status was not read completely, no alarm ends."""
     with transaction.atomic():
-        lock_incidents([(DESK, "")])  # two looks at a time would open the same alarm
+        lock_incidents([(DESK, "")])  # two concurrent checks would open the same alarm
         rows = OpenAlarm.objects.filter(name__in=names).select_for_update()
         known = {(row.name, row.about): row for row in rows}
         for key in known.keys() - seen.keys() if is_whole else ():
@@ -87,8 +87,10 @@ def _update_open_alarms(
 
 
 def _alarming(found: dict) -> list[Reason]:
-    """Returns the reasons that have an alarm, also those of open incidents of the desk. If the status can't be read,
-    the parts that could."""
+    """Returns the reasons that have an alarm, including those of the desk's open incidents.
+
+    If the status could not be read completely, returns the alarms of the parts that could.
+    """
     if not found["queue"]:
         return [Reason(row["name"], row["text"], row["about"]) for row in found["alarms"]]
     incidents = [Reason(BY_INCIDENT[code], "") for code in found["incidents"]["by_code"] if code in BY_INCIDENT]
@@ -96,7 +98,7 @@ def _alarming(found: dict) -> list[Reason]:
 
 
 def _write(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None:
-    """Puts the mail into the outbox. One that the alarm is over never comes before the one that it began."""
+    """Write the mail to the outbox. The mail about an alarm's end is sent after the mail about its start."""
     mails, path, cause = [settings.DEFAULT_CONTACT_MAIL], reverse("admin:index"), f"alarm {row.pk}"
     told = Mail.objects.to_staff().filter(kind="notice_alarm", cause=cause).values_list("pk", flat=True)
     behind = list(told) if kind == "notice_alarm_over" else []
@@ -104,7 +106,7 @@ def _write(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None
 
 
 def _payload(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> dict:
-    """The mail as it is sent without the outbox."""
+    """Returns the mail for sending without the outbox."""
     subject, body = render_notice(kind, _facts(row, text, now), reverse("admin:index"))
     whom = {"from": settings.DEFAULT_FROM_EMAIL, "to": [settings.DEFAULT_CONTACT_MAIL]}
     return {"subject": subject, "body": body, "message_id": make_msgid(), **whom}

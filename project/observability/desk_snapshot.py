@@ -1,4 +1,4 @@
-"""The state of the desk at a moment, for /readyz, /metrics, `status` and the dashboard."""
+"""A snapshot of the desk's state, for /readyz, /metrics, `status` and the dashboard."""
 
 import datetime
 from collections.abc import Collection
@@ -41,8 +41,10 @@ class WaitsFor(StrEnum):
 
 
 class WaitingGroup(NamedTuple):
-    """The number of items that wait for people, and the oldest one's time. Only stuck orders have `state` and
-    `held`."""
+    """The number of items that wait for staff, and the time of the oldest.
+
+    Only stuck orders have `state` and `held`.
+    """
 
     what: str
     state: str = ""
@@ -52,7 +54,7 @@ class WaitingGroup(NamedTuple):
 
 
 class WaitingCalls(NamedTuple):
-    """Calls that wait: to a channel, or all to a partner; and the time of the first one."""
+    """The number of waiting calls of a channel, or an open breaker of a partner, and the earliest time."""
 
     what: str
     where: str
@@ -62,11 +64,10 @@ class WaitingCalls(NamedTuple):
 
 
 class DeskSnapshot:
-    """The state of the desk at a moment. Each value is one query, made when it is first read. Raises django.db.Error if
-    the database is away.
+    """The state of the desk at a moment. Values are queried when they are first read.
 
-    `user`: counts only rows of this person's attributions; the caller checks rights. `kinds`: the kinds of waiting work
-    that are counted, in one query.
+    Raises django.db.Error if the database is unavailable. `user`: count only rows within this user's attributions; the
+    caller checks rights. `kinds`: the kinds of waiting items to count, in one query.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class DeskSnapshot:
 
     @cached_property
     def restored(self) -> bool:
-        """True if the database counts as restored now. Pages ask `is_restored`, which mostly makes no query."""
+        """True if the database counts as restored. Pages use `is_restored`, which mostly needs no query."""
         return read_restore_state().restored
 
     @cached_property
@@ -98,7 +99,9 @@ class DeskSnapshot:
 
     @property
     def heartbeat_age(self) -> float | None:
-        """Seconds since a cluster was last seen, or until a moment that a wrong clock wrote. None if there is none."""
+        """The seconds since the last heartbeat of any cluster, or until it if its clock was wrong. None if there is
+        none.
+        """
         return min((abs((self.now - row.seen_at).total_seconds()) for row in self.heartbeats), default=None)
 
     @cached_property
@@ -131,28 +134,30 @@ class DeskSnapshot:
         return [Breaker(partner=row.where, opened_at=row.since, last_error=row.error) for row in shut]
 
     def backlog(self, partner: str, what: str = CALLS_DUE) -> tuple[int, datetime.datetime | None]:
-        """Returns the number of a partner's unsent steps, and since when the oldest is due; None if none is due yet."""
+        """Returns the number of a partner's open steps (by default unsent ones), and the time of the oldest; None if
+        there is none.
+        """
         rows = [row for row in self._calls if row.what == what and PARTNERS[row.where] == partner]
         return sum(row.number for row in rows), min((row.since for row in rows if row.since), default=None)
 
     @cached_property
     def oldest_due(self) -> dict[str, float]:
-        """For each partner, the seconds since its longest waiting step could have been claimed, or 0."""
+        """For each partner, the seconds for which its oldest due step has waited, or 0."""
         since = {partner: self.backlog(partner)[1] for partner in Partner.values}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
     @cached_property
     def oldest_retrying(self) -> dict[str, float]:
-        """For each partner outside, for how many seconds its longest retried step has been tried without success, or 0.
+        """For each external partner, the seconds since the first attempt of its oldest step in retry, or 0.
 
-        It counts from the step's or mail's first attempt, also while the next one runs, and not during a pause.
+        The attempt in progress counts too; time during a pause does not.
         """
         since = {partner: self.backlog(partner, CALLS_RETRIED)[1] for partner in OUTSIDE}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
     @cached_property
     def refused_calls(self) -> dict | None:
-        """The code by which most of BBOSS's calls are refused now, with figures. Two queries."""
+        """The most frequent code of BBOSS's refused calls, with figures. Two queries."""
         return refused_calls(now=self.now)
 
     @cached_property
@@ -162,8 +167,9 @@ class DeskSnapshot:
 
     @cached_property
     def stuck_trail(self) -> dict | None:
-        """The number of acts that wait for AUDIT_SYSLOG, if it has taken nothing for long. One query, four if there are
-        any."""
+        """The number of acts that wait for AUDIT_SYSLOG, if none has been sent for long. One query, or four if there
+        are any.
+        """
         return stuck_trail(now=self.now)
 
     @cached_property
@@ -173,7 +179,7 @@ class DeskSnapshot:
 
     @cached_property
     def pauses(self) -> list[PauseInForce]:
-        """The pauses in force. Pages have them by `pauses_for`. Two queries where there is one."""
+        """The pauses in force. Pages use `pauses_for`. Two queries if there is a pause."""
         return pauses_in_force(now=self.now)
 
     @cached_property
@@ -182,7 +188,7 @@ class DeskSnapshot:
 
     @cached_property
     def incidents(self) -> list[Incident]:
-        """The incidents that are not over, with the number of orders that each still stops. The largest come first."""
+        """The open incidents, each with the number of orders that it still blocks, the largest first."""
         rows, still = Incident.objects.unresolved(), Q(affected__closed_at=None)
         letters = attributions_of(self.user) if self.user else None
         if letters is not None:  # as the list of incidents shows them
@@ -192,8 +198,11 @@ class DeskSnapshot:
 
     @cached_property
     def waiting(self) -> list[WaitingGroup]:
-        """The items that wait for people, of these `kinds`: a group for each state and reason of stuck orders,
-        and one for each other kind. Empty kinds have no group."""
+        """The items of these `kinds` that wait for staff.
+
+        Stuck orders have a group for each state and hold reason, and each other kind has one group. Empty kinds have no
+        group.
+        """
         # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
         nobody, never = Value(""), Cast(Value(None), DateTimeField())
         orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
@@ -221,15 +230,14 @@ class DeskSnapshot:
         return [WaitingGroup(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
 
     def group(self, what: str) -> WaitingGroup:
-        """Returns the group of this kind, empty if there is none. Raises LookupError for a kind that is not in
-        `kinds`."""
+        """Returns the group of this kind, empty if there are no items. Raises LookupError if it is not in `kinds`."""
         if what not in self.kinds:
             raise LookupError(what)
         return next((row for row in self.waiting if row.what == what), WaitingGroup(what))
 
     @property
     def stuck(self) -> int:
-        """The number of orders and unknown numbers that need somebody. The dashboard shows its reader's orders only."""
+        """The number of orders and unknown numbers that need staff, within the user's attributions."""
         if WaitsFor.NEEDING not in self.kinds:
             raise LookupError(WaitsFor.NEEDING)
         orders = sum(row.number for row in self.waiting if row.what == WaitsFor.NEEDING)
@@ -237,7 +245,7 @@ class DeskSnapshot:
 
     @property
     def differences(self) -> Open:
-        """The open differences with the big-data side, and the orders that have service and no record there."""
+        """The open differences with the big-data side, and the number of active orders without a record there."""
         found = self.group(WaitsFor.DIFFERENCES)
         return Open(number=found.number, unbilled=self.group(WaitsFor.UNBILLED).number, since=found.since)
 
@@ -247,7 +255,7 @@ class DeskSnapshot:
 
     @property
     def difference_age(self) -> float:
-        """The seconds that the oldest difference has been open. 0 if there is none."""
+        """The age of the oldest open difference in seconds; 0 if there is none."""
         return self._seconds_since(self.differences.since) or 0.0
 
     def _seconds_since(self, at: datetime.datetime | None) -> float | None:
@@ -255,7 +263,7 @@ class DeskSnapshot:
 
 
 def mails_given_up(now: datetime.datetime) -> QuerySet[Mail]:
-    """Returns the mails to staff that were given up in the last days and that nobody has sent again."""
+    """Returns the mails to staff that were recently given up and not sent again."""
     return Mail.objects.given_up().to_staff().filter(written_at__gte=now - TOLD_FOR)
 
 

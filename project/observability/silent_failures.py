@@ -1,8 +1,8 @@
-"""Detects failures that nobody reports: no call of BBOSS, backups that ended, a folder that takes no file, a step that
-kills its process, a transaction that nobody ends, an archive of WAL that fails.
+"""Detect failures that nobody reports, such as missing calls of BBOSS, missing backups, or a STATE_DIR that can't be
+written.
 
-Each is an incident of the desk while it lasts; `status`, mails, robots and a rule of Prometheus use the same name for
-it (docs/operations.md has the table). A worker checks each minute (looks.py), `status` at each call.
+Each failure is an incident of the desk while it lasts. `status`, mails, robots and a Prometheus rule use the same name
+(table in docs/operations.md). A worker checks each minute (looks.py), and `status` at each call.
 """
 
 import datetime
@@ -33,12 +33,15 @@ from project.observability.site_probe import DESK_DOWN, SITE_CERTIFICATE
 
 log = logging.getLogger(__name__)
 BACKUP_WITHIN = datetime.timedelta(hours=30)
-LOST_IN_A_ROW = 2  # one may be a process that somebody killed
+LOST_IN_A_ROW = 2  # a single loss may be a manual kill
 LEAST_INODES = 1000
-MAX_NOT_STORED, RECENT_SECONDS = 5, 120  # answers 20000 that call nobody, and for how many seconds the last one counts
+MAX_NOT_STORED, RECENT_SECONDS = (
+    5,
+    120,
+)  # number of 20000 responses without an alarm; seconds for which the last one counts
 LOCAL_HOSTS, POSTGRESQL = {"127.0.0.1", "::1", "localhost"}, Path("/var/lib/postgresql")
-FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # of a disk, and bytes: with more of either it is not nearly full
-IDLE_FOR, OPEN_FOR = "60 seconds", "30 minutes"  # of a transaction: doing nothing, and at work
+FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # share and bytes: a disk with more free than either is not nearly full
+IDLE_FOR, OPEN_FOR = "60 seconds", "30 minutes"  # longest idle and active transactions
 OLDEST_TRANSACTION = """
 SELECT pid, usename, application_name, xact_start, state, upper(substring(query FROM '^\\s*([[:alpha:]]+)'))
 FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
@@ -50,8 +53,10 @@ WHERE last_failed_time > COALESCE(last_archived_time, '-infinity') AND current_s
 
 
 def intake_quiet(*, now: datetime.datetime) -> dict | None:
-    """Returns for how many `minutes` no signed call of BBOSS has come, if that is more than INTAKE_QUIET_MINUTES. None
-    if none ever came; calls that could not be stored count."""
+    """Returns the `minutes` since the last signed call of BBOSS, if more than INTAKE_QUIET_MINUTES.
+
+    Returns None if there never was a call, if calls could not be stored lately, or if the database counts as restored.
+    """
     most = settings.INTAKE_QUIET_MINUTES
     newest = InboundMessage.objects.filter(signed=True).order_by("-pk").values_list("received_at", flat=True).first()
     if not most or newest is None or now - newest <= datetime.timedelta(minutes=most):
@@ -63,7 +68,7 @@ def intake_quiet(*, now: datetime.datetime) -> dict | None:
 
 
 def state_folder_broken(*, now: datetime.datetime) -> dict | None:
-    """Returns the reason why STATE_DIR takes no file (`error`), found by writing one, or that few inodes are free."""
+    """Returns the `error` if STATE_DIR can't be written (tested with a file) or has few free inodes."""
     folder = settings.STATE_DIR.absolute()
     error = unwritable(folder)
     if not error and folder.is_dir():
@@ -80,7 +85,9 @@ def state_folder_broken(*, now: datetime.datetime) -> dict | None:
 
 
 def backup_old(*, now: datetime.datetime) -> dict | None:
-    """For how many `hours` no backup was made: since the last one, or since the database was, if none is known."""
+    """Returns the `hours` since the last backup, or since the database was created if there is none; None if recent
+    enough.
+    """
     last = last_backup()
     since = Timeline.objects.order_by("pk").values_list("begun_at", flat=True).first()
     since = datetime.datetime.fromisoformat(last["made_at"]) if last else since
@@ -88,7 +95,7 @@ def backup_old(*, now: datetime.datetime) -> dict | None:
 
 
 def step_kills_worker(*, now: datetime.datetime) -> dict | None:
-    """Returns the `number` of steps and mails that lost their worker twice in a row or more, and an order of one."""
+    """Returns the `number` of steps and mails that lost their worker at least twice in a row, and an example."""
     steps = Dispatch.objects.open().filter(lost__gte=LOST_IN_A_ROW)
     mails = Mail.objects.open().filter(lost__gte=LOST_IN_A_ROW)
     number = steps.count() + mails.count()
@@ -100,8 +107,10 @@ def step_kills_worker(*, now: datetime.datetime) -> dict | None:
 
 
 def transaction_old(*, now: datetime.datetime) -> dict | None:
-    """The oldest transaction that does nothing for long, or works for longer. Backups are left out. Needs
-    pg_read_all_stats to see those of other roles."""
+    """Returns the oldest transaction that is idle or active for too long, without backups.
+
+    Transactions of other roles are visible only with pg_read_all_stats.
+    """
     rows = _ask(OLDEST_TRANSACTION, [IDLE_FOR, OPEN_FOR])
     if not rows:
         return None
@@ -111,7 +120,9 @@ def transaction_old(*, now: datetime.datetime) -> dict | None:
 
 
 def archive_fails(*, now: datetime.datetime) -> dict | None:
-    """The WAL file that archive_command could not take last, and since when none was taken."""
+    """Returns the last WAL file that archive_command failed to archive, with the times of the last failure and success.
+    Returns the last WAL file that archive_command failed to archive, and the last failure and success.
+    """
     rows = _ask(FAILING_ARCHIVER, [])
     if not rows:
         return None
@@ -121,7 +132,7 @@ def archive_fails(*, now: datetime.datetime) -> dict | None:
 
 
 def _ask(sql: str, values: list) -> list[tuple]:
-    """The rows. None on SQLite."""
+    """Returns the rows of a query; no rows on SQLite."""
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
@@ -130,7 +141,7 @@ def _ask(sql: str, values: list) -> list[tuple]:
 
 
 def orders_not_stored(*, now: datetime.datetime) -> dict | None:
-    """Returns the reason why no order can be stored (`why`), or the figures if more than a few got 20000 lately."""
+    """Returns the reason (`why`) if no order can be stored, or if 20000 responses are frequent now."""
     row = orders_not_stored_lately()
     if why := write_try.why_not(now):
         return {"why": why[:500]}
@@ -140,13 +151,15 @@ def orders_not_stored(*, now: datetime.datetime) -> dict | None:
 
 
 def is_going_on(row: dict) -> bool:
-    """Returns True if answers 20000 are more than a few, and go on. Past ones raise no alarm."""
+    """Returns True if there are more than a few 20000 responses and the last one is recent."""
     return row["number"] > MAX_NOT_STORED and row["seconds_ago"] < RECENT_SECONDS
 
 
 def database_disk(*, now: datetime.datetime) -> dict | None:
-    """Returns the percentage of free space on the database's disk, if that is this machine's and nearly full.
-    EXPORT_MIN_FREE_MB=0 switches the checks of disks off."""
+    """Returns the percentage of free space on the database's disk, if the disk is local and nearly full.
+
+    EXPORT_MIN_FREE_MB=0 disables the checks of disks.
+    """
     place = connection.settings_dict
     if connection.vendor == "sqlite":
         folder = Path(place["NAME"]).parent
@@ -163,8 +176,10 @@ def database_disk(*, now: datetime.datetime) -> dict | None:
 
 
 class Stop(NamedTuple):
-    """A silent failure. `look` finds it at once; None: a worker checks it and keeps its incident. `own`: it is of this
-    machine only."""
+    """A silent failure.
+
+    `look` checks it at once; None: a worker checks it and keeps its incident. `own`: it concerns this machine only.
+    """
 
     alarm: str
     look: Callable[..., dict | None] | None = None

@@ -1,4 +1,4 @@
-"""Writes management commands to the audit trail, with `--by` and the OS user, without secrets (contract 5, `audit`)."""
+"""Record management commands in the trail, with `--by` and the OS user, without secrets (contract 5, `audit`)."""
 
 import argparse
 import contextlib
@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 
 
 def note_command(argv: list[str], *, done: bool) -> None:
-    """Notes a command before it begins, or once it is `done` where it makes the database first.
+    """Record a command before it runs, or after it is `done` if it creates the database.
 
-    A row that can't be written stops no command: without a database it ends by itself.
+    If the row can't be written, the command still runs: without a database it fails by itself.
     """
     command, words = (argv[1:2] or [""])[0], argv[2:]
     acts = command in NOTED or any(command == name and word in words for name, word in NOTED_WITH)

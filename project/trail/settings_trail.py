@@ -1,6 +1,6 @@
-"""Names at a start the settings that have changed since this machine's last start (contract 5, `audit`).
+"""Record, at start, the settings that have changed since this machine's last start (contract 5, `audit`).
 
-Of a secret only whether it is set is kept, not even a hash: a weak one could be guessed from it.
+For a secret only the fact that it is set is stored, not a hash, since a weak secret could be guessed from its hash.
 """
 
 import logging
@@ -19,8 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 def note_settings() -> None:
-    """Writes a row if a setting differs from this machine's newest row. If the database is away, the start goes on and
-    the next start writes the row."""
+    """Write a row if a setting differs from this machine's newest row.
+
+    If the database is unavailable, the start continues, and the next start writes the row.
+    """
     try:
         if _changed(machine := socket.gethostname()[:200]):
             _note_changes(machine)
@@ -36,7 +38,7 @@ def _note_changes(machine: str) -> None:
 
 
 def changed_since_start() -> list[str]:
-    """Names of the settings that differ here from those of this machine's last start. Empty if none is known."""
+    """Returns the names of settings that differ from this machine's last start. Empty if no start is recorded."""
     machine = socket.gethostname()[:200]
     return sorted(_changed(machine).get("to", ())) if _last(machine) else []
 
@@ -46,7 +48,9 @@ def _last(machine: str) -> TrailEntry | None:
 
 
 def _changed(machine: str) -> dict:
-    """The changed names with their values `from` and `to`, and `all` that are in force. Empty if none changed."""
+    """Returns the changed settings with their values `from` and `to`, and `all` settings in force. Empty if nothing
+    changed.
+    """
     new = in_force()
     row = _last(machine)
     old = row.data["all"] if row else {}

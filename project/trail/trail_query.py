@@ -1,6 +1,8 @@
-"""Reads the whole trail (contract 5, `audit`): its own rows, events of people, other systems and the company log-in,
-and Django's log entries. Each act is in one of the three. The page, the command and the sender to AUDIT_SYSLOG read it
-here."""
+"""Queries over the whole trail (contract 5, `audit`), for the page, the command and AUDIT_SYSLOG.
+
+The trail consists of three tables: its own rows, events of people, other systems and the company log-in, and Django's
+log entries. Each act is in exactly one of them.
+"""
 
 import datetime
 import heapq
@@ -37,7 +39,7 @@ EPOCH, MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetim
 
 
 class TrailPosition(NamedTuple):
-    """The position of an act among all: no two have the same. `source`: its index in SOURCES."""
+    """The unique position of an act in the trail. `source`: its index in SOURCES."""
 
     at: datetime.datetime
     source: int
@@ -48,15 +50,18 @@ class TrailPosition(NamedTuple):
 
 
 def parse_position(text: str) -> TrailPosition | None:
-    """Returns the position of this text. None if it is none."""
+    """Returns the position that a text represents; None if the text is malformed."""
     found = re.fullmatch(r"(\d{1,17})-(\d)-(\d{1,18})", text, re.ASCII)
     return TrailPosition(EPOCH + int(found[1]) * MICROSECOND, int(found[2]), int(found[3])) if found else None
 
 
 @dataclass(frozen=True)
 class Act:
-    """One line of the trail. `who`: an actor, or empty; `what`: a code, `words`: the same in words; `more`: a reason or
-    detail; texts are masked. `order`: the id of the order that it is about."""
+    """An entry of the trail.
+
+    `who`: an actor, or empty. `what`: a code; `words`: its label. `more`: a reason or detail. `order`: the id of the
+    order concerned. Texts are masked.
+    """
 
     place: TrailPosition
     who: str
@@ -84,7 +89,9 @@ class Act:
 
 
 class Source(NamedTuple):
-    """A table with acts: the name of its moment, its rows that are acts, and how one is read."""
+    """A table with acts: the field with their time, a query for the rows that are acts, and a function from a row to an
+    act.
+    """
 
     moment: str
     rows: Callable[[], QuerySet]
@@ -92,7 +99,7 @@ class Source(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """The filters of a kind on each source; None: no rows of that source."""
+    """The filters of a kind of acts, by source; None: no rows of that source."""
 
     label: str | Promise
     entries: Q | None = None
@@ -122,8 +129,11 @@ ANY = Kind("", Q(), Q(), Q())
 
 @dataclass(frozen=True)
 class TrailFilter:
-    """A filter of acts: by time; by a person's name, user name or a command's `--by`, which also finds acts about their
-    account; by order, customer or kind; by `text`, which equals `about` or the address."""
+    """A filter of acts by time, user, order, customer, kind or text.
+
+    `user`: a display name, a user name or a command's `--by`; acts about that account are found too. `text` must equal
+    `about` or the address.
+    """
 
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
@@ -135,7 +145,7 @@ class TrailFilter:
 
 
 def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
-    """Yields the acts, the oldest first. Reads rows as they are needed."""
+    """Yield the acts, oldest first. Rows are read as needed."""
     parts = [
         map(SOURCES[source].read, _between(source, rows, asked).iterator(ROWS_A_READ)) for source, rows in _parts(asked)
     ]
@@ -143,7 +153,7 @@ def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
 
 
 def newest_acts(asked: TrailFilter, *, before: TrailPosition | None = None, number: int) -> list[Act]:
-    """Returns the newest acts, or those before a position. Reads no row after them."""
+    """Returns the newest `number` acts, or those before a position. No further rows are read."""
     parts = [
         [*map(SOURCES[source].read, _before(source, _between(source, rows, asked), before)[:number])]
         for source, rows in _parts(asked)
@@ -169,7 +179,7 @@ def _before(source: int, rows: QuerySet, place: TrailPosition | None) -> QuerySe
 
 
 def _parts(asked: TrailFilter) -> Iterator[tuple[int, QuerySet]]:
-    """The rows that are asked for, by source. A source has several parts where each has an index of its own."""
+    """Yield the queries for a filter, each with its source. A source has several queries if each can use an index."""
     kind = ACT_KINDS[asked.kind] if asked.kind else ANY
     parts = [(ENTRIES, kind.entries, _entries(asked))]
     parts += [(EVENTS, kind.events, part) for part in _events(asked)]

@@ -1,4 +1,4 @@
-"""Words for a row of the trail."""
+"""The texts of the trail's rows."""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,8 +33,7 @@ WHY_NOT_IN = {
 
 
 def more_words(row: TrailEntry) -> str:
-    """Returns the row's data in words, masked: the way of a log-in, the number of sessions, a command's words, the
-    settings before and after, the export or filter."""
+    """Returns the details of a row, masked: for example the method of a log-in or a command's words."""
     data = row.data
     if row.code == TrailEntry.Code.LOGIN:
         return str(WAYS.get(data.get("way"), ""))

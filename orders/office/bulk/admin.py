@@ -177,7 +177,11 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
 
 @undoubted_parts.register
 def _parts(row: BulkRun) -> ChipParts:
-    """A run that waits for a second person has not begun. One that waits for its next turn is shown as running."""
+    """Returns the label of a run's state.
+
+    A run that waits for a second person counts as not begun. A run that has waited since its last part counts as
+    running.
+    """
     if is_asked_for(row):
         return parts_of(AskedAct.State.OPEN)
     between_turns = row.state == BulkRun.State.WAITING and row.done + row.failed > 0

@@ -127,8 +127,11 @@ def red_facts(
 def turned_red(
     limits: TimeLimits, absent: Absent, *, since: datetime.datetime, until: datetime.datetime
 ) -> tuple[Q, Q]:
-    """Returns two conditions for orders without an owner: those that failed in this period, and those that passed twice
-    their limit in it. Each has its own index."""
+    """Returns two conditions for orders without an owner who can act.
+
+    The first is for orders that failed in this period, the second for orders that passed twice their limit in it. Each
+    has its own index.
+    """
     failed = Q(state=Order.State.FAILED, state_since__gt=since, state_since__lte=until)
     late = became_late(limits, since=since, until=until, times=VERY_LATE)
     nobodys = ~counts(Order) | absent.alone_with(Order)

@@ -224,7 +224,7 @@ def _last(facts: Facts):
 def books_rung(base: dict, facts: Facts) -> Rung | None:
     """Returns the rung for an open difference or an incident that needs a decision; None if there is neither.
 
-    That is an incident that only a comparison or staff end, or one that stops another order on this trial's records.
+    Only a comparison or staff can end such an incident, or it stops another order with the same trial's records.
     """
     if facts.open.number:
         return _differing(base, facts)

@@ -1,9 +1,11 @@
-"""Django's engine for PostgreSQL, whose connections keep the deadline of `integrations.base.database_deadline`
-(docs/mechanisms/database-deadline.md) and tell `integrations.base.database_clock` the database's time.
+"""Django's engine for PostgreSQL, with deadlines (docs/mechanisms/database-deadline.md).
 
-psycopg waits for the server in only two places: `wait` and the generator that connects. This holds for statements,
-commits, copies and TLS. Here both end when the time is up, whatever the network does. A frozen server keeps its socket
-open and acknowledges what it gets, so no time-out of the server or of TCP would ever end the wait.
+Connections keep the deadline of `integrations.base.database_deadline` and report the database's time to
+`integrations.base.database_clock`.
+
+psycopg waits for the server in two functions only: `wait` and the generator that connects. All statements, commits,
+copies and TLS handshakes pass through them. Here both end at the deadline, whatever the network does. A frozen server
+keeps its socket open and acknowledges packets, so no time-out of the server or of TCP would end the wait.
 """
 
 import contextlib
@@ -35,16 +37,17 @@ HEALTH_CHECK = 2.0  # seconds after which an idle connection counts as broken; t
 
 
 class DeadlineError(psycopg.OperationalError):
-    """The database did not answer in time. Its connection was closed, so that nothing is read from it any more."""
+    """The database did not respond in time. Its connection is closed, so that no late response is read from it."""
 
     is_deadline = True
 
 
 class Gate:
-    """Lets only one thread of a process try to connect while the database does not answer. The others fail at once.
+    """Lets only one thread of a process connect while the database does not respond. Other threads fail after
+    GATE_TIMEOUT.
 
-    Otherwise each request would hold a thread of the web process until its own deadline. Requests that wait for a
-    thread would then be answered much later than promised.
+    Otherwise each request would occupy a thread of the web process until its own deadline, and queued requests would be
+    answered much later than promised.
     """
 
     def __init__(self):
@@ -73,13 +76,16 @@ gate = Gate()
 
 
 class DeadlineConnection(psycopg.Connection):
-    """Waits as long as `time_left()` says. A connection that did not answer in time is closed."""
+    """A connection that waits at most `time_left()` for a response, and is closed if none arrives."""
 
     answered_at = -math.inf  # monotonic time of the last answer
 
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
-        """Connects to one address. psycopg bounds each of them (connect_timeout). This bounds all of them together."""
+        """Connect to an address within the deadline, and within AWAY_TIMEOUT while the gate is shut.
+
+        psycopg's connect_timeout applies to each address; the deadline applies to all of them together.
+        """
         until = time.monotonic() + AWAY_TIMEOUT if gate.shut else NEVER
         steps = super()._connect_gen(conninfo)
         try:
@@ -112,8 +118,10 @@ class DeadlineConnection(psycopg.Connection):
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
     def is_fresh(self) -> bool:
-        """Returns True if it answered a moment ago and the server has not closed it since. A closed socket is
-        readable."""
+        """Returns True if the server responded a moment ago and has not closed the connection since.
+
+        A closed socket is readable.
+        """
         if time.monotonic() - self.answered_at > FRESH or self.pgconn.status != ConnStatus.OK:
             return False
         looked = select.poll()
@@ -162,7 +170,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return found
 
     def _newer(self, found: psycopg.Connection, conn_params: dict) -> psycopg.Connection:
-        """Returns a connection to another server that is not behind. The given one if there is none."""
+        """Returns a connection to another server that is not behind, or the given connection if there is none."""
         hosts = conn_params["host"].split(",")
         ports = str(conn_params.get("port", "")).split(",")
         for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):
@@ -185,7 +193,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return True
 
     def ensure_connection(self):
-        """Also measures the database's clock, every ten seconds: all code that decides what is due connects before."""
+        """Also measures the database's clock every ten seconds. All code that decides if work is due connects first."""
         self._drop_closed()
         super().ensure_connection()
         if is_to_measure() and self._may_be_asked():
@@ -193,15 +201,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 measure(self.connection)
 
     def _may_be_asked(self) -> bool:
-        """Returns True if a statement of ours finds a living connection, begins no transaction and meets no broken
-        one."""
+        """Returns True if a statement would not begin a transaction, and would not meet a dead connection or a failed
+        transaction.
+        """
         if self.health_check_enabled and not self.health_check_done:
             return False
         status = self.connection.info.transaction_status
         return status == TransactionStatus.INTRANS or (status == TransactionStatus.IDLE and self.connection.autocommit)
 
     def close_if_unusable_or_obsolete(self):
-        """Runs at both ends of a request. Nothing may be raised there, so it does not try to connect again."""
+        """Runs at both ends of a request. It must not raise, so it does not reconnect."""
         self._drop_closed()
         super().close_if_unusable_or_obsolete()
 
@@ -210,13 +219,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.close()
 
     def close_if_health_check_failed(self):
-        """Asks a connection at the beginning of a request, unless it is fresh. A burst then saves a round trip each."""
+        """Skips the health check of a fresh connection, which saves a round trip for each request of a burst."""
         if self.connection is not None and not self.health_check_done and self.connection.is_fresh():
             self.health_check_done = True
         super().close_if_health_check_failed()
 
     def is_usable(self):
-        """Asks for the database's time, which is no more than Django asks here."""
+        """Checks the connection by reading the database's time, which costs no more than Django's own check."""
         with database_deadline(HEALTH_CHECK):
             try:
                 measure(self.connection)

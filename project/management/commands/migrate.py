@@ -1,12 +1,12 @@
-"""`migrate`: Django's command. One at a time, and on PostgreSQL it does not wait long for a table that others use.
+"""`migrate`: Django's command, one run at a time, with short waits for tables in use on PostgreSQL.
 
-While a change of a table waits for its lock, every later statement on that table waits behind it, also for BBOSS's
-orders. So a wait ends after LOCK_WAIT. That migration is rolled back, those before it stay, and it is tried again for
-PATIENCE, with a pause for those who waited.
+While a change of a table waits for its lock, every later statement on that table waits too, including BBOSS's orders.
+So a wait ends after LOCK_WAIT. The migration is rolled back, those before it stay, and it is tried again after a pause,
+for PATIENCE in all.
 
-What its rows in `django_migrations` say of a database is looked at first. Version 1.0.0 began its migrations anew, so a
-database of a version before it is refused. So is one of before FROM_VERSION: those migrations are gone, and sets stand
-for them, with which a new database begins (docs/mechanisms/versions.md).
+The rows in `django_migrations` are checked first. Version 1.0.0 restarted the migrations, so a database of an earlier
+version is refused. A database from before FROM_VERSION is refused too: its migrations were replaced by squashed sets,
+with which a new database begins (docs/mechanisms/versions.md).
 """
 
 import contextlib
@@ -34,8 +34,7 @@ THERE_IN_SQLITE = ("already exists", "duplicate column name")
 
 
 class Command(migrate.Command):
-    """Raises CommandError if a table is in use for longer than PATIENCE, or the database is of before FROM_VERSION, or
-    a row is missing in django_migrations."""
+    """Raises CommandError if a table is in use for longer than PATIENCE, or if `why_not` returns a reason."""
 
     applying = None
 
@@ -51,8 +50,10 @@ class Command(migrate.Command):
             self._run_with_lock_waits(tell, *args, **options)
 
     def _run_with_lock_waits(self, tell: Callable[[str], object], *args, **options) -> None:
-        """Runs Django's command, and again while a lock stands in its way. A migration that can't be rolled back
-        (`atomic = False`) can be run again: tests/test_migrations.py."""
+        """Run Django's command, and repeat it while it fails because of a lock.
+
+        A migration that can't be rolled back (`atomic = False`) must be repeatable: tests/test_migrations.py.
+        """
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -84,9 +85,9 @@ ADD_THE_ROWS = "add what is missing again (app, name, applied), or take the tabl
 
 
 def why_not(connection) -> str:
-    """Returns the reason in django_migrations against a run, in one line; empty if there is none.
+    """Returns the reason in django_migrations not to run, in one line; empty if there is none.
 
-    A first run that was broken off may go on: it has applied the first migrations of all, and no others.
+    An interrupted first run may continue: the first migrations are applied, and no later ones.
     """
     applied = applied_migrations(connection)
     if BEFORE_1_0_0 in applied:
@@ -103,7 +104,7 @@ def why_not(connection) -> str:
         lacking = [row for row in rows if row not in applied]
         if not lacking:
             continue
-        if len(lacking) < len(rows):  # those behind it, and those since, are later
+        if len(lacking) < len(rows):  # later are the rows after the first missing one, and newer migrations
             later = [row for row in [*rows[rows.index(lacking[0]) :], *since] if row in applied]
             before = before or ".".join(lacking[0])
         else:
@@ -128,10 +129,11 @@ def is_there_already(error: DatabaseError) -> bool:
 
 @contextlib.contextmanager
 def alone(connection, tell: Callable[[str], object]) -> Iterator[None]:
-    """Waits until no other `migrate` is at work on the database: two at once apply the same migration, and one fails.
+    """Wait until no other `migrate` runs on the database: two at once would apply the same migration, and one would
+    fail.
 
-    The lock ends with its process. It is asked for each second, since who waits within a statement of PostgreSQL keeps
-    an index from being made CONCURRENTLY. Behind a pooler nothing is locked: a session there belongs to nobody.
+    The lock ends with its process. It is polled each second, since a session that waits within a statement would block
+    CREATE INDEX CONCURRENTLY. Behind a pooler there is no lock, since sessions are shared.
     """
     lock = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
     with contextlib.ExitStack() as held:
@@ -159,7 +161,7 @@ def _unlock(connection) -> None:
 
 
 def _locked_folder(connection, held: contextlib.ExitStack) -> bool:
-    """Locks the folder: SQLite's own lock is free between two migrations, and its file must not be opened."""
+    """Lock the folder. SQLite's own lock is free between two migrations, and its file must not be opened."""
     folder = Path(connection.settings_dict["NAME"]).parent
     if connection.is_in_memory_db() or not folder.is_dir():
         return True
@@ -175,7 +177,7 @@ def _locked_folder(connection, held: contextlib.ExitStack) -> bool:
 
 @contextlib.contextmanager
 def short_lock_waits(connection) -> Iterator[None]:
-    """Bounds waits for locks within the block. A migration itself may take as long as it needs."""
+    """Limit waits for locks within the block. The duration of a migration itself is not limited."""
     if connection.vendor != "postgresql":
         yield
         return
