@@ -25,10 +25,11 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import RefusedFirst, attributions_of
 from orders.lists.time_cells import ago_field
-from orders.models import AskedAct
+from orders.models import AskedAct, Order
 from orders.office.asked_ends import call_off
 from orders.office.bulk.asked import AskedRun
 from orders.office.exports.asked import AskedExport
+from orders.order_page.panel import panel_of_id
 from orders.people.asked_acts import may_confirm, waiting_for, why_not_confirm
 from orders.rules.four_eyes_acts import BULK, EXPORT
 from orders.texts.errors import OrderError
@@ -142,6 +143,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
             refusal=refusal.words() if refusal and not own and is_open else "",
             confirmable=is_open and may and refusal is None and foreseen is not None and not foreseen.why_not,
             stoppable=is_open and (own or may),
+            panel=panel_of_id(admin.site.get_model_admin(Order), request, row.order_id, acts=False),
         )
 
     def confirm_view(self, request, pk: int):

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, Subquery, Value
+from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -62,6 +62,7 @@ from orders.office.bulk.page import resend_pages
 from orders.office.bulk.selection import TickedList
 from orders.office.evidence.page import evidence_pages
 from orders.office.trials.pages import trial_pages
+from orders.order_page.panel import PREVIEW, add_preview
 from orders.order_page.views import answer_page, order_pages
 from orders.pauses.paused_steps import to_paused
 from orders.people.owned_work import set_owners
@@ -392,6 +393,14 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
 
     received = ago_field("received_at", _("received"), ordering="received_at")
 
+    def changelist_view(self, request, extra_context=None):
+        """Takes PREVIEW out of the query: it is no filter, and not a part of the list's links or its version."""
+        request.GET = request.GET.copy()
+        previewed = request.GET.pop(PREVIEW, [""])[-1]
+        response = super().changelist_view(request, extra_context)
+        add_preview(self, request, response, previewed)
+        return response
+
     # --- the order's page
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
@@ -417,6 +426,10 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
             raise PermissionDenied
         if not is_id(str(pk)):
             raise Http404
+        return get_object_or_404(self.with_head(request), pk=pk)
+
+    def with_head(self, request) -> QuerySet[Order]:
+        """Returns the orders that the user may see, with the related rows of the page header."""
         entered = OrderEvent.objects.filter(order=OuterRef("pk"), kind=ENTERED).values("actor")[:1]
         rows = self.get_queryset(request).select_related("trial", "attribution", "service_type")
-        return get_object_or_404(rows.annotate(entered_by=Subquery(entered)), pk=pk)
+        return rows.annotate(entered_by=Subquery(entered))

@@ -23,10 +23,11 @@ from orders.books.books import BooksSilentError
 from orders.history.actors import staff_actor
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.lists.neighbours import list_query
-from orders.lists.pauses_in_force import paused_for
 from orders.models import Order
+from orders.order_page.page_context import shown_facts
+from orders.order_page.panel import panel_of
 from orders.order_words.history import describe
-from orders.order_words.order_facts import facts_of, last_event
+from orders.order_words.order_facts import last_event
 from orders.outbox.outcome import LOOK_UP
 from orders.reconciliation.asking import why_silent
 from orders.texts.errors import OrderError
@@ -107,7 +108,7 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Action, chan
 
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, news=(), status: int = 200):
-    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
+    facts = shown_facts(request, order)
     asked = form.more() if form.is_bound and form.is_valid() else {}
     why_not, will, warnings, digest = decision.why_not(facts), [], [], ""
     try:
@@ -131,4 +132,5 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, n
         warnings=warnings,
         told=digest,
         preview="" if why_not else decision.preview(facts, by=staff_actor(request.user)),
+        panel=panel_of(request, order, pages, facts, acts=False),
     )

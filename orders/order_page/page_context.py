@@ -62,10 +62,7 @@ LOOKS = 60
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *, whole: bool = False) -> dict:
     """Returns the template context. Records in the history that personal data is shown. `whole`: all tabs, for print,
     as `parts`."""
-    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
-    mark_overtime([order], now=facts.now)
-    if not request.user.has_perm(APPROVALS):
-        facts = replace(facts, opinion="")
+    facts = shown_facts(request, order)
     tabs = tabs_of(facts, request.user.has_perms)
     tab = open_tab(tabs, request.GET.get("tab") if not whole else None)
     where = "order print" if whole else f"order {tab.key}"
@@ -83,7 +80,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "overtime": overtime_mark(order.overtime),
         "ladder": [(rung, ways.of(rung.action)) for rung in ladder],
         "here": current(ladder),
-        "others": [(row, _way_beside(row, facts, ways)) for row in _other_troubles(facts, ladder)],
+        "others": [(row, _way_beside(row, facts, ways)) for row in other_troubles(facts, ladder)],
         "tab": tab,
         "tabs": tabs,
         "steps": facts.steps,
@@ -103,10 +100,22 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         **_buttons(request, current(ladder), ways, tabs),
         "open": facts.open,
         "differing": differences_of(order, still=True)[:DIFFERENCES_SHOWN] if facts.open.number and differs else [],
-        "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
+        "behind_here": is_behind_shown(facts, orders),
         "parts": [(tab, loaded), *((one, one.load(ask)) for one in tabs if one is not tab)] if whole else [],
         **loaded,
     }
+
+
+def shown_facts(request: HttpRequest, order: Order) -> Facts:
+    """Returns the order's facts as the user may see them, and sets the order's `overtime`."""
+    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
+    mark_overtime([order], now=facts.now)
+    return facts if request.user.has_perm(APPROVALS) else replace(facts, opinion="")
+
+
+def is_behind_shown(facts: Facts, orders: QuerySet[Order]) -> bool:
+    """Returns True if the user may see the order that this one waits for."""
+    return facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists()
 
 
 def _asking(facts: Facts, personal: PersonalAccess) -> dict:
@@ -241,18 +250,21 @@ def _buttons(request: HttpRequest, here: Rung, ways: Ways, tabs: list[Tab]) -> d
     """Returns the recommended decision `right`, the opposite one (`beside`) if there is any, and the others for the
     menu. `uploads`: the page recommends uploading files first."""
     may, right = ways.offered(), ways.of(here.action).right
-    uploads = here.key == "files" and request.user.has_perm(UPLOAD) and can_be_cured(ways.facts.order)
-    uploads = uploads and any(tab.key == "files" for tab in tabs)
     other = next((row for row in may if right and row.key == BESIDE.get(right.key)), None)
     return {
         "right": right,
         "beside": other,
         "menu": [row for row in may if row not in (right, other)],
-        "uploads": uploads,
+        "uploads": takes_uploads(request, here, ways.facts.order, tabs),
     }
 
 
-def _other_troubles(facts: Facts, ladder: list[Rung]) -> list[Trouble]:
+def takes_uploads(request: HttpRequest, here: Rung, order: Order, tabs: list[Tab]) -> bool:
+    may = here.key == "files" and request.user.has_perm(UPLOAD) and any(tab.key == "files" for tab in tabs)
+    return may and can_be_cured(order)
+
+
+def other_troubles(facts: Facts, ladder: list[Rung]) -> list[Trouble]:
     """Returns open incidents that the ladder does not show, for example a mail without recipients."""
     codes = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
     codes |= {BREAKER_OPEN} if facts.shut else set()

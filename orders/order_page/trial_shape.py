@@ -47,7 +47,7 @@ def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> Shape
         return Line(what, source_words(source, trial) if source else "", change)
 
     return ShapeLines(
-        service=line(_service(trial, shape.service), parts.service),
+        service=line(service_words(trial, shape.service), parts.service),
         last_day=line(shape.end.isoformat() if shape.end else _("none"), parts.end),
         ended=line(_("an ending stands: it does not run on until a change names a later end"), parts.ending)
         if parts.ending
@@ -75,7 +75,8 @@ def source_words(source: Source, trial: Order) -> str:
     return _("entered by hand") if getattr(trial, "entered_by", None) else _("the trial's own message")
 
 
-def _service(trial: Order, service: str) -> str:
+def service_words(trial: Order, service: str) -> str:
+    """Returns the name of the service that a trial is meant to have. Queries only if a change modified it."""
     same = service == trial.service_type_id
     row = trial.service_type if same else ServiceType.objects.filter(pk=service).first()
     return service_name(row) or service

@@ -15,6 +15,7 @@ from orders.order_page.action_page import answer_decision, answer_recheck
 from orders.order_page.files import answer_file, answer_upload
 from orders.order_page.page_context import page_context
 from orders.order_page.page_fingerprint import newest_event, order_fingerprint
+from orders.order_page.panel import answer_preview
 
 FOLDER = "admin/orders/order"
 
@@ -26,6 +27,7 @@ def order_pages(orders) -> list[URLPattern]:
         path("<int:pk>/recheck/", view(answer_recheck), name="orders_order_recheck"),
         path("<int:pk>/file/<slug:field>/", view(answer_file), name="orders_order_file"),
         path("<int:pk>/print/", view(answer_print), name="orders_order_print"),
+        path("<int:pk>/preview/", view(answer_preview), name="orders_order_preview"),
         path("<int:pk>/upload/<slug:field>/", view(answer_upload), name="orders_order_upload"),
     ]
 

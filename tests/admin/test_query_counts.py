@@ -27,7 +27,7 @@ from tests.admin.walking import models, name_of
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("counted_each_time")]
 FEW, MANY = 2, 5
 # One of each asks which partners are paused; two of those that move, their version and what the tab counts.
-LIST, PAGE, ORDER_PAGE, ACT, DASHBOARD, FIND = 16, 14, 25, 25, 19, 31
+LIST, PAGE, ORDER_PAGE, BRIEF, DECISION, ACT, DASHBOARD, FIND = 16, 14, 25, 22, 28, 36, 19, 31
 OF_THEIR_OWN = {("orders_order", "change"), ("orders_customer", "change"), ("orders_askedact", "change")}
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
@@ -109,7 +109,7 @@ def test_every_page_and_its_history(unlimited):
 
 
 def test_an_act_for_a_second_person(unlimited):
-    """Its page asks what the order's page asks, who the two people are, and who has given them anything."""
+    """Its page asks what the decision's page asks, who the two people are, and who has given them anything."""
     url = reverse("admin:orders_askedact_change", args=[new_row("orders_askedact").pk])
     grows_not(unlimited, url, lambda: new_row("orders_askedact"), ACT)
 
@@ -241,7 +241,7 @@ def busy(order):
 def test_the_form_of_a_decision(unlimited, key):
     order = failed()
     url = reverse("admin:orders_order_decide", args=[order.pk, key])
-    grows_not(unlimited, url, lambda: busy(order), ORDER_PAGE)
+    grows_not(unlimited, url, lambda: busy(order), DECISION)
 
 
 @pytest.mark.parametrize("tab", ["overview", "domains", "billing", "bpm", "approvals", "mails", "usage", "events"])
@@ -258,6 +258,19 @@ def test_an_order_s_page(unlimited, tab):
         make.OrderFactory(trial=order.trial, trial_number=order.trial_number)
 
     grows_not(unlimited, url, grow, ORDER_PAGE)
+
+
+def test_an_order_in_brief(unlimited):
+    """Beside the list it makes as many queries more as it does alone, without those of any page."""
+    order = failed()
+
+    def grow():
+        busy(order)
+        make.OrderFactory(trial=order.trial, trial_number=order.trial_number)
+
+    grows_not(unlimited, reverse("admin:orders_order_preview", args=[order.pk]), grow, BRIEF)
+    listed = reverse("admin:orders_order_changelist")
+    assert queries(unlimited, f"{listed}?preview={order.pk}") - queries(unlimited, listed) <= BRIEF
 
 
 def test_an_order_s_page_within_a_list(unlimited):

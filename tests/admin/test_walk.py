@@ -186,6 +186,7 @@ def own_addresses(found, tmp_path, settings):
         "orders_order_file": [order.pk, "info_security"],
         "orders_customer_note": [found["orders_customer"].pk],
         "orders_order_print": [order.pk],
+        "orders_order_preview": [order.pk],
         "orders_order_own": [order.pk],
         "orders_incident_own": [found["orders_incident"].pk],
         "orders_difference_own": [found["orders_difference"].pk],

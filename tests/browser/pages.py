@@ -21,8 +21,12 @@ OPENED = {"order", "customer", "inbound", "conflict"}
 
 def open_first(page) -> None:
     """Opens the first row of a list."""
-    page.locator("#result_list tbody th a").first.click()
-    page.wait_for_load_state()
+    open_row(page.locator("#result_list tbody tr").first)
+
+
+def open_row(row) -> None:
+    """Opens the page of a list's row. A click on an order's number would show the preview."""
+    row.page.goto(row.locator("th a").first.get_attribute("href"))
 
 
 def submit(page, reason: str, leads_to: str = "**/change/**") -> None:

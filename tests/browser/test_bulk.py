@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.pages import MAIN
+from tests.browser.pages import MAIN, open_first
 from tests.browser.test_access import is_fine
 
 TICKS = "#result_list input[name=pick]"
@@ -37,8 +37,7 @@ def test_a_clerk_writes_a_note_on_three_ticked_orders(visit):
     assert counts(page) == ["3 已执行", "0 跳过"]
     for number in numbers:
         page.goto(MAIN["orders"] + f"?q={number}")
-        page.locator("#result_list tbody th a").first.click()
-        page.wait_for_url(lambda url: "/change/" in url)
+        open_first(page)
         page.goto(page.url.split("?")[0] + "?tab=events")
         assert "已电话核实" in page.locator("main, #content").first.inner_text()
 

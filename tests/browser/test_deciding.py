@@ -1,16 +1,15 @@
 """What staff do on an order's page: see where it is stuck, resend, read the approvals, waive a finding, confirm."""
 
 from tests.browser.browsing import overflow
-from tests.browser.pages import open_first, submit
+from tests.browser.pages import open_first, open_row, submit
 
 
 def open_order(page, address, why):
     """Opens the first order of a list whose row says so; gives its number."""
     page.goto(address)
-    link = page.locator("#result_list tbody tr", has_text=why).first.locator("th a")
-    number = link.inner_text()
-    link.click()
-    page.wait_for_load_state()
+    row = page.locator("#result_list tbody tr", has_text=why).first
+    number = row.locator("th a").inner_text()
+    open_row(row)
     assert page.locator("h1").inner_text() == number
     return number
 

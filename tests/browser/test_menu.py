@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.browsing import overflow
+from tests.browser.pages import open_first
 
 CLERK = ["首页", "订单", "客户", "待办", "话单", "审批记录", "异常", "联系人"]
 
@@ -37,7 +38,7 @@ def test_keys_lead_from_order_to_order_and_stay_in_the_list(visit):
     page = visit("clerk")
     page.goto("/admin/orders/order/?o=-received")
     numbers = page.locator("#result_list tbody th a").all_inner_texts()[:3]
-    page.locator("#result_list tbody th a").first.click()
+    open_first(page)
     here = page.locator(".order-title h1")
     expect(here).to_have_text(numbers[0])
     for key, number in (("j", numbers[1]), ("j", numbers[2]), ("k", numbers[1])):

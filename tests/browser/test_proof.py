@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.browsing import overflow
+from tests.browser.pages import open_first
 from tests.files import books
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -11,7 +12,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def test_a_clerk_uploads_a_file_for_a_held_order(visit):
     page = visit("clerk")
     page.goto("/admin/orders/order/?state__exact=held&held_because__exact=files")
-    page.locator("#result_list th.field-number a").first.click()
+    open_first(page)
     page.locator(".order-tabs a", has_text="附件").click()
     for name, data, words in (("图.png", b"\x89PNG", "不是 xlsx"), ("任意.xlsx", books.book(), "已放入附件目录")):
         file = page.locator(".order-tab input[type=file]").first
@@ -27,8 +28,8 @@ def test_an_auditor_prints_an_order(visit):
     """No menu, exact times, who and when."""
     page = visit("auditor")
     page.goto("/admin/orders/order/?state__exact=active")
-    page.locator("#result_list th.field-number a").first.click()
-    page.locator("a.to-print", has_text="打印").click()
+    open_first(page)
+    page.locator(".order-tools a", has_text="打印").click()
     page.wait_for_url("**/print/")
     page.emulate_media(media="print")
     for hidden in ("#header", "#nav-sidebar", ".breadcrumbs", ".order-tabs", ".order-menu", ".copy", ".no-print"):

@@ -50,7 +50,7 @@ def test_a_customer_who_is_not_billed_leads_from_the_dashboard_to_the_repair(vis
     open_first(page)
     assert page.locator("h1").inner_text() == "100A-UNBILLED"
     assert page.locator(".order-title .chip-green, .ladder .tone-green").count() == 0
-    page.locator(".current a.button").click()
+    page.locator(".order-tools a.button").first.click()
     page.wait_for_load_state()
     assert "重新发送 1 条" in page.locator(".will").inner_text()
     page.fill("textarea[name=reason]", "客户在用")

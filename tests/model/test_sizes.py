@@ -52,7 +52,11 @@ def pages_of(order: Order) -> list[str]:
     decisions = [reverse("admin:orders_order_decide", args=[order.pk, key]) for key in keys]
     own = reverse("admin:orders_order_change", args=[order.pk])
     tabs = [f"{own}?tab={tab.key}" for tab in TABS]
-    return [*tabs, *decisions, reverse("admin:orders_order_print", args=[order.pk])]
+    return [
+        *tabs,
+        *decisions,
+        *(reverse(f"admin:orders_order_{name}", args=[order.pk]) for name in ("print", "preview")),
+    ]
 
 
 def asked_by_pages(stage: Stage, client, count: int, folder: Path) -> list[tuple[str, int]]:

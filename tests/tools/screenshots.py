@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.browser.browsing import chromium, open_page
 from tests.browser.desk import Desk
-from tests.browser.pages import MAIN, go
+from tests.browser.pages import MAIN, go, open_row
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 WAYS = {
@@ -29,8 +29,7 @@ def main() -> int:
                 page.screenshot(path=FOLDER / (f"{name}.png" if way == "light" else f"{name}-{way}.png"))
             if way == "light":
                 page.goto(ACTIVE)
-                page.locator("#result_list tbody th a").nth(1).click()
-                page.wait_for_load_state()
+                open_row(page.locator("#result_list tbody tr").nth(1))
                 page.screenshot(path=FOLDER / "order-active.png")
             page.context.close()
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}")
