@@ -84,7 +84,8 @@ def claim(
     step is claimed alone, and the caller sends it before its next claim. `lost_first`: True if such a step is claimed
     before other due steps; False if it is claimed only when no other step is due.
 
-    `down`: the partners whose breaker is open. A move of a start is never the call that probes them.
+    `down`: the partners whose breaker is open. A move of a start that was never attempted is not claimed while its
+    partner's breaker is open.
 
     `only`: the id of a dispatch that a person sends (contract 7.3). No other dispatch is claimed, and holds set by the
     desk are ignored.

@@ -48,8 +48,8 @@ def set_records_state(row: Dispatch, state: str) -> None:
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Sets the final state of a (locked) order if all its steps are undone. Given-up steps do not count, but keep the
-    claim. Returns True if the order got its final state."""
+    """Sets the final state of a (locked) order if no undo step or billing call is left. Given-up steps do not count,
+    but keep the claim. Returns True if the order got its final state."""
     if not order.undo_since or _left(order).exists():
         return False
     ending = order.state == Order.State.COMPENSATING
