@@ -201,7 +201,7 @@ def ends_by_accept(code: str, step: str, unknown: Mapping[str, str]) -> bool:
 
 
 def why_not_accept(order: Order, there: bool) -> NotAllowedError | None:
-    """Returns None if the order has an incident that `accept` ends (`there`)."""
+    """Returns the error if nothing can be accepted. `there`: True if the order has an incident that `accept` ends."""
     return None if there else NotAllowedError("nothing_to_accept", number=order.number)
 
 

@@ -125,7 +125,7 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Returns True if the action shows its effects first. For templates, which would call `says`."""
+        """Returns True if the action shows its effects first. Templates use this, since they would call `says`."""
         return bool(self.says or self.foresee or self.follows)
 
     def will(self, facts: Any, **asked: object) -> list[str]:

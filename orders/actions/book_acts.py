@@ -120,7 +120,8 @@ class TakeForm(StepForm):
 
 
 def _why_not_take(facts: Facts) -> NotAllowedError | None:
-    """Passes `billed=False`: if a customer is still billed, a comparison finds out whether the records are gone."""
+    """Returns why `take` is not offered; None if it is. Passes `billed=False`: for a customer who is still billed, a
+    comparison finds out if the records are gone."""
     start = any(row.step == START and row.state == FAILED and row.error_code in DOUBTS for row in facts.steps)
     if not (start or has_look_up()):
         return NotAllowedError("look_up_by_person")

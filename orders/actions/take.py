@@ -70,7 +70,8 @@ def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> A
 
 
 def ask_books(number: str, *, by: str = "", look: str = "") -> Answer:
-    """`ask_all` by number. Raises OrderUnknownError, and NotAllowedError also if the partner does not answer."""
+    """Calls `ask_all` for the order with this number. Raises OrderUnknownError, and NotAllowedError also if the partner
+    does not answer."""
     try:
         return ask_all(find_order(number), by=by, look=look)
     except BooksSilentError as error:

@@ -87,7 +87,7 @@ def _why_not_withdraw(facts: Facts) -> OrderError | None:
 
 
 def _withdrawing(facts: Facts, *, how: str = "") -> list[str]:
-    """Returns the effects as sentences; for a late undoing those of both choices, until one is made."""
+    """Returns the effects as sentences. For a late undoing without a choice, returns the effects of both choices."""
     if how or not facts.late:
         return sentences(dry_run.withdraw(facts.order, now=facts.now, how=how))
     foreseen = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}

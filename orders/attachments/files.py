@@ -31,8 +31,8 @@ SAYS_NOTHING = [Attempt.Outcome.OPEN, Attempt.Outcome.HANDED_BACK, Attempt.Outco
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """Holds the order and mails its SA at once; about different findings at most once per MAILED_AGAIN, with the
-    last ones.
+    """Holds the order and mails its SA at once. If a later check has new findings, mails the latest ones, at most once
+    per MAILED_AGAIN.
 
     Only right files or a waiver end the hold.
     """

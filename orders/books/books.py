@@ -1,4 +1,5 @@
-"""The big-data side's records in our terms: the interface between its answers and the core (contract 3.3, look-up)."""
+"""The interface between the big-data side's answers and the core: its records as data classes (contract 3.3,
+look-up)."""
 
 import datetime
 import json
@@ -83,10 +84,10 @@ class Discrepancy:
     """One difference between our records of an order and the big-data side's. `kind` is one of models.Difference.Kind.
 
     `ours` and `theirs` are live, cancelled, missing and the like. `fields` is {name: [ours, theirs]}. `record` is the
-    id of our record, if there is one. `remedy` is one of these: - `create`: send our record again, live or cancelled. -
-    `delete`: delete their record given in `named`. - `settle`: ours was unknown and becomes `theirs`, with their times
-    if we have none. - none: a record that can't be identified exactly can't be deleted. `times` are their creation and
-    cancellation times, None if they can't be parsed.
+    id of our record, if there is one. `remedy` is `create` (send our record again, live or cancelled), `delete` (delete
+    their record given in `named`), `settle` (ours was unknown and becomes `theirs`, with their times if we have none)
+    or empty (a record that can't be identified exactly can't be deleted). `times` are their creation and cancellation
+    times, None if they can't be parsed.
     """
 
     kind: str

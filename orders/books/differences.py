@@ -83,7 +83,7 @@ def unknown_shown(number: str) -> Shown:
 
 
 def told_shown(shown: Shown) -> str:
-    """Returns the first few of them as text for a terminal."""
+    """Returns the first MAX_NAMED of these differences as text for a terminal."""
     names = sorted(f"{domain or product} ({kind}, {theirs} there)" for kind, product, domain, theirs, _fields in shown)
     return ", ".join(names[:MAX_NAMED]) + (f" … {len(names)}" if len(names) > MAX_NAMED else "") if names else "nothing"
 

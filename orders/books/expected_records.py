@@ -65,7 +65,7 @@ def not_meant(
 
 
 def _moving(trials: Collection[int]) -> set[int]:
-    """Returns the trials that have a step under way or an undo step."""
+    """Returns the ids of trials that have a step under way or an unfinished undo step."""
     rows = Dispatch.objects.current().filter(BLOCKING, lane__in=list(trials), state__in=NOT_FINISHED)
     return set(rows.filter(Q(attempts__gt=0) | Q(undo=True)).order_by().values_list("lane", flat=True))
 
@@ -73,7 +73,8 @@ def _moving(trials: Collection[int]) -> set[int]:
 def _of_trial(
     meant: Shape | None, records: Iterable[BillingRecord], *, now: datetime.datetime, accepted: bool
 ) -> list[Discrepancy]:
-    """Returns the differences between a trial's records and its target state; None: no record should be live."""
+    """Returns the differences between a trial's records and its target state `meant` (None if no record should be
+    live)."""
     found, live = [], set()
     for record in records:
         if record.state == BillingRecord.State.UNKNOWN:

@@ -1,4 +1,4 @@
-"""Asks the SAs by mail to get an order decided that waits for BPM's approval, once a day per order."""
+"""Mails the SAs about an order that awaits BPM's approval, so that they get it decided; once a day per order."""
 
 import datetime
 
@@ -41,7 +41,7 @@ def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | N
 
 
 def push_approval(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Mails the SAs, and records it in the order's history. `reason` is a remark for them, and may be empty.
+    """Mails the SAs, and adds an event to the order's history. `reason` is a remark for them, and may be empty.
 
     Raises OrderUnknownError and NotAllowedError: the order does not wait for approval, somebody has done it today, or
     there is no contact with a mail address.
@@ -80,7 +80,7 @@ def waits_since(order: Order) -> datetime.datetime:
 
 
 def days_waited(since: datetime.datetime, now: datetime.datetime) -> int:
-    """Returns calendar days: 1 from the next day on."""
+    """Returns the number of calendar days waited: 0 on the first day, 1 on the next."""
     return (timezone.localdate(now) - timezone.localdate(since)).days
 
 

@@ -1,4 +1,4 @@
-"""Orders that wait for BPM's approval: since when they wait, and which were returned."""
+"""Queries about orders that await BPM's approval: the start of the wait, and BPM's returns."""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
@@ -7,7 +7,7 @@ from orders.models import Dispatch, Order
 
 
 def asked_at() -> Subquery:
-    """Returns a subquery: when BPM accepted an order's work order."""
+    """Returns a subquery for the time at which BPM accepted an order's work order."""
     rows = Dispatch.objects.current().filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM)
     return Subquery(rows.filter(state=Dispatch.State.DONE).order_by("-pk").values("done_at")[:1])
 

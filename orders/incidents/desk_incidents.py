@@ -154,7 +154,7 @@ def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
 
 
 def watch_failed_tasks(*, now: datetime.datetime) -> None:
-    """Open or close the incident about failed drains and sweeps. The sweep calls it each minute."""
+    """Opens or closes the incident about failed drains and sweeps. The sweep calls it each minute."""
     keep_desk_incident(DELIVERY_FAILED, failed_tasks(now=now), now=now)
 
 

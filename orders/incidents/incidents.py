@@ -175,7 +175,7 @@ def shared_by(step: str, code: str) -> list[str]:
 
 
 def in_doubt() -> QuerySet[Dispatch]:
-    """Returns the failed steps that keep an order in a doubt's incident. Any step of the call does."""
+    """Returns the failed steps that keep an order in an incident about a doubt. Each step of the call counts."""
     doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS)
     return doubts.filter(order=OuterRef("order"), error_code=OuterRef("incident__code"))
 
@@ -294,7 +294,7 @@ def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> 
 def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime, **accepted: str) -> None:
     """Closes an order's rows of these incidents.
 
-    A trial stays listed with other orders. `accepted`: actor and reason.
+    A trial stays listed while another of its orders is listed. `accepted`: actor and reason.
     """
     trial = order.trial_id or order.pk
     rows = AffectedOrder.objects.unresolved().filter(incident__in=list(incidents))
@@ -310,7 +310,7 @@ def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetim
 def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail: bool = True) -> None:
     """Ends these incidents; the caller holds the lock.
 
-    Attributions that were mailed about one are mailed about its end.
+    Attributions that got a mail about an incident get a mail about its end.
     """
     for incident in list(incidents):
         incident.affected.unresolved().update(closed_at=now)

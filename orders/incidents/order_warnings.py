@@ -141,7 +141,8 @@ def mark_orders(orders: Iterable[Order]) -> None:
 
 
 def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
-    """Omits the codes of stopped steps if the order's state already says that it has stopped."""
+    """Returns the order's marks. Omits the codes of stopped steps if the order's state already shows that it has
+    stopped."""
     doubts = sorted(codes[DOUBT], key=lambda code: code != Difference.Kind.NOT_BILLED)
     doubts += [] if order.state in STOPPED_STATES else sorted(code or "failed" for code in codes[STOPPED])
     return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]), next(iter(codes[ACCEPTED]), ""))

@@ -47,8 +47,8 @@ def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
 
 
 def what_became(incident: int | None, letters: str | None) -> tuple[Counter[str], bool]:
-    """Returns how many orders of this attribution (None: without one) are in each state, and if one was ended by a
-    person.
+    """Returns the number of orders of this attribution (None: without one) by state, and True if a person ended the
+    incident for one of them.
 
     Counts the orders that the incident lists or listed.
     """

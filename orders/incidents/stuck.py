@@ -61,8 +61,8 @@ class StuckOrder:
 def needs_somebody() -> QuerySet[Order]:
     """Returns the stuck orders.
 
-    Held or failed ones, those with an open incident, failed step or open difference, those to be undone late, and those
-    that wait for another order's stopped step. Includes held orders that will proceed by themselves.
+    These are orders that are held (even if they will proceed by themselves) or failed, that have an open incident,
+    failed step or open difference, that are to be undone late, or that wait for another order's stopped step.
     """
     return Order.objects.filter(is_stuck())
 
@@ -77,7 +77,8 @@ def is_stuck() -> Q:
 
 
 def is_undone_late() -> Q:
-    """Matches orders whose late undoing staff must decide. After the decision they proceed by themselves."""
+    """Returns the condition for orders whose late undoing staff must decide. After the decision they proceed by
+    themselves."""
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
 

@@ -19,7 +19,8 @@ def name_in(orders: QuerySet[Order]) -> Coalesce:
 
 
 def _names(orders: QuerySet[Order]) -> tuple[QuerySet, QuerySet]:
-    """Returns the names from BBOSS, and the names from all orders, for customers that only staff have entered."""
+    """Returns two querysets of names, newest first: those from BBOSS, and those from all orders (for customers that
+    only staff have entered)."""
     named = orders.exclude(enterprise_name="").order_by("-pk").values_list("enterprise_name", flat=True)
     by_hand = OrderEvent.objects.filter(order=OuterRef("pk"), kind=ENTERED)
     return named.filter(~Exists(by_hand)), named

@@ -34,7 +34,7 @@ IDS = FreeIds(Order, OrderEvent, BillingRecord)
 
 
 def _of_trial() -> QuerySet:
-    """Returns the query for the facts about a trial, one row besides the trial itself."""
+    """Returns the query for the facts about a trial, in one row."""
     mine = OuterRef("pk")
     planned, undone = Q(activation__planned_at__isnull=False), Q(activation__undo_since__isnull=False)
     claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
@@ -52,7 +52,7 @@ OF_TRIAL = Prepared(_of_trial)
 
 
 def read_facts(content: OrderContent) -> Facts:
-    """Reads the facts for planning a new order, with ids for its rows, and whether others wait for it. Locks its trial.
+    """Reads the facts for planning a new order, and gets ids for its rows. Locks its trial.
 
     Queries only what the content needs. Raises ContentError for an unknown service type or attribution.
     """

@@ -30,8 +30,8 @@ def _settle(trial: Order, waiting: QuerySet[Order], now: datetime.datetime, by: 
 
 
 def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list[str] | None = None) -> bool:
-    """Plans a held order again (locked, its trial too), with these `domains` if given. Returns True if it is not held
-    again."""
+    """Plans a held order again, with these `domains` if given. The order and its trial must be locked. Returns True if
+    the order is no longer held."""
     was = order.held_because
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)
@@ -111,8 +111,8 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
-    """Returns why the order can't proceed; None if it is held for its closed trial, which for a change is not
-    withdrawn."""
+    """Returns why the order can't proceed; None if it is held because its trial is closed. For a change, the trial must
+    not be withdrawn."""
     if order.held_because != Order.Held.TRIAL_CLOSED or order.undo_since:
         return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
     if order.kind == Order.Kind.CHANGE and is_withdrawn(order.trial):

@@ -47,7 +47,8 @@ class PlannedRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A planned step, and its gate besides the steps before it. `orders.rules.steps` defines the rest."""
+    """A planned step, and the gate that it waits for in addition to the steps before it. `orders.rules.steps` defines
+    the rest."""
 
     step: str
     gate: str = Dispatch.Gate.NONE
@@ -252,7 +253,7 @@ def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.
 
 
 def _live(facts: Facts, now: datetime.datetime) -> Set[str]:
-    """Returns those of a trial's domains that will have a live record when it is a change's turn.
+    """Returns the trial's domains that will have a live record when the steps of the change are sent.
 
     After the trial's end some may have none. While its line has unfinished steps, this is unknown. Then no domain
     counts as live, so that the plan has a create step.
@@ -362,8 +363,8 @@ def _copied(trial: Order, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _trial_records(facts: Facts, keys: Collection[str]) -> list[int]:
-    """Returns the trial's records of these domains (keys), oldest first: of its service, and live or unknown ones of
-    any other."""
+    """Returns the ids of the trial's records of these domains (keys), oldest first: all records of the trial's service,
+    and the live or unknown records of other services."""
     service, there = facts.shape.service, BillingRecord.THERE
     return [
         row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)

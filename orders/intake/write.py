@@ -78,9 +78,9 @@ def write_plan(
 ) -> None:
     """Saves an order and its plan, or its hold. Its first steps become due.
 
-    A new order is one statement, with its `message`, the message's transIDO, and the task that wakes a worker. Without
-    a message, `by` entered it by hand. An order that is held for a new reason gets event, mail and incident. `kept`:
-    dispatches of an earlier plan, by step, that the new one keeps.
+    A new order is saved in one statement, with its `message`, the message's transIDO, and the task that wakes a worker.
+    Without a message, `by` entered it by hand. An order that is held for a new reason gets event, mail and incident.
+    `kept`: dispatches of an earlier plan, by step, that the new one keeps.
     """
     is_new, was, kept = order.pk is None, order.held_because, kept or {}
     _take_over(order, plan, kept, now)

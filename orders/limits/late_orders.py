@@ -76,7 +76,7 @@ def mark_late_conflicts(rows: Iterable[Conflict], *, now: datetime.datetime) -> 
 
 
 def is_late(limits: TimeLimits, *, now: datetime.datetime, times: int = 1) -> Q:
-    """Matches orders that have been in their state for `times` their limit."""
+    """Returns the condition for orders that have been in their state for `times` their limit."""
     bounds = _bounds(limits, now, times)
     if not bounds:
         return Q(pk__in=[])
@@ -85,7 +85,7 @@ def is_late(limits: TimeLimits, *, now: datetime.datetime, times: int = 1) -> Q:
 
 
 def became_late(limits: TimeLimits, *, since: datetime.datetime, until: datetime.datetime, times: int = 1) -> Q:
-    """Matches orders that reached `times` their limit after `since` and not later than `until`."""
+    """Returns the condition for orders that reached `times` their limit after `since` and not later than `until`."""
     before = _bounds(limits, since, times)
     if not before:
         return Q(pk__in=[])
@@ -114,7 +114,7 @@ def _covered(limit: Limit) -> Q:
 
 
 def is_late_conflict(limits: TimeLimits, *, now: datetime.datetime, times: int = 1) -> Q:
-    """Matches unhandled conflicts older than `times` their limit.
+    """Returns the condition for unhandled conflicts older than `times` their limit.
 
     The attribution is that of the order with their number.
     """

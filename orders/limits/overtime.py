@@ -62,7 +62,8 @@ class TimeLimits:
     def overtime(
         self, state: str, kind: str, attribution: str, *, since: datetime.datetime | None, now: datetime.datetime
     ) -> Overtime | None:
-        """Returns None if it is not late, has no limit, or entered its state before these times were stored."""
+        """Returns the overtime of an order; None if it is not late, has no limit, or entered its state before these
+        times were stored."""
         limit = self.limit_of(state, kind, attribution)
         if limit is None or since is None or since > self.late_since(limit, now):
             return None

@@ -36,7 +36,7 @@ def build_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.d
 
 
 def queue_mail(order: Order | None, kind: str, /, *, cause: str, now: datetime.datetime, **about) -> None:
-    """Writes such a mail, unless there is one for its cause."""
+    """Builds and saves a mail (`build_mail`), unless its cause already has a mail."""
     save_mails([build_mail(order, kind, cause=cause, now=now, **about)])
 
 
@@ -63,8 +63,8 @@ def _counts(row: Dispatch) -> bool:
 def tell_missed(*, now: datetime.datetime, within: datetime.timedelta = LATELY) -> None:
     """Writes the missing mails of acceptances that were recorded without one.
 
-    Also those of an order that was opened again meanwhile. The sweep calls it each minute. `within`: only orders whose
-    state changed within this time.
+    Includes the mails of orders that were reopened meanwhile. The sweep calls it each minute. `within`: only orders
+    whose state changed within this time.
     """
     lately = Order.objects.filter(kind=Order.Kind.ACTIVATION, undo_since=None, state_since__gte=now - within)
     for step, (kind, _cause) in ACCEPTED.items():

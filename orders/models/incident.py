@@ -64,7 +64,8 @@ class Incident(models.Model):
 
 
 class AffectedOrder(models.Model):
-    """An order that an incident stopped, and when it continued. `step`: the stopped step, if not the incident's."""
+    """An order that an incident stopped, and the time at which it continued. `step`: the stopped step, if not the
+    incident's."""
 
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="affected", verbose_name=_("incident"))
     order = models.ForeignKey("Order", models.PROTECT, related_name="troubles", verbose_name=_("order"))

@@ -97,7 +97,8 @@ def late_calls(
     """Returns the calls that may still act on these orders' own records, or on those of these trials (contract 3.9,
     Unknown).
 
-    Includes steps of all kinds and plans, superseded ones and repeats, whatever a repeat of the call was answered.
+    Includes steps of all kinds and plans, superseded steps and repeats. The answer to a repeat of a call does not
+    matter.
     """
     query, values = ask_for_late_calls(orders=orders, serial_trial_ids=serial_trial_ids, now=now)
     return as_late_calls(query(**values))

@@ -55,8 +55,8 @@ def release(
 
 
 def _parts_of_all() -> Iterator[list[int]]:
-    """Returns the ids of waiting steps, in parts for which the database uses indexes; of too many, those from a random
-    one on."""
+    """Returns the ids of waiting steps, in parts small enough for the database to use indexes. If there are more than
+    STEPS_AT_ONCE, returns that many, beginning with a random step."""
     ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
     first = random.randrange(len(ids)) if len(ids) > STEPS_AT_ONCE else 0
     ids = (ids[first:] + ids[:first])[:STEPS_AT_ONCE]
@@ -96,8 +96,8 @@ def blocked_steps() -> QuerySet[Dispatch]:
 
 @functools.cache
 def _blocked_steps() -> QuerySet[Dispatch]:
-    """Cached, since each page uses it several times, and building it takes Django as long as the database takes to run
-    it."""
+    """Returns the query of `blocked_steps`. Cached, since each page uses it several times and building it takes as long
+    as running it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
@@ -116,7 +116,7 @@ def stopped_before() -> QuerySet[Dispatch]:
 
 
 def is_blocked() -> Q:
-    """Returns the condition that a step before a waiting step does not continue by itself: it has failed, or found
+    """Returns the condition for waiting steps after a step that does not continue by itself: it has failed, or found
     wrong files."""
     return Q(Exists(_before_in_order().filter(STOPPED))) | is_blocked_by_others()
 
@@ -131,8 +131,8 @@ def _waiting() -> QuerySet[Dispatch]:
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
-    """Returns the waiting steps that may start, locked. Steps locked by others are skipped: they become due or are
-    closed."""
+    """Returns the waiting steps that may start, locked. Steps locked by other transactions are skipped: those make them
+    due or close them."""
     ready = _waiting().filter(
         among,
         Q(gate=Dispatch.Gate.NONE)
@@ -150,7 +150,7 @@ def _order() -> QuerySet[Order]:
 
 
 def _before_in_order() -> QuerySet[Dispatch]:
-    """Unfinished blocking steps of the same order before the step of the outer query."""
+    """Returns the unfinished blocking steps of the same order before the outer query's step."""
     before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
     return before.current().filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
 

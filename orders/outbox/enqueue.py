@@ -183,8 +183,7 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool
 
 
 def wake(*, settle: bool = False) -> None:
-    """Queues a drain. Inside a transaction this is one INSERT of it, so the drain becomes visible exactly at the
-    commit."""
+    """Queues a drain. The row is inserted in the caller's transaction, so that workers see it at the commit."""
     insert_rows([wake_up(settle=settle)])
 
 

@@ -142,5 +142,5 @@ def give_back(job: Model, **more: object) -> None:
 
 
 def free_lost(model: type[Model], now: datetime.datetime) -> None:
-    """Makes jobs wait again whose process has died."""
+    """Sets jobs whose lease has expired back to waiting."""
     model._default_manager.filter(state=RUNNING, leased_until__lt=now).update(state=WAITING, leased_until=None)

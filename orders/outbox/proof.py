@@ -2,8 +2,8 @@
 
 A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer of their call,
 read by the rules in force, was a success. Until then all processes together have at most one call of each kind in
-progress, and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so that a process
-queries only until it knows.
+progress, and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so a process reads
+the proof only until it has found it.
 """
 
 import datetime
@@ -55,7 +55,8 @@ class Rules:
 
 @dataclass(frozen=True)
 class Gate:
-    """The kinds that need proof, as a claim may take them: none of `shut`, and one of each of `single`."""
+    """The limits of a claim on kinds that need proof: no step of a kind in `shut`, and one step of each kind in
+    `single`."""
 
     shut: frozenset[str] = frozenset()
     single: tuple[str, ...] = ()

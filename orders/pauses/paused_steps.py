@@ -35,7 +35,7 @@ def count_waiting(*, now: datetime.datetime, partner: str) -> int:
 
 
 def waits_for_paused(now: datetime.datetime) -> Q:
-    """Matches orders with a blocking step that waits because its partner is paused."""
+    """Returns the condition for orders with a blocking step that waits because its partner is paused."""
     rows = Dispatch.objects.current().open().filter(order=OuterRef("pk"), blocking=True)
     return Q(Exists(rows.filter(to_paused(now))))
 
@@ -61,7 +61,7 @@ class PauseInForce:
 
 
 def work_off_seconds(steps: int) -> int | None:
-    """Returns how long one worker process needs at PARTNER_RATE. None if there is no limit."""
+    """Returns the seconds that one worker process needs for these steps at PARTNER_RATE; None if there is no limit."""
     return math.ceil(steps / settings.PARTNER_RATE) if settings.PARTNER_RATE else None
 
 
@@ -80,7 +80,7 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
 
 
 def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.datetime) -> dict[str, float]:
-    """Returns for how many seconds the oldest due step of each partner could have been claimed. At most two queries.
+    """Returns, by partner, the seconds for which the oldest due step could have been claimed. At most two queries.
 
     Zero during a pause or a hold; after a pause, counted from its end.
     """

@@ -129,7 +129,7 @@ def may_confirm(user, row: AskedAct) -> bool:
 
 
 def _rights_to_confirm(row: AskedAct) -> list[str]:
-    """Returns permissions of which one is enough.
+    """Returns the permissions that allow a confirmation; one of them is enough.
 
     Users who may export personal data can't confirm this for colleagues.
     """
@@ -174,7 +174,7 @@ def _facts(row: AskedAct) -> dict[str, object]:
 
 
 def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if this account, which has the permission, can't confirm; None if it can.
+    """Returns why an account that has the permission can't confirm the request; None if it can.
 
     A bulk run or an export uses the requester's limits when it is executed, so no attribution is checked here.
     """
@@ -206,7 +206,7 @@ def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
 
 @transaction.atomic
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
-    """Ends it unconfirmed; `orders/office/asked_ends.py` has the consequences.
+    """Ends a request without confirmation; `orders/office/asked_ends.py` has the consequences.
 
     Raises NotAllowedError if it has ended.
     """

@@ -28,7 +28,7 @@ def wants_somebody(model: type[Model]) -> Q:
 
 
 def may_have_owner(model: type[Model]) -> Q:
-    """Matches rows that may have an owner: those that need one, and orders under way.
+    """Returns the condition for rows that may have an owner: rows that need one, and orders under way.
 
     Use it only for a few rows, such as those with an owner: it checks all related rows of each order.
     """
@@ -41,13 +41,13 @@ def may_have_owner(model: type[Model]) -> Q:
 
 
 def is_of(model: type[Model], account: Any) -> Q:
-    """Matches unfinished rows owned by the account with this id."""
+    """Returns the condition for unfinished rows owned by the account with this id."""
     return Q(owner=account) & counts(model) & may_have_owner(model)
 
 
 def is_nobodys(model: type[Model], *, absent: Absent | None = None) -> Q:
-    """Matches rows that need an owner and have none, or whose owner is `absent` without a deputy who can act on
-    them.
+    """Returns the condition for rows that need an owner and have none, or whose owner is `absent` without a deputy who
+    can act on them.
     """
     alone = absent.alone_with(model) if absent else Q(pk__in=[])
     return wants_somebody(model) & (Q(owner=None) | ~counts(model) | alone)

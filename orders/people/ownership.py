@@ -117,7 +117,7 @@ def set_owner(
     seen: int = ANY,
     tell: bool = True,
 ) -> bool:
-    """Sets the owner to the account `to`, or to nobody (None). Returns False if that was already so.
+    """Sets the owner to the account `to`, or to nobody (None). Returns False if the row already had this owner.
 
     `seen`: the owner shown on the page, as an account id, 0 for nobody. The new owner is notified by mail, and the
     previous one if they may still see it; never the actor, and nobody without `tell`. An incident with an owner becomes

@@ -34,7 +34,7 @@ def check_not_called(order: Order, look: Look) -> None:
 
 
 def without_called(rows: Iterable[Dispatch], look: Look) -> tuple[list[Dispatch], list[str]]:
-    """Returns the steps whose records the look-up covers, and the domains of all others.
+    """Returns the steps whose records the look-up covers, and the domains of the other steps.
 
     Raises NotAllowedError if it covers none.
     """

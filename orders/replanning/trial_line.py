@@ -24,13 +24,15 @@ ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
 
 
 def lock_line(trial: Order) -> None:
-    """Locks the unfinished steps of a (locked) trial's line. Waits for steps being claimed, which have started then."""
+    """Locks the unfinished steps of a (locked) trial's line. Waits for claims in progress; a step that they claim
+    counts as started."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state__in=NOT_FINISHED).order_by("pk")
     list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -> None:
-    """Plans the orders of a (locked) trial again that have sent nothing, in the order of its line, which is locked too.
+    """Plans again the orders of a trial that have sent nothing, in the order of its line. The trial and its line must
+    be locked.
 
     `moved`: undo or restore steps were added to the line. Then the waiting cancel of a start day is placed after them
     as well, since they must not wait for that day.

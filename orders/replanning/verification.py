@@ -1,8 +1,8 @@
 """Verifications after steps during which an unanswered call may still act (contract 3.9, Unknown).
 
-Such a call may act for ten minutes, whatever its repeat was answered. After each step on the same records the big-data
-side is queried at once, and again when the call can no longer act. Each verification resends the records that differ
-from their target state. A deletion has verifications of its own (orders/undoing/plan.py).
+Such a call may act for ten minutes, even if a repeat of it was answered. After each step on the same records the
+big-data side is queried at once, and again when the call can no longer act. Each verification resends the records that
+differ from their target state. A deletion has verifications of its own (orders/undoing/plan.py).
 """
 
 import datetime
@@ -26,7 +26,7 @@ from orders.undoing.plan import build_repair_steps
 def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
     """Plans the verifications after done steps that change records (their orders and trials locked).
 
-    `calls`: those that may still act on the records of these orders and lines (`late_calls`).
+    `calls`: the calls that may still act on the records of these orders and lines (`late_calls`).
     """
     for row in rows if calls else ():
         if row.from_look or _goes_on(row):
@@ -36,8 +36,8 @@ def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall],
 
 
 def look_behind(order: Order, *, now: datetime.datetime) -> None:
-    """Schedules a verification after staff took the partner's values for a (locked) order's records, which sends
-    nothing."""
+    """Schedules a verification of a (locked) order's records after staff took the partner's values for them. Taking the
+    values makes no call, so no step schedules it."""
     own = order.kind == Order.Kind.ACTIVATION
     lane = None if own else order.trial_id or order.pk
     calls = late_calls(orders=[order.pk] if own else [], serial_trial_ids=[] if own else [lane], now=now)

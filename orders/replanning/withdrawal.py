@@ -143,7 +143,7 @@ def _close_undoing(change: Order) -> int:
 
 
 def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:
-    """Withdraws an order for staff. A later withdrawal by BBOSS is answered as a repeat of it.
+    """Withdraws an order for staff. A later withdrawal by BBOSS is answered as a repeat of this withdrawal.
 
     `how` is `cancel` (from now on) or `delete`. It is required for an activation that has been live for more than a
     day, and not allowed otherwise. Raises OrderUnknownError, NotAllowedError (withdrawn already, or the reason is
@@ -159,8 +159,8 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why staff can't withdraw an order; None if they can, also if a late withdrawal has left it unchanged
-    before."""
+    """Returns why staff can't withdraw an order; None if they can. They can also withdraw an order that an earlier,
+    late withdrawal left unchanged."""
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)
     return None

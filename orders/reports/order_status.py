@@ -34,7 +34,7 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
 
 
 def owner_of(order: Order) -> str | None:
-    """Returns the owner's user name while the order needs somebody or is in progress; None without an owner."""
+    """Returns the owner's user name while the order needs an owner or is in progress; None if it has no owner."""
     set_owners([order])
     return user_name(order.owned_by)
 

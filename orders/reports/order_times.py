@@ -1,4 +1,4 @@
-"""Where an order's time went, from BBOSS's call to its last step: each wait with its reason, each call (`show`).
+"""The timeline of an order from BBOSS's call to its last step: each wait with its reason, and each call (`show`).
 
 Computed from stored attempts, events and pauses. Steps that block nothing, and mails, are left out.
 """

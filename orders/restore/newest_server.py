@@ -18,7 +18,7 @@ STATE = """
 
 
 def is_behind(server) -> bool:
-    """Returns True if a psycopg connection leads to a server that is older than what this machine has seen.
+    """Returns True if a psycopg connection leads to a server that is older than the marks of this machine.
 
     Also True for a restored database. Raises psycopg.Error, also on a standby, which writes no WAL.
     """

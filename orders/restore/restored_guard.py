@@ -1,4 +1,4 @@
-"""Detects a database that is older than what this machine has seen of it (contract 5, `restored`).
+"""Detects a database that is older than the state that this machine has seen (contract 5, `restored`).
 
 It checks on each new connection, before each claim, and in a web process at most once a second. So nothing is sent from
 an earlier copy, however it was restored. The first process that detects it records it in the database, for all
@@ -35,7 +35,7 @@ PRESENT = Prepared(
 class RestoreState:
     """`restored`: the database counts as restored.
 
-    Others: the newest ids from before its last restore (0 without one).
+    The other fields: the newest ids from before its last restore (0 without a restore).
     """
 
     restored: bool = False

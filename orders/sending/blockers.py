@@ -1,4 +1,4 @@
-"""Builds the texts for engineers on why a step or a held order waits (`show`, `resend`). Only reads."""
+"""Explains in English, for `show` and `resend`, why a step or a held order waits. Only reads."""
 
 from django.utils import timezone
 

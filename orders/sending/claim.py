@@ -74,26 +74,28 @@ def claim(
     """Claims due dispatches, the most overdue first, and saves an attempt for each.
 
     `build` takes dispatches at their first attempt, T, and their records by id, and returns {dispatch id: payload},
-    with an Exception for each that can't be built.
+    with an Exception in place of a payload that can't be built.
 
-    `rooms`: how many to claim at most for each partner (bigdata, bpm, files). All together have at most RECORDS_A_CLAIM
-    records or domains, or are one dispatch. Nothing is claimed for a paused partner. The leases start at `now`, so the
-    caller reads the clock before the call.
+    `rooms`: the maximum number of dispatches per partner (bigdata, bpm, files). A claim has at most RECORDS_A_CLAIM
+    records or domains in total, unless it is a single dispatch. Nothing is claimed for a paused partner. Leases start
+    at `now`, so the caller must read the clock before the call.
 
-    `idle`: the caller has no call in progress. Only then a step that lost its worker is claimed, alone, and the caller
-    sends it before it claims anything else. With `lost_first` such a step comes first, otherwise only if nothing else
-    is due.
+    `idle`: True if the caller has no call in progress. Only an idle caller gets a step that lost its worker. Such a
+    step is claimed alone, and the caller sends it before its next claim. `lost_first`: True if such a step is claimed
+    before other due steps; False if it is claimed only when no other step is due.
 
-    `down`: the partners whose breaker is open. A move of a start is not started as their probe.
+    `down`: the partners whose breaker is open. A move of a start that was never attempted is not claimed while its
+    partner's breaker is open.
 
-    `only`: a dispatch that a person sends (contract 7.3). Nothing else is claimed, and holds by the desk are ignored.
+    `only`: the id of a dispatch that a person sends (contract 7.3). No other dispatch is claimed, and holds set by the
+    desk are ignored.
 
-    While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before the
-    restore wait for a person, and billing steps that were attempted before it get `ask_first` (contract 3.9, 17). The
-    big-data side is queried about the start of an order from before, ahead of its start day's cancel (3.9, 18).
+    While the database counts as restored, only look-ups are claimed. Afterwards, BPM starts of orders older than the
+    restore wait for a person, and billing steps that were attempted before the restore get `ask_first` (contract 3.9,
+    17). For an older order, the start is queried at the big-data side before its start day's cancel is sent (3.9, 18).
 
-    A first attempt fixes T (`now`) and the payload. Every later one sends the same bytes. If a worker died, its row is
-    due again when the lease has run out. The open attempt is closed as lost.
+    The first attempt fixes T (`now`) and the payload. Every later attempt sends the same bytes. If a worker dies, its
+    dispatch is due again when the lease has expired, and its open attempt is closed as lost.
     """
     restore = read_restore_state()
     if restore.last_order:
@@ -204,8 +206,7 @@ def _longest_due(
     left_out: frozenset[str] = frozenset(),
     only: str = "",
 ) -> Prepared:
-    """Selects (next try, id, size) of the most overdue claimable steps; with `looks` only look-ups. Mostly there are
-    none.
+    """Returns a query for (next try, id, size) of the most overdue claimable steps; with `looks`, only of look-ups.
 
     `left_out`: kinds that wait for a proof; `only`: only this kind.
     """

@@ -29,7 +29,7 @@ WRITTEN = ["state", "lease_token", "next_try_at", "definite", "may_have_acted", 
 
 
 def end_moves(*, now: datetime.datetime, by: str = "sweep") -> int:
-    """Ends each move that may not be called any more and has no call in progress. Returns how many."""
+    """Ends each move whose time has expired and that has no call in progress. Returns how many."""
     rows = Dispatch.objects.current().filter(UNDER_WAY, repeat=False)
     found = [row for row in rows.order_by("pk").select_related("order").defer("payload") if is_over(row, now)]
     return sum(_end(row.pk, now, by) for row in found)
@@ -54,8 +54,9 @@ def _end(pk: int, now: datetime.datetime, by: str) -> bool:
 
 
 def ask_starts(*, last_order: int, last_event: int, now: datetime.datetime) -> int:
-    """Adds a query before each unstarted start day's cancel of an order from before a restore: its start may have been
-    moved after the backup. Returns how many. It locks orders, so the caller must not be in a transaction.
+    """Adds a query of the start before each start day's cancel that was never attempted, for orders older than the
+    restore: their start may have been moved after the backup. Returns the number of queries. It locks orders, so the
+    caller must not be in a transaction.
 
     `last_order` and `last_event` are the newest ids from before the last restore.
     """

@@ -1,7 +1,7 @@
-"""Corrects times of steps and mails that are further ahead than anything could have set them (contract 3.9).
+"""Corrects times of steps and mails that are later than the desk ever sets them (contract 3.9).
 
-They come from a clock that was ahead: in a process that had not read the database's time yet, or in a version before
-1.11.0. Without the correction the step would wait for that time.
+Such times come from a clock that was ahead: in a process that had not read the database's time yet, or in a version
+before 1.11.0. Without the correction the step would wait for that time.
 """
 
 import datetime
@@ -29,8 +29,8 @@ BY_ITSELF = "system"
 
 
 def put_right(*, now: datetime.datetime) -> int:
-    """Corrects times that are too far ahead, with an event of the order. Returns how many steps and mails. Rows locked
-    by others are left for the next run."""
+    """Corrects times that are too far ahead, and adds an event to each order. Returns the number of corrected steps and
+    mails. Rows locked by other transactions are left for the next run."""
     soon, steps = now + CLOCK_TOLERANCE, Dispatch.objects.current()
     tried_then = Q(frozen_at__gt=soon) | Q(unanswered_at__gt=soon)
     looks = steps.filter(

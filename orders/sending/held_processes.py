@@ -1,9 +1,9 @@
 """Holds BPM starts that may have created a process, since BPM can't be queried.
 
-After a restore, these are the starts of orders from before it: BPM may have refused one key and accepted a later one,
-and both are lost. Only a person's `resend` sends them (contract 3.9, 17). If BPM does not support repeats, these are
-starts that may have acted and are due again: their order was reopened, or they were waiting when `repeats` became `ask`
-(7.2).
+After a restore, these are the starts of older orders: BPM may have refused one key and accepted a later one, and the
+restored database has neither. Only a person's `resend` sends them (contract 3.9, 17). If BPM does not support repeats,
+these are starts that may have acted and are due again: their order was reopened, or they were waiting when `repeats`
+became `ask` (7.2).
 """
 
 import datetime

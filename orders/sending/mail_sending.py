@@ -128,7 +128,7 @@ def claim_mails(
 def _claim_due(
     write: Writer, room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool, lost_first: bool
 ) -> tuple[list[Work], bool]:
-    """Makes one claim; returns its work, and whether mails were due. Mails that need no call are recorded at once."""
+    """Makes one claim. Returns its work, and True if mails were due. Mails that need no call are recorded at once."""
     lost = idle and fail_lost(LOST(now=now), record_mails, now=now, mail=True)
     with transaction.atomic():
         if not not_paused({Partner.MAIL: room}, now=now):

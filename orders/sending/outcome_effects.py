@@ -76,9 +76,10 @@ ANSWERS = {"move": answer_move, "start_of": answer_start, "look": answer_look, "
 class Recorded:
     """Outcomes that are recorded together, and the data that their effects share.
 
-    `said`: who recorded them, and when. `orders`: those of the steps, by id. `troubled`: the orders and steps that an
-    incident stops or that failed now. `late`: the calls that may still act on the records of done steps. `replanned`:
-    an effect has planned orders again, so they must be read again. `released`: how many steps became due.
+    `said`: `now` and `by`, as keyword arguments. `orders`: the steps' orders by id. `troubled`: (order id, step name)
+    pairs that have an open incident or failed in this batch. `late`: the calls that may still act on the records of
+    done steps. `replanned`: True if an effect has planned orders again, so that they must be read again. `released`:
+    the number of steps that became due.
     """
 
     outcomes: dict[int, Outcome]
@@ -92,11 +93,12 @@ class Recorded:
 
 
 class Rule(NamedTuple):
-    """A rule of the table: the effect `act` on the steps of a batch with one of these `states`, names (`steps`) and
-    `results` of their call.
+    """A row of the table. `act` is applied to the steps of a batch whose state, name and call result are in `states`,
+    `steps` and `results`.
 
-    `turn`: effects run in the order of their turns, each for all its steps at once; those of one turn run step by step.
-    `repeat`, `undo`: values of the step's fields. `whole`: True if no further part of the step is to be sent.
+    `turn`: the position in the order of execution. An effect gets all its steps at once; effects with the same turn run
+    step by step. `repeat`, `undo`: accepted values of the step's fields. `whole`: accepts True if no further part of
+    the step is to be sent, False otherwise.
     """
 
     turn: int
@@ -147,8 +149,8 @@ def _take_answers(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
-    """Completes given-up removals that our records show as done, after a step on these records, and reports a trial's
-    records that differ from its shape, after a step that undoes something."""
+    """Completes given-up removals that our records now show as done. Also reports a trial's records that differ from
+    its shape, after a step that undoes something."""
     named = {order for order, _ in batch.troubled}
     for row in rows:
         trial = row.order.trial or row.order
@@ -183,7 +185,7 @@ def _release(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _end_settled(rows: list[Dispatch], batch: Recorded) -> None:
-    """Closes the incidents that stopped orders, once everything that follows is planned."""
+    """Closes the incidents that stopped orders. Runs last, since steps planned before may keep them open."""
     over = {row.order_id for row in rows} & {order for order, _step in batch.troubled}
     if over:
         end_settled([batch.orders[pk] for pk in over], **batch.said)
@@ -266,7 +268,8 @@ EFFECTS = (
 
 @functools.cache
 def rules_for(*ended: object) -> tuple[Rule, ...]:
-    """Returns the rules for a step that ended this way; `ended` has a value for each column of the table."""
+    """Returns the rules that match a step. `ended`: its state, name and call result, its `repeat` and `undo`, and
+    `whole`."""
     return tuple(rule for rule in EFFECTS if all(map(operator.contains, rule[1:3] + rule[4:], ended)))
 
 

@@ -42,8 +42,8 @@ ROW = [
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
-    """Saves outcomes in one transaction; returns how many steps became due. An outcome that lost its lease is late
-    (fencing)."""
+    """Saves outcomes in one transaction; returns how many steps became due. An outcome whose lease was lost is saved as
+    late (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = {row.pk: row for row in lock_steps(outcomes.keys())}
@@ -110,7 +110,7 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
 
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
-    """Sets the dispatch's state. `fits`: the partner acted on it before, and its records match the step."""
+    """Sets the dispatch's state. `fits`: True if the partner carried it out before and its records match the step."""
     row.lease_token = None
     if outcome.code != UNCHECKED or row.order.held_because != Order.Held.FILES:  # earlier findings remain
         row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params

@@ -24,8 +24,8 @@ WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "a
 
 
 def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
-    """Saves the effects of steps on records. A definite answer settles a record. Attempts that ended without one leave
-    it unknown (contract 3.9, Unknown).
+    """Saves the effects of steps on records. A definite answer settles a record. Attempts that ended without a definite
+    answer leave it unknown (contract 3.9, Unknown).
 
     `rows`: steps that are done or have failed. If a repeat is refused, the record stays unknown too, since the refusal
     says nothing about an earlier attempt whose answer was lost. A forced repeat changes nothing, since the earlier
@@ -84,9 +84,9 @@ def write_processes(starts: Iterable[Dispatch], outcomes: dict[int, Outcome]) ->
 
 
 def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) -> None:
-    """Settles a refused cancel by the partner's records. Records that are not live there are done; for a deletion that
-    was posted, those that are absent. The others are sent once more under a new key; only a refusal of that call
-    counts."""
+    """Settles a refused cancel by the partner's records. A cancel is done for records that are absent or not live
+    there; a posted deletion, for records that are absent. The remaining records are sent once more under a new key;
+    only a refusal of that second call counts."""
     records, there = load_records(row.records), by_identity(outcome.data["held"])
     found = {pk: there.get(identity(records[pk], owner(row, records[pk]))) for pk in row.records}
     gone = [pk for pk, one in found.items() if one is None or not (one.live or row.step in DELETIONS)]
@@ -95,7 +95,7 @@ def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) 
     update_rows([records[pk] for pk in gone], TAKEN)
     code = row.error_code
     row.error_code, row.error, row.error_params = "", "", {}
-    if len(gone) == len(row.records) and row.step in DELETIONS:  # what follows checks for calls that still create one
+    if len(gone) == len(row.records) and row.step in DELETIONS:  # its effects check for late creates
         row.state, row.done_at = Dispatch.State.DONE, now
         return
     row.records = [pk for pk in row.records if pk not in gone]

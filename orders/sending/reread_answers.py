@@ -26,7 +26,7 @@ def read_now(row: Dispatch) -> tuple[KeptAnswer | None, str, str]:
 
 @dataclass(frozen=True)
 class ReadOtherwise:
-    """An answer to an order's call that was read as `was`, and that the current rules read as `now`."""
+    """An answer whose meaning has changed: `was` when it was stored, `now` by the current rules."""
 
     order: str
     call: str
@@ -62,7 +62,8 @@ def _settles(row: Dispatch, meaning: str) -> bool:
 
 
 def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
-    """Completes such a step without a call, which proves its kind (order and trial locked). Returns True if it did."""
+    """Completes a failed step by its kept answer, without a call; this proves the kind of the step. The order and trial
+    must be locked. Returns True if the step was completed."""
     kept, meaning, process = read_now(row)
     if kept is None or row.state != Dispatch.State.FAILED or not _settles(row, meaning):
         return False
@@ -100,8 +101,8 @@ def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list
 
 
 def note_begun(order: Order) -> None:
-    """Marks the order's BPM starts that the current rules no longer read as refused, before the order is reopened:
-    their key stays, since BPM has the process."""
+    """Marks the order's BPM starts as possibly carried out if the current rules read their kept answers as accepted.
+    Called before the order is reopened: the starts keep their keys, since BPM has the process."""
     for row in order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, may_have_acted=False):
         _kept, meaning, process = read_now(row)
         if _settles(row, meaning):

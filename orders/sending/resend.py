@@ -367,8 +367,8 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _is_followed(row: Dispatch) -> bool:
-    """Returns True if a later step of its trial's line is unfinished. It may change the records, and a repeat follows
-    it."""
+    """Returns True if a later step of its trial's line is unfinished: a repeat would run after it, and it may change
+    the records."""
     return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
@@ -390,8 +390,8 @@ def _orders(selection: Selection) -> QuerySet[Order]:
 
 
 def _left_out(steps: QuerySet[Dispatch]) -> Q:
-    """Returns the condition for orders that staff compensated: without a failed step, too, a filter lists them as left
-    out."""
+    """Returns the condition for orders that staff compensated and that match the filter. They are listed as left out
+    even if no step failed."""
     by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
     by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
     given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # it can be sent after all
@@ -400,8 +400,8 @@ def _left_out(steps: QuerySet[Dispatch]) -> Q:
 
 
 def _mails(selection: Selection) -> MailQuerySet:
-    """Returns the mails about orders that match the filter, without copies; of mails to persons (a push) only failed
-    ones."""
+    """Returns the mails about orders that match the filter, without copies. Mails to persons (a push) are included only
+    if they failed."""
     to_persons = Mail.objects.given_up().filter(order__isnull=False).exclude(addressee="")
     rows = Mail.objects.beside_steps() | to_persons
     return _fitting(rows if selection.has_mails else rows.none(), selection)
@@ -576,7 +576,8 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
 
 def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
-    """Replaces a definitely answered dispatch in its place. The new key is random if the partner acted on the old."""
+    """Supersedes a dispatch with a new one at the same position. Returns the new dispatch; its key is random if the
+    partner carried out the old key."""
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
     new = build_replacement(row, now=now)
     enqueue([new], random_keys=row.error_code == ACTED_BEFORE)

@@ -80,7 +80,8 @@ def close_explained(cancels: Iterable[Dispatch], *, now: datetime.datetime, by: 
 
 
 def end_troubles(done: Iterable[Dispatch], troubled: set[tuple[int, str]], *, now: datetime.datetime, by: str) -> None:
-    """Closes the incidents of steps that are done now; `troubled`: the orders and steps that have some."""
+    """Closes the incidents of steps that are done now; `troubled`: the (order id, step name) pairs that have
+    incidents."""
     for row in done:
         if (row.order_id, row.step) in troubled:
             stay = BOOKS_ONLY if row.channel != Channel.BILLING else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}

@@ -70,7 +70,7 @@ def _open(move: Dispatch, code: str, *, now: datetime.datetime) -> None:
 
 
 def _ask(move: Dispatch, now: datetime.datetime) -> None:
-    """Plan a query of the big-data side. It runs once no call of the move can take effect any more."""
+    """Plans a query of the big-data side. It runs once no call of the move can take effect any more."""
     move.differs, move.asking = False, True
     move.save(update_fields=NOTES)
     update_rows(

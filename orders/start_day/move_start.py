@@ -143,7 +143,7 @@ def _is_billed(order: Order) -> bool:
 
 
 def last_call(order: Order, day: datetime.date, now: datetime.datetime) -> datetime.datetime:
-    """Returns when the last call of a move must have ended."""
+    """Returns the time by which the last call of a move must have ended."""
     return now + FOR_TODAY if _is_today(day, now) else min(midnight(day), order.start_at) - BEFORE_START
 
 
@@ -182,7 +182,7 @@ def is_over(move: Dispatch, now: datetime.datetime) -> bool:
 def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[str]) -> list[Dispatch]:
     """Removes moves from (locked) due steps: expired ones, and those not begun while the big-data side is down.
 
-    They are checked again soon; `end_moves` ends them.
+    The removed moves are checked again soon; `end_moves` ends the expired ones.
     """
 
     def waits(row: Dispatch) -> bool:
@@ -203,7 +203,7 @@ def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[st
 def move_start_to(order: Order, start: datetime.datetime | None, *, now: datetime.datetime, by: str) -> None:
     """Changes the start of a (locked) order, its schedule and its waiting steps.
 
-    None: it starts as soon as possible.
+    With None, the order starts as soon as possible.
     """
     note_sent_with(order)
     if order.start_at:

@@ -16,7 +16,8 @@ from orders.texts.errors import NotAllowedError
 
 
 def activate(*, numbers: Collection[str] | None = None, by: str = "sweep", now: datetime.datetime) -> list[str]:
-    """Starts orders whose day has come, of these numbers or all: their steps become due. Returns the numbers."""
+    """Starts the orders whose start day has come, all or only those with these numbers: their steps become due. Returns
+    their numbers."""
     due = Order.objects.filter(state=Order.State.SCHEDULED, start_at__lte=now, undo_since=None)
     if numbers is not None:
         due = due.filter(number__in=numbers)

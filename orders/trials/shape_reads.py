@@ -113,8 +113,8 @@ def begun_shape(trial: Order, *, of: Order | None = None, gone: Order | None = N
 
 
 def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
-    """Returns the trials whose claim's holder has begun to cancel their records, unless it is being undone or is
-    `gone`.
+    """Returns the ids of trials whose claiming activation has begun to cancel their records. An activation that is
+    being undone, or is `gone`, does not count.
     """
     claims = TrialClaim.objects.filter(trial__in=list(trials), released_at=None, activation__undo_since=None)
     claims = claims.exclude(activation=gone) if gone else claims

@@ -48,8 +48,8 @@ def set_records_state(row: Dispatch, state: str) -> None:
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Gives a (locked) order its ending once all is undone. Given-up steps don't count, but keep the claim. True if it
-    ended."""
+    """Sets the final state of a (locked) order if no undo step or billing call is left. Given-up steps do not count,
+    but keep the claim. Returns True if the order got its final state."""
     if not order.undo_since or _left(order).exists():
         return False
     ending = order.state == Order.State.COMPENSATING
@@ -88,7 +88,7 @@ def _left(order: Order) -> QuerySet[Dispatch]:
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
-    """Releases the claim and decides about the orders that waited. After a late undoing the trial has ended."""
+    """Releases the claim, and plans the orders that waited for it. After a late undoing, the trial ends."""
     late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
     if late:
         unmark_undo_asked(order)

@@ -50,8 +50,8 @@ def build_restore_steps(order: Order, now: datetime.datetime, **noted) -> list[D
 
 
 def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
-    """Returns the steps, not enqueued, that a verification of the trial's records may need. A late undoing ends the
-    trial: the ending counts once it has finished, but no record is restored before that."""
+    """Returns the steps, not enqueued, that a verification of the trial's records may need. After a late undoing the
+    trial ends. The ending is stored only when the undoing has finished, but no record is restored before that."""
     late = order.undo_since and order.undo_asked_at and order.kind == Order.Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **noted)]
@@ -82,8 +82,8 @@ def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
 
 
 def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: datetime.datetime) -> list[Dispatch]:
-    """Returns the deletion of the records. If a call may still create them, it is verified at once and when no call
-    can."""
+    """Returns the deletion of the records. If a call may still create them, the deletion is verified at once, and again
+    when no call can act any more."""
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
@@ -99,8 +99,8 @@ def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: d
 def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
-    """Returns True if one of the order's `acts` on its own records has no definite answer; and the time until which an
-    unanswered call may still create records after a deletion, or None."""
+    """Returns two values: True if one of the order's `acts` on its own records has no definite answer; and the time
+    until which an unanswered call may still create records after a deletion, or None."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)

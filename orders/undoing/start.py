@@ -31,7 +31,8 @@ STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, DEPENDENCY_GONE]  # not closed by 
 def begin_undo(
     order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "", but: Collection[int] = ()
 ) -> bool:
-    """Sets the undo mark (order, trial locked) and plans the undo steps. True if any. Again: only changes `ending`."""
+    """Sets the undo mark and plans the undo steps. The order and its trial must be locked. Returns True if there are
+    undo steps. If the order has an undo mark already, changes its `ending` instead (`_change_ending`)."""
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by, how=how)
     old = set_state(order, Order.State.COMPENSATING, at=now)

@@ -33,7 +33,7 @@ def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datet
     """Releases the claim on the (locked) trial of an activation whose undoing is finished, or whose remaining steps
     staff gave up or accepted.
 
-    `ends`: the reason, if the trial ends (an ending).
+    `ends`: the reason why the trial ends; empty if it continues.
     """
     trial = order.trial
     claim.released_at = now

@@ -36,7 +36,8 @@ OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")
 
 
 def resend_pages(orders) -> list[URLPattern]:
-    """Returns the URLs for resending many orders that are older than bulk runs. `orders`: their ModelAdmin."""
+    """Returns the URLs for resending many orders, which are older than the URLs of bulk runs. `orders`: their
+    ModelAdmin."""
     wrap, many = orders.admin_site.admin_view, partial(answer_new_run, site=orders.admin_site, key="resend")
     return [
         path("resend/", wrap(many), name="orders_order_resend"),

@@ -72,7 +72,7 @@ def begin_draft(
 
 
 def find_draft(pk: int, *, by: str, act: str, now: datetime.datetime) -> BulkRun | None:
-    """The person's draft. None if it is an hour old, or if the person has begun another."""
+    """Returns the person's draft; None if it is an hour old, or if the person has begun another draft."""
     return _drafts(account_id_of(by), by, now).filter(pk=pk, act=act).first()
 
 

@@ -38,7 +38,7 @@ OLDEST: dict[type[Model], str] = {Order: "state_since", Incident: "first_at", Di
 
 
 def seen_rows(model: type[Model], user) -> QuerySet:
-    """The rows that the user may see."""
+    """Returns the rows that the user may see."""
     return model._default_manager.filter(seen_by(model, user))
 
 

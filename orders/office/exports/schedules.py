@@ -160,8 +160,8 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
 
 @transaction.atomic
 def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Export | None:
-    """Claims a slot and begins its export. Returns None if another worker has done so or the owner has changed the
-    times: then the locked row no longer has this slot."""
+    """Claims a slot and begins its export. Returns None if the locked row no longer has this slot: another worker has
+    begun it, or the owner has changed the times."""
     row = _rows().filter(pk=pk, next_run_at=slot).first()
     if row is None:
         return None

@@ -205,7 +205,8 @@ def _name_same_numbers(entries: list[Entry]) -> None:
 
 
 class Scope:
-    """A limited user's attributions. Others are refused before any look-up, so that answers reveal no orders."""
+    """A limited user's attributions. Trials of other attributions are refused before any look-up, so that answers
+    reveal no orders."""
 
     def __init__(self, letters: frozenset[str]):
         self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))

@@ -82,8 +82,8 @@ class Entry:
         self.faults.append(self.fault(member, code, **params))
 
     def fault(self, member: str, code: str, **params: Any) -> Fault:
-        """Returns a fault of the member's cell. Without a column it is the cell of the enterprise id, from which the
-        member is derived."""
+        """Returns a fault of the member's cell. If the sheet has no such column, it is a fault of the cell of the
+        enterprise id, from which the member is derived."""
         return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
 
     def sort_faults(self) -> None:

@@ -1,4 +1,4 @@
-"""Saved views (filter and columns) of a list: which ones a user has, their URLs, and their row counts.
+"""The saved views (filter and columns) of a list that a user may open, their URLs, and their row counts.
 
 Rows are counted in a separate request (`count_views`), so that a slow view never slows the list. Counts are cached for
 a minute.
@@ -142,7 +142,8 @@ def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
 
 
 def count_views(name: str, user) -> dict[str, str]:
-    """{key: number of rows} for the first MAX_DRAWN views, "999+" above MAX_COUNTED. Slow views have no count."""
+    """Returns {key: number of rows} for the first MAX_DRAWN views; "999+" above MAX_COUNTED. Slow views have no
+    count."""
     began, found = time.monotonic(), {}
     tabs = tabs_of(name, user)[:MAX_DRAWN]
     keys = _keys(user, name, tabs)
@@ -168,7 +169,7 @@ def _count(name: str, tab: Tab, user) -> str:
 
 
 def _keys(user, name: str, tabs: list[Tab]) -> dict[str, str]:
-    """{key of a view: cache key of its count}. The cache key depends on the rows that the user may see."""
+    """Returns {key of a view: cache key of its count}. The cache key depends on the rows that the user may see."""
     letters = attributions_of(user)
     seen = "all" if letters is None else ",".join(sorted(letters))
     digests = {tab.key: hashlib.sha256(f"{seen}?{tab.query}".encode()).hexdigest() for tab in tabs}
