@@ -144,7 +144,7 @@ def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: 
 def _send_files(work: Work, until: float) -> dict:
     try:
         found = check_files(**json.loads(work.payload))
-    except ProbeError as error:  # only our machine is at fault: it costs no attempt, and is tried again
+    except ProbeError as error:  # a fault of our machine: the retry costs no attempt
         said = {"code": UNCHECKED, "message": str(error)}
         return {"result": Attempt.Outcome.RETRY, "free": True, "retry_after": WAITS["unchecked_files"][0], **said}
     if not found:

@@ -118,8 +118,7 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
 
 
 def _save_tally(partner: str, tally: Tally, now: datetime.datetime) -> None:
-    """Stores a tally. Logs a warning when the breaker opens or closes: only the process that commits the change
-    does."""
+    """Stores a tally, with the breaker's row locked. Logs a warning if this call opened or closed the breaker."""
     with transaction.atomic():
         Breaker.objects.get_or_create(partner=partner)
         row = Breaker.objects.select_for_update(no_key=True).get(partner=partner)
