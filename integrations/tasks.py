@@ -251,9 +251,3 @@ def tell_robots() -> str:
 def bulk(pk: int) -> str:
     """Carries out a part of a bulk run, then queues the next part, possibly of another run."""
     return run_part(pk, now=timezone.now(), stop=ending.is_set)
-
-
-def note_bulk_rows(pk: int) -> str:
-    """Kept for tasks queued by version 1.11, which recorded drafts of more than 2,000 rows in parts. Such drafts expire
-    after an hour."""
-    return f"bulk run {pk}: nothing to note"

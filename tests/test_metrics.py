@@ -3,11 +3,9 @@
 import contextlib
 import datetime
 import errno
-import json
 import os
 import signal
 import uuid
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -43,8 +41,7 @@ def counted():
 @pytest.fixture
 def own_folder(monkeypatch, tmp_path):
     """A machine of its own, where nobody has counted yet."""
-    for name, path in {"FOLDER": tmp_path, "DEAD": tmp_path / "dead.json"}.items():
-        monkeypatch.setattr(counters, name, path)
+    monkeypatch.setattr(counters, "FOLDER", tmp_path)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     monkeypatch.setattr(os, "getuid", lambda: 4242)  # files of another name: the library opens them anew
     return tmp_path
@@ -194,41 +191,6 @@ def test_a_child_that_outlives_its_parent_adds_to_what_that_counted(own_folder):
     in_a_process(count)
     os.read(told[0], 1)
     assert figures()['desk_logins_total{outcome="let_in",way="password"}'] == 3
-
-
-DEAD_BEFORE = {
-    "sums": {
-        '["desk_logins", "desk_logins_total", {"outcome": "let_in", "way": "password"}]': 5.0,
-        '["desk_pages_seconds", "desk_pages_seconds_bucket", {"le": "0.05", "page": "other"}]': 2.0,
-        '["desk_pages_seconds", "desk_pages_seconds_bucket", {"le": "+Inf", "page": "other"}]': 1.0,
-        '["desk_pages_seconds", "desk_pages_seconds_sum", {"page": "other"}]': 40.5,
-        '["desk_that_went", "desk_that_went_total", {}]': 1.0,
-    }
-}
-
-
-def test_what_the_version_before_kept_of_dead_processes_stays(own_folder, monkeypatch):
-    """Nor does it count twice if whoever takes it over is killed before the end."""
-    in_a_process(lambda: counters.count_login("password", "let_in"))
-    left = sorted(file.name for file in own_folder.glob("*.db"))  # in the sums already
-    (own_folder / "dead.json").write_text(json.dumps(DEAD_BEFORE | {"files": left}))
-    rename = Path.rename
-
-    def rename_counters(path, to):
-        if "histogram" in path.name:
-            raise OSError("killed")
-        return rename(path, to)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", rename_counters)
-        assert 'desk_logins_total{outcome="let_in",way="password"}' not in figures()
-    for _ in range(2):
-        found = figures()
-        assert found['desk_logins_total{outcome="let_in",way="password"}'] == 5
-        assert found['desk_pages_seconds_bucket{le="0.05",page="other"}'] == 2
-        assert found['desk_pages_seconds_count{page="other"}'] == 3
-        assert found['desk_pages_seconds_sum{page="other"}'] == 40.5
-    assert not (own_folder / "dead.json").exists()
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"x", b"\xff" * 64, b"\x40\0\0\0\0\0\0\0\x10\0\0\0" + b"a" * 90])

@@ -12,17 +12,14 @@ import contextlib
 import fcntl
 import functools
 import itertools
-import json
 import logging
 import os
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from django.conf import settings
 from prometheus_client import Counter, Histogram, Metric, values
-from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MultiProcessValue
 
@@ -30,7 +27,6 @@ from orders.db.disk import locked
 
 logger = logging.getLogger(__name__)
 FOLDER = settings.STATE_DIR.absolute() / "counters"
-DEAD = FOLDER / "dead.json"  # of 1.11: {"sums": {key: value}, "files": names of the files included in the sums}
 SIZES = {"counter": 1 << 18, "histogram": 1 << 20}  # bytes of a process's files: far more than our bounded labels need
 RETRY_SECONDS = 60.0  # seconds until a process that could not create its files tries again
 NEVER = float("-inf")
@@ -141,7 +137,6 @@ def _take_files() -> None:
             return
         FOLDER.mkdir(parents=True, exist_ok=True)
         with locked(FOLDER):
-            _take_over_sums()
             names = (f"{os.getuid()}-{number}" for number in itertools.count())
             _own.name = next(name for name in names if _lock(name))
         _own.has_files = True
@@ -183,7 +178,6 @@ def _merged() -> Iterable[Metric]:
         return ()
     try:
         with locked(FOLDER):
-            _take_over_sums()
             files = [str(file) for file in FOLDER.glob("*.db") if file.stat().st_size]
             try:
                 return MultiProcessCollector.merge(files)
@@ -203,24 +197,3 @@ def _is_sound(file: str) -> bool:
         os.rename(file, f"{file}.broken")
         return False
     return True
-
-
-def _take_over_sums() -> None:
-    """Converts the sums that 1.11 kept of dead processes into a pair of files. Safe to repeat after a crash."""
-    if not DEAD.exists():
-        return
-    text = DEAD.read_text()
-    kept, name = json.loads(text), zlib.crc32(text.encode())
-    for counted in kept["files"]:
-        (FOLDER / counted).unlink(missing_ok=True)
-    for kind, size in SIZES.items():
-        part = FOLDER / f"{kind}_{name}.part"
-        with part.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-        values = MmapedDict(str(part))
-        for key, value in kept["sums"].items():
-            if (kind == "histogram") == ("_seconds" in key):
-                values.write_value(json.dumps([*json.loads(key), ""]), value, 0.0)
-        values.close()
-        part.rename(part.with_suffix(".db"))
-    DEAD.unlink()

@@ -56,7 +56,11 @@ NOTE = Action(
     form=NoteForm,
     follows=gettext_lazy("The note stands on top of the order's page and in its events, with your name, for good."),
     service=add_note,
-    became=lambda facts, found: with_mentions(_("The note is kept."), found),
+    became=lambda facts, found: (
+        _("The order has this note already; it was not kept again.")
+        if found is None
+        else with_mentions(_("The note is kept."), found)
+    ),
     bulk=Bulk(
         model=Order,
         form=ManyNoteForm,

@@ -1,7 +1,7 @@
 """Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
 
-Only `orders.search.index` writes them; their rows can be rebuilt at any time. `IndexedOrder`, `SearchPiece` and
-`SearchProgress` are the search index of 1.11.0, which will be removed as described in docs/mechanisms/versions.md.
+Only `orders.search.index` writes them; their rows can be rebuilt at any time. No code uses
+`IndexedOrder`, `SearchPiece` and `SearchProgress`, the index of 1.10.0: 1.14.0 drops them.
 """
 
 from django.db import models
@@ -80,7 +80,7 @@ class IndexedOrder(models.Model):
 
 
 class SearchPiece(models.Model):
-    """A suffix of a searchable text, by the rules of `orders.rules.search_pieces`.
+    """A suffix of a searchable text.
 
     `piece` is UTF-8, so that both databases compare it byte by byte, regardless of their collation. `before`: the few
     characters before it. `target`: id of the first OrderDomain with that domain, or of the first order with that text.

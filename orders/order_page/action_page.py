@@ -1,5 +1,8 @@
 """The page of a decision on an order: a preview, the form for the reason, and the result."""
 
+from dataclasses import replace
+from functools import partial
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed
@@ -22,9 +25,12 @@ from orders.attachments.files import look_again
 from orders.books.books import BooksSilentError
 from orders.history.actors import staff_actor
 from orders.incidents.incident_codes import PARTNER_PAUSED
+from orders.lists.live_pages import answer_live_page, is_partial
 from orders.lists.neighbours import list_query
+from orders.lists.page_fingerprint import Fingerprint
 from orders.models import Order
 from orders.order_page.page_context import shown_facts
+from orders.order_page.page_fingerprint import changed_since, newest_event, order_fingerprint
 from orders.order_page.panel import panel_of
 from orders.order_words.history import describe
 from orders.order_words.order_facts import last_event
@@ -41,13 +47,24 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
         raise Http404
     if not request.user.has_perm(decision.permission):
         raise PermissionDenied
+
+    def show():
+        return _ask(pages, request, order, decision, decision.form(order=order, initial={"seen": last_event(order)}))
+
     if request.method != "POST":
-        form = decision.form(order=order, initial={"seen": last_event(order)})
-        return _ask(pages, request, order, decision, form)
+        return answer_live_page(request, partial(_fingerprint, request, order), show, whole_desk=False)
     form = decision.form(request.POST, order=order)
     if not form.is_valid():
         return _ask(pages, request, order, decision, form)
     return _carry_out(pages, request, order, decision, form)
+
+
+def _fingerprint(request: HttpRequest, order: Order) -> Fingerprint:
+    """Returns that of the order's page. Always busy: who is about to act learns quickly that a colleague has."""
+    marks = order_fingerprint(order.pk, request.user.pk, timezone.now())
+    if not is_partial(request):
+        request.moving_opened = str(newest_event(marks))
+    return replace(marks, busy=True)
 
 
 def answer_recheck(pages, request: HttpRequest, order: Order):
@@ -127,6 +144,8 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, n
         second=needs_second(decision),
         form=form,
         news=news,
+        moving_opened=getattr(request, "moving_opened", ""),
+        changed=changed_since(order, request.moving_opened) if is_partial(request) else None,
         why_not=why_not and why_not.words(),
         will=[sentence for sentence in will if sentence not in warnings],
         warnings=warnings,

@@ -76,8 +76,9 @@ def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
     return None if open_ones else NotAllowedError("no_conflict", number=order.number)
 
 
-def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell: bool = True) -> Mentions:
-    """Adds a note to an order, and notifies the accounts mentioned with `@` unless `tell` is False.
+def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell: bool = True) -> Mentions | None:
+    """Adds a note to an order, and notifies the accounts mentioned with `@` unless `tell` is False. Returns None, and
+    adds nothing, if the order's last note is the same, by the same person: a form was sent twice.
 
     Raises OrderUnknownError and NotAllowedError (the text is blank).
     """
@@ -85,6 +86,9 @@ def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell:
         raise NotAllowedError("no_note")
     with transaction.atomic():
         order = lock_order(number)
+        last = order.events.filter(kind="note").order_by("-pk").first()
+        if last and (last.actor, last.data.get("reason")) == (str(by)[:160], reason.strip()):
+            return None
         add_event(order, "note", by=by, now=now, reason=reason.strip())
         if not tell:
             return Mentions()

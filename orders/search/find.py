@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import OperationalError, ProgrammingError, connection
+from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -24,16 +24,14 @@ from orders.models import (
     Order,
     OrderDomain,
     OrderText,
-    SearchPiece,
-    SearchProgress,
     TextProgress,
 )
 from orders.models.inbound import ACCEPTED
 from orders.rules.content import domain_key, domain_meant, unicode_form
-from orders.rules.search_pieces import beginning, folded, is_long_enough, lookups_of
-from orders.search.piece_index import EVERY, orders_with, targets_of
+from orders.rules.search_terms import folded, is_long_enough
 
 CANDIDATES, PLACES = 250, 5000
+WHOLE, WHOLE_IN_DOMAIN = 3, 4  # ASCII terms of up to so many characters match as a whole only
 SHORTEST = 3  # shortest term that is compared with whole domain labels
 KEY_BATCH_SIZE = 200  # domains per query
 TARGET_BATCH_SIZE = 500  # keys per query for the visibility to a limited reader
@@ -107,14 +105,9 @@ def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Or
 
 def _numbers_with(term: str, visible: Visible) -> tuple[list[int], bool]:
     """Returns the ids of orders with the (folded) term in their number, and True if there may be more."""
-    if not term.isascii() or not is_long_enough(term, EVERY[SearchPiece.Kind.NUMBER]):
+    if not term.isascii() or not is_long_enough(term, WHOLE):
         return [], False
-    most = _most(visible)
-    found = _of_both(
-        lambda: _first(OrderText.objects.all(), "number", term, most),
-        lambda: targets_of(SearchPiece.Kind.NUMBER, lookups_of(term, EVERY[SearchPiece.Kind.NUMBER]), most),
-    )
-    return _best(found, visible)
+    return _best(_first(OrderText.objects.all(), "number", term, _most(visible)), visible)
 
 
 def _rank(text: str, term: str) -> int:
@@ -130,7 +123,7 @@ def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: Qu
     `shown_name`.
     """
     ids, more = [], False
-    if is_long_enough(folded(term), EVERY[SearchPiece.Kind.CUSTOMER]):
+    if is_long_enough(folded(term), WHOLE):
         own = customers.filter(which_fit(term, seen)).order_by().values_list("pk", flat=True)
         visible = None if seen is None else lambda part: set(own.filter(pk__in=part))
         ids, more = _best(_first(Customer.objects.all(), "texts", folded(term), _most(visible)), visible)
@@ -151,9 +144,9 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
     """
     term = domain_meant(term)
     short, more = folded(term), False
-    if is_short := SHORTEST <= len(short) <= EVERY[SearchPiece.Kind.DOMAIN] and short.isascii():
+    if is_short := SHORTEST <= len(short) <= WHOLE_IN_DOMAIN and short.isascii():
         begins, more = _keys_that_begin(short, domains)
-        part = f".{short}."[: EVERY[SearchPiece.Kind.DOMAIN] + 1]
+        part = f".{short}."[: WHOLE_IN_DOMAIN + 1]
     found_keys, others = _keys_with(part if is_short else short, domains, seen)
     keys = {*found_keys, domain_key(term)}
 
@@ -176,19 +169,13 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
 
 def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None) -> tuple[list[str], bool]:
     """Returns the domains with the (folded) term in one of their forms, and True if there may be more."""
-    if not is_long_enough(term, EVERY[SearchPiece.Kind.DOMAIN]):
+    if not is_long_enough(term, WHOLE_IN_DOMAIN):
         return [], False
     own = domains.order_by().values_list("key", flat=True)
     visible = None if seen is None else lambda keys: set(own.filter(key__in=keys))
-    most = _most(visible)
     texts = DomainText.objects.all() if term.isascii() else DomainText.objects.filter(text__contains="xn--")
-
-    def of_pieces() -> QuerySet:
-        ids = targets_of(SearchPiece.Kind.DOMAIN, lookups_of(term, EVERY[SearchPiece.Kind.DOMAIN]), most)
-        return OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
-
-    found = _of_both(lambda: [text.partition("\n")[0] for text in _first(texts, "text", term, most)], of_pieces)
-    return _best(found, visible)
+    found = _first(texts, "text", term, _most(visible))
+    return _best((text.partition("\n")[0] for text in found), visible)
 
 
 def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[str], bool]:
@@ -231,26 +218,22 @@ def _rows_of(
 
 
 def find_by_beginning(
-    kind: SearchPiece.Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None
+    column: str, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None
 ) -> Found:
-    """Returns orders whose product id or BPM process (`kind`) begins with the term."""
+    """Returns orders whose text in this column of `OrderText` begins with the term."""
     term = folded(term)
-    if not is_long_enough(term, EVERY[SearchPiece.Kind.NUMBER]):
+    if not is_long_enough(term, WHOLE):
         return NOTHING
     visible = _among(seen)
-    most_read = _most(visible)
-    rows = OrderText.objects.filter(_begins(kind.name.lower(), term)).values_list("pk", flat=True)
-    found = _of_both(lambda: rows[: most_read + 1], lambda: targets_of(kind, [beginning(term)], most_read))
-    ids, more = _best(found, visible)
+    rows = OrderText.objects.filter(_begins(column, term)).values_list("pk", flat=True)
+    ids, more = _best(rows[: _most(visible) + 1], visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
     visible = _among(seen)
-    most_read = _most(visible)
     rows = OrderText.objects.filter(phone=folded(term)).order_by("-pk").values_list("pk", flat=True)
-    found = _of_both(lambda: rows[:most_read], lambda: orders_with(SearchPiece.Kind.PHONE, term)[:most_read])
-    ids, _more = _best(found, visible)
+    ids, _more = _best(rows[: _most(visible)], visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most)
 
 
@@ -275,7 +258,7 @@ def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Fo
 
 def which_fit(term: str, seen: QuerySet[Order] | None = None) -> Q:
     """Matches customers with the term in their enterprise ID or in any name used in an order."""
-    if not is_long_enough(folded(term), EVERY[SearchPiece.Kind.CUSTOMER]):
+    if not is_long_enough(folded(term), WHOLE):
         return Q(pk__in=[])
     fits = Q(texts__contains=folded(term))
     if seen is None:
@@ -297,24 +280,6 @@ def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str]
     return found if len(found) <= CANDIDATES else fits
 
 
-def _older() -> int | None:
-    """Returns the order id below which orders may be unindexed; 0 for none, None before indexing has begun.
-
-    Also None on the schema of 1.11.0, which lacks the table.
-    """
-    try:
-        return TextProgress.objects.values_list("older", flat=True).first()
-    except (ProgrammingError, OperationalError):
-        return None
-
-
-def _of_both(texts: Callable[[], Iterable], pieces: Callable[[], Iterable]) -> list:
-    """Returns the results of this index, and of 1.11.0's index until this one holds all orders."""
-    older = _older()
-    return [*(() if older is None else texts()), *(() if older == 0 else pieces())]
-
-
 def is_behind() -> bool:
-    """Returns True if older orders are not indexed yet, neither here nor in the index of 1.11.0."""
-    is_full = _older() == 0 or SearchProgress.objects.filter(older=0).exists()
-    return not is_full and Order.objects.exists()
+    """Returns True if older orders are not indexed yet."""
+    return not TextProgress.objects.filter(older=0).exists() and Order.objects.exists()

@@ -15,8 +15,7 @@ from orders.intake.customer_names import name_of
 from orders.intake.manual_trials import ENTERED
 from orders.models import Customer, DomainText, Order, OrderDomain, OrderEvent, OrderText, TextProgress
 from orders.rules.content import unicode_form
-from orders.rules.search_pieces import folded
-from orders.search.piece_index import add_customers
+from orders.rules.search_terms import folded
 
 ORDERS_A_TRANSACTION = 100  # per transaction
 DOMAINS, MAX_DOMAINS = 500, 5000  # per transaction, and per batch
@@ -181,7 +180,7 @@ def _keep_customers(orders: Iterable[Order]) -> None:
     """Creates or updates the customers of these orders and their search texts."""
     named = sorted((row for row in orders if row.enterprise_id), key=lambda row: row.pk)
     known = Customer.objects.in_bulk({row.enterprise_id for row in named})
-    through, places, added = Customer.attributions.through, set(), []
+    through, places = Customer.attributions.through, set()
     fresh, changed = {}, set()
     entered = OrderEvent.objects.filter(order__in=named, kind=ENTERED).order_by()
     by_hand = set(entered.values_list("order_id", flat=True)) if named else set()
@@ -199,11 +198,9 @@ def _keep_customers(orders: Iterable[Order]) -> None:
                 name=name,
                 last_order=row,
             )
-            added.append(row)
         elif _is_new(row.enterprise_name, customer):  # former names are searchable too
             customer.texts = f"{customer.texts}\n{folded(row.enterprise_name)}"
             changed.add(customer.pk)
-            added.append(row)
         changed |= {row.enterprise_id} if _bring_up_to_date(customer, row, row.pk in by_hand) else set()
         if row.attribution_id:
             places.add((row.enterprise_id, row.attribution_id))
@@ -212,7 +209,6 @@ def _keep_customers(orders: Iterable[Order]) -> None:
     Customer.objects.bulk_update([known[key] for key in sorted(changed - fresh.keys())], fields)
     rows = [through(customer_id=customer, province_id=letters) for customer, letters in sorted(places)]
     through.objects.bulk_create(rows, ignore_conflicts=True)
-    add_customers(added)
 
 
 def _is_new(name: str, customer: Customer) -> bool:

@@ -27,13 +27,12 @@ from orders.lists.owner_column import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import address_of_list, lists_in_order, right_to_view
 from orders.lists.scope import attributions_of, by_number, limit, seen_orders, why_blind
-from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province, SearchPiece
+from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province
 from orders.people.staff_events import note_phone_searched
 from orders.rules.content import domain_meant
-from orders.rules.search_pieces import folded, is_long_enough
+from orders.rules.search_terms import folded, is_long_enough
 from orders.search import find
 from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, term_meant
-from orders.search.piece_index import EVERY
 from orders.texts.refusal_hints import why_refused
 
 IN_BOX, ON_PAGE = 6, 50
@@ -126,9 +125,9 @@ def _joined(*parts: str | Promise) -> str:
     return " · ".join(str(part) for part in parts if part)
 
 
-def _in_orders(search: Callable[..., find.Found], *kind: SearchPiece.Kind) -> Callable[[str, object, int], find.Found]:
+def _in_orders(search: Callable[..., find.Found], *column: str) -> Callable[[str, object, int], find.Found]:
     return lambda term, user, most: search(
-        *kind, term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
+        *column, term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
     )
 
 
@@ -172,9 +171,9 @@ FOUND_KINDS = [
          ),
          _domain_hits),
     Kind(gettext_lazy("productId"), (SEE_ORDERS,),
-         _in_orders(find.find_by_beginning, SearchPiece.Kind.PRODUCT), _order_hits),
+         _in_orders(find.find_by_beginning, "product"), _order_hits),
     Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,),
-         _in_orders(find.find_by_beginning, SearchPiece.Kind.PROCESS), _order_hits),
+         _in_orders(find.find_by_beginning, "process"), _order_hits),
     Kind(gettext_lazy("Orders of this transIDO"), (SEE_ORDERS,),
          lambda term, user, most: find.find_by_call(term, limit(Order.objects.all(), user, "attribution"), most),
          _order_hits),
@@ -236,9 +235,9 @@ def why_not(term: str) -> str:
 
 def why_nothing(term: str) -> str:
     """Returns why a search found nothing: short texts are only searched as a whole."""
-    if is_long_enough(folded(term), max(EVERY.values())):
+    if is_long_enough(folded(term), find.WHOLE_IN_DOMAIN):
         return ""
-    if not is_long_enough(folded(term), min(EVERY.values())):
+    if not is_long_enough(folded(term), find.WHOLE):
         return _(
             "Nothing is called so. For a part of it type at least 4 characters (of a domain 5), or 2 Chinese ones."
             " 3 or 4 find domains that begin with them or have a part of that name."

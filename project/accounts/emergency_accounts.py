@@ -26,7 +26,7 @@ from orders.incidents.desk_incidents import open_desk_incident
 from orders.mails.mails import write_notices
 from project.accounts.second_factor.codes import reset_second_factor
 from project.accounts.second_factor.login_code_page import FactorNeededError
-from project.accounts.second_factor.mfa_required import needs_factor
+from project.accounts.second_factor.mfa_required import asks_for_code
 from project.models import EmergencyAccount, User
 
 EMERGENCY = "emergency"
@@ -58,7 +58,7 @@ class LoginForm(AdminAuthenticationForm):
         super().confirm_login_allowed(user)
         if is_emergency_only():
             notify_of_login(user, now=timezone.now())
-        if needs_factor(user):
+        if asks_for_code(user):
             raise FactorNeededError(user)
 
 

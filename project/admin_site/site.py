@@ -28,7 +28,7 @@ from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.max_age import is_too_old
 from project.accounts.second_factor.login_code_page import FactorNeededError, ask_for_code, login_code
-from project.accounts.second_factor.mfa_required import needs_factor
+from project.accounts.second_factor.mfa_required import may_have_factor
 from project.accounts.second_factor.own_page import own_page
 from project.accounts.session_expiry import seconds_left
 from project.accounts.sessions_page import sessions_page
@@ -74,7 +74,7 @@ class DeskAdminSite(AdminSite):
             "desk_restored": request.user.is_staff and is_restored(),
             "blind": why_blind(request.user),
             "session_left": seconds_left(request),
-            "needs_factor": request.user.is_staff and needs_factor(request.user),
+            "may_have_factor": request.user.is_staff and may_have_factor(request.user),
         }
 
     def get_app_list(self, request, app_label=None):

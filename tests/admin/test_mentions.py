@@ -37,6 +37,21 @@ def told():
     )
 
 
+@pytest.mark.parametrize("write", ["order"], indirect=True)
+def test_the_same_note_once_more_is_not_kept_again(write):
+    """Sent twice, or once more after going back."""
+    colleague("lina", "李娜")
+    notes = OrderEvent.objects.filter(kind="note")
+    write("@lina 请看")
+    again = write(" @lina 请看 ")
+    assert again.redirect_chain
+    assert "已有这条备注" in said(again)
+    assert (notes.count(), told()) == (1, ["lina@x.cn"])
+    write("客户来电")
+    write("@lina 请看")  # something was written in between
+    assert notes.count() == 3
+
+
 @pytest.mark.parametrize(
     "text, names",
     [
@@ -93,11 +108,11 @@ def test_thirty_mails_an_hour_a_writer_and_the_rest_stands_in_the_digest(write, 
     for name in names:
         colleague(name)
     everybody = " ".join(f"@{name}" for name in names)
-    words = [said(write(everybody)) for _ in range(12)]
+    words = [said(write(f"{everybody} {n}")) for n in range(12)]
     assert [told().count(f"{name}@x.cn") for name in names] == [3] * 10
     assert "未发邮件" not in words[2]
     assert all("已达每小时 30 封" in one and names[-1] in one for one in words[3:])
-    assert said(write("没有提到谁")) == said(write("没有提到谁"))
+    assert said(write("没有提到谁")) == said(write("谁也没有提到"))
     clock.move_to(shanghai("2023-09-20 16:00:01"))
     write("@clerk0")
     assert len(told()) == 31

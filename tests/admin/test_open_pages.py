@@ -178,6 +178,17 @@ def test_it_says_what_changed_since_it_was_opened_and_by_whom(clerk, order):
     assert "打开后有变动" not in Open(clerk, page_of(order)).text
 
 
+def test_an_open_decision_says_within_seconds_that_a_colleague_was_quicker(clerk, order):
+    make.UserFactory(username="lina", display_name="李娜")
+    page = Open(clerk, reverse("admin:orders_order_decide", args=[order.pk, "note"]))
+    assert 'data-pace="3"' in page.text
+    assert page.poll().status_code == 204
+    add_event(order, "note", by="staff:lina", now=timezone.now(), reason="called")
+    answer = page.poll()
+    assert (answer.status_code, answer["Desk-Pace"]) == (200, "3")
+    assert re.search(r"打开后有变动.*?备注.*?李娜", answer.content.decode(), re.DOTALL)
+
+
 def test_the_tab_counts_what_needs_me_within_my_limits(clerk, order):
     page = Open(clerk, LIST)
     assert 'data-needing="1"' in page.text

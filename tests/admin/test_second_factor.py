@@ -391,8 +391,35 @@ def test_where_nobody_is_asked_pages_look_for_no_factor_and_say_so(wang, setting
     with django_assert_max_num_queries(40) as captured:
         assert client.get(PAGE).status_code == 200
     assert [one["sql"] for one in captured.captured_queries if "authenticator" in one["sql"]] == []
+
+
+def test_who_wants_one_sets_it_up_though_nobody_has_to_and_is_asked_for_it_then(wang, settings, clock):
+    settings.MFA_REQUIRED = "nobody"
+    client = Client()
+    client.post(LOGIN, RIGHT)
+    assert OWN in client.get(PAGE).text
+    phone = Phone(text_of(client.get(OWN)))
+    assert client.post(OWN, {"new_code": "000000"}).status_code == 200
+    assert not AuthenticatorApp.objects.exists()
+    made = recovery_codes(client.post(OWN, {"new_code": phone.code()}))
+    assert len(made) == 10
+    assert is_in(client)
+    clock.shift(60)
+    assert enter(phone.code()).status_code == 302
+    other = with_password()
+    assert not is_in(other)
+    clock.shift(60)
+    other.post(CODE, {"code": phone.code()})
+    assert is_in(other)
+
+
+def test_without_a_key_nobody_is_offered_one_or_asked_for_it(owner, wang, settings):
+    settings.MFA_REQUIRED, settings.MFA_KEY = "nobody", ""
+    client = Client()
+    client.post(LOGIN, RIGHT)
+    assert is_in(client)
     page = text_of(client.get(OWN))
-    assert "不需要" in page
+    assert "不能设置" in page
     assert "<form method" not in page.partition('class="decide"')[2]
 
 

@@ -13,8 +13,7 @@ from integrations.bpm.callback_signature import sign
 from integrations.bpm.kept_callbacks import apply_kept
 from integrations.models import BpmCallback
 from integrations.partners.profile import ProfileError, read_profile
-from orders.models import Attempt, Dispatch, SearchPiece
-from orders.rules.search_pieces import whole_piece
+from orders.models import Attempt, Dispatch
 from orders.search.index import index_orders
 from tests.bpm_messages import URL, approval
 from tests.conftest import shanghai
@@ -250,18 +249,10 @@ def test_the_process_names_the_order(order, settings, members):
     assert kept().order == order
 
 
-@pytest.mark.parametrize("by_pieces", [False, True])
-def test_an_old_process_is_found_by_the_search_index(order, settings, by_pieces):
-    """That of 1.11.0 too."""
+def test_an_old_process_is_found_by_the_search_index(order, settings):
     speak(settings, 'identifies = "process"')
     learn(order)
-    piece = whole_piece("P-1")
-    if by_pieces:
-        SearchPiece.objects.create(
-            kind=SearchPiece.Kind.PROCESS, piece=piece.text, before=piece.before, target=order.pk
-        )
-    else:
-        index_orders(now=timezone.now(), seconds=60)
+    index_orders(now=timezone.now(), seconds=60)
     assert call(without("code", process="P-1")).status_code == 200
     assert kept().order == order
 

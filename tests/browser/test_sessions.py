@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.browsing import overflow
-from tests.browser.pages import PASSWORD, go
+from tests.browser.pages import PASSWORD, go, open_first
 from tests.browser.test_access import findings
 from tests.harness.waiting import until
 
@@ -119,6 +119,26 @@ def test_a_whole_form_comes_back_after_the_log_in_and_only_then(visit):
     assert typed == ["2030-02-01", "2030-02-08", deputy]
     assert page.evaluate("Object.values(sessionStorage).join()").count(PASSWORD) == 0
     assert page.faults == []
+
+
+def test_a_click_without_a_connection_says_so_and_keeps_what_was_typed(visit):
+    page = visit("clerk", fresh=True)
+    page.goto("/admin/orders/incident/?open=yes&partner=bpm")
+    open_first(page)
+    page.fill("#id_note", "半句话")
+    note, address = page.locator("#offline"), page.url
+    home = page.locator(".breadcrumbs a").first
+    page.context.set_offline(True)
+    for click in (page.locator("form:has(#id_note) [type=submit]").first, home):
+        page.evaluate("document.getElementById('offline').hidden = true")
+        click.click()
+        note.wait_for(state="visible")
+        assert "没有网络" in note.inner_text()
+        assert (page.url, page.input_value("#id_note")) == (address, "半句话")
+    page.context.set_offline(False)
+    note.wait_for(state="hidden")
+    home.click()
+    page.wait_for_url("**/admin/")
 
 
 def test_a_log_out_forgets_what_was_typed_in_all_tabs(page):

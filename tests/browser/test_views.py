@@ -44,8 +44,8 @@ def test_from_a_filter_to_a_view_that_a_colleague_opens(visit):
         "卡在",
         "业务开始日",
         "接收时间",
-        "已等（天）",
-        "逾期（天）",
+        "已等（自然日）",
+        "逾期（自然日）",
         "超时",
         "处理人",
     ]

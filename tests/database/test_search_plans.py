@@ -22,8 +22,6 @@ GROWING = {
     "orders_customer",
     "orders_ordertext",
     "orders_domaintext",
-    "orders_indexedorder",
-    "orders_searchpiece",
     "orders_billingrecord",
     "orders_inboundmessage",
     "orders_acceptedcall",

@@ -15,8 +15,8 @@ from tests.flows.contents import activation, change, trial
 
 TABLES = {
     "heartbeat": ["integrations_heartbeat", "integrations_leaselock"],
-    "search": ["orders_searchpiece", "orders_searchprogress"],
-    "customers": ["orders_indexedorder", "orders_customer"],
+    "search": ["orders_ordertext", "orders_textprogress"],
+    "customers": ["orders_customer"],
 }
 
 

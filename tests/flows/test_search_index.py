@@ -12,23 +12,16 @@ from django.utils import timezone
 from integrations import tasks
 from integrations.models import LeaseLock
 from integrations.partners.profile import read_profile
-from orders.db.indexes import add_trigrams
 from orders.models import (
     Customer,
     DomainText,
-    IndexedOrder,
     Order,
     OrderDomain,
     OrderText,
-    SearchPiece,
-    SearchProgress,
-    TextProgress,
 )
 from orders.rules.content import domain_key
-from orders.rules.search_pieces import lookups_of, pieces_of, whole_piece
 from orders.search import find
 from orders.search import index as search_index
-from orders.search.piece_index import add_customers, targets_of
 from tests import factories as make
 from tests.flows.contents import activation, change, trial
 
@@ -80,8 +73,8 @@ def test_what_comes_later_is_found_too(desk):
     assert customers(ENTERPRISE) == [ENTERPRISE]
     process = desk.order("A1").bpm_process
     assert process
-    for kind, term in ((SearchPiece.Kind.PROCESS, process), (SearchPiece.Kind.PRODUCT, "P-A1")):
-        found = find.find_by_beginning(kind, term, Order.objects.all(), 9, None)
+    for column, term in (("process", process), ("product", "P-A1")):
+        found = find.find_by_beginning(column, term, Order.objects.all(), 9, None)
         assert [row.number for row in found.rows] == ["A1"]
     assert [row.number for row in find.find_by_phone("13800000000", Order.objects.all(), 9).rows] == ["T1", "A1"]
 
@@ -127,13 +120,14 @@ def test_old_orders_are_indexed_newest_first_and_new_ones_before_them(monkeypatc
         make.OrderFactory()
     now = timezone.now()
     search_index.index_orders(now=now, seconds=0)
+    assert find.is_behind()
     fresh = make.OrderFactory(received_at=now)
     turns = iter([True, True, False, False, False])  # one batch of new ones, the look for more, and then killed
     search_index.index_orders(now=now, seconds=60, may_go_on=lambda: next(turns, False))
     assert [row.order_id for row in OrderText.objects.all()] == [fresh.pk]
     assert search_index.index_orders(now=now, seconds=60) == 5
     assert OrderText.objects.count() == 6
-    assert TextProgress.objects.get().older == 0
+    assert not find.is_behind()
 
 
 @pytest.mark.django_db
@@ -141,7 +135,7 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch):
     """The row that says that an order is indexed is its last one: what came before it is made again."""
     order = make.OrderFactory(number="100A777", received_at=timezone.now())
     make.OrderDomainFactory(order=order, name="www.site.example.com")
-    for name in ("_index_domains", "_keep_customers", "add_customers"):
+    for name in ("_index_domains", "_keep_customers"):
         with monkeypatch.context() as patch:
             patch.setattr(search_index, name, lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
@@ -266,111 +260,3 @@ def test_a_wildcard_is_found_as_a_domain_of_its_own(desk, settings):
     assert domains("*.LI") == ["*.li.example.com"]
     assert domains("li.example") == ["li.example.com", "*.li.example.com"]
     assert domains("*.*") == []
-
-
-# --- beside 1.11.0, whose index is rows of pieces
-
-PHONE = "13800000001"
-
-
-def add_pieces(order: Order) -> None:
-    """As the worker of 1.11.0 indexes an order."""
-    parts = [(SearchPiece.Kind.NUMBER, order.number, order.pk, 3)]
-    parts += [(SearchPiece.Kind.DOMAIN, row.key, row.pk, 4) for row in order.domains.all()]
-    found = [(kind, piece, target) for kind, text, target, every in parts for piece in pieces_of(text, every)]
-    whole = {"PRODUCT": order.product_id, "PROCESS": order.bpm_process, "PHONE": order.oper_tel}
-    found += [(SearchPiece.Kind[name], whole_piece(text), order.pk) for name, text in whole.items()]
-    for kind, piece, target in found:
-        SearchPiece.objects.create(kind=kind, piece=piece.text, before=piece.before, target=target)
-    add_customers([order])
-    make.CustomerFactory(last_order=order, enterprise_id=order.enterprise_id)
-    IndexedOrder.objects.create(order=order)
-
-
-@pytest.fixture
-def before():
-    """A desk of 1.11.0 whose index holds its two orders. The second one comes from another attribution."""
-    rows = []
-    for place in (1, 2):
-        order = make.OrderFactory(
-            number=f"100A230920{place}",
-            enterprise_id=f"E-{place}00",
-            enterprise_name=f"北京云帆{place}",
-            product_id=f"61000{place}",
-            bpm_process=f"bpm-77-{place}",
-            oper_tel=PHONE,
-            attribution_id="BJ" if place == 1 else "SH",
-        )
-        make.OrderDomainFactory(order=order, name=f"www.site{place}.example.com")
-        add_pieces(order)
-        rows.append(order)
-    SearchProgress.objects.create(orders=rows[-1].pk, older=0, events=0)
-    return rows
-
-
-def found_by(rows, seen=None) -> None:
-    """All of a search finds these orders, and no others."""
-    orders, numbers = Order.objects.all(), {row.number for row in rows}
-    assert {row.number for row in find.find_orders("A230920", orders, 9, seen).rows} == numbers
-    for kind, term in ((SearchPiece.Kind.PRODUCT, "61000"), (SearchPiece.Kind.PROCESS, "BPM-77")):
-        assert {row.number for row in find.find_by_beginning(kind, term, orders, 9, seen).rows} == numbers
-    assert {row.number for row in find.find_by_phone(PHONE, orders, 9, seen).rows} == numbers
-    domains = OrderDomain.objects.filter(order__in=rows) if seen is not None else OrderDomain.objects.all()
-    assert {row.order.number for row in find.find_domains("example", domains, 9, seen).rows} == numbers
-    named = Customer.objects.annotate(shown_name=F("name"))
-    assert {row.pk for row in find.find_customers("云帆", named, 9, seen).rows} == {row.enterprise_id for row in rows}
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("limited", [False, True])
-def test_the_index_of_1_12_0_answers_until_this_one_is_full(before, monkeypatch, limited):
-    monkeypatch.setattr(search_index, "ORDERS_A_TRANSACTION", 1)
-    rows, seen = before, None
-    if limited:
-        rows, seen = before[:1], Order.objects.filter(attribution_id="BJ")
-    found_by(rows, seen)
-    for turns in ([True] * 4, [True] * 4):  # the looks for new and changed ones and customers, and a batch of old ones
-        search_index.index_orders(now=timezone.now(), seconds=60, may_go_on=iter([*turns, *[False] * 9]).__next__)
-        assert not find.is_behind()
-        found_by(rows, seen)
-    index()
-    SearchPiece.objects.all().delete()
-    assert not find.is_behind()
-    found_by(rows, seen)
-
-
-@pytest.mark.django_db
-def test_orders_that_the_worker_of_1_12_0_indexes_beside_this_one_are_indexed_here_too(before):
-    index()
-    order = make.OrderFactory(number="100A2309203", received_at=timezone.now())
-    IndexedOrder.objects.create(order=order)
-    assert index() == 1
-    assert orders("2309203") == ["100A2309203"]
-
-
-@pytest.mark.django_db
-def test_1_12_0_finds_customers_after_a_way_back_and_indexes_the_orders_itself(before):
-    index()
-    order = make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明信息", received_at=timezone.now())
-    kept = SearchProgress.objects.get()
-    index()
-    lookups = lookups_of("启明", 3)
-    assert targets_of(SearchPiece.Kind.CUSTOMER, lookups, 9) == [order.pk]
-    assert not IndexedOrder.objects.filter(order=order).exists()
-    assert vars(SearchProgress.objects.get()).items() >= {"orders": kept.orders, "events": kept.events}.items()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_on_the_schema_of_1_12_0_its_index_answers(before):
-    tables = [TextProgress, OrderText, DomainText]
-    with connection.schema_editor() as editor:
-        for model in tables:
-            editor.delete_model(model)
-    try:
-        found_by(before)
-        assert not find.is_behind()
-    finally:
-        with connection.schema_editor() as editor:
-            for model in tables:
-                editor.create_model(model)
-            add_trigrams(None, editor)

@@ -302,36 +302,6 @@ def test_as_many_as_a_run_takes_are_one_draft(staff, at_most_two):
     assert outcomes(run) == ("done", 2, 0)
 
 
-def large_draft_of_before(staff, orders, **facts):
-    """A draft of more rows than a run takes, as 1.11 made it."""
-    url = new("note", picked(*orders))
-    draft = staff.get(url).context["form"]["draft"].value()
-    BulkRun.objects.filter(pk=draft).update(**facts)
-    return url, draft
-
-
-def test_a_large_draft_of_the_version_before_whose_rows_are_noted_runs(staff, slow, monkeypatch):
-    orders = [make.OrderFactory() for _ in range(4)]
-    url, draft = large_draft_of_before(staff, orders, details={"address": "every=1"})
-    for module in (bulk_page, bulk_selection):
-        monkeypatch.setattr(module, "MAX_ROWS", 2)
-    assert staff.get(f"{url}&draft={draft}").context["count"] == 4
-    staff.post(url, {"reason": NOTE, "draft": draft})
-    tasks.bulk(draft)
-    assert (outcomes(BulkRun.objects.get(pk=draft)), notes(*orders)) == (("done", 4, 0), [1] * 4)
-
-
-def test_one_whose_rows_the_version_before_had_still_to_note_is_confirmed_by_nobody(staff, clock):
-    order, unnoted = make.OrderFactory(), make.OrderFactory()
-    url, draft = large_draft_of_before(staff, [order], total=2, upto=unnoted.pk, details={"address": "every=1"})
-    tasks.note_bulk_rows(draft)
-    assert _refused(staff, draft)
-    assert staff.get(f"{url}&draft={draft}").context["form"]["draft"].value() != draft
-    clock.shift(datetime.timedelta(hours=2))
-    tasks.tidy()
-    assert (notes(order), BulkRun.objects.filter(pk=draft).exists()) == ([0], False)
-
-
 def test_a_person_has_three_unfinished_runs(staff, slow):
     order = make.OrderFactory()
     for _ in range(3):

@@ -43,7 +43,7 @@ def refused(*arguments):
 def test_it_writes_the_columns_of_the_page(export):
     order = make.OrderFactory(enterprise_name="=云帆", biz_start=datetime.date(2026, 11, 25))
     [row] = export("orders")
-    shown = "订单号 类型 客户 归属 业务类型 状态 卡在 业务开始日 接收时间 已等（天） 逾期（天） 超时 处理人"
+    shown = "订单号 类型 客户 归属 业务类型 状态 卡在 业务开始日 接收时间 已等（自然日） 逾期（自然日） 超时 处理人"
     assert list(row) == shown.split()
     assert (row["订单号"], row["客户"], row["归属"]) == (order.number, "=云帆", "北京")
     assert row["业务开始日"] == datetime.datetime(2026, 11, 25)

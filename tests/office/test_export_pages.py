@@ -86,7 +86,7 @@ def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     assert (notes["筛选"], notes["行数"], notes["个人信息"]) == ("状态：待审批", 4, "已脱敏")
     assert (notes["归属范围"], notes["导出人"]) == ("北京", staff.person.get_username())
     assert isinstance(notes["导出时间"], datetime.datetime)
-    assert "整天数" in notes["已等（天）"]
+    assert "整天数" in notes["已等（自然日）"]
 
 
 @pytest.mark.parametrize("name", exported_lists())

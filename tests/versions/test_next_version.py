@@ -65,6 +65,13 @@ class Story:
         assert {page: answer.status_code for page, answer in answers.items() if answer.status_code != 200} == {}
         assert all("/logout/" in answer.text for answer in answers.values())
 
+    def find(self, number: str) -> None:
+        """Waits until staff find the order by a part of its number."""
+        with requests.Session() as browser:
+            log_in(browser, self.desk.web_url, "staff", PASSWORD)
+            address = f"{self.desk.web_url}/admin/find/?part=&q={number[1:]}"
+            self.desk.until(lambda: f">{number}<" in browser.get(address, timeout=60).text, seconds=60, what=number)
+
     def readiness(self) -> dict:
         return requests.get(f"{self.desk.web_url}/readyz", timeout=10).json()
 

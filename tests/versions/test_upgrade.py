@@ -127,6 +127,7 @@ def test_a_desk_is_upgraded_and_goes_back(tmp_path, postgres, old):
             assert NOTHING in desk.manage("migrate").stdout
             story.play()
             assert story.readiness()["reasons"] == []
+            story.find("100A0001")  # old code finds what it had indexed before the upgrade
         assert {row[0] for row in before} < {row[0] for row in orders(desk)}
         assert "Traceback" not in desk.all_logs()
 

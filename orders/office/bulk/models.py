@@ -16,7 +16,7 @@ class BulkRun(Job):
     claims; each process knows its own. `attempts` counts the claims that tried the next row. `error` is the reason why
     it was stopped.
 
-    A draft with `finished_at` can't be confirmed any more, nor can one with `upto`: 1.11 had not stored all its rows.
+    A draft with `finished_at` can't be confirmed any more.
     """
 
     class Act(models.TextChoices):
@@ -52,7 +52,6 @@ class BulkRun(Job):
     details = models.JSONField(_("details"), default=dict, blank=True)
     reason = models.TextField(_("reason"), blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DRAFT)
-    upto = models.BigIntegerField(null=True, editable=False)
     total = models.PositiveIntegerField(_("rows in all"), default=0)
     done = models.PositiveIntegerField(_("carried out"), default=0)
     failed = models.PositiveIntegerField(_("not carried out"), default=0)

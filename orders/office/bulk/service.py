@@ -173,11 +173,8 @@ def _made_by(maker_id: int | None, by: str) -> Q:
 
 
 def _drafts(maker_id: int | None, by: str, now: datetime.datetime) -> QuerySet[BulkRun]:
-    """Returns the person's drafts that can be confirmed. Drafts of 1.11 whose rows a worker had not all stored
-    can't."""
-    drafts = BulkRun.objects.filter(
-        state=BulkRun.State.DRAFT, finished_at=None, upto=None, created_at__gt=now - DRAFT_KEPT
-    )
+    """Returns the person's drafts that can be confirmed."""
+    drafts = BulkRun.objects.filter(state=BulkRun.State.DRAFT, finished_at=None, created_at__gt=now - DRAFT_KEPT)
     return drafts.filter(_made_by(maker_id, by))
 
 

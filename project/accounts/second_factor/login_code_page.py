@@ -41,9 +41,9 @@ class FactorNeededError(Exception):
 def lacks_factor(request: HttpRequest) -> bool:
     """Returns True if this session still needs a second factor, or if its app was changed since.
 
-    Needs a query if a second factor is required. The company log-in has its own second factor.
+    Needs a query if a second factor is required or was asked for. The company log-in has its own second factor.
     """
-    if ID_TOKEN in request.session or not needs_factor(request.user):
+    if ID_TOKEN in request.session or not (PROVED in request.session or needs_factor(request.user)):
         return False
     return not AuthenticatorApp.objects.filter(user=request.user, pk=request.session.get(PROVED)).exists()
 

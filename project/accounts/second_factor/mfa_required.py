@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.history.actors import ACCOUNTS
 from project.accounts.roles import MANAGE_ACCOUNTS
-from project.models import User
+from project.models import AuthenticatorApp, User
 
 NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
 
@@ -18,6 +18,16 @@ def needs_factor(user: User) -> bool:
     if settings.MFA_REQUIRED == EVERYBODY:
         return True
     return user.manages if hasattr(user, "manages") else any(user.has_perm(right) for right in MANAGE_ACCOUNTS)
+
+
+def may_have_factor(user: User) -> bool:
+    """Returns True if the account can set one up, required or not: it has a password, and MFA_KEY is set."""
+    return bool(settings.MFA_KEY) and user.has_usable_password()
+
+
+def asks_for_code(user: User) -> bool:
+    """Returns True if a log-in by password needs a code: one is required, or the account has set up an app. A query."""
+    return needs_factor(user) or (may_have_factor(user) and AuthenticatorApp.objects.filter(user=user).exists())
 
 
 def with_managers(users: QuerySet) -> QuerySet:

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from project.accounts.second_factor.codes import make_recovery_codes, secret_in, set_up
-from project.accounts.second_factor.forms import CodeForm, NewAppForm, app_context
+from project.accounts.second_factor.forms import AppForm, CodeForm, NewAppForm, app_context
 from project.accounts.second_factor.login_code_page import PROVED, show_recovery_codes
-from project.accounts.second_factor.mfa_required import needs_factor
+from project.accounts.second_factor.mfa_required import may_have_factor
 from project.models import AuthenticatorApp
 
 SECRET = "second_factor_secret"  # session key of the encrypted secret of an app that is being set up
@@ -18,16 +18,17 @@ SECRET = "second_factor_secret"  # session key of the encrypted secret of an app
 
 @never_cache
 def own_page(request: HttpRequest, site) -> HttpResponse:
-    """With `anew`, shows a new app's secret, and POST sets up that app. Without it, POST creates new recovery codes."""
+    """Without an app or with `anew`, shows a new app's secret, and POST sets up that app. Otherwise POST creates new
+    recovery codes."""
     app = AuthenticatorApp.objects.filter(user=request.user).first()
     context = {**site.each_context(request), "title": _("Second factor"), "app": app}
-    if app is None or not needs_factor(request.user):
+    if not may_have_factor(request.user):
         return TemplateResponse(request, "admin/second_factor/own_page.html", context)
-    now, anew = timezone.now(), "anew" in request.GET
-    asked = {"request": request, "app": app}
+    now, anew = timezone.now(), app is None or "anew" in request.GET
+    asked = {"request": request, "app": app} if app else {}
     if anew:
         secret = secret_in(request.session, SECRET)
-        form = NewAppForm(request.POST or None, secret=secret, **asked)
+        form = (NewAppForm if app else AppForm)(request.POST or None, secret=secret, **asked)
         context |= app_context(request, secret, request.user)
     else:
         form = CodeForm(request.POST or None, **asked)

@@ -6,7 +6,7 @@
     const note = document.getElementById("moving");
     const content = document.getElementById("content");
     if (!note || !content || !window.htmx) return;
-    const CALM = 15, LONGEST = 60, TIMEOUT = 20, HELD = 2; // seconds
+    const CALM = 15, WRITING = 3, LONGEST = 60, TIMEOUT = 20, HELD = 2; // seconds
     const title = document.title;
     const door = note.querySelector("[data-why=door] a");
     let version = note.dataset.version;
@@ -140,10 +140,11 @@
         plan();
     }
 
-    /* Hidden pages are in no hurry. A desk that is away is asked less and less, and not by all at the same moment. */
+    /* Hidden pages are in no hurry; who fills in a form learns soon that a colleague was quicker. A desk that is away is asked less and less, and not by all at the same moment. */
     function plan() {
         clearTimeout(timer);
-        const calm = document.hidden || !note.hidden ? CALM : pace;
+        const writes = [...content.querySelectorAll("form[method=post]")].some(isLeftAlone);
+        const calm = document.hidden || !note.hidden ? CALM : Math.min(pace, writes ? WRITING : CALM);
         const wait = failures ? Math.min(LONGEST, Math.max(1, pace) * 2 ** (failures - 1)) : calm;
         timer = setTimeout(ask, wait * 1000 * (failures ? 0.5 + Math.random() : 1));
     }

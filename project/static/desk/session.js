@@ -1,4 +1,5 @@
-/* Says that the session ends soon, in all tabs alike. What was typed outlives a log-in that ends, but no log-out. */
+/* Says that the session ends soon, in all tabs alike. What was typed outlives a log-in that ends, but no log-out.
+   A click without a connection says so, and the page stays. */
 "use strict";
 
 (() => {
@@ -90,6 +91,27 @@
     const shown = ["idle", "hours"].filter((why) => note.dataset[why]);
     setEnds(Object.fromEntries(shown.map((why) => [why, Date.now() + note.dataset[why] * 1000])));
     setInterval(show, 1000);
+    /* A browser that calls itself offline may still reach a desk on its own machine: so this is tried. */
+    const offline = document.getElementById("offline");
+    let tried = false;
+
+    async function goOn(event) {
+        if (navigator.onLine || tried) return;
+        const link = event.type === "click" && event.target.closest("a[href]:not([href^='#'])");
+        if (event.type === "click" && !link) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const answer = await fetch(note.dataset.stay, { cache: "no-store" }).catch(() => null);
+        offline.hidden = Boolean(answer);
+        if (!answer) return;
+        tried = true;
+        if (link) link.click();
+        else event.target.requestSubmit(event.submitter);
+        tried = false;
+    }
+
+    ["click", "submit"].forEach((kind) => document.addEventListener(kind, goOn, true));
+    addEventListener("online", () => { offline.hidden = true; });
     note.querySelector("button").addEventListener("click", async () => {
         const answer = await fetch(note.dataset.stay, { cache: "no-store" }).catch(() => null);
         if (answer && answer.ok && !answer.redirected) setEnds({ ...ends, idle: Date.now() + note.dataset.period * 1000 });
