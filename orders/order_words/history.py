@@ -89,7 +89,7 @@ WORDS = {
     "pushed": gettext_lazy("Pushed the approval: %(people)s"),
     "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
-    "phone_searched": gettext_lazy("Searched by a phone number; orders found: %(orders)s"),
+    "phone_searched": gettext_lazy("Search by phone %(phone)s; orders found: %(orders)s"),
     "file_uploaded": gettext_lazy("Uploaded a file: %(file)s"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
     "evidence_taken": gettext_lazy("Took the order's evidence, masked"),
