@@ -281,7 +281,8 @@ def _orders_of_word(word: str, orders: QuerySet[Order], seen: QuerySet[Order] | 
     texts = OrderText.objects.filter(_begins("product", folded(word)) | _begins("process", folded(word)))
     ids, more = _best(texts.values_list("pk", flat=True)[: _most(visible) + 1], visible)
     numbers, more_numbers = _numbers_with(folded(word), visible)
-    rows = OrderDomain.objects.all() if seen is None else OrderDomain.objects.filter(order__in=seen.order_by().values("pk"))
+    rows = OrderDomain.objects.all()
+    rows = rows if seen is None else rows.filter(order__in=seen.order_by().values("pk"))
     domains = find_domains(word, rows, CANDIDATES, seen)
     numbered = own.filter(Q(number=word) | Q(trial_number=word))[:CANDIDATES]
     customers = Customer.objects.filter(which_fit(word, seen)).order_by().values("pk")

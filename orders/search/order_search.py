@@ -40,7 +40,9 @@ def readings(text: str) -> list[list[str]]:
     texts = [[whole], whole.split(), [plain], plain.split(), ["".join(plain.split())]]
     if GROUPED_DIGITS.fullmatch(joined := texts[-1][0]):
         texts[-1] = [re.sub(r"^\+?86(?=1\d{10}$)", "", joined.replace("-", ""))]
-    return [words for n, words in enumerate(texts) if any(words) and len(words) <= MOST_WORDS and words not in texts[:n]]
+    return [
+        words for n, words in enumerate(texts) if any(words) and len(words) <= MOST_WORDS and words not in texts[:n]
+    ]
 
 
 def each_word(text: str, fits: Callable[[str], Q]) -> Q:
