@@ -32,7 +32,7 @@ from orders.lists.time_cells import ago_field
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
 from orders.people.staff_events import note_customer
 from orders.search.find import is_behind, which_fit
-from orders.search.order_search import RECORDS, customer_address, limit_customers
+from orders.search.order_search import RECORDS, customer_address, each_word, limit_customers
 
 FOLDER = "admin/orders/customer"
 WRITE = "orders.add_note"
@@ -116,7 +116,8 @@ class CustomerAdmin(ReadOnlyAdmin):
     def get_search_results(self, request, queryset, search_term):
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(which_fit(search_term, seen_orders(request.user))), False
+        seen = seen_orders(request.user)
+        return queryset.filter(each_word(search_term, lambda term: which_fit(term, seen))), False
 
     customer_name = cut_column(gettext_lazy("customer"), _name, clipped)
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.recipients import contacts_for
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of, set_theirs
 from orders.incidents.order_warnings import mark_orders
+from orders.lists.filter_kinds import DaysForm
 from orders.lists.personal_data import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_words.differences import lines_of as difference_lines
@@ -121,10 +122,11 @@ def incidents(ask: Ask) -> dict:
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     rows = OrderEvent.objects.filter(FILTERS.get(who, FILTERS[""])[1], order__in=ask.ids).order_by("-pk")
-    page = ask.page(rows.select_related("order").defer("order__content"))
+    form = DaysForm(ask.params)
+    page = ask.page(form.within(rows).select_related("order").defer("order__content"))
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     timeline = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
-    return {"rows": page, "timeline": timeline, "filters": filters}
+    return {"rows": page, "timeline": timeline, "filters": filters, "form": form}
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
+from django import forms
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.filters import RelatedFieldListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import DateTimeField
+from django.db.models import DateTimeField, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +22,7 @@ from orders.rules.local_time import midnight
 
 DAY = datetime.timedelta(days=1)
 TO = ".."  # separates the first and the last day of a range; one of them may be missing
+FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
 LONGEST_SHOWN = 40
 BY_ID = ((), ("-pk",))
 Days = tuple[datetime.date | None, datetime.date | None]  # first and last day; None: no bound
@@ -186,6 +188,49 @@ def _read_range(value: str) -> Days:
         for bound in (day, day + DAY):
             midnight(bound).astimezone(datetime.UTC)  # the value that the database compares
     return days[0], days[1]
+
+
+class DayField(forms.DateField):
+    def __init__(self, label):
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        errors = {"invalid": _("This is no day. Right is 2026-11-25.")}
+        super().__init__(label=label, widget=widget, error_messages=errors, required=False)
+
+    def clean(self, value):
+        day = super().clean(value)
+        if day and not FIRST <= day <= LAST:
+            raise forms.ValidationError(self.error_messages["invalid"])
+        return day
+
+
+class DaysForm(forms.Form):
+    """The first and the last day of a history, both included, from the URL. Either may be missing."""
+
+    since = DayField(_("First day"))
+    until = DayField(_("Last day"))
+
+    def clean(self):
+        given = super().clean()
+        first, last = given.get("since"), given.get("until")
+        if first and last and first > last:
+            self.add_error("until", _("The last day comes before the first."))
+        return given
+
+    @property
+    def bounds(self) -> dict[str, datetime.datetime | None]:
+        """Returns the valid form's `since` and `until`, the first moment that is not included any more."""
+        given = self.cleaned_data
+        return {
+            "since": given["since"] and midnight(given["since"]),
+            "until": given["until"] and midnight(given["until"] + DAY),
+        }
+
+    def within(self, rows: QuerySet) -> QuerySet:
+        """Filters rows by their field `at`. Returns none if the form is not valid."""
+        if not self.is_valid():
+            return rows.none()
+        bounds = {"at__gte": self.bounds["since"], "at__lt": self.bounds["until"]}
+        return rows.filter(**{name: at for name, at in bounds.items() if at})
 
 
 def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:

@@ -45,6 +45,11 @@ def ago(moment: datetime.datetime | None) -> str:
     return _cell(moment, words % {"span": span(abs(seconds))})
 
 
+def clock(moment: datetime.datetime) -> str:
+    """Returns the local time of day, below a heading with the day."""
+    return _cell(moment, f"{timezone.localtime(moment):%H:%M:%S}")
+
+
 def ago_field(name: str, label, **display) -> Callable:
     """Returns a column or a field with the relative time of a row's field. `display`: arguments of `admin.display`."""
     return column(label, attrgetter(name), lambda row: ago(getattr(row, name)), **display)

@@ -17,6 +17,7 @@ from notifications.models import Mail
 from orders.attachments.files import why_not_waive
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.incidents.order_warnings import mark_records
+from orders.lists.filter_kinds import DaysForm
 from orders.lists.personal_data import PersonalAccess
 from orders.mails.mail_reasons import Reasons, reasons_of, upcoming_mails
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
@@ -239,12 +240,14 @@ def shown_reasons(reasons: Reasons, personal: PersonalAccess) -> Reasons:
 
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
-    page = ask.page(events_of(ask.order, who))
+    form = DaysForm(ask.params)
+    page = ask.page(form.within(events_of(ask.order, who)))
     timeline = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
-    times = [] if who or page.number > 1 else times_of(ask.order, now=ask.facts.now)[-PAGE:]
+    times = [] if who or form.has_changed() or page.number > 1 else times_of(ask.order, now=ask.facts.now)[-PAGE:]
     total = sum(one.seconds for one in times)
-    return {"rows": page, "timeline": timeline, "filters": filters, "times": bars_of(times), "total": total}
+    shown = {"rows": page, "timeline": timeline, "filters": filters, "form": form}
+    return shown | {"times": bars_of(times), "total": total}
 
 
 def bars_of(times: list[Stretch]) -> list[Bar]:

@@ -1,9 +1,11 @@
 """Texts of events, and the filters of the history."""
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -89,7 +91,7 @@ WORDS = {
     "pushed": gettext_lazy("Pushed the approval: %(people)s"),
     "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
-    "phone_searched": gettext_lazy("Searched by a phone number; orders found: %(orders)s"),
+    "phone_searched": gettext_lazy("Search by phone %(phone)s; orders found: %(orders)s"),
     "file_uploaded": gettext_lazy("Uploaded a file: %(file)s"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
     "evidence_taken": gettext_lazy("Took the order's evidence, masked"),
@@ -211,9 +213,42 @@ class Told:
     more: str
     error: bool
 
+    @property
+    def at(self) -> datetime.datetime:
+        return self.row.at
+
+    @property
+    def run(self) -> int | None:
+        return self.row.data.get("run") if isinstance(self.row.data, dict) else None
+
+    @property
+    def same(self) -> tuple:
+        return self.run, str(self.who), self.what, self.more
+
 
 def events_of(order: Order, who: str) -> QuerySet[OrderEvent]:
     return order.events.filter(FILTERS.get(who, FILTERS[""])[1]).order_by("-pk")
+
+
+def by_day(shown: Iterable) -> list[tuple[datetime.date, list[list]]]:
+    """Returns what is shown of a history, the newest first, by local day; what repeats stands in one group.
+
+    Equal neighbours form a group, and all equal ones of a bulk run in a day. Each has `at`, `same` (equal for equal
+    ones) and `run`.
+    """
+    days: list[tuple[datetime.date, list[list]]] = []
+    for one in shown:
+        day = timezone.localdate(one.at)
+        if not days or days[-1][0] != day:
+            days.append((day, []))
+        groups = days[-1][1]
+        near = groups if one.run else groups[-1:]
+        group = next((group for group in near if group[0].same == one.same), None)
+        if group:
+            group.append(one)
+        else:
+            groups.append([one])
+    return days
 
 
 def news_since(order: Order, seen: int) -> list[OrderEvent]:

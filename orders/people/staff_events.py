@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from notifications.masks import mask_phone
 from orders.history.actors import account_id_of, limits_of
 from orders.history.order_writes import add_event, lock_order
 from orders.mails.mentions import Mentions, tell_mentioned
@@ -29,9 +30,9 @@ def note_personal_data_read(order: Order, *, by: str, now: datetime.datetime) ->
         note_personal_data_seen(order, by=by, where="API", now=now)
 
 
-def note_phone_searched(orders: int, *, by: str, now: datetime.datetime) -> None:
-    """Records that a user searched for a phone number, and how many orders have it. Results are masked."""
-    add_event(None, "phone_searched", by=by, now=now, orders=orders)
+def note_phone_searched(orders: int, *, phone: str, by: str, now: datetime.datetime) -> None:
+    """Records that a user searched for a phone number, masked, and how many orders have it. Results are masked."""
+    add_event(None, "phone_searched", by=by, now=now, orders=orders, phone=mask_phone(phone))
 
 
 def note_download(order: Order, *, file: str, by: str, now: datetime.datetime) -> None:

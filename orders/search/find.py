@@ -9,6 +9,8 @@ CANDIDATES are chosen among the first PLACES matches.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import connection
@@ -235,6 +237,60 @@ def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[
     rows = OrderText.objects.filter(phone=folded(term)).order_by("-pk").values_list("pk", flat=True)
     ids, _more = _best(rows[: _most(visible)], visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most)
+
+
+def find_orders_with_all(words: list[str], orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None) -> Found:
+    """Returns orders with each word in their number, product id, BPM process, customer or a domain, the newest first.
+
+    One word is looked up, the longest with few matches; the others are compared with what it finds.
+    """
+    ids: set[int] = set()
+    more = False
+    for word in sorted(words, key=len, reverse=True):
+        if is_long_enough(folded(word), WHOLE_IN_DOMAIN):
+            found, more = _orders_of_word(word, orders, seen)
+            ids = ids | found if more else found
+            if not more:
+                break
+    for word in words:
+        ids = _with_word(word, ids)
+    rows = orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)
+    return cut(rows[: most + 1], most, more)
+
+
+def _orders_of_word(word: str, orders: QuerySet[Order], seen: QuerySet[Order] | None) -> tuple[set[int], bool]:
+    """Returns the ids of orders with this word, and True if there may be more."""
+    visible, own = _among(seen), orders.order_by().values_list("pk", flat=True)
+    texts = OrderText.objects.filter(_begins("product", folded(word)) | _begins("process", folded(word)))
+    ids, more = _best(texts.values_list("pk", flat=True)[: _most(visible) + 1], visible)
+    numbers, more_numbers = _numbers_with(folded(word), visible)
+    rows = OrderDomain.objects.all()
+    rows = rows if seen is None else rows.filter(order__in=seen.order_by().values("pk"))
+    domains = find_domains(word, rows, CANDIDATES, seen)
+    numbered = own.filter(Q(number=word) | Q(trial_number=word))[:CANDIDATES]
+    customers = Customer.objects.filter(which_fit(word, seen)).order_by().values("pk")
+    named = list(own.filter(enterprise_id__in=customers).order_by("-pk")[: CANDIDATES + 1])
+    found = {*ids, *numbers, *numbered, *(row.order_id for row in domains.rows), *named[:CANDIDATES]}
+    return found, more or more_numbers or domains.more or len(named) > CANDIDATES
+
+
+def _with_word(word: str, ids: set[int]) -> set[int]:
+    """Returns those of the orders that have this word."""
+    names = ("number", "product_id", "bpm_process", "enterprise_id", "enterprise_name")
+    fits = reduce(or_, (Q(**{f"{name}__icontains": word}) for name in names), Q(trial_number=word))
+    own = Order.objects.filter(fits, pk__in=ids).order_by().values_list("pk", flat=True)
+    key = domain_key(domain_meant(word))
+    return {
+        *own,
+        *OrderDomain.objects.filter(order__in=ids, key__contains=key).order_by().values_list("order_id", flat=True),
+    }
+
+
+def find_customers_with_all(
+    words: list[str], customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None
+) -> Found:
+    rows = customers.filter(*(which_fit(word, seen) for word in words)).order_by("-last_order_id")
+    return cut(rows[: most + 1], most)
 
 
 def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:

@@ -1,8 +1,10 @@
 """Search by a word or its beginning. Each lookup has an index, so the number of orders does not matter."""
 
 import re
+import unicodedata
 from collections.abc import Callable
-from operator import attrgetter
+from functools import reduce
+from operator import and_, attrgetter, or_
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import quote
@@ -11,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import folded as plain_letters
 from orders.intake.customer_names import name_in
 from orders.lists.cells import clipped, column
 from orders.lists.scope import attributions_of, seen_orders
@@ -19,31 +22,53 @@ from orders.rules.content import domain_key, domain_meant
 from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+GROUPED_DIGITS = re.compile(r"\+?[0-9-]+")
+MOST_WORDS = 8  # of a text with more, only the whole is searched
 RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
 """Texts for the record in force of a domain or customer. A commercial record has priority over a trial's."""
 FEW = 200
 
 
-def search_orders(rows, term: str, seen: QuerySet[Order] | None):
-    """Filters orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
+def readings(text: str) -> list[list[str]]:
+    """Returns the ways to read a typed or pasted text, the most literal first. All words of a reading must be found.
 
-    Two Chinese characters from the middle of an enterprise's name match too. The term is not split. `seen`: the orders
-    that a limited reader may see, None for all. For a pasted URL the host is searched.
+    The readings: the text as it is (of a URL its host), its words, both in ordinary letters and digits (NFKC), and the
+    words joined. Digits are joined without hyphens, a mobile number also without +86.
     """
-    term = term_meant(term)
-    if not term:
-        return rows
+    whole = term_meant(text)
+    plain = unicodedata.normalize("NFKC", plain_letters(whole)).strip()
+    texts = [[whole], whole.split(), [plain], plain.split(), ["".join(plain.split())]]
+    if GROUPED_DIGITS.fullmatch(joined := texts[-1][0]):
+        texts[-1] = [re.sub(r"^\+?86(?=1\d{10}$)", "", joined.replace("-", ""))]
+    return [
+        words for n, words in enumerate(texts) if any(words) and len(words) <= MOST_WORDS and words not in texts[:n]
+    ]
+
+
+def each_word(text: str, fits: Callable[[str], Q]) -> Q:
+    """Returns the condition that all words of one reading of a text, which is not blank, fit."""
+    return reduce(or_, (reduce(and_, map(fits, words)) for words in readings(text)))
+
+
+def search_orders(rows, text: str, seen: QuerySet[Order] | None):
+    """Filters orders whose number, trial number, product id, enterprise (id or name) or a domain begins with each word.
+
+    Two Chinese characters from the middle of an enterprise's name match too. `seen`: the orders that a limited reader
+    may see, None for all.
+    """
+    return rows.filter(each_word(text, lambda term: _order_fits(term, seen))) if text.strip() else rows
+
+
+def _order_fits(term: str, seen: QuerySet[Order] | None) -> Q:
     if LOOKS_LIKE_AN_ID.fullmatch(term):
         found = _by_id(term)
         few = _few(Order.objects.filter(found).order_by().values_list("pk", flat=True))
-        return rows.filter(
-            found if few is None else Q(pk__in=few)
-        )  # otherwise all orders might be scanned for a few rows
+        return found if few is None else Q(pk__in=few)  # otherwise all orders might be scanned for a few rows
     customers = customers_meant(term, seen)
     found = Q(enterprise_id__in=customers)
     if (behind := is_behind()) or customers == []:
         found |= Q(**{f"enterprise_name__{'icontains' if behind else 'startswith'}": term})
-    return rows.filter(found | Q(pk__in=_with_domain(term)) if _may_be_a_domain(term) else found)
+    return found | Q(pk__in=_with_domain(term)) if _may_be_a_domain(term) else found
 
 
 def term_meant(term: str) -> str:
@@ -84,24 +109,27 @@ def _few(ids: QuerySet) -> list[int] | None:
     return found if len(found) <= FEW else None
 
 
-def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
-    """Filters rows of a customer's orders, or of orders whose number begins with the term.
+def search_by_order(rows, text: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
+    """Filters rows of orders of which each word is the customer, or the beginning of the order's number.
 
-    `domain`: a field of domain keys.
+    `domain`: a field of domain keys, which may begin with a word.
     """
-    term = term_meant(term)
-    if not term:
+    if not text.strip():
         return rows
+    return rows.filter(each_word(text, lambda term: _row_fits(term, seen, order=order, domain=domain)))
+
+
+def _row_fits(term: str, seen: QuerySet[Order] | None, *, order: str, domain: str) -> Q:
     customers = customers_meant(term, seen)
     named = Q() if term.isascii() or not is_behind() else Q(**{f"{order}__enterprise_name__icontains": term})
     if customers != []:
         named |= Q(**{f"{order}__enterprise_id__in": customers})
         if not (domain and _may_be_a_domain(term)):
-            return rows.filter(named)
+            return named
     numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
     few = _few(numbers)
     found = named | Q(**{f"{order}__in": numbers if few is None else few})
-    return rows.filter(found | Q(**{f"{domain}__startswith": domain_key(domain_meant(term))}) if domain else found)
+    return found | Q(**{f"{domain}__startswith": domain_key(domain_meant(term))}) if domain else found
 
 
 def order_anchor(order: Order | None, query: str = "") -> str | None:

@@ -3,7 +3,6 @@
 Each kind is searched only for users with its permissions, within their attributions. No personal data are shown.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -32,7 +31,7 @@ from orders.people.staff_events import note_phone_searched
 from orders.rules.content import domain_meant
 from orders.rules.search_terms import folded, is_long_enough
 from orders.search import find
-from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, term_meant
+from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, readings, term_meant
 from orders.texts.refusal_hints import why_refused
 
 IN_BOX, ON_PAGE = 6, 50
@@ -190,23 +189,35 @@ FOUND_KINDS = [
 ]  # fmt: skip
 
 
+KINDS_OF_WORDS = [
+    Kind(gettext_lazy("Orders"), (SEE_ORDERS,),
+         lambda text, user, most: find.find_orders_with_all(
+             text.split(), limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
+         ), _order_hits),
+    Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
+         lambda text, user, most: find.find_customers_with_all(
+             text.split(), limit_customers(Customer.objects.all(), user), most, seen_orders(user)
+         ), _customer_hits),
+]  # fmt: skip
+
+
 def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
-    """Returns the rows that the term finds and the user may see, by kind.
+    """Returns the rows that the term finds and the user may see, by kind: those of its first reading with any."""
+    for words in readings(term):
+        if not any(map(why_not, words)):
+            kinds = FOUND_KINDS if len(words) == 1 else KINDS_OF_WORDS
+            if groups := _find(" ".join(words), kinds, request, most):
+                return groups
+    return []
 
-    Full-width letters are also tried as ASCII.
-    """
-    groups = _find(term, request, most)
-    ordinary = unicodedata.normalize("NFKC", term)
-    return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
 
-
-def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
+def _find(term: str, kinds: list[Kind], request: HttpRequest, most: int) -> list[Group]:
     groups = []
-    for kind in FOUND_KINDS:
+    for kind in kinds:
         if request.user.has_perms(kind.rights):
             found = kind.search(term, request.user, most)
             if kind.by_people and found.rows:
-                note_phone_searched(len(found.rows), by=staff_actor(request.user), now=timezone.now())
+                note_phone_searched(len(found.rows), phone=term, by=staff_actor(request.user), now=timezone.now())
             if found.rows or found.more:
                 groups.append((kind, found))
     rows = [row for _kind, found in groups for row in found.rows]
@@ -248,6 +259,14 @@ def why_nothing(term: str) -> str:
     )
 
 
+def searched_for(term: str, user) -> str:
+    """Returns the text that says in what a term was looked for, and that all words of several must fit."""
+    kinds = dict.fromkeys(str(kind.title) for kind in FOUND_KINDS if user.has_perms(kind.rights))
+    said = _("Searched: %(kinds)s.") % {"kinds": _(", ").join(kinds)}
+    several = _("An order or customer must have each of the words.")
+    return f"{said} {several}" if len(term.split()) > 1 else said
+
+
 def hidden_by_limit(user) -> str:
     """Returns the attributions to which the search was limited; empty without a limit."""
     letters = attributions_of(user)
@@ -269,6 +288,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
     hidden = "" if groups or not term else hidden_by_limit(request.user)
     hidden = "" if hidden == problem else hidden
     context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box, "hidden": hidden}
+    context["searched"] = "" if problem or groups else searched_for(term, request.user)
     context["behind"] = not problem and find.is_behind()
     if in_box:
         return TemplateResponse(request, "includes/found.html", context)

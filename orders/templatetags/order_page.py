@@ -14,12 +14,15 @@ from orders.lists.personal_data import mask_text_or_json
 from orders.lists.service_names import service_name
 from orders.models import Attempt
 from orders.order_words.error_details import of_attempt, of_step, of_trouble
+from orders.order_words.history import by_day
 from orders.search.order_search import customer_address
 from orders.texts.incident_texts import cause_of
 
 register = template.Library()
 register.filter("ago", time_cells.ago)
 register.filter("ahead", time_cells.ahead)
+register.filter("by_day", by_day)
+register.filter("clock", time_cells.clock)
 register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)

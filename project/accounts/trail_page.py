@@ -1,7 +1,6 @@
 """The page 审计 (audit): the audit trail, newest first, filtered by day, person, order, customer and kind, or CSV."""
 
 import csv
-import datetime
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -19,18 +18,17 @@ from notifications.masks import mask_text
 from orders.history.actors import actor_of, names_read_once, staff_actor
 from orders.lists.cells import cut
 from orders.lists.file_cells import csv_cell
-from orders.lists.filter_kinds import DAY
+from orders.lists.filter_kinds import DaysForm
 from orders.lists.list_query import in_a_line
 from orders.lists.scope import is_unlimited
-from orders.lists.time_cells import ago
+from orders.lists.time_cells import clock
 from orders.models import Customer, Order, TrailEntry
 from orders.office.exports.lists import PERMISSION
-from orders.rules.local_time import midnight
+from orders.order_words.history import by_day
 from project.accounts.login_trail import note_from
 from project.trail.trail_query import ACT_KINDS, Act, TrailFilter, TrailPosition, newest_acts, parse_position
 
 SEE = "orders.view_trailentry"
-FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
 SHOWN, READ_AT_ONCE = 100, 1000  # rows on a page; rows that an export reads at a time
 COLUMNS = (
     gettext_lazy("at"),
@@ -42,22 +40,7 @@ COLUMNS = (
 )
 
 
-class DayField(forms.DateField):
-    def __init__(self, label):
-        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-        errors = {"invalid": gettext_lazy("This is no day. Right is 2026-11-25.")}
-        super().__init__(label=label, widget=widget, error_messages=errors, required=False)
-
-    def clean(self, value):
-        day = super().clean(value)
-        if day and not FIRST <= day <= LAST:
-            raise forms.ValidationError(self.error_messages["invalid"])
-        return day
-
-
-class TrailForm(forms.Form):
-    since = DayField(gettext_lazy("First day"))
-    until = DayField(gettext_lazy("Last day"))
+class TrailForm(DaysForm):
     user = forms.CharField(label=pgettext_lazy("trail", "person"), required=False, max_length=150)
     order = forms.CharField(label=gettext_lazy("Order number"), required=False, max_length=64)
     customer = forms.CharField(label=gettext_lazy("Customer (number or whole name)"), required=False, max_length=255)
@@ -89,19 +72,11 @@ class TrailForm(forms.Form):
             raise forms.ValidationError(_("This page of the list is not known."))
         return parse_position(given)
 
-    def clean(self):
-        given = super().clean()
-        first, last = given.get("since"), given.get("until")
-        if first and last and first > last:
-            self.add_error("until", _("The last day comes before the first."))
-        return given
-
     @property
     def asked(self) -> TrailFilter:
         given = self.cleaned_data
         return TrailFilter(
-            since=given["since"] and midnight(given["since"]),
-            until=given["until"] and midnight(given["until"] + DAY),
+            **self.bounds,
             user=given["user"],
             order=given["order"],
             customer=given["customer"],
@@ -134,13 +109,15 @@ def trail_page(request: HttpRequest, site) -> HttpResponseBase:
     if request.method == "POST" and valid:
         return _answer_file(request, form)
     acts = newest_acts(form.asked, before=form.cleaned_data["before"], number=SHOWN + 1) if valid else []
+    days = [(day, [[_row(act) for act in group] for group in groups]) for day, groups in by_day(acts[:SHOWN])]
     context = {
         **site.each_context(request),
         "title": pgettext_lazy("menu", "Audit"),
         "form": form,
         "filters": form.filters,
         "columns": COLUMNS,
-        "rows": [_row(act) for act in acts[:SHOWN]],
+        "days": days,
+        "rows": [row for _day, groups in days for group in groups for row in group],
         "newest": _address(request, None),
         "older": _address(request, acts[SHOWN - 1].place) if len(acts) > SHOWN else "",
         "may_export": request.user.has_perm(PERMISSION),
@@ -160,7 +137,7 @@ def _address(request: HttpRequest, before: TrailPosition | None) -> str:
 
 def _row(act: Act) -> dict:
     url = reverse("admin:orders_order_change", args=[act.order]) if act.order else ""
-    return {"act": act, "moment": ago(act.at), "who": _actor_words(act), "more": cut(act.more), "url": url}
+    return {"act": act, "moment": clock(act.at), "who": _actor_words(act), "more": cut(act.more), "url": url}
 
 
 def _actor_words(act: Act) -> str:

@@ -72,10 +72,15 @@ class Act:
     words: str
     more: str
     order: int | None = None
+    run: int | None = None
 
     @property
     def at(self) -> datetime.datetime:
         return self.place.at
+
+    @property
+    def same(self) -> tuple:
+        return self.who, self.account_id, self.address, self.words, self.more
 
     @property
     def details(self) -> str:
@@ -258,7 +263,8 @@ def _of_event(row: OrderEvent) -> Act:
     about = row.order.number if row.order else str(data.get("account") or data.get("customer") or "")
     place, more = TrailPosition(row.at, EVENTS, row.pk), mask_text_or_json(words.more)
     address = str(data.get("caller", ""))
-    return Act(place, row.actor, row.account_id, address, row.kind, mask_text(about), words.what, more, row.order_id)
+    about = mask_text(about)
+    return Act(place, row.actor, row.account_id, address, row.kind, about, words.what, more, row.order_id, words.run)
 
 
 def _of_entry(row: LogEntry) -> Act:

@@ -225,6 +225,19 @@ def test_attachments_incidents_and_a_timeline(admin_client, family):
     assert PHONE not in text
 
 
+def test_a_bulk_run_is_one_line_of_the_timeline(admin_client, family):
+    """Also where another event of each order stands between."""
+    for order in family[:3]:
+        make.OrderEventFactory(order=order, actor="staff:li", kind="note", data={"reason": "已通知", "run": 7})
+        make.OrderEventFactory(order=order, kind="planned")
+    text = shown(admin_client, "events")
+    assert text.count("已通知") == 1
+    part = text[text.index("已通知") :].partition("</details>")[0]
+    assert "共 3 次" in part
+    assert [order.number in part for order in family[:3]] == [True] * 3
+    assert "已通知" not in shown(admin_client, "events", until="2020-01-01")
+
+
 def noted(client):
     text = shown(client)
     return re.findall(r'<div class="note"><span class="quiet">(.*?)</span>(.*?)</div>', text)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from orders.models import Order, OrderEvent
+from orders.order_words.history import describe
 from orders.search import find
 from orders.search.index import index_orders
 from orders.search.page import why_not, why_nothing
@@ -80,6 +81,41 @@ NUMBER, NAME, DOMAIN = "100A230920170126001", "北京云帆网络科技", "Pull.
 ])  # fmt: skip
 def test_it_is_found(admin_client, order, term, kind, found):
     assert titles(admin_client, term).get(gettext(kind)) == (found and [found])
+
+
+@pytest.mark.parametrize("text, kind, found", [
+    ("云帆 6126001", "Orders", None), ("云帆 126001", "Orders", NUMBER), ("eas-3 云帆　1701", "Orders", NUMBER),
+    ("云帆 api-eas 61000616304 bpm-2023", "Orders", NUMBER), ("启明 126001", "Orders", None),
+    ("100T8888 example.com", "Orders", NUMBER), ("example.com 12", "Orders", NUMBER), ("云 12", "Orders", None),
+    ("北京 网络科技", "Customers", NAME), ("云帆 79275", "Customers", NAME),
+    ("北京云帆 网络 科技", "Customers", NAME),
+    ("100A2309 20170 126001", "Orders", NUMBER), ("１００Ａ2309 20170\u200b126001", "Orders", NUMBER),
+    ("137 1234 5678", "Orders with this phone number", NUMBER),
+    ("137-1234-5678", "Orders with this phone number", NUMBER),
+    ("+86 137\u20111234\u20115678", "Orders with this phone number", NUMBER),
+])  # fmt: skip
+def test_each_of_several_words_is_found_and_pasted_numbers_as_they_are_meant(admin_client, order, text, kind, found):
+    assert titles(admin_client, text).get(gettext(kind)) == (found and [found])
+
+
+@pytest.mark.parametrize("text, found", [
+    ("云帆 100A2309", 1), ("启明 100A2309", 0), ("100A2309 20170 126001", 1), ("１００Ａ２３０９", 1),
+    ("云帆　网络", 1), ("100A2309 " * 9, 0),
+])  # fmt: skip
+def test_lists_read_a_text_as_the_search_does(admin_client, order, text, found):
+    rows = admin_client.get(reverse("admin:orders_order_changelist"), {"q": text}).context["cl"].result_count
+    domains = admin_client.get(reverse("admin:orders_orderdomain_changelist"), {"q": text}).context["cl"].result_count
+    assert (rows, domains) == (found, found)
+
+
+def test_many_orders_of_one_word_are_narrowed_by_another(admin_client, monkeypatch):
+    """The word with more matches than are read does not hide what the other finds."""
+    monkeypatch.setattr(find, "CANDIDATES", 3)
+    for number in range(10):
+        make.OrderFactory(number=f"777700{number}", enterprise_id="E-7", enterprise_name="云帆网络", trial_number="")
+    index_orders(now=timezone.now(), seconds=60)
+    assert titles(admin_client, "云帆 777700") == {gettext("Orders"): ["7777009", "7777008", "7777007"]}
+    assert titles(admin_client, "云帆 7777002") == {gettext("Orders"): ["7777002"]}
 
 
 def billed(number, domain, info_type="2", **more):
@@ -278,6 +314,9 @@ def test_what_finds_nothing_says_why(member, order):
     assert "4 个字符" not in text
     assert "4 个字符（域名 5 个）" in reader.get(FIND, {"q": "zz", "part": 1}).content.decode()
     assert "您的账号只能查看" not in reader.get(FIND, {"q": "nothing-like-it", "part": 1}).content.decode()
+    said = reader.get(FIND, {"q": "nothing like it", "part": 1}).content.decode()
+    assert "已查找：订单、客户、域名、产品编号" in said
+    assert "同时符合每个词" in said
     limited = member("业务人员", letters=["SH"])
     said = "您的账号只能查看以下归属：上海；其他归属的内容不在查找范围内。"
     assert said in limited.get(FIND, {"q": NUMBER, "part": 1}).content.decode()
@@ -298,6 +337,7 @@ def test_a_search_by_phone_is_an_entry_of_its_own(member, order):
         staff.get(FIND, query)
     who = f"staff:{staff.person.username}"
     assert list(seen.values_list("order", "actor", "data__orders")) == [(None, who, 1)] * 2
+    assert describe(seen[0]).what == "按电话搜索 137***78：找到 1 单"
     assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
 
 

@@ -3,6 +3,7 @@
 import datetime
 import functools
 import itertools
+import re
 
 import pytest
 from django.urls import reverse
@@ -15,6 +16,7 @@ from orders.order_page.tabs import TABS
 from orders.outbox.enqueue import schedule_name
 from tests import factories
 from tests.admin.orders import billed, deciding, failed, held_for_files, page, scheduled, staff, step
+from tests.conftest import shanghai
 from tests.factories import NOW
 from tests.sampling import WHOLE
 
@@ -150,6 +152,37 @@ def test_the_family_is_a_tree_with_the_trial_at_its_root(admin_client):
 def test_a_trial_that_has_not_come_is_named(admin_client):
     order = factories.OrderFactory(state="held", held_because="trial_unknown", trial_number="T-1")
     assert "T-1" in text_of(admin_client, order)
+
+
+def test_a_history_has_clock_times_under_its_days_and_folds_what_repeats(admin_client):
+    order = failed()
+    order.events.all().delete()
+    note = {"actor": "staff:li", "kind": "note", "data": {"reason": "等客户"}}
+    again = {"actor": "worker", "kind": "step_retrying", "data": {"step": "start_bpm", "code": "timeout"}}
+    for at, event in [
+        ("2026-11-25 08:00:01", again),
+        ("2026-11-26 09:00:00", again),
+        ("2026-11-26 09:05:00", again),
+        ("2026-11-26 09:06:00", note),
+        ("2026-11-26 09:10:59", again),
+    ]:
+        factories.OrderEventFactory(order=order, at=shanghai(at), **event)
+
+    def shown(query):
+        text = (
+            text_of(admin_client, order, f"?tab=events{query}").partition('id="tabs"')[2].partition('class="times"')[0]
+        )
+        words = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", text[text.index("</form>") :]))
+        return re.findall(r"20\d\d-\d\d-\d\d 周.|\d\d:\d\d:\d\d|共 \d 次", words)
+
+    first = ["2026-11-25 周三", "08:00:01"]
+    second = ["2026-11-26 周四", "09:10:59", "09:06:00", "09:05:00", "共 2 次", "09:05:00", "09:00:00"]
+    assert shown("") == second + first
+    assert shown("&until=2026-11-25") == first
+    assert shown("&since=2026-11-26&who=people") == ["2026-11-26 周四", "09:06:00"]
+    for wrong in ("&since=rubbish", "&since=2026-11-26&until=2026-11-25"):
+        text = text_of(admin_client, order, f"?tab=events{wrong}")
+        assert ("errorlist" in text, "09:06:00" in text) == (True, False)
 
 
 def test_events_can_be_filtered(admin_client):

@@ -49,6 +49,21 @@ def rows():
     return [(row.code, row.actor, row.about, row.address) for row in found]
 
 
+def test_acts_stand_under_their_day_and_repeats_are_folded(admin_client, clock):
+    orders = [make.OrderFactory() for _ in range(3)]
+    for order in orders:
+        make.OrderEventFactory(order=order, at=DAY, actor="staff:li", kind="personal_data_seen", data={"where": "raw"})
+    make.OrderEventFactory(order=orders[0], at=DAY - 24 * HOUR, actor="staff:li", kind="note", data={"reason": "x"})
+    answer = admin_client.get(PAGE, {"user": "li"})
+    days = [(str(day), [len(group) for group in groups]) for day, groups in answer.context["days"]]
+    today, before = (timezone.localdate(at) for at in (DAY, DAY - 24 * HOUR))
+    assert days == [(str(today), [3]), (str(before), [1])]
+    text = answer.content.decode()
+    assert "共 3 次" in text
+    assert [text.count(f">{order.number}</a>") for order in orders] == [2, 1, 1]
+    assert f"{timezone.localtime(DAY):%H:%M:%S}" in text
+
+
 def test_a_log_in_and_a_log_out(wang):
     client = log_in("wang", "right")
     client.post(reverse("admin:logout"), REMOTE_ADDR="10.0.0.5")

@@ -72,6 +72,12 @@ def test_what_is_not_as_fine_as_its_state_says_so(system):
     assert [row["doubt"] for row in system().get(ORDERS).json()["results"] if row["kind"] == "activation"] != [None]
 
 
+@pytest.mark.parametrize("text, found", [("北京 100A77", 1), ("１００Ａ 77", 1), ("上海 100A77", 0)])
+def test_it_reads_a_text_as_the_list_does(system, text, found):
+    make.OrderFactory(number="100A77", trial_number="")
+    assert system().orders(q=text) == ["100A77"] * found
+
+
 @pytest.mark.parametrize(
     "query, rows",
     [

@@ -224,7 +224,11 @@ def doubts(now: datetime.datetime | None = None) -> None:
     )
     incident = make.IncidentFactory(partner="bigdata", step="", code="difference", first_at=now - 2 * day, last_at=now)
     make.AffectedOrderFactory(
-        order=served, incident=incident, since=now - 2 * day, detail="cdn0.unbilled.example.com (live / missing)"
+        order=served,
+        incident=incident,
+        since=now - 2 * day,
+        detail="cdn0.unbilled.example.com (live / missing)",
+        detail_params={"code": "records_differ", "records": "cdn0.unbilled.example.com"},
     )
     returned = make.OrderFactory(
         number="100A-RETURNED", state=S.AWAITING_APPROVAL, first=False, bpm_process="P-2026-0007", **base
