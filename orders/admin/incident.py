@@ -60,7 +60,7 @@ def sleeps(incident: Incident) -> bool:
     return incident.state in UNRESOLVED and incident.is_asleep(timezone.now())
 
 
-def _step_name(incident: Incident) -> str:
+def step_words(incident: Incident) -> str:
     """Returns the name of the incident's step, or of the channel if steps of several kinds share the incident."""
     if len(shared_by(incident.step, incident.code)) > 1:
         return Dispatch.Channel(KINDS[incident.step].channel).label
@@ -186,7 +186,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
     partner_name = column(
         _("partner"), lambda row: "-" if row.partner == "order" else PARTNERS.get(row.partner, row.partner)
     )
-    step_name = column(_("step"), lambda incident: _step_name(incident) or "-", empty_value="-")
+    step_name = column(_("step"), lambda incident: step_words(incident) or "-", empty_value="-")
 
     orders_stopped = column(_("orders stopped"), attrgetter("still"), _stopped_link)
     asleep = column(

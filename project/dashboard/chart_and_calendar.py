@@ -27,19 +27,11 @@ class Bar:
     def y(self) -> int:
         return BASE - self.height
 
-    @property
-    def label_y(self) -> int:
-        return self.y - 3
-
-    @property
-    def middle(self) -> float:
-        return self.x + BAR / 2
-
 
 @dataclass(frozen=True)
 class Column:
     day: datetime.date
-    middle: float
+    middle: int
     received: Bar
     stopped: Bar
 
@@ -59,7 +51,7 @@ def _column(place: int, day: datetime.date, received: int, stopped: int, most: i
     word = day.isoformat()
     return Column(
         day,
-        left + BAR + 0.5,
+        left + BAR,
         Bar(left, _height(received, most), received, orders_link(received=word)),
         Bar(left + BAR + 1, _height(stopped, most), stopped, orders_link(stopped=word)),
     )

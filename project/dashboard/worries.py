@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.models import Breaker, Heartbeat
-from orders.admin.incident import asleep_words, sleeps
+from orders.admin.incident import asleep_words, sleeps, step_words
 from orders.history.owners import OWN
 from orders.incidents.desk_incidents import DESK
 from orders.incidents.incident_codes import BREAKER_OPEN
@@ -104,6 +104,19 @@ class Dashboard:
         return not any(column.received.number or column.stopped.number for column in self.chart or [])
 
     @property
+    def zero(self) -> list[Number]:
+        """Returns the blocks that the user may see and that have no row. They stand in one line."""
+        late = self.over_time and Number(_("Over time"), len(self.over_time.places), self.over_time.url)
+        incidents = (
+            None if self.incidents is None else Number(_("Open incidents"), len(self.incidents), self.incidents_url)
+        )
+        books = self.differences and Number(
+            _("Differences with the big-data side"), self.differences.number, self.differences.url
+        )
+        asked = self.approvals and Number(_("Waiting for approval"), self.approvals.number, self.approvals.url)
+        return [row for row in (late, incidents, books, asked) if row and not row.number]
+
+    @property
     def breaker_next(self) -> str:
         return cause_of(BREAKER_OPEN).next if any(row.shut for row in self.partners or []) else ""
 
@@ -142,30 +155,44 @@ class Dashboard:
         late = self.calendar.overdue if self.calendar else 0
         number = len(self.incidents or [])
         late_url = self.calendar.overdue_url if self.calendar else ""
-        incidents = ngettext("%(n)d open incident", "%(n)d open incidents", number)
-        missed = ngettext("%(n)d start day missed", "%(n)d start days missed", late)
         books, conflicts = self.differences or NOTHING, self.conflicts or NOTHING
-        differing = ngettext(
-            "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
-        )
-        unseen = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
-        needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting)
-        without_sa = ngettext(
-            "%(n)d attribution has no SA: its mails go to the default contact",
-            "%(n)d attributions have no SA: their mails go to the default contact",
-            len(self.without_sa),
-        )
         return [
-            _number(differing, books.number, books.url, "red"),
-            _number(incidents, number, self.incidents_url, "red"),
-            _number(missed, late, late_url, "red"),
-            _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
+            _number(
+                ngettext(
+                    "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
+                ),
+                books.number,
+                books.url,
+                "red",
+            ),
+            _number(ngettext("%(n)d open incident", "%(n)d open incidents", number), number, self.incidents_url, "red"),
+            _number(ngettext("%(n)d start day missed", "%(n)d start days missed", late), late, late_url, "red"),
+            _number(
+                ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting),
+                waiting,
+                orders_link(needs="somebody", o="since"),
+                "amber",
+            ),
             *self._late(),
             *(Number(row.words, 1, "", "amber") for row in self.expiring),
             self.asked,
-            _number(unseen, conflicts.number, conflicts.url, "amber"),
+            _number(
+                ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number),
+                conflicts.number,
+                conflicts.url,
+                "amber",
+            ),
             self.notices,
-            _number(without_sa, len(self.without_sa), reverse("admin:notifications_contact_changelist"), "amber"),
+            _number(
+                ngettext(
+                    "%(n)d attribution has no SA: its mails go to the default contact",
+                    "%(n)d attributions have no SA: their mails go to the default contact",
+                    len(self.without_sa),
+                ),
+                len(self.without_sa),
+                reverse("admin:notifications_contact_changelist"),
+                "amber",
+            ),
         ]
 
     def _late(self) -> list[Number]:
@@ -208,7 +235,8 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         for incident in page.incidents:
             incident.what = title_of(incident.code, incident.words)
             incident.asleep = asleep_words(incident) if sleeps(incident) else ""
-            incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
+            partner, step = PARTNER_NAMES.get(incident.partner, incident.partner), step_words(incident)
+            incident.where = f"{partner} · {step}" if step else partner
             incident.page = reverse("admin:orders_incident_change", args=[incident.pk])
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):

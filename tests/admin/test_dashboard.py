@@ -177,13 +177,23 @@ def test_what_is_mine_is_mine_since_it_was_taken(member):
     assert [(row.text, row.since) for row in block.rows] == [(order.number, now - DAY)]
 
 
-def test_a_green_desk_names_what_awaits_approval(member):
+def test_a_desk_where_orders_await_approval_is_not_green(member):
     make.HeartbeatFactory(seen_at=timezone.now())
     now = timezone.now()
     make.OrderFactory(state=S.AWAITING_APPROVAL, biz_start=timezone.localdate(now), state_since=now, received_at=now)
     page = member("业务人员").get(INDEX)
-    assert (page.context["desk"].worries, "worry-green" in page.text) == ([], True)
+    assert (page.context["desk"].worries, "worry-green" in page.text) == ([], False)
     assert "1 单等待审批，没有其他待处理事项" in page.text
+
+
+def test_the_same_cause_at_two_steps_names_both_and_what_is_zero_stands_in_one_line(member):
+    for step in ("startOrderNotice", "batchDomainAdd"):
+        make.AffectedOrderFactory(incident=make.IncidentFactory(step=step))
+    page = member("工程师").get(INDEX)
+    assert len({incident.where for incident in page.context["desk"].incidents}) == 2
+    assert all(incident.where in page.text for incident in page.context["desk"].incidents)
+    assert [row.number for row in page.context["desk"].zero] == [0, 0, 0]
+    assert "late-h" not in page.text
 
 
 def test_attributions_without_an_sa_keep_the_day_from_being_all_right(member):
