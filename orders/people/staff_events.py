@@ -85,12 +85,12 @@ def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell:
         raise NotAllowedError("no_note")
     with transaction.atomic():
         order = lock_order(number)
-        add_event(order, "note", by=by, now=now, reason=reason.strip())
+        event = add_event(order, "note", by=by, now=now, reason=reason.strip())
         if not tell:
             return Mentions()
         path = reverse("admin:orders_order_change", args=[order.pk])
         title = f"{order.number} {order.enterprise_name}".strip()
-        return tell_mentioned(reason.strip(), order, title=title, about=order.number, path=path, by=by, now=now)
+        return tell_mentioned(reason.strip(), order, event, title=title, about=order.number, path=path, by=by, now=now)
 
 
 def note_customer(*, enterprise_id: str, text: str, by: str, now: datetime.datetime) -> CustomerNote:

@@ -61,7 +61,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"orders.actions": "what staff may do, a row an act; dry runs, previews"},
     {
         "orders.customer_page": "one customer's page",
-        "orders.office": "exports, views, bulk, trials, evidence, digest: a folder a feature",
+        "orders.office": "exports, views, bulk, trials, evidence, digest, inbox: a folder a feature",
         "orders.order_page": "one order's page",
         "orders.templatetags": "tags of templates",
     },
