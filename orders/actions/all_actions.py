@@ -8,7 +8,7 @@ from orders.actions.book_acts import ACCEPT, COMPARE, FIX, TAKE
 from orders.actions.bulk import Bulk
 from orders.actions.hold_acts import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
 from orders.actions.manual_look_up import LOOK_UP_BY_HAND
-from orders.actions.note_acts import NOTE, SEE_CONFLICT
+from orders.actions.note_acts import NOTE, REMIND, SEE_CONFLICT
 from orders.actions.owner_acts import HAND_OVER, TAKE_INCIDENTS
 from orders.actions.start_day_acts import ACTIVATE, MOVE_START
 from orders.actions.step_acts import GIVE_UP, RESEND, USAGE
@@ -29,6 +29,7 @@ DECISIONS: dict[str, Action] = {
         USAGE,
         PUSH,
         NOTE,
+        REMIND,
         COMPENSATE,
         WITHDRAW,
         PROCEED,

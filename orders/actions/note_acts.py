@@ -1,5 +1,6 @@
-"""Staff notes about an order: add a note, or mark a conflict as seen to."""
+"""Staff notes about an order: add a note, be reminded of it, or mark a conflict as seen to."""
 
+import datetime
 from collections.abc import Sequence
 
 from django import forms
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from orders.actions.action import Action, ReasonForm
 from orders.actions.bulk import Bulk, BulkForm, Judged, each
 from orders.lists.reason import reason_field
+from orders.mails.inbox import remind, why_not_on_day
 from orders.mails.mentions import Mentions
 from orders.models import Conflict, Order
 from orders.models.proxies import open_conflicts
@@ -67,6 +69,37 @@ NOTE = Action(
         judge=each(lambda row: Judged(row, _("get the note, which stays for good"), row.get_state_display())),
         given=lambda row, run, owner: {"number": row.number, "tell": False},
     ),
+)
+
+
+class RemindForm(ReasonForm):
+    day = forms.DateField(
+        label=gettext_lazy("day"),
+        widget=forms.DateInput(attrs={"type": "date", "autofocus": True, "data-draft": ""}, format="%Y-%m-%d"),
+    )
+    field_order = ["day", "reason"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].label = _("About what")
+        del self.fields["reason"].widget.attrs["autofocus"]
+        self.fields["day"].widget.attrs["min"] = (timezone.localdate() + datetime.timedelta(days=1)).isoformat()
+
+    def clean_day(self):
+        if why := why_not_on_day(self.cleaned_data["day"], timezone.now()):
+            raise forms.ValidationError(why.words())
+        return self.cleaned_data["day"]
+
+
+REMIND = Action(
+    key="remind",
+    label=gettext_lazy("Remind me"),
+    permission="orders.add_note",
+    guarded=False,
+    form=RemindForm,
+    follows=gettext_lazy("On that day it stands in your inbox. Until then you can take it back there."),
+    service=remind,
+    done=gettext_lazy("You will be reminded by your inbox."),
 )
 
 

@@ -122,10 +122,11 @@ def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: st
     if not note.strip():
         raise NotAllowedError("incident_no_note")
     incident = lock_incident(incident_id, Incident.State.values, "noted")
-    _save(incident, "incident_noted", by=by, now=now, note=note)
+    kept = keep_note(incident, note, by=by, now=now)
+    event = add_event(None, "incident_noted", by=by, now=now, note=kept, **reference_of(incident))
     path = reverse("admin:orders_incident_change", args=[incident.pk])
     named = {"title": str(title_of(incident.code, incident.words)), "about": f"#{incident.pk} {incident.code}"}
-    return tell_mentioned(" ".join(note.split()), incident, **named, path=path, by=by, now=now)
+    return tell_mentioned(" ".join(note.split()), incident, event, **named, path=path, by=by, now=now)
 
 
 def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:

@@ -16,8 +16,9 @@ from notifications.models import Mail
 from orders.history.actors import account_id_of, actor_of, name_of
 from orders.history.order_writes import add_event
 from orders.history.owners import sees_it
+from orders.mails.inbox import send_message
 from orders.mails.notices import notify_staff
-from orders.models import Order
+from orders.models import Message, Order, OrderEvent
 
 AT = re.compile(r"(?<![A-Za-z0-9_.+-])[@＠]([^\s@＠]{1,150})")  # in a mail address it follows a letter
 WORD = re.compile(r"[\w.+-]+")
@@ -43,9 +44,10 @@ class Mentions:
 
 
 def tell_mentioned(
-    text: str, row: Model, *, title: str, about: str, path: str, by: str, now: datetime.datetime
+    text: str, row: Model, event: OrderEvent, *, title: str, about: str, path: str, by: str, now: datetime.datetime
 ) -> Mentions:
-    """Notifies the mentioned accounts, in the caller's transaction. `title`, `path`: the object of the note.
+    """Notifies the mentioned accounts, in the caller's transaction. `title`, `path`: the object of the note. `event`:
+    the note's.
 
     `about`: its name in the mail's subject, without text written by others (contract 3.12).
     """
@@ -72,7 +74,9 @@ def tell_mentioned(
             continue
         if not (user.is_active and user.is_staff and user.has_perm(right) and sees_it(row, user)):
             found.blind.append(name)
-        elif left <= 0:
+            continue
+        send_message(Message.Kind.MENTION, event, row, [user.pk], at=now)
+        if left <= 0:
             later.append(user.pk)
             found.later.append(name)
         else:

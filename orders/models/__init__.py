@@ -15,6 +15,7 @@ from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
 from orders.models.inbound import AcceptedCall, InboundMessage
 from orders.models.incident import AffectedOrder, Incident
+from orders.models.message import Message
 from orders.models.notes import CustomerNote, IncidentNote
 from orders.models.order import Order, OrderDomain, TrialClaim, TrialEnd, TrialShape
 from orders.models.pause import Pause

@@ -35,8 +35,15 @@ MANY_RESENT = gettext_lazy("Steps of several orders sent again: %(sent)s")
 TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
 MAX_NAMES = 5
-# Reading changes nothing, so these are not shown as news.
-NOT_NEWS = ["personal_data_seen", "attachment_downloaded", "evidence_taken", "evidence_personal"]
+# Reading and reminders change nothing, so these are not shown as news.
+NOT_NEWS = [
+    "personal_data_seen",
+    "attachment_downloaded",
+    "evidence_taken",
+    "evidence_personal",
+    "reminder_set",
+    "reminder_off",
+]
 START_MOVED, MOVE_ASKED = "start_moved", "move_asked"  # `old` and `new` are times, not states
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
@@ -87,6 +94,8 @@ WORDS = {
     START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
     MOVE_ASKED: gettext_lazy("Start to be moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
+    "reminder_set": gettext_lazy("Will be reminded on %(day)s"),
+    "reminder_off": gettext_lazy("Took back the reminder for %(day)s"),
     "mentions_left": gettext_lazy("Named in a note and not mailed, their digest tells them: %(names)s"),
     "pushed": gettext_lazy("Pushed the approval: %(people)s"),
     "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),

@@ -22,8 +22,9 @@ from orders.history.order_writes import add_event
 from orders.history.second_person import givers_of_all, one_person_until, why_not_second
 from orders.incidents.desk_incidents import open_desk_incident
 from orders.limits.late_orders import working_days
+from orders.mails.inbox import send_message
 from orders.mails.notices import notify_staff
-from orders.models import AskedAct, Order
+from orders.models import AskedAct, Message, Order
 from orders.rules.four_eyes_acts import ACTS, EXPORT
 from orders.rules.local_time import SHANGHAI
 from orders.texts.errors import NotAllowedError, check_reason
@@ -71,10 +72,10 @@ def ask(
     )
     _save(row)
     until = f"{timezone.localtime(row.lapses_at):%Y-%m-%d %H:%M}"
-    add_event(order, "act_asked", by=by, now=now, **_about(row), until=until, reason=row.reason, via=row.via)
-    notify_staff(
-        confirmers(row, now=now), "notice_act_asked", facts={**_facts(row), "until": until}, path=address(row), now=now
-    )
+    event = add_event(order, "act_asked", by=by, now=now, **_about(row), until=until, reason=row.reason, via=row.via)
+    people = confirmers(row, now=now)
+    send_message(Message.Kind.ASKED, event, row, [one.pk for one in people], at=now)
+    notify_staff(people, "notice_act_asked", facts={**_facts(row), "until": until}, path=address(row), now=now)
     return row
 
 

@@ -19,8 +19,9 @@ from orders.history.order_writes import add_event, lock_orders
 from orders.history.owners import OWN, counts, sees_it
 from orders.incidents.incident_handling import keep_note, lock_incident, why_not_theirs
 from orders.incidents.incidents import reference_of
+from orders.mails.inbox import send_message
 from orders.mails.notices import notify_staff
-from orders.models import Difference, Incident, Order
+from orders.models import Difference, Incident, Message, Order
 from orders.people.owned_work import may_have_owner
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import title_of
@@ -201,7 +202,10 @@ def _write(
     facts = {"owner": to.username, "owner_id": to.pk} if to else {}
     facts |= {"before": before.username, "before_id": before.pk} if before else {}
     facts |= {"reason": reason.strip()} if reason.strip() else {}
-    add_event(what.order_of(row), what.events[happened], by=by, now=now, **what.reference(row), **facts)
+    event = add_event(what.order_of(row), what.events[happened], by=by, now=now, **what.reference(row), **facts)
+    if by != "sweep":
+        people = {user.pk for user in (to, before) if user and user.is_active} - {account_id_of(by)}
+        send_message(Message.Kind.OWNER, event, row, people, at=now)
 
 
 def _tell(what: Kind, row: Any, to, before, *, by: str, now: datetime.datetime, reason: str) -> None:

@@ -90,12 +90,12 @@ def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell:
         last = order.events.filter(kind="note").order_by("-pk").first()
         if last and (last.actor, last.data.get("reason")) == (str(by)[:160], reason.strip()):
             return None
-        add_event(order, "note", by=by, now=now, reason=reason.strip())
+        event = add_event(order, "note", by=by, now=now, reason=reason.strip())
         if not tell:
             return Mentions()
         path = reverse("admin:orders_order_change", args=[order.pk])
         title = f"{order.number} {order.enterprise_name}".strip()
-        return tell_mentioned(reason.strip(), order, title=title, about=order.number, path=path, by=by, now=now)
+        return tell_mentioned(reason.strip(), order, event, title=title, about=order.number, path=path, by=by, now=now)
 
 
 def note_customer(*, enterprise_id: str, text: str, by: str, now: datetime.datetime) -> CustomerNote:

@@ -131,6 +131,7 @@ MESSAGES = {
     "records_differ": Message("%(records)s differ", _("These differ: %(records)s")),
     "no_reason": Message("%(act)s needs a reason"),
     "no_note": Message("a note needs a text"),
+    "reminder_day": Message(words=_("Choose a day from tomorrow on, within ten years.")),
     # withdraw, compensate
     "withdrawn_already": Message("order %(number)s is withdrawn already", _("The order is withdrawn already.")),
     "trial_claimed": Message(TRIAL_CLAIMED, _("An activation holds trial %(number)s: that must be withdrawn first.")),

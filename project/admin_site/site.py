@@ -18,8 +18,10 @@ from orders.history.actors import staff_actor
 from orders.lists.live_pages import answer_live_page
 from orders.lists.pauses_in_force import may_pause, pauses_for
 from orders.lists.scope import why_blind
+from orders.mails.inbox import MAX_COUNTED, count_unread
 from orders.models import TrailEntry
 from orders.office.digest.page import digest_page
+from orders.office.inbox.page import inbox_page, open_message
 from orders.restore.restored_guard import is_restored
 from orders.search.page import find_page
 from project.accounts.company.company_login_pages import end_address
@@ -54,6 +56,11 @@ class ChoicesView(AutocompleteJsonView):
         return super().serialize_result(obj, to_field_name) | {"text": words(obj)}
 
 
+def _unread_words(user) -> str:
+    number = count_unread(user, now=timezone.now())
+    return f"{MAX_COUNTED - 1}+" if number == MAX_COUNTED else str(number or "")
+
+
 class DeskAdminSite(AdminSite):
     """Django's admin with the desk's name, dashboard and menu, and with lists that count up to a limit."""
 
@@ -73,6 +80,7 @@ class DeskAdminSite(AdminSite):
             "may_pause": bool(pauses) and may_pause(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
             "blind": why_blind(request.user),
+            "unread": partial(_unread_words, request.user),  # asked where it is shown
             "session_left": seconds_left(request),
             "may_have_factor": request.user.is_staff and may_have_factor(request.user),
         }
@@ -94,6 +102,8 @@ class DeskAdminSite(AdminSite):
             path("login/code/", partial(login_code, site=self), name="login_code"),
             path("second-factor/", self.admin_view(partial(own_page, site=self)), name="second_factor"),
             path("digest/", self.admin_view(partial(digest_page, site=self)), name="digest"),
+            path("inbox/", self.admin_view(partial(inbox_page, site=self)), name="inbox"),
+            path("inbox/<int:pk>/", self.admin_view(open_message), name="inbox_open"),
             path("find/", self.admin_view(find_page), name="find"),
             path("sessions/", self.admin_view(partial(sessions_page, site=self)), name="sessions"),
             path("leave/", self.admin_view(partial(leave_page, site=self)), name="leave"),

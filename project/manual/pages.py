@@ -35,7 +35,7 @@ PAGES = (
     ),
     ManualPage("order", _("An order"), ("orders_order_",)),
     ManualPage(STATES, _("What states mean")),
-    ManualPage("todo", _("What needs somebody, and whose it is"), ("orders_affectedorder", "leave", "digest")),
+    ManualPage("todo", _("What needs somebody, and whose it is"), ("orders_affectedorder", "leave", "digest", "inbox")),
     ManualPage("incidents", _("Incidents"), ("orders_incident",)),
     ManualPage(
         "billing",

@@ -22,6 +22,7 @@ ASKED = {
     "move_attribution": {"letters": "SH"},
     "name_domains": {"domains": "n.example.com"},
     "move_start": {"day": "2033-10-10"},
+    "remind": {"day": "2033-10-10"},
 }
 """What a decision's form asks besides the reason."""
 
@@ -295,6 +296,7 @@ TRIED = {
     "move_attribution": ("choose_attribution", "attribution_moved", billed, held_for_attribution),
     "usage": ("fetch_usage", "usage_asked", trialing, billed),
     "note": ("add_note", "note", billed, None),
+    "remind": ("add_note", "reminder_set", billed, None),
     "push": ("push_approval", "pushed", awaiting, billed),
     "compensate": ("compensate_order", "compensated", billed, held_for_files),
     "withdraw": ("withdraw_order", "withdrawn", billed, withdrawn),

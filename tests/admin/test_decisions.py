@@ -40,7 +40,7 @@ FOLLOWS = ["state", "undo_mark", "incident_over", "went_on", "domains_dropped", 
 
 
 def test_every_decision_is_tried():
-    assert set(DECISIONS) == set(ALLOWED) == set(PERMISSIONS) == set(EVENTS) == {*NOT_ALLOWED, "note"}
+    assert set(DECISIONS) == set(ALLOWED) == set(PERMISSIONS) == set(EVENTS) == {*NOT_ALLOWED, "note", "remind"}
     assert {key: row.permission for key, row in DECISIONS.items()} == {
         key: f"orders.{name}" for key, name in PERMISSIONS.items()
     }

@@ -57,7 +57,7 @@ def test_an_order_and_its_decisions(staff, make_order):
     for key in may | may_not:
         form, right = deciding(order, key), filled(order, key)
         asked |= {(key, "form"): [form], (key, "errors"): [form, {"reason": "", "seen": ""}]}
-        if key != "note":  # a note is taken whatever has changed
+        if key not in {"note", "remind"}:  # these are taken whatever has changed
             asked[key, "changed"] = [form, right | {"seen": "0"}]
         if key in may & ASKED.keys():
             asked[key, "wrong"] = [form, right | dict.fromkeys(ASKED[key], "一 二")]

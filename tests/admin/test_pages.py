@@ -15,6 +15,7 @@ from orders.models import (
     DomainText,
     IncidentNote,
     IndexedOrder,
+    Message,
     Order,
     OrderText,
     Province,
@@ -50,6 +51,7 @@ MADE = {
     TrialShape,
 }
 MADE |= {Digest, RedWatch}  # only mails follow from them
+MADE |= {Message}  # the inbox shows them, to their recipient alone
 MADE |= {PartnerProof, PartnerHold, KeptAnswer}  # `partners` and `status` show them
 MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState, DeskProcess}
 OURS = [

@@ -83,6 +83,7 @@ ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "notifications_mail_resend",
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
     "login_code",  # tests/admin/test_second_factor.py
+    "inbox_open",  # tests/office/test_inbox.py
     "orders_askedact_confirm", "orders_askedact_call_off",  # tests/admin/test_four_eyes.py
     "orders_bulkrun_stop", "orders_bulkrun_go_on", "orders_order_resent", "integrations_apitoken_agree",
     "<path:object_id>/", "(?P<url>.*)$",

@@ -3,7 +3,8 @@
 import datetime
 
 from tests.browser.browsing import overflow
-from tests.browser.pages import open_first
+from tests.browser.pages import open_first, submit
+from tests.browser.test_access import LOOKS, is_fine
 
 
 def failed_order(page) -> str:
@@ -62,3 +63,26 @@ def test_a_leave_is_entered_in_four_clicks_and_fits_the_phone(visit):
     page.wait_for_selector(".messagelist .success")
     assert page.locator("button[value=end]").count() == 0
     assert page.faults == []
+
+
+def act_on(page, address, key):
+    page.goto(address)
+    page.goto(page.locator(f"a[href*='/{key}/']").first.get_attribute("href"))
+
+
+def test_who_is_named_reads_it_in_the_inbox_and_is_reminded(visit):
+    clerk, engineer = visit("clerk"), visit("engineer")
+    address = failed_order(engineer)
+    act_on(engineer, address, "note")
+    submit(engineer, "@clerk 请催客户补文件")
+    act_on(clerk, address, "remind")
+    clerk.fill("input[name=day]", f"{datetime.date.today() + datetime.timedelta(days=5):%Y-%m-%d}")
+    submit(clerk, "问客户文件补了没有")
+    clerk.goto("/admin/inbox/")
+    assert int(clerk.inner_text("#inbox .unread-count")) > 0
+    is_fine(clerk, [*LOOKS, ("narrow", "dark")])
+    clerk.click("button[name=back]")
+    clerk.wait_for_selector(".messagelist .success")
+    clerk.click(".inbox-rows .unread a")
+    clerk.wait_for_url("**/change/**")
+    assert clerk.faults + engineer.faults == []

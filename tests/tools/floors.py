@@ -61,7 +61,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"orders.actions": "staff actions, one row each; dry runs, previews"},
     {
         "orders.customer_page": "the customer page",
-        "orders.office": "exports, views, bulk, trials, evidence, digest: a folder per feature",
+        "orders.office": "exports, views, bulk, trials, evidence, digest, inbox: a folder per feature",
         "orders.order_page": "the order page",
         "orders.templatetags": "tags of templates",
     },

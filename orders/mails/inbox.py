@@ -1,0 +1,91 @@
+"""Messages to accounts (contract 3.13), written with their cause; those of changes of owned orders by the sweep."""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db.models import Exists, F, Model, OuterRef, QuerySet
+
+from orders.history.actors import account_id_of
+from orders.history.order_writes import add_event, lock_order
+from orders.models import Message, Order, OrderEvent
+from orders.rules.local_time import SHANGHAI, midnight
+from orders.texts.errors import NotAllowedError
+
+KEPT, LOOKED_BACK = datetime.timedelta(days=90), datetime.timedelta(days=1)
+MAX_AHEAD = datetime.timedelta(days=3653)
+AT_ONCE = 1000
+MAX_COUNTED = 100
+CHANGES = ["state", "incident"]
+"""Kinds of events that the owner of an order is told of."""
+
+
+def send_message(
+    kind: Message.Kind, event: OrderEvent, row: Model, people: Iterable[int], *, at: datetime.datetime
+) -> None:
+    """Sends each account, by id, a message that appears at `at`. `row`: the object that the event is about."""
+    about = {"kind": kind, "event": event, "model": row._meta.model_name, "row": row.pk, "at": at}
+    Message.objects.bulk_create([Message(recipient_id=pk, **about) for pk in people], ignore_conflicts=True)
+
+
+def messages_of(user, *, now: datetime.datetime) -> QuerySet[Message]:
+    return Message.objects.filter(recipient=user, at__lte=now)
+
+
+def count_unread(user, *, now: datetime.datetime) -> int:
+    """Returns the number of unread messages, at most MAX_COUNTED."""
+    return messages_of(user, now=now).filter(read_at=None)[:MAX_COUNTED].count()
+
+
+def tell_owners(*, now: datetime.datetime) -> int:
+    """Tells the owners of orders of what changed. Returns the number of messages. Called by the sweep.
+
+    It looks at the events since LOOKED_BACK again each time, since one may be committed after a later one.
+    """
+    owned = list(Order.objects.filter(owner__isnull=False).order_by("pk").values_list("pk", flat=True))
+    told = Message.objects.filter(event=OuterRef("pk"), recipient=OuterRef("order__owner"))
+    news = OrderEvent.objects.filter(kind__in=CHANGES, at__gte=now - LOOKED_BACK, at__gt=F("order__owner_since"))
+    news = news.filter(~Exists(told)).exclude(account_id=F("order__owner")).select_related("order").order_by("pk")
+    sent = 0
+    for start in range(0, len(owned), AT_ONCE):
+        for event in news.filter(order__in=owned[start : start + AT_ONCE]):
+            send_message(Message.Kind.CHANGED, event, event.order, [event.order.owner_id], at=event.at)
+            sent += 1
+    return sent
+
+
+def remind(*, number: str, day: datetime.date, reason: str, by: str, now: datetime.datetime) -> None:
+    """Has the account `by` reminded of the order from the midnight of `day`, by the sentence `reason`.
+
+    Raises OrderUnknownError and NotAllowedError (no sentence, or not a day within ten years from tomorrow on).
+    """
+    if not reason.strip():
+        raise NotAllowedError("no_note")
+    if why := why_not_on_day(day, now):
+        raise why
+    order = lock_order(number)
+    event = add_event(order, "reminder_set", by=by, now=now, day=day.isoformat(), reason=reason.strip())
+    send_message(Message.Kind.REMINDER, event, order, filter(None, [account_id_of(by)]), at=midnight(day))
+
+
+def why_not_on_day(day: datetime.date, now: datetime.datetime) -> NotAllowedError | None:
+    today = now.astimezone(SHANGHAI).date()
+    return None if today < day <= today + MAX_AHEAD else NotAllowedError("reminder_day")
+
+
+def reminders_ahead(user, *, now: datetime.datetime) -> QuerySet[Message]:
+    rows = Message.objects.filter(recipient=user, kind=Message.Kind.REMINDER, read_at=None, at__gt=now)
+    return rows.order_by("at", "pk")
+
+
+def take_back(reminder: Message, *, by: str, now: datetime.datetime) -> bool:
+    """Removes a reminder whose day has not come. Returns False if it is gone. Call it in a transaction."""
+    gone, _by_model = Message.objects.filter(pk=reminder.pk, at__gt=now).delete()
+    if gone:
+        add_event(reminder.event.order, "reminder_off", by=by, now=now, day=reminder.event.data["day"])
+    return bool(gone)
+
+
+def remove_old_messages(*, now: datetime.datetime) -> int:
+    """Removes messages KEPT after their moment, read or not. Returns their number."""
+    ids = list(Message.objects.filter(at__lt=now - KEPT).order_by("at").values_list("pk", flat=True)[:AT_ONCE])
+    return Message.objects.filter(pk__in=ids).delete()[0]

@@ -1,0 +1,1 @@
+"""Each account's messages: the page 消息."""

@@ -1,0 +1,195 @@
+"""The inbox: what concerns an account, once, and nothing of what it may not see any more (contract 3.13)."""
+
+import datetime
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations import tasks
+from orders.history.actors import staff_actor
+from orders.history.order_writes import add_event
+from orders.mails.inbox import remove_old_messages, tell_owners
+from orders.models import Incident, Message, Order, OrderEvent
+from orders.people.ownership import hand_over_all, set_owner
+from tests import factories as make
+from tests.conftest import shanghai
+
+pytestmark = pytest.mark.django_db
+INBOX = "/admin/inbox/"
+DAY = datetime.timedelta(days=1)
+
+
+def person(role="业务人员", **more):
+    """The client of somebody in a role."""
+    client, user = Client(), make.UserFactory(**more)
+    user.groups.set(Group.objects.filter(name=role))
+    client.force_login(user)
+    client.person = user
+    return client
+
+
+def order_of(user=None, **more):
+    since = {"owner": user, "owner_since": timezone.now() - DAY} if user else {}
+    return make.OrderFactory(**{"attribution_id": "BJ", "state": "failed"} | since | more)
+
+
+def hand_over(order, giver, to, kind="order"):
+    set_owner(kind=kind, pk=order.pk, to=to, by=staff_actor(giver), now=timezone.now(), reason="请跟进")
+
+
+def shown(client, query=""):
+    return client.get(INBOX + query).content.decode()
+
+
+def unread(client):
+    return client.get(INBOX).context["page"].paginator.count
+
+
+def test_what_is_handed_over_is_counted_and_read_by_opening(clock):
+    clerk, order = person(), order_of()
+    hand_over(order, person(username="boss").person, clerk.person)
+    page = shown(clerk)
+    assert '<span class="unread-count">1</span>' in page
+    assert order.number in page
+    assert "请跟进" in page
+    message = Message.objects.get()
+    link = reverse("admin:inbox_open", args=[message.pk])
+    assert clerk.head(link).status_code == 302
+    assert unread(clerk) == 1
+    answer = clerk.get(link)
+    assert answer["Location"] == reverse("admin:orders_order_change", args=[order.pk])
+    assert unread(clerk) == 0
+    assert "unread-count" not in shown(clerk)
+    assert order.number in shown(clerk, "?part=all")
+    assert person().get(link).status_code == 404  # a colleague's
+
+
+def test_an_incident_and_all_work_of_who_leaves_are_told_and_not_to_the_doer(clock):
+    clerk, leaver = person(username="wang"), person(username="li")
+    incident = make.AffectedOrderFactory(order=order_of()).incident
+    hand_over(incident, leaver.person, clerk.person, "incident")
+    hand_over(incident, clerk.person, leaver.person, "incident")
+    order = order_of(leaver.person)
+    hand_over_all(user=leaver.person, to=clerk.person, by=staff_actor(leaver.person), now=timezone.now())
+    assert sorted(Message.objects.values_list("recipient__username", "model")) == [
+        ("li", "incident"), ("wang", "incident"), ("wang", "incident"), ("wang", "order"),
+    ]  # fmt: skip
+    assert order.number in shown(clerk)
+
+
+@pytest.mark.parametrize("kind", ["order", "incident"])
+def test_who_is_named_in_a_note_reads_it(kind):
+    clerk, boss = person(username="lina"), person(username="boss")
+    row = order_of() if kind == "order" else make.AffectedOrderFactory(order=order_of()).incident
+    name, field = ("decide", "reason") if kind == "order" else ("act", "note")
+    url = reverse(f"admin:orders_{kind}_{name}", args=[row.pk, "note"])
+    assert boss.post(url, {field: "@lina 请打 13712345678"}).status_code == 302
+    page = shown(clerk)
+    assert "请打" in page
+    assert "13712345678" not in page
+    assert Message.objects.get().kind == "mention"
+    assert unread(boss) == 0
+
+
+def test_who_may_confirm_is_asked(settings):
+    settings.FOUR_EYES = ["withdraw"]
+    asker, judge, order = person("审批主管"), person("审批主管"), order_of(state="active", planned_at=timezone.now())
+    url = reverse("admin:orders_order_decide", args=[order.pk, "withdraw"])
+    answer = asker.post(url, {"reason": "客户要求", "seen": "0"})
+    assert (answer.status_code, unread(asker), unread(judge)) == (302, 0, 1)
+    message = Message.objects.get(recipient=judge.person)
+    assert judge.get(reverse("admin:inbox_open", args=[message.pk]), follow=True).status_code == 200
+
+
+def test_changes_of_owned_orders_are_told_once_by_the_sweep():
+    clerk = person(username="lina")
+    order, by = order_of(clerk.person), {"now": timezone.now()}
+    make.OrderEventFactory(order=order, kind="state", at=timezone.now() - 2 * DAY)  # before it was hers
+    add_event(order, "state", by="worker", old="failed", new="in_progress", **by)
+    add_event(order, "state", by=staff_actor(clerk.person), old="in_progress", new="failed", **by)
+    add_event(order, "incident", by="system", code="code_400", **by)
+    add_event(order, "step_done", by="worker", step="start_bpm", **by)
+    add_event(order_of(), "state", by="worker", old="failed", new="in_progress", **by)
+    tasks.sweep()
+    assert tell_owners(now=timezone.now()) == 0
+    kinds = Message.objects.order_by("event").values_list("kind", "event__kind", "recipient")
+    assert list(kinds) == [("changed", "state", clerk.person.pk), ("changed", "incident", clerk.person.pk)]
+
+
+def test_what_one_may_not_see_any_more_names_nothing():
+    clerk, order = person(letters=["BJ"]), order_of(enterprise_name="云帆")
+    incident = make.AffectedOrderFactory(order=order).incident
+    boss = person(username="boss").person
+    hand_over(order, boss, clerk.person)
+    hand_over(incident, boss, clerk.person, "incident")
+    message = Message.objects.get(model="order")
+    Order.objects.update(attribution_id="SH")
+    for page in (shown(clerk), shown(clerk, "?part=all")):
+        assert "您已不能查看" in page
+        assert order.number not in page
+        assert "请跟进" not in page
+    assert clerk.get(reverse("admin:inbox_open", args=[message.pk]), follow=True).status_code == 404
+    assert clerk.get(reverse("admin:orders_order_change", args=[order.pk])).status_code == 404
+
+
+def test_all_that_was_shown_is_marked_as_read():
+    clerk = person()
+    boss = person(username="boss").person
+    for _ in range(2):
+        hand_over(order_of(), boss, clerk.person)
+    newest = clerk.get(INBOX).context["newest"]
+    hand_over(order_of(), boss, clerk.person)
+    assert clerk.post(INBOX, {"read": newest}).status_code == 302
+    assert unread(clerk) == 1
+    assert [clerk.post(INBOX, bad).status_code for bad in ({}, {"read": "x"}, {"back": "9" * 30})] == [400] * 3
+
+
+def test_one_is_reminded_on_the_day_and_takes_it_back_before(clock):
+    clock.move_to(shanghai("2023-09-20 18:00:00"))
+    clerk, order = person(), order_of()
+    url = reverse("admin:orders_order_decide", args=[order.pk, "remind"])
+    for day in ("2023-09-20", "2043-09-21", ""):
+        assert clerk.post(url, {"day": day, "reason": "催文件"}).context["form"].errors["day"]
+    for day in ("2023-09-21", "2023-09-22"):
+        assert clerk.post(url, {"day": day, "reason": "催文件"}).status_code == 302
+    page = shown(clerk)
+    assert unread(clerk) == 0
+    assert "2023-09-22" in page
+    assert "催文件" in page
+    later = Message.objects.latest("at")
+    assert person().post(INBOX, {"back": later.pk}).status_code == 302  # a colleague's stays
+    assert clerk.post(INBOX, {"back": later.pk}).status_code == 302
+    assert list(Message.objects.values_list("kind", flat=True)) == ["reminder"]
+    assert OrderEvent.objects.filter(kind__startswith="reminder").count() == 3
+    clock.move_to(shanghai("2023-09-21 00:01:00"))
+    clerk.force_login(clerk.person)
+    assert unread(clerk) == 1
+    assert "催文件" in shown(clerk)
+    assert clerk.post(INBOX, {"back": Message.objects.get().pk}).status_code == 302
+    assert unread(clerk) == 1  # its day has come
+
+
+def test_they_are_kept_for_90_days():
+    now, clerk = timezone.now(), person().person
+    event = make.OrderEventFactory(order=order_of())
+    for days, row in ((91, 1), (89, 2), (-400, 3)):
+        Message.objects.create(
+            recipient=clerk, kind="reminder", event=make.OrderEventFactory(order=event.order), model="order", row=row,
+            at=now - days * DAY,
+        )  # fmt: skip
+    assert remove_old_messages(now=now) == 1
+    assert sorted(Message.objects.values_list("row", flat=True)) == [2, 3]
+
+
+def test_a_page_asks_the_same_however_many(django_assert_max_num_queries):
+    clerk, boss = person(), person(username="boss").person
+    for _ in range(5):
+        hand_over(order_of(), boss, clerk.person)
+        hand_over(make.AffectedOrderFactory(order=order_of()).incident, boss, clerk.person, "incident")
+    assert Incident.objects.count()
+    clerk.get(INBOX)
+    with django_assert_max_num_queries(16):
+        clerk.get(INBOX)
