@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0072_search_indexes'),
+        ('orders', '0073_empty_pieces'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
