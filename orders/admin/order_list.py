@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
@@ -38,8 +39,9 @@ from orders.incidents.order_warnings import Marks, mark_orders
 from orders.intake.manual_trials import ENTERED
 from orders.limits.late_orders import mark_overtime
 from orders.lists.assign_owner import owned_pages
-from orders.lists.cells import column, cut, cut_column
+from orders.lists.cells import column, cut
 from orders.lists.change_list import DeskChangeList
+from orders.lists.chips import chip_of, chip_parts
 from orders.lists.chosen_columns import LAST_DAY
 from orders.lists.filter_kinds import (
     AHEAD,
@@ -226,6 +228,11 @@ def stuck_words(order: Order) -> str | Promise | None:
     return f"{step.get_step_display()}: {why}" if why else step.get_step_display()
 
 
+def chip_and_cause(order: Order) -> str:
+    why = stuck_words(order)
+    return format_html("{} {}", chip_of(order), cut(why)) if why else chip_of(order)
+
+
 @register_list(
     Order,
     menu=(Section.DESK, 10),
@@ -296,6 +303,8 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         "domain_names",
         "domain_count",
     ]
+    first_columns = ("number", "customer", "state_chip", "due", "owner_name")
+    joined_columns = {"stuck_at": "state_chip", "waited": "due", "late": "due", "overtime": "due"}
     number_columns = ("data_flow",)
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
     column_meanings = {
@@ -343,13 +352,9 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
     )
     service_name = column(_("service"), lambda order: service_name(order.service_now) or None, empty_value="-")
 
-    stuck_at = cut_column(_("stuck at"), stuck_words, empty_value="")
-    overtime = column(
-        _("over time"),
-        lambda order: order.overtime and overtime_words(order.overtime),
-        lambda order: overtime_mark(order.overtime),
-        empty_value="",
-    )
+    state_chip = column(_("state"), lambda order: chip_parts(order)[1], chip_and_cause)
+    stuck_at = column(_("stuck at"), stuck_words)
+    overtime = column(_("over time"), lambda order: order.overtime and overtime_words(order.overtime))
     domain_names = column(
         _("domains"),
         attrgetter("named"),
@@ -365,6 +370,13 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         """Returns the whole days in its state of an order that waits for a person."""
         waits = order.state in WAITING and order.state_since
         return (timezone.now() - order.state_since).days if waits else None
+
+    @admin.display(description=_("deadlines"), empty_value="")
+    def due(self, order):
+        """Returns how late the order is: over its time limit, past its start day, and for how long it has waited."""
+        days = ((_("%(n)s days overdue"), self.late(order)), (_("waiting for %(n)s days"), self.waited(order)))
+        marks = [overtime_mark(order.overtime), *(words % {"n": number} for words, number in days if number)]
+        return format_html_join(" ", "<span>{}</span>", ((mark,) for mark in marks if mark))
 
     asked = column(
         _("sent for approval"),

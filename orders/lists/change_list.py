@@ -8,15 +8,28 @@ A value that the database does not accept is not a server error.
 still work; links use names.
 """
 
+from collections.abc import Sequence
+
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
 from orders.db.unstorable_values import NONSENSE
-from orders.lists.chosen_columns import can_choose
+from orders.lists.chosen_columns import can_choose, shown_names
 from orders.lists.filter_kinds import IncorrectLookupParameters
-from orders.lists.list_query import COLUMNS, NOTHING, NUMBER, ORDER_VAR, PAGE_VAR, SEARCH_VAR, VIEW, reads_of, said_as
+from orders.lists.list_query import (
+    COLUMNS,
+    NOTHING,
+    NUMBER,
+    ORDER_VAR,
+    PAGE_VAR,
+    SEARCH_VAR,
+    VIEW,
+    names_in,
+    reads_of,
+    said_as,
+)
 
 LONGEST_PLACE = 3  # digits of a position
 MAX_COUNTED = 10_000
@@ -111,6 +124,8 @@ class DeskChangeList(ChangeList):
 
     def get_usual_ordering(self, request, queryset):
         """Returns the ordering if neither the URL nor a filter sets one."""
+        if self.params.get(ORDER_VAR):  # no part of it is valid; Django would read positions on the page
+            return [*queryset.query.order_by, "-pk"]
         return super().get_ordering(request, queryset)
 
     def get_ordering_field_columns(self):
@@ -126,14 +141,22 @@ class DeskChangeList(ChangeList):
             new_params = new_params | {ORDER_VAR: self.named_order(new_params[ORDER_VAR])}
         return super().get_query_string(new_params, remove)
 
-    def named_order(self, order: str) -> str:
+    def named_order(self, order: str | None = None) -> str:
         """Returns the order with column names instead of positions, without invalid parts."""
         return ".".join(f"{sign}{column}" for sign, column in self.sorted_by(order) if isinstance(column, str))
 
+    @property
+    def _declared(self) -> Sequence:
+        """The columns to which positions in a URL refer. The page may show them in another order, or joined."""
+        if not can_choose(self.model_admin):
+            return self.list_display
+        return shown_names(self.model_admin, names_in(self.params.get(COLUMNS, "")))
+
     def sorted_by(self, order: str | None = None) -> list[tuple]:
-        """Returns [(`-` or an empty string, column)] for the valid parts of the order, each column once."""
+        """Returns [(`-` or an empty string, column)] for the valid parts of the order, each column once. `order`: with
+        positions on the page; the default is the URL's."""
         found: dict = {}
-        places = dict(enumerate(self.list_display))
+        places = dict(enumerate(self._declared if order is None else self.list_display))
         for part in (self.params.get(ORDER_VAR, "") if order is None else order).split("."):
             name = part.removeprefix("-")
             column = places.get(int(name)) if name.isdecimal() and len(name) <= LONGEST_PLACE else name

@@ -124,16 +124,26 @@ def tidy_columns(model_admin: ModelAdmin, query: QueryDict) -> list[str]:
     return [name for name in named if name not in known]
 
 
+def shown_names(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
+    """Returns the chosen columns or the defaults: the columns of files, to which positions in old URLs refer."""
+    return chosen(model_admin, named) or list(model_admin.list_display)
+
+
 def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callable]:
-    """Returns the page's `list_display`. Personal data is always masked."""
-    columns = columns_of(model_admin)
-    names = chosen(model_admin, named) or list(model_admin.list_display)
-    return [_masked(columns[name]) if columns[name].personal else name for name in names]
+    """Returns the page's `list_display`. Personal data is always masked.
+
+    A ModelAdmin may set `joined_columns` ({column: the page's column that shows it with others}) and `first_columns`
+    (columns of the page that come first, whatever the order of the chosen ones). Files have one value a column.
+    """
+    columns, joined = columns_of(model_admin), getattr(model_admin, "joined_columns", {})
+    names = list(dict.fromkeys(joined.get(name, name) for name in shown_names(model_admin, named)))
+    names.sort(key=[*getattr(model_admin, "first_columns", ()), *names].index)
+    return [_masked(columns[name]) if name in columns and columns[name].personal else name for name in names]
 
 
 def choices_of(model_admin: ModelAdmin, named: Sequence[str]) -> list[Choice]:
     known, lead = _names(model_admin), leading(model_admin)
-    shown = chosen(model_admin, named) or list(model_admin.list_display)
+    shown = shown_names(model_admin, named)
     names = [*shown, *(name for name in known if name not in shown)]
     return [Choice(name, label_of(model_admin, name), name in shown, name == lead) for name in names]
 

@@ -52,8 +52,8 @@ class ReadOnlyAdmin(DeskAdmin):
         return response
 
     def get_list_display(self, request):
-        named = names_in(request.GET.get(COLUMNS, "")) if can_choose(self) else []
-        return on_page(self, named) if named else super().get_list_display(request)
+        named = names_in(request.GET.get(COLUMNS, ""))
+        return on_page(self, named) if can_choose(self) else super().get_list_display(request)
 
     def get_list_display_links(self, request, list_display):
         if self.list_display_links is None or not can_choose(self):

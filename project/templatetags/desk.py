@@ -100,8 +100,15 @@ def empty_words(context, changelist) -> str:
 
 
 @register.simple_tag
-def chosen(choices) -> dict | None:
-    return next((choice for choice in choices[1:] if choice["selected"]), None)
+def filters_in_force(changelist) -> list[tuple]:
+    """Returns (title, chosen value, query string without the filter) of each filter that is set."""
+    found = [(spec.title, list(spec.choices(changelist))) for spec in changelist.filter_specs if spec.used_parameters]
+    return [
+        (title, choice["display"], choices[0]["query_string"])
+        for title, choices in found
+        for choice in choices[1:]
+        if choice["selected"]
+    ]
 
 
 @register.filter

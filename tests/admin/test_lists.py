@@ -181,7 +181,7 @@ def test_search_keeps_the_filters(admin_client):
     make.OrderFactory(state=S.ACTIVE)
     text = admin_client.get(ORDERS, {"state__exact": "active"}).content.decode()
     assert '<input type="hidden" name="state__exact" value="active">' in text
-    assert '<details class="filter filter-on"' in text
+    assert 'class="filter-set" href="?"' in text
 
 
 def test_counting_stops(admin_client, monkeypatch):

@@ -70,26 +70,51 @@ def test_dark_mode_is_dark(visit):
 def test_a_filter_opens_and_closes_by_the_keyboard(visit):
     page = visit("clerk")
     go(page, "orders")
-    summary = page.locator(".filters details.filter summary").filter(has_text="状态").first
-    summary.focus()
+    page.locator(".finder .filter > summary").focus()
     page.keyboard.press("Enter")
     assert page.locator("details.filter[open]").count() == 1
     page.keyboard.press("Escape")
     assert page.locator("details.filter[open]").count() == 0
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    page.keyboard.type("已挂起")
+    assert 0 < page.locator(".filter-kind:visible").count() < page.locator(".filter-kind").count()
+    page.locator(".filter-kind[open] a", has_text="已挂起").first.focus()
     page.keyboard.press("Enter")
-    page.wait_for_url("**state__exact=**")
-    assert page.locator("details.filter-on").count() == 1
+    page.wait_for_url("**state__exact=held**")
+    assert page.locator("a.filter-set").count() == 1
+
+
+def test_the_rows_of_a_list_are_near_and_go_by_the_keyboard(visit):
+    page = visit("clerk")
+    page.goto(MAIN["orders"] + "?needs=somebody&o=since")
+    assert page.locator("#result_list tbody tr").first.bounding_box()["y"] < 260
+    for column in ("number", "customer", "state_chip", "due", "owner_name"):
+        cell = page.locator(f"#result_list tbody tr >> nth=0 >> .field-{column}").bounding_box()
+        assert cell["x"] + cell["width"] <= 1280, column
+    page.locator("#content-start").focus()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+    assert page.evaluate("Boolean(document.activeElement.closest('#result_list tbody'))")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "searchbar"
+    page.locator("h1").click()
+    for key in "jjx":
+        page.keyboard.press(key)
+    assert page.locator("#result_list tbody tr").nth(1).locator("[name=pick]").is_checked()
+    page.keyboard.press("k")
+    page.keyboard.press("Space")
+    page.wait_for_url("**/change/**")
 
 
 def test_without_script_the_filters_work(browser, desk, visit):
     state = visit("clerk").context.storage_state()
     page = stranger(browser, desk.url, java_script_enabled=False, storage_state=state)
     page.goto(MAIN["orders"])
-    page.locator(".filters details.filter summary").first.click()
-    page.locator(".filters details.filter[open] li a").nth(1).click()
+    assert page.locator(".bulk").is_visible()
+    page.locator(".finder .filter > summary").click()
+    page.locator(".filter-kind summary").first.click()
+    page.locator(".filter-kind[open] li a").nth(1).click()
     page.wait_for_url("**needs=somebody")
     assert page.locator("#result_list tbody tr").count() > 0
     page.context.close()
@@ -111,13 +136,13 @@ def test_a_phone_shows_customers_and_several_orders_on_the_first_screen(visit):
         page.goto(MAIN["orders"] + query)
         row = page.locator("#result_list tbody tr").nth(1).bounding_box()
         assert row["y"] + row["height"] <= 844
+        assert page.locator("#result_list tbody tr").first.bounding_box()["y"] < 300
         for column in ("th.field-number", "td.field-customer .cut", "td.field-state_chip .chip"):
             cell = page.locator(f"#result_list tbody tr >> nth=0 >> {column}").bounding_box()
             assert cell["x"] + cell["width"] <= 390, column
-        assert page.locator(".filters .filter:visible").count() == ("state" in query)
-        page.locator("#show-filters").focus()
-        page.keyboard.press("Space")
-        assert page.locator(".filters .filter:visible").count() > 5
+        assert page.locator(".filter-set").count() == ("state" in query)
+        page.locator(".finder .filter > summary").click()
+        assert page.locator(".filter-kind:visible").count() > 5
 
 
 def test_a_long_name_of_a_file_fits_a_phone(visit):

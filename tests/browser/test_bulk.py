@@ -54,7 +54,10 @@ def test_the_tick_in_the_heading_ticks_the_page(visit):
 def test_all_that_match_are_worked_off_in_the_background_stopped_and_gone_on_with(visit, desk):
     page = visit("clerk")
     page.goto(MAIN["orders"])
-    page.get_by_label("全部", exact=False).first.check()
+    assert not page.locator(".bulk").is_visible()
+    page.locator(TICKS).first.check()
+    page.locator(".bulk").get_by_label("全部").check()
+    assert page.locator(f"{TICKS}:checked").count() == 0
     page.get_by_role("button", name="添加备注").click()
     confirm(page, "添加备注", "批量通知")
     total = counts(page)[2].split()[0]

@@ -17,7 +17,7 @@ def test_a_clerk_finds_a_stuck_order_from_the_dashboard(visit):
     link.click()
     page.wait_for_url("**/orders/order/?state__exact=failed")
     assert rows(page).count() == number
-    assert rows(page).first.locator(".field-stuck_at").inner_text() != ""
+    assert rows(page).first.locator(".field-state_chip .cut").inner_text() != ""
 
 
 def test_search_by_the_beginning_of_a_number(visit):

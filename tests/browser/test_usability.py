@@ -12,7 +12,7 @@ from tests.browser.test_entering import NEW, XLSX
 from tests.entering.workbooks import row, workbook
 
 FIND, ENTER, ENTER_FIFTY, PAYS_NOW = (2, 1), (4, 6), (6, 0), (2, 1)  # (clicks, texts)
-EXPORT_MONTH, REPEAT_FAILED, WAITS_LONGEST = (5, 0), (3, 1), (2, 0)
+EXPORT_MONTH, REPEAT_FAILED, WAITS_LONGEST = (6, 0), (3, 1), (2, 0)
 TRIAL = {
     "OrderNum": "100A26U1",
     **NEW,
@@ -118,6 +118,7 @@ def test_what_a_customer_pays_now(hand):
 def test_export_my_province_s_month(hand, tmp_path):
     one = hand("beijing")
     one.click("订单", within="#nav-sidebar")
+    one.open("筛选")
     one.open("接收时间")
     one.click("本月", within="details[open]")
     one.click("导出")

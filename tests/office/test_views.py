@@ -187,7 +187,7 @@ def keeps_to_what_its_maker_saw(member, letters, name):
         shown = free.get(f"{address}?{query}")
         assert {row.pk for row in shown.context["cl"].result_list} == own
         assert shown.context["cl"].queryset.count() == len(own)
-        assert "北京" in shown.content.decode().split('class="filters-clear"')[0].split('class="filters"')[1]
+        assert "北京" in shown.content.decode().split('class="filter-menu filters"')[0].split('class="finder"')[1]
     everything = unrendered(free.person, address)
     assert 0 < len(own) < everything.context_data["cl"].result_count
     other = unrendered(member(ADMINISTRATOR, letters=["SH"]).person, address, dict(parse_qsl(view.query)))

@@ -135,12 +135,14 @@ class Selected:
 
 
 class TickedList:
-    """Mixin of a ModelAdmin that adds a column of checkboxes, as the last one: URLs refer to sort columns by
-    position."""
+    """Mixin of a ModelAdmin that adds a column of checkboxes in front of the others."""
 
     def get_list_display(self, request):
         shown = super().get_list_display(request)
-        return [*shown, "tick"] if acts_on(self.model, request.user) else shown
+        return ["tick", *shown] if acts_on(self.model, request.user) else shown
+
+    def get_list_display_links(self, request, list_display):
+        return super().get_list_display_links(request, [name for name in list_display if name != "tick"])
 
     @admin.display(description=gettext_lazy("rows of this page"))
     def tick(self, obj):

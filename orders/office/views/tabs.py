@@ -135,7 +135,7 @@ def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
     found = {name: values for name, values in changelist.get_filters_params().items() if any(values)}
     if changelist.query:
         found[SEARCH_VAR] = [changelist.query]
-    if order := changelist.named_order(changelist.params.get(ORDER_VAR, "")):
+    if order := changelist.named_order():
         found[ORDER_VAR] = [order]
     named = names_in(changelist.params.get(COLUMNS, ""))
     return urlencode(sorted(found.items()), doseq=True), chosen(changelist.model_admin, named)

@@ -84,8 +84,82 @@ function offerCopies() {
     });
 }
 
+/* The keys j and k lead from row to row, x ticks one, Enter and the space bar show it: in a preview if there is one. */
+const rowLink = (row) => row?.querySelector("th a");
+
+function pressRow(key) {
+    const rows = [...document.querySelectorAll("#result_list tbody tr")];
+    const place = rows.findIndex((row) => row.contains(document.activeElement));
+    const row = rows[place];
+    if (key === "j" || key === "k") {
+        const next = rowLink(rows[key === "j" ? place + 1 : Math.max(place - 1, 0)]);
+        next?.focus();
+        next?.scrollIntoView({ block: "nearest" });
+        return Boolean(next);
+    }
+    if (!row) return false;
+    if (key === "x") {
+        row.querySelector("[name=pick]")?.click();
+        return true;
+    }
+    if (document.activeElement !== rowLink(row)) return false;
+    (row.querySelector("[data-preview]") || rowLink(row)).click();
+    return true;
+}
+
+document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (["j", "k", "x", "Enter", " "].includes(event.key) && pressRow(event.key)) event.preventDefault();
+});
+
+/* All that fit, or the ticked rows: the last choice holds. */
+document.addEventListener("change", ({ target }) => {
+    if (!target.checked || !target.matches("[name=pick], .bulk [name=every]")) return;
+    const others = target.name === "every" ? "#result_list [name=pick]" : ".bulk [name=every]";
+    document.querySelectorAll(others).forEach((box) => { box.checked = false; });
+});
+
+/* A toolbar is one stop of the Tab key; the arrows lead on within it. */
+function offerArrows() {
+    document.querySelectorAll("[role=toolbar]").forEach((bar) => {
+        const stops = barStops(bar);
+        const one = stops.find((stop) => stop === document.activeElement || stop.ariaCurrent) || stops[0];
+        stops.forEach((stop) => { stop.tabIndex = stop === one ? 0 : -1; });
+    });
+}
+
+const barStops = (bar) => [...bar.querySelectorAll("a, summary")].filter((stop) => !stop.closest(".filter-menu"));
+
+document.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const bar = step && event.target.closest("[role=toolbar]");
+    const next = bar && barStops(bar)[barStops(bar).indexOf(event.target) + step];
+    if (!next || !barStops(bar).includes(event.target)) return;
+    event.preventDefault();
+    next.focus();
+    offerArrows();
+});
+
+/* The filters whose name or choices have the words that are typed */
+function offerSearch() {
+    const box = document.querySelector(".filter-search");
+    if (box) box.hidden = false;
+}
+
+document.addEventListener("input", ({ target }) => {
+    if (!target.matches(".filter-search")) return;
+    const words = target.value.trim().toLowerCase();
+    document.querySelectorAll(".filter-kind").forEach((kind) => {
+        kind.hidden = !kind.textContent.toLowerCase().includes(words);
+        kind.open = Boolean(words) && !kind.hidden && !kind.querySelector("summary").textContent.includes(words);
+    });
+});
+
 function offer() {
     offerTicks();
+    offerArrows();
+    offerSearch();
     if (navigator.clipboard) offerCopies();
 }
 

@@ -59,12 +59,13 @@
         if (!form.contains(event.relatedTarget)) close();
     });
     document.addEventListener("keydown", (event) => {
-        const typing = event.target.closest("input, textarea, select, [contenteditable]");
+        const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
         const short = (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k";
         const slash = event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey;
         if (!short && !slash) return;
         event.preventDefault();
-        box.focus();
-        box.select();
+        const field = (slash && document.getElementById("searchbar")) || box; // a list is searched first
+        field.focus();
+        field.select();
     });
 })();
