@@ -29,5 +29,4 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunPython(empty, migrations.RunPython.noop),
         migrations.RunPython(end_drafts, migrations.RunPython.noop),
-        migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("bulkrun", "upto")]),
     ]

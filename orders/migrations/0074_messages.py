@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("bulkrun", "upto")]),
         migrations.CreateModel(
             name='Message',
             fields=[

@@ -174,10 +174,10 @@ def test_only_for_what_is_held_by_whoever_may(clerk, client, folder, order):
 
 
 def acts(client, order):
-    """The buttons beside the cause: (address, whether it is the blue one)."""
+    """The buttons of the toolbar: (address, whether it is the blue one)."""
     text = client.get(page(order)).content.decode()
-    shown = re.search(r'<p class="act">(.*?)</p>', text, re.DOTALL)
-    links = re.findall(r'<a\s+class="button( quiet-button)?"\s+href="([^"]*)"', shown[1]) if shown else []
+    shown = re.search(r'<div class="order-tools">(.*?)</div>', text, re.DOTALL)
+    links = re.findall(r'<a\s+class="button( quiet-button)?"\s+href="([^"]*)"', shown[1])
     return [(url, not quiet) for quiet, url in links]
 
 

@@ -82,7 +82,7 @@ def upgrade_lines() -> list[str]:
 
 def way_back_lines() -> list[str]:
     """What it has a person type to leave that version again."""
-    return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version", after="The way back"))
+    return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version", after="A rollback"))
 
 
 def _with_desk(block: str) -> list[str]:

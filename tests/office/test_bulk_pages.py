@@ -325,7 +325,7 @@ def test_an_order_that_leaves_rows_out_leaves_them_out_of_the_run(staff, named):
     assert "全部 1 条订单" in staff.get(f"{ORDERS}?{order}").content.decode()
     run = begin(staff, new("note", named.format(stopped.pk) + order))
     assert notes(stopped, fine) == [1, 0]
-    run = begin(staff, new("note", "every=1" + order))
+    run = begin(staff, new("note", "every=1" + order), reason="another note")
     assert (notes(stopped, fine), run.query) == ([2, 0], "o=-attempts.-received")
     assert run.words == [["排序", "按此列排序时，只显示有步骤失败或正在重试的订单。"]]
     assert staff.get(f"{ORDERS}?{run.query}").context["cl"].result_count == 1

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from django.apps import apps
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
@@ -68,10 +69,10 @@ def _describe(rows: Iterable[Message], request: HttpRequest, site) -> None:
     for row in rows:
         ids[row.model].add(row.row)
     names = {}
-    for model_admin in site._registry.values():
-        name = model_admin.opts.model_name
-        if model_admin.opts.app_label == "orders" and name in ids and model_admin.has_view_permission(request):
-            for one in model_admin.get_queryset(request).filter(pk__in=ids[name]):
+    for name, found in ids.items():
+        model_admin = site.get_model_admin(apps.get_model("orders", name))
+        if model_admin.has_view_permission(request):
+            for one in model_admin.get_queryset(request).filter(pk__in=found):
                 names[name, one.pk] = model_admin.heading(one)
     for row in rows:
         row.about = names.get((row.model, row.row), "")
