@@ -104,7 +104,8 @@ def test_the_rows_of_a_list_are_near_and_go_by_the_keyboard(visit):
     assert page.locator("#result_list tbody tr").nth(1).locator("[name=pick]").is_checked()
     page.keyboard.press("k")
     page.keyboard.press("Space")
-    page.wait_for_url("**/change/**")
+    page.wait_for_url("**preview=*")
+    assert page.locator("#preview").is_visible()
 
 
 def test_without_script_the_filters_work(browser, desk, visit):

@@ -54,7 +54,7 @@ def test_an_auditor_finds_prints_and_takes_out_what_somebody_did(visit):
     page.get_by_label("人员").fill("clerk")
     page.get_by_label("类型").select_option("login")
     page.get_by_role("button", name="显示").click()
-    rows = page.locator("table.rows tbody tr")
+    rows = page.locator("table.rows tbody tr:has(td)")
     expect(rows.first).to_contain_text("已登录")
     assert "user=clerk" in page.url
     with page.expect_download() as download:

@@ -115,7 +115,7 @@ def test_an_incident_whose_orders_still_fail_is_not_resolved(visit):
     told = page.locator("#content").inner_text()
     assert "仍受阻的订单" in told
     assert "失败" in page.locator("table.short").inner_text()
-    assert "并未解决" in page.locator("[role=alert]").inner_text()
+    assert "并未解决" in page.locator(".nothing[role=alert]").inner_text()
     assert page.locator("#content form button").count() == 0
     page.locator("a.button", has_text="返回异常").click()
     page.wait_for_url(incident)
