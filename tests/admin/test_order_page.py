@@ -21,7 +21,7 @@ from tests.factories import NOW
 from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
-MOST_QUERIES = 24  # with two of a live page: its version, and what the tab counts
+MOST_QUERIES = 25  # with two of a live page, its version and what the tab counts, and the count of the inbox
 HOSTILE = "<script>alert(1)</script>"
 
 
