@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -361,7 +362,7 @@ def test_web_processes_say_it_after_a_minute(settings, monkeypatch):
             raise SystemExit
         become(settings, BBOSS_DOMAIN="CDNT")
 
-    monkeypatch.setattr(other_desk.time, "sleep", sleep)
+    monkeypatch.setattr(other_desk, "time", SimpleNamespace(sleep=sleep))  # other threads sleep by the module itself
     monkeypatch.setattr(other_desk.connections, "close_all", lambda: None)
     with pytest.raises(SystemExit):
         other_desk.watch_web()
