@@ -114,8 +114,6 @@ class CustomerAdmin(ReadOnlyAdmin):
         return rows.prefetch_related(Prefetch("attributions", seen))
 
     def get_search_results(self, request, queryset, search_term):
-        if not search_term.strip():
-            return queryset, False
         seen = seen_orders(request.user)
         return queryset.filter(each_word(search_term, lambda term: which_fit(term, seen))), False
 

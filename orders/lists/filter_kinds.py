@@ -229,8 +229,8 @@ class DaysForm(forms.Form):
         """Filters rows by their field `at`. Returns none if the form is not valid."""
         if not self.is_valid():
             return rows.none()
-        bounds = {"at__gte": self.bounds["since"], "at__lt": self.bounds["until"]}
-        return rows.filter(**{name: at for name, at in bounds.items() if at})
+        lookups = {"since": "at__gte", "until": "at__lt"}
+        return rows.filter(**{lookups[name]: at for name, at in self.bounds.items() if at})
 
 
 def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:

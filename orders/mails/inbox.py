@@ -23,8 +23,15 @@ def send_message(
     kind: Message.Kind, event: OrderEvent, row: Model, people: Iterable[int], *, at: datetime.datetime
 ) -> None:
     """Sends each account, by id, a message that appears at `at`. `row`: the object that the event is about."""
-    about = {"kind": kind, "event": event, "model": row._meta.model_name, "row": row.pk, "at": at}
-    Message.objects.bulk_create([Message(recipient_id=pk, **about) for pk in people], ignore_conflicts=True)
+    _save(_message(kind, event, row, pk, at=at) for pk in people)
+
+
+def _message(kind: Message.Kind, event: OrderEvent, row: Model, recipient: int, *, at: datetime.datetime) -> Message:
+    return Message(kind=kind, event=event, model=row._meta.model_name, row=row.pk, recipient_id=recipient, at=at)
+
+
+def _save(rows: Iterable[Message]) -> None:
+    Message.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def messages_of(user, *, now: datetime.datetime) -> QuerySet[Message]:
@@ -47,9 +54,10 @@ def tell_owners(*, now: datetime.datetime) -> int:
     news = news.filter(~Exists(told)).exclude(account_id=F("order__owner")).select_related("order").order_by("pk")
     sent = 0
     for start in range(0, len(owned), AT_ONCE):
-        for event in news.filter(order__in=owned[start : start + AT_ONCE]):
-            send_message(Message.Kind.CHANGED, event, event.order, [event.order.owner_id], at=event.at)
-            sent += 1
+        events = news.filter(order__in=owned[start : start + AT_ONCE])
+        rows = [_message(Message.Kind.CHANGED, one, one.order, one.order.owner_id, at=one.at) for one in events]
+        _save(rows)
+        sent += len(rows)
     return sent
 
 

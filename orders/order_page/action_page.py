@@ -1,7 +1,6 @@
 """The page of a decision on an order: a preview, the form for the reason, and the result."""
 
 from dataclasses import replace
-from functools import partial
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -25,13 +24,13 @@ from orders.attachments.files import look_again
 from orders.books.books import BooksSilentError
 from orders.history.actors import staff_actor
 from orders.incidents.incident_codes import PARTNER_PAUSED
-from orders.lists.live_pages import answer_live_page, is_partial
+from orders.lists.live_pages import answer_live_page
 from orders.lists.neighbours import list_query
-from orders.lists.page_fingerprint import Fingerprint
 from orders.models import Order
-from orders.order_page.page_context import shown_facts
-from orders.order_page.page_fingerprint import changed_since, newest_event, order_fingerprint
+from orders.order_page.page_context import changes_of, shown_facts
+from orders.order_page.page_fingerprint import opened_fingerprint
 from orders.order_page.panel import panel_of
+from orders.order_page.tabs import tabs_of
 from orders.order_words.history import describe
 from orders.order_words.order_facts import last_event
 from orders.outbox.outcome import LOOK_UP
@@ -52,19 +51,14 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
         return _ask(pages, request, order, decision, decision.form(order=order, initial={"seen": last_event(order)}))
 
     if request.method != "POST":
-        return answer_live_page(request, partial(_fingerprint, request, order), show, whole_desk=False)
+        # always busy: a person who is about to act learns quickly that a colleague has acted
+        return answer_live_page(
+            request, lambda: replace(opened_fingerprint(request, order.pk), busy=True), show, whole_desk=False
+        )
     form = decision.form(request.POST, order=order)
     if not form.is_valid():
         return _ask(pages, request, order, decision, form)
     return _carry_out(pages, request, order, decision, form)
-
-
-def _fingerprint(request: HttpRequest, order: Order) -> Fingerprint:
-    """Returns that of the order's page. Always busy: who is about to act learns quickly that a colleague has."""
-    marks = order_fingerprint(order.pk, request.user.pk, timezone.now())
-    if not is_partial(request):
-        request.moving_opened = str(newest_event(marks))
-    return replace(marks, busy=True)
 
 
 def answer_recheck(pages, request: HttpRequest, order: Order):
@@ -144,12 +138,11 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, n
         second=needs_second(decision),
         form=form,
         news=news,
-        moving_opened=getattr(request, "moving_opened", ""),
-        changed=changed_since(order, request.moving_opened) if is_partial(request) else None,
         why_not=why_not and why_not.words(),
         will=[sentence for sentence in will if sentence not in warnings],
         warnings=warnings,
         told=digest,
         preview="" if why_not else decision.preview(facts, by=staff_actor(request.user)),
         panel=panel_of(request, order, pages, facts, acts=False),
+        **changes_of(request, order, tabs_of(facts, request.user.has_perms)),
     )

@@ -91,7 +91,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "owning": owner_line(request, order),
         "notes": _notes(request, order, tabs),
         "asked_acts": waiting_acts(request, order, facts.now),
-        **_changes(request, order, tabs),
+        **changes_of(request, order, tabs),
         "task_url": task_url(order),
         "asking": _asking(facts, personal) if waits else None,
         "conflicts": facts.conflicts,
@@ -177,7 +177,7 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
     return notes_of_order(order, more="?tab=events&who=notes#tabs", write=write)
 
 
-def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
+def changes_of(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
     """Returns the id of the newest event when the page was opened; for a poll, the newest event since."""
     seen = getattr(request, "moving_opened", "")
     if not is_partial(request):

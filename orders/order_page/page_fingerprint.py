@@ -3,10 +3,13 @@
 import datetime
 
 from django.db.models import Subquery, Sum
+from django.http import HttpRequest
+from django.utils import timezone
 
 from orders.db.compiled_sql import Slot
 from orders.db.unstorable_values import is_id
 from orders.incidents.incident_codes import BREAKER_OPEN
+from orders.lists.live_pages import is_partial
 from orders.lists.page_fingerprint import Counted, Figures, Fingerprint, newest
 from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, OrderEvent, Pause
 from orders.order_words.history import NOT_NEWS, Told, describe
@@ -56,9 +59,13 @@ def order_fingerprint(order_id: int, user_id: int, now: datetime.datetime) -> Fi
     return ORDER(user_id, order=order_id, long=now - LONG_DUE, soon=now + SOON)
 
 
-def newest_event(marks: Fingerprint) -> int:
-    """Returns the id of the newest event in the fingerprint; 0 if there is none."""
-    return marks.own[2] or 0
+def opened_fingerprint(request: HttpRequest, order_id: int) -> Fingerprint:
+    """Returns the fingerprint now. The first request of an open page also keeps its newest event, by id, as
+    `moving_opened`; 0 if there is none."""
+    marks = order_fingerprint(order_id, request.user.pk, timezone.now())
+    if not is_partial(request):
+        request.moving_opened = str(marks.own[2] or 0)
+    return marks
 
 
 def changed_since(order: Order, seen: str) -> Told | None:

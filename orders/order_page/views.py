@@ -5,16 +5,15 @@ import functools
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import URLPattern, path
-from django.utils import timezone
 
 from orders.db.unstorable_values import is_id
-from orders.lists.live_pages import answer_live_page, is_partial
+from orders.lists.live_pages import answer_live_page
 from orders.lists.neighbours import FROM_LIST, PLACE, Neighbours, find_neighbours
 from orders.models import Order
 from orders.order_page.action_page import answer_decision, answer_recheck
 from orders.order_page.files import answer_file, answer_upload
 from orders.order_page.page_context import page_context
-from orders.order_page.page_fingerprint import newest_event, order_fingerprint
+from orders.order_page.page_fingerprint import opened_fingerprint
 from orders.order_page.panel import answer_preview
 
 FOLDER = "admin/orders/order"
@@ -35,14 +34,10 @@ def order_pages(orders) -> list[URLPattern]:
 def answer_page(orders, request: HttpRequest, pk: str):
     """Returns the order's page, a live page. It accepts no POST: decisions have their own URLs."""
 
-    def read():
-        marks = order_fingerprint(int(pk), request.user.pk, timezone.now())
-        if not is_partial(request):
-            request.moving_opened = str(newest_event(marks))
-        return marks
-
     show = functools.partial(_page, orders, request, pk)
-    return answer_live_page(request, read, show, whole_desk=False) if is_id(pk) else show()
+    if not is_id(pk):
+        return show()
+    return answer_live_page(request, lambda: opened_fingerprint(request, int(pk)), show, whole_desk=False)
 
 
 def _page(orders, request: HttpRequest, pk: str):

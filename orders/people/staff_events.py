@@ -88,7 +88,7 @@ def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell:
     with transaction.atomic():
         order = lock_order(number)
         last = order.events.filter(kind="note").order_by("-pk").first()
-        if last and (last.actor, last.data.get("reason")) == (str(by)[:160], reason.strip()):
+        if last and (last.actor, last.data.get("reason")) == (by[:160], reason.strip()):
             return None
         event = add_event(order, "note", by=by, now=now, reason=reason.strip())
         if not tell:

@@ -46,8 +46,9 @@ def readings(text: str) -> list[list[str]]:
 
 
 def each_word(text: str, fits: Callable[[str], Q]) -> Q:
-    """Returns the condition that all words of one reading of a text, which is not blank, fit."""
-    return reduce(or_, (reduce(and_, map(fits, words)) for words in readings(text)))
+    """Returns the condition that all words of at least one reading fit. A blank text gives a condition that all rows
+    meet."""
+    return reduce(or_, (reduce(and_, map(fits, words)) for words in readings(text)), Q())
 
 
 def search_orders(rows, text: str, seen: QuerySet[Order] | None):
@@ -56,7 +57,7 @@ def search_orders(rows, text: str, seen: QuerySet[Order] | None):
     Two Chinese characters from the middle of an enterprise's name match too. `seen`: the orders that a limited reader
     may see, None for all.
     """
-    return rows.filter(each_word(text, lambda term: _order_fits(term, seen))) if text.strip() else rows
+    return rows.filter(each_word(text, lambda term: _order_fits(term, seen)))
 
 
 def _order_fits(term: str, seen: QuerySet[Order] | None) -> Q:
@@ -114,8 +115,6 @@ def search_by_order(rows, text: str, seen: QuerySet[Order] | None, *, order: str
 
     `domain`: a field of domain keys, which may begin with a word.
     """
-    if not text.strip():
-        return rows
     return rows.filter(each_word(text, lambda term: _row_fits(term, seen, order=order, domain=domain)))
 
 

@@ -155,44 +155,30 @@ class Dashboard:
         late = self.calendar.overdue if self.calendar else 0
         number = len(self.incidents or [])
         late_url = self.calendar.overdue_url if self.calendar else ""
+        incidents = ngettext("%(n)d open incident", "%(n)d open incidents", number)
+        missed = ngettext("%(n)d start day missed", "%(n)d start days missed", late)
         books, conflicts = self.differences or NOTHING, self.conflicts or NOTHING
+        differing = ngettext(
+            "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
+        )
+        unseen = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
+        needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting)
+        without_sa = ngettext(
+            "%(n)d attribution has no SA: its mails go to the default contact",
+            "%(n)d attributions have no SA: their mails go to the default contact",
+            len(self.without_sa),
+        )
         return [
-            _number(
-                ngettext(
-                    "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
-                ),
-                books.number,
-                books.url,
-                "red",
-            ),
-            _number(ngettext("%(n)d open incident", "%(n)d open incidents", number), number, self.incidents_url, "red"),
-            _number(ngettext("%(n)d start day missed", "%(n)d start days missed", late), late, late_url, "red"),
-            _number(
-                ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting),
-                waiting,
-                orders_link(needs="somebody", o="since"),
-                "amber",
-            ),
+            _number(differing, books.number, books.url, "red"),
+            _number(incidents, number, self.incidents_url, "red"),
+            _number(missed, late, late_url, "red"),
+            _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
             *self._late(),
             *(Number(row.words, 1, "", "amber") for row in self.expiring),
             self.asked,
-            _number(
-                ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number),
-                conflicts.number,
-                conflicts.url,
-                "amber",
-            ),
+            _number(unseen, conflicts.number, conflicts.url, "amber"),
             self.notices,
-            _number(
-                ngettext(
-                    "%(n)d attribution has no SA: its mails go to the default contact",
-                    "%(n)d attributions have no SA: their mails go to the default contact",
-                    len(self.without_sa),
-                ),
-                len(self.without_sa),
-                reverse("admin:notifications_contact_changelist"),
-                "amber",
-            ),
+            _number(without_sa, len(self.without_sa), reverse("admin:notifications_contact_changelist"), "amber"),
         ]
 
     def _late(self) -> list[Number]:
