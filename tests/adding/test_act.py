@@ -67,7 +67,7 @@ def test_its_place_in_the_menu_is_its_rows_in_the_table(client):
     order = billed()
     text = client.get(page(order)).content.decode()
     offered = [key for key in DECISIONS if reverse("admin:orders_order_decide", args=[order.pk, key]) in text]
-    assert offered == ["note", "compensate", "applaud"]
+    assert offered == ["note", "remind", "compensate", "applaud"]
     assert offered == sorted(offered, key=lambda key: text.rindex(f"/do/{key}/"))
 
 
