@@ -16,8 +16,11 @@ from django.db import transaction
 
 
 class RowGuard:
-    """Triggers that reject changes to a table's rows. `sqlite`: the end of the trigger's statement for `update`,
-    `delete` and optionally `insert`; `postgresql`: the body of the function that UPDATE and DELETE call."""
+    """Triggers that reject changes to a table's rows.
+
+    `sqlite` maps `update`, `delete` and optionally `insert` to the end of that trigger's CREATE statement. `postgresql`
+    is the body of the function that the trigger for UPDATE and DELETE executes.
+    """
 
     def __init__(self, table: str, name: str, *, sqlite: dict[str, str], postgresql: str):
         self.table, function = table, f"{table}_{name}"
@@ -45,8 +48,10 @@ class RowGuard:
         return self._drop[vendor]
 
     def install(self, apps, schema_editor) -> None:
-        """Installs the triggers; for `RunPython`, idempotent. Drops nothing on PostgreSQL: a drop would wait for
-        readers."""
+        """Installs the triggers. Idempotent, for use in `RunPython`.
+
+        On PostgreSQL existing triggers are replaced, because a DROP TRIGGER waits until no transaction reads the table.
+        """
         if schema_editor.connection.vendor == "sqlite":
             self.remove(apps, schema_editor)
         for statement in self.create_statements(schema_editor.connection.vendor):
@@ -58,8 +63,11 @@ class RowGuard:
 
     @contextlib.contextmanager
     def lifted(self, connection) -> Iterator[None]:
-        """Runs a transaction without the triggers, for a migration that must change rows. No other connection can write
-        to the table before the transaction ends, and by then the triggers are installed again."""
+        """Runs the block in a transaction without the triggers, for a migration that must change rows.
+
+        The statements lock the table, so other connections can't write to it before the transaction ends. By then the
+        triggers are installed again.
+        """
         if connection.vendor == "sqlite":
             before, after = self.drop_statements("sqlite"), self.create_statements("sqlite")
         else:

@@ -6,21 +6,22 @@ from approvals.models import ApprovalRecord
 
 
 class RecordBodyDiffersError(Exception):
-    """A record with this record id exists, with another body or for another order. Nothing was stored."""
+    """A record with this record id exists, but with another body or for another order. Nothing was stored."""
 
 
 def add_record(record: ApprovalRecord) -> tuple[ApprovalRecord, bool]:
     """Adds an unsaved record. Returns the stored record with this record id, and True if this call added it.
 
-    Adding the same id again with the same order and `body_hash` does nothing; the stored `process_key` is kept. If
-    several callers add the same id concurrently, one of them inserts it; the transactions of the others are not broken.
+    If the id is stored with the same order and `body_hash`, nothing changes, not even `process_key`. If several
+    transactions add the same id concurrently, a single transaction inserts the row; the others stay usable.
+
     Raises RecordBodyDiffersError.
     """
     same = ApprovalRecord.objects.filter(record_id=record.record_id)
     known = same.first()
     if known is None:
         try:
-            with transaction.atomic():
+            with transaction.atomic():  # a savepoint: an IntegrityError must not abort the caller's transaction
                 record.save(force_insert=True)
                 return record, True
         except IntegrityError:

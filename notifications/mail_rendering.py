@@ -17,13 +17,13 @@ from notifications.masks import mask_text
 from notifications.models import Mail
 from notifications.recipients import Choice
 
-LANGUAGE = "zh-hans"  # the language of the SAs, whoever caused the mail
+LANGUAGE = "zh-hans"  # the recipients' language, independent of the user or process that causes a mail
 LONGEST_SUBJECT = 200
 DOMAINS_NAMED = 20
 LONGEST_TEXT = 2000
 ENDINGS: dict[str, Callable[[Any], str]] = {}
-"""Functions that return a text to append when a mail of this kind is sent: a secret, which no row contains. They may
-raise MailError."""
+"""By kind of mail: a function that returns a text to append when the mail is sent. The text contains a secret, which no
+row may store. The function may raise MailError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class MailFacts:
     blank.
 
     `domains` has all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is the
-    order's page. `outcome`: the states of an incident's orders, unless all of them continue. `since`: the start of a
-    closed incident of which no earlier mail reported the start.
+    path of the order's page. `outcome` describes the states of an incident's orders; it is empty if all of them
+    continue. `since` is the start of a closed incident, if no earlier mail reported it.
     """
 
     order_number: str
@@ -77,23 +77,28 @@ def _on_lines(value: object) -> str | list[str]:
 
 
 def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
-    """Sets recipients, the reason for choosing them, and the text of a mail, unsaved. All recipients get the same text,
-    so it lists every role by which somebody was chosen."""
+    """Sets the recipients, `chosen`, and the text of a mail, without saving it.
+
+    All recipients get the same text. So the text names every role for which a recipient was chosen.
+    """
     why = _why(one.is_a for one in chosen.people)
     mail.subject, mail.body = render(mail.kind, facts.for_template() | {"why": why})
     mail.recipients, mail.chosen = [one.mail.strip() for one in chosen.people], chosen.kept()
 
 
 def _why(rules: Iterable[str | Promise]) -> str:
-    """Returns the sentence that tells recipients why they get the mail. Empty if there is no reason."""
+    """Returns the sentence with the reasons why the recipients get the mail; empty without reasons."""
     with translation.override(LANGUAGE):
         words = _(" or ").join(dict.fromkeys(map(str, rules)))
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
 def mail_payload(mail: Mail) -> dict:
-    """Returns the payload: the mail, its remaining recipients (`to`), and those who `got` it or for whom it was
-    `refused` before. `off`: a rule sends it to nobody, so no call is needed."""
+    """Returns the payload for `sending.send`.
+
+    `got` and `refused` list the recipients for whom the server accepted or permanently refused the mail in an earlier
+    attempt. `to` lists all others. `off` is set if a mail rule without recipients applies: nothing is sent.
+    """
     fate = mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
     off = {"off": True} if (mail.chosen or {}).get("off") else {}
@@ -110,13 +115,13 @@ def mail_payload(mail: Mail) -> dict:
 def _ending(mail: Mail) -> str:
     if mail.kind not in ENDINGS:
         return ""
-    with transaction.atomic():  # the database queries in it may fail
+    with transaction.atomic():  # a failed query of the function must not abort the caller's transaction
         return ENDINGS[mail.kind](mail)
 
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
-    """Returns each recipient formatted with `show`, followed by refused or not delivered yet, unless all have the same
-    result."""
+    """Returns each recipient, formatted with `show`. Once an attempt has stored a result per recipient, a note marks
+    each recipient that was refused or has not received the mail yet."""
     if "got" not in mail.fate:
         return list(map(show, mail.recipients))
     said = dict.fromkeys(mail.recipients, _("%(address)s (not delivered yet)"))
@@ -127,7 +132,8 @@ def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
 
 
 def render(kind: str, known: Mapping) -> tuple[str, str]:
-    """Returns (subject, text) of a template, masked. `known["admin_path"]` becomes an absolute URL."""
+    """Returns (subject, text) rendered from the template of this kind, with personal data masked. The path
+    `known["admin_path"]` becomes an absolute URL."""
     with translation.override(LANGUAGE):
         template = get_template(f"notifications/{kind}.txt").template
         path = known["admin_path"]
@@ -138,6 +144,9 @@ def render(kind: str, known: Mapping) -> tuple[str, str]:
 
 
 def render_notice(kind: str, facts: Mapping[str, object], path: str) -> tuple[str, str]:
-    """Returns (subject, text) of a mail that is rendered when it is created. `kind`: the template's name; `path`: a
-    page of the desk. A fact is a text or a list of texts, none of which can insert lines."""
+    """Returns (subject, text) of a mail that is rendered when it is created.
+
+    `kind` is the template's name, and `path` the path of a page of the desk. A fact is a text or a list of texts; each
+    text is put on one line.
+    """
     return render(kind, {name: _on_lines(value) for name, value in facts.items()} | {"admin_path": path})

@@ -12,12 +12,12 @@ import unicodedata
 from collections.abc import Callable
 
 BYTES_SHOWN = 64 * 1024  # of a text from outside on a page
-LONGEST_PHONE = 200  # of a field that contains one or a few phones
-LONGEST_WORD = 320  # a mail address
+LONGEST_PHONE = 200  # characters of a field with one or a few phones; a longer text is hidden completely
+LONGEST_WORD = 320  # characters; the longest mail address
 _IN_A_WORD = string.ascii_letters + string.digits + "._%+-@"
 _IN_A_NUMBER = string.digits + " -+()"  # between groups of digits
 
-# --- One spelling for all: the patterns below are written for it
+# --- Normalisation: the patterns below match only plain characters
 
 
 _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}@._%+-() ")  # the characters in the patterns below
@@ -26,8 +26,11 @@ _LATER = range(0x1D400, 0x1D800)  # mathematical letters and digits; all others 
 
 @functools.cache
 def _folding() -> dict[int, str]:
-    """Returns {odd character: plain character}: its NFKC form if that is one character; for dashes and blanks "-" and "
-    "."""
+    """Returns a table for `str.translate` from other characters to those of _PLAIN.
+
+    Dashes become "-". Blanks and format characters become " ". All others get their NFKC form, if that form is a single
+    plain character.
+    """
     found = {}
     for code in (*range(0x80, 0x10000), *_LATER):
         plain = unicodedata.normalize("NFKC", chr(code))
@@ -44,8 +47,8 @@ def _odd() -> frozenset[str]:
 
 
 def folded(text: str) -> str:
-    """Returns the text, with the same length, with full-width and other odd letters, digits, blanks and dashes in their
-    plain form."""
+    """Returns the text with full-width and other variants of letters, digits, blanks and dashes in their plain form.
+    The length does not change."""
     return text if text.isascii() or _odd().isdisjoint(text) else text.translate(_folding())
 
 
@@ -79,8 +82,8 @@ REGIONS = re.compile("1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]|91")
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_DIGITS = "10X98765432"  # GB 11643
 FIRST_OLD_YEAR = 1924
-"""For 15-digit numbers. Order numbers contain times (yymmddHHMMSS), from which an earlier birth year can't be
-distinguished."""
+"""The first birth year of 15-digit identity numbers. Order numbers contain times (yymmddHHMMSS), which look like
+earlier birth years."""
 
 
 def _is_identity(number: str) -> bool:
@@ -119,7 +122,11 @@ _RUNS_ON = re.compile(rf".*[{_CHINESE}](?=[^{_CHINESE}._%+-])", re.DOTALL)
 
 
 def _mail(found: re.Match) -> str | None:
-    """Returns the masked part before the @. Chinese text has no blanks: an address in Latin letters starts after it."""
+    """Returns the masked part before the @, or None if it needs no mask.
+
+    Chinese text has no blanks before an address. So an address in Latin letters begins after the last Chinese
+    character.
+    """
     if found[1] is None or MESSAGE_ID.search(found[1]):
         return None
     text = _RUNS_ON.match(found[1])
@@ -129,7 +136,7 @@ def _mail(found: re.Match) -> str | None:
     return f"{kept}{name[0]}***" if name else None
 
 
-# --- What others call
+# --- Functions for other modules
 
 
 def mask_name(name: str) -> str:
@@ -154,7 +161,7 @@ def mask_mails(text: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Masks mail addresses, Chinese phones and identity numbers, but not parts of words made of letters and digits."""
+    """Masks mail addresses, Chinese phones and identity numbers. Digits inside a word of letters and digits stay."""
     return _replaced(NUMBER, mask_mails(text), _number)
 
 
@@ -169,8 +176,10 @@ def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | N
 
 
 def head(text: str, most: int = BYTES_SHOWN) -> tuple[str, int]:
-    """Returns the first `most` bytes and the number of bytes left out. Cuts no word or phone, half of which would not
-    be masked."""
+    """Returns at most the first `most` bytes of a text, and the number of bytes left out.
+
+    The cut is before a word or phone, never inside: the masks do not recognise half of an address or phone.
+    """
     if len(text) * 4 <= most:
         return text, 0
     raw = text.encode("utf-8", "replace")

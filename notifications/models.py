@@ -36,7 +36,7 @@ class Contact(models.Model):
         ]
 
     def __str__(self):
-        """For titles and logs, so without the name."""
+        """Returns attribution, role and id, for titles and logs. These must not contain the person's name."""
         return f"{self.attribution} {self.get_role_display()} {self.pk}"
 
 
@@ -91,7 +91,7 @@ class MailRule(models.Model):
 
     @property
     def scope(self) -> tuple[str, str, str]:
-        """Returns the mails to which the rule applies: attribution, event, kind of order; empty for all."""
+        """Returns (attribution, event, kind of order) to which the rule applies. An empty item stands for all."""
         return self.attribution_id or "", self.event, self.order_kind
 
     @property
@@ -115,7 +115,7 @@ class MailQuerySet(models.QuerySet):
         return self.filter(next_try_at__isnull=False)
 
     def due(self, now) -> "MailQuerySet":
-        """Returns the mails that may be sent now, including those whose sender's lease has expired."""
+        """Returns the mails that may be sent now, including mails being sent under an expired lease."""
         return self.filter(next_try_at__lte=now)
 
     def given_up(self) -> "MailQuerySet":
@@ -123,8 +123,8 @@ class MailQuerySet(models.QuerySet):
         return self.filter(HAS_FAILED)
 
     def without_history(self, now) -> "MailQuerySet":
-        """Leaves out mails to staff that versions before 1.8.0 wrote and that failed over TOLD_FOR ago: they have no
-        cause."""
+        """Excludes mails to staff that a version before 1.8.0 wrote more than TOLD_FOR ago. Such mails have neither an
+        order nor a cause."""
         return self.exclude(order=None, cause="", written_at__lt=now - TOLD_FOR)
 
     def to_staff(self) -> "MailQuerySet":
@@ -132,22 +132,25 @@ class MailQuerySet(models.QuerySet):
         return self.filter(order=None)
 
     def beside_steps(self) -> "MailQuerySet":
-        """Returns the mails shown on an order's page: without mails to staff, copies, and closed ones."""
+        """Returns the mails shown on an order's page. Excludes mails to staff, copies, and mails without a cause."""
         return self.filter(order__isnull=False, addressee="").exclude(cause="")
 
 
 class Mail(models.Model):
     """A mail and its state in its own outbox (contract 3.12). All attempts have the same Message-ID.
 
-    It is stored in the transaction of its cause, once for its order (or none), kind, cause and addressee; a mail
-    without a cause is never a duplicate. Recipients and text are set at the first attempt, from `about`, unless they
-    were set at creation, and do not change afterwards. Each recipient gets a separate mail. `fate`: the sender, who
-    `got` it, and for whom it was `refused`.
+    A mail is stored in the transaction of its cause. There is at most one mail with the same order (or none), kind,
+    cause and addressee; mails without a cause are not limited. Recipients and text are set at the first attempt, from
+    `about`, unless they were set at creation. They do not change afterwards. Each recipient gets a separate copy.
 
-    `next_try_at` is when it may be sent, or, while it is being sent, when its lease expires; null once it is finished.
-    `attempts` counts all attempts, `tries_left` the remaining scheduled ones, `lost` the consecutive ones whose worker
-    died. A closed mail is never sent: its cause had ended before it was sent; or a version before 1.8.0 planned it, and
-    its order was undone or planned again.
+    `fate` has the sender's address (`from`), and the addresses that `got` the mail or for which it was `refused`.
+
+    `next_try_at` is the time from which the mail may be sent. While the mail is being sent, it is the end of the lease;
+    once the mail is finished, it is null. `attempts` is the number of all attempts, `tries_left` of the remaining
+    scheduled attempts, and `lost` of the last consecutive attempts whose worker died.
+
+    A closed mail is never sent. Its cause had ended before; or a version before 1.8.0 planned the mail, and the order
+    was undone or planned again.
     """
 
     class State(models.TextChoices):
@@ -168,7 +171,7 @@ class Mail(models.Model):
     chosen = models.JSONField(null=True, editable=False)  # the rule and each recipient's role: `recipients.Choice.kept`
     subject = models.CharField(_("subject"), max_length=255, blank=True)
     body = models.TextField(_("text"), blank=True)
-    account_id = models.BigIntegerField(null=True, editable=False)  # whose link is added when the mail is sent
+    account_id = models.BigIntegerField(null=True, editable=False)  # of the user whose log-in link is added at sending
     written_at = models.DateTimeField(_("written at"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE, db_default=State.DUE)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, db_default=0)
@@ -203,10 +206,10 @@ class Mail(models.Model):
         ]
 
     def __str__(self):
-        """The subject, for titles and logs. Old subjects contain free text, so it is masked."""
+        """Returns the masked subject, for titles and logs. Subjects of old mails contain free text."""
         return mask_text(self.subject)
 
-    # the attributes that reports read of a step
+    # Reports read these attributes of steps and mails.
 
     channel = "mail"
 

@@ -48,8 +48,8 @@ CHOSEN_AS = {
 class ContactFacts:
     """The facts of a contact at a given time. Only the default contact may lack a `mail`.
 
-    `how` (a key of IS_A) and `of` (an attribution or role) say why a contact was chosen, and are ignored in
-    comparisons. `instead`: the contact is a stand-in, since there was nobody else.
+    `how` (a key of IS_A) and `of` (an attribution or role) are the reason for choosing the contact. `instead` is True
+    for a stand-in, chosen because no other contact was found. Comparisons ignore these three.
     """
 
     name: str
@@ -66,7 +66,8 @@ class ContactFacts:
 
 @dataclass(frozen=True)
 class Choice:
-    """The recipients of a mail. `rule`: the rule of the table that decided, or None. `off`: the rule sends nothing."""
+    """The recipients of a mail. `rule` is the mail rule that was applied, or None. `off` is True if that rule has no
+    recipients, so that the mail is not sent."""
 
     people: tuple[ContactFacts, ...]
     rule: MailRule | None = None
@@ -76,7 +77,7 @@ class Choice:
         return not self.people and self.rule is not None and self.rule.is_empty
 
     def kept(self) -> dict:
-        """Returns the value of `Mail.chosen`. `userName` is a key that the masks recognise."""
+        """Returns the value of `Mail.chosen`. Names are stored under `userName`, a key that the masks recognise."""
         people = [
             {"mail": one.mail, "userName": one.name, "how": one.how, "of": one.of, "instead": one.instead}
             for one in self.people
@@ -96,11 +97,13 @@ def contacts_for(letters: str) -> list[ContactFacts]:
 
 
 def choose(letters: str, event: str, order_kind: str = "") -> Choice:
-    """Returns the recipients of a mail of this kind about an order of this attribution: each address once, SAs first.
+    """Returns the recipients of a mail about an order of this attribution: each address once, SAs first.
 
-    The covering rule with the highest weight decides. Without one the SA contacts get the mail, or the default contact
-    where no SA is set, and also those who get copies. Nobody gets it if the rule has no recipients, or if none of them
-    exists any more. But then the default contact gets mails of MUST_REACH, and any mail whose rule has recipients.
+    `event` is the mail's kind. The applicable rule with the highest weight (`applying`) determines the recipients.
+    Without a rule, the SA contacts (`contacts_for`) and the contacts for copies get the mail.
+
+    A mail whose rule has no recipients is not sent, unless its event is in MUST_REACH: then the default contact gets
+    it. The default contact also gets the mail if the rule has recipients, but none of them exists any more.
     """
     rule = applying(_reads.get().rules(), letters, event, order_kind)
     if rule is None:
@@ -114,8 +117,8 @@ def choose(letters: str, event: str, order_kind: str = "") -> Choice:
 
 
 def applying(rules: Iterable[MailRule], letters: str, event: str, order_kind: str) -> MailRule | None:
-    """Returns the rule that applies to such a mail. A rule for a province takes precedence, then one for an event, then
-    one for a kind of order."""
+    """Returns the applicable rule with the highest weight, or None. An attribution outweighs an event, and an event
+    outweighs a kind of order."""
     return max(
         (rule for rule in rules if fits(rule, letters, event, order_kind)), key=lambda rule: rule.weight, default=None
     )
@@ -127,13 +130,12 @@ def fits(rule: MailRule, letters: str, event: str, order_kind: str) -> bool:
 
 
 def overlap(one: MailRule, other: MailRule) -> bool:
-    """Returns True if there are mails that both rules cover."""
+    """Returns True if both rules can apply to the same mail."""
     return all(not left or not right or left == right for left, right in zip(one.scope, other.scope, strict=True))
 
 
 def chosen_as(how: str, of: str, instead: bool) -> str:
-    """Returns the reason for choosing a recipient, in a text for staff, which also says if the recipient is a
-    stand-in."""
+    """Returns the reason for choosing a recipient, as a text for staff. The text mentions a stand-in."""
     if how not in CHOSEN_AS:
         return ""
     words = str(CHOSEN_AS[how]).format(of=of)
@@ -144,8 +146,7 @@ def chosen_as(how: str, of: str, instead: bool) -> str:
 
 
 def distinct(mails: Iterable[str]) -> list[str]:
-    """Returns each address once, in the given order. Invalid addresses are dropped, because one would make the mail
-    fail for all."""
+    """Returns each valid address once, ignoring case, in the given order."""
     found = {}
     for mail in filter(is_address, mails):
         found.setdefault(mail.lower(), mail)
@@ -198,7 +199,7 @@ _reads: ContextVar[_Reads] = ContextVar("reads", default=_anew)
 
 @contextlib.contextmanager
 def contacts_read_once() -> Iterator[None]:
-    """Caches the rules, and an attribution's contacts, within the block: for the mails of a batch."""
+    """Caches rules, contacts and members of roles within the block, for the mails of a batch."""
     token = _reads.set(_Reads(*map(functools.cache, (_read_rules, _read_contacts, _read_members))))
     try:
         yield
@@ -217,7 +218,7 @@ def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    """Returns the contacts of an attribution, or those of its stand-in."""
+    """Returns the active contacts of an attribution, or of the attribution that shares its SA (SHARED)."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]

@@ -22,10 +22,10 @@ NOT_WANTED = "not_wanted"  # the code of a mail that is dropped when it would be
 
 
 class MailError(Exception):
-    """The mail was not sent. `permanent`: this mail will never be accepted. `code`: a short word for grouping.
+    """The mail was not sent. `permanent` is True if a repeat would fail too. `code` is a short word for grouping.
 
-    `params`: the text shown after the cause on pages, as a code with parameters; otherwise the message is shown.
-    `left`: the payload for a repeat, if not all recipients need one.
+    `params` is the text that pages show after the cause, as a code with parameters; if empty, pages show the message.
+    `left` is the payload of the repeat, if some recipients already have a final result.
     """
 
     def __init__(self, message: str, *, permanent: bool, code: str, params: dict | None = None):
@@ -41,19 +41,17 @@ class MailError(Exception):
 
 
 def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] = SSLSocket) -> dict:
-    """Sends a mail to each of its recipients alone, all over one connection. `payload` comes from `mail_payload`.
+    """Sends a separate copy of a mail to each recipient, all over one connection. `payload` comes from `mail_payload`.
 
-    `connect(host, port)` opens the connection to an SMTP server, so the caller can end the sending at any moment. All
-    copies and repeats have the same Message-ID.
+    `connect(host, port)` opens the connection to an SMTP server, so that the caller can close it at any moment. All
+    copies and repeats have the same Message-ID. If the payload is `off`, nothing is sent.
 
-    A mail that is `off` is sent to nobody, without an error.
+    Returns the payload with all recipients in `got` or (refused permanently) in `refused`; `to` is empty. The mail
+    counts as sent if the server accepted at least one copy and refused all others permanently.
 
-    Returns the payload with the recipients in `got` and (permanently) `refused`; `to` is empty. If the server accepts
-    the mail for some and refuses the others permanently, the mail counts as sent.
-
-    Raises MailError. It is not permanent after a connection error, a time-out, a failed login or SMTP 4xx. Its `left`
-    is then the payload of a repeat, which reaches nobody twice. It is permanent after SMTP 5xx for all recipients, and
-    if there are none.
+    Raises MailError. The error is temporary after a connection error, a time-out, a failed log-in or SMTP 4xx. Its
+    `left` is then the payload of a repeat without the recipients that have a final result. The error is permanent after
+    SMTP 5xx for all recipients, and if there are no recipients.
     """
     if payload.get("off"):
         return payload | {"got": [], "refused": []}
@@ -65,7 +63,7 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
     to, errors, outage = [], [], None
     with closing(_backend(connect, tls)) as backend:
         for address in payload["to"]:
-            error = outage or _send_alone(payload, address, backend)
+            error = outage or _send_alone(payload, address, backend)  # after an outage all others would time out too
             fate = got if error is None else refused if error.permanent else to
             fate.append(address)
             errors += [error] if error else []
@@ -109,7 +107,8 @@ def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailE
 
 
 def _backend(connect: Connect | None, tls: type[SSLSocket]) -> BaseEmailBackend:
-    """Returns the backend of the settings. A provider's or a custom backend opens its own connections."""
+    """Returns the mail backend of the settings. Only Django's SMTP backend uses `connect`; all other backends open
+    their own connections."""
     usual = get_connection()
     return WatchedBackend(connect=connect, tls=tls) if connect and type(usual) is EmailBackend else usual
 

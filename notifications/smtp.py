@@ -16,8 +16,7 @@ Connect = Callable[[str, int], socket.socket]
 
 
 class WatchedBackend(EmailBackend):
-    """Opens every connection with `connect(host, port)`, and TLS with the class `tls`. All else follows the
-    settings."""
+    """Django's SMTP backend that opens connections with `connect(host, port)` and wraps them in the class `tls`."""
 
     def __init__(self, *args, connect: Connect, tls: type[ssl.SSLSocket], **kwargs):
         super().__init__(*args, **kwargs)
