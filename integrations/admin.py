@@ -135,7 +135,7 @@ class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin)
 
     @admin.display(description=_("message"))
     def body_block(self, obj):
-        """The body. Operators' names are masked like other people's, in members with our name or with BPM's."""
+        """Returns the body as HTML. Operators' names are masked too, under our name of the member and under BPM's."""
         return obj.personal.block(obj.body if obj.personal.shown else without_operators(obj.body))
 
 

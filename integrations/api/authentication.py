@@ -19,8 +19,7 @@ guesses = Buckets()  # calls with a valid token are not counted
 
 
 class Reader(AnonymousUser):
-    """Stands for a user in requests with a token: has the token's permissions and attributions
-    (orders/lists/scope.py)."""
+    """The user of a request with a token. It has the token's permissions and attributions (orders/lists/scope.py)."""
 
     def __init__(self, token: ApiToken):
         self.token = token
@@ -37,7 +36,7 @@ class Reader(AnonymousUser):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Accepts a valid token. Otherwise responds with 401 and the reason, or with 429 after too many unknown tokens."""
+    """Accepts a valid token. Otherwise the response is 401 with the reason, or 429 after too many unknown tokens."""
 
     def authenticate(self, request) -> tuple[Reader, ApiToken]:
         scheme, _space, text = get_authorization_header(request).decode("latin-1").partition(" ")

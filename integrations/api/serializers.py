@@ -28,7 +28,7 @@ TIME = "ISO 8601, Asia/Shanghai"
 
 
 class Text(serializers.CharField):
-    """A text, or null. `of` makes it from the row where no attribute of the row has it."""
+    """A text, or null. `of(row)` computes a text that is not an attribute of the row."""
 
     def __init__(self, about: str = "", *, null: bool = False, of: Callable[[Any], Any] | None = None, **more):
         super().__init__(allow_blank=True, allow_null=null, help_text=about, **more)
@@ -39,7 +39,7 @@ class Text(serializers.CharField):
 
 
 class Code(Text):
-    """One of a model's choices."""
+    """A value of a model's choices. The schema lists all values."""
 
     def __init__(self, choices: type, **more):
         super().__init__(f"one of {', '.join(value for value in choices.values if value)}", **more)
@@ -54,7 +54,7 @@ class Time(Text):
 
 
 class Seconds(serializers.IntegerField):
-    """A stretch of time in seconds, or null."""
+    """A duration in seconds, computed by `of(row)`, or null."""
 
     def __init__(self, about: str, *, of: Callable[[Any], int | None], **more):
         super().__init__(allow_null=True, help_text=about, **more)
@@ -65,7 +65,7 @@ class Seconds(serializers.IntegerField):
 
 
 class Masked(Text):
-    """Personal data, or free text that may hold some. The serializer's context says whether they are `shown`."""
+    """Personal data, or free text that may contain them. It is masked unless the serializer's context has `shown`."""
 
     def __init__(self, about: str = "", *, mask: Callable[[str], str] = mask_text_or_json, **more):
         super().__init__(about, **more)
@@ -76,14 +76,15 @@ class Masked(Text):
 
 
 class Opinion(Masked):
-    """The beginning of an opinion, however much of it the mask takes away."""
+    """The first OPINION characters of an opinion. The text is shortened before masking too, since masking long texts is
+    slow."""
 
     def to_representation(self, value):
         return super().to_representation(head(value, OPINION * BYTES)[0])[:OPINION]
 
 
 class Address(serializers.CharField):
-    """The address of an order in the read API. DRF's own field takes twice as long."""
+    """The URL of an order in the read API. DRF's HyperlinkedIdentityField takes twice as long."""
 
     def get_attribute(self, instance):
         return self.context["request"].build_absolute_uri(reverse("api-order", args=[instance.number]))

@@ -141,7 +141,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
     def who_revoked(self, obj):
         return actor_of(obj.revoked_by, at=obj.revoked_at)[0] or "-"
 
-    # --- making one
+    # --- creating a token
 
     def has_add_permission(self, request):
         return request.user.has_perm("integrations.add_apitoken") and is_unlimited(request.user)
@@ -169,7 +169,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
         obj.pk, obj.begins = made.pk, made.begins
 
     def response_add(self, request, obj, post_url_continue=None):
-        """Shows the token's text. No other page can."""
+        """Shows the token's text. No later page can show it, because only its hash is stored."""
         address = request.build_absolute_uri(reverse("api-orders"))
         title = _("Token for %(system)s") % {"system": obj.system}
         return self._page(request, "made", {"title": title, "text": obj.text, "address": address, "waits": obj.waits})
@@ -183,7 +183,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
             messages.error(request, error.words())
             return redirect("admin:integrations_apitoken_changelist")
 
-    # --- agreeing to one, and revoking one
+    # --- a second person's consent, and revocation
 
     def get_urls(self):
         wrap = self.admin_site.admin_view

@@ -40,12 +40,14 @@ def make_token(
     by: str,
     now: datetime.datetime,
 ) -> tuple[ApiToken, str]:
-    """Creates a token. Returns it and its text, which is not stored.
+    """Creates a token. Returns the token and its text, which is not stored.
 
-    `letters`: the attributions whose orders the token may read; None: all. An expired token of the system is revoked.
-    If `export_personal` needs a second person (orders/rules/four_eyes_acts.py), personal data stay masked until
-    `agree_to_token`. Raises NotAllowedError (`valid_until` has passed or is too far ahead, the system has a valid
-    token, or its name has invalid characters).
+    `letters` are the attributions whose orders the token may read; None stands for all. Expired tokens of the same
+    system are revoked. If `export_personal` needs a second person (orders/rules/four_eyes_acts.py), personal data stay
+    masked until `agree_to_token`.
+
+    Raises NotAllowedError: `valid_until` has passed or is too far ahead, the system has a valid token, or the system's
+    name has invalid characters.
     """
     today = timezone.localdate(now)
     if valid_until < today:
@@ -108,7 +110,8 @@ def _unrevoked(system: str) -> QuerySet[ApiToken]:
 
 
 def agree_to_token(*, pk: int, judge, now: datetime.datetime) -> ApiToken:
-    """Stores the consent of a second person to a token that reads personal data. Raises NotAllowedError."""
+    """Stores a second person's consent to a token that reads personal data. Locks the token's row. Raises
+    NotAllowedError (`why_not_agree`)."""
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
         if why := why_not_agree(row, judge, now=now):
@@ -127,7 +130,7 @@ def why_not_agree(row: ApiToken, judge, *, now: datetime.datetime) -> NotAllowed
 
 
 def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> ApiToken:
-    """Revokes a token immediately. Raises NotAllowedError (no reason, or already revoked)."""
+    """Revokes a token immediately. Locks the token's row. Raises NotAllowedError (no reason, or already revoked)."""
     check_reason(reason, "revoking a token")
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
@@ -149,8 +152,8 @@ def find_token(text: str) -> ApiToken | None:
 
 
 def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
-    """Records the use, at most once a minute. Does not fail if the database is read-only, so that reading still
-    works."""
+    """Records the token's use, at most once a minute. Ignores an unavailable or read-only database, so that reading
+    still works."""
     global _failed_at
     before = now - NOTED_EVERY
     if token.used_at is not None and token.used_at > before:

@@ -98,9 +98,10 @@ class OrderView(ReadView):
         return order
 
     def _shows_people(self, order: Order) -> bool:
-        """Returns True if personal data are shown: the token may see them, and the request asks for them.
+        """Returns True if the request has `personal=1` and the token may read personal data.
 
-        Each disclosure is recorded, for HEAD requests too. If it can't be recorded in time, the data stay masked.
+        Each disclosure is recorded, also for HEAD requests. If the record can't be written in time, the data stay
+        masked. Raises BadParameterError for another value of `personal`.
         """
         asked, reader = self.request.GET.get(PERSONAL), self.request.user
         if asked not in {None, "1"}:
@@ -128,7 +129,8 @@ class BillingView(ReadView):
 
     @staticmethod
     def behind(rows, order, record):
-        return rows.filter(Q(order__gt=order) | Q(order=order, pk__gt=record), order__gte=order)  # for the index
+        # `order__gte` is implied; with it the database uses the index
+        return rows.filter(Q(order__gt=order) | Q(order=order, pk__gt=record), order__gte=order)
 
     def get(self, request, enterprise_id):
         orders = scope.limit(Order.objects.filter(enterprise_id=enterprise_id), request.user, "attribution")

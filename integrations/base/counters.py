@@ -37,7 +37,7 @@ PAGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class _Own:
-    """This process's part of its files' names, while it holds the files."""
+    """The counter files of this process. `name` is the process's part of their names; empty before it locked them."""
 
     def __init__(self) -> None:
         self.pid, self.name = os.getpid(), ""
@@ -45,7 +45,7 @@ class _Own:
 
 
 def _name() -> str:
-    """Returns this process's part of the names. A forked child gets its own."""
+    """Returns this process's part of the file names. A forked child starts without files."""
     global _own
     if _own.pid != os.getpid():
         _own = _Own()
@@ -70,8 +70,8 @@ COUNTED = (INBOUND, INBOUND_SECONDS, CALLS, CALL_SECONDS, PAGES, DATABASE_ERRORS
 
 
 def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
-    """Decorates a counting function: logs the first error of a series and raises none. A process without files tries
-    again each minute, without further log lines."""
+    """Decorates a counting function, so that it logs the first error of a series and raises none. A process without
+    files tries to create them each minute, without further log lines."""
 
     @functools.wraps(count)
     def safe(*args) -> None:
@@ -131,7 +131,7 @@ def count_login(way: str, outcome: str) -> None:
 
 
 def _take_files() -> None:
-    """Locks the first pair of files that no process holds, and continues its counts."""
+    """Locks the first pair of files that no process holds, creating it if needed, and continues its counts."""
     with _own.making:
         if _own.has_files:
             return
@@ -143,8 +143,10 @@ def _take_files() -> None:
 
 
 def _lock(name: str) -> bool:
-    """Locks a pair of files. Returns False if another process holds it or it is damaged. Allocates all blocks: on a
-    full disk a write to an unallocated block would kill the process."""
+    """Locks a pair of files. Returns False if another process holds the pair, or if a file is damaged.
+
+    Allocates all blocks of the files, because on a full disk a write to an unallocated block would kill the process.
+    """
     with contextlib.ExitStack() as pair:
         for kind, size in SIZES.items():
             file = f"{FOLDER}/{kind}_{name}.db"
@@ -189,7 +191,7 @@ def _merged() -> Iterable[Metric]:
 
 
 def _is_sound(file: str) -> bool:
-    """Returns True if the library can read the file. Renames a file damaged by a power failure."""
+    """Returns True if the library can read the file. Renames a damaged file, so that it is not read again."""
     try:
         MultiProcessCollector.merge([file])
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The database's time decides on all machines what is due (contract 3.9, 10).
+"""All machines use the database's time to determine what is due (contract 3.9, 10).
 
 Several machines write and compare times: leases, next tries, schedules, heartbeats, start days. A machine with a wrong
 clock would delay steps by hours, or start them too early. So this module's `now` replaces Django's, for our code and
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 MEASURE_EVERY = 10.0  # seconds
 ASKED = "SELECT extract(epoch FROM clock_timestamp())::float8"
 steady = functools.partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-own_now = timezone.now  # Django's, or the one that a test has put in its place
+own_now = timezone.now  # Django's function, or its replacement in a test
 
 
 class _Measured:
@@ -30,13 +30,13 @@ class _Measured:
 
     offset: float | None = None  # the database's time minus the monotonic clock; None: not measured yet
     at = -math.inf  # monotonic time of the last measurement
-    is_wrong = False  # whether the wrong clock of this machine has been logged
+    is_wrong = False  # True if this machine's clock was wrong at the last measurement, which has been logged
 
 
 @functools.wraps(own_now)  # so that migrations still refer to Django's function
 def now() -> datetime.datetime:
-    """Returns the database's time. Returns the machine's time before the first measurement, on SQLite, and if the check
-    is switched off."""
+    """Returns the database's time; before the first measurement, on SQLite and with CLOCK_SKEW_SECONDS=0 the
+    machine's."""
     if _Measured.offset is None or not settings.CLOCK_SKEW_SECONDS:
         return own_now()
     return datetime.datetime.fromtimestamp(_Measured.offset + steady(), datetime.UTC)
@@ -53,9 +53,9 @@ def is_to_measure() -> bool:
 def measure(server: psycopg.Connection) -> float:
     """Reads the database's time. Returns the seconds by which this machine's clock is ahead. Raises psycopg.Error.
 
-    The monotonic clock is read before and after the query, which bounds the offset. The previous offset is kept while
-    it is within the bounds, so that times do not jump with each measurement; where the clocks agree, the machine's time
-    is used unchanged.
+    The monotonic clock is read before and after the query, which bounds the offset. If the previous offset is within
+    the bounds, it is kept, so that times do not jump at each measurement. The first measurement keeps the machine's
+    own time if that is within the bounds.
     """
     before = _Measured.at = steady()
     theirs: float = server.execute(ASKED).fetchone()[0]

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from django.db import Error, InterfaceError, OperationalError
 
 INTAKE_SECONDS = 8.0  # a request of BBOSS or BPM: BBOSS must get its 503 within 10
-INTAKE_STATEMENT = 7.0  # one of its statements: the next request of the same thread has to be answered within 10 too
+INTAKE_STATEMENT = 7.0  # a statement of such a request: the thread's next request must be answered within 10 s too
 PAGE_SECONDS = 30.0  # a staff page
 WORKER_SECONDS = 20.0  # a statement of the worker's processes
 COMMAND_SECONDS = 300.0  # a statement of a management command
@@ -31,16 +31,17 @@ AWAY_CLASSES = {"08", "53", "57", "58"}
 AWAY_STATES = {"25006", "55P03", "25P03"}
 AWAY_SQLITE = {5, 6, 8, 10, 13, 14}  # busy, locked, read only, I/O error, full, can't be opened
 
-_deadline = contextvars.ContextVar("database_deadline", default=(NEVER, NEVER))  # moment, longest statement
+# (monotonic time of the deadline, seconds of the longest statement)
+_deadline = contextvars.ContextVar("database_deadline", default=(NEVER, NEVER))
 _limit = NEVER
 
 
 @contextlib.contextmanager
 def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[None]:
-    """Fails database work in the block after `seconds` with django.db.OperationalError.
+    """Limits the database work of the block to `seconds`. After the deadline it raises django.db.OperationalError.
 
-    No statement starts later, and none runs longer than `statement`. In a nested block the earlier deadline and the
-    shorter statement limit apply.
+    No statement starts after the deadline, and no statement runs longer than `statement` seconds. In a nested block
+    the earlier deadline and the shorter statement limit apply.
     """
     moment, longest = _deadline.get()
     token = _deadline.set((min(moment, time.monotonic() + seconds), min(longest, statement)))
@@ -62,19 +63,19 @@ def statement_limit() -> float:
 
 
 def time_left() -> float:
-    """Returns the seconds that a statement may take now. 0 or less: none may start; NEVER: no limit."""
+    """Returns the seconds that a statement may take now. With 0 or less no statement may start; NEVER is no limit."""
     moment, longest = _deadline.get()
     return min(moment - time.monotonic(), longest, _limit)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Returns True if the error or one of its causes means that the database is unavailable. False for errors in our
-    code."""
+    """Returns True if the error or one of its causes means that the database is unavailable, not that our code is
+    wrong."""
     return away_error(error) is not None
 
 
 def away_error(error: BaseException | None) -> Error | None:
-    """Returns the first error in the chain of causes that means that the database is unavailable."""
+    """Returns the first error in the chain of causes that means an unavailable database, or None."""
     while error is not None:
         if isinstance(error, Error) and _says_away(error):
             return error

@@ -1,4 +1,4 @@
-"""Old secrets, which stay valid while a secret is replaced, and the time when each was last used (contract 4).
+"""Old secrets, which stay valid while a secret is replaced, and the last use of each (contract 4).
 
 A separate thread records uses, at most once a minute for each secret and process, so no request waits for it. The table
 stores only 16 bits of a secret's hash: a guessed secret that matches them may still be wrong.
@@ -28,7 +28,7 @@ _noted: dict[str, float] = {}  # by row name: monotonic time of the last record 
 
 
 class Kind(NamedTuple):
-    """The secrets for one purpose. `setting`: the setting of the current secret, `old`: the setting of the old ones."""
+    """The secrets for one purpose. `setting` names the setting of the current secret, `old` that of the old secrets."""
 
     setting: str
     old: str
@@ -41,7 +41,7 @@ class Kind(NamedTuple):
 
 
 class Tokens(Kind):
-    """BBOSS's tokens, all in one setting: the newest is the current one, those issued earlier are old."""
+    """BBOSS's tokens, which are all in one setting. The newest token is the current secret, all others are old."""
 
     def in_force(self) -> str:
         return max(settings.BBOSS_ACCESS_TOKENS, key=_issued_at, default="")
@@ -52,7 +52,7 @@ class Tokens(Kind):
 
 
 def _issued_at(token: str) -> int:
-    """Returns the issue time (seconds since 1970) at the end of a token. 0 if it has none: `check` reports it
+    """Returns the issue time (seconds since 1970) at the end of a token; 0 for a malformed token, which `check` reports
     (desk.002)."""
     end = token.rpartition("-")[2]
     return int(end) if end.isascii() and end.isdigit() else 0
@@ -67,13 +67,13 @@ SECRET_KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_K
 
 
 def matching_secret(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
-    """Returns the first secret, current or old, for which `is_right` is true, or None. Skips empty secrets, with which
-    anybody could sign."""
+    """Returns the first secret, current or old, for which `is_right(secret)` is true, or None. Skips empty secrets,
+    because anybody could sign with them."""
     return next((secret for secret in [kind.in_force(), *kind.old_ones()] if secret and is_right(secret)), None)
 
 
 def signing_key(signed: str, salt: str) -> str | None:
-    """Returns the key that signed a text of Django's TimestampSigner."""
+    """Returns the key that signed a text of Django's TimestampSigner, or None if no key of ours did."""
 
     def is_right(key: str) -> bool:
         try:
@@ -116,8 +116,8 @@ def _write(name: str, now: datetime.datetime) -> None:
 
 
 def _uses() -> Manager:
-    """Returns the manager of SecretUse. Not imported at the top, since the demo and benchmarks sign without Django's
-    apps."""
+    """Returns the manager of SecretUse. The model is not imported at the top, because the demo and benchmarks sign
+    without Django's apps."""
     return apps.get_model("integrations", "SecretUse")._default_manager
 
 
@@ -127,7 +127,10 @@ def _name(kind: Kind, secret: str) -> str:
 
 @dataclass(frozen=True)
 class OldSecret:
-    """`number`: its position in the setting, from 1. `used_at`: None if never used; may be up to a minute too early."""
+    """An old secret that is still configured, without its value.
+
+    `number` is its position in the setting, from 1. `used_at` is its last use, up to a minute too early, or None.
+    """
 
     setting: str
     number: int

@@ -1,8 +1,7 @@
-"""Counts this machine's responses 20000 of the last ten minutes, for which neither the order nor its message was
-stored.
+"""Counts the orders that this machine refused with 20000 in the last ten minutes, without storing their messages.
 
-Each response is a byte in a file in STATE_DIR; there is a file for each ten seconds, with the time in its name. So
-processes count together without a lock, and a kill loses no count. Responses for stored orders need no counting.
+Each such response adds a byte to a file in STATE_DIR. There is a file for each ten seconds, named after its time. So
+processes count together without a lock, and a kill loses no count. Orders whose messages are stored need no counting.
 """
 
 import contextlib
@@ -11,7 +10,7 @@ import time
 from django.conf import settings
 
 FOLDER = settings.STATE_DIR.absolute() / "not-stored"
-WINDOW_SECONDS, FILE_SECONDS = 600, 10  # the seconds that are counted, and those of one file
+WINDOW_SECONDS, FILE_SECONDS = 600, 10  # the seconds that are counted, and the seconds of one file
 
 
 def count_order_not_stored() -> None:
@@ -30,8 +29,8 @@ def count_order_not_stored() -> None:
 
 
 def orders_not_stored_lately() -> dict | None:
-    """Returns the `number` of such responses within `minutes`, and about how many seconds ago the last one was
-    (`seconds_ago`). None if there was none."""
+    """Returns the `number` of such responses within `minutes`, and `seconds_ago`, the age of the last one to about ten
+    seconds. None without responses."""
     now, sizes = int(time.time()), {}
     with contextlib.suppress(OSError):
         sizes = {int(name): (FOLDER / name).stat().st_size for name in _counter_files() if _counts(name, now)}
@@ -46,6 +45,6 @@ def _counter_files() -> list[str]:
 
 
 def _counts(name: str, now: int) -> bool:
-    """Returns True if the file is from the last ten minutes. False for a file from the future, left after a clock was
-    put back."""
+    """Returns True if the file is from the last ten minutes. Files with a later time, left after a clock was set back,
+    are ignored."""
     return now - WINDOW_SECONDS < (int(name) + 1) * FILE_SECONDS <= now + FILE_SECONDS

@@ -1,11 +1,11 @@
-"""Protects a database against a second desk: compares the partner settings of all its processes (contract 3.9, 11).
+"""Protects a database against a second desk: compares the partner settings of all processes (contract 3.9, 11).
 
 A test installation whose DATABASE_URL points to production would take half of all steps and send them to its own
 sandbox. So the database stores the desk's settings for calls (the row IN_FORCE). A process with other values sends
-nothing, and its row lists the settings that differ. The watchdog checks every 15 s, which costs the steps nothing.
+nothing, and its row lists the settings that differ. The watchdog checks every 15 s, so steps need no check.
 
-Web processes have rows too. Only their profile of partners is compared: with another profile they accept no order,
-since they would read BBOSS's messages differently. They check at most once in 5 s.
+Web processes have rows too, but only their profile of partners is compared. With another profile they accept no order,
+because they would read BBOSS's messages differently. They check at most once in 5 s.
 """
 
 import datetime
@@ -48,8 +48,11 @@ ANSWERS_NAMED = 10  # answers that are listed in a line of the log
 
 @dataclass
 class _Web:
-    """State of this web process's profile. `changed`: a reload changed the profile, and it is not in force yet.
-    `fitted`: it was in force once. `fine_at`: monotonic time of the last successful check."""
+    """The state of this web process's profile.
+
+    `changed` is True after a reload with another profile, until that profile is in force. `fitted` is True once this
+    process's profile was in force. `fine_at` is the monotonic time of the last check without a difference.
+    """
 
     changed: bool = False
     fitted: bool = False
@@ -60,8 +63,8 @@ web = _Web()
 
 
 def calls_of_this_process() -> dict[str, str]:
-    """Returns the addresses and identities that this process uses in calls, by setting. Contains no secret: of
-    SECRET_KEY only 32 bits of its hash."""
+    """Returns the addresses and identities that this process uses in calls, by setting. No value is secret: SECRET_KEY
+    is represented by 32 bits of its hash."""
     return {
         "BPM_BASE_URL": _address(settings.BPM_BASE_URL),
         "BIGDATA_BASE_URL": _address(settings.BIGDATA_BASE_URL),
@@ -89,8 +92,8 @@ def digest() -> str:
 
 
 def differing(theirs: dict[str, str]) -> list[str]:
-    """Returns the settings whose values differ from `theirs`. An old SECRET_KEY that is still accepted is no
-    difference."""
+    """Returns the settings whose values differ between this process and `theirs`. A key in SECRET_KEY_FALLBACKS counts
+    as equal to SECRET_KEY."""
     mine = calls_of_this_process()
     keys = {_fingerprint(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)}
     same = {name for name in mine if theirs.get(name, mine[name]) == mine[name]}
@@ -115,13 +118,14 @@ def _if_made(act: Callable[..., list]) -> Callable[..., list]:
 
 @_if_made
 def register_process(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
-    """Stores a process's row at its start. Returns the settings that differ from the desk's; if there are any, the
-    process must take no step.
+    """Stores a process's row at its start. Returns the settings that differ from the desk's. A process with a
+    difference must take no step. Locks the row IN_FORCE.
 
-    The process's values become the desk's in three cases: the desk has none yet; a reload changed them (`changed`, or
-    `before`, the digest of the previous values, differs); no other living process has other values, except in a
-    restored database. A web process (`works` is false) sets only the profile, and only the profile of other web
-    processes is compared.
+    The process's values become the desk's in three cases. The desk has no values yet. A reload changed the values:
+    `changed` is set, or `before`, the digest of the values before the reload, differs. The database is not restored,
+    and no other living process has other values.
+
+    A web process (`works` is False) sets only the profile. Of other web processes only the profile is compared.
     """
     differs, taken = _enter(name, changed=changed or (bool(before) and before != digest()), works=works)
     if PROFILE in taken:
@@ -146,8 +150,8 @@ def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[st
 
 
 def _others(name: str, mine: dict[str, str], now: datetime.datetime) -> bool:
-    """Returns True if another living process has other values. Of web processes only the profile is compared, as they
-    make no calls."""
+    """Returns True if another living process has other values. Of web processes only the profile is compared, because
+    they make no calls."""
     alive = _alive(now).exclude(name=name)
     counts = {True: mine.keys(), False: {PROFILE}}
     return any(counts[row.works] & set(differing(row.calls)) and not _was_killed_here(row) for row in alive)
@@ -158,7 +162,8 @@ def _alive(now: datetime.datetime) -> QuerySet[DeskProcess]:
 
 
 def say_read_otherwise() -> None:
-    """Logs the answers that are read differently with a profile that has just come into force (contract 7.2)."""
+    """Logs the stored answers that have another meaning with the profile that has just come into force (contract
+    7.2)."""
     try:
         rows = read_otherwise()
     except Exception as error:  # no error here may stop the process
@@ -194,7 +199,7 @@ def _machine() -> str:
 
 @_if_made
 def differences_from_desk(name: str, *, works: bool = True) -> list[str]:
-    """Stores in the process's row the settings that differ from the desk's, and returns them."""
+    """Returns the settings that differ from the desk's, and stores them in the process's row."""
     differs = differs_now()
     _note_process(name, differs, works=works, now=timezone.now())
     return differs
@@ -207,7 +212,7 @@ def differs_now() -> list[str]:
 
 
 def why_other_desk() -> str:
-    """Returns the reason, for logs in English, why this process must not call partners. Empty if it may."""
+    """Returns the reason why this process must not call partners, in English for logs. Empty if calls are allowed."""
     differs = differs_now()
     return f"the desk of this database calls others, by {', '.join(differs)}" if differs else ""
 
@@ -239,8 +244,8 @@ def adopt(*, now: datetime.datetime) -> list[str]:
 
 @_if_made
 def machines_with_another_profile() -> list[str]:
-    """Returns the living processes and their machines whose profile differs from this process's, and the desk if its
-    profile differs. `resume` reads answers with the profile, so all must be equal."""
+    """Returns the names and machines of living processes whose profile differs from this process's, and the desk if its
+    profile differs. `resume` requires equal profiles, because it reads answers with the profile."""
     mine = calls_of_this_process()[PROFILE]
     rows = DeskProcess.objects.filter(Q(name=IN_FORCE) | Q(seen_at__gt=timezone.now() - HEARTBEAT_LIMIT))
     others = [row for row in rows.order_by("name") if row.calls.get(PROFILE, mine) != mine]
@@ -254,8 +259,8 @@ def machines_with_another_profile() -> list[str]:
 def has_other_profile() -> bool:
     """Returns True if this web process's profile is not the desk's, so that it must accept no order (contract 7.1).
 
-    A good result is cached for FRESH seconds. While a reload replaces the web processes, the old ones continue: each
-    order is read with either the old or the new profile.
+    An equal profile is cached for FRESH seconds. While a reload replaces the web processes, the old processes continue
+    with the old profile for RELOAD_LASTS.
     """
     if web.changed or time.monotonic() - web.fine_at < FRESH:
         return False
@@ -281,23 +286,25 @@ def other_desks(*, now: datetime.datetime) -> list[DeskProcess]:
 
 
 def open_incident(differs: list[str], *, now: datetime.datetime) -> None:
-    """Opens the incident, or updates it."""
+    """Opens or updates the incident OTHER_DESK of this machine."""
     params = {"machine": _machine(), "settings": ", ".join(differs)}
     open_desk_incident(OTHER_DESK, params=params, now=now)
 
 
 def watch_other_desks(*, now: datetime.datetime) -> None:
-    """Closes the incident once no living process differs, and deletes the rows of killed processes. The sweep calls it
-    each minute; the process that differs opens the incident."""
+    """Closes the incident once no living process differs, and deletes rows of processes last seen a day ago. The sweep
+    calls it each minute. A process that differs opens the incident itself."""
     DeskProcess.objects.exclude(name=IN_FORCE).filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
     if not other_desks(now=now):
         close_desk_incident(OTHER_DESK, now=now)
 
 
 def watch_web() -> None:
-    """Runs in a thread of a web process until its end: stores the row, renews it, and opens an incident for a
-    difference. The incident opens after a minute at the earliest, because a reload of all services takes them one after
-    the other."""
+    """Runs in a thread of a web process until the process ends. Stores the process's row, renews it each minute, and
+    opens an incident for a difference.
+
+    The first check only logs a difference, because a reload of all services reloads them one after another.
+    """
     name, entered = _name_of_web(), False
     while True:
         try:
@@ -317,7 +324,7 @@ def watch_web() -> None:
 
 
 def leave_web() -> None:
-    """Deletes the row of a web process that ends. Never fails."""
+    """Deletes the row of this web process at its end. Logs errors and raises none."""
     try:
         with database_deadline(LEAVE_WITHIN):
             unregister_process(_name_of_web())

@@ -43,8 +43,10 @@ class OutOfBoundsError(BadJsonError):
 
 
 def read_body(request: HttpRequest, *, endless: bool) -> bytes:
-    """Returns the body. `endless`: it has no length. Raises BodyBrokenError, or, with the rest discarded,
-    BodyTooLargeError."""
+    """Returns the body. `endless` is True for a body without Content-Length.
+
+    Raises BodyBrokenError, or BodyTooLargeError after discarding the rest of the body.
+    """
     try:
         body = _stream(request, endless=endless).read(MAX_BODY_BYTES + 1)
     except Exception as error:  # Django's, the socket's, the server's own for malformed chunks: no common base class
@@ -62,8 +64,8 @@ def content_type_in(head: bytes) -> str:
 
 
 def discard_body(request: HttpRequest, *, endless: bool) -> None:
-    """Reads and drops a rejected body: a caller that is still writing would get a broken pipe instead of the
-    response."""
+    """Reads and drops at most MAX_DISCARDED bytes of a rejected body. Otherwise a caller that is still writing would
+    get a broken pipe in place of the response."""
     left = MAX_DISCARDED
     with suppress(Exception):  # the request is already rejected: there is nothing to report
         while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):
@@ -100,11 +102,10 @@ def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
 
 
 def parse_text(text: str, bounds: Bounds = OF_ALL, *, written: bool = False) -> dict:
-    """Returns the object in a text. Rejects other types than an object, duplicate keys, NaN, Infinity, numbers that
-    overflow, more than 32 levels, unpaired surrogates, and texts that exceed `bounds`. `written`: decimals keep their
-    text.
+    """Returns the JSON object in a text. With `written`, decimals are `Written`, which keep their text.
 
-    Raises BadJsonError; its subclass OutOfBoundsError if the text only exceeds `bounds`.
+    Raises BadJsonError for another type than an object, duplicate keys, NaN, Infinity, numbers that overflow, more than
+    32 levels, and unpaired surrogates. Raises its subclass OutOfBoundsError for a text that exceeds `bounds`.
     """
     brackets = text.count("[") + text.count("{")
     if brackets + text.count(",") > bounds.values:
@@ -173,7 +174,7 @@ def _constant(name: str):
 
 
 class Written(float):
-    """A number with a decimal point or an exponent, with its text."""
+    """A number with a decimal point or an exponent that keeps the text from which it was parsed."""
 
     def __init__(self, text: str):
         self.text = text
