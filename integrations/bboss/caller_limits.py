@@ -23,7 +23,7 @@ from integrations.bboss.reply_codes import Code, Refused
 
 logger = logging.getLogger(__name__)
 MAX_CALLERS = 10_000
-NEARLY_ONE = 1 - 1e-6  # tokens are restored in fractions, so rounding may leave a whole one slightly short
+NEARLY_ONE = 1 - 1e-6  # a token restored in fractions may be slightly below 1 by rounding
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([a-z]+)")
@@ -34,8 +34,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @lru_cache(maxsize=8)
 def parse_rate(text: str, name: str = "BBOSS_RATE") -> tuple[int, int] | None:
-    """Parses `600/min` to (calls, seconds). An empty text gives None: no limit. Raises ValueError with the setting's
-    name."""
+    """Parses `600/min` to (calls, seconds). Returns None for an empty text: no limit. Raises ValueError with the
+    setting's name."""
     if not text.strip():
         return None
     match = _RATE.fullmatch(text.strip().lower())
@@ -60,9 +60,9 @@ def _parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
 def caller_address(meta: dict) -> str:
     """Returns the caller's address, or "" if there is none.
 
-    With N proxies of ours (TRUSTED_PROXY_COUNT), the outermost one wrote the N-th entry from the end of
-    X-Forwarded-For. Earlier entries are set by the caller and not trusted. A shorter list did not pass all proxies and
-    is ignored.
+    With N proxies of ours (TRUSTED_PROXY_COUNT), the outermost proxy wrote the N-th entry from the end of
+    X-Forwarded-For. Earlier entries come from the caller and are not trusted. A shorter list did not pass all proxies;
+    it is ignored.
     """
     count = settings.TRUSTED_PROXY_COUNT
     entries = meta.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -71,7 +71,7 @@ def caller_address(meta: dict) -> str:
 
 
 def _plain(text: str) -> str:
-    """Normalises an address: no port, and IPv4 instead of IPv4-mapped IPv6. "" if it is not an address."""
+    """Returns an address without a port, and an IPv4-mapped IPv6 address as IPv4. Returns "" for other texts."""
     text = text.strip()
     if match := _WITH_PORT.fullmatch(text):
         text = match.group(1) or match.group(2)
@@ -94,15 +94,15 @@ def is_among(address: str, entries: Iterable[str]) -> bool:
 
 
 def check_rate(address: str) -> None:
-    """Counts the call. If its caller has used up BBOSS_RATE, raises Refused 20308 and does not count it."""
+    """Counts the call. If the caller has used up BBOSS_RATE, raises Refused 20308 without counting the call."""
     rate = parse_rate(settings.BBOSS_RATE)
     if rate and not _counted(callers, caller_of(address), rate):
         raise too_often(f"address {address}: more than {settings.BBOSS_RATE}", rate)
 
 
 def check_unsigned_rate() -> None:
-    """Counts a message without a valid signature. All callers share this rate, so that the disk can't fill. Raises
-    Refused 20308 if it is exceeded."""
+    """Counts a message without a valid signature. All callers share this rate, so that stored messages can't fill the
+    disk. Raises Refused 20308 if the rate is exceeded."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not has_room("strangers"):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
@@ -115,7 +115,7 @@ def has_room(kind: str) -> bool:
 
 
 def count_refused(address: str) -> None:
-    """Counts a call that is refused for another reason."""
+    """Counts a call that is refused for a reason other than its rate."""
     with suppress(Refused):
         check_rate(address)
 
@@ -125,8 +125,8 @@ def too_often(hint: str, rate: tuple[int, int]) -> Refused:
 
 
 def caller_of(address: str) -> str:
-    """Returns the key under which calls are counted: the IPv4 address, or the /64 network of an IPv6 address, since one
-    caller may have all of it."""
+    """Returns the key under which calls are counted. It is the IPv4 address, or the /64 network of an IPv6 address,
+    because a single caller may have the whole network."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
@@ -134,8 +134,7 @@ def caller_of(address: str) -> str:
 
 @dataclass
 class _Bucket:
-    """A caller's tokens, one for each call. They are restored evenly, up to the number of calls that the rate
-    allows."""
+    """A caller's tokens; a call costs one token. Tokens are restored evenly, up to the number of calls in the rate."""
 
     tokens: float
     at: float  # monotonic time at which `tokens` was computed
@@ -145,7 +144,7 @@ class Buckets:
     """Thread-safe token buckets by caller. A new caller has all tokens.
 
     A caller that keeps to the rate in every period is never refused. At most twice the rate is admitted in a period.
-    With more than MAX_CALLERS callers, the one that has been silent longest is removed.
+    With more than MAX_CALLERS callers, the caller whose last call is the oldest is removed.
     """
 
     def __init__(self) -> None:
@@ -173,11 +172,11 @@ class Buckets:
 
 
 callers = Buckets()
-strangers = Buckets()  # by kind; apart from `callers`, of which many could push these out
+strangers = Buckets()  # by kind of refused call; separate from `callers`, where many addresses could evict these
 
 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:
-    """Counts a call. Returns False if the rate is exhausted. True after an error in our code."""
+    """Counts a call. Returns False if the rate is exhausted. An error in our code must refuse no call: returns True."""
     try:
         return buckets.spend(caller, *rate)
     except Exception:

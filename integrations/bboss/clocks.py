@@ -1,8 +1,8 @@
 """Compares our clocks with the database's and BBOSS's. If ours is wrong, BBOSS's calls get 20210 (contract 2.3).
 
-The watchdog and the sweep compare the worker machine's clock with the database's, `status` and /readyz the clock of the
-machine on which they run. The comparison with BBOSS uses the database's time (`integrations.base.database_clock`) at
-which BBOSS's calls were received.
+The watchdog and the sweep compare the worker machine's clock with the database's. `status` and /readyz compare the
+clock of the machine on which they run. The comparison with BBOSS uses the database's time
+(`integrations.base.database_clock`) at which BBOSS's calls were received.
 """
 
 import datetime
@@ -23,13 +23,13 @@ from orders.models import InboundMessage, Incident
 
 DATABASE_CLOCK, BBOSS_CLOCK = "database_clock", "bboss_clock"
 RECENT = datetime.timedelta(minutes=10)
-MIN_MESSAGES, MAX_MESSAGES = 5, 20  # BBOSS's messages that the median needs, and uses at most
+MIN_MESSAGES, MAX_MESSAGES = 5, 20  # the median needs at least 5 of BBOSS's messages, and uses at most 20
 LONGEST = 16_384  # characters; longer messages are not parsed for their time
 
 
 def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
-    """Returns the seconds by which we are ahead of the database's clock and of BBOSS's. None: unknown, or the check is
-    switched off."""
+    """Returns the seconds by which our clock is ahead of the database's and of BBOSS's, by the incident's code. A value
+    is None if it is unknown or the check is switched off."""
     return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
 
 
@@ -44,7 +44,7 @@ def wrong_clocks(differences: dict[str, float | None]) -> dict[str, dict]:
 
 
 def watch_clocks(*, now: datetime.datetime) -> None:
-    """Opens or closes the incidents. The sweep calls it each minute, on any machine that has a worker."""
+    """Opens or closes the incidents about both clocks. The sweep calls it each minute, on any machine with a worker."""
     differences = clock_differences(now=now)
     wrong = wrong_clocks(differences)
     for code in differences:
@@ -53,17 +53,16 @@ def watch_clocks(*, now: datetime.datetime) -> None:
 
 
 def watch_database_clock(*, now: datetime.datetime) -> None:
-    """Opens the incident about this machine's clock. The watchdog calls it at each ping: the sweep may run on another
-    machine."""
+    """Opens the incident if this machine's clock differs from the database's. The watchdog calls it at each ping,
+    because the sweep may run on another machine."""
     if wrong := wrong_clocks({DATABASE_CLOCK: _ahead_of_database()}):
         keep_desk_incident(DATABASE_CLOCK, wrong[DATABASE_CLOCK], now=now)
 
 
 def _is_of_another_machine(code: str) -> bool:
-    """Returns True if the open incident is about another machine's clock. Only the sweep on that machine may close
-    it."""
+    """Returns True if an open incident is about another machine's clock. Only a sweep on that machine may close it."""
     if code == BBOSS_CLOCK:
-        return False  # it is about times noted by all web machines, so any sweep may close it
+        return False  # all web machines record the times that it compares, so any sweep may close it
     details = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
     return any(params["machine"] != socket.gethostname()[:64] for params in details)
 
@@ -77,8 +76,8 @@ def _ahead_of_database() -> float | None:
 
 
 def _ahead_of_bboss(now: datetime.datetime) -> float | None:
-    """Returns the seconds by which we are ahead of BBOSS, from the times in its newest signed messages, including
-    refused ones."""
+    """Returns the median of the seconds by which our clock is ahead of the times in BBOSS's newest signed messages.
+    Refused messages are included. None if there are too few messages."""
     rows = InboundMessage.objects.annotate(size=Length("body"))
     rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
     found = [

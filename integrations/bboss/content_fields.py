@@ -50,7 +50,7 @@ class Coded:
 
 @extend_schema_field(OpenApiTypes.STR)
 class StringField(Coded, serializers.Field):
-    """A string. A blank one counts as missing if the member is required, otherwise as absent."""
+    """A string. A blank string is an error if the member is required; otherwise the member counts as absent."""
 
     default_error_messages = {
         "required": "is missing",
@@ -91,8 +91,8 @@ class NumberField(StringField):
 
 
 class DayField(StringField):
-    """A real date in the form YYYYMMDD or one of the profile's, from 1970 on. Years below 1000 would be sent without
-    leading zeros."""
+    """A valid date from 1970 on, in the form YYYYMMDD or in a form of the profile. Years below 1000 would be sent
+    without leading zeros."""
 
     default_error_messages = {
         "day": "{given} is not a date {forms}",
@@ -121,9 +121,10 @@ class FileNameField(StringField):
 
 @extend_schema_field({"type": "array", "items": {"type": "object", "properties": {"ProvReq": {"type": "string"}}}})
 class DomainListField(Coded, serializers.Field):
-    """A list of `{"ProvReq": host name}`. Returns a tuple of the names as they were sent, or None for an empty list.
+    """A list of `{"ProvReq": host name}`. Its value is a tuple of the names as they were sent, or None for an empty
+    list.
 
-    It is not DRF's ListField because that is too slow for ten thousand domains.
+    DRF's ListField is too slow for ten thousand domains.
     """
 
     default_error_messages = {
@@ -186,7 +187,7 @@ def names_in(text: str, how: Domains) -> list[str]:
 
 
 def _day(text: str, form: str) -> datetime.date | None:
-    """Parses `20230920` to a date: ASCII digits only; None for a day that does not exist."""
+    """Returns the date in a text such as `20230920`. None if the text has another form or the day does not exist."""
     if form != DATE_FORMAT:
         moment = read_moment(text, (form,))
         return moment and moment.date()
@@ -282,7 +283,7 @@ FORMS_BY_KIND = {
 
 
 def content_of(members: dict) -> dict:
-    """Returns the content as an object, even if it came as a JSON string. Raises Refused 20505."""
+    """Returns the message's content, an object or a JSON string, as an object. Raises Refused 20505."""
     content = members["content"]
     if isinstance(content, str):
         try:
@@ -307,7 +308,8 @@ def order_number_in(text: str) -> str:
 
 
 def is_withdrawal(content: dict) -> bool:
-    """Returns True if BackFlag asks for a withdrawal. False if it is absent. Raises Refused 20505."""
+    """Returns True if BackFlag has a value that the profile lists for withdrawals, False if BackFlag is absent. Raises
+    Refused 20505."""
     how = settings.PARTNERS.bboss
     return _choice(content, "BackFlag", (*how.keeps, *how.withdraws)) in how.withdraws
 
@@ -331,7 +333,8 @@ def read_order(content: dict) -> OrderContent:
 
 
 def _kind_of(content: dict, how: Bboss) -> str:
-    """Returns the order's kind: from OrderType, or from the members present if the profile says so."""
+    """Returns the order's kind according to OrderType. Without OrderType, the kind is an activation, or depends on the
+    members present if the profile says so."""
     values = {value: kind for kind in FORMS_BY_KIND for value in getattr(how.kinds, kind)}
     if (given := _choice(content, "OrderType", tuple(values))) is not None:
         return values[given]
@@ -341,7 +344,8 @@ def _kind_of(content: dict, how: Bboss) -> str:
 
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
-    """Returns a trial that staff entered, and all its faults: the error codes of the fields, or `control`."""
+    """Returns the trial that staff entered, or None with all faults. A fault has the error code of a field, or
+    `control` for a control character."""
     controls = ((path[0], CONTROL_CHARACTERS.search(value)) for path, value in _texts((), content) if path)
     faults = [MemberFault(name, "control", {"character": f"U+{ord(one[0]):04X}"}) for name, one in controls if one]
     try:
@@ -363,7 +367,7 @@ def bad(name: str, why: str, *, hint: str = "") -> Refused:
 
 
 def _choice(content: dict, name: str, allowed: tuple[str, ...]) -> str | None:
-    """Returns the member's value; None if it is absent. Raises Refused 20505 for any other value."""
+    """Returns the member's value, or None if the member is absent. Raises Refused 20505 if the value is not allowed."""
     if name not in content:
         return None
     given = content[name]
@@ -385,8 +389,8 @@ def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
 
 @functools.cache
 def _form(serializer: type[serializers.Serializer], *, by_hand: bool = False) -> serializers.Serializer:
-    """Returns a cached form: creating one copies its fields. It is shared by all calls, since validation leaves no
-    state in it."""
+    """Returns the serializer. It is cached, because creating a serializer copies its fields. All calls may share it,
+    because validation leaves no state in it."""
     return serializer(context={BY_HAND: by_hand})
 
 

@@ -110,8 +110,8 @@ def parsed(text: str, bounds: Bounds, how: Bboss) -> dict[str, Any]:
 
 
 def ours(wire: dict[str, Any], how: Bboss) -> dict[str, Any]:
-    """Returns the envelope under our names, with the content unchanged. Raises Refused 20505 if a member is there under
-    both names."""
+    """Returns the envelope under our names, with the content unchanged. Raises Refused 20505 if a member occurs under
+    BBOSS's name and under ours."""
     members = wire
     if how.rename:
         paths = paths_of(how.rename)
@@ -148,8 +148,8 @@ def content_in(members: Mapping[str, Any], content: dict[str, Any], how: Bboss) 
 
 
 def brief_content(wire: Mapping[str, Any], members: Mapping[str, Any], how: Bboss) -> Any:
-    """Returns the content; if its order number has another name in the profile, only the number. Copies nothing
-    large."""
+    """Returns the content for reading its order number. If the profile renames or converts the number, it returns an
+    object with the number alone, so that a large content is not copied."""
     for theirs, one in paths_of(how.rename).items():
         if one == (CONTENT, NUMBER) and (value := member(wire, theirs)) is not NOT_THERE:
             return {NUMBER: made_equal(value) if how.lenient else value}
@@ -158,7 +158,7 @@ def brief_content(wire: Mapping[str, Any], members: Mapping[str, Any], how: Bbos
 
 
 def made_equal(value: Any) -> Any:
-    """Returns a JSON value with numbers and booleans as text, and without null or empty members."""
+    """Returns a JSON value with numbers and booleans as text, and without values that are null or an empty text."""
     if isinstance(value, dict):
         return {name: one for name, inner in value.items() if (one := made_equal(inner)) not in NOTHING}
     if isinstance(value, list):

@@ -82,9 +82,9 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
 
 @dataclass
 class InboundCall:
-    """The known facts of one call of BBOSS. `members` is empty until the body has been read.
+    """The known facts of one call of BBOSS.
 
-    `members`: the envelope under our names; `wire`: the members under BBOSS's names, as received.
+    `wire` is the envelope as received, `members` the envelope under our names. Both are empty until the body was read.
     """
 
     now: datetime.datetime

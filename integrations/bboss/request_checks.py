@@ -1,8 +1,9 @@
 """The checks of a request's envelope (contract 2.1 to 2.3): members, access token and signature; and masking for
 storage.
 
-The checks have the order of the table in contract 2.3. The first that fails determines the response. An access token is
-`<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature is the base service platform's.
+The checks have the order of the table in contract 2.3. The first check that fails determines the response. An access
+token is `<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature follows the rules of the
+base service platform.
 """
 
 import datetime
@@ -63,7 +64,7 @@ def is_signed(message: Message) -> bool:
     wire, how = as_wire(message), settings.PARTNERS.bboss
     try:
         members = ours(wire.members, how)
-    except Refused:  # a member is there twice: use the one with BBOSS's name
+    except Refused:  # a member occurs under BBOSS's name and ours: use BBOSS's
         members = {name: wire.members.get(how.named(name, wire.members)) for name in ("accessToken", "sign")}
     token, given = members.get("accessToken"), members.get("sign")
     if not isinstance(given, str):
@@ -120,8 +121,8 @@ def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> 
 
 
 def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20305: the token is malformed or unknown. 20311: it has expired. No check if the profile leaves it to a
-    gateway."""
+    """20305: the token is malformed or unknown. 20311: the token has expired. Nothing is checked if a gateway checks
+    tokens (`check = "none"` in the profile)."""
     check = settings.PARTNERS.bboss.token.check
     if check == NO_TOKENS:
         return
@@ -136,8 +137,8 @@ def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> 
 
 
 def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20208: the signature is wrong. Without a configured secret all are wrong, since anybody could sign with an empty
-    secret."""
+    """20208: the signature is wrong. Without a configured secret every signature is wrong, because anybody could sign
+    with an empty secret."""
     given = members["sign"]
     if not settings.BBOSS_APP_SECRET:
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
@@ -197,7 +198,8 @@ def parse_time(text: str) -> datetime.datetime | None:
 
 
 def read_moment(text: str, formats: Iterable[str]) -> datetime.datetime | None:
-    """Returns a time in the first form that fits. It is in Asia/Shanghai unless the text has an offset."""
+    """Returns the aware time in a text, read in the first form that fits, or None. A text without an offset is in
+    Asia/Shanghai."""
     return next(filter(None, (_in_form(text, form) for form in formats)), None)
 
 
@@ -234,8 +236,11 @@ def token_expiry(token: str) -> datetime.datetime | None:
 
 
 def may_be_from_bboss(text: str) -> bool:
-    """Returns True if an unparsed message may be from BBOSS: one of its first accessToken members is one of our tokens,
-    or well-formed if the profile requires no more."""
+    """Returns True if an unparsed message may be from BBOSS.
+
+    One of its first FIRST_PLACES accessToken members must be a token in BBOSS_ACCESS_TOKENS. If the profile checks only
+    the form, a well-formed token is enough. If the profile checks no tokens, every message may be from BBOSS.
+    """
     how = settings.PARTNERS.bboss
     if how.token.check == NO_TOKENS:
         return True
@@ -269,7 +274,8 @@ def masked_body(members: dict[str, Any]) -> str:
 
 
 def masked_head(members: dict[str, Any]) -> str:
-    """Returns the beginning of the `masked_body` of an unsigned message. Skips the rest, so that 2 MiB cost little."""
+    """Returns the beginning of the `masked_body` of an unsigned message. The rest is not processed, so that 2 MiB cost
+    little."""
     return _masked_tokens_of_head(encode(_Beginning(MAX_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
 
 
@@ -281,8 +287,8 @@ def storable_hint(hint: str, *, signed: bool) -> str:
 
 
 def _masked_tokens_of_head(text: str) -> str:
-    """Cuts a text before masking, so that a long one costs little, and again after it, so that no half of a token is
-    left."""
+    """Returns the beginning of a text with tokens masked. The text is cut before masking, so that long texts cost
+    little, and again after masking, so that no half of a token is left."""
     masked = TOKEN_PATTERN.sub(MASK, text[: MAX_OF_A_STRANGER + LONGEST_TOKEN])
     if len(text) > MAX_OF_A_STRANGER + LONGEST_TOKEN:
         masked = masked[:-LONGEST_TOKEN]
@@ -310,7 +316,7 @@ class _Beginning:
         return MASK if key.lower() in self.secret_names else self.of(value)
 
     def _first(self, values: Iterable[Any]) -> Iterator[Any]:
-        """Yields values until there are enough. Each is counted with at least one character."""
+        """Yields values until `left` characters are used up. A value counts as at least one character."""
         for value in values:
             if self.left <= 0:
                 return

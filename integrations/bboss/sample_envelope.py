@@ -1,6 +1,6 @@
 """Creates signed envelopes like BBOSS's, for the commands, the demo and the tests (contract 2.1, 2.2).
 
-They follow the profile of partners in force, or another one (`send_order --profile FILE`).
+They follow the profile of partners in force, or another profile (`send_order --profile FILE`).
 """
 
 import datetime
@@ -67,7 +67,7 @@ def signed_envelope(
 
 
 def content_on_the_wire(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
-    """Returns a content in our notation with the profile's values and forms of dates."""
+    """Returns a content in our notation with OrderType, BackFlag and dates in the profile's notation."""
     said: dict[str, Any] = copied(content) if how.rename else dict(content)
     values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
     flags = {"0": (*how.keeps, "0")[0], "1": how.withdraws[0]}
@@ -107,8 +107,8 @@ def current_token(now: datetime.datetime) -> str:
 
 
 def _token(now: datetime.datetime, how: Bboss) -> str:
-    """Returns `current_token`; a generated token if none is configured and the profile does not require one of the
-    list."""
+    """Returns `current_token`. Generates a token if none is configured and the profile does not check tokens against
+    the list."""
     if how.token.check == TOKEN_LIST or any(settings.BBOSS_ACCESS_TOKENS):
         return current_token(now)
     return f"{wire_time(now + A_MONTH)}{uuid.uuid4().hex}-0000-{now.timestamp():.0f}"

@@ -36,14 +36,14 @@ def digest(method: str, text: bytes, secret: str) -> bytes:
 
 
 def method_of(members: dict[str, Any], how: Bboss) -> str:
-    """Returns the message's method in lower case; the profile's first method if the message has no valid one."""
+    """Returns the message's signMethod in lower case; the profile's first method if that is missing or unknown."""
     given = members.get(how.named("signMethod", members))
     known = [method.lower() for method in how.sign.methods]
     return given.lower() if isinstance(given, str) and given.lower() in known else known[0]
 
 
 def pairs_of(wire: Wire, how: Bboss) -> Iterator[tuple[str, str]]:
-    """Yields the signed members in their order: BBOSS's name and value."""
+    """Yields (BBOSS's name, value as text) of the signed members, in the order in which they are signed."""
     members, order = wire.members, how.sign.order
     names = sorted(members) if order == SORTED else order
     sign, content = how.named("sign", members), how.named("content", members)
@@ -68,7 +68,7 @@ def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str
     how = how or settings.PARTNERS.bboss
     rule = how.sign
     found = pairs_of(as_wire(message), how)
-    if rule.pair == KEY + VALUE:  # a message without a valid token may have thousands
+    if rule.pair == KEY + VALUE:  # faster than `put`: a message without a valid token may have thousands of members
         pairs = rule.between.join([name + value for name, value in found])
     else:
         pairs = rule.between.join(put(rule.pair, name=name, value=value) for name, value in found)
@@ -85,7 +85,8 @@ def sign(message: Message, secret: str, how: Bboss | None = None) -> str:
 
 
 def verify(message: Message, given: str, secret: str, how: Bboss | None = None) -> bool:
-    """Returns True if `given` is the message's signature; hex in any letter case. Compares in constant time."""
+    """Returns True if `given` is the message's signature. Ignores the letter case of hex digits. Compares in constant
+    time."""
     how = how or settings.PARTNERS.bboss
     try:
         right = sign(message, secret, how)

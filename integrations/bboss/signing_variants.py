@@ -1,6 +1,6 @@
 """Tries the signing variants that partners are known to use on one message (contract 7.3, `verify_message`).
 
-A variant is a `[bboss.sign]` table. Variants that sign all members are tried first, then those that omit some. The
+A variant is a `[bboss.sign]` table. Variants that sign all members are tried first, then variants that omit some. The
 digest of a shared beginning is computed once, so that a thousand variants take less than a second.
 """
 
@@ -43,13 +43,13 @@ TEXTS = [
     *("{pairs}secret{secret}", "{pairs}appSecret{secret}", "{pairs}|{secret}", "{secret}|{pairs}"),
     *("{pairs},{secret}", "{secret},{pairs}", "{pairs}\n{secret}", "{pairs}|key={secret}", "{pairs},key={secret}"),
 ]
-USUAL_FORMS, USUAL_TEXTS = 7, 8  # the number of usual ones at the beginning of the lists
-FEW = 3
+USUAL_FORMS, USUAL_TEXTS = 7, 8  # the number of usual entries at the beginning of FORMS and TEXTS
+FEW = 3  # the most members of a list that is tried in every order
 
 
 @dataclass(frozen=True)
 class Found:
-    """A variant for which the signature is valid, and the index of the secret."""
+    """A variant with which the signature is valid, the index of the secret, and the digest method."""
 
     sign: Sign
     secret: int
@@ -61,7 +61,7 @@ class Found:
         return [one for one in ("content", "timeStamp", "transIDO") if how.named(one, wire.members) not in names]
 
     def lines(self) -> list[str]:
-        """Returns the lines of the profile."""
+        """Returns the lines of the profile for this variant. Default values are left out."""
         standard = Sign()
         found = ((one.name, getattr(self.sign, one.name)) for one in fields(Sign))
         told = (f"{name} = {toml(value)}" for name, value in found if value != getattr(standard, name))
@@ -69,7 +69,7 @@ class Found:
 
 
 def digest_of(given: str) -> tuple[bytes, str]:
-    """Returns a signature's bytes and its encoding; no bytes if it is neither hex nor base64."""
+    """Returns a signature's bytes and its encoding; no bytes if the signature is neither hex nor base64."""
     try:
         return bytes.fromhex(given), "hex"
     except ValueError:
@@ -81,8 +81,8 @@ def digest_of(given: str) -> tuple[bytes, str]:
 
 
 def find_variant(wire: Wire, given: str, secrets: list[str], how: Bboss, declared: str) -> Found | None:
-    """Returns the first variant for which the signature is valid. `declared`: the message's signMethod, in lower
-    case."""
+    """Returns the first variant with which the signature is valid, or None. `declared` is the message's signMethod in
+    lower case."""
     wanted, encoding = digest_of(given)
     methods = [method for method in SIGN_METHODS if SIZES[method] == len(wanted)]
     if declared in methods:
@@ -105,8 +105,8 @@ def find_variant(wire: Wire, given: str, secrets: list[str], how: Bboss, declare
 
 
 def _lists(names: list[str], content: str) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
-    """Yields lists of members, each with two flags: only usual forms are tried with it; it is tried even if the time is
-    up."""
+    """Yields (members to sign, `usual`, `surely`). With `usual`, only the usual forms and texts are tried. With
+    `surely`, the members are tried even after MAX_CPU_SECONDS."""
     whole = [
         tuple(order) for order in (sorted(names), names, sorted(names, key=str.lower), sorted(names, reverse=True))
     ]
@@ -157,7 +157,7 @@ def _of_list(
 
 
 def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Sign, list[tuple[str, str]]]]:
-    """Yields the members with their values as text, for each variant of charset, content and empty members."""
+    """Yields (rules, members with values as text) for each variant of charset, content and empty members."""
     content, texts = how.named("content", wire.members), {}
     for name in names:
         value = wire.members[name]
@@ -178,8 +178,8 @@ def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Si
 def _matching(
     method: str, secret: str, pairs: bytes, texts: list[str], wanted: bytes, begun: dict[tuple[str, str], Any]
 ) -> Iterator[str]:
-    """Yields the templates with the wanted digest. `begun` caches the hash state after the pairs, by method (with key)
-    and the text before the pairs."""
+    """Yields the templates whose texts have the digest `wanted`. `begun` caches the hash state after the pairs; its key
+    is the method (with the secret of an HMAC) and the text before the pairs."""
     keyed = f"{method} {secret}" if method.startswith(HMAC) else method
     for template in texts:
         before, _, after = template.replace(SECRET, secret).partition(PAIRS)

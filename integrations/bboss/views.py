@@ -1,7 +1,7 @@
-"""`POST /api/bboss/orders` (contract section 2): a call from the HTTP request to the response.
+"""`POST /api/bboss/orders` (contract section 2): processes a call from the HTTP request to the response.
 
-A readable message is stored, whether accepted or refused; unsigned ones up to a rate (contract 2.3). With a 503 nothing
-is stored.
+Readable messages are stored, whether accepted or refused. Of unsigned messages the beginning is stored, up to a rate
+(contract 2.3). With a 503 nothing is stored.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ BIZ_CODES = {
 
 
 class AlwaysJson(BaseContentNegotiation):
-    """Answers in JSON whatever the caller says it accepts. The gateway must be able to read every answer."""
+    """Selects JSON, whatever the Accept header says, because the gateway must be able to read every response."""
 
     def select_parser(self, request, parsers):
         return parsers[0]
@@ -61,7 +61,7 @@ class AlwaysJson(BaseContentNegotiation):
 
 
 class OrdersView(APIView):
-    """Takes BBOSS's orders. Every answer has the envelope's form, whatever happens."""
+    """Receives BBOSS's orders. Every response has the form of contract 2.3, even after an error."""
 
     http_method_names = ["post"]  # the table says 405 for all others, even OPTIONS
     content_negotiation_class = AlwaysJson
@@ -110,7 +110,7 @@ def answer(request: HttpRequest) -> Reply:
 
 
 def refuse(code: Code, meta: dict) -> Reply:
-    """Responds to a call that did not reach `answer`. It counts towards its caller's rate too."""
+    """Returns the response to a call that did not reach `answer`. The call counts towards the caller's rate too."""
     call = _call(meta)
     caller_limits.count_refused(call.address)
     return reply(call, code)
@@ -130,7 +130,7 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
         request_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not request_checks.is_signed(wire):  # whatever the fault: an unsigned message is not stored whole
+        if not request_checks.is_signed(wire):  # whatever the fault, only the beginning of such a message is stored
             return _stranger(call, refusal)
         return _keep_refused(call, _message(call, request_checks.masked_body(call.wire)), refusal)
     message = _message(call, request_checks.masked_body(call.wire))
@@ -159,8 +159,8 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
 
 
 def _parse(text: str, charset: str) -> Wire:
-    """Parses the message. Without one of our tokens it may have fewer values. Only a signed one may have long
-    numbers."""
+    """Parses the message within bounds, which are tighter without a token of ours. If the message exceeds the bounds
+    of OF_UNSIGNED, it is parsed again with OF_ALL, and accepted only with a valid signature. Raises BadJsonError."""
     how, known = settings.PARTNERS.bboss, request_checks.may_be_from_bboss(text)
     bounds = strict_json.OF_UNSIGNED if known else strict_json.OF_STRANGERS
     try:
@@ -173,7 +173,8 @@ def _parse(text: str, charset: str) -> Wire:
 
 
 def _content_length(request: HttpRequest) -> int | None:
-    """Returns the Content-Length, or None for a chunked body. A body that is too long is discarded and refused."""
+    """Returns the Content-Length in bytes, or None for a chunked body. Discards a body that is too long and raises
+    Refused 20215."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if chunked and request.META.get("wsgi.input_terminated"):  # the server marks the body's end
         return None
@@ -200,8 +201,11 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 
 
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
-    """Passes the order to the core. Raises Refused. On a restored database responds with 503, as the order may be
-    missing there; likewise if this process has another profile than the desk."""
+    """Passes the order to the core and returns the response. Raises Refused.
+
+    Returns the 503 response without storing anything in two cases: the database is restored, so that earlier orders may
+    be missing; or this process has another profile than the desk.
+    """
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
         return reply(call, Code.OUR_FAULT)
@@ -212,7 +216,7 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     content = content_in(call.wire, raw, how)
     message.order_number = order_number_of(content)
     note(order=message.order_number)
-    # before the call of the core, which saves the message in the order's transaction
+    # Set before the core is called, because the core saves the message in the order's transaction.
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
         receipt = _to_core(
@@ -233,7 +237,8 @@ def _to_core(content: dict, raw: dict, *, trans_ido: str, message: InboundMessag
 
 
 def _hash_of(kept: dict | str) -> str:
-    """Returns the hash of stored content, or of a stored masked body, read with the current profile."""
+    """Returns the hash of a stored content, or of the content in a stored masked body, read with the current profile.
+    Empty if it can't be read."""
     how = settings.PARTNERS.bboss
     try:
         wire = {"content": kept} if isinstance(kept, dict) else json.loads(kept)
@@ -243,7 +248,7 @@ def _hash_of(kept: dict | str) -> str:
 
 
 def _refusal(error: errors.OrderError) -> Refused:
-    """Returns the refusal in the table for the core's error. Raises any other error again."""
+    """Returns the refusal for an error of the core. Raises an error without a refusal again."""
     if isinstance(error, errors.ContentError):
         return bad(error.field, error.why)
     if isinstance(error, errors.RepeatCallError):
