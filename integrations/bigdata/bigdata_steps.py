@@ -1,7 +1,7 @@
-"""Carries out the outbox's steps for the big-data side: builds payloads from the database, makes calls in threads.
+"""Carries out the outbox's steps for the big-data side: builds payloads, makes calls.
 
-`build_...` functions read the database. `send_...` functions do not: they return fields of an `Outcome`, or raise
-PartnerError.
+`build_...` functions read the database. `send_...` functions run in threads and do not use the database. They return
+fields of an `Outcome`, or raise PartnerError.
 """
 
 import datetime
@@ -26,7 +26,7 @@ from orders.rules.content import domain_key
 from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
 from orders.trials.shape_reads import shape_of, shape_row
 
-LEFT_OUT = "{}"  # the payload of a traffic query to a partner that has no such call
+LEFT_OUT = "{}"  # the payload of a traffic query to a partner without this call
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}
 RESTORED = PartnerError(
     "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
@@ -34,7 +34,7 @@ RESTORED = PartnerError(
 
 
 def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """Returns the payload of a billing step. `records` already have the values to send."""
+    """Returns the payload of a billing step. The `records` must already have the values to send."""
     if STEPS[row.step].fix:
         return encode(_fix(row, records))
     if row.step == Step.ASK_BILLING:
@@ -52,8 +52,8 @@ def _deletion(row: Dispatch, facts: list[RecordFacts]) -> dict:
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """Returns the body of a correction. Deletes only records that are neither live nor cancelled here, and sends only
-    records that are."""
+    """Returns the body of a correction. A record that is live or cancelled here is never deleted; a record in any other
+    state is never sent."""
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
@@ -68,7 +68,7 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
 
 
 def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
-    """Returns a record to delete, with the partner's names of product and domain; the other facts are its order's."""
+    """Returns a record to delete. Its identity is as the partner spells it; all other facts are the order's."""
     return RecordFacts(
         job_id=named["jobId"],
         product_id=named["productId"],
@@ -83,10 +83,10 @@ def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
 
 
 def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
-    """Returns the target state of a record at the partner. The customer is that of its own order, so a trial's record
-    keeps the trial's."""
+    """Returns the target state of a record at the partner. The customer comes from the record's own order, so a trial's
+    record keeps the trial's customer."""
     owner, accepted = record.order, record.accepted
-    if WAS_IN in accepted and not cancelled:  # it becomes live again, with the current attribution of its order
+    if WAS_IN in accepted and not cancelled:  # the record becomes live again, with its order's current attribution
         accepted = {name: value for name, value in accepted.items() if name != "province"}
     return RecordFacts(
         job_id=owner.number,
@@ -115,7 +115,8 @@ def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: d
 
 
 def send_billing(work: Work, until: float) -> dict:
-    """Makes all calls of a step within one total time-out, so that a drain ends in time."""
+    """Makes all calls of a step. Look-ups in addition to the step's call end by `until`, so that a drain ends in
+    time."""
     if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
     if work.payload == SENDS_NOTHING:
@@ -134,7 +135,8 @@ def send_billing(work: Work, until: float) -> dict:
             raise
         if error.permanent and (effect == Effect.CANCEL or work.posted and not STEPS[work.step].fix):
             return _refused_cancel(work, named, error, until)
-        if error.permanent and work.unsure and work.step != Step.MOVE_START:  # it has status queries (3.9, 18)
+        # a moved start has status queries of its own (contract 3.9, 18)
+        if error.permanent and work.unsure and work.step != Step.MOVE_START:
             return _acted_before(work, named, error, until)
         raise
     return {"result": Attempt.Outcome.OK, "http_status": answer.http_status, "answer": answer.text, "read": "success"}
@@ -145,7 +147,7 @@ def _deletes(work: Work) -> Callable[..., PartnerResponse]:
 
 
 def _look_up(work: Work, asked: dict, until: float) -> dict:
-    """Carries out a step that looks up the partner's records and may delete them."""
+    """Carries out a step of ASK_BILLING (looks up records) or VERIFY_DELETED (looks up and deletes records)."""
     if work.step == Step.ASK_BILLING:
         rows = _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)
         return {
@@ -167,8 +169,8 @@ def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
 
 
 def _one_more_call(until: float) -> None:
-    """Waits for the slot of a step's second call. It counts towards PARTNER_RATE like the first, for which the loop
-    waits."""
+    """Waits for a slot within PARTNER_RATE for a further call of a step. The loop waited for the first call's slot.
+    Raises PartnerError (`timeout`) if no slot is free before `until`."""
     if not partner_rate.wait_for_slot("bigdata", latest=until, urgent=True):
         raise PartnerError("no time was left for one call more within PARTNER_RATE", code="timeout")
 
@@ -178,8 +180,10 @@ def _left(until: float) -> float:
 
 
 def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Looks up the records after a key with other bytes was already carried out, or may have been (contract 3.5; 3.9,
-    17)."""
+    """Looks up the records of a step that was or may have been carried out before (contract 3.5; 3.9, 17).
+
+    Returns ACTED_BEFORE with the records that the partner holds, or a RETRY if the look-up fails.
+    """
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
@@ -192,8 +196,8 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Looks up the records after a refused cancel: if one record is missing, none can be cancelled (contract 3.9,
-    19)."""
+    """Looks up the records after a refused cancel, because a single missing record lets the partner refuse them all
+    (contract 3.9, 19). Returns REFUSED with the records, or a RETRY if the look-up fails."""
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
@@ -211,8 +215,8 @@ def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
 
 
 def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
-    """Returns an outcome to be tried again: neither done nor refused while the partner's records are unknown. It waits
-    for a person if the partner has no look-up."""
+    """Returns a RETRY, because a step is neither done nor refused while the partner's records are unknown. If the
+    partner has no look-up, the step waits for a person."""
     return error.answered | {
         "data": {LOOK_UP: True} if silence.code == LOOK_UP else {},
         "result": Attempt.Outcome.RETRY,
@@ -226,7 +230,11 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
 
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
-    """Deletes records that still exist (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
+    """Looks up the records of a deletion without a known result, and deletes records that still exist (contract 3.9,
+    Unknown). The deletion has the earlier records and a new key.
+
+    Nothing is looked up if a person has seen the records at the partner (`there`).
+    """
     seen, named = asked.get("there", False), asked["delete"]
     rows = [asked] if seen else _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)
     if work.posted and not seen:  # a partner may refuse to cancel a record that it does not have

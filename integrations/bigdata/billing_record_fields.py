@@ -1,6 +1,6 @@
 """The fields of billing records in calls to the big-data side (contract 3.3), and the request bodies built from them.
 
-Pure functions. Every value is a string.
+All functions are pure. Every value is a string.
 """
 
 import datetime
@@ -22,8 +22,8 @@ OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "cr
 class RecordFacts:
     """A billing record (话单) in its target state at the big-data side.
 
-    `cancel_time` is its end: the agreed end of a live record, the time T of a cancelled one. A deletion needs no times.
-    `accepted`: fields that keep the big-data side's values, because staff accepted them.
+    `cancel_time` is the record's end: the agreed end if the record is live, the time T if it is cancelled. A deletion
+    needs no times. `accepted` has the big-data side's values that staff accepted; they are sent unchanged.
     """
 
     job_id: str
@@ -51,8 +51,8 @@ def deletion_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 
 def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
-    """Returns the body that deletes records at a partner without a delete call: each is cancelled as of its creation.
-    `now`: the creation time of records for which it is unknown."""
+    """Returns the body that deletes records at a partner without a delete call, by cancelling each record as of its
+    creation time. `now` replaces an unknown creation time."""
     return records_body(
         replace(one, create_time=one.create_time or now, cancel_time=one.create_time or now, cancelled=True)
         for one in records
@@ -60,8 +60,8 @@ def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime
 
 
 def without_deleted(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yields the rows (with our names) without deleted ones: at a partner without a delete call, those cancelled as of
-    their creation."""
+    """Yields the rows (under our names) of records that are not deleted. At a partner without a delete call, a record
+    that is cancelled as of its creation time is deleted."""
     return iter(rows) if settings.PARTNERS.bigdata.delete.path else itertools.filterfalse(_is_deleted, rows)
 
 
@@ -71,13 +71,13 @@ def _is_deleted(row: Mapping[str, Any]) -> bool:
 
 
 def body_in_their_names(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the body of these records, given under our names, with the partner's names."""
+    """Returns the request body of the records. The records have our field names, the body has the partner's."""
     names = settings.PARTNERS.bigdata.rename
     return {"productInfos": [renamed(record, names) for record in records]}
 
 
 def in_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Converts a record from a stored request body or from a response to our field names."""
+    """Returns a record of a stored request body, or of a response, under our field names."""
     return ours(record, settings.PARTNERS.bigdata.rename)
 
 

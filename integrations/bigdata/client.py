@@ -1,7 +1,8 @@
 """The calls to the big-data side (contract 3.3): billing records, and the traffic of trials.
 
-Uses no database. Every call sends `body` (JSON, UTF-8) unchanged, with `key` (the dispatch's key, the same for every
-attempt). It raises `PartnerError` unless the response is a success. `seconds` overrides the usual total time-out.
+The functions use no database. Every call sends `body` (JSON, UTF-8) unchanged, with `key` (the dispatch's key, the same
+at every attempt). It raises `PartnerError` unless the response is a success. `seconds` overrides the total time-out
+PARTNER_TIMEOUT_SECONDS.
 """
 
 from collections.abc import Iterable
@@ -29,9 +30,9 @@ RECORD_KEYS = ("jobId", "productId", "domain")  # required in each row of a look
 NOTHING_THERE = PartnerResponse(200, "", {})
 TRAFFIC_KEYS = ("jobId", "dataflow")
 NO_SUCH_CALL = "no_such_call"  # the error code of a step whose call the profile no longer has
-RECORD_BYTES = 2048  # of a response, for each record; one of our records takes 400
+RECORD_BYTES = 2048  # bytes that a response may have for each record; a record of ours takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
-RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # a look-up may take longer than other calls by this
+RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # a look-up may take a second longer for 1000 records, at most 60 s
 
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
     """Returns the big-data side's records of an order, `without_deleted`. Time-out and size limit grow with `expected`,
-    the number of records."""
+    the number of records of ours."""
     check_look_up()
     body = wire_formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
@@ -70,7 +71,8 @@ def query_product_infos(
 
 
 def check_look_up() -> None:
-    """Raises PartnerError if the big-data side has no look-up: a person must check there (contract 7.2)."""
+    """Raises PartnerError if the big-data side has no look-up, so that a person must check its records (contract
+    7.2)."""
     if not settings.PARTNERS.bigdata.query.path:
         raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=CAUSE_SAYS_ALL)
 
@@ -103,9 +105,9 @@ def _call(
     most: int = ANSWER_BYTES,
     none: Iterable[Rule] = (),
 ) -> PartnerResponse:
-    """Returns the response of a success, or NOTHING_THERE if a rule of `none` matches.
+    """Returns the response if it is a success, or NOTHING_THERE if a rule of `none` matches.
 
-    Raises PartnerError, with the code `no_such_call` if the profile does not have the call.
+    Raises PartnerError. Its code is `no_such_call` if the profile does not have the call.
     """
     call, timeout = call_of(name), settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
     if not call.url:
@@ -118,8 +120,8 @@ def _call(
 
 
 def _rows(answer: PartnerResponse, path: str, members: Iterable[str]) -> list[dict[str, Any]]:
-    """Returns the list in a response, under our names. Raises PartnerError if there is none, or a row lacks a
-    member."""
+    """Returns the rows at `path` in a response, under our names. Raises PartnerError if the response has no list of
+    objects there, or if a row lacks one of `members`."""
     if answer is NOTHING_THERE:
         return []
     rows = member(answer.data, tuple(path.split(".")))

@@ -1,7 +1,7 @@
 """Compares our billing records with the big-data side's, order by order (contract section 5, `reconcile`).
 
 Several threads query the partner; one thread reads the database, compares and writes. Orders are processed in batches
-by id, so that memory use does not grow with their number. While a batch is compared, the next one is being queried.
+by id, so that memory use does not grow with their number. While a batch is compared, the next batch is queried.
 """
 
 import datetime
@@ -43,11 +43,8 @@ from orders.rules.local_time import midnight
 
 logger = logging.getLogger(__name__)
 THREADS = 12
-ORDERS_A_BATCH, RECORDS_A_BATCH = (
-    200,
-    20_000,
-)  # orders in a batch, and the most records of the partner that they may have
-SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time limit
+ORDERS_A_BATCH, RECORDS_A_BATCH = 200, 20_000  # the most orders of a batch, and the most records of ours
+SECONDS_A_BATCH = 5  # the longest time of a batch at PARTNER_RATE, so that a part ends soon after its time limit
 Keys = Collection[tuple[str, str]]  # (productId, key of the domain) of records
 GIVE_UP_AFTER = 20  # orders without an answer in a row
 NEEDED = [
@@ -66,7 +63,8 @@ NEEDED = [
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """The orders to compare: these numbers or all, received on `since` (a day in Asia/Shanghai) or later."""
+    """The orders to compare. `numbers` limits them to these order numbers, `since` to orders received on that day
+    (Asia/Shanghai) or later."""
 
     numbers: tuple[str, ...] = ()
     since: datetime.date | None = None
@@ -76,7 +74,8 @@ class Scope:
         return not self.numbers and self.since is None
 
     def orders(self) -> QuerySet[Order]:
-        """Returns orders that can have billing records under their own number. A change's records are its trial's."""
+        """Returns orders that can have billing records under their own number. A change has none: its records belong to
+        its trial."""
         rows = self.all_orders().exclude(kind=Order.Kind.CHANGE).select_related("attribution")
         return rows.only(*NEEDED, "attribution__code").order_by("pk")
 
@@ -93,8 +92,8 @@ class Scope:
 class QueriedOrder:
     """An order for which the partner was queried. `ours` and `seen` are our records, read before the query.
 
-    `troubled`: something must be written even if both sides agree (see `differences`, and `meant`). `left`: records
-    that a file does not cover.
+    `troubled` is True if the comparison must be stored even without differences (`books/differences.py::troubled`,
+    `books/expected_records.py::not_meant`). `left` are records that a file does not cover.
     """
 
     order: Order
@@ -107,10 +106,11 @@ class QueriedOrder:
 
 @dataclass
 class Tally:
-    """The progress of a run. `skipped`: orders with steps in progress; `silent`: orders without an answer, `in_a_row`
-    of them most recently.
+    """The progress of a run.
 
-    `error` is the last error. `counts` are not yet added to the run's row.
+    `skipped` is the number of orders with steps in progress, `silent` of orders without an answer, and `in_a_row` of
+    the last consecutive orders without an answer. `error` is the last error. `counts` are not yet added to the run's
+    row.
     """
 
     skipped: int = 0
@@ -122,13 +122,14 @@ class Tally:
 
 @dataclass
 class Comparison:
-    """A reconciliation run, or a part of one, which lasts `seconds`; `after` says where the next part begins.
+    """A reconciliation run, or a part of a run that lasts `seconds`. The next part begins after the order id `after`.
 
-    For `fix` with a `reason`, see `keep_discrepancies`. `listed`: the order numbers in BBOSS's list, if there is one.
-    `on_left` is called with each order that is not compared or not fixed, and the reason; `on_compared` with the number
-    of orders of each batch.
+    `fix` and `reason` are passed to `keep_discrepancies`. `listed` are the order numbers in BBOSS's list, if a list was
+    given. `on_left` is called with each order that is not compared or not fixed, and the reason. `on_compared` is
+    called with the number of orders in each batch.
 
-    With a `file` of the partner's records at some time, the partner is not queried and nothing is fixed (contract 7.2).
+    With a `file` of the partner's records at the time `as_of`, the partner is not queried and nothing is fixed
+    (contract 7.2).
     """
 
     scope: Scope
@@ -147,8 +148,10 @@ class Comparison:
     tally: Tally = field(default_factory=Tally, init=False)
 
     def run(self) -> Reconciliation:
-        """Compares until the time limit or the end (`after` is None: all is done, or the partner is paused or does not
-        answer)."""
+        """Compares until the time limit or the end. Returns the run's row.
+
+        `after` is None at the end: all orders are compared, or the partner is paused or does not answer.
+        """
         self.row = self.row or results.begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
         until = None if self.seconds is None else time.monotonic() + self.seconds
         if not self._is_paused():
@@ -193,7 +196,7 @@ class Comparison:
         )
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[QueriedOrder], int]]:
-        """Yields each batch with its last id. While a batch is compared, the next one is queried."""
+        """Yields each batch with its last order id. While the caller compares a batch, the next batch is queried."""
         before = None
         for orders in self._batches():
             asked = self._ask(orders, pool), orders[-1].pk
@@ -211,7 +214,10 @@ class Comparison:
             last = orders[-1].pk
 
     def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[QueriedOrder]:
-        """Reads our records, then queries the partner's. Leaves out orders with a billing step in progress."""
+        """Starts the queries of a batch and returns its orders. Leaves out orders with a billing step in progress.
+
+        Our records are read before the query. If they change meanwhile, `keep_discrepancies` stores nothing.
+        """
         orders = self._to_compare(orders)
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
@@ -232,8 +238,8 @@ class Comparison:
         ]
 
     def _answer(self, pool: ThreadPoolExecutor, number: str, ours: Collection[Ours] = ()) -> Future:
-        """Returns the big-data side's records of an order: queried in a thread, or read from the file in this
-        thread."""
+        """Returns a future with the big-data side's records of an order. A thread queries them; records of a file are
+        read at once, because the file must be used by a single thread."""
         if not self.file:
             return pool.submit(_query, number, len(ours))
         answer: Future = Future()
@@ -241,7 +247,7 @@ class Comparison:
         return answer
 
     def _left_out(self, orders: list[Order], records: dict[int, list[BillingRecord]]) -> dict[int, Keys]:
-        """Returns the records that were sent too late to be covered by the file. Reports their orders."""
+        """Returns, by order id, the records sent too late to be covered by the file. Reports their orders."""
         found = called_after([order.pk for order in orders], self.as_of) if self.file and self.as_of else {}
         for order in orders if found else ():
             if young := found.get(order.pk):
@@ -251,12 +257,12 @@ class Comparison:
 
     @property
     def _fixes_accepted(self) -> bool:
-        """Returns True if the run also fixes differences that staff accepted: an operator lists the orders and gives a
-        reason."""
+        """Returns True if the run also fixes differences that staff accepted, because an operator gave a reason."""
         return self.fix and bool(self.reason)
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
-        """Returns the orders whose records do not change now. Reports the others, and those that can't be fixed."""
+        """Returns the orders without steps in progress. Reports orders with steps in progress, and orders that can't be
+        fixed."""
         found = obstacles(orders, now=timezone.now())
         for order in orders:
             if order.pk in found:
@@ -312,8 +318,8 @@ class Comparison:
         self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """Finds numbers in BBOSS's list that we do not have, with the partner's records, and orders missing in the
-        list; for a file, the numbers that we do not have."""
+        """Stores the differences between lists of order numbers: numbers in BBOSS's list or in the file that we do not
+        have, with the partner's records; and our orders that are missing in BBOSS's list."""
         numbers = iter(self.listed or ())
         if self.file and self.scope.is_whole:
             numbers = itertools.chain(self.file.jobs(), itertools.filterfalse(self.file.rows, numbers))
@@ -374,8 +380,10 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
 
 
 def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
-    """Queries one order, or takes what a person saw at the partner, and compares it now
-    (`orders.books.books.compare_now`). Raises BooksSilentError."""
+    """Compares one order now (`orders.books.books.compare_now`). Raises BooksSilentError.
+
+    The partner's records are queried, or taken from `look`, if a person has seen them at the partner.
+    """
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
     ours = _our_records(order, records)
@@ -403,7 +411,8 @@ def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tup
 
 
 def _our_records(order: Order, records: Collection[BillingRecord], *, again: bool = False) -> list[Ours]:
-    """Returns our records. `again`: of the values that staff accepted only those in NAMES_IT are kept."""
+    """Returns our records with their target states. With `again`, values that staff accepted are compared again, except
+    those in NAMES_IT, which identify a record."""
     rows = []
     for record in records:
         record.order = order
@@ -416,11 +425,10 @@ def _our_records(order: Order, records: Collection[BillingRecord], *, again: boo
 
 
 def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
-    """Returns the big-data side's records of an order. Queries a second time if there is no answer.
+    """Returns the big-data side's records of an order, or the error. Queries a second time after an error.
 
-    Runs in threads, so it must not use the database. `expected`: the number of records that we expect. The partner may
-    have many more. If its answer was too large for that number, the second query allows the most records that an order
-    can have.
+    Runs in threads, so it must not use the database. `expected` is the number of our records, but the partner may have
+    many more. If its answer was too large for that number, the second query allows MAX_DOMAINS records.
     """
     error = None
     for _ in range(2):

@@ -26,7 +26,7 @@ MAX_VALUE_LENGTH = 300  # characters of a value that are stored
 
 @dataclass(frozen=True)
 class Ours:
-    """A record of ours. `facts`: its target state at the partner; `accepted`: the partner's values that staff
+    """A record of ours. `facts` is its target state at the partner, `accepted` are the partner's values that staff
     accepted."""
 
     pk: int
@@ -39,7 +39,7 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
     """Returns the differences between our records of an order and the big-data side's rows for its jobId.
 
     productId and domain (its `domain_key`) identify a record. Members that we do not send are ignored. A row that can't
-    be stored unchanged, or lacks productId or domain, is a difference of its own and does not affect the others.
+    be stored unchanged, or lacks productId or domain, is a separate difference and does not affect other rows.
     """
     known = {_key(row.facts.product_id, row.facts.domain): row for row in ours}
     there, nameless = _by_key(theirs)
@@ -52,7 +52,7 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
 
 
 def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
-    """Returns the rows that a person saw, with our values for members that were not shown, so that these are no
+    """Returns the rows that a person saw. Members that the partner did not show get our values, so that they are no
     differences."""
     known = {
         _key(row.facts.product_id, row.facts.domain): record_members(replace(row.facts, accepted={}))
@@ -63,7 +63,7 @@ def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
 
 
 def unreadable_answer(text: str) -> Discrepancy:
-    """Returns the difference for a response that is not a list of objects: no record's state is known."""
+    """Returns the difference for a response that is not a list of objects. No record's state is known then."""
     return Discrepancy(
         kind=UNREADABLE,
         product_id="",
@@ -91,7 +91,10 @@ def _key(product_id: object, domain: object) -> tuple[str, str]:
 
 
 def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
-    """Returns the differences of one record of ours. If several rows match, one with the same spelling is preferred."""
+    """Returns the differences between our record and the partner's `rows` with the same key.
+
+    A row with our spelling of the domain is preferred. All other rows are differences without a remedy.
+    """
     rows = sorted(rows, key=lambda row: str(row["domain"]) == ours.facts.domain)
     theirs = rows.pop() if rows else None
     found = _settled(ours, theirs) if ours.state == "unknown" else [_differs(ours, theirs)]
@@ -99,7 +102,8 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
 
 
 def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
-    """Sets the state of an unknown record from the partner's row, then compares it like any other."""
+    """Returns the differences of a record of ours whose state is unknown. The first settles its state by the partner's
+    row. The second, if any, compares the record in that state with the row."""
     there = record_status(theirs)
     settled = _difference(FIELDS, SETTLE, ours, theirs)
     found: list[Discrepancy | None] = [settled]
@@ -173,8 +177,8 @@ def _cut(value: object) -> str:
 def _difference(
     kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None
 ) -> Discrepancy:
-    """Returns a difference. A record can be deleted only under the partner's exact names; otherwise the remedy is
-    none."""
+    """Returns a difference. The remedy is NOTHING for a record to delete whose identity can't be repeated exactly,
+    because the partner deletes records only under its own spelling."""
     if remedy == DELETE and not all(is_name(theirs.get(name)) for name in IDENTITY):
         remedy = NOTHING
     return Discrepancy(

@@ -94,7 +94,8 @@ def _decoded(file: Iterable[bytes]) -> Iterator[str]:
 
 
 def _columns(header: list[str]) -> list[Column]:
-    """Returns the columns of a record's members, found by our names or the partner's. Ignores others."""
+    """Returns the columns of a record's members, found by our names or the partner's. Ignores other columns. Raises
+    RecordFileError for a missing or double column."""
     theirs = settings.PARTNERS.bigdata.rename
     ours = {their: our for our, their in theirs.items()}
     found: dict[str, Column] = {}
@@ -123,12 +124,12 @@ def _why_no_status(value: str) -> str:
 
 
 def _why_no_time(value: str) -> str:
-    """Returns why a time is wrong. `strptime` accepts fewer digits too, and would take most of the time of a large
-    file."""
+    """Returns the reason why a time is wrong, or "". `strptime` would accept fewer digits and be slow for large
+    files."""
     try:
         if len(value) == 14 and value.isascii() and value.isdigit():
             parts = [value[:4], *(value[place : place + 2] for place in range(4, 14, 2))]
-            datetime.datetime(*map(int, parts))  # noqa: DTZ001  only whether there is such a time
+            datetime.datetime(*map(int, parts))  # noqa: DTZ001  raises ValueError if there is no such time
             return ""
     except ValueError:
         pass

@@ -15,7 +15,7 @@ from orders.rules.local_time import SHANGHAI
 
 
 def fetch_records(job_id: str) -> list[HeldRecord]:
-    """Queries the records once. Raises BooksSilentError."""
+    """Returns the big-data side's records of an order, queried once. Raises BooksSilentError."""
     refuse_other_desk()
     ours = BillingRecord.objects.filter(order__number=job_id).count()
     try:
@@ -26,8 +26,8 @@ def fetch_records(job_id: str) -> list[HeldRecord]:
 
 
 def held_records(rows: Iterable[dict]) -> list[HeldRecord]:
-    """Converts the rows of a response. Every value becomes a text. U+0000, which databases reject, becomes a question
-    mark."""
+    """Returns the rows of a response as records. Every value becomes a text. U+0000, which databases reject, becomes a
+    question mark."""
     return [_held({clean_text(name): clean_text(value) for name, value in row.items()}, has_name(row)) for row in rows]
 
 
@@ -37,7 +37,7 @@ def has_name(row: dict) -> bool:
 
 
 def is_name(value: object) -> bool:
-    """Returns True if the value is a number or a text, is not empty, and every database stores it unchanged."""
+    """Returns True if the value is an integer or a text, is not empty, and every database stores it unchanged."""
     return isinstance(value, str | int) and not isinstance(value, bool) and str(value) != "" and is_clean(value)
 
 
@@ -61,12 +61,12 @@ def _held(row: dict[str, str], readable: bool) -> HeldRecord:
 
 
 def clean_text(value: object) -> str:
-    """Converts any JSON value to a text that every database can store. None becomes an empty text."""
+    """Returns a JSON value as a text that every database can store. None becomes an empty text."""
     return clean("" if value is None else str(value))
 
 
 def partner_time(value: object) -> datetime.datetime | None:
-    """Parses `YYYYMMDDHHMMSS` in Asia/Shanghai to an aware datetime. None for anything else."""
+    """Returns the aware datetime of a text `YYYYMMDDHHMMSS` in Asia/Shanghai. None for other values."""
     try:
         return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=SHANGHAI)
     except ValueError:

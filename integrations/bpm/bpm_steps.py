@@ -1,7 +1,4 @@
-"""Carries out the outbox's BPM steps: the payload is built from the database, the call runs in a thread.
-
-`send_bpm` returns fields of an `Outcome`, or raises PartnerError.
-"""
+"""Carries out the outbox's BPM steps: builds payloads from the database, makes calls in threads."""
 
 import datetime
 
@@ -18,7 +15,7 @@ from orders.outbox.outcome import ACTED_BEFORE, Work
 
 
 def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """Returns the body that starts the flow of an activation: of a first or of a subsequent one."""
+    """Returns the body that starts the flow of a first or a subsequent activation."""
     order = row.order
     facts = FlowFacts(
         number=order.number,
@@ -45,7 +42,7 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
     """Starts a flow with `body` (JSON, UTF-8; see start_payload.py). Returns BPM's process id, or "" if the response
     has none.
 
-    `key` is the dispatch's key, the same for every attempt. Raises PartnerError unless BPM accepts.
+    `key` is the dispatch's key, the same at every attempt. Raises PartnerError unless the response is a success.
     """
     answer = post(call_of("bpm.start"), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
@@ -53,7 +50,8 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
 
 
 def send_bpm(work: Work, until: float) -> dict:
-    """Starts the process. If BPM has started it before, returns an outcome for that, without an error."""
+    """Starts the flow, in a thread. Returns fields of an `Outcome`, with ACTED_BEFORE if BPM has carried out the key
+    before. Raises PartnerError."""
     try:
         process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:

@@ -30,7 +30,7 @@ from orders.texts.errors import OrderUnknownError, RecordConflictError
 
 logger = logging.getLogger(__name__)
 
-TOKEN, ADDRESSES = "token", "addresses"  # values of the profile's check of the caller; the third one is its signature
+TOKEN, ADDRESSES = "token", "addresses"  # values of the profile's check of the caller; the third value is the signature
 LONGEST_MESSAGE = 500  # characters; a message may quote the request
 
 
@@ -43,13 +43,14 @@ class RefusedError(Exception):
 
 
 class ApprovalsView(APIView):
-    """Takes BPM's approval records. An unforeseen error is answered with 503, never 500, so that BPM sends again."""
+    """Receives BPM's approval records. After an unexpected error the response is 503, never 500, so that BPM repeats
+    the call."""
 
     http_method_names = ["post"]
     parser_classes = [JSONParser]  # only for the schema: `_body` reads the body
 
     def perform_content_negotiation(self, request, force=False):
-        """Chooses JSON whatever the caller says it accepts."""
+        """Selects JSON, whatever the Accept header says."""
         return JSONRenderer(), JSONRenderer.media_type
 
     @documented
@@ -72,7 +73,7 @@ class ApprovalsView(APIView):
 
 
 def receive(request: HttpRequest, call: Call) -> None:
-    """Checks the call, fills in `call` with the known facts, and passes the record to the core. Raises RefusedError."""
+    """Checks the request, stores the known facts in `call`, and passes the record to the core. Raises RefusedError."""
     call.body = _body(request)
     _authenticate(request, call)
     try:
@@ -128,7 +129,8 @@ def _answer(code: int, message: str, headers: dict | None = None) -> Response:
 
 
 def _body(request: HttpRequest) -> bytes:
-    """Reads the raw body, at most 2 MiB. Without a Content-Length, the server must mark its end."""
+    """Returns the raw body, at most 2 MiB. A body without Content-Length is read only if the server marks its end.
+    Raises RefusedError."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
         strict_json.discard_body(request, endless=False)

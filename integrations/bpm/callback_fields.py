@@ -1,4 +1,4 @@
-"""Serializer fields of BPM's approvals, according to the profile. No coercion or trimming (contract 3.6, 7.1)."""
+"""Serializer fields of BPM's approvals, according to the profile. Nothing is coerced or trimmed (contract 3.6, 7.1)."""
 
 import datetime
 import json
@@ -27,7 +27,7 @@ _EARLIEST_YEAR = 1970
 
 @extend_schema_field(OpenApiTypes.STR)
 class TextField(serializers.Field):
-    """A string of at most `most` characters. A required one must not be blank; an optional one may be null."""
+    """A string of at most `most` characters. A required string must not be blank; an optional string may be null."""
 
     default_error_messages = {
         "required": "is missing",
@@ -56,7 +56,7 @@ class TextField(serializers.Field):
 
 
 class RecordIdField(TextField):
-    """BPM's id of the record. A missing one may count as empty; then the record's hash is used instead."""
+    """BPM's id of the record. If the profile allows a record without an id, the record's hash is used as its id."""
 
     def validate_empty_values(self, data):
         if data in (empty, None, "") and _how().record_id_absent == "hash":
@@ -65,7 +65,7 @@ class RecordIdField(TextField):
 
 
 class ResultField(TextField):
-    """One of the profile's values for pass, reject and return. Returns ours."""
+    """One of the profile's values for pass, reject and return. The parsed value is ours."""
 
     default_error_messages = {"choice": "must be one of {known}"}
 
@@ -82,7 +82,8 @@ class ResultField(TextField):
 
 
 class TimeField(TextField):
-    """A time in one of the profile's forms, in Asia/Shanghai unless it has an offset. Returns an aware datetime."""
+    """A time in one of the profile's forms, in Asia/Shanghai unless it has an offset. The parsed value is an aware
+    datetime."""
 
     default_error_messages = {"time": "is not a time {forms}"}
 
@@ -117,7 +118,8 @@ def _listed(values) -> str:
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class TrueOrFalseField(serializers.Field):
-    """One of the profile's values for finished and unfinished; by default true and false, but not "true" or 1."""
+    """One of the profile's values for finished and unfinished. The default values are true and false, not "true" or
+    1."""
 
     default_error_messages = {
         "required": "is missing",
@@ -169,7 +171,7 @@ class ApprovalSerializer(serializers.Serializer):
 
 
 def hash_of_read(members: Mapping[str, Any]) -> str:
-    """Returns the hash of the members that are read, under our names."""
+    """Returns the hash of the members that the serializer reads, under our names, without recordId."""
     read = ApprovalSerializer().fields.keys() - {"recordId"}
     return content_hash({name: members[name] for name in read if name in members})
 

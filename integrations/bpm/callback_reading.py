@@ -1,4 +1,4 @@
-"""Parses a callback of BPM according to the profile of partners: names, order or process, values (contract 7.1)."""
+"""Parses a callback of BPM according to the profile of partners (contract 7.1)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +23,8 @@ class BadCallbackError(Exception):
 
 @dataclass(frozen=True)
 class Approval:
-    """The contents of a callback. `record`: `receive_approval`'s arguments except `number` and `body_hash`. `number`:
-    the order's, or "". `process`: BPM's process id, or "" if callbacks contain the order number."""
+    """The contents of a callback. By the profile it has either the order's `number` or BPM's `process` id; the other is
+    "". `record` has the arguments of `receive_approval` except `number` and `body_hash`."""
 
     record: dict[str, Any]
     body_hash: str
@@ -33,7 +33,7 @@ class Approval:
 
 
 def members_of(body: bytes) -> dict[str, Any]:
-    """Returns the members of a callback as received. Raises BadCallbackError."""
+    """Returns the members of a callback under BPM's names. Raises BadCallbackError."""
     try:
         members = strict_json.parse_bytes(body)
     except strict_json.BadJsonError as error:
@@ -62,7 +62,8 @@ def read_approval(given: dict[str, Any]) -> Approval:
 
 
 def ours(given: dict[str, Any], how: Callback) -> dict[str, Any]:
-    """Returns the members under our names, unwrapped. Raises BadCallbackError."""
+    """Returns the members under our names. Members at nested paths of the profile move to the top level. Raises
+    BadCallbackError if a member occurs under BPM's name and ours."""
     found, taken = {}, set()
     for path, name in how.paths_of_ours:
         if (value := _at(given, path)) is not NOT_THERE:
@@ -95,7 +96,7 @@ def _process(members: dict[str, Any]) -> str:
 
 
 def _has_nul(value: Any) -> bool:
-    """Returns True if a JSON value holds U+0000 anywhere. PostgreSQL can't store it in a text."""
+    """Returns True if a JSON value contains U+0000, which PostgreSQL can't store in a text."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):

@@ -10,6 +10,6 @@ def sign(body: bytes, secret: str) -> str:
 
 
 def is_signed(body: bytes, given: str, secret: str) -> bool:
-    """Returns True if `given` is the signature, in any letter case. Compares in constant time. False without a
-    secret."""
+    """Returns True if `given` is the signature, ignoring letter case. Compares in constant time. Returns False if the
+    secret is empty."""
     return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())

@@ -1,5 +1,4 @@
-"""Stored callbacks: refused ones, with the reason, and those that wait until an order has their process id (contract
-3.6, 7.2)."""
+"""Stores refused callbacks, and callbacks that wait until an order has their process id (contract 3.6, 7.2)."""
 
 import datetime
 import hashlib
@@ -47,8 +46,8 @@ class Call:
 
 
 def keep_refused(call: Call, status: int, why: str) -> None:
-    """Stores a refused callback, unless there are too many of its kind. Ignores database errors, on which the response
-    must not depend."""
+    """Stores a refused callback, unless the rate of such callbacks is exceeded. Database errors are only logged,
+    because the response must not depend on them."""
     if not has_room("callbacks" if call.signed else "strangers' callbacks"):
         return
     number = call.members.get(CODE)
@@ -60,7 +59,8 @@ def keep_refused(call: Call, status: int, why: str) -> None:
 
 
 def keep_until_known(call: Call, said: Approval) -> None:
-    """Stores a callback with a process id that no order has yet. Raises RecordConflictError."""
+    """Stores a callback with a process id that no order has yet, unless it is stored already. Raises
+    RecordConflictError if its record is stored with another body."""
     record = said.record | {"time": said.record["time"].isoformat(), "body_hash": said.body_hash}
     for waiting in BpmCallback.objects.filter(process=said.process, record__isnull=False).values_list(
         "record", flat=True
@@ -73,7 +73,8 @@ def keep_until_known(call: Call, said: Approval) -> None:
 
 
 def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None) -> int:
-    """Processes the callbacks whose process id is known now; with `processes` only those. Returns their number."""
+    """Applies stored callbacks whose process id an order has now. Returns their number. With `processes`, only
+    callbacks with these ids are applied."""
     if settings.PARTNERS.bpm.callback.identifies != PROCESS or is_restored():
         return 0
     waiting = BpmCallback.objects.filter(record__isnull=False)
@@ -88,7 +89,8 @@ def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None
 
 
 def apply_learned(processes: Iterable[str]) -> None:
-    """The same for process ids that were just received. Failures are repeated by the next sweep."""
+    """Applies stored callbacks with these process ids, which were just received. Logs errors and raises none: the next
+    sweep repeats it."""
     try:
         apply_kept(now=timezone.now(), processes=processes)
     except Exception:
@@ -124,7 +126,7 @@ def _row(call: Call, status: int, why: str, *, order_number: str = "", process: 
 
 
 def masked(call: Call) -> str:
-    """Returns the part of a body that is stored: its beginning, without secrets."""
+    """Returns the beginning of a callback's body with secrets masked, for storage."""
     most = MAX_SIGNED_BYTES if call.signed else MAX_UNSIGNED_BYTES
     try:
         members = call.members or parse_bytes(call.body, OF_STRANGERS)
@@ -147,7 +149,7 @@ def _masked(value: Any, names: set[str]) -> Any:
 
 
 def without_operators(body: str) -> str:
-    """Returns a stored body with the operators' names masked, in members with our name or with BPM's."""
+    """Returns a stored body with the operators' names masked, under our name of the member and under BPM's."""
     theirs = {path[-1] for path, name in settings.PARTNERS.bpm.callback.paths_of_ours if name == OPERATOR}
     members = parse_object(body)
     return body if members is None else json.dumps(_without(members, {OPERATOR, *theirs}), ensure_ascii=False)

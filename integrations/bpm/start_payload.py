@@ -19,8 +19,8 @@ TITLE = "业务开通(处理业务开通工单)"
 class FlowFacts:
     """The facts of an activation that BPM's users need.
 
-    `at` is T. `start` is when the business starts. `file_names` are InfoSecurity, then BusiInfo, without empty ones.
-    `contacts` are the SA contacts of the attribution. Each flow uses what it needs.
+    `at` is the time T, `start` the start of the business. `file_names` are InfoSecurity and BusiInfo; empty names are
+    not sent. `contacts` are the SA contacts of the attribution. A flow uses only some of the facts.
     """
 
     number: str
@@ -42,7 +42,8 @@ class FlowFacts:
 
 
 def first_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Returns the body for the flow `tyywrwlc`, or the attribution's flow: the trial's domains turn commercial."""
+    """Returns the body for the flow `tyywrwlc`, or the attribution's own flow, by which a trial's domains become
+    commercial."""
     how = settings.PARTNERS.bpm
     now, flow = bpm_time(facts.at), how.flow_by_attribution.get(facts.province_letters, how.flow)
     form = {
@@ -65,8 +66,8 @@ def first_activation(facts: FlowFacts) -> dict[str, Any]:
 
 
 def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Returns the body for process type 2: new domains of a converted trial. BPM's spelling is `numberOfDoamin`; it is
-    a number."""
+    """Returns the body for process type 2, by which a converted trial gets new domains. `numberOfDoamin` is BPM's
+    spelling; its value is a number."""
     demand = {
         "cdn_type": facts.cdn_type,
         "cpId": facts.cp_id,
