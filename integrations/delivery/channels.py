@@ -1,6 +1,6 @@
-"""Carries out the steps of each channel: builds payloads at the first attempt, and makes the calls.
+"""Carries out the steps of each channel: builds payloads at the first attempt, makes calls.
 
-CHANNELS lists each channel's functions. Most are in the partner's folder.
+CHANNELS lists the functions of each channel. Most of these functions are in the partner's folder.
 """
 
 import datetime
@@ -37,7 +37,7 @@ LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within
 def build_payloads(
     rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
 ) -> dict[int, str | Exception]:
-    """Builds {dispatch id: JSON text}. If a payload can't be built, the value is the exception; the other payloads are
+    """Returns {dispatch id: JSON text}. If a payload can't be built, its value is the exception; all other payloads are
     still built.
 
     `records` are the billing records of the rows, by id, with the values to send.
@@ -56,7 +56,7 @@ def build_payloads(
 
 
 def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> None:
-    """Sets `order` on each record. Usually it is the row's order or that order's trial, which are loaded already."""
+    """Sets `order` on each record, without a query if the order is a row's order or its trial."""
     orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
     for record in records.values():
         if record.order_id in orders:
@@ -83,7 +83,8 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 
 
 def send_step(work: Work) -> Outcome:
-    """Makes the call. Every failure becomes an outcome, never an exception."""
+    """Makes the call of a step or mail, in a thread. Returns its outcome. Every error becomes an outcome; none is
+    raised."""
     if not work.payload:
         return Outcome.of(
             work,
@@ -127,8 +128,8 @@ def _rules(work: Work) -> str:
 
 
 def longest(work: Work) -> float:
-    """Returns the maximum seconds for `send`. A billing step of many records gets more, as far as drain and lease
-    allow."""
+    """Returns the seconds that `send` may take. A billing step with many records gets more than
+    PARTNER_TIMEOUT_SECONDS, within the limits of a drain and of the lease."""
     usual = settings.PARTNER_TIMEOUT_SECONDS
     if work.channel != Channel.BILLING:
         return usual
@@ -144,7 +145,7 @@ def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: 
 def _send_files(work: Work, until: float) -> dict:
     try:
         found = check_files(**json.loads(work.payload))
-    except ProbeError as error:  # a fault of our machine: the retry costs no attempt
+    except ProbeError as error:  # our machine can't check files, so the retry costs no attempt
         said = {"code": UNCHECKED, "message": str(error)}
         return {"result": Attempt.Outcome.RETRY, "free": True, "retry_after": WAITS["unchecked_files"][0], **said}
     if not found:
@@ -162,11 +163,11 @@ def _send_files(work: Work, until: float) -> dict:
 
 @dataclass(frozen=True)
 class Carrier:
-    """The functions that carry out a channel's steps. Mails are not steps: their rows contain the text.
+    """The functions that carry out a channel's steps. Mails need no `build`, because their rows contain the text.
 
-    `build` gets a dispatch, the time, records by id, and domains by order id, and returns the payload. Domains are
-    loaded only if `names_domains`. `send` makes the call, in a thread. It gets the work and a deadline (a value of
-    time.monotonic()), and returns the fields of an Outcome, or raises PartnerError or MailError.
+    `build` gets a dispatch, the time, records by id, and domains by order id. It returns the payload. Domains are
+    loaded only with `names_domains`. `send` makes the call, in a thread. It gets the work and a deadline (a value of
+    time.monotonic()). It returns the fields of an Outcome, or raises PartnerError or MailError.
     """
 
     build: Callable

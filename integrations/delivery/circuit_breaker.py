@@ -1,10 +1,10 @@
 """The circuit breaker of each partner, in the database, shared by all workers (contract 3.5).
 
-It opens after BREAKER_FAILURES transport failures in a row, or as soon as such failures in a row span five minutes,
-over at least three dispatches: a single dispatch may itself cause the failures, and keeps its schedule. While it is
-open, only one probe (half-open) is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure costs no attempt.
-So an open breaker delays calls but never drops them. The first answer that is not a transport failure closes it. The
-settings' defaults are in `project/base/settings_table.py`.
+The breaker opens after BREAKER_FAILURES consecutive transport failures, or once consecutive transport failures span
+five minutes. In both cases at least three dispatches must have failed, because a single dispatch may itself cause its
+failures. While the breaker is open, a failure costs no attempt, and a single call is claimed for the partner every
+BREAKER_PROBE_SECONDS (a probe; half-open). So an open breaker delays calls but never drops them. The first answer that
+is not a transport failure closes the breaker.
 """
 
 import datetime
@@ -27,7 +27,7 @@ from orders.rules.steps import OUTSIDE, PARTNERS
 logger = logging.getLogger(__name__)
 LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
-SILENT_FOR = datetime.timedelta(minutes=5)  # the partner gave no answer to any call
+SILENT_FOR = datetime.timedelta(minutes=5)  # the breaker opens if the partner gave no answer for so long
 READ_EVERY = 1.0
 OPEN_BREAKERS = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
 FAILING_PARTNERS = Prepared(
@@ -39,7 +39,7 @@ FAILING_PARTNERS = Prepared(
 class Tally:
     """The outcomes of a batch for one partner.
 
-    `failed`: ids of dispatches, and negative ids of mails. `answered`: the partner gave at least one answer.
+    `failed` has the ids of dispatches, and negated ids of mails. `answered` is True after at least one answer.
     """
 
     failed: list[int] = field(default_factory=list)
@@ -54,7 +54,8 @@ def open_partners() -> set[str]:
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
-    """Returns True if this worker may send the next probe. Only one worker may, once every BREAKER_PROBE_SECONDS."""
+    """Reserves the next probe with an atomic UPDATE. Returns True if this worker may send the probe. Of all workers
+    only one may, every BREAKER_PROBE_SECONDS."""
     again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
 
@@ -66,7 +67,7 @@ def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
 
 
 class PartnerCache:
-    """A set of partners from the database (with an open breaker, or paused), cached for a second."""
+    """A set of partners from the database, cached for a second: partners with an open breaker, or paused partners."""
 
     def __init__(self, read: Callable[[], set[str]]):
         self._read = read
@@ -78,17 +79,17 @@ class PartnerCache:
         self._until = 0.0
 
     def partners(self) -> set[str]:
-        """The partners, as they were at most a second ago."""
+        """Returns the partners, read from the database at most a second ago."""
         if time.monotonic() >= self._until:
             self._known, self._until = self._read(), time.monotonic() + READ_EVERY
         return self._known
 
 
 def note_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime) -> bool:
-    """Counts a batch of outcomes. Failures add up, and an answer resets the count. Returns True if a breaker's row was
-    written.
+    """Counts the outcomes of a batch. Returns True if a breaker's row was written.
 
-    A partner's row is written only if something changes, so a healthy partner costs one small SELECT per batch.
+    An answer resets the partner's count of failures. A row is written only if it changes, so a healthy partner costs
+    one small SELECT per batch.
     """
     tallies = _tally(outcomes)
     if not tallies:
@@ -118,7 +119,7 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
 
 
 def _save_tally(partner: str, tally: Tally, now: datetime.datetime) -> None:
-    """Stores a tally, with the breaker's row locked. Logs a warning if this call opened or closed the breaker."""
+    """Stores a tally. Locks the breaker's row. Logs a warning if the breaker opens or closes."""
     with transaction.atomic():
         Breaker.objects.get_or_create(partner=partner)
         row = Breaker.objects.select_for_update(no_key=True).get(partner=partner)
@@ -154,9 +155,10 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
 
 
 def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
-    """Returns the time of the first of the consecutive failures, from the attempts of the dispatches in the row.
+    """Returns the start of the consecutive failures, from the attempts of the dispatches in the row.
 
-    Mails have no attempt rows; for them it is the time at which the first failure was counted.
+    Mails have no attempt rows. If a mail failed, the start is at the latest `failing_since`, when the first failure was
+    counted.
     """
     tried = Attempt.objects.filter(dispatch__in=row.dispatches).exclude(outcome=Attempt.Outcome.HANDED_BACK)
     moments = list(tried.order_by("-pk").values_list("started_at", flat=True)[: row.failures])

@@ -1,10 +1,10 @@
-"""Delivers due steps and mails: claim, build, send, record, until none is left (contract 3.5, 3.9).
+"""Delivers due steps and mails: claims, builds, sends and records them until none is left (contract 3.5, 3.9).
 
-One thread uses the database. It claims in batches, hands the calls to threads, and records their results in batches.
-Each partner has threads of its own, eight at a time, so that a slow partner does not hold up the others.
+A single thread uses the database. It claims steps in batches, passes the calls to other threads, and records the
+results in batches. Each partner has its own eight threads, so that a slow partner does not delay other partners.
 
-A received result must not be lost, even if the database is unavailable meanwhile. If it is lost because the process
-dies, the lease expires and the same bytes are sent again with the same key.
+A received result is kept in memory and recorded once the database is available again. If the process dies before, the
+lease expires, and the same bytes are sent again with the same key.
 """
 
 import datetime
@@ -50,12 +50,12 @@ from orders.sending.record import record_outcomes
 from orders.start_day.start_day import activate
 
 CALLS_AT_A_TIME = 8
-CLAIMED_AHEAD = 192  # so that the threads of a quick partner need not wait for the database
-QUICK_SECONDS = 0.25  # seconds; calls are claimed ahead only for a partner that answers within this time
+CLAIMED_AHEAD = 192  # calls claimed before a thread is free, so that threads do not wait for the database
+QUICK_SECONDS = 0.25  # calls are claimed ahead only for a partner that answers within this time
 BATCH_WAIT = 0.03  # seconds to wait for more results while calls wait for a thread, so that one transaction takes many
 RECHECK_AFTER = 0.2  # seconds until the next claim for a partner without due steps, while calls run
-RECORDS_IN_FLIGHT = 40_000  # for one partner; the bodies are in memory, so no more are claimed
-ISOLATED_FOR = 4.0  # seconds at the start of a drain for steps that lost their worker, one at a time
+RECORDS_IN_FLIGHT = 40_000  # records of a partner's claimed calls; their bodies are in memory
+ISOLATED_FOR = 4.0  # seconds at the start of a drain for steps that lost their worker; each is claimed alone
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more; with the time-out of 10 s it ends within 20 s
 LINGER_AHEAD = datetime.timedelta(seconds=100)  # longer than the sweep's longest interval
 LINGER_POLL = 0.5
@@ -69,7 +69,7 @@ NEWLY_DUE_STEPS = Prepared(
         .values_list("pk")[:1]
     )
 )
-PROBE_FOR = 3.0  # seconds; meanwhile the loop does nothing else
+PROBE_FOR = 3.0  # seconds of the connection test before a probe; the loop waits for it
 Given = TypeVar("Given")
 
 logger = logging.getLogger(__name__)
@@ -83,8 +83,8 @@ class UnrecordedError(Exception):
 
 @dataclass
 class PartnerPool:
-    """A partner's threads. `last_took`: seconds of its last call. `recheck_at`: time of its next claim if nothing was
-    due."""
+    """A partner's threads. `last_took` is the duration of its last call in seconds. `recheck_at` is the monotonic time
+    of the next claim after a claim that found too few due steps."""
 
     partner: str
     executor: ThreadPoolExecutor
@@ -107,15 +107,15 @@ class PartnerPool:
     def is_rate_limited(self) -> bool:
         """Returns True if PARTNER_RATE limits its calls.
 
-        If so, at most the calls of one second are claimed ahead, since a claimed call must be sent within its lease,
-        and a drain that ends releases the calls it has not sent.
+        If so, the calls claimed ahead are limited to those of one second. A claimed call must be sent within its lease,
+        and at the end of a drain unsent calls are released.
         """
         return bool(settings.PARTNER_RATE) and self.partner in OUTSIDE
 
 
 @dataclass
 class ClaimedCall:
-    """A claimed call. `until`: the end of its lease, by time.monotonic."""
+    """A claimed call. `until` is the monotonic time at which its lease ends."""
 
     pool: PartnerPool
     work: Work
@@ -125,15 +125,16 @@ class ClaimedCall:
 
     @property
     def start_before(self) -> float:
-        """Returns the latest start of the call. Its lease must outlast the longest call (contract 3.9, Leases)."""
+        """Returns the monotonic time of the call's latest start. The lease must outlast the longest call (contract 3.9,
+        Leases)."""
         return self.until - longest(self.work) - LEASE_RESERVE
 
 
 @dataclass
 class DrainReport:
-    """The results of a drain. `done` counts accepted steps, `failed` those that failed for good, `tried` all results.
+    """The results of a drain. `done` is the number of accepted steps and mails, `failed` of refused, `tried` of all.
 
-    `fault`: the error because of which outcomes could not be recorded.
+    `fault` is the error that prevented the recording of outcomes.
     """
 
     tried: int = 0
@@ -145,9 +146,9 @@ class DrainReport:
 
 @dataclass
 class Drain:
-    """A drain. `seconds`: how long it claims; None: until nothing is due. `on_progress` is called after each batch.
+    """A drain. It claims for `seconds`, or with None until nothing is due. `on_progress` is called after each batch.
 
-    `only`: a step that a person tries, once (contract 7.3); nothing else is sent.
+    With `only`, a step that a person tries (contract 7.3), nothing else is sent, and the step is sent once.
     """
 
     seconds: float | None = CLAIM_FOR
@@ -158,13 +159,14 @@ class Drain:
     report: DrainReport = field(default_factory=DrainReport)
 
     def run(self) -> DrainReport:
-        """Delivers, then waits for steps that are due soon if no other worker waits for them."""
+        """Delivers due steps and mails. With `linger`, also waits for steps that become due soon, unless another worker
+        waits for them. Returns the results."""
         self.began = time.monotonic()
         self.calls: dict[Future, ClaimedCall] = {}
         self.breakers = PartnerCache(open_partners)
         self.pauses = PartnerCache(lambda: paused_partners(now=timezone.now()))
         self.has_claimed = False
-        self.isolated = False  # the step in flight has lost its worker before, so no other may be in flight
+        self.isolated = False  # the only step in flight lost its worker before: it may have killed the process
         threads = {name: AT_ONCE if name == Partner.FILES else self.threads for name in Partner.values}
         self.pools = {
             name: PartnerPool(name, ThreadPoolExecutor(number, f"to-{name}"), number)
@@ -187,7 +189,10 @@ class Drain:
         return self.report
 
     def _round(self, lingering: Lease | None) -> bool:
-        """Claims and collects once. Returns False when the run is over."""
+        """Claims, starts and collects calls once. Returns False at the end of the run.
+
+        Unsent calls are handed back before results are awaited, so that other workers can claim them at once.
+        """
         over = ending.is_set() or (self.seconds is not None and time.monotonic() - self.began > self.seconds)
         claimed = 0 if over else self._fill()
         if over:
@@ -203,12 +208,12 @@ class Drain:
         return bool(claimed) or (lingering is not None and self._wait_for_next(lingering))
 
     def _fill(self) -> int:
-        """Claims as much as the partners have room for, and starts the calls."""
+        """Claims steps and mails within the partners' limits, and starts their calls. Returns the number of calls."""
         if (self.isolated and self.calls) or (self.only and self.has_claimed):
             return 0
-        # the clock is read before the claim, so that no call begins after its lease has ended
+        # Read the clock before the claim, so that `until` is not later than the lease's end in the database.
         until, now = time.monotonic() + settings.DISPATCH_LEASE_SECONDS, timezone.now()
-        if not self.calls and not is_due(now=now):  # takes no lock; `claim` does
+        if not self.calls and not is_due(now=now):  # without a lock, unlike `claim`
             return 0
         rooms = self._free_calls_by_partner()
         if not rooms:
@@ -244,7 +249,8 @@ class Drain:
         return len(work)
 
     def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
-        """Claims mails in addition to these steps. A failure here does not delay the claimed steps."""
+        """Claims mails in addition to these steps. An error does not delay the claimed steps; it is raised only if
+        it is temporary and no steps were claimed."""
         if any(item.alone for item in work):
             return []
         try:
@@ -260,12 +266,11 @@ class Drain:
             return []
 
     def _free_calls_by_partner(self) -> dict[str, int]:
-        """Returns the number of calls that may be claimed for each partner. An open breaker allows one probe when it is
-        due.
+        """Returns the number of calls that may be claimed for each partner; partners without any are left out.
 
         A busy partner gets more calls only if over half of CLAIMED_AHEAD is free, so that calls are claimed in batches.
-        While calls run, a partner without due steps is left out for RECHECK_AFTER. A paused partner is left out
-        completely and gets no probe.
+        While calls run, a partner without due steps is left out for RECHECK_AFTER. With an open breaker a single probe
+        is allowed, once it is due. A paused partner gets no calls and no probe.
         """
         rooms, paused = {}, self.pauses.partners()
         for pool in self.pools.values():
@@ -281,7 +286,7 @@ class Drain:
         return {partner: room for partner, room in rooms.items() if room}
 
     def _hand_back(self, *, to: Collection[str] | None = None) -> None:
-        """Releases the claimed calls that no thread has started: those to these partners, or all of them."""
+        """Releases the claimed calls that no thread has started. With `to`, only calls to these partners."""
         handed = []
         for future, call in list(self.calls.items()):
             if (to is None or call.pool.partner in to) and future.cancel():
@@ -297,7 +302,7 @@ class Drain:
         return call
 
     def _collect(self) -> None:
-        """Waits for a result, then takes all available ones and records them together."""
+        """Waits up to 0.2 s for a result, then records all available results together."""
         wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
         if any(pool.in_flight > pool.threads for pool in self.pools.values()):
             time.sleep(BATCH_WAIT)
@@ -308,16 +313,17 @@ class Drain:
             call.pool.last_took = call.took if call.sent else call.pool.last_took
             outcomes.append(future.result())
         if outcomes:
-            # breakers first: a failure costs no attempt while the partner's breaker is open
-            if self._record(retry_database(lambda: self._report_to_breakers(outcomes))):  # steps have become due
+            # Update the breakers before the record, because a failure behind an open breaker costs no attempt.
+            if self._record(retry_database(lambda: self._report_to_breakers(outcomes))):  # other steps became due
                 for pool in self.pools.values():
                     pool.recheck_at = 0.0
             if processes := [outcome.data["process"] for outcome in outcomes if outcome.data.get("process")]:
-                apply_learned(processes)  # after the record, which stores the process ids by which orders are found
+                apply_learned(processes)  # after the record, which stores the process ids that it looks up
             self._count(outcomes)
 
     def _record(self, outcomes: list[Outcome]) -> int:
-        """Records a batch. Outcomes that can't be recorded are reported and do not end the run."""
+        """Records a batch. Returns the number of steps that became due. If outcomes can't be recorded, the run goes on
+        and reports the error at its end."""
         try:
             return record_safely(outcomes)
         except UnrecordedError as error:
@@ -325,7 +331,8 @@ class Drain:
             return 0
 
     def _report_to_breakers(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Updates the breakers. Failures of a partner whose breaker is now open cost no attempt."""
+        """Updates the breakers. Returns the outcomes; transport failures of a partner with an open breaker are marked
+        `free`, so that they cost no attempt."""
         if note_outcomes(outcomes, now=timezone.now()):
             self.breakers.forget()
         shut = self.breakers.partners()
@@ -341,8 +348,12 @@ class Drain:
         self.on_progress(self.report)
 
     def _wait_for_next(self, lingering: Lease) -> bool:
-        """Sleeps until a step is due, if that is soon and no other worker waits for it."""
-        if not lingering.is_free():  # before the queries below, since most workers end here
+        """Waits for the next step, mail, probe or end of a pause, at most LINGER_POLL seconds. Releases start days and
+        steps that became due, and ends pauses.
+
+        Returns False if nothing is due within LINGER_AHEAD, or if another worker waits (it holds the lease).
+        """
+        if not lingering.is_free():  # before the queries below, because most workers return here
             return False
         now = timezone.now()
         until = now + LINGER_AHEAD
@@ -364,17 +375,19 @@ class Drain:
         return True
 
     def _ends_at(self) -> float:
-        """Returns the time, by time.monotonic, after which the run starts no more calls."""
+        """Returns the monotonic time after which the run starts no more calls."""
         return float("-inf") if ending.is_set() else self.began + (self.seconds or float("inf"))
 
 
 def record_safely(outcomes: list[Outcome]) -> int:
-    """Records a batch, one by one if need be. Returns how many steps became due.
+    """Records a batch in one transaction. If that fails, records each outcome alone. Returns the number of steps that
+    became due.
 
-    Raises UnrecordedError, after trying all, and django.db.Error if the database stays unavailable.
+    Raises UnrecordedError if an outcome could not be recorded, after trying all outcomes. Raises django.db.Error if the
+    database stays unavailable.
     """
     mails = [outcome for outcome in outcomes if outcome.mail]
-    if mails and len(mails) < len(outcomes):  # each of the two is one transaction
+    if mails and len(mails) < len(outcomes):  # steps and mails are recorded in separate transactions
         return record_safely(mails) + record_safely([outcome for outcome in outcomes if not outcome.mail])
     try:
         return retry_database(lambda: _record_together(outcomes))
@@ -391,7 +404,7 @@ def record_safely(outcomes: list[Outcome]) -> int:
 
 
 def _record_together(outcomes: list[Outcome]) -> int:
-    """Records outcomes, all of steps or all of mails. Returns how many steps became due."""
+    """Records outcomes, which are all of steps or all of mails. Returns the number of steps that became due."""
     if not outcomes or not outcomes[0].mail:
         return record_outcomes(outcomes, now=timezone.now())
     record_mails(outcomes, now=timezone.now())
@@ -399,9 +412,9 @@ def _record_together(outcomes: list[Outcome]) -> int:
 
 
 def _record_alone(outcome: Outcome) -> int | None:
-    """Records one outcome. If that fails, records an internal error instead, so that the step or mail is tried again.
+    """Records one outcome. If that fails, records an internal error in its place, so that the step or mail is retried.
 
-    Returns how many steps became due, or None if neither could be written.
+    Returns the number of steps that became due, or None if the internal error could not be recorded either.
     """
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
@@ -425,9 +438,10 @@ def _record_alone(outcome: Outcome) -> int | None:
 
 
 def retry_database(act: Callable[[], Given]) -> Given:
-    """Calls `act`, and repeats it while the database is unavailable or locked, or has cancelled it to break a deadlock.
+    """Calls `act` and returns its result. Repeats the call after temporary errors of the database: it is unavailable or
+    locked, or cancelled the transaction to break a deadlock.
 
-    Raises after some seconds. `act` must be one transaction, or idempotent.
+    Raises the error after the waits of WAITS["outcome"]. `act` must be one transaction, or idempotent.
     """
     for seconds in WAITS["outcome"]:
         try:
@@ -455,8 +469,11 @@ def _is_temporary(error: Exception) -> bool:
 
 
 def _may_send_probe(partner: str) -> bool:
-    """Returns True if a call may serve as the probe. A start that is never repeated must not be sent before BPM is
-    reachable: its own answer would close the breaker."""
+    """Returns True if a step of this partner may be sent to close its breaker.
+
+    If starts of BPM are never repeated by themselves (contract 7.2), a start is no test of the connection. A HEAD
+    request tests it first. Then a single start is sent, and its answer closes the breaker.
+    """
     if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
         return True
     try:
@@ -467,12 +484,14 @@ def _may_send_probe(partner: str) -> bool:
 
 
 def is_due(*, now: datetime.datetime) -> bool:
-    """Returns True if there may be something to claim. Takes no lock: in most drains other workers have claimed all."""
+    """Returns True if there may be something to claim. Takes no lock, because in most drains nothing is left to
+    claim."""
     return bool(DUE_STEPS(now=now)) or is_mail_due(now=now)
 
 
 def has_come_due(*, since: datetime.datetime) -> bool:
-    """Returns True if a step or mail came due since then, is not claimed yet, and its partner takes calls now."""
+    """Returns True if an unclaimed step or mail came due after `since`, and its partner is neither paused nor behind an
+    open breaker."""
     now = timezone.now()
     partners = set(Partner.values) - paused_partners(now=now) - set(open_partners())
     channels = [channel for partner in partners for channel in channels_of(partner)]
@@ -482,8 +501,9 @@ def has_come_due(*, since: datetime.datetime) -> bool:
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
-    """Makes a call, in a thread, within PARTNER_RATE. Releases it if it would start too late."""
-    late = time.monotonic() > call.start_before  # checked in the thread, as the call may have waited for a thread
+    """Makes a claimed call within PARTNER_RATE. Runs in a thread. Returns HANDED_BACK without a call if the call would
+    start too late for its lease."""
+    late = time.monotonic() > call.start_before  # checked here, because the call may have waited for this thread
     if not late and call.pool.is_rate_limited:
         late = not partner_rate.wait_for_slot(call.pool.partner, latest=min(call.start_before, ends_at()))
     if late:
@@ -510,12 +530,12 @@ def _count_and_log(call: ClaimedCall, outcome: Outcome) -> None:
 
 
 def _outcome_word(outcome: Outcome) -> str:
-    """Returns an outcome's label for /metrics and the log (contract 6)."""
+    """Returns the outcome's label in /metrics and the log (contract 6)."""
     if outcome.result == Attempt.Outcome.RETRY:
         return "unknown" if outcome.unknown else "retried"
     return "done" if outcome.result == Attempt.Outcome.OK else "refused"
 
 
 def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> DrainReport:
-    """Delivers the due steps and mails; see Drain."""
+    """Runs a `Drain` with these options. Returns its results."""
     return Drain(seconds=seconds, linger=linger, **options).run()

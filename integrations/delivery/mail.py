@@ -1,4 +1,4 @@
-"""Builds the outbox's mails at their first attempt, from the database's current state, and sends them."""
+"""Builds the texts of mails at the first attempt, from the database's current state, and sends mails."""
 
 import datetime
 import json
@@ -60,8 +60,8 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """Returns the current states of the orders of a closed incident, in the mail's attribution. Empty if all of them
-    continue and nobody closed it with a reason."""
+    """Returns a text with the current states of a closed incident's orders in the mail's attribution. Empty if all
+    orders continue and staff did not close the incident with a reason."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOING_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOING_ON]
@@ -80,15 +80,15 @@ def _counted(parts: list[tuple[str, int]]) -> str:
 
 
 def _detail(about: dict, code: str) -> str:
-    """Returns the detail of a cause as a text for staff: one of our messages, or a person's text, but never log text in
-    English."""
+    """Returns the detail of a cause for staff: a message of ours, or a text written by staff. Details that are English
+    log texts are left out."""
     params, written = about.get("params") or {}, not code or code in SAID_BY_STAFF
     return detail_text(about.get("detail", ""), params) if params or written else ""
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
-    """Returns the facts of a reconciliation's mail: its scope, its differences, the next steps. It belongs to no
-    order."""
+    """Returns the facts of a mail about a reconciliation, which belongs to no order: the comparison's figures, its
+    error and the next step."""
     with override(LANGUAGE):
         if not about["differences"]:
             do = gettext("Nothing needs to be done.")
@@ -111,20 +111,21 @@ def _orders(number: int) -> str:
 
 
 def _page(order: Order, about: dict) -> str:
-    """Returns the page with more information: the incident that the mail is about, or else its order."""
+    """Returns the path of the incident that the mail is about, or else of its order."""
     incident = about.get("incident")
     return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{order.pk}/change/"
 
 
 def write_mail(mail: Mail, domains: list[str]) -> None:
-    """Sets a mail's text and recipients (the current contacts) at its first attempt, unsaved."""
+    """Sets a mail's text and recipients at its first attempt, from the current contacts, without saving the mail."""
     order = None if mail.kind == Step.MAIL_RECONCILED else mail.order
     chosen = choose((order and order.attribution_id) or "", mail.kind, order.kind if order else "")
     write_text(mail, mail_facts(mail.kind, order, mail.about, domains), chosen)
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail. Stores the recipients reached in its payload, unless all were reached at once."""
+    """Sends a mail. Returns the fields of an Outcome. `data` has the payload with each recipient's result, unless the
+    first attempt reached all recipients."""
     payload = json.loads(work.payload)
     after = send_in_time(payload)
     data = {"payload": encode(after)} if after["refused"] or "got" in payload else {}
@@ -132,7 +133,8 @@ def send_mail(work: Work, until: float) -> dict:
 
 
 def send_in_time(payload: dict) -> dict:
-    """Like `send`, within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
+    """Sends a mail like `send`, within PARTNER_TIMEOUT_SECONDS in total, because a mail that outlasts its lease would
+    be sent twice. Raises MailError, with the code `timeout` at the time-out."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
     with deadline(seconds) as call:
         try:
