@@ -1,5 +1,4 @@
-"""Heartbeats, processes and their calls, leases, breakers, uses of old secrets, states of robots, and tokens of the
-read API."""
+"""Heartbeats, processes, lease locks, breakers, callbacks, uses of old secrets, alerts of robots, and API tokens."""
 
 import datetime
 
@@ -36,10 +35,10 @@ class Heartbeat(models.Model):
 
 
 class DeskProcess(models.Model):
-    """A process, with the addresses and identities of its calls (integrations/base/other_desk.py). One row has the
-    desk's values.
+    """A worker or web process, with the addresses and identities of its calls (integrations/base/other_desk.py).
 
-    Each living worker (`works`) and web process has a row. `differs`: the settings that differ from the desk's.
+    The row named IN_FORCE has the desk's values. `works` is True for workers. `differs` are the settings that differ
+    from the desk's.
     """
 
     name = models.CharField(max_length=64, primary_key=True)
@@ -58,7 +57,7 @@ class DeskProcess(models.Model):
 
 
 class LeaseLock(models.Model):
-    """A lease on work that one worker at a time does: its holder and expiry (integrations/worker/lease_lock.py)."""
+    """A lease on work that only one worker may do at a time (integrations/worker/lease_lock.py)."""
 
     name = models.CharField(max_length=32, primary_key=True)
     holder = models.UUIDField(null=True)
@@ -95,11 +94,10 @@ class Breaker(models.Model):
 
 
 class BpmCallback(models.Model):
-    """A callback of BPM that was refused, or whose process no order has yet (contract 3.6). Secrets are masked.
+    """A callback of BPM that was refused, or that waits until an order has its process id (contract 3.6).
 
-    `signed`: it came from BPM; otherwise `body` is only the beginning of the unauthenticated body. `record`: the parsed
-    record of a callback that waits until an order has its process id; empty once it is applied, and for a refused
-    callback.
+    `body` is the beginning of the message, with secrets masked. `signed` is True if the caller was authenticated.
+    `record` is the parsed record while the callback waits; it is null once applied, and for a refused callback.
     """
 
     received_at = models.DateTimeField(_("received at"), db_index=True)
@@ -128,10 +126,7 @@ class BpmCallback(models.Model):
 
 
 class SecretUse(models.Model):
-    """The last use of an old secret (integrations/base/old_secrets.py).
-
-    `name`: the setting and the secret's fingerprint.
-    """
+    """The last use of an old secret (integrations/base/old_secrets.py). `name` has its setting and fingerprint."""
 
     name = models.CharField(max_length=64, primary_key=True)
     used_at = models.DateTimeField()
@@ -144,7 +139,7 @@ class SecretUse(models.Model):
 
 
 class ToldIncident(models.Model):
-    """An open incident for which robots have an alert, and the number of orders stopped at the last alert."""
+    """An open incident with an alert for robots, and the number of orders that it stopped at the last alert."""
 
     incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
     orders = models.PositiveIntegerField()
@@ -157,10 +152,10 @@ class ToldIncident(models.Model):
 
 
 class RobotAlert(models.Model):
-    """A change of an incident, for robots (integrations/robots/send_alerts.py)."""
+    """An alert for robots about a change of an incident (integrations/robots/send_alerts.py)."""
 
     class Event(models.TextChoices):
-        """The most severe first."""
+        """The changes, in descending order of severity."""
 
         OPENED = "opened"
         GROWN = "grown"
@@ -180,9 +175,10 @@ class RobotAlert(models.Model):
 
 
 class RobotState(models.Model):
-    """The last alert sent to a robot, and the results of its last calls. `key`: a hash of its address, which is secret.
+    """The last alert sent to a robot, and the results of its last calls.
 
-    `heard`: the id of that alert. `calls`: the times of the calls within the last minute (seconds).
+    `key` is a hash of the robot's address, which is secret. `heard` is the id of the last alert. `calls` are the times
+    of the calls within the last minute, in seconds since 1970.
     """
 
     key = models.CharField(max_length=64, primary_key=True)
@@ -203,8 +199,8 @@ class RobotState(models.Model):
 class ApiToken(models.Model):
     """A token with which another system reads orders (integrations/api). Only its hash is stored.
 
-    `begins`: its first characters, by which people recognise it. A limited token sees the orders of its attributions.
-    `maker_id` and `judge_id`: the accounts that created it, and that agreed to personal data.
+    `begins` are the first characters, by which people recognise the token. A `limited` token reads only orders of its
+    attributions. `maker_id` is the account that created the token, `judge_id` the account that agreed to personal data.
     """
 
     system = models.CharField(_("system"), max_length=80)
@@ -243,7 +239,7 @@ class ApiToken(models.Model):
 
     @property
     def waits(self) -> bool:
-        """Returns True if the token asks for personal data and no second person has agreed yet."""
+        """Returns True if the token may not read personal data yet, because a second person must agree first."""
         return self.personal and self.judged_at is None and is_asked(EXPORT)
 
     def is_valid(self, today: datetime.date) -> bool:

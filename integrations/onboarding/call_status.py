@@ -1,4 +1,4 @@
-"""The status of each partner call: proof, hold, and its last attempts (contract 7.3). For commands and pages."""
+"""The status of each partner call: its proof, its hold and its last attempts (contract 7.3), for commands and pages."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -21,8 +21,11 @@ NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "big
 
 @dataclass(frozen=True, kw_only=True)
 class CallStatus:
-    """The status of a call. `proofs`: by kind of step that needs proof, the proof, or None. `held`: the hold on these
-    kinds; `paused`: a pause by staff. The last attempts of the call that were accepted, refused and in doubt."""
+    """The status of a call.
+
+    `proofs` has the proof, or None, of each kind of step that needs a proof. `held` is the hold on these kinds,
+    `paused` a pause by staff. `accepted`, `refused` and `doubtful` are the last attempts with such a result.
+    """
 
     name: str
     proofs: Mapping[str, PartnerProof | None]
@@ -59,7 +62,7 @@ def call_statuses() -> list[CallStatus]:
 
 
 def _last_ids() -> dict[tuple[str, str], int]:
-    """Returns the newest attempt of each call by outcome, and the one in doubt."""
+    """Returns the id of the newest attempt, by (call, outcome). Attempts in doubt have the outcome NOT_UNDERSTOOD."""
     newest = Attempt.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     rows = Attempt.objects.filter(pk__gt=newest - LOOKED_AT, dispatch__step__in=filter(call_name, STEPS))
     rows = rows.filter(Q(outcome=Attempt.Outcome.REFUSED) | Q(_answered(), outcome=Attempt.Outcome.OK)).order_by()
@@ -75,8 +78,8 @@ def _answered() -> Q:
 
 
 def doubtful_answers() -> QuerySet:
-    """Returns the answers that were not understood, and the refusals of steps in doubt, newest first. `incident`: the
-    id of the incident that their orders had then, if there was one."""
+    """Returns the answers that were not understood, and the answers of steps in doubt, newest first. `incident` is the
+    id of the incident in DOUBTS that affected the order at that time, or None."""
     troubles = AffectedOrder.objects.of_step(OuterRef("attempt__dispatch__step")).filter(
         Q(closed_at=None) | Q(closed_at__gte=OuterRef("at")),
         order=OuterRef("attempt__dispatch__order"),

@@ -30,14 +30,14 @@ CONTENT = {
 
 
 def samples(profile: Profile) -> list[tuple[str, str]]:
-    """Returns (name, text) pairs: each case's payloads, then an example message, under the profile."""
+    """Returns (name, text) of each case's payloads, and of an example message of BBOSS, under the profile."""
     with _in_force(profile):
         found = [(name, json.dumps(body, ensure_ascii=False)) for name, body in _payloads()]
         return [*found, ("an example message of BBOSS", _message(profile))]
 
 
 def example_of(name: str) -> dict[str, Any]:
-    """Returns a body of `bigdata.post`, `bigdata.delete` or `bpm.start` from the first case, under the profile in
+    """Returns an example body of the call `bigdata.post`, `bigdata.delete` or `bpm.start`, under the profile in
     force."""
     if name == "bigdata.delete":
         return deletion_body([_record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **ONE)])
@@ -94,7 +94,7 @@ def _at(text: str) -> datetime.datetime:
 
 
 def _message(profile: Profile) -> str:
-    """Returns the message's text. Token and signature are masked, because they are valid only now."""
+    """Returns the message's text. Token and signature are masked, because they are secret and soon invalid."""
     how = profile.bboss
     try:
         members = signed_envelope(CONTENT, now=timezone.now(), trans_ido="675cf2df623c47e69e523c0fd2b6f7b9", how=how)

@@ -14,7 +14,7 @@ from orders.models import Dispatch, Order
 
 
 class Command(BaseCommand):
-    """Reports faults (exit 1), and makes a worker check too, so that orders with correct files continue."""
+    """Reports faults (exit 1). Queues the checks for a worker too, so that orders with correct files continue."""
 
     help = "Looks now, not only in five minutes, at the files of orders that are held for them (all, or those named)."
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(f"{wrong} not right")
 
     def check_held(self, numbers: list[str]) -> None:
-        """Reports an invalid number in one line before anything is done."""
+        """Raises CommandError if a number is unknown, or if its order is not held for its files."""
         for number, order in known_orders(numbers).items():
             if order.held_because != Order.Held.FILES:
                 raise CommandError(f"order {number} is not held for its files (state {order.state})")
@@ -51,7 +51,8 @@ class Command(BaseCommand):
         return list(rows.select_related("order").order_by("pk"))
 
     def finding(self, row: Dispatch) -> str | None:
-        """Returns the error in the files, or None. Checks the same payload as the worker."""
+        """Returns the errors in an order's files as a text, or None. Checks the same payload as the worker. Raises
+        CommandError if the files can't be checked."""
         try:
             found = check_files(**json.loads(row.payload))
         except ProbeError as error:

@@ -64,6 +64,6 @@ class Command(BaseCommand):
         self.failed += report.failed
 
     def progress(self, report: DrainReport) -> None:
-        """Advances the progress bar. The total grows if more steps become due meanwhile."""
+        """Advances the progress bar. Its total grows if more steps become due during the drain."""
         tried = self.tried + report.tried
         self.bar.reach(tried, max(self.total, tried))

@@ -1,4 +1,4 @@
-"""`fetch_usage [ORDER...]`: asks the big-data side for trial traffic (contract section 5)."""
+"""`fetch_usage [ORDER...]`: queries the big-data side for the traffic of trials (contract section 5)."""
 
 import json
 import uuid
@@ -18,7 +18,7 @@ from orders.trials.shape_reads import shape_of
 
 
 class Command(BaseCommand):
-    """Queries immediately and stores the answer. Creates no step (no Dispatch), since nothing waits for the answer."""
+    """Queries immediately and stores the answers, without a Dispatch, because no other step waits for the answers."""
 
     help = "Asks for the traffic of the named trials, or of all that run."
 

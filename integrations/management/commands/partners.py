@@ -1,4 +1,5 @@
-"""`partners`, `partners check [FILE]`, `partners try CALL`, `partners read CALL FILE`: how the partners speak (7.3)."""
+"""`partners`, `partners check [FILE]`, `partners try CALL`, `partners read CALL FILE`: shows and tests how calls of
+partners are made and read (contract 7.3)."""
 
 import argparse
 import os
@@ -87,7 +88,7 @@ class Command(BaseCommand):
         yield f"profile: {settings.PARTNERS_FILE or 'none, so the defaults'}"
         try:
             found = {row.name: row for row in call_statuses()}
-        except Error as error:  # questions about the profile alone need no database
+        except Error as error:  # what the profile alone determines is shown without the database
             found = {}
             yield f"how each call stands is not known: {error_line(error)}"
         for name in NAMES:
@@ -142,7 +143,8 @@ class Command(BaseCommand):
             yield from ("", said)
 
     def send(self, call: Call, step: Dispatch | None, body: str, key: str, heard: list) -> str:
-        """Makes the call, and appends each answer to `heard`. Returns the recorded result, or the error."""
+        """Makes the call, and appends each answer to `heard`. Returns a text with the step's recorded result or the
+        call's error. Raises CommandError if nothing was sent."""
         self.check()
         partner = call.name.partition(".")[0]
         if why := why_other_desk() or why_paused(partner, now=timezone.now()):
@@ -187,8 +189,10 @@ class Command(BaseCommand):
 
 
 def _step_of(order: Order, name: str, *, must_wait: bool) -> Dispatch:
-    """Returns the order's step that waits for this call, otherwise its last step with it. Raises CommandError if there
-    is none."""
+    """Returns the order's step that is due for this call, or else its last step for this call.
+
+    Raises CommandError if the order has no such step, or, with `must_wait`, if no such step is due.
+    """
     rows = Dispatch.objects.current().filter(order=order, step__in=[one for one in STEPS if call_name(one) == name])
     rows = rows.select_related("order__service_type", "order__attribution", "order__trial__attribution")
     found = rows.due(timezone.now()).order_by("next_try_at", "pk").first()
@@ -200,7 +204,8 @@ def _step_of(order: Order, name: str, *, must_wait: bool) -> Dispatch:
 
 
 def _body_of(step: Dispatch) -> str:
-    """Returns the step's stored payload, or the payload that would be built now."""
+    """Returns the step's stored payload, or the payload that would be built now. Raises CommandError if it can't be
+    built."""
     if step.payload:
         return step.payload
     step.frozen_at = timezone.now()
@@ -230,7 +235,8 @@ def _ask(call: Call, body: str, key: str) -> str:
 
 
 def _send_step(step: Dispatch, partner: str) -> str:
-    """Sends the step like a worker, ignoring the hold on it. Returns the recorded result."""
+    """Sends the step like a worker, even while its partner is held. Returns a text with the recorded result. Raises
+    CommandError if nothing was sent."""
     report = drain(seconds=None, linger=False, threads=1, only=step)
     if report.fault:
         raise CommandError(str(report.fault))

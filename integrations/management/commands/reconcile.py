@@ -1,5 +1,5 @@
 """`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE] [--file F.csv --as-of MOMENT]`:
-compares our records with theirs, or with a file of theirs."""
+compares our records with the big-data side's, queried or in a file."""
 
 import datetime
 import sys
@@ -104,7 +104,8 @@ class Command(BaseCommand):
             raise CommandError(f"{row.differences} differences")
 
     def ask(self, *, by: str | None, reason: str) -> None:
-        """Requests approval by a second person for each order that differs. Exits with 3 if any request was created."""
+        """Requests a second person's approval for each order that differs. Exits with 3. Raises CommandError if a
+        request could not be created."""
         refused = []
         for number in self.differing:
             try:
@@ -151,7 +152,7 @@ def _compared(ours: str | None, theirs: str | None) -> str:
 
 
 def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
-    """Reports invalid combinations of arguments in one line, before any query."""
+    """Raises CommandError for unknown orders and invalid combinations of arguments, before any query."""
     known = known_orders(numbers)
     if changes := [number for number in numbers if known[number].kind == Order.Kind.CHANGE]:
         raise CommandError(f"a trial change has no records of its own, name its trial: {', '.join(changes)}")
@@ -162,7 +163,8 @@ def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
 
 
 def note_comparison(numbers: list[str], *, by: str, reason: str, now: datetime.datetime) -> None:
-    """Records the comparison before it starts, since it fixes differences in many transactions."""
+    """Records the emergency before the comparison starts, because the comparison fixes differences in many
+    transactions."""
     order = known_orders(numbers)[numbers[0]] if len(numbers) == 1 else None
     subject = ", ".join(numbers[:NAMED]) or "reconcile --fix"
     note_emergency(DECISIONS["fix"], order, subject=subject, by=by, reason=reason, now=now)

@@ -27,15 +27,16 @@ WORDS = {
     "paused": "will wait",
     "accepted": "already accepted",
 }
-CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # the two only read
+# Steps of these two channels only read.
+CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]
 NO_REASON = "command line"
 WAIT_AT_MOST = 120.0
 
 
 def check_alone(selection: Selection, *, by: str, force: bool) -> None:
-    """Raises CommandError if a second person must approve actions on so many orders a day (FOUR_EYES, bulk:N).
+    """Raises CommandError if the number of orders resent today needs a second person (FOUR_EYES, bulk:N).
 
-    A single order given by number needs no approval, as on its page.
+    A single order given by number never needs a second person, as on its page.
     """
     most = rows_alone()
     if most is None or len(selection.numbers) == 1:
@@ -87,7 +88,8 @@ class Command(BaseCommand):
             raise CommandError(f"{declined} declined{again}")
 
     def said(self, row: Judgement) -> str:
-        """Returns the verdict and the reason. "not allowed" is our own decision; only partners refuse."""
+        """Returns the verdict and the reason as a text. Our own decision is "not allowed", because "refused" means a
+        partner's answer."""
         if row.refusal:
             return str(row.refusal)
         if row.verdict == REFUSED:
@@ -104,8 +106,8 @@ class Command(BaseCommand):
         return Selection(numbers=tuple(numbers), reopen=options["reopen"], anew=options["new"], **filters)
 
     def wait(self, sent: list[Judgement]) -> int:
-        """Watches the orders' failing steps until they are finished, prints the result and returns the number that
-        failed."""
+        """Waits until the orders' steps and mails are finished, at most WAIT_AT_MOST seconds. Prints a result for each
+        order. Returns the number of orders that failed again."""
         end, numbers = time.monotonic() + WAIT_AT_MOST, {row.order for row in sent if row.order != "-"}
         results = self.results(numbers)
         with Progress(self.stderr, "orders settled", len(results)) as bar:
@@ -118,7 +120,7 @@ class Command(BaseCommand):
         return sum(word == "failed again" for word in results.values())
 
     def results(self, numbers: set[str]) -> dict[str, str]:
-        """`{order: "fixed", "failed again" or "waiting"}`."""
+        """Returns {order number: "fixed", "failed again" or "waiting"}."""
         found = {}
         for number in numbers:
             rows = Dispatch.objects.current().filter(order__number=number).exclude(state="waiting")

@@ -1,4 +1,4 @@
-"""`sandbox`: stands in for the partners, BPM and big data, over real HTTP (contract section 5)."""
+"""`sandbox`: runs the simulated partners, BPM and big data, over real HTTP (contract section 5)."""
 
 import signal
 import sqlite3
@@ -68,7 +68,7 @@ def _tls(certificate: str | None, client_ca: str | None) -> ssl.SSLContext | Non
         if client_ca:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(cafile=client_ca)
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # including ssl.SSLError
         raise CommandError(f"cannot use the certificates of --tls and --client-ca: {error}") from error
     return context
 

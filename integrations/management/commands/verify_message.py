@@ -1,6 +1,6 @@
 """`manage.py verify_message FILE`: checks a raw message of BBOSS as the desk would (contract 7.3).
 
-The desk stores masked bodies, so no page can do this later: the file comes from a colleague or from nginx's log.
+No page can do this later, because the desk stores masked bodies. The file comes from a colleague or from nginx's log.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ from integrations.partners.profile import Bboss
 
 HEAD = re.compile(rb"\A(?:[A-Z]+ \S+ HTTP/[\d.]+\r?\n)?((?:[A-Za-z0-9-]+:[^\n]*\n)*)\r?\n")
 ESCAPED = re.compile(rb"\\x([0-9A-Fa-f]{2})")
-CHARSETS = ("utf-8", "gb18030")  # tried if the profile's do not fit
-LEAST = 6  # shorter secrets are not masked in the output; they would match too much
+CHARSETS = ("utf-8", "gb18030")  # tried if the profile's charsets do not fit
+LEAST = 6  # characters; a shorter secret is not masked, because it would match other text
 
 
 class Command(BaseCommand):
@@ -67,7 +67,8 @@ class Command(BaseCommand):
         return True
 
     def wire(self, body: bytes, header: str, how: Bboss) -> Wire:
-        """Returns the parsed message. Raises CommandError if it is unreadable."""
+        """Returns the parsed message. If the profile can't read it, tries other types and charsets. Raises CommandError
+        if the message is unreadable."""
         found: list[Wire] = []
 
         def read() -> None:
@@ -145,7 +146,8 @@ def _secrets() -> dict[str, str]:
 
 
 def _opened(raw: bytes) -> tuple[str, bytes]:
-    """Returns the Content-Type, or "", and the body in the file, which may have headers or be escaped as in a log."""
+    """Returns the Content-Type, or "", and the body in the file. The body may follow HTTP headers, and may be escaped
+    as in nginx's log."""
     head, header = HEAD.match(raw), ""
     if head and head[1]:
         header, raw = content_type_in(head[1]), raw[head.end() :]
@@ -168,8 +170,8 @@ def _check_size(body: bytes) -> None:
 
 
 def _guessed(body: bytes) -> Iterator[Wire]:
-    """Yields possible readings of the body, independent of the profile: JSON, or a member of a form, in a usual
-    charset."""
+    """Yields possible readings of the body, independent of the profile. They are JSON or a member of a form, in one of
+    CHARSETS."""
     parts = [] if body.startswith(b"{") else body.split(b"&")
     names = [part.partition(b"=")[0].decode("latin-1") for part in parts] or [""]
     for charset, name in itertools.product(CHARSETS, names):

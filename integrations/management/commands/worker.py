@@ -1,4 +1,4 @@
-"""`worker`: the process that does the work (contract section 5)."""
+"""`worker`: runs the queue's cluster and its watchdog (contract section 5)."""
 
 import argparse
 import logging
@@ -26,8 +26,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         hidden = argparse.SUPPRESS
-        parser.add_argument("--tied-to", type=int, help=hidden)  # set by the watchdog: the socket to hold
-        parser.add_argument("--ping-every", type=float, default=PING_EVERY, help=hidden)  # for tests, like the next one
+        parser.add_argument("--tied-to", type=int, help=hidden)  # set by the watchdog: the socket to keep open
+        parser.add_argument("--ping-every", type=float, default=PING_EVERY, help=hidden)  # for tests, like --patience
         parser.add_argument("--patience", type=float, default=ANSWER_WITHIN, help=hidden)
 
     def handle(self, *args, tied_to, ping_every, patience, **options):
@@ -51,8 +51,8 @@ class Command(BaseCommand):
         logger.info("worker has stopped")
 
     def correct_times(self) -> None:
-        """Corrects implausible times at the start. An error is logged and does not stop the worker: the sweep does the
-        same and reports it."""
+        """Corrects implausible times at the start. Raises django.db.Error. Other errors are only logged, because the
+        sweep does the same and reports them."""
         try:
             correct_times(now=timezone.now())
         except Error:
