@@ -1,8 +1,8 @@
 """The only HTTP client: sends POSTs with a time-out to partners, and classifies the responses (contract 3.5).
 
-Every failure is raised as `PartnerError`; no error of requests, urllib3 or the socket passes. Nothing is retried here
-and no redirect is followed: the outbox decides about the next attempt. Certificates are always verified; proxy, CA and
-client certificate come from our settings alone, never from the environment or a .netrc. Thread-safe.
+Every failure is raised as `PartnerError`, including errors of requests, urllib3 and the socket. Nothing is retried and
+no redirect is followed here, because the outbox plans the next attempt. Certificates are always verified. Proxy, CA and
+client certificate come from our settings, never from the environment or a .netrc. All functions are thread-safe.
 """
 
 import codecs
@@ -32,10 +32,10 @@ from orders.rules.steps import LONGEST_RETRY_AFTER
 MARK = "\ufeff"  # byte order mark
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest response that is read, except for a look-up of many records
-KEPT_BYTES = 64 * 1024  # of a response that are stored unchanged, to be read again
-KEPT_CHARACTERS = 4000  # of a response that are stored with an error
+KEPT_BYTES = 64 * 1024  # bytes of a response that are stored unchanged, to be classified again
+KEPT_CHARACTERS = 4000  # characters of a response that are stored with an error
 RETRY_STATUSES = {401, 403, 408, 429}
-NOT_CARRIED_OUT = {401, 403, 429}  # rejected before processing: the partner did nothing
+NOT_CARRIED_OUT = {401, 403, 429}  # the partner rejected the request before processing it
 PROXY_WANTS_CREDENTIALS = 407  # from our proxy; the request did not reach the partner
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
 URL = re.compile(r"\burl: \S+")
@@ -44,23 +44,27 @@ ACTED_BEFORE = 409  # as HTTP status or as `code`: a request with this key but o
 
 
 answer_listeners: list[Callable[[Call, int, str, bytes], None]] = []
-"""Called with each response as received: its call, HTTP status, charset and bytes (`partners try`)."""
+"""Functions that get each response as received: call, HTTP status, charset and bytes (`partners try`)."""
 
 
 class PartnerError(Exception):
     """A call did not succeed.
 
-    `permanent`: the same request will never succeed. `code`: a short word for grouping: `timeout`, `refused` (no
-    connection), `proxy` (no connection through our proxy), `tls` (a certificate or the handshake was not accepted, by
-    us or by the partner), `broken` (a connection that broke), `http_503`, `not_json`, `answer_too_large`, `no_code`,
-    `code_400`, `bad_result`. `http_status`: None if there was no response. `retry_after`: the seconds that the partner
-    asked to wait, at most six hours. `answer`: the answer's text, cut. `unknown`: the request was sent, but it is not
-    known if it was carried out. `transport`: counts for the partner's breaker, since it says something about the
-    partner, not the request. `acted_before`: 409, the partner acted on this key before, with other bytes. Then
-    `permanent` is set too, but does not mean that nothing was made or deleted. `read`: how the profile's rules read the
-    answer; `not_understood` with the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: the
-    answer's first bytes; `charset`: the one declared in the answer. `params`: the text shown after the cause, as a code
-    with its parameters (`orders/texts/error_messages.py`). If it is empty, `message` is shown.
+    - `permanent`: True if the same request will never succeed.
+    - `code`: a short word for grouping. It is `timeout`, `refused` (no connection), `proxy` (no connection through our
+      proxy), `tls` (we or the partner rejected a certificate or the handshake), `broken` (the connection broke),
+      `http_503`, `not_json`, `answer_too_large`, `no_code`, `no_rule`, `code_400` or `bad_result`.
+    - `http_status`: None if there was no response.
+    - `retry_after`: the partner's Retry-After in seconds, at most six hours.
+    - `answer`: the beginning of the response's text. `raw`: its first bytes. `charset`: its declared charset.
+    - `unknown`: True if the request was sent, but may or may not have been carried out.
+    - `transport`: True if the failure counts for the partner's breaker, because it does not depend on the request.
+    - `acted_before`: True for 409. The partner has carried out this key before, with other bytes. Then `permanent` is
+      True, although records may have been created or deleted.
+    - `read`: the meaning of the answer by the profile's rules. It is `not_understood` with the codes `not_json`,
+      `no_code`, `no_rule` and `bad_result` (contract 7.2).
+    - `params`: the text shown after the cause, as a code with parameters (`orders/texts/error_messages.py`). If it is
+      empty, `message` is shown.
     """
 
     def __init__(
@@ -109,8 +113,8 @@ class PartnerError(Exception):
 
 @dataclass(frozen=True)
 class PartnerResponse:
-    """A response, HTTP 2xx or 4xx; `check_success` classifies it with `reading`. `text`: its beginning. `data`: the
-    object inside all wrappings; empty if there is none."""
+    """A response with HTTP 2xx or 4xx. `check_success` classifies it by `reading`. `text` is the beginning of the body.
+    `data` is the unwrapped JSON object of the body, or empty."""
 
     http_status: int
     text: str
@@ -128,29 +132,30 @@ def clean(text: str) -> str:
 
 
 def storable_text(value: object) -> str:
-    """Converts a JSON value to a text that every database can store; a list or object, which may be deeply nested,
-    becomes dots."""
+    """Returns a JSON value as a text that every database can store. A list or object becomes "...", because it may be
+    deeply nested."""
     return "..." if isinstance(value, list | dict) else clean(str(value))
 
 
 def post(
     call: Call, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
 ) -> PartnerResponse:
-    """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
+    """Sends `body` (JSON, UTF-8) and returns the answer, all within `timeout` seconds.
 
-    `key` is sent in the call's key header, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
-    PartnerError for a time-out, connection errors, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that
-    is too large; and for HTTP 409 with any body.
+    `key` is sent in the call's key header, `request_id` as X-Request-Id, the log's trace as traceparent.
+
+    Raises PartnerError for a time-out, connection errors, an answer above `most` bytes, HTTP 3xx, 401, 403, 408, 409,
+    429, 5xx, and 407 of our proxy.
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     named = named_charset(headers.get("Content-Type"))
     charset = named or call.charset
-    for listen in answer_listeners:  # before any refusal: `partners try` shows refused answers too
+    for listen in answer_listeners:  # before an error is raised, because `partners try` shows such answers too
         listen(call, status, charset, raw)
     text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace").removeprefix(MARK)[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
-    # check the status first: such an answer may be a gateway's, so the profile's rules do not apply
+    # Check the status first: a gateway may have sent such an answer, so the profile's rules do not apply.
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
         raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=CAUSE_SAYS_ALL)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
@@ -171,8 +176,8 @@ def post(
 
 
 def check_reachable(url: str, *, timeout: float) -> int:
-    """Returns the status of any response to a HEAD request, which shows that the partner is reachable. Raises
-    PartnerError."""
+    """Sends a HEAD request and returns the status of the response. Any response shows that the partner is reachable.
+    Raises PartnerError without a response."""
     request = requests.Request("HEAD", url, headers={"User-Agent": "ibs-order-desk"}).prepare()
     return _exchange(request, timeout, 0)[0]
 
@@ -185,11 +190,11 @@ def request_json(
     body: bytes | None = None,
     authorization: str = "",
 ) -> tuple[int, dict | None]:
-    """Returns the status of a response, and its body if that is a JSON object. Sends a GET, or a POST of `form` or
-    `body` (JSON).
+    """Sends a GET, or a POST of `form` or `body` (JSON). Returns the response's status, and its body if that is a JSON
+    object.
 
-    For systems other than the orders' partners, such as the provider of the company log-in, or a robot. Raises
-    PartnerError without a complete response.
+    For systems other than partners, such as the provider of the company log-in, or a robot. Raises PartnerError without
+    a complete response.
     """
     headers = {"User-Agent": "ibs-order-desk", "Accept": "application/json"}
     if authorization:
@@ -206,10 +211,11 @@ def request_json(
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Raises PartnerError unless the answer is classified as a success (contract 7.1). Permanent only for a refusal."""
+    """Raises PartnerError unless the answer is a success (contract 7.1). The error is permanent for a refusal, and for
+    409."""
     reading, refuse = answer.reading, _Refusal.of(answer)
     code = answer.data.get("code")
-    # before the rules of success: 409 means that the key was used with other bytes
+    # Check this before the rules of success: 409 means that the key was used with other bytes.
     if reading.meaning == Meaning.REPEATED or _number(code) == ACTED_BEFORE:
         raise refuse.acted_before(clean(reading.code), reading.words, code=_word(reading.code or code))
     if reading.meaning == Meaning.SUCCESS:
@@ -229,13 +235,14 @@ def check_success(answer: PartnerResponse) -> None:
 
 
 def named_charset(content_type: str | None) -> str:
-    """Returns the charset declared in a response; empty if there is none or it is unknown."""
+    """Returns the charset declared in a Content-Type; empty if no charset or an unknown charset is declared."""
     named = CHARSET.search(content_type or "")
     return codecs.lookup(named[1]).name if named and is_charset(named[1]) else ""
 
 
 def waiting_time(header: str | None) -> float | None:
-    """Returns the seconds that a Retry-After header (seconds or an HTTP date) asks for; None if absent or malformed."""
+    """Returns the seconds of a Retry-After header (seconds or an HTTP date), at most LONGEST_RETRY_AFTER. None if the
+    header is missing or malformed."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_RETRY_AFTER)
@@ -249,7 +256,8 @@ def waiting_time(header: str | None) -> float | None:
 
 
 class _Refusal:
-    """Builds the PartnerError for one answer: the facts about the answer, with the default "try again, unknown"."""
+    """Builds PartnerErrors with the facts about one answer. By default such an error is temporary, its result unknown,
+    and it counts for the breaker."""
 
     def __init__(self, http_status: int, text: str, retry_after: float | None, **more):
         self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after, **more}
@@ -270,7 +278,7 @@ class _Refusal:
 
 
 def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
-    """Returns the request. Built by hand: requests' own preparation costs more than the rest of a call."""
+    """Returns the request. It is built without `prepare`, which takes longer than the rest of a call."""
     prepared = requests.PreparedRequest()
     prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", call.url, body, {}
     prepared.headers = CaseInsensitiveDict(
@@ -289,7 +297,8 @@ def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.Pre
 
 
 def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
-    """Returns (status, headers, up to one byte more than `most`). Raises PartnerError."""
+    """Returns (status, headers, body). Reads the body up to one byte beyond `most`, so that the caller recognises a
+    longer body. Raises PartnerError."""
     with deadline(timeout) as call:
         try:
             response = adapter().send(request, stream=True, timeout=timeout, **_network())
@@ -313,8 +322,11 @@ def _network() -> dict:
 
 
 def _broken(call: TimedCall, error: Exception) -> PartnerError:
-    """Returns the error for a call without a response. If our client certificate is rejected, the request counts as not
-    sent, even if it was (TLS 1.3 lets us send first): partners read no request of an unauthenticated caller."""
+    """Returns the error for a call without a complete response.
+
+    If the partner rejects our client certificate, the request counts as not sent. With TLS 1.3 it may have been sent
+    before, but partners process no request of an unauthenticated caller.
+    """
     handshake = _handshake_error(error)
     sent, words = call.sent, str(error)
     if call.overdue or isinstance(error, requests.Timeout):
@@ -334,8 +346,8 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
 
 
 def _unreached(error: Exception) -> str:
-    """Returns the address to which no connection was made, and the system's error text without the libraries'
-    wrapping."""
+    """Returns a text with the address to which no connection was made, and the system's error, without the texts that
+    the libraries add."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
         return str(error)
@@ -344,7 +356,8 @@ def _unreached(error: Exception) -> str:
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Returns the TLS library's error among the causes of an error; None if the connection just closed."""
+    """Returns the TLS library's error among the causes of an error. None if there is none, or if the connection was
+    closed without an error."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
     if error is None or isinstance(error, ssl.SSLError):
@@ -360,7 +373,7 @@ def _number(code: object) -> int | None:
 
 
 def _word(code: object) -> str:
-    """Returns the partner's code in a form that fits the error code's column."""
+    """Returns the error code for a partner's code, cut to the length of the column."""
     return f"code_{storable_text(code)}"[:32]
 
 

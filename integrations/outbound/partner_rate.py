@@ -12,10 +12,10 @@ from django.conf import settings
 
 
 class Limit:
-    """The rate limit for one partner. An `urgent` call (the second call of a step in progress) goes first."""
+    """The rate limit of one partner. An `urgent` call (a further call of a step in progress) gets the next slot."""
 
     def __init__(self):
-        self._next = 0.0  # earliest start of the next call
+        self._next = 0.0  # monotonic time of the next call's earliest start
         self._urgent = 0
         self._changed = threading.Condition()
 
@@ -37,7 +37,7 @@ class Limit:
             if now < self._next:
                 self._changed.wait(self._next - now)
             elif self._urgent and not urgent:
-                self._changed.wait()
+                self._changed.wait()  # an urgent call is next; it notifies once it has its slot
             else:
                 self._next = now + 1 / settings.PARTNER_RATE
                 return True
@@ -49,7 +49,8 @@ _lock = threading.Lock()
 
 
 def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = False) -> bool:
-    """Waits until a call to this partner may start; see Limit. Does not wait if PARTNER_RATE is 0."""
+    """Waits until a call to this partner may start. Returns False if that would be later than `latest` (by
+    time.monotonic). Returns True at once if PARTNER_RATE is 0."""
     if not settings.PARTNER_RATE:
         return True
     with _lock:
@@ -58,7 +59,7 @@ def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = F
 
 
 def _forget() -> None:
-    """Resets the limits in a forked child, which counts its own calls and has none of the parent's threads."""
+    """Resets the limits and the lock in a forked child, where no thread of the parent can release them."""
     global _lock
     _lock = threading.Lock()
     _limits.clear()

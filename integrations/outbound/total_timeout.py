@@ -1,8 +1,8 @@
 """A total time-out for partner calls and mails (contract 3.5), which a slow server can't extend.
 
 Socket time-outs apply to each read, so a partner that sends byte by byte could hold a worker for hours. Here every read
-and write of a connection gets the remaining time of its thread's call. Connecting through a proxy and the TLS handshake
-are included. Only name resolution is not: the system's resolver has its own time-out.
+and write of a connection is limited to the remaining time of its thread's call. Connecting through a proxy and the TLS
+handshake are included. Name resolution is excluded, because the system's resolver has its own time-out.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
-OVERRUN = 0.1  # seconds that a call may last longer, which saves most changes of its socket's time-out
+OVERRUN = 0.1  # seconds that a call may exceed its time-out, so that the socket's time-out rarely changes
 POOL_SIZE = 32  # connections kept for each host, one per thread that calls at the same time
 
 _current = threading.local()
@@ -58,7 +58,7 @@ class _Timed:
     """A socket whose reads and writes use the remaining time of the current call."""
 
     def settimeout(self, value):
-        if value != self.gettimeout():  # each change releases the interpreter's lock, which other threads then take
+        if value != self.gettimeout():  # a change releases the GIL, so that this thread may have to wait for it
             super().settimeout(value)
 
     def recv_into(self, *args):
@@ -75,7 +75,7 @@ class _PlainSocket(_Timed, socket.socket):
 
 
 class TLSSocket(_Timed, ssl.SSLSocket):
-    """Use it as the `sslsocket_class` of a context."""
+    """A TLS socket within the time-out, for a context's `sslsocket_class`."""
 
     def do_handshake(self, *args):
         _current.call.hurry(self)
@@ -87,7 +87,8 @@ class TLSSocket(_Timed, ssl.SSLSocket):
 
 
 def connected(host: str, port: int) -> socket.socket:
-    """Returns a connection to the first of the host's addresses that accepts one, all within the call's deadline."""
+    """Returns a connection to the first address of the host that accepts it, within the call's deadline. Raises
+    OSError."""
     problem = OSError("the host has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = _PlainSocket(family, kind, protocol)
@@ -157,7 +158,7 @@ POOLS = {"http": _PlainPool, "https": _TLSPool}
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter with these connections. Retries nothing and follows no redirect: the outbox plans attempts."""
+    """requests' adapter with these connections. It retries nothing, because the outbox plans attempts."""
 
     def __init__(self):
         super().__init__(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
@@ -174,7 +175,7 @@ class _Adapter(HTTPAdapter):
 
 @functools.cache
 def adapter() -> _Adapter:
-    """Returns the adapter of this process. A forked child creates its own: connections must not be shared."""
+    """Returns the adapter of this process. A forked child creates its own, because connections can't be shared."""
     return _Adapter()
 
 

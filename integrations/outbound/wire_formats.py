@@ -18,17 +18,17 @@ def wire_time(moment: datetime.datetime) -> str:
 
 
 def encode(data: dict[str, Any]) -> str:
-    """Returns compact JSON, with members in the given order and non-ASCII characters unescaped. Encode it as UTF-8."""
+    """Returns compact JSON, with members in the given order and non-ASCII characters unescaped, to be sent as UTF-8."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def trace_of(header: str) -> str:
-    """Returns the trace id (32 hex digits) of a caller's `traceparent` (W3C Trace Context), with which a call is traced
-    across systems; a new one if it is missing or invalid."""
+    """Returns the trace id (32 hex digits) in a caller's `traceparent` header (W3C Trace Context), by which a call is
+    traced across systems. Returns a new id if the header is missing or invalid."""
     found = _TRACEPARENT.fullmatch(header.strip()) if 0 < len(header) < 512 else None
     return found[1] if found else secrets.token_hex(16)
 
 
 def traceparent(trace: str, request_id: str) -> str:
-    """Returns the header of an outgoing call: a new span, with the beginning of its request id."""
+    """Returns the `traceparent` header of an outgoing call. The span id is the beginning of the request id."""
     return f"00-{trace}-{request_id[:16]}-01"

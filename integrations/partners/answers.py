@@ -1,4 +1,4 @@
-"""Classifies a partner's answer: success, repeated, later, refused, or not understood (contract 7.1). Pure.
+"""Classifies a partner's answer as success, repeated, later, refused, or not understood (contract 7.1). Pure functions.
 
 `integrations.outbound.http_client` classifies transport results (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no
 answer) before this module is called.
@@ -33,8 +33,8 @@ IN_ORDER = (Meaning.REPEATED, Meaning.SUCCESS, Meaning.LATER, Meaning.REFUSED)
 class Reading:
     """The meaning of an answer, the rule that matched, and the answer's contents.
 
-    `data`: the object inside all wrappings; None if the answer is not a JSON object. `code`: the values that the rule
-    matched, which identify the kind of refusal. `words`: the partner's text. `process`: BPM's process id, or "".
+    `data` is the unwrapped JSON object, or None if the answer is no JSON object. `code` has the values that the rule
+    matched; it identifies the kind of refusal. `words` is the partner's text, `process` BPM's process id, or "".
     """
 
     meaning: Meaning
@@ -46,7 +46,7 @@ class Reading:
 
 
 def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8") -> Reading:
-    """Returns the meaning of an answer. `charset`: from the answer's Content-Type, or the partner's default."""
+    """Returns the meaning of an answer. `charset` is declared by the answer, or else the partner's default."""
     text = decoded(raw, charset)
     data, empty = _unwrapped(parse_object(text), how.unwrap), not text.strip()
     meaning, rule = next(_fitting(how, data, status, empty), (Meaning.NOT_UNDERSTOOD, None))
@@ -57,10 +57,10 @@ def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8")
 
 
 def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: str) -> tuple[str, str]:
-    """Returns two lines for the profile, with which the answer would be read as a success and as a refusal; empty texts
-    if it is not JSON with HTTP 2xx, or has no member that could identify it.
+    """Returns two lines for the profile. With the first the answer would be a success, with the second a refusal.
 
-    If the answer is nested in a member's text, it must be unwrapped first: then the first line does that.
+    Both are empty if the answer is not JSON with HTTP 2xx, or has no member that could identify it. If the answer is
+    nested in a member's text, the first line unwraps that member.
     """
     data = read_answer(how, status=status, raw=raw, charset=charset).data if 200 <= status < 300 else None
     plain = dict(_plain(data or {}))
@@ -79,7 +79,8 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
 
 
 def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields the members with a text, a number or a boolean, and such members of nested objects, by their paths."""
+    """Yields (path, value) of the members with a text, number or boolean. Of nested objects only members named in
+    TELLING are included."""
     for name, value in data.items():
         inner = value if isinstance(value, dict) else {}
         found = {name: value} | {f"{name}.{one}": inner[one] for one in TELLING if one in inner}
@@ -87,8 +88,8 @@ def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:
-    """Yields the matching rules with their meanings, in order. A success needs HTTP 2xx, unless its rule has the
-    status."""
+    """Yields the matching rules with their meanings, in the order of IN_ORDER. A rule of success requires HTTP 2xx,
+    unless it names the status itself."""
     for meaning in IN_ORDER:
         for rule in getattr(how, meaning.value):
             if meaning == Meaning.SUCCESS and not rule.names_status and not 200 <= status < 300:
@@ -98,7 +99,8 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
 
 
 def _says_nothing(rule: Rule, data: dict | None) -> bool:
-    """Returns True if a rule for any `code` matched a value that is neither number nor text: null is not a refusal."""
+    """Returns True if a rule for any `code` matched a value that is neither a number nor a text, such as null, which is
+    no refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
 
 
@@ -111,7 +113,7 @@ def _given(data: dict | None, path: tuple[str, ...], status: int) -> object:
 
 
 def decoded(raw: bytes, charset: str) -> str:
-    """Returns the text of an answer; a text that is not JSON if the bytes do not fit the charset."""
+    """Returns the text of an answer. If the bytes do not fit the charset, returns a text that is not JSON."""
     try:
         return raw.decode("utf-8-sig" if charset.lower() in ("utf-8", "utf8") else charset)
     except (UnicodeDecodeError, LookupError):
@@ -132,7 +134,8 @@ def _no_constant(name: str) -> None:
 
 
 def _unwrapped(data: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:
-    """Returns the content of nested members, outermost first. A member that is absent or has no object is skipped."""
+    """Returns the object nested in these members, from the outermost to the innermost. A member that is missing or
+    contains no object is skipped."""
     for name in names:
         inner = member(data, tuple(name.split(".")))
         inner = parse_object(inner) if isinstance(inner, str) else inner

@@ -17,8 +17,8 @@ from orders.models import KeptAnswer
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A call to a partner, such as `bigdata.post`. `url`: empty if the partner has no such call. `key_header`: the
-    header with the dispatch's key, or empty. `charset`: for answers without one."""
+    """A call to a partner, such as `bigdata.post`. `url` is empty if the partner has no such call. `key_header` names
+    the header with the dispatch's key, or is empty. `charset` applies to answers that declare none."""
 
     name: str
     url: str
@@ -32,8 +32,8 @@ _made: dict[tuple[str, str], tuple[Profile, Call]] = {}
 
 
 def call_of(name: str) -> Call:
-    """Returns a call by its name: `bigdata.post`, `.delete`, `.query`, `.traffic`, `bpm.start`. Cached for each
-    profile."""
+    """Returns the call of this name: `bigdata.post`, `bigdata.delete`, `bigdata.query`, `bigdata.traffic` or
+    `bpm.start`. It is cached until the profile changes."""
     base = settings.BPM_BASE_URL if name == "bpm.start" else settings.BIGDATA_BASE_URL
     profile, call = _made.get((name, base), (None, None))
     if call is None or profile is not settings.PARTNERS:
@@ -66,7 +66,8 @@ def read_kept(kept: KeptAnswer) -> tuple[str, str]:
 
 
 def lines_of(call: str, status: int, raw: bytes, charset: str) -> tuple[str, str]:
-    """Returns the lines for the profile with which an answer of this call would be a success, and a refusal."""
+    """Returns two lines for the profile. With the first an answer of this call would be a success, with the second a
+    refusal (`lines_for`)."""
     how = call_of(call)
     return lines_for(call.partition(".")[0], how.answer, status=status, raw=raw, charset=charset or how.charset)
 
@@ -79,17 +80,18 @@ def _hash(call: Call) -> str:
 
 
 def renamed(members: Mapping, names: Mapping[str, str]) -> dict:
-    """Returns a record's members under the partner's names. `names`: ours = theirs."""
+    """Returns a record's members under the partner's names. `names` maps our names to the partner's."""
     return {names.get(name, name): value for name, value in members.items()} if names else dict(members)
 
 
 def ours(members: Mapping, names: Mapping[str, str]) -> dict:
-    """Returns a record's members, given under the partner's names, under ours."""
+    """Returns a record's members under our names. `members` has the partner's names; `names` maps our names to them."""
     return renamed(members, {theirs: our for our, theirs in names.items()})
 
 
 def rename_paths(body: dict, names: Mapping[str, str]) -> dict:
-    """Moves members of a body, in place, from our paths to the partner's (`data.cpId` = `data.cpid`). Returns it."""
+    """Moves members of a body from our paths to the partner's (`data.cpId` = `data.cpid`). Changes `body` and returns
+    it."""
     for our, theirs in names.items():
         *way, last = our.split(".")
         holder = _holder(body, way, make=False)

@@ -1,4 +1,4 @@
-"""Rules of the profile: tests if an answer has certain members with certain values (contract 7.1). Pure."""
+"""Rules of the profile, which test the members and values of an answer (contract 7.1). Pure functions."""
 
 import json
 import re
@@ -24,14 +24,14 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """Members by their paths, with the accepted values of each. `as_toml`: the rule as TOML."""
+    """A rule: members by their paths, and the accepted values of each. `as_toml` is the rule in TOML."""
 
     members: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...]
     as_toml: str
     names_status: bool = False
 
     def holds(self, data: object, *, status: int, empty: bool = False) -> bool:
-        """Returns True if each member has one of its values. `data`: the answer's object, or None."""
+        """Returns True if each member has one of its accepted values. `data` is the answer's object, or None."""
         return all(self._has(path, values, data, status, empty) for path, values in self.members)
 
     def _has(self, path: tuple[str, ...], values: tuple, data: object, status: int, empty: bool) -> bool:
@@ -81,7 +81,8 @@ def member(data: object, path: tuple[str, ...]) -> object:
 
 
 def matches(value: str | float | bool, given: object) -> bool:
-    """Returns True if a member matches a rule's value: 200 equals "200"; "0000" is not 0, true is not 1."""
+    """Returns True if a member's value matches a value of a rule: `absent`, `*`, a bound such as `>=500`, or an equal
+    value (`equals`)."""
     if value == ABSENT and isinstance(value, str):
         return given is NOT_THERE
     if given is NOT_THERE:
@@ -95,14 +96,14 @@ def matches(value: str | float | bool, given: object) -> bool:
 
 
 def equals(value: str | float | bool, given: object) -> bool:
-    """Returns True if a member equals this value: 200 equals "200"; "0000" is not 0, true is not 1."""
+    """Returns True if a member has this value. 200 equals "200", but "0000" does not equal 0, nor true 1."""
     if isinstance(value, bool) or isinstance(given, bool):
         return value is given
     return isinstance(given, str | int | float) and _text(value) == _text(given)
 
 
 def _text(value: str | float) -> str:
-    """Returns the text for comparison. Numbers are compared as text, so that leading zeros count."""
+    """Returns the text that is compared. Numbers are compared as texts, so that "0000" differs from 0."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
