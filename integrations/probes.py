@@ -1,5 +1,5 @@
-"""Tests each service that the desk needs: for `status --probe` one by one (contract section 5), for a page in
-parallel."""
+"""Test calls to each service that the desk needs, one by one for `status --probe` (contract section 5), in parallel for
+a page."""
 
 import time
 import uuid
@@ -27,8 +27,8 @@ UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has: the response is an 
 
 
 class Probe(NamedTuple):
-    """A test call: its target, its duration in seconds, and its error as a text for engineers and as a code; empty if
-    it succeeded."""
+    """The result of a test call: its target, its duration in seconds, and its error as a text for engineers and as a
+    code. Both are empty after a success."""
 
     what: str
     seconds: float
@@ -37,15 +37,18 @@ class Probe(NamedTuple):
 
 
 def probe_all() -> list[Probe]:
-    """Makes all test calls. They store nothing and change nothing at partners: the big-data side is queried for a
-    number that no order has, BPM gets an HTTP request, the mail server is greeted."""
+    """Makes all test calls and returns their results. The calls store nothing and change nothing at partners.
+
+    The big-data side is queried for a number that no order has, BPM gets a HEAD request, and the mail server a connection.
+    """
     return [_timed(what, ask) for what, ask in PROBES.items()]
 
 
 def probe_together(*, within: float) -> list[Probe]:
-    """Makes all test calls within `within` seconds: those without a response by then count as timed out.
+    """Makes all test calls within `within` seconds and returns their results. Calls without a response by then count as
+    timed out.
 
-    Calls that need no database run in threads. Calls that are still waiting then end by their own time-out.
+    Calls that need no database run in threads. A thread that still waits ends by its own time-out.
     """
     end = time.monotonic() + within
     threads = ThreadPoolExecutor(len(IN_THREADS), thread_name_prefix="probe")
@@ -92,8 +95,8 @@ def _greet_mail_server() -> None:
 
 
 def _write_files() -> tuple[str, str] | None:
-    """Writes a temporary file into each folder to which we write files. Returns code and text of an error, like all
-    probes."""
+    """Writes a temporary file into each folder to which the desk writes. Returns (code, text) of the errors, or
+    None."""
     troubles = []
     for name in ("STATE_DIR", "ATTACHMENT_DIR", "EXPORT_DIR"):
         folder = Path(getattr(settings, name))

@@ -1,4 +1,4 @@
-"""The queue's tasks. A task may be lost, run twice or run late, since the pending work is stored in our own tables."""
+"""The queue's tasks. Lost, repeated and late tasks do no harm, because pending work is stored in our own tables."""
 
 import datetime
 import functools
@@ -39,7 +39,7 @@ MINUTE, FIVE_MINUTES, HOUR, DESK_CHECKS = "minute", "five minutes", "hour", "min
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
-OFFICE_WAITS = 300.0
+OFFICE_WAITS = 300.0  # seconds for which due steps delay the sweep's parts for staff
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
@@ -50,12 +50,13 @@ class Part(NamedTuple):
     run: Callable
     when: Callable[[datetime.datetime], object] = lambda began: True  # its condition, evaluated once a run
     apart: bool = False  # queued as a separate task, so that nothing waits for it
-    only_logged: bool = False  # its error does not fail the task
-    what: str = ""  # what it deletes, for the task's result
+    only_logged: bool = False  # its error is logged and does not fail the task
+    what: str = ""  # the kind of rows that it deletes, for the task's result
 
 
 def unless_away(task: Callable) -> Callable:
-    """Decorates tasks that run again anyway: if the database is unavailable, they log one line and do not fail."""
+    """Decorates a task that is repeated anyway. If the database is unavailable, the task returns without failing, and
+    the outage is logged once."""
 
     @functools.wraps(task)
     def run(*args, **kwargs):
@@ -74,13 +75,14 @@ def unless_away(task: Callable) -> Callable:
 
 @unless_away
 def drain(settle: bool = False) -> str:
-    """Delivers due steps. Queues itself again while steps are left or due soon.
+    """Delivers due steps. Queues itself again while steps are left or due soon, and otherwise indexes the search.
 
-    If a response could not be stored, it raises at the end, so that `watch_failed_tasks` reports it.
+    With `settle`, first plans held orders whose trial has arrived. If a response could not be recorded, raises its
+    error at the end, so that `watch_failed_tasks` reports it.
     """
     if ending.is_set():
         return "this cluster ends"
-    if not cluster_id() and (why := why_other_desk()):  # a watchdog would not have started the cluster
+    if not cluster_id() and (why := why_other_desk()):  # without a watchdog, which would not have started this cluster
         logger.error("no step is taken: %s", why)
         return why
     _beat()
@@ -97,7 +99,8 @@ def drain(settle: bool = False) -> str:
 
 
 def _beat() -> None:
-    """Stores this cluster's heartbeat. If that fails although the database answers, delivery continues."""
+    """Stores this cluster's heartbeat. An error is only logged, so that delivery continues, unless the database is
+    unavailable."""
     try:
         beat()
     except Exception as error:
@@ -107,8 +110,10 @@ def _beat() -> None:
 
 
 def index_search(seconds: float, *, yields: bool = True) -> int:
-    """Indexes orders for the search, unless another process does. If it fails, delivery continues. `yields`: stops as
-    soon as a step becomes due."""
+    """Indexes orders for the search for about `seconds`. Returns their number; 0 if another process indexes.
+
+    With `yields`, stops as soon as a step becomes due. Errors are only logged, so that delivery continues.
+    """
     lease, now = Lease("search"), timezone.now()
     if not lease.is_free() or not lease.acquire():
         return 0
@@ -129,11 +134,11 @@ def index_search(seconds: float, *, yields: bool = True) -> int:
 
 @unless_away
 def sweep() -> str:
-    """Runs each minute: handles work left by a lost wake-up, schedule or worker, then delivers.
+    """Runs each minute: the parts of MINUTE, which also handle the work of lost wake-ups, schedules and workers.
 
-    If a part failed, it raises at the end, so that `watch_failed_tasks` reports it.
+    If a part failed, raises its error at the end, so that `watch_failed_tasks` reports it.
     """
-    _beat()  # measures the database's time before it is used, even in a new process
+    _beat()  # first, so that a new process measures the database's time before it uses the time
     return _run_parts(MINUTE, of="the sweep")[deliver]
 
 
@@ -142,13 +147,13 @@ def deliver(*, now: datetime.datetime) -> str:
 
 
 class _Office:
-    put_off: float | None = None  # time.monotonic since which this process has left its office parts to later sweeps
-    late = False  # whether they run although steps are due
+    put_off: float | None = None  # monotonic time since which this process has delayed the parts for staff
+    late = False  # True if these parts run although steps are due
 
 
 def may_office_run(began: datetime.datetime) -> bool:
-    """Returns True if parts for staff, which call no partner, may run. While steps are due they are left to a later
-    sweep, for OFFICE_WAITS at most."""
+    """Returns True if the parts for staff, which call no partner, may run in this sweep. While steps are due, they wait
+    for a later sweep, at most OFFICE_WAITS seconds."""
     _Office.late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
     if not _Office.late and has_come_due(since=began):
         _Office.put_off = _Office.put_off or time.monotonic()
@@ -162,14 +167,14 @@ def index_behind_sweep(*, now: datetime.datetime) -> int:
 
 
 def parts_of(every: str) -> list[Part]:
-    """Returns the parts of this interval, in order. The table is in a higher layer than this module, because rows store
-    the paths of these tasks."""
+    """Returns the parts of this interval, in order. The table is imported by its dotted path (PERIODIC), because it is
+    on a higher floor than these tasks, whose paths rows store."""
     return [part for part in import_string(settings.PERIODIC) if part.every == every]
 
 
 def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
-    """Runs a task's parts and returns their results. A failing part does not stop the others: all errors are raised at
-    the end."""
+    """Runs the parts of an interval and returns their results. A failing part does not stop other parts. Raises the
+    errors of all parts at the end. An unavailable database ends the run at once."""
     now, answers, faults = timezone.now(), {}, []
     may_run = functools.cache(lambda when: when(now))  # each condition is evaluated once a run
     for part in parts_of(every):
@@ -198,7 +203,7 @@ def path_of(task: Callable) -> str:
 
 @unless_away
 def ping(cluster: str) -> None:
-    """Responds to the watchdog of the cluster that runs this task."""
+    """Stores a heartbeat for the cluster's watchdog, which queued this task."""
     beat(cluster, often_enough=datetime.timedelta())
 
 
@@ -209,12 +214,13 @@ def look_at_files() -> str:
 
 
 def nightly_usage() -> str:
-    """Runs each night: queries the traffic of all running trials (contract section 5)."""
+    """Runs each night: creates steps that query the traffic of all running trials (contract section 5)."""
     return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"
 
 
 def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
-    """Runs each night: compares a part of all billing records with the big-data side's, and queues the next part."""
+    """Runs each night: compares billing records with the big-data side's for about PART_SECONDS, then queues the next
+    part."""
     if not has_look_up():
         return "left out: the big-data side offers no look-up"
     row = Reconciliation.objects.get(pk=reconciliation) if reconciliation else None

@@ -1,7 +1,7 @@
 """The profile of partners: the formats of BBOSS, the big-data side and BPM (contract 7.1).
 
 The TOML file contains only the differences from the defaults. The classes below define its keys, with types and
-defaults. Pure: Django's settings are not read here. `start_conditions` checks a profile against them.
+defaults. Django's settings are not read here. `profile_requirements` checks a profile against them.
 """
 
 import datetime
@@ -42,7 +42,8 @@ class ProfileError(ValueError):
 
 
 def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str] | None = None) -> Any:
-    """Returns a field for a key of the profile. `one_of`: the valid values; `check` returns why a value is invalid."""
+    """Returns a dataclass field for a key of the profile. `one_of` lists the valid values. `check(value)` returns the
+    reason why a value is invalid, or ""."""
     about = {"one_of": tuple(one_of), "check": check}
     if isinstance(default, dict | type):
         make = default if isinstance(default, type) else lambda: types.MappingProxyType(dict(default))
@@ -51,8 +52,8 @@ def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str]
 
 
 def is_charset(name: str) -> bool:
-    """Returns True if this is the name of a charset. Some of Python's codecs are not charsets (`hex`), or reject odd
-    bytes (`idna`)."""
+    """Returns True if this is the name of a charset. Some of Python's codecs are no charsets (`hex`), or can't replace
+    invalid bytes (`idna`)."""
     try:
         return "".encode(name) is not None and b"\xff".decode(name, "replace") is not None
     except (LookupError, ValueError):
@@ -109,7 +110,8 @@ def _pair(text: str) -> str:
 
 
 def _rename(names: Table) -> str:
-    """Checks that no two names are mapped to the same member, since one would overwrite the other."""
+    """Returns an error if two of BBOSS's or BPM's names are mapped to the same member, because one value would
+    overwrite the other."""
     ours = list(names.values())
     twice = next((name for name in ours if ours.count(name) > 1), "")
     return f"{twice!r} is there twice" if twice else ""
@@ -141,7 +143,7 @@ class BbossReply:
 
 @dataclass(frozen=True, kw_only=True)
 class Sign:
-    """The signature of a message. `order`: `sorted`, or the list of signed members in their order."""
+    """The signature of a message. `order` is `sorted`, or lists the signed members in their order."""
 
     methods: Names = key(("md5",), check=_some)
     order: str | Names = key("sorted", check=_order)
@@ -188,18 +190,18 @@ class Bboss:
     domains: Domains = key(Domains)
 
     def named(self, ours: str, members: Mapping[str, Any]) -> str:
-        """Returns BBOSS's name of a member of the envelope."""
+        """Returns the name of a member in the envelope `members`: BBOSS's name if it occurs there, otherwise ours."""
         theirs = self.theirs.get(ours, ours)
         return theirs if theirs in members else ours
 
     @functools.cached_property
     def theirs(self) -> Table:
-        """Returns BBOSS's names of the envelope's renamed members, by ours."""
+        """Returns BBOSS's names of the envelope's renamed members, by our names."""
         return {ours: theirs for theirs, ours in self.rename.items() if "." not in theirs + ours}
 
     @functools.cached_property
     def secret_names(self) -> frozenset[str]:
-        """Returns the names of members that must not be shown, in lower case: ours and BBOSS's."""
+        """Returns our names and BBOSS's names of the members that must not be shown, in lower case."""
         theirs = {theirs.rpartition(".")[2] for theirs, ours in self.rename.items() if ours in SECRET_MEMBERS}
         return frozenset(name.lower() for name in {*SECRET_MEMBERS, *theirs})
 
@@ -294,20 +296,23 @@ class Callback:
     returns: tuple[Any, ...] = key(("return",))
     finished: tuple[Any, ...] = key((True,))
     unfinished: tuple[Any, ...] = key((False,))
-    finished_absent: bool = key(None)  # not set
+    finished_absent: bool = key(None)  # None: not set
     record_id_absent: str = key("refuse", one_of=("refuse", "hash"))
     time_formats: Names = key(("%Y-%m-%d %H:%M:%S",), check=_times)
     answer: Mapping[str, Any] = key({"code": 200, "message": "成功"})
 
     @functools.cached_property
     def without_finished(self) -> bool | None:
-        """Returns the value of a callback without `finished`. None if such a callback is refused, as without
-        [bpm.callback]."""
+        """Returns the value that `finished` has in a callback without it. None means that such a callback is refused.
+
+        If `finished_absent` is not set, such a callback is refused under the default profile, and not finished under
+        any other.
+        """
         return self.finished_absent if self.finished_absent is not None else None if self == Callback() else False
 
     @functools.cached_property
     def paths_of_ours(self) -> tuple[tuple[tuple[str, ...], str], ...]:
-        """Returns `rename` with split paths."""
+        """Returns (BPM's path, our name) of each renamed member."""
         return tuple((tuple(theirs.split(".")), ours) for theirs, ours in self.rename.items())
 
 
@@ -333,8 +338,8 @@ class Bpm:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """The profile in force. `digest`: the SHA-256 of the file's text, which processes compare. `given`: the keys in the
-    file, to show the origin of a value."""
+    """The whole profile. `digest` is the SHA-256 of the file's text, by which processes compare their profiles. `given`
+    are the file's tables, from which pages and commands show the origin of a value."""
 
     bboss: Bboss = key(Bboss)
     files: Files = key(Files)
@@ -384,7 +389,8 @@ def named_profile(path: str | Path, text: str) -> Profile:
 
 
 def _with_inherited_answers(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the tables with each partner's `answer` merged into those of its calls, which take precedence."""
+    """Returns the file's tables with each partner's `answer` copied into the `answer` of its calls. A call's own keys
+    take precedence."""
     given = dict(given)
     for partner, calls in CALLS.items():
         table = given.get(partner)
@@ -468,7 +474,7 @@ def _rules(given: Any, path: str) -> tuple[Rule, ...]:
 
 
 def _check_whole(profile: Profile) -> None:
-    """Checks constraints between several keys. Raises ProfileError."""
+    """Raises ProfileError if keys contradict each other, or a list has an unknown value."""
     sign = profile.bboss.sign
     for method in sign.methods:
         if method.lower() not in SIGN_METHODS:
@@ -504,7 +510,7 @@ def _check_whole(profile: Profile) -> None:
 
 
 def _check_apart(path: str, lists: Mapping[str, Sequence[Any]]) -> None:
-    """Raises ProfileError if a value is in two lists, and so has two meanings."""
+    """Raises ProfileError if a value is in two lists, because it would have two meanings."""
     for (name, values), (other, more) in itertools.combinations(lists.items(), 2):
         for value in values:
             if any(equals(value, one) for one in more):

@@ -1,7 +1,7 @@
-"""Checks a profile against environment and settings: its secrets must be set, and it must not admit every caller
-(contract 7.4).
+"""Checks a profile against environment and settings (contract 7.4). Its secrets must be set, and it must not admit
+every caller.
 
-Pure like `profile`: environment and settings are arguments.
+The functions are pure: environment and settings are arguments.
 """
 
 import codecs
@@ -32,7 +32,7 @@ def why_no_start(
 def settings_that_open_a_door(
     profile: Profile, *, bboss_ips: Sequence[str], bpm_ips: Sequence[str], proxies: int
 ) -> str:
-    """Returns the reason why this profile must not be used with these settings (contract 7.4); empty if it may."""
+    """Returns the reason why this profile with these settings would admit every caller (contract 7.4), or ""."""
     if profile.bboss.token.check == "none" and _is_open(bboss_ips):
         return 'bboss.token.check: "none" needs BBOSS_ALLOWED_IPS, or anybody may post'
     if profile.bpm.callback.check == "addresses":
@@ -79,8 +79,8 @@ def secrets_named(text: str) -> list[str]:
 
 
 def filled(text: str, environment: Mapping[str, str]) -> str:
-    """Returns the text with each `${NAME}` replaced by the environment variable. Raises ProfileError if one is not
-    set."""
+    """Returns the text with each `${NAME}` replaced by the environment variable. Raises ProfileError for a variable
+    that is not set."""
 
     def value_of(found: re.Match) -> str:
         if not (value := environment.get(found[1], "")):

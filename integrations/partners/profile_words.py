@@ -1,4 +1,5 @@
-"""Describes the profile for engineers (`partners`, contract 7.3): each call, its rules and their origin."""
+"""Describes the calls of the profile for engineers, with their rules and the rules' origin (`partners`, contract
+7.3)."""
 
 import dataclasses
 import os
@@ -37,8 +38,8 @@ def without_values(text: str) -> str:
 
 @dataclass(frozen=True)
 class ShownCall:
-    """A call for display. `address`: empty if there is none. `headers`: the profile's. `rules`: key, value, and the
-    table of the file that has it, or `default`."""
+    """A call for display. `address` is empty if the profile does not have the call. `headers` are the profile's.
+    `rules` lists key, value, and the table of the file with the key, or `default`."""
 
     name: str
     address: str
@@ -48,7 +49,7 @@ class ShownCall:
 
 
 def show_call(profile: Profile, name: str) -> ShownCall:
-    """Returns a call for display: its address, headers and rules."""
+    """Returns a call for display, with secrets masked."""
     partner, call = name.split(".")
     how, base = getattr(profile, partner), getattr(settings, f"{partner.upper()}_BASE_URL")
     own = getattr(how, call)
@@ -81,7 +82,7 @@ def source_of(profile: Profile, name: str, one: str) -> str:
 
 
 def show_callback(profile: Profile) -> ShownCall:
-    """Returns BPM's callbacks for display. `address`: ours, one or several."""
+    """Returns BPM's callbacks for display. The address lists all our paths that accept callbacks."""
     how, said, rules = profile.bpm.callback, profile.given.get("bpm", {}).get("callback", {}), []
     for one in dataclasses.fields(how):
         key, value = SPELT.get((Callback, one.name), one.name), getattr(how, one.name)
@@ -118,8 +119,10 @@ def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, cha
 
 
 def _meaning(how: Any, name: str, read: Reading, status: int) -> tuple[str, str]:
-    """Returns the meaning of an answer, and the reason if the rule alone does not decide: a look-up needs its list, and
-    an answer may mean "nothing there"."""
+    """Returns (meaning of an answer, reason). The reason is empty if the matched rule alone determines the meaning.
+
+    A look-up also needs its list of rows, and some answers of a look-up mean "nothing there".
+    """
     if read.data is not None and str(read.data.get("code")) == "409":
         return Meaning.REPEATED, "code 409 is judged as HTTP 409 is"
     if none := next((rule for rule in getattr(how, "none", ()) if rule.holds(read.data, status=status)), None):

@@ -1,4 +1,5 @@
-"""Renames members: `rename` of the profile, theirs = ours, by paths (contract 7.1). Pure."""
+"""Renames members by the profile's tables `rename`, which map a partner's paths to ours (contract 7.1). Pure
+functions."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,7 +10,7 @@ Path = tuple[str, ...]
 
 
 def paths_of(rename: Mapping[str, str]) -> dict[Path, Path]:
-    """Returns the table with its paths as tuples."""
+    """Returns the table `rename` with its paths as tuples."""
     return {tuple(theirs.split(".")): tuple(ours.split(".")) for theirs, ours in rename.items()}
 
 
@@ -26,11 +27,12 @@ def copied(value: Any) -> Any:
 
 
 def rename_in(data: dict[str, Any], rename: Mapping[Path, Path]) -> str:
-    """Renames members of an object in place. Returns the first new name that already existed, or "".
+    """Changes `data`: renames members by their paths. Returns the first new name that already existed, or "".
 
-    A member whose parent stays the same is renamed in place, also in each object of a list; another one is moved.
+    A member whose parent stays the same is renamed there, also in each object of a list. Other members are moved.
     """
     twice = ""
+    # The deepest paths first, because a path has the old names of its parents.
     for old, new in sorted(rename.items(), key=lambda pair: -len(pair[0])):
         if _new_path(old[:-1], rename) == new[:-1]:
             for holder in _holders(data, old[:-1]):
@@ -77,8 +79,8 @@ def _move(data: dict[str, Any], old: Path, new: Path) -> str:
 
 
 def below(rename: Mapping[Path, Path], names: Iterable[Path], ours: str) -> dict[Path, Path]:
-    """Returns the entries of the table inside one member, with paths relative to it. `names`: the member's paths in the
-    message."""
+    """Returns the table's entries inside the member `ours`, with paths relative to it. `names` are the paths that this
+    member may have in the message."""
     found = {}
     for theirs, path in rename.items():
         for name in names:

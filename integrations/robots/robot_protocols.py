@@ -1,6 +1,6 @@
-"""The protocols of robots: request, signature and response of each kind. ROBOT_KINDS lists a class for each kind.
+"""The protocols of robots. ROBOT_KINDS has a class for each kind, which builds requests and checks responses.
 
-A robot's address is a secret: no log, page or error contains it.
+A robot's address is a secret, so no log, page or error contains it.
 """
 
 import base64
@@ -19,7 +19,7 @@ LONGEST_TEXT = 2000  # bytes; WeCom takes 2,048
 
 @dataclass(frozen=True)
 class Robot:
-    """An entry of ALERT_WEBHOOKS. `name`: its kind and its position in the list, for display."""
+    """An entry of ALERT_WEBHOOKS. `name` is its kind and its position in the list, for display."""
 
     kind: str
     url: str
@@ -28,7 +28,7 @@ class Robot:
 
     @property
     def key(self) -> str:
-        """Identifies the robot in the database, which must not contain its address."""
+        """Returns the robot's key in the database: a hash, because the database must not contain the address."""
         return hashlib.sha256(f"{self.kind}+{self.url}#{self.secret}".encode()).hexdigest()
 
 
@@ -41,7 +41,7 @@ def _signed(key: str, text: str) -> str:
 
 
 class Json:
-    """Another system: it receives the facts as JSON, and any 2xx is a success."""
+    """A system that receives the facts as JSON. Any HTTP 2xx is a success."""
 
     supports_signature, max_separate_messages = False, 20  # in one run; more are sent as one summary
 
@@ -67,7 +67,7 @@ class WeCom:
 
 
 class DingTalk(WeCom):
-    """WeCom's body. A timestamp in milliseconds and its signature are added to the address."""
+    """Uses WeCom's body. The address gets a timestamp in milliseconds and its signature as parameters."""
 
     supports_signature = True
 

@@ -1,8 +1,8 @@
-"""Sends alerts to robots when an incident opens, grows or ends. Rows store the last alert of each robot, so a kill
-loses nothing.
+"""Sends alerts to robots when an incident opens, grows or ends.
 
-A worker's task does both parts each minute: it records changes of incidents, and sends each robot its unsent alerts. No
-order, page or step waits for it. After a kill one message may be repeated.
+Each minute a task of the worker records changes of incidents as alerts, then sends each robot its unsent alerts. No
+order, page or step waits for it. A row per robot stores the last alert sent, so a kill loses no alert; one message may
+be sent again.
 """
 
 import datetime
@@ -36,8 +36,8 @@ ALERTS_KEPT = datetime.timedelta(days=30)
 
 
 def note_and_send() -> str:
-    """Records and sends alerts, unless another process does or the database was restored. Never raises because of a
-    robot."""
+    """Records and sends alerts, unless another process holds the lease or the database is restored. Errors of robots
+    are recorded, not raised."""
     robots = read_robots(settings.ALERT_WEBHOOKS)
     if not robots or read_restore_state().restored:
         return "nobody is told"
@@ -54,10 +54,10 @@ def note_and_send() -> str:
 
 @transaction.atomic
 def note_alerts(*, now: datetime.datetime) -> None:
-    """Compares the incidents with the recorded ones, and stores an alert for each difference.
+    """Compares the open incidents with the incidents at the last run, and stores an alert for each difference.
 
-    An incident that begins and ends between two runs gets no alert. For robots, an incident that staff ignore has
-    ended. Changes of a snoozed incident get their alert when the snooze ends.
+    An incident that begins and ends between two runs gets no alert. An incident that staff ignore counts as ended.
+    Changes of a snoozed incident get their alert when the snooze ends.
     """
     known_ones = ToldIncident.objects.filter(incident__in=Incident.objects.awake(now))
     noted = {row.incident_id: row for row in known_ones.select_related("incident")}
@@ -85,7 +85,8 @@ def _orders_of(incidents: Iterable[int]) -> dict[int, int]:
 
 
 def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
-    """Sends in rounds: one message to each robot in parallel. Returns the number of accepted messages."""
+    """Sends messages in rounds until none is left: in each round one message to each robot, in parallel. Returns the
+    number of accepted messages."""
     until, sent = time.monotonic() + BEGIN_FOR, 0
     with ThreadPoolExecutor(len(states)) as threads:
         while not ending.is_set() and time.monotonic() < until and lease.acquire():
@@ -103,8 +104,8 @@ def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
 
 
 def _state_of(robot: Robot) -> RobotState:
-    """Returns a robot's state. A new robot gets the alerts from now on; the very first robot also gets the open
-    incidents."""
+    """Returns a robot's row. A new robot gets alerts from now on. The first robot of all also gets the open incidents,
+    because they have no alerts yet."""
     return RobotState.objects.get_or_create(key=robot.key, defaults={"heard": _newest()})[0]
 
 
@@ -113,8 +114,9 @@ def _newest() -> int:
 
 
 def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
-    """Returns the robot's next message, and the id of its last alert. None if there is none, or the robot must wait."""
-    # a time beyond the longest wait was set by a clock that was ahead
+    """Returns the robot's next message, and the id of the message's last alert. None if no alert is unsent, or if the
+    robot must wait."""
+    # Ignore a time beyond the longest wait: a clock that was ahead set it.
     if row.next_at and now < row.next_at <= now + datetime.timedelta(seconds=max(WAITS["robot"])):
         return None
     free = MOST_A_MINUTE - len(_recent_calls(row, now))
@@ -127,8 +129,8 @@ def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tupl
 
 
 def _recent_calls(row: RobotState, now: datetime.datetime) -> list[float]:
-    """Returns the times of the robot's calls within the last minute. Ignores times in the future, left after a clock
-    was put back."""
+    """Returns the times (seconds since 1970) of the robot's calls within the last minute. Ignores times in the future,
+    left after a clock was set back."""
     return [at for at in row.calls if now.timestamp() - MINUTE < at <= now.timestamp()]
 
 
@@ -139,14 +141,14 @@ def _note_call(row: RobotState, now: datetime.datetime) -> None:
 
 
 def _call_robot(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
-    """Calls the robot. Returns an error code, or an empty string if it accepted the message. Makes no database
-    query."""
+    """Sends a message in a thread, without database queries. Returns an error code, or "" if the robot accepted the
+    message."""
     url, facts = ROBOT_KINDS[robot.kind].request(robot, message, at)
     try:
         status, answer = request_json(url, body=body_of(facts), timeout=TIMEOUT)
     except PartnerError as error:
         return error.code
-    except Exception as error:  # alerts must never stop a worker; the error's text may contain the address
+    except Exception as error:  # alerts must not stop a worker; only the type, as the text may contain the address
         return type(error).__name__
     if not 200 <= status < 300:
         return f"http_{status}"

@@ -1,6 +1,6 @@
-"""The sandbox's control endpoints, which no partner has. They show the state, set faults and reset the sandbox.
+"""The sandbox's control endpoints, which real partners lack. They show the state, set faults and reset the sandbox.
 
-The page at `/` uses them: its forms work without scripts and return to the page, and its template escapes every value.
+The page at `/` uses these endpoints. Its forms work without scripts and redirect to the page.
 """
 
 import re
@@ -53,7 +53,7 @@ def clear_faults(partners: Partners, query: dict, body: bytes) -> SandboxRespons
 
 
 def set_strict(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /strict` with `{"strict": true}`: from now on big data refuses to cancel a record that it does not have."""
+    """`POST /strict` with `{"strict": true}`: big data then refuses to cancel a record that it does not have."""
     strict = parse_body(body).get("strict")
     if not isinstance(strict, bool):
         raise Refusal("strict", "must be true or false")
@@ -67,7 +67,8 @@ def reset(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 
 def send_approval(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /approve`: sends BPM's callback to the desk, or to `url` if given. 502 if nobody answers there."""
+    """`POST /approve`: sends BPM's callback to the desk, or to `url` if given. Responds with 502 if the desk can't be
+    reached."""
     asked, how = parse_body(body), partners.dialect.profile.bpm.callback
     try:
         return json_response(approve(partners.store, asked, asked.get("url", partners.callback), how))

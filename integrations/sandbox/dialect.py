@@ -2,8 +2,8 @@
 FILE`).
 
 `decoded_request` translates requests to the names in this folder, `encoded_answer` translates responses to the
-profile's. Values that a partner with this profile would reject are refused, including our default names and values if
-the profile has others.
+profile's format. Values that a partner with this profile would reject are refused. These include our default names and
+values where the profile has others.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ RECORD_ID, CODE, PROCESS = "recordId", "code", "process"
 
 
 class Dialect:
-    """A profile, with its `${NAME}` read from `environment`. Raises ProfileError for one that is not set."""
+    """A profile with each `${NAME}` replaced from `environment`. Raises ProfileError for a name that is not set."""
 
     def __init__(self, profile: Profile, environment: Mapping[str, str]) -> None:
         self.profile = profile
@@ -59,11 +59,13 @@ class Dialect:
         return getattr(getattr(self.profile, self._partner(path)), CALLS[path])
 
     def path_of(self, address: str) -> str:
-        """Returns the sandbox's own path for the profile's path; the path unchanged if the profile does not have it."""
+        """Returns the sandbox's own path of an address. Returns "" for a default path that the profile replaces, and
+        other addresses unchanged."""
         return self._addresses.get(address, "" if address in CALLS else address)
 
     def request(self, path: str, headers: Mapping[str, str], body: bytes) -> SandboxRequest:
-        """Returns the call as received. A partner without keys may recognise repeated calls by their bytes."""
+        """Returns the call as received. Without a key header, its key is a hash of its bytes if the profile has rules
+        for repeated calls, else ""."""
         how, key = getattr(self.profile, self._partner(path), USUAL), ""
         wanted = self._headers.get(self._partner(path), {})
         wrong = next((name for name, value in wanted.items() if headers.get(name) != value), "")
@@ -112,8 +114,8 @@ class Dialect:
         return body
 
     def _usual(self, holder: dict) -> None:
-        """Replaces constants and times by those of the default profile. Raises Refusal for values that are not the
-        profile's."""
+        """Changes `holder`: replaces the profile's constants and times by those of the default profile. Raises Refusal
+        for other values."""
         how = self.profile.bpm
         for name in holder.keys() & CONSTANTS.keys():
             choice_of(how.constants[name])(name, holder[name])
@@ -126,7 +128,7 @@ class Dialect:
             holder[name] = moment.strftime(USUAL.time_format)
 
     def encoded_answer(self, path: str, answer: dict, *, status: int = 200, repeated: bool = False) -> SandboxResponse:
-        """Returns a response of this folder, `{"code", "message"[, "result"]}`, in the profile's format."""
+        """Returns the response `{"code", "message"[, "result"]}` in the profile's format."""
         if path not in CALLS or (status != 200 and not self._call(path).answer.repeated):
             return json_response(answer, status)
         own, how = self._call(path), getattr(self.profile, self._partner(path))
@@ -158,7 +160,7 @@ def _ours(members: dict, names: Mapping[str, str]) -> dict:
 
 
 def _fill(body: dict, rule: Rule, code: object) -> int:
-    """Puts the values of a rule into a body. Returns the HTTP status in the rule, or 200."""
+    """Changes `body` so that the rule matches it. Returns the HTTP status in the rule, or 200."""
     status = 200
     for path, values in rule.members:
         value = _example_value(values[0], code)

@@ -1,4 +1,4 @@
-"""Faults: which of the next responses fail, and how."""
+"""The faults of the next responses."""
 
 import threading
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ HTTP_ERRORS = ("500", "503", "429", "409")
 SLOW_KINDS = ("slow", "slow_drip")
 FAULT_KINDS = (*HTTP_ERRORS, *SLOW_KINDS, "reset", "reset_after", "garbage", "refusal")
 KINDS_THAT_ACT = ("slow", "slow_drip", "reset_after")
-"""A call with a fault of these kinds is still carried out; with other kinds it is not."""
+"""Kinds of faults with which a call is still carried out."""
 LONGEST_SECONDS = 3600
 
 

@@ -13,8 +13,8 @@ Manner = Literal["at_once", "drip", "reset"]
 class SandboxRequest:
     """One call to a partner: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5).
 
-    `keyed`: whether the partner supports keys; otherwise `key` is derived from the bytes, or "". `wrong`: the header
-    that is missing or wrong, or "".
+    `keyed` is True if the profile has a key header; otherwise `key` is a hash of the bytes, or "". `wrong` is a header
+    of the profile that is missing or wrong, or "".
     """
 
     path: str
@@ -26,13 +26,13 @@ class SandboxRequest:
 
     @cached_property
     def digest(self) -> str:
-        """Returns a digest that is the same for two calls only if their bytes and addresses are equal."""
+        """Returns a digest of path and bytes."""
         return sha256(self.path.encode() + b"\n" + self.body).hexdigest()
 
 
 @dataclass(frozen=True)
 class SandboxResponse:
-    """HTTP status and body. `manner`: sent at once, byte by byte over `seconds`, or not at all (`reset`)."""
+    """A response. By `manner` it is sent at once, byte by byte over `seconds` (`drip`), or not at all (`reset`)."""
 
     status: int
     body: bytes = b""

@@ -1,4 +1,4 @@
-"""Responds to a partner call: checks its key, applies a fault, carries it out and records it."""
+"""Responds to calls to partners: checks the key, applies a fault, carries the call out and records it."""
 
 import functools
 import os
@@ -26,7 +26,7 @@ ROUTES: dict[str, Effect] = {
 PATHS = tuple(ROUTES)
 STRICT = {bigdata.put: bigdata.put_strictly}  # replacements for a strict partner
 LOOK_UPS = (bigdata.query, bigdata.trial_flow)
-"""These change nothing, so a repeated call gets a new response from the current state, not the stored one."""
+"""Calls that change nothing. A repeated look-up gets a new response from the current state, not the stored response."""
 CALLBACK = "http://127.0.0.1:8000/api/bpm/approvals"
 RESET = SandboxResponse(0, manner="reset")
 OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过，内容不同"}
@@ -51,7 +51,7 @@ class Partners:
         self._given_up = threading.Event()
 
     def receive(self, address: str, headers: Mapping[str, str], body: bytes) -> SandboxResponse | None:
-        """Responds to a call as received; returns None for an address that no partner has."""
+        """Returns the response to a call as received, or None for an address that no partner has."""
         path = self.dialect.path_of(address)
         return self.answer(self.dialect.request(path, headers, body)) if path in ROUTES else None
 
@@ -87,8 +87,10 @@ class Partners:
             return self._act_once(call)
 
     def _act_once(self, call: SandboxRequest) -> SandboxResponse:
-        """Carries the call out once, and repeats the response for the same key. Other bytes get 409 if the call was
-        carried out, or the profile's response for a repeated call."""
+        """Carries out a call once per key, and returns its response. A repeated call gets the stored response.
+
+        If the key was carried out with other bytes, the response is 409, or the profile's response to repeated calls.
+        """
         effect, say = self._effect(call), functools.partial(self.dialect.encoded_answer, call.path)
         if known := self.store.answer_under(call.key):
             digest, answer = known
@@ -102,7 +104,7 @@ class Partners:
         return say(self._carry_out(effect, call))
 
     def land_late(self, call: SandboxRequest) -> None:
-        """Carries out a call that was delayed for minutes, whatever the response under its key was meanwhile."""
+        """Carries out a call that was delayed for minutes, even if its key was answered meanwhile."""
         with self.store.transaction():
             self._carry_out(self._effect(call), call)
 
@@ -120,7 +122,8 @@ class Partners:
         return answer
 
     def reset(self) -> None:
-        """Deletes all data, ends waiting calls without carrying them out, and removes faults, delay and strictness."""
+        """Deletes all data, resets delayed connections without carrying out their calls, and removes faults, delay and
+        strictness."""
         waiting, self._given_up = self._given_up, threading.Event()
         waiting.set()
         self.faults.clear()

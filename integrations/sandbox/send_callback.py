@@ -20,7 +20,7 @@ def approve(store: Store, asked: dict, url: str, how: Callback) -> dict:
 
     Optional members: `opinion`, `operator`, `node`, `nodeName`, `finished` (true unless the result is `return`).
     Returns `{"status", "answer", "sent"}`. Raises Refusal for a bad member or an address that is not loopback, and
-    requests.RequestException if nobody answers there.
+    requests.RequestException without a response.
     """
     _check_loopback(url)
     sent, body, proof = callback_for(store, asked, how)
@@ -55,7 +55,8 @@ def _check_loopback(url: object) -> None:
     """Raises Refusal unless it is an http or https URL of this machine."""
     filled_string("url", url)
     try:
-        parts = urlsplit(requests.Request("POST", url).prepare().url)  # the URL as called: a backslash ends a host
+        # Check the URL as requests would call it: a backslash ends the host.
+        parts = urlsplit(requests.Request("POST", url).prepare().url)
         ours = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
     except ValueError:  # includes requests' own errors for URLs
         ours = False

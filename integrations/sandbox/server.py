@@ -21,7 +21,7 @@ REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Listens at host and port (0: any free port) and serves `partners`. With `tls` it uses https."""
+    """Listens at host and port (0 is any free port) and serves `partners`, with `tls` over https."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -54,8 +54,7 @@ class SandboxServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection: reads requests, passes them to the partners or the control endpoints, and writes each response at
-    once."""
+    """Handles a connection: reads requests, passes them to the partners or the control endpoints, writes responses."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

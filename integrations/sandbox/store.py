@@ -1,6 +1,6 @@
-"""The sandbox's store: records, processes, calls and keys, in SQLite (in memory, or in a file that survives a kill).
+"""The sandbox's store of records, processes, calls and keys, in SQLite (in memory, or in a file that survives a kill).
 
-Thread-safe and independent of HTTP. It has one connection with one lock, which a call holds for about 50 µs.
+The store is thread-safe and independent of HTTP. It has one connection and one lock, held for about 50 µs by a call.
 """
 
 import json
@@ -37,7 +37,8 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """An atomic block, for one thread at a time. If nested, the outermost block commits or rolls back."""
+        """Runs the block in a transaction, with the store's lock. In nested blocks the outermost block commits or rolls
+        back."""
         with self._lock:
             outermost = not self._db.in_transaction
             if outermost:
@@ -71,7 +72,7 @@ class Store:
         return number
 
     def settle(self, number: int, answer: SandboxResponse, *, fault: str | None, took: float) -> None:
-        """Records the response to a call. Status and response stay empty if the connection was reset."""
+        """Stores the response to a call. Status and response stay empty if the connection was reset."""
         given = (None, None) if answer.manner == "reset" else (answer.status, answer.body.decode(errors="replace"))
         with self.transaction():
             self._run(
@@ -90,7 +91,7 @@ class Store:
                 self.violate("key_reused", f"{call.path}：键 {call.key} 再次出现，内容不同")
 
     def answer_under(self, key: str) -> tuple[str, dict] | None:
-        """Returns the digest of the bytes answered under this key before, and the response."""
+        """Returns (digest of the call, response) stored under this key, or None."""
         kept = self._run("SELECT digest, answer FROM keys WHERE key = ? AND answer IS NOT NULL", key).fetchone()
         return (kept["digest"], json.loads(kept["answer"])) if kept else None
 

@@ -1,4 +1,4 @@
-"""Validates a partner's JSON. Small checks are combined; each error names the invalid member."""
+"""Validates a partner's JSON by combined checks. Each error names the invalid member."""
 
 import json
 import re
@@ -9,7 +9,7 @@ Check = Callable[[str, object], None]
 
 
 class Refusal(Exception):
-    """A message that the partner refuses: `<member>: <why>`, with the reason in Chinese."""
+    """The partner refuses a message. The text is `<member>: <why>`, with the reason in Chinese."""
 
     def __init__(self, path: str, why: str) -> None:
         member = path.rpartition(".")[2]
@@ -17,7 +17,7 @@ class Refusal(Exception):
 
 
 def parse_body(body: bytes) -> dict:
-    """Returns the request's body as an object. Raises Refusal for anything else, including duplicate members and
+    """Returns the JSON object in a request's body. Raises Refusal for other bodies, and for duplicate members and
     NaN."""
     try:
         value = json.loads(body.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
@@ -96,8 +96,8 @@ def list_of(check_one: Check, *, least: int = 0) -> Check:
 
 
 def members(shape: dict[str, Check]) -> Check:
-    """Returns a check for an object with exactly these members, each of which passes its check. Names with surrounding
-    blanks get their own message."""
+    """Returns a check for an object with exactly these members, each of which must pass its check. A name with
+    surrounding blanks gets a separate message."""
 
     def check(path: str, value: object) -> None:
         if not isinstance(value, dict):

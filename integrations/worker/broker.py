@@ -1,15 +1,15 @@
 """The queue's broker: django-q2's ORM broker with more keys.
 
-Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so another
-cluster would answer a ping there, and a hung cluster would stay unnoticed (contract 3.9, Alive).
+Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue. There
+another cluster would answer a ping, and a hung cluster would stay unnoticed (contract 3.9, Alive).
 
-Periodic parts with a separate task have a key that versions before 1.12.0 do not read, since they lack some of these
-functions: after a downgrade such a task would fail there.
+Periodic parts with a separate task have a key that versions before 1.12.0 do not read. Those versions lack some of the
+parts' functions, so that after a downgrade such a task would fail.
 
-Wake-ups (`orders/outbox/enqueue.py::wake`) have their own keys. A thousand orders leave a thousand wake-ups, but one
-drain does the work of all, so the cluster that takes one deletes the others.
+Wake-ups (`orders/outbox/enqueue.py::wake`) have their own keys. A thousand orders leave a thousand wake-ups, but a
+single drain does the work of all. So the cluster that takes a wake-up deletes the others.
 
-While SECRET_KEY is being replaced, the queue has tasks signed with an old key, which django-q2 can't read: the broker
+While SECRET_KEY is being replaced, the queue has tasks signed with an old key, which django-q2 can't read. The broker
 signs them again with the new key.
 """
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0  # between two tries while the database does not respond
 AT_ONCE = 1000
 APART_KEY = "apart"  # periodic parts with a separate task
-ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are identical: one run does the work of all
+ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are identical, so that one run does the work of all
 SHARED_KEYS = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # of tasks that any cluster takes
 CANDIDATES = Prepared(  # executed at each poll of the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
@@ -51,8 +51,7 @@ def cluster_id() -> str:
 
 
 def signed_anew(payload: str) -> str:
-    """Returns the task signed with SECRET_KEY if it was signed with one of SECRET_KEY_FALLBACKS. Records that key's
-    use."""
+    """Returns the task's payload, signed again with SECRET_KEY if an old key signed it. Records the old key's use."""
     if not settings.SECRET_KEY_FALLBACKS:
         return payload
     salt = settings.Q_CLUSTER["name"]
@@ -65,16 +64,17 @@ def signed_anew(payload: str) -> str:
 
 
 class DeskBroker(ORM):
-    """Takes its own cluster's pings first, then the keys in ALIKE and the common queue, oldest first.
+    """Takes its own cluster's pings first, then all other tasks, the oldest first.
 
-    It waits until a database error is over. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
+    Database errors are logged, not raised. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
     monitor would die at once.
     """
 
     outage = Outage(logger, "the queue")
 
     def dequeue(self):
-        """Returns a list of (receipt, payload), or None after a short sleep."""
+        """Returns a list of (receipt, payload). Returns None after a short sleep if there is no task, or after a
+        database error."""
         try:
             taken = self._dequeue_rows()
             self.outage.over()
@@ -88,7 +88,8 @@ class DeskBroker(ORM):
         return taken or None
 
     def _dequeue_rows(self) -> list[tuple[int, str]]:
-        """Takes one task by compare-and-set on its lock, so that only one process gets it."""
+        """Returns (receipt, payload) of the taken tasks. A task is taken by compare-and-set on its lock, so that only
+        one process gets it."""
         taken, own = [], cluster_id()
         queues = [key for key in (own, *ALIKE, APART_KEY, self.list_key) if key]
         for task in CANDIDATES(own=own, queues=queues, now=timezone.now()):
@@ -100,7 +101,8 @@ class DeskBroker(ORM):
         return taken
 
     def _drop_older(self, key: str) -> None:
-        """Deletes all but the newest of the committed, untaken tasks of a key: one run does the work of all."""
+        """Deletes all but the newest of a key's untaken tasks, because one run does the work of all. Skips rows that
+        other transactions lock."""
         free = self.get_connection().filter(key=key, lock__lt=timezone.now())
         if free.count() < 2:
             return

@@ -16,7 +16,8 @@ FORGOTTEN_AFTER = datetime.timedelta(days=1)
 
 
 def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
-    """Records that a cluster has carried out a task, at most every five seconds, since every drain calls it."""
+    """Stores that a cluster has carried out a task. Writes at most every `often_enough`, because every drain calls
+    it."""
     name = cluster or cluster_id() or PLAIN_CLUSTER
     seen, now = last_seen(name), timezone.now()
     if seen is None:
@@ -30,16 +31,22 @@ def last_seen(cluster: str) -> datetime.datetime | None:
 
 
 def say_goodbye(cluster: str) -> None:
-    """Records the regular shutdown of a cluster. It counts as alive for HEARTBEAT_LIMIT from now, unless it was dead
-    before: a planned stop, a reload or an upgrade raises no alarm unless it lasts longer."""
+    """Stores the regular shutdown of a cluster, unless it was dead before.
+
+    The cluster counts as alive for HEARTBEAT_LIMIT more. So a planned stop, a reload or an upgrade raises no alarm
+    unless it lasts longer.
+    """
     now = timezone.now()
     alive = Heartbeat.objects.filter(cluster=cluster, seen_at__gt=now - HEARTBEAT_LIMIT)
     alive.update(started_at=now, seen_at=now)  # equal values mark the shutdown: Heartbeat.has_ended
 
 
 def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN_AFTER) -> int:
-    """Deletes heartbeats of clusters that were killed with their watchdog, heartbeats of clusters that were shut down
-    once these no longer count as alive, and unanswered pings. Returns the number of heartbeats."""
+    """Deletes the heartbeats of dead clusters and unanswered pings. Returns the number of heartbeats.
+
+    The heartbeat of a cluster that was shut down is deleted after HEARTBEAT_LIMIT. If the cluster was killed with its
+    watchdog, the heartbeat is deleted `after` its last task.
+    """
     ended = Q(started_at=F("seen_at"), seen_at__lt=now - HEARTBEAT_LIMIT)
     dead, _ = Heartbeat.objects.filter(ended | Q(seen_at__lt=now - after)).delete()
     ours = [*SHARED_KEYS, *Heartbeat.objects.values_list("cluster", flat=True)]

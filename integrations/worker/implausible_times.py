@@ -1,5 +1,5 @@
-"""Corrects times that are further in the future than any rule could have set them: at a start and in each sweep
-(contract 3.9, 10)."""
+"""Corrects times that are further in the future than any rule could have set them (contract 3.9, 10). Runs at the
+worker's start and in each sweep."""
 
 import datetime
 
@@ -19,14 +19,16 @@ from orders.sending.far_future_times import BY_ITSELF, CLOCK_TOLERANCE
 
 
 def correct_times(*, now: datetime.datetime) -> int:
-    """Corrects the times of steps, mails and schedules, and of rows without an order. Returns their number."""
+    """Corrects the times of steps, mails and schedules, and of rows without an order. Returns the number of corrected
+    times."""
     back = put_schedules_back(now=now) if were_made() else []
     return far_future_times.put_right(now=now) + _of_the_desk(now) + len(back)
 
 
 @transaction.atomic
 def _of_the_desk(now: datetime.datetime) -> int:
-    """Sets the times of rows without an order to now, with one event that lists the number of rows by model."""
+    """Sets implausible times of rows without an order to now. Adds one event with the number of rows by model. Returns
+    the number of rows."""
     found = {
         model._meta.model_name: model._default_manager.filter(**{f"{name}__gt": now + most}).update(**{name: now})
         for model, name, most in _moments()
@@ -37,8 +39,8 @@ def _of_the_desk(now: datetime.datetime) -> int:
 
 
 def _moments() -> list[tuple[type[Model], str, datetime.timedelta]]:
-    """Returns each model with its field and the longest plausible time ahead: twice a lease (the longest lease if a
-    table has several kinds), and only the clock tolerance for past events."""
+    """Returns (model, field, longest plausible time ahead). That time is twice the table's longest lease; for past
+    events it is the clock tolerance."""
     probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return [
         (Heartbeat, "seen_at", CLOCK_TOLERANCE),

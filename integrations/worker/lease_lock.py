@@ -1,4 +1,4 @@
-"""A lease on work that only one worker does at a time, such as waiting for the next due time."""
+"""A lease on work that only one worker may do at a time, such as waiting for the next due time."""
 
 import datetime
 import uuid
@@ -14,7 +14,7 @@ RENEWED_AFTER = datetime.timedelta(seconds=2)
 
 
 class Lease:
-    """A lease. `acquire()` returns True while we hold it. If the holder dies, it expires after `held_for`."""
+    """A lease. If its holder dies, it expires after `held_for`. The holder calls `acquire()` again to extend it."""
 
     def __init__(self, name: str, *, held_for: datetime.timedelta = HELD_FOR):
         self.name, self.held_for = name, held_for
@@ -23,14 +23,15 @@ class Lease:
         self.renew_at: datetime.datetime | None = None
 
     def is_free(self) -> bool:
-        """Returns True if `acquire()` may succeed. Reading is cheaper than a write."""
+        """Returns True if `acquire()` may succeed. This read is cheaper than the write of `acquire()`."""
         if self.mine:
             return True
         row = LeaseLock.objects.filter(name=self.name).first()
         return row is None or row.holder is None or row.until < timezone.now()
 
     def acquire(self) -> bool:
-        """Takes or extends the lease. Returns False if another worker holds it."""
+        """Takes or extends the lease. Returns False if another worker holds it. Writes at most every RENEWED_AFTER
+        while this worker holds it."""
         now = timezone.now()
         if self.mine and self.renew_at and now < self.renew_at:
             return True

@@ -1,7 +1,7 @@
-"""The link between a watchdog and its cluster: a socket that all processes of the cluster hold (contract 3.9, Alive).
+"""The socket between a watchdog and all processes of its cluster (contract 3.9, Alive).
 
-The watchdog closes its end to stop the cluster. If the watchdog is killed, the kernel closes it. In both cases every
-process of the cluster detects it independently, even if the others are dead or hang, and none is left behind.
+The watchdog closes its end to stop the cluster. If the watchdog is killed, the kernel closes that end. Each process of
+the cluster detects this on its own, even if other processes hang, so no process is left behind.
 
 In the other direction the guard (django-q2's sentinel) sends a byte in each of its rounds, to show that it is alive.
 """
@@ -16,12 +16,13 @@ import time
 
 logger = logging.getLogger(__name__)
 STOP_WITHIN = 25.0  # seconds; a call to a partner takes at most 10
-ending = threading.Event()  # set in the cluster's processes: start nothing new, but finish running work
+ending = threading.Event()  # once set in a process of the cluster, it finishes running work and starts none
 _held: socket.socket | None = None
 
 
 def hold(tie: int) -> None:
-    """Watches the socket in this process and its children. Call it in the cluster's main process, before it forks."""
+    """Watches the socket with the file descriptor `tie`, in this process and its children. Must be called in the
+    cluster's main process before it forks."""
     global _held
     _held = socket.socket(fileno=tie)
     _watch(_held)
@@ -29,14 +30,14 @@ def hold(tie: int) -> None:
 
 
 def report_alive() -> None:
-    """Notifies the watchdog, if there is one, that the guard is alive. Does not wait if the watchdog does not read."""
+    """Sends a byte to the watchdog, if there is one, to show that the guard is alive. Never waits for the watchdog."""
     if _held:
         with contextlib.suppress(OSError):
             _held.send(b".", socket.MSG_DONTWAIT)
 
 
 def guard_reported(tie: socket.socket) -> bool:
-    """Returns True if the guard has sent anything since the last call."""
+    """Returns True if the guard has sent a byte since the last call. Never waits."""
     try:
         return bool(tie.recv(4096, socket.MSG_DONTWAIT))
     except OSError:
@@ -48,7 +49,10 @@ def _watch(tie: socket.socket) -> None:
 
 
 def _wait_for_end(tie: socket.socket) -> None:
-    """Shuts the cluster down with SIGTERM to its main process. Kills the remaining processes after STOP_WITHIN."""
+    """Waits until the watchdog's end of the socket is closed, then shuts the cluster down.
+
+    The main process sends itself SIGTERM. After STOP_WITHIN seconds all remaining processes are killed.
+    """
     with contextlib.suppress(OSError):
         tie.recv(1)
     ending.set()

@@ -21,21 +21,20 @@ NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.tim
 
 
 def make_schedules() -> list[str]:
-    """Creates or repairs the recurring schedules. Returns the names of those that changed. Idempotent."""
+    """Creates or repairs the recurring schedules. Returns the names of the changed schedules. Idempotent."""
     return [name for name, wanted in RECURRING.items() if _make(name, wanted)]
 
 
 def sleeping_schedules(*, now: datetime.datetime) -> list[str]:
-    """Returns the names of schedules that are missing or inactive: switched off, or due later than their own interval
-    allows."""
+    """Returns the names of schedules that are missing, switched off, or due later than their own interval allows."""
     rows = Schedule.objects.filter(name__in=RECURRING, cluster=None).exclude(repeats=0)
     awake = {row.name for row in rows if row.next_run <= now + _interval(row.schedule_type, row.minutes)}
     return [name for name in RECURRING if name not in awake]
 
 
 def put_schedules_back(*, now: datetime.datetime) -> list[str]:
-    """Creates missing or inactive schedules again, with an event. Returns their names. Only one worker does it: a
-    second one would create duplicates."""
+    """Creates missing or inactive schedules again, and adds an event. Returns their names. Takes a lease, because two
+    workers at once would create duplicates."""
     names = sleeping_schedules(now=now)
     if not names or not Lease("schedules").acquire():
         return []
@@ -62,7 +61,7 @@ def _make(name: str, wanted: dict) -> bool:
 
 
 def _interval(kind: str, minutes: int | None) -> datetime.timedelta:
-    """Returns the longest time to the next run, with a margin for clocks that differ."""
+    """Returns the longest time from now to the next run, with a margin for clocks that differ."""
     lasts = {Schedule.MINUTES: datetime.timedelta(minutes=minutes or 1), Schedule.HOURLY: datetime.timedelta(hours=1)}
     return lasts.get(kind, datetime.timedelta(days=1)) + CLOCK_TOLERANCE
 

@@ -1,15 +1,15 @@
 """Keeps a qcluster running (contract 3.9, Alive).
 
 django-q2's cluster can hang undetected. A killed idle worker keeps the queue's read lock, and the cluster's own
-statistics still show it as working. So the watchdog checks from outside: every 15 s it sends a ping through the queue
-to its cluster. A cluster that has not answered for 60 s is killed with all its processes, and replaced.
+statistics still show it as working. So the watchdog queues a ping for its cluster every 15 s. A cluster that has not
+answered for 60 s is killed with all its processes, and replaced.
 
 The watchdog also monitors the cluster's guard (django-q2's sentinel). A worker that is killed at the end of a task
 keeps a lock for which the guard waits. The other worker still answers pings, but the schedules no longer run.
 
-systemd monitors the watchdog (WatchdogSec), which reports to it in each round of its loop.
+systemd monitors the watchdog (WatchdogSec). The watchdog notifies systemd in each round of its loop.
 
-While this machine would call other partner addresses than the database's desk, there is no cluster
+No cluster runs while this machine would call other partner addresses than the database's desk
 (integrations/base/other_desk.py).
 """
 
@@ -46,9 +46,9 @@ logger = logging.getLogger(__name__)
 PING_EVERY = 15.0
 ANSWER_WITHIN = 60.0
 LOOP_SECONDS = 0.5
-HELD_LOOP_SECONDS = 2.0
+HELD_LOOP_SECONDS = 2.0  # between two comparisons with the desk while no cluster runs
 LONGEST_BACK_OFF = 60.0  # between two starts, if the cluster never answers
-STOP_DATABASE_SECONDS = 2.0  # that the database may take at the end
+STOP_DATABASE_SECONDS = 2.0  # for the database's part of a stop
 MAX_UNACKNOWLEDGED = 3  # in units of the patience, for a cluster that carries out tasks but can't acknowledge them
 
 
@@ -63,15 +63,15 @@ class Watchdog:
         self.heartbeat_seen = None
         self.unanswered = self.unguarded = 0  # pings since the last sign of life of the workers, and of the guard
         self.failed_starts = 0
-        self.compare_at = self.incident_at = 0.0  # times of the next comparison and of the incident, without a cluster
+        self.compare_at = self.incident_at = 0.0  # without a cluster: times of the next comparison and of the incident
         self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
-        """Runs until SIGTERM or SIGINT, after which the cluster finishes its tasks. After SIGHUP it starts again."""
+        """Runs until SIGTERM or SIGINT; then the cluster finishes its tasks. SIGHUP reloads the settings."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
-        with database_deadline(CHECK_SECONDS):  # before the first cluster, which would take steps immediately
+        with database_deadline(CHECK_SECONDS):  # before the first cluster starts, because it takes steps at once
             differs = other_desk.register_process(self.name, before=os.environ.get(other_desk.BEFORE, ""))
         if differs:
             self.hold(differs)
@@ -90,13 +90,13 @@ class Watchdog:
             self.stop()
 
     def reload(self) -> None:
-        """Replaces this process, with the same pid, by one with the new settings, if that one can start.
+        """Replaces this process by a process with the new settings and the same pid, if the new settings are valid.
 
         The cluster finishes its tasks first. Steps that become due meanwhile stay in the database.
         """
         self.reload_asked.clear()
         own = settings.ENVIRONMENT.own
-        # before the stop: a working worker must not be replaced by one that can't start
+        # Check before the stop, because a running worker must not be replaced by a worker that can't start.
         if subprocess.run([sys.executable, "-m", "project.production", "reload"], check=False, env=own).returncode:
             logger.error("the worker goes on as it is: it could not start anew, for the reasons above")
             return
@@ -131,8 +131,8 @@ class Watchdog:
                 self.compare_with_desk()
 
     def compare_with_desk(self) -> None:
-        """Ends the cluster while this machine would call other addresses than the desk, and starts it once they
-        agree."""
+        """Ends the cluster if this machine would call other addresses than the desk. Starts a cluster again once the
+        addresses agree."""
         if self.process is None and time.monotonic() < self.compare_at:
             return
         self.compare_at = time.monotonic() + HELD_LOOP_SECONDS
@@ -153,8 +153,8 @@ class Watchdog:
             self.start()
 
     def hold(self, differs: list[str]) -> None:
-        """Ends the cluster, if one runs: no step and no task is taken. The incident is opened a minute later if the
-        settings still differ: a reload may follow."""
+        """Ends the cluster, if any, so that this machine takes no step and no task. The incident opens a minute later,
+        if the settings still differ, because a reload may follow."""
         logger.error(
             "this worker takes no step: it would call others than the desk of this database, by %s. Stop it, or make"
             " its settings the desk's: manage.py settings --adopt",
@@ -165,10 +165,10 @@ class Watchdog:
             self.end(orderly=True)
 
     def ping_in_time(self) -> str:
-        """Sends a ping. Returns the reason for replacing the cluster, if too many pings stayed unanswered.
+        """Sends a ping, or returns the reason for replacing the cluster if too many pings stayed unanswered.
 
-        It counts pings instead of seconds, so that a watchdog that was suspended does not blame the cluster. While the
-        database is unavailable no cluster could answer, so the count restarts.
+        Pings are counted in place of seconds, so that the cluster is not replaced after the machine was suspended.
+        While the database is unavailable, no cluster can answer, so the count restarts.
         """
         try:
             with database_deadline(CHECK_SECONDS):
@@ -182,13 +182,13 @@ class Watchdog:
 
     def _ping_in_time(self) -> str:
         close_old_connections()
-        self.note_heartbeat()  # before the counts are checked: any task since the last ping counts as an answer
+        self.note_heartbeat()  # before the counts are checked, because any task since the last ping is an answer
         if self.unanswered * self.ping_every >= self.patience:
             return f"no answer for {self.patience:g} s"
         if self.unguarded * self.ping_every >= self.patience:
             return f"its guard stands still for {self.patience:g} s"
         self.unguarded += 1
-        put_schedules_back(now=timezone.now())  # django-q2's guard runs only schedules that exist and are active
+        put_schedules_back(now=timezone.now())  # here, because without its schedule the sweep would not run
         watch_database_clock(now=timezone.now())
         return self.ping()
 
@@ -197,14 +197,16 @@ class Watchdog:
             self.unguarded = 0
 
     def note_heartbeat(self) -> None:
-        """Records that the cluster is alive, if it has carried out any task since the last ping."""
+        """Resets the count of unanswered pings if the cluster has carried out a task since the last ping."""
         seen = last_seen(self.name)
         if seen != self.heartbeat_seen:
             self.heartbeat_seen, self.unanswered, self.failed_starts = seen, 0, 0
 
     def ping(self) -> str:
-        """Queues a ping under the cluster's own key, unless one is waiting. Pings pile up if the cluster saves no
-        results."""
+        """Queues a ping under the cluster's own key, unless an untaken ping is queued.
+
+        Returns the reason for replacing the cluster if it takes pings but can't acknowledge them, or "".
+        """
         pings = OrmQ.objects.filter(key=self.name)
         if pings.count() * self.ping_every >= MAX_UNACKNOWLEDGED * self.patience:
             return "it carries out tasks, but notes no results"
@@ -214,10 +216,10 @@ class Watchdog:
         return ""
 
     def replace(self, why: str) -> None:
-        """Kills the cluster, starts another and records an event. The delay grows with each start after which none
-        answers."""
+        """Kills the cluster, adds an event and starts a new cluster. The delay grows with each cluster that never
+        answered."""
         logger.error("cluster %s is replaced: %s", self.name, why)
-        self.end(orderly=False)  # before the event: it needs no database, which may be unavailable
+        self.end(orderly=False)  # before the event, because the database may be unavailable
         with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
             self.note_replaced(why)
         back_off = min(2.0**self.failed_starts, LONGEST_BACK_OFF)
@@ -234,7 +236,7 @@ class Watchdog:
 
     def stop(self) -> None:
         if self.process:
-            self.end(orderly=True)  # before the goodbye: the cluster's last tasks still write its heartbeat
+            self.end(orderly=True)  # before `say_goodbye`, because the cluster's last tasks write its heartbeat
         with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
@@ -242,7 +244,7 @@ class Watchdog:
             other_desk.unregister_process(self.name)
 
     def end(self, *, orderly: bool) -> None:
-        """Closes the link, waits if `orderly`, and kills the process group. Orphans would continue unnoticed."""
+        """Closes the link, waits up to STOP_WITHIN seconds if `orderly`, and kills all processes that are left."""
         self.guard_link.close()
         if orderly:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -254,7 +256,8 @@ class Watchdog:
 
 
 def sd_notify(state: str) -> None:
-    """Sends the state to systemd: one datagram to the socket of the unit (Type=notify). Never waits or fails."""
+    """Sends the state to systemd, as a datagram to the socket of the unit (Type=notify). Never waits and never
+    raises."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
