@@ -146,7 +146,7 @@ def post_worker_init(worker):
 def worker_exit(server, worker):
     """Deletes the worker's row in the database, if the application had loaded."""
     if "integrations.base.other_desk" in sys.modules and worker.booted:
-        sys.modules["integrations.base.other_desk"].leave_web()
+        sys.modules["integrations.base.other_desk"].unregister_web()
 
 
 def note_start():

@@ -39,7 +39,8 @@ class Probe(NamedTuple):
 def probe_all() -> list[Probe]:
     """Makes all test calls and returns their results. The calls store nothing and change nothing at partners.
 
-    The big-data side is queried for a number that no order has, BPM gets a HEAD request, and the mail server a connection.
+    The big-data side is queried for a number that no order has, BPM gets a HEAD request, and the mail server a
+    connection.
     """
     return [_timed(what, ask) for what, ask in PROBES.items()]
 
@@ -73,7 +74,7 @@ def _timed(what: str, ask: Callable[[], tuple[str, str] | None]) -> Probe:
     return Probe(what, round(time.monotonic() - began, 3), " ".join(trouble.split()), code)
 
 
-def _ask_database() -> None:
+def _query_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
@@ -116,7 +117,7 @@ def _compare_clocks() -> tuple[str, str] | None:
 
 
 PROBES: dict[str, Callable[[], tuple[str, str] | None]] = {
-    "database": _ask_database,
+    "database": _query_database,
     "bigdata": _look_up,
     "bpm": _reach_bpm,
     "mail": _greet_mail_server,

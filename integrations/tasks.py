@@ -162,7 +162,7 @@ def may_office_run(began: datetime.datetime) -> bool:
     return True
 
 
-def index_behind_sweep(*, now: datetime.datetime) -> int:
+def index_after_sweep(*, now: datetime.datetime) -> int:
     return index_search(INDEX_SWEEP_SECONDS, yields=not _Office.late)
 
 

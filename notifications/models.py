@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 
 from notifications.masks import mask_text
 
-TOLD_FOR = datetime.timedelta(days=7)  # how long status and dashboard count a failed mail to staff
+FAILURES_SHOWN_FOR = datetime.timedelta(days=7)  # how long status and dashboard count a failed mail to staff
 
 
 class Contact(models.Model):
@@ -123,9 +123,9 @@ class MailQuerySet(models.QuerySet):
         return self.filter(HAS_FAILED)
 
     def without_history(self, now) -> "MailQuerySet":
-        """Excludes mails to staff that a version before 1.8.0 wrote more than TOLD_FOR ago. Such mails have neither an
-        order nor a cause."""
-        return self.exclude(order=None, cause="", written_at__lt=now - TOLD_FOR)
+        """Excludes mails to staff that a version before 1.8.0 wrote more than FAILURES_SHOWN_FOR ago. Such mails have
+        neither an order nor a cause."""
+        return self.exclude(order=None, cause="", written_at__lt=now - FAILURES_SHOWN_FOR)
 
     def to_staff(self) -> "MailQuerySet":
         """Returns the mails without an order: to staff, or to the default contact."""

@@ -12,12 +12,12 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from notifications.smtp import Connect, WatchedBackend
 
-FOR_NOW_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider for faults that are not the mail's
+TEMPORARY_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider for faults that are not the mail's
 # Errors of the connection or log-in, not of the mail: it is sent once they are fixed.
-NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
+SERVER_ERRORS = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
 OUTAGES = {"connection", "timeout", "provider_trouble"}  # the server does not answer, whatever the mail is
-NO_MORE = {"code": "cause_says_all"}
+CAUSE_SAYS_ALL = {"code": "cause_says_all"}
 NOT_WANTED = "not_wanted"  # the code of a mail that is dropped when it would be sent: nobody needs it
 
 
@@ -57,7 +57,10 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
         return payload | {"got": [], "refused": []}
     if not payload["to"]:
         raise MailError(
-            "nobody to send to: no contact has a mail address", permanent=True, code="no_recipients", params=NO_MORE
+            "nobody to send to: no contact has a mail address",
+            permanent=True,
+            code="no_recipients",
+            params=CAUSE_SAYS_ALL,
         )
     got, refused = list(payload.get("got", ())), list(payload.get("refused", ()))
     to, errors, outage = [], [], None
@@ -135,14 +138,14 @@ def _recipient_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:
 
 
 def _smtp_error(error: smtplib.SMTPResponseException) -> MailError:
-    permanent = error.smtp_code >= 500 and not isinstance(error, NOT_THE_MAILS_FAULT)
+    permanent = error.smtp_code >= 500 and not isinstance(error, SERVER_ERRORS)
     return _from("mail server", error, permanent=permanent, code=f"smtp_{error.smtp_code}")
 
 
 def _provider_error(error: AnymailError) -> MailError:
     status = getattr(error, "status_code", None)
     if isinstance(error, AnymailAPIError):
-        permanent = status is not None and 400 <= status < 500 and status not in FOR_NOW_STATUSES
+        permanent = status is not None and 400 <= status < 500 and status not in TEMPORARY_STATUSES
         return _from("mail provider", error, permanent=permanent, code=f"provider_{status or 'trouble'}")
     return _from("mail provider", error, permanent=True, code="provider_refused")
 

@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from integrations.partners.profile import CALLS, TELLING
+from integrations.partners.profile import CALLS, SECRET_NAMES
 from integrations.partners.profile_requirements import faults_in_production, secrets_named
 from orders.rules.four_eyes_acts import EXPORT, acts_asked, is_asked
 from project.accounts.roles import roles
@@ -74,7 +74,9 @@ def wrong_profile() -> Iterator[str]:
     profile = settings.PARTNERS
     yield from (f"PARTNERS_FILE: {fault}." for fault in faults_in_production(profile))
     for name, partner in (("bigdata", profile.bigdata), ("bpm", profile.bpm)):
-        told = [header for header, value in partner.headers.items() if secrets_named(value) or TELLING.search(header)]
+        told = [
+            header for header, value in partner.headers.items() if secrets_named(value) or SECRET_NAMES.search(header)
+        ]
         calls = [getattr(partner, call).path for call in CALLS[name]]
         bases = [path if "://" in path else getattr(settings, f"{name.upper()}_BASE_URL") for path in calls if path]
         if told and any(urlsplit(base).scheme == "http" for base in bases):

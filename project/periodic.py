@@ -19,7 +19,7 @@ from integrations.tasks import (
     Part,
     deliver,
     forget_failures,
-    index_behind_sweep,
+    index_after_sweep,
     may_office_run,
     tell_robots,
 )
@@ -91,7 +91,7 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, write_red, when=may_office_run),
     Part(MINUTE, tell_owners, when=may_office_run),
     Part(MINUTE, let_go_owners, when=may_office_run),
-    Part(MINUTE, index_behind_sweep, when=may_office_run),
+    Part(MINUTE, index_after_sweep, when=may_office_run),
     # a look at the desk itself
     Part(DESK_CHECKS, note_figures),
     Part(DESK_CHECKS, keep_stops),

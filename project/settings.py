@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations.base.database_clock import stand_in_for_djangos
+from integrations.base.database_clock import replace_django_now
 from integrations.partners.profile import ProfileError, named_profile, profile_text
 from integrations.partners.profile_requirements import why_no_start
 from project import __version__
@@ -143,7 +143,7 @@ LOCALE_PATHS = [BASE_DIR / "project" / "locale"]
 TIME_ZONE = "Asia/Shanghai"
 USE_I18N = True
 USE_TZ = True
-stand_in_for_djangos()  # timezone.now() is the database's time, before anything is imported that keeps the function
+replace_django_now()  # timezone.now() is the database's time, before anything is imported that keeps the function
 FORMAT_MODULE_PATH = ["project.formats"]  # 2026-11-25 09:10:00, not 2026年11月25日 09:10
 
 # --- Static files, which we serve ourselves

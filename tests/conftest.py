@@ -49,7 +49,7 @@ def nothing_is_noted_beside_a_test():
     tests/test_old_secrets.py notes it at once.
     """
     with pytest.MonkeyPatch.context() as monkey:
-        monkey.setattr(old_secrets, "begin", lambda *args: None)
+        monkey.setattr(old_secrets, "start_thread", lambda *args: None)
         yield
 
 

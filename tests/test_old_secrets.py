@@ -40,7 +40,7 @@ PAGE = reverse("admin:orders_order_changelist")
 @pytest.fixture(autouse=True)
 def written_at_once(monkeypatch):
     """By the thread that noted them, in its transaction."""
-    monkeypatch.setattr(old_secrets, "begin", lambda work, *args: work(*args))
+    monkeypatch.setattr(old_secrets, "start_thread", lambda work, *args: work(*args))
     monkeypatch.setattr(old_secrets, "_noted", {})
     monkeypatch.setattr(old_secrets.connections, "close_all", lambda: None)
 

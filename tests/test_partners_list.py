@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from integrations.partners.profile import NO_KEYS, SPELT, Answer, Profile
+from integrations.partners.profile import NO_KEYS, TOML_KEYS, Answer, Profile
 from project.base.settings_table import TABLE
 from tests.sources import source
 from tests.test_contract import SECTIONS
@@ -30,7 +30,7 @@ def rows_of(page: str) -> list[list[str]]:
 def keys_of(kind: type = Profile, path: str = "") -> Iterator[str]:
     """The paths of all keys. How answers are read is asked of each partner, not of each call."""
     for one in fields(kind):
-        here = path + SPELT.get((kind, one.name), one.name)
+        here = path + TOML_KEYS.get((kind, one.name), one.name)
         value = getattr(kind(), one.name)
         if (kind, one.name) in NO_KEYS or (isinstance(value, Answer) and here.count(".") > 1):
             continue

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 logger = logging.getLogger(__name__)
 MEASURE_EVERY = 10.0  # seconds
-ASKED = "SELECT extract(epoch FROM clock_timestamp())::float8"
+TIME_QUERY = "SELECT extract(epoch FROM clock_timestamp())::float8"
 steady = functools.partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 own_now = timezone.now  # Django's function, or its replacement in a test
 
@@ -42,11 +42,11 @@ def now() -> datetime.datetime:
     return datetime.datetime.fromtimestamp(_Measured.offset + steady(), datetime.UTC)
 
 
-def stand_in_for_djangos() -> None:
+def replace_django_now() -> None:
     timezone.now = now
 
 
-def is_to_measure() -> bool:
+def is_measurement_due() -> bool:
     return steady() - _Measured.at > MEASURE_EVERY and settings.CLOCK_SKEW_SECONDS > 0
 
 
@@ -58,7 +58,7 @@ def measure(server: psycopg.Connection) -> float:
     own time if that is within the bounds.
     """
     before = _Measured.at = steady()
-    theirs: float = server.execute(ASKED).fetchone()[0]
+    theirs: float = server.execute(TIME_QUERY).fetchone()[0]
     own, after = own_now().timestamp(), steady()
     kept = own - after if _Measured.offset is None else _Measured.offset
     _Measured.offset = min(max(kept, theirs - after), theirs - before)

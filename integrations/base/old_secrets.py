@@ -33,21 +33,21 @@ class Kind(NamedTuple):
     setting: str
     old: str
 
-    def in_force(self) -> str:
+    def current(self) -> str:
         return getattr(settings, self.setting)
 
-    def old_ones(self) -> list[str]:
+    def old_values(self) -> list[str]:
         return getattr(settings, self.old)
 
 
 class Tokens(Kind):
     """BBOSS's tokens, which are all in one setting. The newest token is the current secret, all others are old."""
 
-    def in_force(self) -> str:
+    def current(self) -> str:
         return max(settings.BBOSS_ACCESS_TOKENS, key=_issued_at, default="")
 
-    def old_ones(self) -> list[str]:
-        newest = self.in_force()
+    def old_values(self) -> list[str]:
+        newest = self.current()
         return [token for token in settings.BBOSS_ACCESS_TOKENS if token != newest]
 
 
@@ -69,7 +69,7 @@ SECRET_KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_K
 def matching_secret(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
     """Returns the first secret, current or old, for which `is_right(secret)` is true, or None. Skips empty secrets,
     because anybody could sign with them."""
-    return next((secret for secret in [kind.in_force(), *kind.old_ones()] if secret and is_right(secret)), None)
+    return next((secret for secret in [kind.current(), *kind.old_values()] if secret and is_right(secret)), None)
 
 
 def signing_key(signed: str, salt: str) -> str | None:
@@ -87,15 +87,15 @@ def signing_key(signed: str, salt: str) -> str | None:
 
 def note_use(kind: Kind, secret: str) -> None:
     """Records the use of an old secret. Does nothing for the current one, even if it is in both settings."""
-    if secret == kind.in_force() or secret not in kind.old_ones():
+    if secret == kind.current() or secret not in kind.old_values():
         return
     name, since = _name(kind, secret), time.monotonic()
     if since - _noted.get(name, -NOTED_EVERY) >= NOTED_EVERY:
         _noted[name] = since
-        begin(_write, name, timezone.now())
+        start_thread(_write, name, timezone.now())
 
 
-def begin(work: Callable[..., None], *args: object) -> None:
+def start_thread(work: Callable[..., None], *args: object) -> None:
     threading.Thread(target=work, args=args, daemon=True).start()
 
 
@@ -143,5 +143,5 @@ def old_secrets() -> list[OldSecret]:
     return [
         OldSecret(kind.old, getattr(settings, kind.old).index(secret) + 1, uses.get(_name(kind, secret)))
         for kind in SECRET_KINDS
-        for secret in kind.old_ones()
+        for secret in kind.old_values()
     ]

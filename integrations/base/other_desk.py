@@ -37,11 +37,11 @@ OTHER_DESK = "other_desk"
 IN_FORCE = "in force"
 BEFORE = "DESK_CALLS_BEFORE"  # environment variable of a reloaded worker: the digest of the settings before the reload
 PROFILE = "PARTNERS_FILE"
-WEB_LOOKS_EVERY = 60.0  # seconds
-SAYS_AGAIN = 60.0
+WEB_CHECKS_EVERY = 60.0  # seconds
+REPEAT_SECONDS = 60.0
 FRESH = 5.0  # seconds for which a web process relies on its last check of the profile
-RELOAD_LASTS = datetime.timedelta(seconds=15)  # for so long old web processes continue while new ones load
-LEAVE_WITHIN = 2.0  # seconds that the database may take at the end of a web process
+RELOAD_TIME = datetime.timedelta(seconds=15)  # for so long old web processes continue while new ones load
+UNREGISTER_SECONDS = 2.0  # seconds that the database may take at the end of a web process
 FORGOTTEN_AFTER = datetime.timedelta(days=1)
 ANSWERS_NAMED = 10  # answers that are listed in a line of the log
 
@@ -50,13 +50,13 @@ ANSWERS_NAMED = 10  # answers that are listed in a line of the log
 class _Web:
     """The state of this web process's profile.
 
-    `changed` is True after a reload with another profile, until that profile is in force. `fitted` is True once this
-    process's profile was in force. `fine_at` is the monotonic time of the last check without a difference.
+    `changed` is True after a reload with another profile, until that profile is in force. `was_in_force` is True once
+    this process's profile was in force. `agreed_at` is the monotonic time of the last check without a difference.
     """
 
     changed: bool = False
-    fitted: bool = False
-    fine_at: float = float("-inf")
+    was_in_force: bool = False
+    agreed_at: float = float("-inf")
 
 
 web = _Web()
@@ -100,7 +100,7 @@ def differing(theirs: dict[str, str]) -> list[str]:
     return [name for name in mine if name not in same and not (name == "SECRET_KEY" and theirs[name] in keys)]
 
 
-def _if_made(act: Callable[..., list]) -> Callable[..., list]:
+def _empty_before_migrate(act: Callable[..., list]) -> Callable[..., list]:
     """Decorates a function to return an empty list if the table does not exist yet, before `migrate`
     (docs/mechanisms/versions.md)."""
 
@@ -116,7 +116,7 @@ def _if_made(act: Callable[..., list]) -> Callable[..., list]:
     return careful
 
 
-@_if_made
+@_empty_before_migrate
 def register_process(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
     """Stores a process's row at its start. Returns the settings that differ from the desk's. A process with a
     difference must take no step. Locks the row IN_FORCE.
@@ -129,7 +129,7 @@ def register_process(name: str, *, before: str = "", changed: bool = False, work
     """
     differs, taken = _enter(name, changed=changed or (bool(before) and before != digest()), works=works)
     if PROFILE in taken:
-        say_read_otherwise()
+        log_changed_readings()
     return differs
 
 
@@ -161,7 +161,7 @@ def _alive(now: datetime.datetime) -> QuerySet[DeskProcess]:
     return DeskProcess.objects.exclude(name=IN_FORCE).filter(seen_at__gt=now - HEARTBEAT_LIMIT)
 
 
-def say_read_otherwise() -> None:
+def log_changed_readings() -> None:
     """Logs the stored answers that have another meaning with the profile that has just come into force (contract
     7.2)."""
     try:
@@ -197,7 +197,7 @@ def _machine() -> str:
     return socket.gethostname()[:64]
 
 
-@_if_made
+@_empty_before_migrate
 def differences_from_desk(name: str, *, works: bool = True) -> list[str]:
     """Returns the settings that differ from the desk's, and stores them in the process's row."""
     differs = differs_now()
@@ -205,7 +205,7 @@ def differences_from_desk(name: str, *, works: bool = True) -> list[str]:
     return differs
 
 
-@_if_made
+@_empty_before_migrate
 def differs_now() -> list[str]:
     row = DeskProcess.objects.filter(name=IN_FORCE).first()
     return differing(row.calls) if row else []
@@ -238,11 +238,11 @@ def adopt(*, now: datetime.datetime) -> list[str]:
     differs = differs_now()
     DeskProcess.objects.update_or_create(name=IN_FORCE, defaults={"calls": calls_of_this_process(), "seen_at": now})
     if PROFILE in differs:
-        say_read_otherwise()
+        log_changed_readings()
     return differs
 
 
-@_if_made
+@_empty_before_migrate
 def machines_with_another_profile() -> list[str]:
     """Returns the names and machines of living processes whose profile differs from this process's, and the desk if its
     profile differs. `resume` requires equal profiles, because it reads answers with the profile."""
@@ -260,26 +260,26 @@ def has_other_profile() -> bool:
     """Returns True if this web process's profile is not the desk's, so that it must accept no order (contract 7.1).
 
     An equal profile is cached for FRESH seconds. While a reload replaces the web processes, the old processes continue
-    with the old profile for RELOAD_LASTS.
+    with the old profile for RELOAD_TIME.
     """
-    if web.changed or time.monotonic() - web.fine_at < FRESH:
+    if web.changed or time.monotonic() - web.agreed_at < FRESH:
         return False
     other = bool(_other_profile())
-    web.fine_at = float("-inf") if other else time.monotonic()
+    web.agreed_at = float("-inf") if other else time.monotonic()
     return other
 
 
-@_if_made
+@_empty_before_migrate
 def _other_profile() -> list[str]:
     mine = calls_of_this_process()[PROFILE]
     row = DeskProcess.objects.filter(name=IN_FORCE).first()
     if row is None or row.calls.get(PROFILE, mine) == mine:
-        web.fitted = True
+        web.was_in_force = True
         return []
-    return [] if web.fitted and timezone.now() - row.seen_at < RELOAD_LASTS else [PROFILE]
+    return [] if web.was_in_force and timezone.now() - row.seen_at < RELOAD_TIME else [PROFILE]
 
 
-@_if_made
+@_empty_before_migrate
 def other_desks(*, now: datetime.datetime) -> list[DeskProcess]:
     """Returns the living processes that differ from the desk."""
     return [row for row in _alive(now).order_by("name") if row.differs]
@@ -305,7 +305,7 @@ def watch_web() -> None:
 
     The first check only logs a difference, because a reload of all services reloads them one after another.
     """
-    name, entered = _name_of_web(), False
+    name, entered = _web_name(), False
     while True:
         try:
             with database_deadline(CHECK_SECONDS):
@@ -320,19 +320,19 @@ def watch_web() -> None:
             logger.warning("whether this process calls whom the desk calls is not known: %s", error)
         finally:
             connections.close_all()
-        time.sleep(WEB_LOOKS_EVERY)
+        time.sleep(WEB_CHECKS_EVERY)
 
 
-def leave_web() -> None:
+def unregister_web() -> None:
     """Deletes the row of this web process at its end. Logs errors and raises none."""
     try:
-        with database_deadline(LEAVE_WITHIN):
-            unregister_process(_name_of_web())
+        with database_deadline(UNREGISTER_SECONDS):
+            unregister_process(_web_name())
     except Exception as error:  # no error may stop the exit
         logger.warning("the end of this process is not noted: %s", error)
     finally:
         connections.close_all()
 
 
-def _name_of_web() -> str:
+def _web_name() -> str:
     return f"web {socket.gethostname()[:40]}-{os.getpid()}"

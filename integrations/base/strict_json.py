@@ -42,17 +42,17 @@ class OutOfBoundsError(BadJsonError):
     """The text has more values, or a number with more digits, than its sender may send."""
 
 
-def read_body(request: HttpRequest, *, endless: bool) -> bytes:
-    """Returns the body. `endless` is True for a body without Content-Length.
+def read_body(request: HttpRequest, *, without_length: bool) -> bytes:
+    """Returns the body. `without_length` is True for a body without Content-Length.
 
     Raises BodyBrokenError, or BodyTooLargeError after discarding the rest of the body.
     """
     try:
-        body = _stream(request, endless=endless).read(MAX_BODY_BYTES + 1)
+        body = _stream(request, without_length=without_length).read(MAX_BODY_BYTES + 1)
     except Exception as error:  # Django's, the socket's, the server's own for malformed chunks: no common base class
         raise BodyBrokenError(f"the body could not be read: {type(error.__cause__ or error).__name__}") from error
     if len(body) > MAX_BODY_BYTES:
-        discard_body(request, endless=endless)
+        discard_body(request, without_length=without_length)
         raise BodyTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
     return body
 
@@ -63,18 +63,18 @@ def content_type_in(head: bytes) -> str:
     return found[1].decode("latin-1").strip() if found else ""
 
 
-def discard_body(request: HttpRequest, *, endless: bool) -> None:
+def discard_body(request: HttpRequest, *, without_length: bool) -> None:
     """Reads and drops at most MAX_DISCARDED bytes of a rejected body. Otherwise a caller that is still writing would
     get a broken pipe in place of the response."""
     left = MAX_DISCARDED
     with suppress(Exception):  # the request is already rejected: there is nothing to report
-        while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):
+        while left > 0 and (taken := _stream(request, without_length=without_length).read(AT_ONCE)):
             left -= len(taken)
 
 
-def _stream(request: HttpRequest, *, endless: bool):
+def _stream(request: HttpRequest, *, without_length: bool):
     # Django reads nothing without a Content-Length, so read such a body from the server's own stream.
-    return request.META["wsgi.input"] if endless else request
+    return request.META["wsgi.input"] if without_length else request
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ class Bounds:
     digits: int | None = None  # None: no limit but Python's
 
 
-OF_ALL = Bounds()
-OF_UNSIGNED = Bounds(digits=40)
-OF_STRANGERS = Bounds(values=16_000, digits=40)
+GENERAL_BOUNDS = Bounds()
+UNSIGNED_BOUNDS = Bounds(digits=40)
+STRANGER_BOUNDS = Bounds(values=16_000, digits=40)
 """Parsing 2 MiB of any text from a sender without a token of ours must cost less than twice as much as 2 MiB of
 letters."""
 
 
-def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
+def parse_bytes(body: bytes, bounds: Bounds = GENERAL_BOUNDS) -> dict:
     """Returns the object in a UTF-8 body. Raises BadJsonError."""
     try:
         text = body.decode("utf-8")
@@ -101,8 +101,8 @@ def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
     return parse_text(text, bounds)
 
 
-def parse_text(text: str, bounds: Bounds = OF_ALL, *, written: bool = False) -> dict:
-    """Returns the JSON object in a text. With `written`, decimals are `Written`, which keep their text.
+def parse_text(text: str, bounds: Bounds = GENERAL_BOUNDS, *, written: bool = False) -> dict:
+    """Returns the JSON object in a text. With `written`, decimals are `NumberWithText`, which keep their text.
 
     Raises BadJsonError for another type than an object, duplicate keys, NaN, Infinity, numbers that overflow, more than
     32 levels, and unpaired surrogates. Raises its subclass OutOfBoundsError for a text that exceeds `bounds`.
@@ -110,7 +110,7 @@ def parse_text(text: str, bounds: Bounds = OF_ALL, *, written: bool = False) -> 
     brackets = text.count("[") + text.count("{")
     if brackets + text.count(",") > bounds.values:
         raise OutOfBoundsError(f"more than {bounds.values} values")
-    value = _parse(text, bounds.digits, Written if written else float)
+    value = _parse(text, bounds.digits, NumberWithText if written else float)
     if not isinstance(value, dict):
         raise BadJsonError("the outermost value is not an object")
     if brackets > DEEPEST:
@@ -173,7 +173,7 @@ def _constant(name: str):
     raise BadJsonError(f"{name} is not JSON")
 
 
-class Written(float):
+class NumberWithText(float):
     """A number with a decimal point or an exponent that keeps the text from which it was parsed."""
 
     def __init__(self, text: str):

@@ -15,7 +15,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from integrations.base.strict_json import OF_ALL, BadJsonError
+from integrations.base.strict_json import GENERAL_BOUNDS, BadJsonError
 from integrations.bboss.message_decoding import parsed
 from integrations.bboss.reply_codes import Code, Refused
 from integrations.bboss.request_checks import CONTROL_CHARACTERS, read_moment
@@ -287,7 +287,7 @@ def content_of(members: dict) -> dict:
     content = members["content"]
     if isinstance(content, str):
         try:
-            return parsed(content, OF_ALL, settings.PARTNERS.bboss)
+            return parsed(content, GENERAL_BOUNDS, settings.PARTNERS.bboss)
         except BadJsonError as error:
             raise bad("content", str(error)) from None
     if not isinstance(content, dict):

@@ -11,7 +11,7 @@ from email.message import Message
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from integrations.base.strict_json import BadJsonError, Bounds, Written, parse_text
+from integrations.base.strict_json import BadJsonError, Bounds, NumberWithText, parse_text
 from integrations.bboss.reply_codes import Code, Refused
 from integrations.partners.member_rules import NOT_THERE, member
 from integrations.partners.profile import CONTENT_TYPES, Bboss
@@ -122,7 +122,7 @@ def ours(wire: dict[str, Any], how: Bboss) -> dict[str, Any]:
             raise Refused(Code.CONTENT, f"{twice}: is there twice, under its name here and yours")
     if not how.lenient:
         return members
-    beside = made_equal({name: value for name, value in members.items() if name != CONTENT})
+    beside = normalised({name: value for name, value in members.items() if name != CONTENT})
     return beside | ({CONTENT: members[CONTENT]} if CONTENT in members else {})
 
 
@@ -141,7 +141,7 @@ def content_in(members: Mapping[str, Any], content: dict[str, Any], how: Bboss) 
         if twice:
             raise Refused(Code.CONTENT, f"{twice}: is there twice, under its name here and yours")
     if how.lenient:
-        content = made_equal(content)
+        content = normalised(content)
         if isinstance(content.get(DOMAINS), dict):
             content[DOMAINS] = [content[DOMAINS]]
     return content
@@ -152,19 +152,19 @@ def brief_content(wire: Mapping[str, Any], members: Mapping[str, Any], how: Bbos
     object with the number alone, so that a large content is not copied."""
     for theirs, one in paths_of(how.rename).items():
         if one == (CONTENT, NUMBER) and (value := member(wire, theirs)) is not NOT_THERE:
-            return {NUMBER: made_equal(value) if how.lenient else value}
+            return {NUMBER: normalised(value) if how.lenient else value}
     content = members.get(CONTENT)
-    return made_equal({NUMBER: content.get(NUMBER)}) if how.lenient and isinstance(content, dict) else content
+    return normalised({NUMBER: content.get(NUMBER)}) if how.lenient and isinstance(content, dict) else content
 
 
-def made_equal(value: Any) -> Any:
+def normalised(value: Any) -> Any:
     """Returns a JSON value with numbers and booleans as text, and without values that are null or an empty text."""
     if isinstance(value, dict):
-        return {name: one for name, inner in value.items() if (one := made_equal(inner)) not in NOTHING}
+        return {name: one for name, inner in value.items() if (one := normalised(inner)) not in NOTHING}
     if isinstance(value, list):
-        return [one for inner in value if (one := made_equal(inner)) not in NOTHING]
+        return [one for inner in value if (one := normalised(inner)) not in NOTHING]
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Written):
+    if isinstance(value, NumberWithText):
         return value.text
     return str(value) if isinstance(value, int | float) else value

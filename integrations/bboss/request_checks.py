@@ -39,10 +39,10 @@ REQUIRED_MEMBERS = (
 )
 LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
-MAX_OF_A_STRANGER = 4096  # bytes that are stored of a message without a valid signature
+MAX_UNSIGNED_BYTES = 4096  # bytes that are stored of a message without a valid signature
 LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
 TOKEN_LIST, NO_TOKENS = "list", "none"  # values of the profile's token check; the third one checks only the form
-FIRST_PLACES = 3  # occurrences of `accessToken` that are examined in an unparsed body
+MAX_OCCURRENCES = 3  # occurrences of `accessToken` that are examined in an unparsed body
 TIME_FORMAT = "%Y%m%d%H%M%S"
 LONGEST_TIME = 40
 TOKEN_PATTERN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
@@ -117,7 +117,7 @@ def check_time_distance(members: dict[str, Any], now: datetime.datetime, wire: W
 
 def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20314: the caller is unknown."""
-    _one_of(members, "userPartyID", settings.BBOSS_PARTY_IDS, Code.PARTY_UNKNOWN)
+    _check_one_of(members, "userPartyID", settings.BBOSS_PARTY_IDS, Code.PARTY_UNKNOWN)
 
 
 def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
@@ -157,21 +157,21 @@ def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire)
 
 def check_route_type(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20501: the route type is not accepted."""
-    _one_of(members, "routeType", ["00", "01"], Code.ROUTE_TYPE)
+    _check_one_of(members, "routeType", ["00", "01"], Code.ROUTE_TYPE)
 
 
 def check_route_value(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20502: the domain or exchange node is not ours."""
-    _one_of(members, "domain", [settings.BBOSS_DOMAIN], Code.ROUTE_VALUE)
-    _one_of(members, "routeValue", [settings.BBOSS_ROUTE_VALUE], Code.ROUTE_VALUE)
+    _check_one_of(members, "domain", [settings.BBOSS_DOMAIN], Code.ROUTE_VALUE)
+    _check_one_of(members, "routeValue", [settings.BBOSS_ROUTE_VALUE], Code.ROUTE_VALUE)
 
 
 def check_env_flag(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """21000: test data on a production site, or the reverse."""
-    _one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
+    _check_one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
 
 
-def _one_of(members: dict[str, Any], name: str, allowed: list[str], code: Code) -> None:
+def _check_one_of(members: dict[str, Any], name: str, allowed: list[str], code: Code) -> None:
     given = members[name]
     if not isinstance(given, str) or given not in allowed:
         raise Refused(code, hint=f"{name}: {shown(given)} is not one of {', '.join(allowed)}")
@@ -238,14 +238,14 @@ def token_expiry(token: str) -> datetime.datetime | None:
 def may_be_from_bboss(text: str) -> bool:
     """Returns True if an unparsed message may be from BBOSS.
 
-    One of its first FIRST_PLACES accessToken members must be a token in BBOSS_ACCESS_TOKENS. If the profile checks only
-    the form, a well-formed token is enough. If the profile checks no tokens, every message may be from BBOSS.
+    One of its first MAX_OCCURRENCES accessToken members must be a token in BBOSS_ACCESS_TOKENS. If the profile checks
+    only the form, a well-formed token is enough. If the profile checks no tokens, every message may be from BBOSS.
     """
     how = settings.PARTNERS.bboss
     if how.token.check == NO_TOKENS:
         return True
     for name in {"accessToken", how.theirs.get("accessToken", "accessToken")}:
-        for behind in text.split(f'"{name}"', FIRST_PLACES)[1:]:
+        for behind in text.split(f'"{name}"', MAX_OCCURRENCES)[1:]:
             given = behind[: 2 * LONGEST_TOKEN].partition('"')[2].partition('"')[0]
             if how.token.check != TOKEN_LIST and token_expiry(given):
                 return True
@@ -276,23 +276,23 @@ def masked_body(members: dict[str, Any]) -> str:
 def masked_head(members: dict[str, Any]) -> str:
     """Returns the beginning of the `masked_body` of an unsigned message. The rest is not processed, so that 2 MiB cost
     little."""
-    return _masked_tokens_of_head(encode(_Beginning(MAX_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
+    return _masked_tokens_of_head(encode(_Beginning(MAX_UNSIGNED_BYTES + LONGEST_TOKEN).of(members)))
 
 
 def storable_hint(hint: str, *, signed: bool) -> str:
     """Returns the hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
     masked = TOKEN_PATTERN.sub(MASK, hint) if signed else _masked_tokens_of_head(hint)
     masked = masked.replace("\0", "\\u0000")
-    return masked if signed else head(masked, MAX_OF_A_STRANGER)[0]
+    return masked if signed else head(masked, MAX_UNSIGNED_BYTES)[0]
 
 
 def _masked_tokens_of_head(text: str) -> str:
     """Returns the beginning of a text with tokens masked. The text is cut before masking, so that long texts cost
     little, and again after masking, so that no half of a token is left."""
-    masked = TOKEN_PATTERN.sub(MASK, text[: MAX_OF_A_STRANGER + LONGEST_TOKEN])
-    if len(text) > MAX_OF_A_STRANGER + LONGEST_TOKEN:
+    masked = TOKEN_PATTERN.sub(MASK, text[: MAX_UNSIGNED_BYTES + LONGEST_TOKEN])
+    if len(text) > MAX_UNSIGNED_BYTES + LONGEST_TOKEN:
         masked = masked[:-LONGEST_TOKEN]
-    return head(masked, MAX_OF_A_STRANGER)[0]
+    return head(masked, MAX_UNSIGNED_BYTES)[0]
 
 
 class _Beginning:

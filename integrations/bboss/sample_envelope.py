@@ -19,7 +19,7 @@ from integrations.bboss.request_checks import TOKEN_LIST, parse_digits, token_ex
 from integrations.bboss.signing import sign
 from integrations.outbound.wire_formats import encode, wire_time
 from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
-from integrations.partners.renames import copied, paths_of, rename_in, turned
+from integrations.partners.renames import copied, inverted, paths_of, rename_in
 from orders.rules.local_time import SHANGHAI
 
 DAY = "%Y%m%d"
@@ -59,7 +59,7 @@ def signed_envelope(
         "version": "1.0.0",
     } | (overrides or {})
     secret = _first([settings.BBOSS_APP_SECRET], "BBOSS_APP_SECRET")
-    rename_in(members, turned(paths_of(how.rename)))
+    rename_in(members, inverted(paths_of(how.rename)))
     name = how.theirs.get("sign", "sign")
     if name in members:
         return members

@@ -124,20 +124,20 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     try:
         wire, call.raw = read_message(request, call.address)
     except Refused as refusal:
-        return _not_kept(call, refusal)
+        return _refuse_unstored(call, refusal)
     call.wire = call.members = wire.members
     try:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
         request_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
         if not request_checks.is_signed(wire):  # whatever the fault, only the beginning of such a message is stored
-            return _stranger(call, refusal)
-        return _keep_refused(call, _message(call, request_checks.masked_body(call.wire)), refusal)
+            return _refuse_unsigned(call, refusal)
+        return _refuse_stored(call, _message(call, request_checks.masked_body(call.wire)), refusal)
     message = _message(call, request_checks.masked_body(call.wire))
     try:
         return _accept(call, message)
     except Refused as refusal:
-        return _keep_refused(call, message, refusal)
+        return _refuse_stored(call, message, refusal)
 
 
 def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
@@ -159,14 +159,17 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
 
 
 def _parse(text: str, charset: str) -> Wire:
-    """Parses the message within bounds, which are tighter without a token of ours. If the message exceeds the bounds
-    of OF_UNSIGNED, it is parsed again with OF_ALL, and accepted only with a valid signature. Raises BadJsonError."""
+    """Parses the message within UNSIGNED_BOUNDS, or STRANGER_BOUNDS without a token of ours. Raises BadJsonError.
+
+    A message with such a token that exceeds UNSIGNED_BOUNDS is parsed again with GENERAL_BOUNDS. It is accepted only
+    with a valid signature.
+    """
     how, known = settings.PARTNERS.bboss, request_checks.may_be_from_bboss(text)
-    bounds = strict_json.OF_UNSIGNED if known else strict_json.OF_STRANGERS
+    bounds = strict_json.UNSIGNED_BOUNDS if known else strict_json.STRANGER_BOUNDS
     try:
         return Wire(parsed(text, bounds, how), text, charset)
     except strict_json.OutOfBoundsError:
-        wire = Wire(parsed(text, strict_json.OF_ALL, how) if known else {}, text, charset)
+        wire = Wire(parsed(text, strict_json.GENERAL_BOUNDS, how) if known else {}, text, charset)
         if not request_checks.is_signed(wire):
             raise
         return wire
@@ -183,14 +186,14 @@ def _content_length(request: HttpRequest) -> int | None:
     except ValueError:
         return 0
     if length > strict_json.MAX_BODY_BYTES:
-        strict_json.discard_body(request, endless=False)
+        strict_json.discard_body(request, without_length=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
 
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = strict_json.read_body(request, endless=length is None)
+        body = strict_json.read_body(request, without_length=length is None)
     except strict_json.BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
     except strict_json.BodyTooLargeError:
@@ -280,26 +283,26 @@ def _set_outcome(message: InboundMessage, code: Code, desc: str, biz: BizCode | 
     message.biz_code = biz.value[0] if biz else ""
 
 
-def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
+def _refuse_unstored(call: InboundCall, refusal: Refused) -> Reply:
     """Refuses a call and stores nothing: no message was read, or there are too many unsigned messages."""
     note(why=refusal.hint)
     return reply(call, refusal.code, desc=refusal.desc, retry_after=refusal.retry_after)
 
 
-def _stranger(call: InboundCall, refusal: Refused) -> Reply:
+def _refuse_unsigned(call: InboundCall, refusal: Refused) -> Reply:
     """Refuses a message with an invalid token or signature. Stores its beginning, unless there are too many such
     messages."""
     try:
         caller_limits.check_unsigned_rate()
     except Refused as too_many:
-        return _not_kept(call, too_many)
+        return _refuse_unstored(call, too_many)
     message = _message(call, request_checks.masked_head(call.wire))
     message.signed = False
     message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
-    return _keep_refused(call, message, refusal)
+    return _refuse_stored(call, message, refusal)
 
 
-def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
+def _refuse_stored(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
     message.hint = request_checks.storable_hint(refusal.hint, signed=message.signed)
     message.order_number = message.order_number or order_number_in(message.body)  # so that people can search for it

@@ -168,7 +168,7 @@ def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
     )
 
 
-def _one_more_call(until: float) -> None:
+def _wait_for_further_call(until: float) -> None:
     """Waits for a slot within PARTNER_RATE for a further call of a step. The loop waited for the first call's slot.
     Raises PartnerError (`timeout`) if no slot is free before `until`."""
     if not partner_rate.wait_for_slot("bigdata", latest=until, urgent=True):
@@ -185,9 +185,9 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
     Returns ACTED_BEFORE with the records that the partner holds, or a RETRY if the look-up fails.
     """
     try:
-        rows = _ask_about(work, named, until)
+        rows = _look_up_jobs(work, named, until)
     except PartnerError as silence:
-        return _still_to_ask(error, f"; asked what it holds: {silence.message}", silence)
+        return _retry_look_up(error, f"; asked what it holds: {silence.message}", silence)
     return error.answered | {
         "result": Attempt.Outcome.ACTED_BEFORE,
         "code": ACTED_BEFORE,
@@ -199,22 +199,22 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
     """Looks up the records after a refused cancel, because a single missing record lets the partner refuse them all
     (contract 3.9, 19). Returns REFUSED with the records, or a RETRY if the look-up fails."""
     try:
-        rows = _ask_about(work, named, until)
+        rows = _look_up_jobs(work, named, until)
     except PartnerError as silence:
-        return _still_to_ask(error, f"; asked what it holds: {silence.message}", silence, unknown=False)
+        return _retry_look_up(error, f"; asked what it holds: {silence.message}", silence, unknown=False)
     return error.answered | {"result": Attempt.Outcome.REFUSED, "data": {"held": held_records(rows)}}
 
 
-def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
+def _look_up_jobs(work: Work, named: list[dict], until: float) -> list[dict]:
     bigdata.check_look_up()
     rows = []
     for job_id in dict.fromkeys(fields.in_our_names(record)["jobId"] for record in named):
-        _one_more_call(until)
+        _wait_for_further_call(until)
         rows += _query(job_id, work, key=str(uuid.uuid4()), until=until)
     return rows
 
 
-def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
+def _retry_look_up(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
     """Returns a RETRY, because a step is neither done nor refused while the partner's records are unknown. If the
     partner has no look-up, the step waits for a person."""
     return error.answered | {
@@ -243,13 +243,13 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
         named = {"productInfos": [one for one, our in ours if (our["productId"], domain_key(our["domain"])) in there]}
     if rows and named["productInfos"]:
         if not seen:
-            _one_more_call(until)
+            _wait_for_further_call(until)
         again = {"key": str(uuid.uuid4()), "request_id": work.request_id, "seconds": _left(until)}
         try:
             _deletes(work)(encode(named).encode(), **again)
         except PartnerError as error:
             if error.acted_before:
-                return _still_to_ask(error, "", error)
+                return _retry_look_up(error, "", error)
             raise
     return {"result": Attempt.Outcome.OK, "answer": f"{len(rows)} records were there"}
 

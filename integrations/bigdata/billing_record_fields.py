@@ -15,7 +15,7 @@ from integrations.outbound.wire_formats import wire_time
 from integrations.partners.calls import ours, renamed
 
 LIVE, CANCELLED = "1", "2"  # values of cancelStatus
-OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
+ALWAYS_OURS = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,5 +116,5 @@ def _identity(record: RecordFacts) -> dict[str, Any]:
 def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
     if not record.accepted:
         return fields
-    kept = fields.keys() & record.accepted.keys() - OURS_TO_SAY
+    kept = fields.keys() & record.accepted.keys() - ALWAYS_OURS
     return fields | {name: record.accepted[name] for name in kept}

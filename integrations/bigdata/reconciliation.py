@@ -163,7 +163,7 @@ class Comparison:
 
     def _compare_all(self, until: float | None) -> None:
         with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
-            for asked, last in self._ask_ahead(pool):
+            for asked, last in self._query_ahead(pool):
                 self._compare(asked, last)
                 self.on_compared(len(asked))
                 if self._must_stop(until):
@@ -195,7 +195,7 @@ class Comparison:
             self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers
         )
 
-    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[QueriedOrder], int]]:
+    def _query_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[QueriedOrder], int]]:
         """Yields each batch with its last order id. While the caller compares a batch, the next batch is queried."""
         before = None
         for orders in self._batches():

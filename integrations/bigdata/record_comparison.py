@@ -47,7 +47,7 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
     for key, row in known.items():
         found += _of_ours(row, there.pop(key, []))
     for rows in there.values():
-        found += [_stranger(row) for row in rows]
+        found += [_not_ours(row) for row in rows]
     return found + [_unreadable(None, row) for row in nameless]
 
 
@@ -98,7 +98,7 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
     rows = sorted(rows, key=lambda row: str(row["domain"]) == ours.facts.domain)
     theirs = rows.pop() if rows else None
     found = _settled(ours, theirs) if ours.state == "unknown" else [_differs(ours, theirs)]
-    return [*filter(None, found), *(replace(_stranger(row), remedy=NOTHING) for row in rows)]
+    return [*filter(None, found), *(replace(_not_ours(row), remedy=NOTHING) for row in rows)]
 
 
 def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
@@ -159,7 +159,7 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
     }
 
 
-def _stranger(theirs: dict) -> Discrepancy:
+def _not_ours(theirs: dict) -> Discrepancy:
     return _difference(NOT_OURS, DELETE, None, theirs) if _is_readable(theirs) else _unreadable(None, theirs, DELETE)
 
 

@@ -85,7 +85,7 @@ def receive(request: HttpRequest, call: Call) -> None:
     if is_restored():  # the database may have lost this order, or earlier decisions
         raise RefusedError(503, "nothing was stored: the database counts as restored")
     try:
-        _hand_on(call, said)
+        _pass_to_core(call, said)
     except OrderUnknownError as error:
         raise RefusedError(404, str(error)) from None
     except RecordConflictError as error:
@@ -112,7 +112,7 @@ def _is_valid(check: str, body: bytes, given: str, secret: str) -> bool:
     return is_signed(body, given, secret)
 
 
-def _hand_on(call: Call, said: Approval) -> None:
+def _pass_to_core(call: Call, said: Approval) -> None:
     number = said.number
     if said.process:
         order = order_of_process(said.process, now=timezone.now())
@@ -133,11 +133,11 @@ def _body(request: HttpRequest) -> bytes:
     Raises RefusedError."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
-        strict_json.discard_body(request, endless=False)
+        strict_json.discard_body(request, without_length=False)
         raise RefusedError(413)
-    endless = not announced and bool(request.META.get("wsgi.input_terminated"))
+    without_length = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        return strict_json.read_body(request, endless=endless)
+        return strict_json.read_body(request, without_length=without_length)
     except strict_json.BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
     except strict_json.BodyTooLargeError:

@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from integrations.base.old_secrets import CALLBACK_SECRET
-from integrations.base.strict_json import OF_STRANGERS, BadJsonError, parse_bytes
+from integrations.base.strict_json import STRANGER_BOUNDS, BadJsonError, parse_bytes
 from integrations.bboss.caller_limits import has_room
 from integrations.bboss.signing import MASK
 from integrations.bpm.callback_reading import CODE, PROCESS, Approval
 from integrations.models import BpmCallback
 from integrations.partners.answers import parse_object
-from integrations.partners.profile import TELLING
+from integrations.partners.profile import SECRET_NAMES
 from notifications.masks import head, mask_name
 from orders.bpm.received_decisions import receive_approval
 from orders.reports.order_of_process import order_of_process
@@ -88,7 +88,7 @@ def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None
     return applied
 
 
-def apply_learned(processes: Iterable[str]) -> None:
+def apply_new_processes(processes: Iterable[str]) -> None:
     """Applies stored callbacks with these process ids, which were just received. Logs errors and raises none: the next
     sweep repeats it."""
     try:
@@ -129,12 +129,12 @@ def masked(call: Call) -> str:
     """Returns the beginning of a callback's body with secrets masked, for storage."""
     most = MAX_SIGNED_BYTES if call.signed else MAX_UNSIGNED_BYTES
     try:
-        members = call.members or parse_bytes(call.body, OF_STRANGERS)
+        members = call.members or parse_bytes(call.body, STRANGER_BOUNDS)
         names = {*SIGNATURES, settings.PARTNERS.bpm.callback.header.lower(), *settings.PARTNERS.bboss.secret_names}
         text = json.dumps(_masked(members, names), ensure_ascii=False)
     except BadJsonError:
         text = call.body[: 2 * most].decode("utf-8", "replace")
-    for secret in filter(None, [CALLBACK_SECRET.in_force(), *CALLBACK_SECRET.old_ones()]):
+    for secret in filter(None, [CALLBACK_SECRET.current(), *CALLBACK_SECRET.old_values()]):
         text = text.replace(secret, MASK)
     return head(_storable(text), most)[0]
 
@@ -142,7 +142,7 @@ def masked(call: Call) -> str:
 def _masked(value: Any, names: set[str]) -> Any:
     if isinstance(value, dict):
         return {
-            name: MASK if name.lower() in names or TELLING.search(name) else _masked(inner, names)
+            name: MASK if name.lower() in names or SECRET_NAMES.search(name) else _masked(inner, names)
             for name, inner in value.items()
         }
     return [_masked(one, names) for one in value] if isinstance(value, list) else value

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from integrations.base.counters import count_call
 from integrations.base.database_deadline import Outage, error_line, is_away
-from integrations.bpm.kept_callbacks import apply_learned
+from integrations.bpm.kept_callbacks import apply_new_processes
 from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send_step
 from integrations.delivery.circuit_breaker import PartnerCache, may_probe, next_probe, note_outcomes, open_partners
 from integrations.delivery.mail import write_mail
@@ -318,7 +318,7 @@ class Drain:
                 for pool in self.pools.values():
                     pool.recheck_at = 0.0
             if processes := [outcome.data["process"] for outcome in outcomes if outcome.data.get("process")]:
-                apply_learned(processes)  # after the record, which stores the process ids that it looks up
+                apply_new_processes(processes)  # after the record, which stores the process ids that it looks up
             self._count(outcomes)
 
     def _record(self, outcomes: list[Outcome]) -> int:

@@ -29,7 +29,7 @@ class Heartbeat(models.Model):
 
     @property
     def has_ended(self) -> bool:
-        """Returns True if a silent cluster was shut down normally (`say_goodbye` in
+        """Returns True if a silent cluster was shut down normally (`note_shutdown` in
         integrations/worker/heartbeat.py)."""
         return self.started_at == self.seen_at
 

@@ -14,7 +14,7 @@ from orders.outbox.proof import CALLS, asks_proof, proofs_in_force
 from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.steps import STEPS, call_name
 
-LOOKED_AT = 50_000  # newest attempts that are searched: no index finds the last attempt of a call
+ATTEMPTS_SEARCHED = 50_000  # newest attempts that are searched: no index finds the last attempt of a call
 NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "bigdata.traffic", "bpm.start"}]
 """Steps whose success is stored without an HTTP status. For other steps an attempt without a status sent nothing."""
 
@@ -64,12 +64,14 @@ def call_statuses() -> list[CallStatus]:
 def _last_ids() -> dict[tuple[str, str], int]:
     """Returns the id of the newest attempt, by (call, outcome). Attempts in doubt have the outcome NOT_UNDERSTOOD."""
     newest = Attempt.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    rows = Attempt.objects.filter(pk__gt=newest - LOOKED_AT, dispatch__step__in=filter(call_name, STEPS))
+    rows = Attempt.objects.filter(pk__gt=newest - ATTEMPTS_SEARCHED, dispatch__step__in=filter(call_name, STEPS))
     rows = rows.filter(Q(outcome=Attempt.Outcome.REFUSED) | Q(_answered(), outcome=Attempt.Outcome.OK)).order_by()
     found: dict[tuple[str, str], int] = {}
     for step, outcome, pk in rows.values_list("dispatch__step", "outcome").annotate(Max("pk")):
         found[call_name(step), outcome] = max(pk, found.get((call_name(step), outcome), 0))
-    doubts = doubtful_answers().filter(pk__gt=newest - LOOKED_AT).order_by().values_list("call").annotate(Max("pk"))
+    doubts = (
+        doubtful_answers().filter(pk__gt=newest - ATTEMPTS_SEARCHED).order_by().values_list("call").annotate(Max("pk"))
+    )
     return found | {(name, NOT_UNDERSTOOD): pk for name, pk in doubts}
 
 
@@ -107,7 +109,7 @@ def _proven(proof: PartnerProof | None) -> str:
 
 def _answer_line(attempt: Attempt | None) -> str:
     if attempt is None:
-        return f"none of the last {LOOKED_AT} attempts"
+        return f"none of the last {ATTEMPTS_SEARCHED} attempts"
     said = f" ({attempt.error_code})" if attempt.error_code else ""
     about = f"{attempt.dispatch.order.number} {attempt.dispatch.step}, attempt {attempt.number}"
     return f"{_second(attempt.finished_at or attempt.started_at)} {about}{said}"

@@ -38,7 +38,7 @@ class TimedCall:
     def overdue(self) -> bool:
         return time.monotonic() >= self.deadline
 
-    def hurry(self, sock: socket.socket) -> None:
+    def limit(self, sock: socket.socket) -> None:
         """Limits the socket's next operation to the remaining time. Raises TimeoutError if there is none."""
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -62,11 +62,11 @@ class _Timed:
             super().settimeout(value)
 
     def recv_into(self, *args):
-        _current.call.hurry(self)
+        _current.call.limit(self)
         return super().recv_into(*args)
 
     def sendall(self, *args):
-        _current.call.hurry(self)
+        _current.call.limit(self)
         return super().sendall(*args)
 
 
@@ -78,11 +78,11 @@ class TLSSocket(_Timed, ssl.SSLSocket):
     """A TLS socket within the time-out, for a context's `sslsocket_class`."""
 
     def do_handshake(self, *args):
-        _current.call.hurry(self)
+        _current.call.limit(self)
         super().do_handshake(*args)
 
     def send(self, *args):  # `sendall` calls it for each part
-        _current.call.hurry(self)
+        _current.call.limit(self)
         return super().send(*args)
 
 
@@ -94,7 +94,7 @@ def connected(host: str, port: int) -> socket.socket:
         sock = _PlainSocket(family, kind, protocol)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _current.call.hurry(sock)
+            _current.call.limit(sock)
             sock.connect(address)
             return sock
         except OSError as error:

@@ -14,7 +14,7 @@ from integrations.partners.member_rules import ANY, NOT_THERE, STATUS, Rule, mem
 from integrations.partners.profile import Answer
 
 LONGEST_WORDS = 300
-TELLING = ("code", "success", "status", "result", "ret", "retCode", "resultCode", "respCode", "rspCode", "errcode")
+CODE_MEMBERS = ("code", "success", "status", "result", "ret", "retCode", "resultCode", "respCode", "rspCode", "errcode")
 ANY_CODE = ((("code",), (ANY,)),)  # the members of the default rule of refusals
 
 
@@ -65,8 +65,8 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
     data = read_answer(how, status=status, raw=raw, charset=charset).data if 200 <= status < 300 else None
     plain = dict(_plain(data or {}))
     wrapped = [name for name, value in plain.items() if isinstance(value, str) and parse_object(value)]
-    order = [one for one in (*TELLING, *plain) if one in plain]
-    name = next((one for one in order if one not in wrapped and one.rpartition(".")[2] in TELLING), "")
+    order = [one for one in (*CODE_MEMBERS, *plain) if one in plain]
+    name = next((one for one in order if one not in wrapped and one.rpartition(".")[2] in CODE_MEMBERS), "")
     name = name or next(iter([*wrapped, *order]), "")
     if not name:
         return "", ""
@@ -80,10 +80,10 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
 
 def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yields (path, value) of the members with a text, number or boolean. Of nested objects only members named in
-    TELLING are included."""
+    CODE_MEMBERS are included."""
     for name, value in data.items():
         inner = value if isinstance(value, dict) else {}
-        found = {name: value} | {f"{name}.{one}": inner[one] for one in TELLING if one in inner}
+        found = {name: value} | {f"{name}.{one}": inner[one] for one in CODE_MEMBERS if one in inner}
         yield from ((path, one) for path, one in found.items() if isinstance(one, str | int | float))
 
 

@@ -26,7 +26,7 @@ from integrations.partners.member_rules import Rule, RuleError, equals, read_rul
 KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
 SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")
 CONTENT_TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded")
-TELLING = re.compile(r"authorization|cookie|token|secret|password|passwd|api-?key", re.IGNORECASE)
+SECRET_NAMES = re.compile(r"authorization|cookie|token|secret|password|passwd|api-?key", re.IGNORECASE)
 EPOCHS = {"epoch": 1, "epoch_ms": 1000}  # units in a second
 EXTENSIONS = (".xlsx", ".xls")
 FROM_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -119,7 +119,7 @@ def _rename(names: Table) -> str:
 
 def _headers(headers: Table) -> str:
     for name, value in headers.items():
-        if TELLING.search(name) and not FROM_ENVIRONMENT.search(value):
+        if SECRET_NAMES.search(name) and not FROM_ENVIRONMENT.search(value):
             return f"{name} holds a secret: write ${{NAME}}, and set NAME in the environment"
     return ""
 
@@ -316,7 +316,7 @@ class Callback:
         return tuple((tuple(theirs.split(".")), ours) for theirs, ours in self.rename.items())
 
 
-SPELT = {(Callback, "passes"): "pass", (Callback, "rejects"): "reject", (Callback, "returns"): "return"}
+TOML_KEYS = {(Callback, "passes"): "pass", (Callback, "rejects"): "reject", (Callback, "returns"): "return"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -408,7 +408,7 @@ def _read(kind: type, given: Any, path: str, defaults: Any) -> Any:
     """Returns an instance of the class from a table, whose keys override `defaults`."""
     if not isinstance(given, dict):
         raise ProfileError(f"{path}: must be a table")
-    known = {SPELT.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) not in NO_KEYS}
+    known = {TOML_KEYS.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) not in NO_KEYS}
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, 0.5)

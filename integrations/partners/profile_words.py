@@ -12,7 +12,7 @@ from django.conf import settings
 
 from integrations.partners.answers import Meaning, Reading, read_answer
 from integrations.partners.member_rules import Rule, member, toml
-from integrations.partners.profile import ANSWER, FROM_ENVIRONMENT, SPELT, TELLING, Answer, Callback, Profile
+from integrations.partners.profile import ANSWER, FROM_ENVIRONMENT, SECRET_NAMES, TOML_KEYS, Answer, Callback, Profile
 from integrations.partners.profile_requirements import values_of_secrets
 
 MASK = "***"
@@ -54,7 +54,7 @@ def show_call(profile: Profile, name: str) -> ShownCall:
     how, base = getattr(profile, partner), getattr(settings, f"{partner.upper()}_BASE_URL")
     own = getattr(how, call)
     whole = own.path if "://" in own.path or own.path.startswith("${") else base.rstrip("/") + own.path
-    headers = {header: MASK if TELLING.search(header) else masked(value) for header, value in how.headers.items()}
+    headers = {header: MASK if SECRET_NAMES.search(header) else masked(value) for header, value in how.headers.items()}
     rules = [(one, _values_words(getattr(own.answer, one)), source_of(profile, name, one)) for one in KEYS]
     if name in LOOK_UPS:
         said = profile.given.get(partner, {}).get(call, {})
@@ -85,7 +85,7 @@ def show_callback(profile: Profile) -> ShownCall:
     """Returns BPM's callbacks for display. The address lists all our paths that accept callbacks."""
     how, said, rules = profile.bpm.callback, profile.given.get("bpm", {}).get("callback", {}), []
     for one in dataclasses.fields(how):
-        key, value = SPELT.get((Callback, one.name), one.name), getattr(how, one.name)
+        key, value = TOML_KEYS.get((Callback, one.name), one.name), getattr(how, one.name)
         if key != "paths":
             told = "not said" if value is None else toml(value)
             rules.append((key, told, "[bpm.callback]" if key in said else DEFAULT))

@@ -14,7 +14,7 @@ def paths_of(rename: Mapping[str, str]) -> dict[Path, Path]:
     return {tuple(theirs.split(".")): tuple(ours.split(".")) for theirs, ours in rename.items()}
 
 
-def turned(rename: Mapping[Path, Path]) -> dict[Path, Path]:
+def inverted(rename: Mapping[Path, Path]) -> dict[Path, Path]:
     """Returns the inverted table, from our names to theirs."""
     return {ours: theirs for theirs, ours in rename.items()}
 

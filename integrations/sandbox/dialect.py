@@ -110,10 +110,10 @@ class Dialect:
             body |= {"processType": USUAL.process_type}
         for holder in (body, data):
             if isinstance(holder, dict):
-                self._usual(holder)
+                self._as_default(holder)
         return body
 
-    def _usual(self, holder: dict) -> None:
+    def _as_default(self, holder: dict) -> None:
         """Changes `holder`: replaces the profile's constants and times by those of the default profile. Raises Refusal
         for other values."""
         how = self.profile.bpm

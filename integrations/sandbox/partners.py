@@ -92,7 +92,7 @@ class Partners:
         If the key was carried out with other bytes, the response is 409, or the profile's response to repeated calls.
         """
         effect, say = self._effect(call), functools.partial(self.dialect.encoded_answer, call.path)
-        if known := self.store.answer_under(call.key):
+        if known := self.store.stored_answer(call.key):
             digest, answer = known
             acted = answer.get("code", 200) == 200
             if digest != call.digest and acted:

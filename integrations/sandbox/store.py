@@ -90,7 +90,7 @@ class Store:
             if self._run("SELECT digest FROM keys WHERE key = ?", call.key).fetchone()["digest"] != call.digest:
                 self.violate("key_reused", f"{call.path}：键 {call.key} 再次出现，内容不同")
 
-    def answer_under(self, key: str) -> tuple[str, dict] | None:
+    def stored_answer(self, key: str) -> tuple[str, dict] | None:
         """Returns (digest of the call, response) stored under this key, or None."""
         kept = self._run("SELECT digest, answer FROM keys WHERE key = ? AND answer IS NOT NULL", key).fetchone()
         return (kept["digest"], json.loads(kept["answer"])) if kept else None

@@ -30,7 +30,7 @@ def last_seen(cluster: str) -> datetime.datetime | None:
     return Heartbeat.objects.filter(cluster=cluster).values_list("seen_at", flat=True).first()
 
 
-def say_goodbye(cluster: str) -> None:
+def note_shutdown(cluster: str) -> None:
     """Stores the regular shutdown of a cluster, unless it was dead before.
 
     The cluster counts as alive for HEARTBEAT_LIMIT more. So a planned stop, a reload or an upgrade raises no alarm

@@ -22,23 +22,23 @@ def correct_times(*, now: datetime.datetime) -> int:
     """Corrects the times of steps, mails and schedules, and of rows without an order. Returns the number of corrected
     times."""
     back = put_schedules_back(now=now) if were_made() else []
-    return far_future_times.put_right(now=now) + _of_the_desk(now) + len(back)
+    return far_future_times.put_right(now=now) + _correct_desk_rows(now) + len(back)
 
 
 @transaction.atomic
-def _of_the_desk(now: datetime.datetime) -> int:
+def _correct_desk_rows(now: datetime.datetime) -> int:
     """Sets implausible times of rows without an order to now. Adds one event with the number of rows by model. Returns
     the number of rows."""
     found = {
         model._meta.model_name: model._default_manager.filter(**{f"{name}__gt": now + most}).update(**{name: now})
-        for model, name, most in _moments()
+        for model, name, most in _time_fields()
     }
     if moments := ", ".join(f"{name}: {number}" for name, number in found.items() if number):
         add_event(None, "moments_put_right", by=BY_ITSELF, now=now, moments=moments)
     return sum(found.values())
 
 
-def _moments() -> list[tuple[type[Model], str, datetime.timedelta]]:
+def _time_fields() -> list[tuple[type[Model], str, datetime.timedelta]]:
     """Returns (model, field, longest plausible time ahead). That time is twice the table's longest lease; for past
     events it is the clock tolerance."""
     probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)

@@ -36,7 +36,7 @@ from integrations.base.database_deadline import CHECK_SECONDS, Outage, database_
 from integrations.bboss.clocks import watch_database_clock
 from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
-from integrations.worker.heartbeat import last_seen, say_goodbye
+from integrations.worker.heartbeat import last_seen, note_shutdown
 from integrations.worker.parent_link import STOP_WITHIN, guard_reported
 from integrations.worker.recurring_schedules import put_schedules_back
 from orders.history.order_writes import add_event
@@ -141,7 +141,7 @@ class Watchdog:
                 close_old_connections()
                 differs = other_desk.differences_from_desk(self.name)
                 if differs and self.process is None and time.monotonic() >= self.incident_at:
-                    self.incident_at = time.monotonic() + other_desk.SAYS_AGAIN
+                    self.incident_at = time.monotonic() + other_desk.REPEAT_SECONDS
                     other_desk.open_incident(differs, now=timezone.now())
         except Error as error:
             self.outage.began(error)
@@ -160,7 +160,7 @@ class Watchdog:
             " its settings the desk's: manage.py settings --adopt",
             ", ".join(differs),
         )
-        self.incident_at = time.monotonic() + other_desk.SAYS_AGAIN
+        self.incident_at = time.monotonic() + other_desk.REPEAT_SECONDS
         if self.process:
             self.end(orderly=True)
 
@@ -236,11 +236,11 @@ class Watchdog:
 
     def stop(self) -> None:
         if self.process:
-            self.end(orderly=True)  # before `say_goodbye`, because the cluster's last tasks write its heartbeat
+            self.end(orderly=True)  # before `note_shutdown`, because the cluster's last tasks write its heartbeat
         with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
-            say_goodbye(self.name)
+            note_shutdown(self.name)
             other_desk.unregister_process(self.name)
 
     def end(self, *, orderly: bool) -> None:

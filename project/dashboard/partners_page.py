@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.onboarding.call_status import LOOKED_AT, call_statuses, doubtful_answers
+from integrations.onboarding.call_status import ATTEMPTS_SEARCHED, call_statuses, doubtful_answers
 from integrations.partners.profile import NAMES
 from integrations.partners.profile_words import DEFAULT, ShownCall, show_call, show_callback, without_values
 from orders.lists.pauses_in_force import may_pause
@@ -57,7 +57,7 @@ def partners_page(request: HttpRequest, site) -> HttpResponse:
                  for row in call_statuses()],
         "calls": [*calls, _call(show_callback(settings.PARTNERS))],
         "answers": [_answer(row) for row in rows[:SHOWN]],
-        "looked_at": LOOKED_AT,
+        "looked_at": ATTEMPTS_SEARCHED,
     }  # fmt: skip
     return TemplateResponse(request, "admin/partners.html", {**site.each_context(request), **context})
 

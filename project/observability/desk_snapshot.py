@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 
 from integrations.bboss.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
-from notifications.models import TOLD_FOR, Mail
+from notifications.models import FAILURES_SHOWN_FOR, Mail
 from orders.incidents.awaiting_approval import asked_at, returned
 from orders.incidents.desk_incidents import failed_tasks, refused_calls
 from orders.incidents.order_warnings import UNBILLED, Open, open_differences
@@ -264,7 +264,7 @@ class DeskSnapshot:
 
 def mails_given_up(now: datetime.datetime) -> QuerySet[Mail]:
     """Returns the mails to staff that were recently given up and not sent again."""
-    return Mail.objects.given_up().to_staff().filter(written_at__gte=now - TOLD_FOR)
+    return Mail.objects.given_up().to_staff().filter(written_at__gte=now - FAILURES_SHOWN_FOR)
 
 
 def is_alive(heartbeat_age: float | None) -> bool:

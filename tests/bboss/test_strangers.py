@@ -6,13 +6,13 @@ import time
 import pytest
 from django.conf import settings
 
-from integrations.base.strict_json import OF_STRANGERS
+from integrations.base.strict_json import STRANGER_BOUNDS
 from integrations.bboss.request_checks import masked_body, masked_head, storable_hint
 from tests.bboss.conftest import PATH, TRIAL, envelope
 
 SIZE = 2 * 1024 * 1024 - 100
 TOKEN = settings.BBOSS_ACCESS_TOKENS[0]
-MOST = OF_STRANGERS.values - 10
+MOST = STRANGER_BOUNDS.values - 10
 
 
 def text(piece: str) -> str:

@@ -105,7 +105,7 @@ def test_without_the_check_the_own_clock_counts(steady, settings):
     settings.CLOCK_SKEW_SECONDS = 0
     with time_machine.travel(1_500_000_000, tick=False):
         assert timezone.now().timestamp() == 1_500_000_000
-        assert not database_clock.is_to_measure()
+        assert not database_clock.is_measurement_due()
 
 
 def test_the_log_says_once_that_it_is_wrong_and_once_that_it_is_right(steady, caplog):

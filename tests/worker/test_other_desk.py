@@ -210,7 +210,7 @@ def web(monkeypatch):
 
 
 def refused(client, web) -> bool:
-    web.fine_at, number = float("-inf"), Order.objects.count()
+    web.agreed_at, number = float("-inf"), Order.objects.count()
     answer = post_order(client, trial(f"T{number}", f"{number}.example.com"))
     assert answer["response"]["rspCode"] in {"00000", "20000"}
     return answer["response"]["rspCode"] == "20000"

@@ -12,7 +12,7 @@ from django_q.models import OrmQ
 
 from integrations.models import Heartbeat
 from integrations.worker import watchdog
-from integrations.worker.heartbeat import beat, forget_dead, say_goodbye
+from integrations.worker.heartbeat import beat, forget_dead, note_shutdown
 from integrations.worker.watchdog import Watchdog
 from orders.models import OrderEvent
 from tests.factories import HeartbeatFactory
@@ -134,7 +134,7 @@ def test_one_that_ends_in_order_counts_as_alive_for_two_minutes(dog, clock, clie
     clock.shift(119)
     Heartbeat.objects.filter(cluster="silent").update(seen_at=timezone.now() - datetime.timedelta(seconds=121))
     dog.stop()
-    say_goodbye("silent")
+    note_shutdown("silent")
     clock.shift(119)
     assert client.get("/readyz").status_code == 200
     clock.shift(1)

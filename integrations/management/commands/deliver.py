@@ -18,7 +18,7 @@ from orders.sending.mail_sending import next_mail_due
 from orders.sending.pause_and_resume import end_pauses
 from orders.start_day.start_day import activate
 
-ABOUT_TO_BE = datetime.timedelta(seconds=5)
+SOON = datetime.timedelta(seconds=5)
 
 
 class Command(BaseCommand):
@@ -48,7 +48,7 @@ class Command(BaseCommand):
 
     def next_due(self) -> datetime.datetime | None:
         now = timezone.now()
-        soon = {"after": now, "until": now + ABOUT_TO_BE}
+        soon = {"after": now, "until": now + SOON}
         return min(filter(None, (next_due(**soon), next_mail_due(**soon))), default=None)
 
     def deliver(self, workers: int) -> None:

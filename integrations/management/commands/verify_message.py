@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.base.old_secrets import APP_SECRET
-from integrations.base.strict_json import MAX_BODY_BYTES, OF_ALL, BadJsonError, content_type_in
+from integrations.base.strict_json import GENERAL_BOUNDS, MAX_BODY_BYTES, BadJsonError, content_type_in
 from integrations.bboss import request_checks
 from integrations.bboss.content_fields import content_of, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.message_decoding import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             raise CommandError(f"{file}: {error.strerror}") from error
         how = settings.PARTNERS.bboss
         header, body = _opened(raw)
-        self.say("content type", lambda: check_type(header, how) if header else _not_told())
+        self.say("content type", lambda: check_type(header, how) if header else _no_content_type())
         self.say("size", lambda: _check_size(body))
         wire = self.wire(body, header or (FORM if b"{" not in body[:200] else JSON), how)
         self.verify(wire, how)
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         def read() -> None:
             try:
                 text, charset = text_in(body, header, how)
-                found.append(Wire(parsed(text, OF_ALL, how), text, charset))
+                found.append(Wire(parsed(text, GENERAL_BOUNDS, how), text, charset))
             except BadJsonError as error:
                 raise Refused(Code.UNREADABLE, hint=str(error)) from None
 
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             self.say(name, lambda check=check: _tried(lambda: check(members, now, wire)))
         self.say("content", lambda: _tried(lambda: _read(members, wire, how)))
         if not signed:
-            self.tell_way(members, wire, how)
+            self.print_variant(members, wire, how)
 
     def signature(self, members: dict, wire: Wire, how: Bboss) -> str:
         given, secrets = members.get("sign"), _secrets()
@@ -111,7 +111,7 @@ class Command(BaseCommand):
         text = masked_text_to_sign(wire, how)[: request_checks.LONGEST_HINT]
         raise Refused(Code.SIGNATURE, hint=f"the text that we signed is: {text}")
 
-    def tell_way(self, members: dict, wire: Wire, how: Bboss) -> None:
+    def print_variant(self, members: dict, wire: Wire, how: Bboss) -> None:
         given, secrets = members.get("sign"), _secrets()
         if not isinstance(given, str) or not digest_of(given)[0]:
             self.print("the sign is neither hex nor base64: no way makes it right")
@@ -141,8 +141,8 @@ class Command(BaseCommand):
 
 
 def _secrets() -> dict[str, str]:
-    old = {f"{APP_SECRET.old}, number {place}": one for place, one in enumerate(APP_SECRET.old_ones(), 1)}
-    return {name: one for name, one in ({APP_SECRET.setting: APP_SECRET.in_force()} | old).items() if one}
+    old = {f"{APP_SECRET.old}, number {place}": one for place, one in enumerate(APP_SECRET.old_values(), 1)}
+    return {name: one for name, one in ({APP_SECRET.setting: APP_SECRET.current()} | old).items() if one}
 
 
 def _opened(raw: bytes) -> tuple[str, bytes]:
@@ -160,7 +160,7 @@ def _opened(raw: bytes) -> tuple[str, bytes]:
     return header, body
 
 
-def _not_told() -> str:
+def _no_content_type() -> str:
     return "not told by the file"
 
 
@@ -177,7 +177,7 @@ def _guessed(body: bytes) -> Iterator[Wire]:
     for charset, name in itertools.product(CHARSETS, names):
         try:
             text, _ = text_in(body, FORM if name else JSON, Bboss(form_member=name, charsets=(charset,)))
-            yield Wire(parsed(text, OF_ALL, Bboss()), text, charset)
+            yield Wire(parsed(text, GENERAL_BOUNDS, Bboss()), text, charset)
         except BadJsonError:
             continue
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from notifications.mail_rendering import LANGUAGE
-from notifications.sending import NO_MORE, NOT_WANTED, MailError
+from notifications.sending import CAUSE_SAYS_ALL, NOT_WANTED, MailError
 from orders.history.actors import ACCOUNTS
 from orders.history.owners import Absent, absent_on
 from orders.limits.late_orders import time_limits
@@ -149,7 +149,7 @@ def nothing_more(row) -> str:
         same = row.about.get("letters", []) == letters_of(user)  # null: limited to none
         if same and not (row.kind == DIGEST and _is_past_noon(row.written_at)):
             return ""
-    raise MailError("it is not for this person any more", permanent=True, code=NOT_WANTED, params=NO_MORE)
+    raise MailError("it is not for this person any more", permanent=True, code=NOT_WANTED, params=CAUSE_SAYS_ALL)
 
 
 def _is_past_noon(written_at: datetime.datetime) -> bool:

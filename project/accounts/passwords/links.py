@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 from notifications.models import Mail
 from notifications.recipients import distinct
-from notifications.sending import NO_MORE, MailError
+from notifications.sending import CAUSE_SAYS_ALL, MailError
 from orders.history.actors import staff_actor
 from orders.history.trail_writes import note_act
 from orders.mails.mails import write_notices
@@ -69,7 +69,7 @@ def line_of_link(row: Mail) -> str:
     disabled."""
     user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
     if user is None:
-        raise MailError("the account has another mail now", permanent=True, code="no_recipients", params=NO_MORE)
+        raise MailError("the account has another mail now", permanent=True, code="no_recipients", params=CAUSE_SAYS_ALL)
     return f"\n{link(user, row.kind)}\n"
 
 

@@ -22,7 +22,7 @@ from django.utils.functional import cached_property
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from psycopg.pq import ConnStatus, TransactionStatus
 
-from integrations.base.database_clock import is_to_measure, measure
+from integrations.base.database_clock import is_measurement_due, measure
 from integrations.base.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from orders.restore.newest_server import is_behind
 from project.database.database_settings import session_limits
@@ -196,7 +196,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Also measures the database's clock every ten seconds. All code that decides if work is due connects first."""
         self._drop_closed()
         super().ensure_connection()
-        if is_to_measure() and self._may_be_asked():
+        if is_measurement_due() and self._may_be_asked():
             with self.wrap_database_errors:
                 measure(self.connection)
 
