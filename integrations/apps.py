@@ -24,8 +24,8 @@ class IntegrationsConfig(AppConfig):
         # The core compares records in many places (pages, commands), to which no caller could pass the function.
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         client.held, client.present, client.read_file = held_records, without_deleted, rows_of
-        # Trials entered by staff follow the rules of BBOSS's messages, whose values the core does not know.
+        # Trials entered by staff follow the rules of BBOSS's messages, which the core does not know.
         rules.members, rules.read = trial_members, read_trial
-        # Rules of the profile, which this app reads, restrict claims; claims, records and pages call these functions.
+        # The profile's rules restrict claims. The core's claims, records and pages read them by these functions.
         proof.rules.others = machines_with_another_profile
         proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of

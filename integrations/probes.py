@@ -1,5 +1,5 @@
-"""Test calls to each service that the desk needs, one by one for `status --probe` (contract section 5), in parallel for
-a page."""
+"""Test calls to each service that the desk needs. `status --probe` (contract section 5) makes them one after another,
+a page in parallel."""
 
 import time
 import uuid
@@ -46,8 +46,8 @@ def probe_all() -> list[Probe]:
 
 
 def probe_together(*, within: float) -> list[Probe]:
-    """Makes all test calls within `within` seconds and returns their results. Calls without a response by then count as
-    timed out.
+    """Makes all test calls and returns their results after at most `within` seconds. A call without a response by then
+    gets the code TIMEOUT.
 
     Calls that need no database run in threads. A thread that still waits ends by its own time-out.
     """

@@ -167,8 +167,11 @@ def index_after_sweep(*, now: datetime.datetime) -> int:
 
 
 def parts_of(every: str) -> list[Part]:
-    """Returns the parts of this interval, in order. The table is imported by its dotted path (PERIODIC), because it is
-    on a higher floor than these tasks, whose paths rows store."""
+    """Returns the parts of this interval, in order.
+
+    The table is imported by its dotted path (PERIODIC), because it is on a higher floor than this module. The tasks
+    can't move there, because rows store their paths.
+    """
     return [part for part in import_string(settings.PERIODIC) if part.every == every]
 
 

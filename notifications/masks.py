@@ -1,7 +1,7 @@
 """Masks phones, mail addresses, identity numbers and people's names for readers who may not see them. Pure text.
 
-There is one mask for running text, `mask_text`: pages, logs, mails, exports and the read API use it. The texts may come
-from outside, so every pattern takes linear time. A mask does not show the length of the masked text.
+Pages, logs, mails, exports and the read API use the same mask for running text, `mask_text`. The texts may come from
+outside, so every pattern takes linear time. A mask does not show the length of the masked text.
 """
 
 import datetime
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 
 BYTES_SHOWN = 64 * 1024  # of a text from outside on a page
-LONGEST_PHONE = 200  # characters of a field with one or a few phones; a longer text is hidden completely
+LONGEST_PHONE = 200  # characters of a field with phones; a longer text is hidden completely
 LONGEST_WORD = 320  # characters; the longest mail address
 _IN_A_WORD = string.ascii_letters + string.digits + "._%+-@"
 _IN_A_NUMBER = string.digits + " -+()"  # between groups of digits
@@ -21,7 +21,7 @@ _IN_A_NUMBER = string.digits + " -+()"  # between groups of digits
 
 
 _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}@._%+-() ")  # the characters in the patterns below
-_LATER = range(0x1D400, 0x1D800)  # mathematical letters and digits; all others are in the first plane
+_LATER = range(0x1D400, 0x1D800)  # mathematical letters and digits; all other variants are in Unicode's first plane
 
 
 @functools.cache

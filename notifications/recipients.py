@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications.models import Contact, MailRule
 
-SHARED = {"JT": "GJ", "GJ": "JT"}  # these share the group-customer SA (政企 SA), unless each has its own
+SHARED = {"JT": "GJ", "GJ": "JT"}  # attributions that share the group-customer SA (政企 SA), unless each has an SA
 MUST_REACH = frozenset({"mail_held", "mail_incident"})
 """Events that must reach somebody: if a rule leaves no recipient, the default contact gets the mail."""
 SA, COPY, DEFAULT, ROLE, CONTACT = "sa", "copy", "default", "role", "contact"

@@ -16,7 +16,7 @@ TEMPORARY_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider for f
 # Errors of the connection or log-in, not of the mail: it is sent once they are fixed.
 SERVER_ERRORS = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
-OUTAGES = {"connection", "timeout", "provider_trouble"}  # the server does not answer, whatever the mail is
+OUTAGES = {"connection", "timeout", "provider_trouble"}  # codes of a server that does not answer any mail
 CAUSE_SAYS_ALL = {"code": "cause_says_all"}
 NOT_WANTED = "not_wanted"  # the code of a mail that is dropped when it would be sent: nobody needs it
 
@@ -66,7 +66,7 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
     to, errors, outage = [], [], None
     with closing(_backend(connect, tls)) as backend:
         for address in payload["to"]:
-            error = outage or _send_alone(payload, address, backend)  # after an outage all others would time out too
+            error = outage or _send_alone(payload, address, backend)  # after an outage every recipient would time out
             fate = got if error is None else refused if error.permanent else to
             fate.append(address)
             errors += [error] if error else []

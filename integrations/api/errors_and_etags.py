@@ -64,11 +64,11 @@ class ReadView(GenericAPIView):
 
     @staticmethod
     def documented() -> list[OpenApiParameter]:
-        """Returns the parameters listed in /api/schema, without those of pagination."""
+        """Returns the view's parameters for /api/schema, without the parameters of pagination."""
         return []
 
     def perform_content_negotiation(self, request, force=False):
-        """Selects JSON whatever the Accept header says."""
+        """Selects JSON, whatever the Accept header says."""
         return JSONRenderer(), JSONRenderer.media_type
 
     def initial(self, request, *args, **kwargs):

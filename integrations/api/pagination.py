@@ -1,7 +1,7 @@
 """Keyset pagination of the read API: `limit` rows after the row whose sort keys are in `cursor`.
 
 No row is repeated or skipped while rows are added. DRF's CursorPagination uses an offset among rows with an equal first
-key: an order may have 20,000 records, and some of them may end between two pages.
+key. That fails here, because an order may have 20,000 records, and some of them may end between two pages.
 """
 
 import re
@@ -16,8 +16,10 @@ LIMIT, CURSOR = "limit", "cursor"
 
 
 class KeysetPagination(BasePagination):
-    """`next` is the URL of the next page. The view has `ordering`, and `behind(rows, *keys)`, which filters the rows
-    after these keys."""
+    """Pagination by sort keys. `next` is the URL of the next page.
+
+    The view must have `ordering`, and `behind(rows, *keys)`, which filters the rows after a row with these keys.
+    """
 
     def read(self, request, ordering: list[str]) -> None:
         """Reads the parameters of pagination. Raises BadParameterError."""

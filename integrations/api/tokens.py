@@ -1,5 +1,4 @@
-"""Tokens of the read API for other systems: staff create and revoke them, each request looks up its token. Only a hash
-is stored."""
+"""Creates, finds and revokes tokens of the read API for other systems. Only a token's hash is stored."""
 
 import datetime
 import hashlib
@@ -70,6 +69,7 @@ def make_token(
     )
     try:
         with transaction.atomic():
+            # before the new row, because a constraint allows a single unrevoked token per system
             for expired in _unrevoked(system).select_for_update().filter(valid_until__lt=today):
                 _revoke(expired, reason=_("It had expired; the system got a new token."), by=by, now=now)
             row.save()

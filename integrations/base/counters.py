@@ -1,9 +1,9 @@
 """The counters and histograms of /metrics (contract 6), for all processes of this machine.
 
 Each process counts in its own files in STATE_DIR, mapped into its memory (prometheus-client's multiprocess mode). So
-counting needs no other process, and counts survive a kill. A process locks its files while it lives; a later process
-continues the files of a dead one. So there are as many files as processes ran at the same time, and readers merge all
-of them.
+counting needs no other process, and counts survive a kill. A process locks its files while it lives. A later process
+continues the files of a dead process, so there are only as many files as processes ran at the same time. Readers merge
+all files.
 
 Counting never rejects a request: a failure is only logged.
 """
@@ -93,20 +93,20 @@ def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
 
 @functools.lru_cache(maxsize=4096)
 def _labelled(metric, *labels: str):
-    """Returns the metric with these labels; cached, since the library's lookup takes a lock."""
+    """Returns the metric with these labels. It is cached, because the library's lookup takes a lock."""
     return metric.labels(*labels)
 
 
 @_only_counts
 def count_inbound(source: str, code: str, seconds: float) -> None:
-    """Counts a request by `bboss`, `bpm` or `api`. `code`: the rspCode or HTTP status of the response."""
+    """Counts a request. `source` is `bboss`, `bpm` or `api`, `code` the rspCode or HTTP status of the response."""
     _labelled(INBOUND, source, code).inc()
     _labelled(INBOUND_SECONDS, source).observe(seconds)
 
 
 @_only_counts
 def count_call(partner: str, step: str, outcome: str, seconds: float | None) -> None:
-    """Counts a call to a partner. `seconds`: None if unknown, because the worker died."""
+    """Counts a call to a partner. `seconds` is None if the worker died, so that the duration is unknown."""
     _labelled(CALLS, partner, step, outcome).inc()
     if seconds is not None:
         _labelled(CALL_SECONDS, partner, step).observe(seconds)
@@ -120,13 +120,13 @@ def count_page(page: str, seconds: float) -> None:
 
 @_only_counts
 def count_database_error(kind: str) -> None:
-    """Counts an error of the database. `kind`: `away`, `deadline` or `other`."""
+    """Counts an error of the database. `kind` is `away`, `deadline` or `other`."""
     DATABASE_ERRORS.labels(kind).inc()
 
 
 @_only_counts
 def count_login(way: str, outcome: str) -> None:
-    """Counts a log-in. `way`: `company` or `password`. `outcome`: `let_in`, `refused` or `locked`."""
+    """Counts a log-in. `way` is `company` or `password`, `outcome` is `let_in`, `refused` or `locked`."""
     LOGINS.labels(way, outcome).inc()
 
 
@@ -159,7 +159,7 @@ def _lock(name: str) -> bool:
             os.posix_fallocate(handle, 0, size)
             if not _is_sound(file):
                 return False
-        pair.pop_all()  # never closed, not even by a child, whose library still has these files mapped
+        pair.pop_all()  # keeps the files open, also in a forked child, where the library still has them mapped
     return True
 
 

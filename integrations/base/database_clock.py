@@ -2,7 +2,7 @@
 
 Several machines write and compare times: leases, next tries, schedules, heartbeats, start days. A machine with a wrong
 clock would delay steps by hours, or start them too early. So this module's `now` replaces Django's, for our code and
-for django-q2's: it returns the database's time, using the offset that each process measures every ten seconds.
+for django-q2. It returns the database's time, using an offset that each process measures every ten seconds.
 
 Between measurements a process uses the monotonic clock, so changes of the machine's clock have no effect. On SQLite
 nothing is measured: the machine's time is the database's. With CLOCK_SKEW_SECONDS=0 the machine's clock is used.

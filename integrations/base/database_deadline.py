@@ -98,9 +98,9 @@ def error_line(error: BaseException | str) -> str:
 
 
 class Outage:
-    """Logs one line when the database becomes unavailable and one when it is back, however often a loop tries.
+    """Logs a line when the database becomes unavailable and a line when it is available again, not one per try.
 
-    The second line contains the number of calls that were refused meanwhile (`refuse`).
+    The second line has the number of calls that were refused meanwhile (`refuse`).
     """
 
     def __init__(self, logger: logging.Logger, who: str):

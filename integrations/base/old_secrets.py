@@ -28,7 +28,8 @@ _noted: dict[str, float] = {}  # by row name: monotonic time of the last record 
 
 
 class Kind(NamedTuple):
-    """The secrets for one purpose. `setting` names the setting of the current secret, `old` that of the old secrets."""
+    """The secrets for one purpose. `setting` names the setting with the current secret, `old` the setting with the old
+    secrets."""
 
     setting: str
     old: str
@@ -41,7 +42,7 @@ class Kind(NamedTuple):
 
 
 class Tokens(Kind):
-    """BBOSS's tokens, which are all in one setting. The newest token is the current secret, all others are old."""
+    """BBOSS's tokens, which are all in one setting. The newest token is the current secret; older tokens are old."""
 
     def current(self) -> str:
         return max(settings.BBOSS_ACCESS_TOKENS, key=_issued_at, default="")
@@ -86,7 +87,7 @@ def signing_key(signed: str, salt: str) -> str | None:
 
 
 def note_use(kind: Kind, secret: str) -> None:
-    """Records the use of an old secret. Does nothing for the current one, even if it is in both settings."""
+    """Records the use of an old secret. Ignores the current secret, even if it is in both settings."""
     if secret == kind.current() or secret not in kind.old_values():
         return
     name, since = _name(kind, secret), time.monotonic()

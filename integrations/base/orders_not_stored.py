@@ -29,8 +29,8 @@ def count_order_not_stored() -> None:
 
 
 def orders_not_stored_lately() -> dict | None:
-    """Returns the `number` of such responses within `minutes`, and `seconds_ago`, the age of the last one to about ten
-    seconds. None without responses."""
+    """Returns the `number` of such responses within `minutes`, and `seconds_ago`, the age of the last response to about
+    ten seconds. None without responses."""
     now, sizes = int(time.time()), {}
     with contextlib.suppress(OSError):
         sizes = {int(name): (FOLDER / name).stat().st_size for name in _counter_files() if _counts(name, now)}

@@ -87,7 +87,8 @@ def _fingerprint(key: str) -> str:
 
 
 def digest() -> str:
-    """Returns a short hash of `calls_of_this_process()`, which is passed to the process that replaces this one."""
+    """Returns a short hash of `calls_of_this_process()`. A reload passes it to the process that replaces this
+    process."""
     return hashlib.sha256(json.dumps(calls_of_this_process(), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -136,6 +137,7 @@ def register_process(name: str, *, before: str = "", changed: bool = False, work
 @transaction.atomic
 def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[str]]:
     now, mine = timezone.now(), calls_of_this_process() if works else {PROFILE: calls_of_this_process()[PROFILE]}
+    # Create the row first: without a row there is no lock, and two first processes could store different values.
     DeskProcess.objects.get_or_create(name=IN_FORCE, defaults={"calls": mine, "seen_at": now})
     row = DeskProcess.objects.select_for_update(no_key=True).get(name=IN_FORCE)
     differs, taken = differing(row.calls), []

@@ -89,7 +89,7 @@ def check_address(address: str) -> None:
 
 
 def is_among(address: str, entries: Iterable[str]) -> bool:
-    """Returns True if a caller's address is one of these addresses, or in one of these networks."""
+    """Returns True if a caller's address is in `entries`, which are addresses and networks (CIDR)."""
     return bool(address) and any(ipaddress.ip_address(address) in network for network in parse_networks(entries))
 
 

@@ -1,7 +1,7 @@
 """Converts the `content` of a message to the core's `OrderContent`, member by member (contract 2.4).
 
 Every fault is refused with 20505, and the response names the member. The fields accept JSON strings unchanged, without
-coercion or trimming. Their messages are in English. Source names are those of `OrderContent`.
+coercion or trimming. Error messages are in English. Source names are the attributes of `OrderContent`.
 """
 
 import datetime
@@ -40,7 +40,8 @@ class FaultCode(str):
 
 
 class Coded:
-    """Base of fields whose error codes keep their parameters, so that a page can show the message in Chinese."""
+    """Base of fields with FaultCodes as error codes. From a code and its parameters a page shows the message in
+    Chinese."""
 
     def fail(self, key: str, **params):
         code = FaultCode(key)
@@ -296,7 +297,7 @@ def content_of(members: dict) -> dict:
 
 
 def order_number_of(content) -> str:
-    """Returns the order number of a content, or "" if it has no well-formed one."""
+    """Returns the order number of a content, or "" if it is missing or malformed."""
     number = content.get("OrderNum") if isinstance(content, dict) else None
     return number if isinstance(number, str) and ORDER_NUMBER.fullmatch(number) else ""
 

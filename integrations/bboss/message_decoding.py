@@ -78,7 +78,8 @@ def text_in(body: bytes, header: str, how: Bboss) -> tuple[str, str]:
 
 
 def _charsets(header: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the charsets to try. If the profile lists none, a message is UTF-8, whatever its Content-Type says."""
+    """Returns the charsets to try. With the profile's default, UTF-8, the Content-Type's charset is ignored. Raises
+    BadJsonError for a declared charset that the profile does not list."""
     if known == UTF_8:
         return known
     message = Message()
@@ -127,7 +128,8 @@ def ours(wire: dict[str, Any], how: Bboss) -> dict[str, Any]:
 
 
 def content_in(members: Mapping[str, Any], content: dict[str, Any], how: Bboss) -> dict[str, Any]:
-    """Returns the content under our names and with our types. `members`: BBOSS's envelope. Raises Refused 20505."""
+    """Returns the content under our names and with our types. `members` is the envelope under BBOSS's names. Raises
+    Refused 20505."""
     if how.rename:
         paths, content = paths_of(how.rename), copied(content)
         names = {(CONTENT,), *(theirs for theirs, one in paths.items() if one == (CONTENT,))}

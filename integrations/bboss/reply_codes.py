@@ -59,8 +59,8 @@ class BizCode(Enum):
 class Refused(Exception):  # noqa: N818  named for what it says: the request is refused
     """The request is refused with `code`.
 
-    `detail` completes the description; `hint` (stored, never sent) is the fault in detail, for the partner's engineers.
-    `retry_after`: seconds until the caller may try again.
+    `detail` completes the description. `hint` (stored, never sent) is the fault in detail, for the partner's engineers.
+    `retry_after` is the number of seconds until the caller may try again.
     """
 
     def __init__(
@@ -119,7 +119,8 @@ def reply(
 
 
 def result_of(order_number: str, biz: BizCode) -> str | dict:
-    """Returns the value of `result`: a compact JSON string, or an object if the profile says so."""
+    """Returns the value of the response's member `result`. It is a compact JSON string, or an object if the profile
+    says so."""
     number, desc = biz.value
     result = {"OrderNum": order_number, "BizCode": number, "BizDesc": desc}
     return encode(result) if settings.PARTNERS.bboss.reply.result == TEXT else result

@@ -41,7 +41,7 @@ LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
 MAX_UNSIGNED_BYTES = 4096  # bytes that are stored of a message without a valid signature
 LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
-TOKEN_LIST, NO_TOKENS = "list", "none"  # values of the profile's token check; the third one checks only the form
+TOKEN_LIST, NO_TOKENS = "list", "none"  # values of the profile's token check; a third value checks only the form
 MAX_OCCURRENCES = 3  # occurrences of `accessToken` that are examined in an unparsed body
 TIME_FORMAT = "%Y%m%d%H%M%S"
 LONGEST_TIME = 40
@@ -51,8 +51,8 @@ _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2}
 
 
 def check_envelope(members: dict[str, Any], now: datetime.datetime, wire: Wire | None = None) -> None:
-    """Raises Refused for the first check that fails. `members`: the envelope under our names, with values of any type.
-    `wire`: the message as received, if it differs."""
+    """Raises Refused for the first check that fails. `members` is the envelope under our names, with values of any
+    type. `wire` is the message as received, if it differs."""
     wire = wire or Wire(members)
     for check in CHECKS:
         check(members, now, wire)
@@ -82,7 +82,8 @@ def check_trans_ido(members: dict[str, Any], now: datetime.datetime, wire: Wire)
 
 
 def check_required(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20101: another required member is missing or empty. The response names the first one in alphabetical order."""
+    """20101: another required member is missing or empty. The response names the first such member in alphabetical
+    order."""
     needed = [
         name for name in REQUIRED_MEMBERS if name != "accessToken" or settings.PARTNERS.bboss.token.check != NO_TOKENS
     ]
@@ -316,7 +317,7 @@ class _Beginning:
         return MASK if key.lower() in self.secret_names else self.of(value)
 
     def _first(self, values: Iterable[Any]) -> Iterator[Any]:
-        """Yields values until `left` characters are used up. A value counts as at least one character."""
+        """Yields values until `left` characters are used up. Each value uses up at least one character."""
         for value in values:
             if self.left <= 0:
                 return

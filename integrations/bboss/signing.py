@@ -63,8 +63,11 @@ def put(template: str, **values: str) -> str:
 
 
 def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str:
-    """Returns the text whose digest is the signature: by default the secret, every key with its value in the order of
-    the keys, and the secret again. `sign` is left out. A string is used as it is, any other value as canonical JSON."""
+    """Returns the text whose digest is the signature. By default it consists of the secret, every key with its value in
+    the order of the keys, and the secret again.
+
+    `sign` is left out. A string is used unchanged, any other value as canonical JSON.
+    """
     how = how or settings.PARTNERS.bboss
     rule = how.sign
     found = pairs_of(as_wire(message), how)

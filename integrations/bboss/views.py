@@ -63,7 +63,7 @@ class AlwaysJson(BaseContentNegotiation):
 class OrdersView(APIView):
     """Receives BBOSS's orders. Every response has the form of contract 2.3, even after an error."""
 
-    http_method_names = ["post"]  # the table says 405 for all others, even OPTIONS
+    http_method_names = ["post"]  # contract 2.3 requires 405 for all other methods, even OPTIONS
     content_negotiation_class = AlwaysJson
     parser_classes = [JSONParser]  # only for the schema: `read_message` reads the body
 
@@ -130,7 +130,7 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
         request_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not request_checks.is_signed(wire):  # whatever the fault, only the beginning of such a message is stored
+        if not request_checks.is_signed(wire):  # of an unsigned message only the beginning is stored
             return _refuse_unsigned(call, refusal)
         return _refuse_stored(call, _message(call, request_checks.masked_body(call.wire)), refusal)
     message = _message(call, request_checks.masked_body(call.wire))
@@ -206,8 +206,8 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     """Passes the order to the core and returns the response. Raises Refused.
 
-    Returns the 503 response without storing anything in two cases: the database is restored, so that earlier orders may
-    be missing; or this process has another profile than the desk.
+    Returns the 503 response without storing anything in two cases. In a restored database earlier orders may be
+    missing. A process with another profile than the desk would read the order differently.
     """
     if is_restored():
         note(why="nothing was stored: the database counts as restored")

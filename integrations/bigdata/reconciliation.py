@@ -63,7 +63,7 @@ NEEDED = [
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """The orders to compare. `numbers` limits them to these order numbers, `since` to orders received on that day
+    """The orders to compare: all orders, orders with these `numbers`, or orders received on the day `since`
     (Asia/Shanghai) or later."""
 
     numbers: tuple[str, ...] = ()
@@ -108,9 +108,9 @@ class QueriedOrder:
 class Tally:
     """The progress of a run.
 
-    `skipped` is the number of orders with steps in progress, `silent` of orders without an answer, and `in_a_row` of
-    the last consecutive orders without an answer. `error` is the last error. `counts` are not yet added to the run's
-    row.
+    `skipped` is the number of orders with steps in progress. `silent` is the number of orders without an answer,
+    `in_a_row` the number of the last consecutive orders without an answer. `error` is the last error. `counts` are not
+    yet added to the run's row.
     """
 
     skipped: int = 0
@@ -295,7 +295,8 @@ class Comparison:
         self.tally.error = f"{number}: {error.code}: {error.message}"
 
     def _compare_safely(self, asked: QueriedOrder, theirs: list[dict] | PartnerError) -> None:
-        """Compares an order. An error counts as a missing answer, so that the other orders are still compared."""
+        """Compares an order. An error in our code is logged and treated as a missing answer, so that the run goes on.
+        Raises errors of the database."""
         try:
             self._compare_one(asked, theirs)
         except (OperationalError, InterfaceError):
@@ -318,8 +319,8 @@ class Comparison:
         self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """Stores the differences between lists of order numbers: numbers in BBOSS's list or in the file that we do not
-        have, with the partner's records; and our orders that are missing in BBOSS's list."""
+        """Stores the differences between order numbers. Numbers in BBOSS's list or in the file that we do not have are
+        stored with the partner's records. Our orders that BBOSS's list lacks are differences too."""
         numbers = iter(self.listed or ())
         if self.file and self.scope.is_whole:
             numbers = itertools.chain(self.file.jobs(), itertools.filterfalse(self.file.rows, numbers))

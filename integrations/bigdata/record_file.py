@@ -45,7 +45,7 @@ class RecordFile:
 
 
 def rows_of(path: Path, job_ids: Collection[str]) -> list[dict[str, str]]:
-    """Returns the rows of these jobIds. The whole file is checked. Raises RecordFileError."""
+    """Returns the file's rows with a jobId in `job_ids`. Checks the whole file. Raises RecordFileError."""
     return [row for row in read_rows(path) if row["jobId"] in job_ids]
 
 

@@ -145,7 +145,7 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _is_too_long(announced: str) -> bool:
-    """Returns True if this Content-Length is above the limit. If it is not a number, the body counts as empty."""
+    """Returns True if this Content-Length is above the limit. An invalid Content-Length is treated as 0."""
     try:
         return int(announced or 0) > strict_json.MAX_BODY_BYTES
     except ValueError:

@@ -73,8 +73,8 @@ def keep_until_known(call: Call, said: Approval) -> None:
 
 
 def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None) -> int:
-    """Applies stored callbacks whose process id an order has now. Returns their number. With `processes`, only
-    callbacks with these ids are applied."""
+    """Applies stored callbacks, if an order has their process id now. Returns the number of applied callbacks.
+    `processes` limits it to callbacks with these ids."""
     if settings.PARTNERS.bpm.callback.identifies != PROCESS or is_restored():
         return 0
     waiting = BpmCallback.objects.filter(record__isnull=False)
@@ -89,8 +89,8 @@ def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None
 
 
 def apply_new_processes(processes: Iterable[str]) -> None:
-    """Applies stored callbacks with these process ids, which were just received. Logs errors and raises none: the next
-    sweep repeats it."""
+    """Applies stored callbacks with process ids that BPM has just returned. Errors are only logged, because the next
+    sweep applies the callbacks again."""
     try:
         apply_kept(now=timezone.now(), processes=processes)
     except Exception:
@@ -102,7 +102,7 @@ def _apply(row: BpmCallback, number: str, now: datetime.datetime) -> None:
     row.why, row.order_number, row.applied_at, row.record = "", number, now, None
     with transaction.atomic():
         try:
-            with transaction.atomic():
+            with transaction.atomic():  # a savepoint: after a conflict the row is still saved
                 receive_approval(number=number, **record)
         except RecordConflictError as error:
             row.http_status, row.why = 409, str(error)

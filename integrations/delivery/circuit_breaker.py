@@ -54,8 +54,8 @@ def open_partners() -> set[str]:
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
-    """Reserves the next probe with an atomic UPDATE. Returns True if this worker may send the probe. Of all workers
-    only one may, every BREAKER_PROBE_SECONDS."""
+    """Reserves the next probe with an atomic UPDATE, so that a single worker sends a probe every BREAKER_PROBE_SECONDS.
+    Returns True if this worker may send it."""
     again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
 
@@ -121,7 +121,7 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
 def _save_tally(partner: str, tally: Tally, now: datetime.datetime) -> None:
     """Stores a tally. Locks the breaker's row. Logs a warning if the breaker opens or closes."""
     with transaction.atomic():
-        Breaker.objects.get_or_create(partner=partner)
+        Breaker.objects.get_or_create(partner=partner)  # first, because only an existing row can be locked
         row = Breaker.objects.select_for_update(no_key=True).get(partner=partner)
         since = row.opened_at
         if tally.answered:

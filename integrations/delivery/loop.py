@@ -107,8 +107,8 @@ class PartnerPool:
     def is_rate_limited(self) -> bool:
         """Returns True if PARTNER_RATE limits its calls.
 
-        If so, the calls claimed ahead are limited to those of one second. A claimed call must be sent within its lease,
-        and at the end of a drain unsent calls are released.
+        Then at most the calls of one second are claimed ahead. A claimed call must be sent within its lease, and at the
+        end of a drain unsent calls are released.
         """
         return bool(settings.PARTNER_RATE) and self.partner in OUTSIDE
 

@@ -16,7 +16,7 @@ from orders.rules.steps import STEPS, call_name
 
 ATTEMPTS_SEARCHED = 50_000  # newest attempts that are searched: no index finds the last attempt of a call
 NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "bigdata.traffic", "bpm.start"}]
-"""Steps whose success is stored without an HTTP status. For other steps an attempt without a status sent nothing."""
+"""Steps whose success is stored without an HTTP status. An attempt of any other step without a status sent nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

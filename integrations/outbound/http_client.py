@@ -51,9 +51,10 @@ class PartnerError(Exception):
     """A call did not succeed.
 
     - `permanent`: True if the same request will never succeed.
-    - `code`: a short word for grouping. It is `timeout`, `refused` (no connection), `proxy` (no connection through our
-      proxy), `tls` (we or the partner rejected a certificate or the handshake), `broken` (the connection broke),
-      `http_503`, `not_json`, `answer_too_large`, `no_code`, `no_rule`, `code_400` or `bad_result`.
+    - `code`: a short word for grouping. Without a response it is `timeout`, `refused` (no connection), `proxy` (no
+      connection through our proxy), `tls` (a certificate or the handshake was rejected) or `broken` (the connection
+      broke). With a response it is `http_503`, `not_json`, `answer_too_large`, `no_code`, `no_rule`, `code_400` or
+      `bad_result`.
     - `http_status`: None if there was no response.
     - `retry_after`: the partner's Retry-After in seconds, at most six hours.
     - `answer`: the beginning of the response's text. `raw`: its first bytes. `charset`: its declared charset.
@@ -324,7 +325,7 @@ def _network() -> dict:
 def _broken(call: TimedCall, error: Exception) -> PartnerError:
     """Returns the error for a call without a complete response.
 
-    If the partner rejects our client certificate, the request counts as not sent. With TLS 1.3 it may have been sent
+    If the partner rejects our client certificate, `unknown` is False. With TLS 1.3 the request may have been sent
     before, but partners process no request of an unauthenticated caller.
     """
     handshake = _handshake_error(error)

@@ -1,7 +1,7 @@
 """PARTNER_RATE: the number of calls a second from this process to each partner (contract section 4).
 
-Calls are spaced evenly: each starts at least 1/`PARTNER_RATE` seconds after the previous one. So there are no bursts,
-not even after a pause. Thread-safe.
+Calls are spaced evenly: a call starts at least 1/`PARTNER_RATE` seconds after the previous call. So there are no
+bursts, not even after a pause. All functions are thread-safe.
 """
 
 import os

@@ -21,7 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
 OVERRUN = 0.1  # seconds that a call may exceed its time-out, so that the socket's time-out rarely changes
-POOL_SIZE = 32  # connections kept for each host, one per thread that calls at the same time
+POOL_SIZE = 32  # connections kept for each host; each thread that calls at the same time needs a connection
 
 _current = threading.local()
 
@@ -55,7 +55,7 @@ def deadline(timeout: float) -> Iterator[TimedCall]:
 
 
 class _Timed:
-    """A socket whose reads and writes use the remaining time of the current call."""
+    """A socket that limits each read and write to the remaining time of the thread's call."""
 
     def settimeout(self, value):
         if value != self.gettimeout():  # a change releases the GIL, so that this thread may have to wait for it
@@ -138,7 +138,7 @@ class _TLSConnection(_Watched, HTTPSConnection):
             super().request(*args, **kwargs)
         except OSError:
             if _current.call.sent and self.sock is not None:
-                self.sock.recv_into(bytearray(1))  # raises the partner's TLS alert if it sent one before it closed
+                self.sock.recv_into(bytearray(1))  # raises the partner's TLS alert, if it was sent before the close
             raise
 
     def _tunnel(self):

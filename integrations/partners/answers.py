@@ -99,8 +99,8 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
 
 
 def _says_nothing(rule: Rule, data: dict | None) -> bool:
-    """Returns True if a rule for any `code` matched a value that is neither a number nor a text, such as null, which is
-    no refusal."""
+    """Returns True if the default rule for any `code` matched a value that is neither a number nor a text. Such a
+    value, for instance null, is no refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
 
 

@@ -60,7 +60,7 @@ def rules_hash(name: str) -> str:
 def read_kept(kept: KeptAnswer) -> tuple[str, str]:
     """Returns the meaning of a stored answer under the current rules, and its process id."""
     call = call_of(kept.call)
-    charset = kept.charset or call.charset  # the current charset: the profile's earlier one may have been wrong
+    charset = kept.charset or call.charset  # the profile's current charset: an earlier charset may have been wrong
     reading = read_answer(call.answer, status=kept.http_status or 0, raw=bytes(kept.raw), charset=charset)
     return reading.meaning.value, reading.process
 

@@ -110,8 +110,7 @@ def _pair(text: str) -> str:
 
 
 def _rename(names: Table) -> str:
-    """Returns an error if two of BBOSS's or BPM's names are mapped to the same member, because one value would
-    overwrite the other."""
+    """Returns an error if a table `rename` maps two names to the same member, because a value would be overwritten."""
     ours = list(names.values())
     twice = next((name for name in ours if ours.count(name) > 1), "")
     return f"{twice!r} is there twice" if twice else ""
@@ -405,7 +404,7 @@ def _with_inherited_answers(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(kind: type, given: Any, path: str, defaults: Any) -> Any:
-    """Returns an instance of the class from a table, whose keys override `defaults`."""
+    """Returns an instance of `kind`, a class of this module. The keys of the table `given` override `defaults`."""
     if not isinstance(given, dict):
         raise ProfileError(f"{path}: must be a table")
     known = {TOML_KEYS.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) not in NO_KEYS}

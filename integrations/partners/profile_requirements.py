@@ -21,7 +21,8 @@ def why_no_start(
     proxies: int,
     environment: Mapping[str, str],
 ) -> str:
-    """Returns the reason why no process may start with this profile and these settings; empty if they are valid."""
+    """Returns the reason why no process may start with this profile and these settings. Empty if a process may
+    start."""
     try:
         check_secrets(profile, environment)
     except ProfileError as error:
@@ -44,7 +45,7 @@ def settings_that_open_a_door(
 
 
 def _is_open(entries: Sequence[str]) -> bool:
-    """Returns True if these addresses include every caller."""
+    """Returns True if the addresses and networks in `entries` include every caller."""
     return not entries or any(one.prefixlen == 0 for one in _networks(entries))
 
 

@@ -52,7 +52,7 @@ def _new_path(path: Path, rename: Mapping[Path, Path]) -> Path:
 
 
 def _holders(data: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the objects at a path, including those in a list there."""
+    """Yields the object at a path, or each object if there is a list at the path or at a parent."""
     if isinstance(data, list):
         for one in data:
             yield from _holders(one, path)

@@ -45,7 +45,7 @@ def note_and_send() -> str:
     if not lease.is_free() or not lease.acquire():
         return "another process tells"
     try:
-        states = {robot: _state_of(robot) for robot in robots}
+        states = {robot: _state_of(robot) for robot in robots}  # before new alerts, which new robots must get
         note_alerts(now=timezone.now())
         return f"{_send_all(states, lease)} told"
     finally:
@@ -56,7 +56,7 @@ def note_and_send() -> str:
 def note_alerts(*, now: datetime.datetime) -> None:
     """Compares the open incidents with the incidents at the last run, and stores an alert for each difference.
 
-    An incident that begins and ends between two runs gets no alert. An incident that staff ignore counts as ended.
+    An incident that begins and ends between two runs gets no alert. An incident that staff ignore is reported as over.
     Changes of a snoozed incident get their alert when the snooze ends.
     """
     known_ones = ToldIncident.objects.filter(incident__in=Incident.objects.awake(now))
@@ -168,7 +168,8 @@ def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.
 
 
 def failing_robots() -> list[dict]:
-    """Returns the robots whose calls fail: name, code, number of tries, and the time at which sending was given up."""
+    """Returns the robots whose calls fail, with name, error code, number of tries, and the time at which their alerts
+    were given up."""
     rows = RobotState.objects.exclude(error="").in_bulk()
     found = [(robot, rows[robot.key]) for robot in read_robots(settings.ALERT_WEBHOOKS) if robot.key in rows]
     return [

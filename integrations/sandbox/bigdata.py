@@ -53,7 +53,7 @@ def put_strictly(store: Store, call: SandboxRequest, body: dict) -> dict:
 
 
 def delete(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /productInfos/delete`: removes the named records. A record that does not exist counts as removed."""
+    """`POST /productInfos/delete`: removes the named records. Ignores records that do not exist."""
     check_delete("", body)
     for named in body["productInfos"]:
         store.delete_record(named)
@@ -61,13 +61,14 @@ def delete(store: Store, call: SandboxRequest, body: dict) -> dict:
 
 
 def query(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /productInfos/query`: the records of a jobId."""
+    """`POST /productInfos/query`: returns the records of a jobId."""
     check_query("", body)
     return {**DONE, "result": store.records(body["jobId"])}
 
 
 def trial_flow(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /trialFlow/query`: the trials' traffic. It is JSON in a string unless one of the trials is set to plain."""
+    """`POST /trialFlow/query`: returns the trials' traffic. The result is JSON in a string, unless a trial is set to
+    plain."""
     check_flow("", body)
     flows = [store.flow(trial["jobId"]) for trial in body["productInfos"]]
     pairs = zip(body["productInfos"], flows, strict=True)

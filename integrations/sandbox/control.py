@@ -19,13 +19,13 @@ from integrations.sandbox.validation import Refusal, parse_body
 
 
 def show_state(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`GET /state[?calls=N]`: records, processes, flows, calls, counts, violations, faults, strict."""
+    """`GET /state[?calls=N]`: returns records, processes, flows, calls, counts, violations, faults and strict."""
     state = partners.store.state(calls=_limit(query))
     return json_response({**state, "faults": partners.faults.left(), "strict": partners.strict})
 
 
 def show_calls(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`GET /calls[?path=...][&order=...][&calls=N]`: `{"calls": [...]}`, oldest first."""
+    """`GET /calls[?path=...][&order=...][&calls=N]`: returns `{"calls": [...]}`, oldest first."""
     found = partners.store.calls(path=query.get("path"), order=query.get("order"), limit=_limit(query))
     return json_response({"calls": found})
 
@@ -38,7 +38,7 @@ def _limit(query: dict) -> int:
 
 
 def show_faults(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`GET /faults`: `{"faults": [...]}`, each with its remaining count."""
+    """`GET /faults`: returns `{"faults": [...]}`, each fault with its remaining count."""
     return json_response({"faults": partners.faults.left()})
 
 

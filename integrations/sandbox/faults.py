@@ -16,7 +16,7 @@ LONGEST_SECONDS = 3600
 
 @dataclass
 class Fault:
-    """The fault `kind` for the next `count` responses of `path` (`*`: any path)."""
+    """The fault `kind` for the next `count` responses of `path`; `*` stands for any path."""
 
     path: str
     kind: str

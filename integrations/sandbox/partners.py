@@ -36,8 +36,7 @@ class Partners:
     """BPM and big data together: their data, faults and delay, in the format of a profile (contract 7.1).
 
     `callback` is the desk's address for approvals. If `strict`, big data refuses to cancel a record that it does not
-    have; otherwise it creates a cancelled record. `notice` is the next message on the page: (whether it succeeded,
-    text).
+    have; otherwise it creates a cancelled record. `notice` is the next message on the page: (True for a success, text).
     """
 
     def __init__(self, state_file: str | None = None, callback: str = CALLBACK, profile: Profile | None = None) -> None:

@@ -33,8 +33,8 @@ def last_seen(cluster: str) -> datetime.datetime | None:
 def note_shutdown(cluster: str) -> None:
     """Stores the regular shutdown of a cluster, unless it was dead before.
 
-    The cluster counts as alive for HEARTBEAT_LIMIT more. So a planned stop, a reload or an upgrade raises no alarm
-    unless it lasts longer.
+    The heartbeat gets the current time, so the cluster appears alive for HEARTBEAT_LIMIT more. A planned stop, a reload
+    or an upgrade raises no alarm unless it lasts longer.
     """
     now = timezone.now()
     alive = Heartbeat.objects.filter(cluster=cluster, seen_at__gt=now - HEARTBEAT_LIMIT)

@@ -88,7 +88,7 @@ class Command(BaseCommand):
         yield f"profile: {settings.PARTNERS_FILE or 'none, so the defaults'}"
         try:
             found = {row.name: row for row in call_statuses()}
-        except Error as error:  # what the profile alone determines is shown without the database
+        except Error as error:  # the calls of the profile are shown without the database too
             found = {}
             yield f"how each call stands is not known: {error_line(error)}"
         for name in NAMES:

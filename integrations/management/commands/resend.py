@@ -27,7 +27,7 @@ WORDS = {
     "paused": "will wait",
     "accepted": "already accepted",
 }
-# Steps of these two channels only read.
+# Without FILES and USAGE, because their steps only read.
 CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]
 NO_REASON = "command line"
 WAIT_AT_MOST = 120.0

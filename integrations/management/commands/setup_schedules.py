@@ -9,7 +9,7 @@ from integrations.worker.recurring_schedules import RECURRING, make_schedules
 
 
 class Command(BaseCommand):
-    """Creates missing schedules, repairs changed ones, and removes remains of dead clusters. Idempotent."""
+    """Creates missing schedules, repairs changed schedules, and removes rows of dead clusters. Idempotent."""
 
     help = "Makes the recurring schedules, the sweep each minute; removes heartbeats and pings of dead clusters."
 
