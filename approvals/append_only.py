@@ -1,6 +1,7 @@
 """Database triggers that reject changes and deletions in the approval history (contract 3.6).
 
-A rule in Python can be bypassed from a shell, an admin action or `queryset.update()`; a trigger can't. Note:
+A rule in Python can be bypassed from a shell, an admin action or `queryset.update()`; a trigger can't. Two limits apply
+on SQLite:
 
 - When a later migration alters a table, SQLite rebuilds it and drops its triggers. Such a migration ends with
   `RunPython(install, remove)`. A test checks that the triggers exist.

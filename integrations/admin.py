@@ -1,4 +1,4 @@
-"""Admin pages for worker heartbeats, lease locks, circuit breakers and tokens (integrations/api/token_pages.py)."""
+"""Admin pages for heartbeats, lease locks, BPM's callbacks, breakers and tokens (integrations/api/token_pages.py)."""
 
 from django.contrib import admin
 from django.db.models import Q

@@ -134,7 +134,7 @@ def index_search(seconds: float, *, yields: bool = True) -> int:
 
 @unless_away
 def sweep() -> str:
-    """Runs each minute: the parts of MINUTE, which also handle the work of lost wake-ups, schedules and workers.
+    """Runs the parts of MINUTE, each minute. They also handle the work of lost wake-ups, schedules and workers.
 
     If a part failed, raises its error at the end, so that `watch_failed_tasks` reports it.
     """

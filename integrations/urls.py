@@ -1,4 +1,4 @@
-"""The URLs for other systems, below `api/`: BBOSS's, BPM's, and the read API's."""
+"""The URLs for BBOSS, BPM and the callers of the read API, below `api/`."""
 
 from django.urls import path
 

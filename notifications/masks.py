@@ -1,4 +1,4 @@
-"""Masks phones, mail addresses, identity numbers and people's names for readers who may not see them. Pure text.
+"""Masks phones, mail addresses, identity numbers and people's names for readers who may not see them. Pure functions.
 
 Pages, logs, mails, exports and the read API use the same mask for running text, `mask_text`. The texts may come from
 outside, so every pattern takes linear time. A mask does not show the length of the masked text.
@@ -87,8 +87,8 @@ earlier birth years."""
 
 
 def _is_identity(number: str) -> bool:
-    """Returns True if these 15 or 18 characters are an identity number: a province, a birth date, a correct check
-    digit."""
+    """Returns True if these 15 or 18 characters are an identity number. It must begin with a province and contain a
+    birth date; 18 characters also need a correct check digit."""
     if not REGIONS.match(number):
         return False
     if len(number) == 15:

@@ -1,4 +1,4 @@
-"""Contacts, who receive mail; rules for recipients; and all mails."""
+"""The contacts who receive mail, the rules for recipients, and all mails."""
 
 import datetime
 

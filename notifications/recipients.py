@@ -1,6 +1,7 @@
 """Chooses the recipients of a mail by attribution and rules, and returns the contacts of an attribution.
 
-Events and kinds of orders are plain strings here: template names, and the kinds defined in `orders`.
+Events and kinds of orders are plain strings here. An event is the name of a mail's template, a kind of order is defined
+in `orders`.
 """
 
 import contextlib
@@ -90,8 +91,8 @@ class Choice:
 def contacts_for(letters: str) -> list[ContactFacts]:
     """Returns the active SA contacts of an attribution, in the order in which they were entered.
 
-    JT and GJ stand in for each other if one of them has no contact. If there is none at all, the default contact in the
-    settings is returned. The list is empty only if that is not set either.
+    JT and GJ stand in for each other if one of them has no contact. If no contact is found, returns the default contact
+    of the settings. Without a default contact, the list is empty.
     """
     return _active_contacts(letters, Contact.Role.SA) or _default_contact(instead=bool(letters))
 

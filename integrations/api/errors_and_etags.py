@@ -72,7 +72,7 @@ class ReadView(GenericAPIView):
         return JSONRenderer(), JSONRenderer.media_type
 
     def initial(self, request, *args, **kwargs):
-        """Checks the method before authentication."""
+        """Checks the method before authentication, and the names of parameters after it."""
         if request.method.lower() not in SAFE:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)

@@ -65,7 +65,8 @@ class Seconds(serializers.IntegerField):
 
 
 class Masked(Text):
-    """Personal data, or free text that may contain them. It is masked unless the serializer's context has `shown`."""
+    """Personal data, or a free text that may contain personal data. The value is masked unless the serializer's context
+    has `shown`."""
 
     def __init__(self, about: str = "", *, mask: Callable[[str], str] = mask_text_or_json, **more):
         super().__init__(about, **more)

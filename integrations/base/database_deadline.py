@@ -93,12 +93,13 @@ def _says_away(error: Error) -> bool:
 
 
 def error_line(error: BaseException | str) -> str:
-    """Returns an error's text on one line: drivers and PostgreSQL's programs write several."""
+    """Returns an error's text on one line. Texts of drivers and of PostgreSQL's programs have several lines."""
     return " ".join(str(error).split())
 
 
 class Outage:
-    """Logs a line when the database becomes unavailable and a line when it is available again, not one per try.
+    """Logs a line when the database becomes unavailable and a line when it is available again; repeated calls of
+    `began` and `over` log nothing.
 
     The second line has the number of calls that were refused meanwhile (`refuse`).
     """

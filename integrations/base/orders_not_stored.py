@@ -14,7 +14,7 @@ WINDOW_SECONDS, FILE_SECONDS = 600, 10  # the seconds that are counted, and the 
 
 
 def count_order_not_stored() -> None:
-    """Counts one response, and removes old files. Ignores a failed write: the response has priority."""
+    """Counts one response, and removes old files. Ignores a failed write, because the response must be sent anyway."""
     now = int(time.time())
     with contextlib.suppress(OSError):
         FOLDER.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def read_body(request: HttpRequest, *, without_length: bool) -> bytes:
 
 
 def content_type_in(head: bytes) -> str:
-    """Returns the Content-Type header in a message's head as stored in a file; empty if there is none."""
+    """Returns the value of Content-Type in a message's HTTP headers, which a file may contain. Empty without it."""
     found = CONTENT_TYPE.search(head)
     return found[1].decode("latin-1").strip() if found else ""
 

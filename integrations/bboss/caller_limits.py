@@ -34,8 +34,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @lru_cache(maxsize=8)
 def parse_rate(text: str, name: str = "BBOSS_RATE") -> tuple[int, int] | None:
-    """Parses `600/min` to (calls, seconds). Returns None for an empty text: no limit. Raises ValueError with the
-    setting's name."""
+    """Parses `600/min` to (calls, seconds). Returns None for an empty text, which means no limit. Raises ValueError
+    with the setting's name."""
     if not text.strip():
         return None
     match = _RATE.fullmatch(text.strip().lower())
@@ -176,7 +176,8 @@ strangers = Buckets()  # by kind of refused call; separate from `callers`, where
 
 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:
-    """Counts a call. Returns False if the rate is exhausted. An error in our code must refuse no call: returns True."""
+    """Counts a call. Returns False if the rate is exhausted. Returns True after an error in our code, which must not
+    refuse calls."""
     try:
         return buckets.spend(caller, *rate)
     except Exception:

@@ -1,6 +1,6 @@
-"""Decodes a message of BBOSS before it is checked: its text, its members' names and their types (contract 7.1).
+"""Decodes a message of BBOSS before it is checked (contract 7.1): its charset, its members' names and their types.
 
-`Wire` keeps the message as it came. `ours` returns the envelope under our names, `content_in` the content.
+`Wire` is the message as received. `ours` returns the envelope under our names, `content_in` the content.
 """
 
 import codecs

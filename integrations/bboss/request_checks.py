@@ -1,5 +1,4 @@
-"""The checks of a request's envelope (contract 2.1 to 2.3): members, access token and signature; and masking for
-storage.
+"""Checks a request's envelope: members, access token and signature (contract 2.1 to 2.3). Masks requests for storage.
 
 The checks have the order of the table in contract 2.3. The first check that fails determines the response. An access
 token is `<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature follows the rules of the
@@ -262,8 +261,8 @@ def is_known(token: str, known: Iterable[str]) -> bool:
 
 
 def stored_trans_ido(given: str) -> str:
-    """Returns the caller's transaction number for our columns: a digest if it is too long, or contains a token or
-    control characters."""
+    """Returns the caller's transaction number for storage. It is replaced by a digest if it is too long, or contains a
+    token or control characters."""
     if len(given) <= LONGEST_TRANS_IDO and not CONTROL_CHARACTERS.search(given) and not TOKEN_PATTERN.search(given):
         return given
     return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
@@ -297,7 +296,8 @@ def _masked_tokens_of_head(text: str) -> str:
 
 
 class _Beginning:
-    """Copies the beginning of a JSON value with secrets masked: enough for the first `most` characters of its text."""
+    """Copies the beginning of a JSON value, with secrets masked. The copy's JSON text has at least the first `most`
+    characters of the value's text."""
 
     def __init__(self, most: int):
         self.left, self.secret_names = most, settings.PARTNERS.bboss.secret_names

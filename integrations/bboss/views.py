@@ -100,7 +100,8 @@ def _in_charset(body: dict, charset: str) -> bytes:
 
 
 def answer(request: HttpRequest) -> Reply:
-    """Answers a POST and never raises. After an unexpected error the response is 503 and nothing is stored."""
+    """Returns the response to a POST. Never raises. After an unexpected error the response is 503 and nothing is
+    stored."""
     call = _call(request.META)
     try:
         return _answer(call, request)

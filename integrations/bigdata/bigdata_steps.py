@@ -196,8 +196,8 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Looks up the records after a refused cancel, because a single missing record lets the partner refuse them all
-    (contract 3.9, 19). Returns REFUSED with the records, or a RETRY if the look-up fails."""
+    """Looks up the records after a refused cancel, because the partner refuses all records if one is missing (contract
+    3.9, 19). Returns REFUSED with the records, or a RETRY if the look-up fails."""
     try:
         rows = _look_up_jobs(work, named, until)
     except PartnerError as silence:

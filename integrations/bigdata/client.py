@@ -71,8 +71,7 @@ def query_product_infos(
 
 
 def check_look_up() -> None:
-    """Raises PartnerError if the big-data side has no look-up, so that a person must check its records (contract
-    7.2)."""
+    """Raises PartnerError if the big-data side has no look-up. Then a person must check its records (contract 7.2)."""
     if not settings.PARTNERS.bigdata.query.path:
         raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=CAUSE_SAYS_ALL)
 

@@ -191,7 +191,8 @@ class Drain:
     def _round(self, lingering: Lease | None) -> bool:
         """Claims, starts and collects calls once. Returns False at the end of the run.
 
-        Unsent calls are handed back before results are awaited, so that other workers can claim them at once.
+        Unsent calls are handed back at the end of the run, and if their partner is paused. They are handed back before
+        the loop waits for results, so that other workers can claim them at once.
         """
         over = ending.is_set() or (self.seconds is not None and time.monotonic() - self.began > self.seconds)
         claimed = 0 if over else self._fill()

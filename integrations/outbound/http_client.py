@@ -347,8 +347,8 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
 
 
 def _unreached(error: Exception) -> str:
-    """Returns a text with the address to which no connection was made, and the system's error, without the texts that
-    the libraries add."""
+    """Returns the address that could not be reached and the system's error, as a text without the libraries'
+    additions."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
         return str(error)
@@ -367,7 +367,7 @@ def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _number(code: object) -> int | None:
-    """Returns 200 and "200" as 200; None for a value that is not an integer."""
+    """Returns a code as an integer, 200 for 200 and "200". None for other values."""
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= 9:
         return int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) else None

@@ -1,1 +1,1 @@
-"""The formats and rules of the real partners: the profile, and its rules of answers (contract 7)."""
+"""The profile with the real partners' formats, and the rules by which it classifies answers (contract 7)."""

@@ -1,4 +1,4 @@
-"""The call of each step, from the profile in force (contract 7.1): address, headers, key, charset, answer."""
+"""The calls to partners under the profile in force (contract 7.1), with address, headers, key and rules of answers."""
 
 import functools
 import hashlib

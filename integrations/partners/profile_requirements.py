@@ -50,7 +50,7 @@ def _is_open(entries: Sequence[str]) -> bool:
 
 
 def _networks(entries: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Returns the networks. Ignores invalid entries, which the checks report (desk.003)."""
+    """Returns the entries as networks. Ignores invalid entries, which `check` reports (desk.003)."""
     found = []
     for entry in entries:
         with contextlib.suppress(ValueError):

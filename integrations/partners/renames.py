@@ -15,7 +15,7 @@ def paths_of(rename: Mapping[str, str]) -> dict[Path, Path]:
 
 
 def inverted(rename: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Returns the inverted table, from our names to theirs."""
+    """Returns the inverted table, which maps our paths to the partner's."""
     return {ours: theirs for theirs, ours in rename.items()}
 
 

@@ -1,4 +1,4 @@
-"""The process platform: starts a flow in either of its two formats (contract section 3.4)."""
+"""BPM: starts a flow by a request in one of two formats (contract section 3.4)."""
 
 from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.store import Store

@@ -186,7 +186,7 @@ def _put(body: dict, path: str, value: object, *, over: bool = True) -> None:
 
 
 def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tuple[dict, bytes, dict[str, str]]:
-    """Returns a callback in the profile's format: its members, its body, and the headers that authenticate it."""
+    """Returns (members, body, headers) of a callback in the profile's format. The headers authenticate it."""
     values: dict[str, tuple] = {"pass": how.passes, "reject": how.rejects, "return": how.returns}
     finished = how.finished if said["finished"] else how.unfinished
     sent: dict[str, Any] = said | {

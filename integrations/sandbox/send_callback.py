@@ -52,7 +52,7 @@ def callback_for(store: Store, asked: dict, how: Callback) -> tuple[dict, bytes,
 
 
 def _check_loopback(url: object) -> None:
-    """Raises Refusal unless it is an http or https URL of this machine."""
+    """Raises Refusal unless `url` is an http or https URL of this machine."""
     filled_string("url", url)
     try:
         # Check the URL as requests would call it: a backslash ends the host.

@@ -26,7 +26,7 @@ def now() -> str:
 
 
 class Store:
-    """All data of the partners. (jobId, productId, `domain_key`) identifies a record."""
+    """All data of the simulated partners. A record's key is (jobId, productId, `domain_key`)."""
 
     def __init__(self, file: str = ":memory:") -> None:
         self._lock = threading.RLock()
@@ -111,7 +111,7 @@ class Store:
     # --- big data
 
     def put_record(self, record: dict) -> None:
-        """Creates a billing record, or replaces it (cancelling is replacing)."""
+        """Creates or replaces a billing record. A cancellation replaces the record too."""
         self._run("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", *_identity(record), compact(record))
 
     def delete_record(self, named: dict) -> None:
@@ -178,7 +178,7 @@ class Store:
         return [{"processId": f"bpm-{row.pop('n')}", **row, "body": json.loads(row["body"])} for row in rows]
 
     def violations(self) -> list[dict]:
-        """Returns the violations of rules: at, kind (`key_reused`, `started_twice`), detail."""
+        """Returns the violations of rules, each with `at`, `kind` (`key_reused` or `started_twice`) and `detail`."""
         return self._all("SELECT at, kind, detail FROM violations ORDER BY id")
 
     def counts(self) -> dict[str, int]:
