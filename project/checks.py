@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from integrations.bboss.caller_limits import parse_rate
 from integrations.bboss.request_checks import token_expiry
-from integrations.partners.profile_requirements import settings_that_open_a_door
+from integrations.partners.profile_requirements import why_open_to_all
 from integrations.robots.robot_protocols import read_robots
 from notifications.recipients import is_address
 from orders.history.second_person import SAME_PERSON_PERIOD
@@ -368,7 +368,7 @@ def is_proxy(url: str) -> bool:
 
 def open_doors() -> Iterator[CheckMessage]:
     """The settings stop a process for this already; here for a profile that came in force later."""
-    why = settings_that_open_a_door(
+    why = why_open_to_all(
         settings.PARTNERS,
         bboss_ips=settings.BBOSS_ALLOWED_IPS,
         bpm_ips=settings.BPM_ALLOWED_IPS,

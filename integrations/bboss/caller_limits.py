@@ -104,11 +104,11 @@ def check_unsigned_rate() -> None:
     """Counts a message without a valid signature. All callers share this rate, so that stored messages can't fill the
     disk. Raises Refused 20308 if the rate is exceeded."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
-    if rate and not has_room("strangers"):
+    if rate and not may_store_refused("strangers"):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
 
 
-def has_room(kind: str) -> bool:
+def may_store_refused(kind: str) -> bool:
     """Counts a refused call of a kind before it is stored. Returns False if BBOSS_UNSIGNED_RATE is exhausted."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     return not rate or _counted(strangers, kind, rate)

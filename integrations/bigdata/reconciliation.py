@@ -199,7 +199,7 @@ class Comparison:
         """Yields each batch with its last order id. While the caller compares a batch, the next batch is queried."""
         before = None
         for orders in self._batches():
-            asked = self._ask(orders, pool), orders[-1].pk
+            asked = self._start_queries(orders, pool), orders[-1].pk
             if before is not None:
                 yield before
             before = asked
@@ -213,7 +213,7 @@ class Comparison:
             yield from _parts(orders)
             last = orders[-1].pk
 
-    def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[QueriedOrder]:
+    def _start_queries(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[QueriedOrder]:
         """Starts the queries of a batch and returns its orders. Leaves out orders with a billing step in progress.
 
         Our records are read before the query. If they change meanwhile, `keep_discrepancies` stores nothing.

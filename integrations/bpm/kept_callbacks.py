@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 
 from integrations.base.old_secrets import CALLBACK_SECRET
 from integrations.base.strict_json import STRANGER_BOUNDS, BadJsonError, parse_bytes
-from integrations.bboss.caller_limits import has_room
+from integrations.bboss.caller_limits import may_store_refused
 from integrations.bboss.signing import MASK
 from integrations.bpm.callback_reading import CODE, PROCESS, Approval
 from integrations.models import BpmCallback
@@ -48,7 +48,7 @@ class Call:
 def keep_refused(call: Call, status: int, why: str) -> None:
     """Stores a refused callback, unless the rate of such callbacks is exceeded. Database errors are only logged,
     because the response must not depend on them."""
-    if not has_room("callbacks" if call.signed else "strangers' callbacks"):
+    if not may_store_refused("callbacks" if call.signed else "strangers' callbacks"):
         return
     number = call.members.get(CODE)
     try:

@@ -94,11 +94,11 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
         for rule in getattr(how, meaning.value):
             if meaning == Meaning.SUCCESS and not rule.names_status and not 200 <= status < 300:
                 continue
-            if rule.holds(data, status=status, empty=empty) and not _says_nothing(rule, data):
+            if rule.holds(data, status=status, empty=empty) and not _is_no_code(rule, data):
                 yield meaning, rule
 
 
-def _says_nothing(rule: Rule, data: dict | None) -> bool:
+def _is_no_code(rule: Rule, data: dict | None) -> bool:
     """Returns True if the default rule for any `code` matched a value that is neither a number nor a text. Such a
     value, for instance null, is no refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))

@@ -27,12 +27,10 @@ def why_no_start(
         check_secrets(profile, environment)
     except ProfileError as error:
         return str(error)
-    return settings_that_open_a_door(profile, bboss_ips=bboss_ips, bpm_ips=bpm_ips, proxies=proxies)
+    return why_open_to_all(profile, bboss_ips=bboss_ips, bpm_ips=bpm_ips, proxies=proxies)
 
 
-def settings_that_open_a_door(
-    profile: Profile, *, bboss_ips: Sequence[str], bpm_ips: Sequence[str], proxies: int
-) -> str:
+def why_open_to_all(profile: Profile, *, bboss_ips: Sequence[str], bpm_ips: Sequence[str], proxies: int) -> str:
     """Returns the reason why this profile with these settings would admit every caller (contract 7.4), or ""."""
     if profile.bboss.token.check == "none" and _is_open(bboss_ips):
         return 'bboss.token.check: "none" needs BBOSS_ALLOWED_IPS, or anybody may post'

@@ -126,13 +126,13 @@ class Command(BaseCommand):
         if send and not (step or name in LOOK_UPS):
             raise CommandError(f"{name} makes something there: name the order whose step waits for it, --order N")
         key = str(step.key if step else uuid.uuid4())
-        body = _question(name, order) if name in LOOK_UPS else "" if step else encode(example_of(name))
-        heard: list[tuple[Call, int, str, bytes]] = []
-        said = self.send(call, step, body, key, heard) if send else ""
+        body = _look_up_body(name, order) if name in LOOK_UPS else "" if step else encode(example_of(name))
+        received: list[tuple[Call, int, str, bytes]] = []
+        said = self.send(call, step, body, key, received) if send else ""
         if not (order or name in LOOK_UPS):
             yield "an example, of no order of yours:"
         yield curl_line(shown.address, headers_with(shown.key_header, key, shown.headers), body or _body_of(step))
-        for answered, status, charset, raw in heard:
+        for answered, status, charset, raw in received:
             yield from (
                 "",
                 f"{answered.name} answered HTTP {status}, {charset}:",
@@ -142,22 +142,22 @@ class Command(BaseCommand):
         if said:
             yield from ("", said)
 
-    def send(self, call: Call, step: Dispatch | None, body: str, key: str, heard: list) -> str:
-        """Makes the call, and appends each answer to `heard`. Returns a text with the step's recorded result or the
+    def send(self, call: Call, step: Dispatch | None, body: str, key: str, received: list) -> str:
+        """Makes the call, and appends each answer to `received`. Returns a text with the step's recorded result or the
         call's error. Raises CommandError if nothing was sent."""
         self.check()
         partner = call.name.partition(".")[0]
         if why := why_other_desk() or why_paused(partner, now=timezone.now()):
             raise CommandError(f"nothing was sent: {why}")
 
-        def hear(*answer: Any) -> None:
-            heard.append(answer)
+        def keep(*answer: Any) -> None:
+            received.append(answer)
 
-        answer_listeners.append(hear)
+        answer_listeners.append(keep)
         try:
-            return _send_step(step, partner) if step else _ask(call, body, key)
+            return _send_step(step, partner) if step else _look_up(call, body, key)
         finally:
-            answer_listeners.remove(hear)
+            answer_listeners.remove(keep)
 
     def read(self, call: str, file: str, status: int) -> Iterator[str]:
         if call not in CALLS:
@@ -215,7 +215,7 @@ def _body_of(step: Dispatch) -> str:
     return body
 
 
-def _question(name: str, order: Order | None) -> str:
+def _look_up_body(name: str, order: Order | None) -> str:
     if name == "bigdata.query":
         return encode(job_query(order.number if order else UNKNOWN_NUMBER))
     if order is None:
@@ -225,7 +225,7 @@ def _question(name: str, order: Order | None) -> str:
     return encode(trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
 
 
-def _ask(call: Call, body: str, key: str) -> str:
+def _look_up(call: Call, body: str, key: str) -> str:
     partner_rate.wait_for_slot(call.name.partition(".")[0])
     try:
         post(call, body.encode(), key=key, request_id=uuid.uuid4().hex, timeout=settings.PARTNER_TIMEOUT_SECONDS)

@@ -126,9 +126,9 @@ class Command(BaseCommand):
             self.print(f"it is {found.method}, as below, but signMethod says otherwise, so no profile takes it")
             self.print("; ".join(found.lines()[1:]))
         else:
-            self.tell(found, list(secrets)[found.secret], wire, how)
+            self.print_profile(found, list(secrets)[found.secret], wire, how)
 
-    def tell(self, found: Found, secret: str, wire: Wire, how: Bboss) -> None:
+    def print_profile(self, found: Found, secret: str, wire: Wire, how: Bboss) -> None:
         if missing := found.missing(wire, how):
             self.print(f"WARNING: {', '.join(missing)} would be outside the sign: whoever sits between can change it,")
             self.print("and with production data check --deploy refuses this. Ask for a sign of the whole message.")
