@@ -75,7 +75,7 @@ class _PlainSocket(_Timed, socket.socket):
 
 
 class TLSSocket(_Timed, ssl.SSLSocket):
-    """A TLS socket within the time-out, for a context's `sslsocket_class`."""
+    """A TLS socket that limits handshake, reads and writes to the remaining time of the thread's call."""
 
     def do_handshake(self, *args):
         _current.call.limit(self)
