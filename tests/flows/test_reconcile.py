@@ -320,9 +320,9 @@ def test_no_more_records_are_compared_together_than_fit_into_memory(desk, capsys
     """An order with more records is compared alone."""
     monkeypatch.setattr("integrations.bigdata.reconciliation.RECORDS_A_BATCH", 3)
     sizes = []
-    asked = Comparison._ask
+    asked = Comparison._start_queries
     monkeypatch.setattr(
-        Comparison, "_ask", lambda run, orders, pool: sizes.append(len(orders)) or asked(run, orders, pool)
+        Comparison, "_start_queries", lambda run, orders, pool: sizes.append(len(orders)) or asked(run, orders, pool)
     )
     for number, count in enumerate([1, 2, 1, 5, 1]):
         names = [{"ProvReq": f"d{n}.example.com"} for n in range(count)]
