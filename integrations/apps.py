@@ -11,7 +11,7 @@ class IntegrationsConfig(AppConfig):
     def ready(self):
         """Registers functions of this app with the core, which must not import it."""
         from integrations.base.other_desk import machines_with_another_profile
-        from integrations.bboss.content_fields import read_trial, trial_members
+        from integrations.bboss.order_fields import read_trial, trial_members
         from integrations.bigdata import reconciliation
         from integrations.bigdata.billing_record_fields import without_deleted
         from integrations.bigdata.record_file import rows_of

@@ -174,8 +174,8 @@ def test_an_outage_is_two_lines_and_the_second_says_how_many_calls_were_refused(
     post()  # another test may have left the outage on
     before = len(lines())
     with monkeypatch.context() as patch:
-        patch.setattr("integrations.bboss.views.request_checks.is_signed", refuse)
-        patch.setattr("integrations.bboss.views.request_checks.check_envelope", refuse)
+        patch.setattr("integrations.bboss.views.envelope_checks.is_signed", refuse)
+        patch.setattr("integrations.bboss.views.envelope_checks.check_envelope", refuse)
         assert [post() for _ in range(3)] == ["20000"] * 3
     post()
     told = [line["message"] for line in lines()[before:] if not line["logger"].endswith("request_log")]

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from integrations.base.database_deadline import database_deadline, is_away
 from integrations.models import ApiToken
 from orders.history.actors import account_id_of, find_account, staff_actor
-from orders.history.order_writes import add_event
-from orders.history.second_person import why_not_second
+from orders.history.order_locks_and_events import add_event
+from orders.people.second_person import why_not_second
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.texts.name_rules import why_not_a_name
 

@@ -15,9 +15,9 @@ from django.db import connection
 from django.db.models.functions import Length
 
 from integrations.base.database_clock import measure
+from integrations.bboss.envelope_checks import parse_time
 from integrations.bboss.message_decoding import ours
 from integrations.bboss.reply_codes import Refused
-from integrations.bboss.request_checks import parse_time
 from orders.incidents.desk_incidents import DESK, keep_desk_incident
 from orders.models import InboundMessage, Incident
 

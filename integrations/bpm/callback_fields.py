@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from approvals.models import ApprovalRecord
-from integrations.bboss.request_checks import read_moment
+from integrations.bboss.envelope_checks import read_moment
 from integrations.partners.member_rules import equals
 from integrations.partners.profile import EPOCHS, Callback
 from orders.rules.content import content_hash

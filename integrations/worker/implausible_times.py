@@ -10,7 +10,7 @@ from django_q.models import OrmQ
 
 from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker.recurring_schedules import put_schedules_back, were_made
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.exports.service import PACKING_LEASE

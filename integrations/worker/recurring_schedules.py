@@ -6,7 +6,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from integrations.worker.lease_lock import Lease
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.sending.far_future_times import CLOCK_TOLERANCE
 
 RECURRING = {

@@ -39,7 +39,7 @@ from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import last_seen, note_shutdown
 from integrations.worker.parent_link import STOP_WITHIN, guard_reported
 from integrations.worker.recurring_schedules import put_schedules_back
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.outbox.enqueue import wake
 
 logger = logging.getLogger(__name__)

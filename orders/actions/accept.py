@@ -24,7 +24,7 @@ from orders.books.differences import (
 )
 from orders.books.expected_records import end_beside
 from orders.books.held_records import as_meant
-from orders.history.order_writes import add_event, find_order, load_records, lock_order
+from orders.history.order_locks_and_events import add_event, find_order, load_records, lock_order
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, DEPENDENCY_GONE, DIFFERENCE, LATE_UNDO
 from orders.incidents.incidents import (
     close_parts,

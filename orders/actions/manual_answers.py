@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from orders.books.books import HeldRecord
 from orders.books.held_records import by_identity, identity, owner
-from orders.history.order_writes import load_records, lock_order
+from orders.history.order_locks_and_events import load_records, lock_order
 from orders.incidents.incidents import close_troubles
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, KeptAnswer, Order, asks_about
 from orders.outbox.due_steps import NOT_FINISHED

@@ -17,7 +17,7 @@ from notifications.mail_rendering import LANGUAGE
 from orders.actions.action import Action
 from orders.actions.all_actions import DECISIONS
 from orders.history.actors import Actor, limits_of, staff_actor
-from orders.history.order_writes import lock_order
+from orders.history.order_locks_and_events import lock_order
 from orders.models import AskedAct, Order, OrderEvent
 from orders.order_words.history import news_since
 from orders.order_words.ladder.step_rungs import Facts

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from orders.actions import dry_run
 from orders.actions.action import Action, StepForm
 from orders.actions.bulk import Bulk, Judged, asked_of
-from orders.history.order_writes import lock_order
+from orders.history.order_locks_and_events import lock_order
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
 from orders.pauses.breakers import partners_down

@@ -17,7 +17,7 @@ from orders.books.differences import update_incident
 from orders.books.expected_records import end_beside, note_not_meant
 from orders.books.held_records import TAKEN, as_meant, by_identity, by_name, identity, owner, records_of, take_record
 from orders.db.compiled_sql import insert_rows, update_rows
-from orders.history.order_writes import add_event, find_order, load_records, lock_order, refresh_states
+from orders.history.order_locks_and_events import add_event, find_order, load_records, lock_order, refresh_states
 from orders.incidents.incidents import close_troubles, end_settled
 from orders.mails.mails import tell_accepted
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order

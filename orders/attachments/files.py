@@ -13,7 +13,7 @@ from notifications.models import Mail
 from orders.attachments.check import FILE_TYPES, UNCHECKED, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.bpm.received_decisions import add_staff_record, as_done
-from orders.history.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
+from orders.history.order_locks_and_events import add_event, find_order, lock_order, lock_orders, refresh_states
 from orders.history.states import set_held
 from orders.incidents.desk_incidents import keep_desk_incident
 from orders.incidents.incidents import close_troubles, move_trouble, open_incident

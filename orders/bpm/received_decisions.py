@@ -13,7 +13,7 @@ from approvals.models import ApprovalRecord
 from approvals.services import RecordBodyDiffersError, add_record
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
-from orders.history.order_writes import add_event, lock_order, refresh_states
+from orders.history.order_locks_and_events import add_event, lock_order, refresh_states
 from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.write import take_place

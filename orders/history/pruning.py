@@ -13,7 +13,7 @@ from itertools import product
 
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.history.trail_writes import prune_trail
 from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Order
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from orders.db.expressions import IsInTrail
 from orders.history.actors import COMMAND, STAFF, account_id_of, limits_of
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.incident_codes import BOOKS_ONLY, PARTNERS_OWN
 from orders.incidents.incidents import end_incidents, lock_incidents, reference_of, shared_by
 from orders.incidents.stopped_orders import still_stopped

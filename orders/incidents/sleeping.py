@@ -9,7 +9,7 @@ import datetime
 
 from django.db import transaction
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.incident_handling import keep_note, lock_incident
 from orders.incidents.incidents import reference_of
 from orders.models import Incident

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from orders.history.order_writes import lock_order
+from orders.history.order_locks_and_events import lock_order
 from orders.intake.manual_trials import ENTERED, note_difference
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.rules.content import HashOf, OrderContent, Receipt

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from orders.history.order_writes import add_event, lock_order, refresh_states
+from orders.history.order_locks_and_events import add_event, lock_order, refresh_states
 from orders.incidents.incidents import close_troubles
 from orders.intake.facts import WAITS_FOR_TRIAL, content_of, given_domains, read_again, waiting_for
 from orders.intake.planning import is_withdrawn, plan_order

@@ -10,7 +10,7 @@ from django.db.models import Model, Q
 
 from orders.db.compiled_sql import insert_together, reserve_ids
 from orders.history.log_facts import known_facts
-from orders.history.order_writes import event, refresh_states
+from orders.history.order_locks_and_events import event, refresh_states
 from orders.history.states import set_held, set_state
 from orders.incidents.incidents import open_incident
 from orders.intake.manual_trials import ENTERED

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.db.models import Exists, F, Model, OuterRef, QuerySet
 
 from orders.history.actors import account_id_of
-from orders.history.order_writes import add_event, lock_order
+from orders.history.order_locks_and_events import add_event, lock_order
 from orders.models import Message, Order, OrderEvent
 from orders.rules.local_time import SHANGHAI, midnight
 from orders.texts.errors import NotAllowedError

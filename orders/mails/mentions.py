@@ -14,7 +14,7 @@ from django.db.models import Model
 
 from notifications.models import Mail
 from orders.history.actors import account_id_of, actor_of, name_of
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.history.owners import sees_it
 from orders.mails.inbox import send_message
 from orders.mails.notices import notify_staff

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from notifications.models import Mail
 from notifications.recipients import Choice, ContactFacts, distinct
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.mails.mails import write_notices
 from orders.models import Order
 from orders.texts.errors import NotAllowedError

@@ -18,7 +18,7 @@ from orders.actions.all_actions import DECISIONS
 from orders.actions.run_action import account_named, ask_second, needs_second, why_not_ask
 from orders.books.books import BooksSilentError, Look, RecordFileError, client
 from orders.history.actors import staff_actor
-from orders.history.order_writes import find_order, lock_order
+from orders.history.order_locks_and_events import find_order, lock_order
 from orders.management.arguments import actor, add_by, check_file, os_user
 from orders.models import AskedAct, Order
 from orders.people.asked_acts import address, carried_out_in_emergency

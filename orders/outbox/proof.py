@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.db.advisory_lock import take_lock
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.models import Attempt, Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
 from orders.outbox.outcome import NOT_UNDERSTOOD, Outcome
 from orders.rules.steps import STEPS, Partner, Step, call_name

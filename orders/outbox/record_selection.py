@@ -12,7 +12,7 @@ from django.db.models import F
 
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
-from orders.history.order_writes import load_records
+from orders.history.order_locks_and_events import load_records
 from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.local_time import in_ten_years
 from orders.rules.steps import DELETIONS, FIXES, STEPS, Effect, Step

@@ -2,7 +2,7 @@
 
 import datetime
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.incidents.incidents import end_incidents, lock_incidents, open_incident, open_incident_of_none
 from orders.models import Dispatch, Incident

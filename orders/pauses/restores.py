@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.db import transaction
 from django.db.models import Max
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.incidents import end_settled
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
 from orders.outbox.enqueue import wake

@@ -18,13 +18,13 @@ from notifications.mail_rendering import LANGUAGE
 from notifications.masks import mask_text
 from orders.history.actors import ACCOUNTS, Actor, account_id_of, account_of, actor_kept, actor_of, name_of, staff_actor
 from orders.history.log_facts import note
-from orders.history.order_writes import add_event
-from orders.history.second_person import givers_of_all, one_person_until, why_not_second
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.desk_incidents import open_desk_incident
 from orders.limits.late_orders import working_days
 from orders.mails.inbox import send_message
 from orders.mails.notices import notify_staff
 from orders.models import AskedAct, Message, Order
+from orders.people.second_person import givers_of_all, one_person_until, why_not_second
 from orders.rules.four_eyes_acts import ACTS, EXPORT
 from orders.rules.local_time import SHANGHAI
 from orders.texts.errors import NotAllowedError, check_reason

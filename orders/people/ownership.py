@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.history.actors import account_id_of, actor_of, name_of, staff_actor
-from orders.history.order_writes import add_event, lock_orders
+from orders.history.order_locks_and_events import add_event, lock_orders
 from orders.history.owners import OWN, counts, sees_it
 from orders.incidents.incident_handling import keep_note, lock_incident, why_not_theirs
 from orders.incidents.incidents import reference_of

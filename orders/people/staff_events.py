@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from notifications.masks import mask_phone
 from orders.history.actors import account_id_of, limits_of
-from orders.history.order_writes import add_event, lock_order
+from orders.history.order_locks_and_events import add_event, lock_order
 from orders.mails.mentions import Mentions, tell_mentioned
 from orders.models import Conflict, CustomerNote, Order, OrderEvent
 from orders.models.proxies import open_conflicts

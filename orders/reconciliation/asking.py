@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orders.books.books import BooksSilentError, HeldRecord, Look, compare_now, fetch_records
 from orders.books.differences import Shown, shown_of, told_shown
-from orders.history.order_writes import lock_order
+from orders.history.order_locks_and_events import lock_order
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.models import BillingRecord, Dispatch, Order, Reconciliation
 from orders.outbox.outcome import LOOK_UP

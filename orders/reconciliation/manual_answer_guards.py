@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Collection, Iterable
 
 from orders.books.books import Look, has_look_up
-from orders.history.order_writes import load_records
+from orders.history.order_locks_and_events import load_records
 from orders.models import Dispatch, Order
 from orders.outbox.billing_effects import called_after
 from orders.rules.steps import Step

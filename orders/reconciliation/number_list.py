@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from orders.books.books import HeldRecord
 from orders.books.differences import close_differences, first_found, keep_age, update_incident
-from orders.history.order_writes import lock_orders
+from orders.history.order_locks_and_events import lock_orders
 from orders.models import Difference, Order, Reconciliation
 from orders.rules.content import canonical_json
 

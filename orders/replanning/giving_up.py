@@ -15,7 +15,7 @@ from orders.books.books import HeldRecord
 from orders.books.expected_records import note_not_meant
 from orders.books.held_records import TAKEN, by_identity, identity, owner, take_record
 from orders.db.compiled_sql import Prepared, Slot, update_rows
-from orders.history.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
+from orders.history.order_locks_and_events import add_event, load_records, lock_order, lock_orders, refresh_states
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import open_claim

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from django.conf import settings
 
 from orders.bpm.received_decisions import apply_decisions, decision_in_force, settle_process
-from orders.history.order_writes import add_event, refresh_states
+from orders.history.order_locks_and_events import add_event, refresh_states
 from orders.history.states import set_decision, set_undo_mark
 from orders.incidents.incident_codes import COMPENSATED, PROCESS_DIFFERS
 from orders.incidents.incidents import close_troubles, end_settled, open_incident

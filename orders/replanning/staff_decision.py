@@ -6,7 +6,7 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from orders.bpm.received_decisions import add_staff_record, apply_decision, settle_process
-from orders.history.order_writes import add_event, lock_order
+from orders.history.order_locks_and_events import add_event, lock_order
 from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled
 from orders.mails.mails import tell_accepted

@@ -5,7 +5,7 @@ Undo steps are placed after all steps that have started. Orders that have sent n
 
 import datetime
 
-from orders.history.order_writes import add_event, refresh_states
+from orders.history.order_locks_and_events import add_event, refresh_states
 from orders.incidents.incident_codes import DEPENDENCY_GONE
 from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order, TrialClaim

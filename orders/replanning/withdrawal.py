@@ -6,7 +6,7 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
-from orders.history.order_writes import add_event, lock_order
+from orders.history.order_locks_and_events import add_event, lock_order
 from orders.history.states import set_undo_mark
 from orders.incidents.incident_codes import LATE_UNDO
 from orders.incidents.incidents import close_troubles
@@ -76,7 +76,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         ask_staff(order, why="withdrawn", by=by, now=now)
         return
     trial = order.trial or order
-    # After the orders: steps are always locked last (orders/history/order_writes.py).
+    # After the orders: steps are always locked last (orders/history/order_locks_and_events.py).
     lock_line(trial)
     if order.kind == Order.Kind.TRIAL:
         # Before the trial's own undoing, which replaces the undoing of its changes.

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from orders.db.compiled_sql import update_rows
 from orders.db.expressions import Among
-from orders.history.order_writes import lock_steps
+from orders.history.order_locks_and_events import lock_steps
 from orders.models import NOTES, Attempt, Dispatch, question_about
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_step, enqueue

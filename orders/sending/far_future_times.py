@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from notifications.models import Mail
 from orders.attachments.files import MAILED_AGAIN
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import add_events, event
+from orders.history.order_locks_and_events import add_events, event
 from orders.models import Dispatch, OrderEvent
 from orders.outbox.billing_effects import MAY_ACT
 from orders.outbox.retry_schedule import longest_wait

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import add_event, lock_steps
+from orders.history.order_locks_and_events import add_event, lock_steps
 from orders.models import NOTES, Attempt, Dispatch, Order
 from orders.outbox.outcome import RESTORED, UNANSWERED, Outcome
 from orders.outbox.proof import is_never_repeated

@@ -23,7 +23,7 @@ from notifications.recipients import contacts_read_once
 from notifications.sending import NOT_WANTED, MailError, send
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.db.expressions import OneOf
-from orders.history.order_writes import add_event, add_events, event
+from orders.history.order_locks_and_events import add_event, add_events, event
 from orders.incidents.incident_codes import PARTNERS_OWN
 from orders.incidents.incidents import (
     close_parts,

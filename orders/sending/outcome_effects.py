@@ -18,7 +18,7 @@ from orders.books.expected_records import note_not_meant
 from orders.bpm.received_decisions import apply_early_decisions
 from orders.db.compiled_sql import Prepared, ask_together
 from orders.db.expressions import OneOf
-from orders.history.order_writes import lock_orders, refresh_states
+from orders.history.order_locks_and_events import lock_orders, refresh_states
 from orders.incidents.incidents import end_settled, lock_incidents
 from orders.mails.mails import ACCEPTED, tell_accepted
 from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order

@@ -15,7 +15,7 @@ from django.utils import timezone
 from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot
 from orders.history.actors import spoken
-from orders.history.order_writes import add_event, add_events, event
+from orders.history.order_locks_and_events import add_event, add_events, event
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.incidents.incidents import end_incidents, lock_incidents, open_incident, reference_of
 from orders.mails.mails import queue_mail

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from orders.attachments.check import UNCHECKED
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import LOCKED_STEPS, add_event, add_events, event, lock_steps
+from orders.history.order_locks_and_events import LOCKED_STEPS, add_event, add_events, event, lock_steps
 from orders.models import OF_START, Attempt, Dispatch, Order, OrderEvent
 from orders.outbox.leases import hand_back, still_held
 from orders.outbox.open_moves import is_move

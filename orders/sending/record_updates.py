@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from orders.books.held_records import TAKEN, as_meant, by_identity, identity, owner, records_of, take_record
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import load_records
+from orders.history.order_locks_and_events import load_records
 from orders.models import Attempt, BillingRecord, Dispatch
 from orders.outbox.billing_effects import late_calls, may_act_until
 from orders.outbox.enqueue import build_replacement, enqueue

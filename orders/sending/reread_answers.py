@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from orders.history.order_writes import add_event, lock_order
+from orders.history.order_locks_and_events import add_event, lock_order
 from orders.models import Attempt, Dispatch, KeptAnswer, Order
 from orders.outbox.outcome import DOUBTS, Outcome
 from orders.outbox.proof import START, rules

@@ -17,7 +17,7 @@ from notifications.models import Mail, MailQuerySet
 from orders.books.books import BooksSilentError, has_look_up
 from orders.books.held_records import as_meant
 from orders.bpm.received_decisions import decision_in_force
-from orders.history.order_writes import add_event, load_records, lock_order, refresh_states
+from orders.history.order_locks_and_events import add_event, load_records, lock_order, refresh_states
 from orders.incidents.incident_codes import COMPENSATED
 from orders.incidents.incidents import end_settled
 from orders.mails.mail_resend import send_again

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order

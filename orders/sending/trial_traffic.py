@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from orders.db.compiled_sql import insert_rows
-from orders.history.order_writes import add_events, event, lock_orders
+from orders.history.order_locks_and_events import add_events, event, lock_orders
 from orders.models import Dispatch, Order, TrialUsage
 from orders.outbox.enqueue import build_step, enqueue, wake
 from orders.outbox.outcome import Outcome

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.books.fixes import FIRST
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import add_event, find_order, lock_orders
+from orders.history.order_locks_and_events import add_event, find_order, lock_orders
 from orders.intake.holds import province_of
 from orders.models import BillingRecord, Dispatch, Order, Province
 from orders.models.dispatch import OPEN_STATES

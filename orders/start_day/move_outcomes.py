@@ -10,7 +10,7 @@ from orders.books.books import CREATE, Discrepancy, HeldRecord
 from orders.books.differences import open_found
 from orders.books.held_records import TAKEN, by_identity, identity, take_record
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import load_records
+from orders.history.order_locks_and_events import load_records
 from orders.incidents.incident_codes import MOVE_FAILED
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import NOTES, BillingRecord, Difference, Dispatch, Order, question_about

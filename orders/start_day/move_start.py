@@ -14,7 +14,7 @@ from django.db.models import Q
 from django_q.models import Schedule
 
 from orders.db.compiled_sql import update_rows
-from orders.history.order_writes import add_event, lock_order, refresh_states
+from orders.history.order_locks_and_events import add_event, lock_order, refresh_states
 from orders.incidents.incident_codes import MOVE_FAILED
 from orders.incidents.incidents import close_troubles
 from orders.models import BillingRecord, Dispatch, Order

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from django.db import transaction
 
-from orders.history.order_writes import add_event, lock_order, lock_orders, refresh_states
+from orders.history.order_locks_and_events import add_event, lock_order, lock_orders, refresh_states
 from orders.incidents.incidents import end_settled
 from orders.models import Dispatch, Order
 from orders.outbox.due_steps import release

@@ -1,7 +1,7 @@
 """The sentences of the office's features: bulk runs, exports, schedules, trials that people enter, views of lists.
 
 `orders/texts/error_messages.py` says what a sentence is for, and has the others. BBOSS's sentences about a trial are in
-integrations/bboss/content_fields.py.
+integrations/bboss/order_fields.py.
 """
 
 from django.utils.translation import gettext_lazy as _

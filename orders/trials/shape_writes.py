@@ -12,7 +12,7 @@ from django.db.models import OuterRef, Subquery
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
-from orders.history.order_writes import add_event, move_trial, save_moves
+from orders.history.order_locks_and_events import add_event, move_trial, save_moves
 from orders.models import NOTES, BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Step

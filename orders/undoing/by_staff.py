@@ -5,7 +5,7 @@ import datetime
 from django.db import transaction
 
 from orders.books.differences import is_over
-from orders.history.order_writes import add_event, lock_order
+from orders.history.order_locks_and_events import add_event, lock_order
 from orders.incidents.incident_codes import COMPENSATED
 from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order

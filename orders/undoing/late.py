@@ -7,7 +7,7 @@ import datetime
 
 from django.db.models import Q
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.incident_codes import LATE_UNDO
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import BillingRecord, Dispatch, Order

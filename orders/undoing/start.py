@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django_q.models import Schedule
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.history.states import set_held, set_state, set_undo_mark
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DEPENDENCY_GONE, DIFFERENCE
 from orders.incidents.incidents import close_troubles, end_built_upon, end_settled

@@ -4,7 +4,7 @@ import datetime
 
 from django.db import transaction
 
-from orders.history.order_writes import add_event, lock_orders
+from orders.history.order_locks_and_events import add_event, lock_orders
 from orders.intake.holds import settle_followers
 from orders.models import Order, TrialClaim
 from orders.rules.local_time import SHANGHAI

@@ -30,12 +30,12 @@ from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.db.unstorable_values import is_id
 from orders.history.actors import ACTORS, name_of, person_words, staff_actor
-from orders.history.second_person import second_person_words
 from orders.lists.cells import column
 from orders.lists.chips import toned_chip
 from orders.lists.model_admin import DeskAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
+from orders.people.second_person import second_person_words
 from project.accounts.company.account_linking import link_account, link_words, why_link_refused
 from project.accounts.company.account_provisioning import COMPANY
 from project.accounts.emergency_accounts import is_emergency_only, is_last_login, unmark_emergency_account

@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 
 from notifications.mail_rendering import LANGUAGE
 from orders.history.actors import staff_actor
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.desk_incidents import open_desk_incident
 from orders.mails.mails import write_notices
 from project.accounts.second_factor.codes import reset_second_factor

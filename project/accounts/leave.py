@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.history.actors import account_id_of, name_of
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.history.owners import OWN, sees_it
 from orders.mails.notices import notify_staff
 from orders.people.ownership import OWNED_KINDS, owned_rows

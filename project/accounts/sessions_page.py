@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.unstorable_values import is_id
 from orders.history.actors import name_of, staff_actor
-from orders.history.second_person import second_person_words
 from orders.models import TrailEntry
+from orders.people.second_person import second_person_words
 from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.login_trail import note_from
 from project.accounts.session_expiry import times_of

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from integrations.probes import FAILED, FOLDER, Probe, probe_together
 from integrations.worker.lease_lock import Lease
 from orders.history.actors import staff_actor
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.lists.scope import is_unlimited
 from orders.mails.notices import send_test_mail
 from orders.texts.errors import OrderError

@@ -18,7 +18,7 @@ from typing import IO
 from django.conf import settings
 from django.db import connection
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.models import OrderEvent
 from orders.restore.high_water_mark import raise_mark
 from orders.restore.manual_trial_numbers import merge_numbers, numbers_file

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from integrations.bboss.request_checks import token_expiry
+from integrations.bboss.envelope_checks import token_expiry
 from integrations.models import ApiToken
 from project.base.certificates import certificate_expiry
 

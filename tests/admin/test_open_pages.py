@@ -11,7 +11,7 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.incidents import open_incident
 from orders.lists import page_fingerprint
 from orders.models import Incident, Order, OrderEvent

@@ -8,7 +8,7 @@ import time
 import pytest
 from django.urls import reverse
 
-from integrations.bboss.request_checks import masked_body, storable_hint
+from integrations.bboss.envelope_checks import masked_body, storable_hint
 from integrations.bboss.signing import masked_text_to_sign
 from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incidents.incidents import common_words

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from integrations.bboss.content_fields import TrialSerializer, is_withdrawal, read_order, read_withdrawal
+from integrations.bboss.order_fields import TrialSerializer, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.reply_codes import Code, Refused
 from orders.intake.manual_trials import COMPARED
 from orders.intake.write import COPIED

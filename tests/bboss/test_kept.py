@@ -6,7 +6,7 @@ import json
 import pytest
 from django.conf import settings
 
-from integrations.bboss.request_checks import stored_trans_ido
+from integrations.bboss.envelope_checks import stored_trans_ido
 from orders.models import AcceptedCall, InboundMessage
 from tests.bboss.conftest import TRIAL, envelope
 

@@ -14,13 +14,13 @@ CEILING = 20_000  # milliseconds; a poll comes after 15 seconds at the latest
 NOTE = """
 from django.utils import timezone
 from orders.models import Order
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 order = Order.objects.get(number="{number}")
 add_event(order, "note", by="staff:engineer", now=timezone.now(), reason="{text}")
 """
 ARRIVES = """
 from django.utils import timezone
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from tests import factories as make
 order = make.OrderFactory(number="{number}", state="failed", received_at=timezone.now(), enterprise_name="新客户")
 add_event(order, "received", by="bboss", now=timezone.now())

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations.bboss.content_fields import read_order
+from integrations.bboss.order_fields import read_order
 from integrations.bboss.reply_codes import Refused
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order, OrderEvent
 from tests.bboss_messages import post_order

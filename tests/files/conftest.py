@@ -6,7 +6,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.bboss.content_fields import read_order
+from integrations.bboss.order_fields import read_order
 from orders.intake.receive import receive_order
 from orders.models import Dispatch, InboundMessage, Order
 from orders.sending.record import Outcome

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from orders.history.order_writes import lock_order
+from orders.history.order_locks_and_events import lock_order
 from orders.models import BillingRecord, Order, TrialClaim
 from orders.outbox.enqueue import find_schedule
 from orders.undoing.start import begin_undo

@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.bboss.content_fields import read_trial
+from integrations.bboss.order_fields import read_trial
 from integrations.delivery.channels import send_step
 from orders.intake.receive import enter_order
 from tests.flows.conftest import BPM

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from integrations.bboss.content_fields import is_withdrawal
+from integrations.bboss.order_fields import is_withdrawal
 from integrations.delivery.loop import Drain
 from notifications.models import Mail
 from orders.mails.mails import tell_missed

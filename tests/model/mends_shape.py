@@ -215,7 +215,7 @@ def _of_given_up() -> dict[str, Mend]:
 
 
 def _of_the_state() -> dict[str, Mend]:
-    from orders.history.order_writes import move_trial
+    from orders.history.order_locks_and_events import move_trial
     from orders.replanning import giving_up
     from orders.trials import shape_writes as keeping
     from orders.undoing import trial_ends

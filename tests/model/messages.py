@@ -7,7 +7,7 @@ import uuid
 
 from django.utils import timezone
 
-from integrations.bboss.content_fields import is_withdrawal, read_order, read_withdrawal
+from integrations.bboss.order_fields import is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.reply_codes import Refused
 from orders.bpm.received_decisions import receive_approval
 from orders.intake.receive import keep_message, receive_order

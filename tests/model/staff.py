@@ -19,7 +19,7 @@ from orders.actions.accept import ask_to_accept
 from orders.actions.take import ask_all
 from orders.attachments.files import waive_files
 from orders.books.books import BooksSilentError
-from orders.history.order_writes import find_order, lock_order
+from orders.history.order_locks_and_events import find_order, lock_order
 from orders.incidents.incident_handling import resolve_incident
 from orders.intake.holds import choose_attribution
 from orders.intake.receive import enter_order

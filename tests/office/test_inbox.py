@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from integrations import tasks
 from orders.history.actors import staff_actor
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.mails.inbox import remove_old_messages, tell_owners
 from orders.models import Incident, Message, Order, OrderEvent
 from orders.people.ownership import hand_over_all, set_owner

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from orders.attachments.files import recheck_files, waive_files
-from orders.history.order_writes import lock_order
+from orders.history.order_locks_and_events import lock_order
 from orders.models import Dispatch
 from tests.processes.orders import activation, trial
 from tests.races.conftest import LIMIT, at_once

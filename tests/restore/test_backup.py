@@ -103,7 +103,7 @@ class Site:
 
 FILL = """
 from django.utils import timezone
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 for n in range(20):
     add_event(None, "note", by="command:test", now=timezone.now(), text="\\\\. ; 换行\\n\\t" * 3)
 """

@@ -19,7 +19,7 @@ from tests.restore.test_backup import NUMBERS, ROOT, Site
 PHONE, ORDER = "13912345678", "100T7_50004020027"
 FILL = f"""
 from django.utils import timezone
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 for n in range(20):
     add_event(None, "note", by="command:test", now=timezone.now(), text="{PHONE} {ORDER}" * 100)
 """

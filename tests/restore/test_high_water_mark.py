@@ -13,7 +13,7 @@ from django.core.checks import run_checks
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.models import OrderEvent, Timeline
 from orders.pauses.restores import open_restore
 from orders.restore import high_water_mark, restored_guard

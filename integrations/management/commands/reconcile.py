@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import override
 
-from integrations.bboss.content_fields import ORDER_NUMBER
+from integrations.bboss.order_fields import ORDER_NUMBER
 from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.bigdata.record_file import RecordFile
 from orders.actions.all_actions import DECISIONS

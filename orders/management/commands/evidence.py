@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.actions.run_action import account_named
-from orders.history.order_writes import find_order
+from orders.history.order_locks_and_events import find_order
 from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query

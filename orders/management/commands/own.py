@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.history.actors import name_of
-from orders.history.order_writes import find_order
+from orders.history.order_locks_and_events import find_order
 from orders.management.arguments import actor, add_by
 from orders.people.ownership import set_owner
 from orders.texts.errors import OrderError

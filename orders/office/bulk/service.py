@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from orders.history.actors import account_id_of
-from orders.history.order_writes import add_event, noted_in_events
+from orders.history.order_locks_and_events import add_event, noted_in_events
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import check_quota, claim, queue, resume

@@ -11,7 +11,7 @@ from django.utils.translation import override
 from notifications.mail_rendering import LANGUAGE
 from notifications.masks import mask_text
 from orders.history.actors import name_of
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.mails.notices import notify_staff
 from orders.office.exports.models import Export, ScheduledExport
 from orders.texts.errors import OrderError

@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from notifications.masks import mask_text
 from orders.history.actors import staff_actor
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.incidents.desk_incidents import check_free_space
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.service import begin_export, check_export_quota, fail_export

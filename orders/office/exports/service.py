@@ -19,7 +19,6 @@ from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from orders.history.actors import Actor, account_id_of, actor_kept, find_account, staff_actor
-from orders.history.second_person import why_not_second
 from orders.history.trail_writes import note_act
 from orders.incidents.desk_incidents import check_free_space
 from orders.lists.file_cells import Cell
@@ -33,6 +32,7 @@ from orders.office.exports.table_files import SHEETS, WRITERS, Notes, remove_lef
 from orders.office.jobs import check_quota, claim, is_made_by, queue, resume
 from orders.outbox.leases import LeftError, give_back, own, renew
 from orders.people.asked_acts import ask, call_off, carried_out_in_emergency, confirm, open_acts, why_not_confirm
+from orders.people.second_person import why_not_second
 from orders.people.staff_events import note_personal_data_seen
 from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, OrderError, check_reason

@@ -13,7 +13,7 @@ from django.utils import timezone
 from notifications.recipients import is_address
 from orders.db.expressions import IsInTrail
 from orders.history.actors import account_id_of
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.intake.receive import enter_order
 from orders.models import Order, OrderEvent, Province
 from orders.office.trials.columns import (

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from notifications.masks import mask_mail
 from orders.history.actors import staff_actor
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from project.accounts.company.account_provisioning import MAIL_LINK_VALID_FOR, why_not_linkable
 from project.models import CompanyAccount, User
 

@@ -21,7 +21,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.history.actors import staff_actor
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from orders.models import Province
 from orders.texts.name_rules import why_not_a_name
 from project.accounts.permission_words import permission_words

@@ -21,7 +21,7 @@ from django_otp.oath import TOTP
 
 from integrations.base.old_secrets import FACTOR_KEY, matching_secret, note_use
 from orders.history.actors import staff_actor
-from orders.history.order_writes import add_event
+from orders.history.order_locks_and_events import add_event
 from project.accounts.session_revocation import end_sessions
 from project.models import AuthenticatorApp, RecoveryCode, User
 
