@@ -40,10 +40,10 @@ from orders.office.exports.schedules import begin_due_exports
 from orders.office.exports.service import remove_old_files, resume_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.due_steps import release
+from orders.pauses.pause_and_resume import end_pauses, remind_of_pauses
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.sending.expired_moves import end_moves
-from orders.sending.pause_and_resume import end_pauses, remind_of_pauses
 from orders.start_day.start_day import activate
 from orders.undoing.start import close_abandoned
 from orders.undoing.trial_ends import end_trials

@@ -391,7 +391,7 @@ GUARDS = {
     is_impure: [
         ("from django.db import models", 1),
         ("from django.utils import timezone", 1),
-        ("from orders.trials.shape_writes import reshape", 1),
+        ("from orders.trials.trial_state_writes import reshape", 1),
         ("Order.objects.filter(pk=1)", 1),
         ("now = datetime.datetime.now()", 1),
         ("order = Order(number=number)", 1),

@@ -21,7 +21,7 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.reports.order_status import MAX_APPROVALS, iso_time, logged_error
 from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import bounded
-from orders.trials.shape_reads import shape_row
+from orders.trials.trial_state_reads import shape_row
 
 OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are shown; the most bytes of a character
 TIME = "ISO 8601, Asia/Shanghai"

@@ -24,7 +24,7 @@ from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
 from orders.outbox.record_selection import WAS_IN
 from orders.rules.content import domain_key
 from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
-from orders.trials.shape_reads import shape_of, shape_row
+from orders.trials.trial_state_reads import shape_of, shape_row
 
 LEFT_OUT = "{}"  # the payload of a traffic query to a partner without this call
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}

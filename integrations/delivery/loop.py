@@ -42,10 +42,10 @@ from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
 from orders.outbox.proof import is_never_repeated
 from orders.outbox.retry_schedule import WAITS
+from orders.pauses.pause_and_resume import end_pauses, next_end
 from orders.rules.steps import OUTSIDE, PARTNERS, Partner, channels_of
 from orders.sending.claim import claim, next_due, paused_partners
 from orders.sending.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
-from orders.sending.pause_and_resume import end_pauses, next_end
 from orders.sending.record import record_outcomes
 from orders.start_day.start_day import activate
 

@@ -31,7 +31,7 @@ from orders.start_day.move_start import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import cause_of
-from orders.trials.shape_reads import begun_shape, shape_of
+from orders.trials.trial_state_reads import begun_shape, shape_of
 from orders.undoing.late import is_late
 from orders.undoing.plan import plan_undo
 

@@ -48,8 +48,8 @@ from orders.sending.record import record_read_again
 from orders.start_day.move_outcomes import take_move
 from orders.start_day.move_start import may_send_again, move_start_to
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape_reads import meant_of, shape_of
-from orders.trials.shape_writes import refresh_trial, reshape, take_end
+from orders.trials.trial_state_reads import meant_of, shape_of
+from orders.trials.trial_state_writes import refresh_trial, reshape, take_end
 from orders.undoing.finish import finish_undo
 
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]

@@ -28,7 +28,7 @@ from orders.lists.overtime_marks import overtime_filter
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.pauses.paused_steps import waits_for_paused
 from orders.search.order_search import CustomerFilter
-from orders.trials.shape_reads import is_ending
+from orders.trials.trial_state_reads import is_ending
 
 STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 HAS_STOPPED = Among("state", *STOPPED)  # the condition of the index `dispatch_stuck` (orders/db/indexes.py)

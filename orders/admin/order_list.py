@@ -70,7 +70,7 @@ from orders.pauses.paused_steps import to_paused
 from orders.people.owned_work import set_owners
 from orders.search.order_search import customer_anchor, customer_words, search_orders
 from orders.texts.incident_texts import cause_of
-from orders.trials.shape_reads import shape_row
+from orders.trials.trial_state_reads import shape_row
 
 
 class EmptyLast(OrderBy):
@@ -182,7 +182,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
 
 
 def set_service_now(rows: Iterable[Order]) -> None:
-    """Sets `service_now`, the service type as in `orders.trials.shape_reads.SERVICE_NOW`.
+    """Sets `service_now`, the service type as in `orders.trials.trial_state_reads.SERVICE_NOW`.
 
     Runs one query if a change modified a service type, otherwise none.
     """

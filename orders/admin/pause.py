@@ -24,9 +24,10 @@ from orders.lists.time_cells import ago_field
 from orders.models import Pause
 from orders.order_words.history import PARTNER_NAMES
 from orders.order_words.pause_words import slept_words, will_end_hold, will_pause, will_resume
+from orders.pauses.pause_and_resume import pause_partner
 from orders.pauses.paused_steps import count_waiting, holds_in_force
 from orders.rules.steps import OUTSIDE
-from orders.sending.pause_and_resume import pause_partner, resume_partner
+from orders.sending.reread_answers import resume_partner
 from orders.texts.errors import NotAllowedError
 
 

@@ -20,7 +20,7 @@ from orders.outbox.record_selection import LEFT
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.trial_shape import Shape
-from orders.trials.shape_reads import is_meant, meant_of
+from orders.trials.trial_state_reads import is_meant, meant_of
 
 NOT_MEANT = Difference.Kind.NOT_MEANT
 SERVED = {Order.State.ACTIVE, Order.State.SCHEDULED}

@@ -15,8 +15,8 @@ from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, 
 from orders.outbox.due_steps import BLOCKING, NOT_FINISHED
 from orders.rules.content import OrderContent, shown
 from orders.texts.errors import ContentError
-from orders.trials.shape_reads import shape_from, shape_of
-from orders.trials.shape_writes import LAST_NUMBERS, number_after
+from orders.trials.trial_state_reads import shape_from, shape_of
+from orders.trials.trial_state_writes import LAST_NUMBERS, number_after
 
 WAITS_FOR_TRIAL = [Order.Held.TRIAL_UNKNOWN, Order.Held.TRIAL_HELD]
 USUAL_DOMAINS = 4  # number of record ids that are reserved if the domains come from the trial

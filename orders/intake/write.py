@@ -32,7 +32,7 @@ from orders.outbox.enqueue import build_schedule, build_step, find_schedule, giv
 from orders.restore.restored_guard import remember
 from orders.rules.content import OrderContent, domain_key
 from orders.rules.steps import STEPS, Effect, Phase, Step
-from orders.trials.shape_writes import keep_change
+from orders.trials.trial_state_writes import keep_change
 
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # fields of a plan; all other billing steps use "new"
 COPIED = [

@@ -4,7 +4,7 @@ from django.contrib.admin.filters import RelatedFieldListFilter
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import ServiceType
-from orders.trials.shape_reads import SERVICE_NOW
+from orders.trials.trial_state_reads import SERVICE_NOW
 
 NAMES = {
     "web": _("Web pages"),

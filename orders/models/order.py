@@ -253,8 +253,8 @@ class OrderDomain(Row):
 class TrialShape(Row):
     """The shape of a trial: its target state (contract 3.9, 19), as computed by `orders.rules.trial_shape`.
 
-    Intake creates the row with a new trial; later only `orders.trials.shape_writes` writes it. A trial from an older
-    version has no row until its shape is computed.
+    Intake creates the row with a new trial; later only `orders.trials.trial_state_writes` writes it. A trial from an
+    older version has no row until its shape is computed.
     """
 
     trial = models.OneToOneField(

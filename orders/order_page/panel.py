@@ -22,7 +22,7 @@ from orders.order_words.history import describe
 from orders.order_words.ladder.ladder import build_ladder, current
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.trial_family import family_of
-from orders.trials.shape_reads import shape_of
+from orders.trials.trial_state_reads import shape_of
 
 PREVIEW = "preview"
 """The parameter of the list's URL with the id of the order beside the list."""

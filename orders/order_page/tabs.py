@@ -33,7 +33,7 @@ from orders.rules.steps import OTHER_CHANNELS, Step
 from orders.texts.error_messages import say
 from orders.texts.refusal_hints import why_refused
 from orders.texts.untrusted_text import pretty
-from orders.trials.shape_sources import parts_of
+from orders.trials.trial_state_sources import parts_of
 
 TONES = ("red", "amber", "grey")
 PAGE, CALLS_PAGE, MESSAGES_PAGE, MAX_DIFFERENCES = 50, 10, 5, 50

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from orders.history.actors import actor_of
 from orders.lists.service_names import service_name
 from orders.models import Order, ServiceType
-from orders.trials.shape_sources import CHANGE, ENDING, TAKEN, Parts, Source, parts_of
+from orders.trials.trial_state_sources import CHANGE, ENDING, TAKEN, Parts, Source, parts_of
 
 DOMAINS_SHOWN = 6
 

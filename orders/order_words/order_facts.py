@@ -21,8 +21,8 @@ from orders.order_words.ladder.step_rungs import Facts, Trouble, Waiver
 from orders.outbox.outcome import ACTED_BEFORE
 from orders.pauses.breakers import partners_down
 from orders.rules.steps import Partner, Phase
-from orders.trials.shape_reads import shape_of
-from orders.trials.shape_sources import why_over
+from orders.trials.trial_state_reads import shape_of
+from orders.trials.trial_state_sources import why_over
 from orders.undoing.late import is_late
 
 MAX_STEPS, MAX_SEEN = 200, 20

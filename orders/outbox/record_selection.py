@@ -17,7 +17,7 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.rules.local_time import in_ten_years
 from orders.rules.steps import DELETIONS, FIXES, STEPS, Effect, Step
 from orders.rules.trial_shape import Shape, last_moment
-from orders.trials.shape_reads import begun_shape, is_meant, meant_now, meant_of, started
+from orders.trials.trial_state_reads import begun_shape, is_meant, meant_now, meant_of, started
 
 A_SECOND = datetime.timedelta(seconds=1)
 LEFT = "left_as_it_is"  # key in `accepted` of a record that staff left as it is, although the orders say otherwise

@@ -35,8 +35,8 @@ from orders.replanning.giving_up import complete_confirmed_removals, given_up_re
 from orders.rules.content import domain_key
 from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape_reads import is_meant, meant_of, shape_of
-from orders.trials.shape_writes import refresh_trial
+from orders.trials.trial_state_reads import is_meant, meant_of, shape_of
+from orders.trials.trial_state_writes import refresh_trial
 
 STATE_OF_THEIRS = {
     "live": BillingRecord.State.LIVE,

@@ -31,8 +31,8 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import FIXES, STEPS, Phase, Step, named
 from orders.rules.trial_shape import Shape, after, effective_part, fold, is_same
 from orders.texts.errors import NotAllowedError, check_reason
-from orders.trials.shape_reads import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
-from orders.trials.shape_writes import end_trial, refresh_trial, reshape
+from orders.trials.trial_state_reads import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
+from orders.trials.trial_state_writes import end_trial, refresh_trial, reshape
 from orders.undoing.finish import finish_undo
 from orders.undoing.plan import build_restore_steps
 from orders.undoing.start import begin_undo

@@ -26,8 +26,8 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import FIXES, STEPS, Phase, Step
 from orders.texts.error_messages import AT_ONCE, say_why_in_english
 from orders.texts.errors import NotAllowedError
-from orders.trials.shape_reads import shape_of
-from orders.trials.shape_writes import reshape
+from orders.trials.trial_state_reads import shape_of
+from orders.trials.trial_state_writes import reshape
 from orders.undoing.finish import given_up_undoing
 
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}

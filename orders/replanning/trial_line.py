@@ -16,8 +16,8 @@ from orders.replanning.reopening import plan_anew
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Step
 from orders.rules.trial_shape import Shape
-from orders.trials.shape_reads import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
-from orders.trials.shape_writes import reshape
+from orders.trials.trial_state_reads import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
+from orders.trials.trial_state_writes import reshape
 from orders.undoing.plan import build_restore_steps
 
 ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}

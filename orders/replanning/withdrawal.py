@@ -18,7 +18,7 @@ from orders.replanning.giving_up import complete_confirmed_removals
 from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.content import HashOf, Receipt, content_hash
 from orders.texts.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
-from orders.trials.shape_writes import reshape
+from orders.trials.trial_state_writes import reshape
 from orders.undoing.by_staff import why_undone
 from orders.undoing.finish import finish_undo
 from orders.undoing.late import ask_staff, is_late, mark_undo_asked

@@ -29,6 +29,7 @@ from orders.outbox.leases import (
 from orders.outbox.outcome import Work
 from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
 from orders.outbox.record_selection import read_records
+from orders.pauses.pause_and_resume import PAUSE_LOCK
 from orders.restore.restored_guard import RestoreState, read_restore_state
 from orders.rules.steps import DELETIONS, Effect, Phase, Step, channels_of, named
 from orders.sending.expired_moves import ask_starts
@@ -40,7 +41,6 @@ logger = logging.getLogger(__name__)
 FROZEN = ["payload", "frozen_at", "records", "size", *NOTES]
 LOSSES = ["lost", "may_have_acted", "unanswered_at"]
 LOOK_UPS = named(effect=Effect.ASK)
-PAUSE_LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
 NOW = Slot("now", DateTimeField())
 PAUSED = Prepared(lambda: Pause.objects.in_force(NOW).order_by().values_list("partner"))
 OPEN_ATTEMPT = Attempt.objects.filter(dispatch=OuterRef("pk"), outcome=Attempt.Outcome.OPEN).order_by("-pk")

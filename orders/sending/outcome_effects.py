@@ -39,7 +39,7 @@ from orders.sending.step_incidents import (
 )
 from orders.sending.trial_traffic import write_usage
 from orders.start_day.move_outcomes import answer_move, answer_start, follow_move
-from orders.trials.shape_writes import convert_trials
+from orders.trials.trial_state_writes import convert_trials
 from orders.undoing.after_failed_step import compensate
 from orders.undoing.finish import finish_undo, note_undone
 

@@ -1,7 +1,7 @@
 """Reads kept answers again by the current rules, before anything is sent or counts as refused (contract 7.2)."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
@@ -9,6 +9,7 @@ from orders.history.order_locks_and_events import add_event, lock_order
 from orders.models import Attempt, Dispatch, KeptAnswer, Order
 from orders.outbox.outcome import DOUBTS, Outcome
 from orders.outbox.proof import START, rules
+from orders.pauses.pause_and_resume import Resumed, resume
 from orders.rules.steps import STEPS, Effect, Step, call_name, channels_of
 from orders.sending.record import record_read_again
 
@@ -81,6 +82,12 @@ def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
     add_event(row.order, "read_again", by=by, now=now, step=row.step, read=meaning)
     record_read_again(row, outcome, now=now, by=by)
     return True
+
+
+def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
+    """Resumes a partner's calls, and then reads its kept answers again (`Resumed.read`). Raises NotAllowedError."""
+    found = resume(partner=partner, by=by, now=now)
+    return replace(found, read=read_partner_again(partner, by=by, now=now))
 
 
 def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list[str]:

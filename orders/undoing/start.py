@@ -20,7 +20,7 @@ from orders.models import ASKS_START, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.due_steps import release
 from orders.outbox.enqueue import enqueue, schedule_name, wake
 from orders.rules.steps import FIXES, Channel, Phase
-from orders.trials.shape_writes import reshape
+from orders.trials.trial_state_writes import reshape
 from orders.undoing.late import end_question
 from orders.undoing.plan import plan_undo
 

@@ -8,8 +8,8 @@ from orders.history.order_locks_and_events import add_event, lock_orders
 from orders.intake.holds import settle_followers
 from orders.models import Order, TrialClaim
 from orders.rules.local_time import SHANGHAI
-from orders.trials.shape_reads import running_trials
-from orders.trials.shape_writes import end_trial, refresh_trial, reshape
+from orders.trials.trial_state_reads import running_trials
+from orders.trials.trial_state_writes import end_trial, refresh_trial, reshape
 
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
 

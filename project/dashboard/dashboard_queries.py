@@ -16,7 +16,7 @@ from orders.lists.filter_kinds import DAY
 from orders.lists.scope import by_number, limit
 from orders.models import AffectedOrder, Conflict, Order
 from orders.rules.local_time import midnight
-from orders.trials.shape_reads import trials_ending
+from orders.trials.trial_state_reads import trials_ending
 from project.observability.desk_snapshot import COUNT_ALL, WaitsFor
 
 STOPPED = "stopped"

@@ -11,7 +11,7 @@ from orders.incidents.stuck import stuck
 from orders.lists.scope import BLIND
 from orders.models import Difference, Dispatch, Order
 from orders.rules.trial_shape import Shape
-from orders.trials.shape_writes import keep_shape
+from orders.trials.trial_state_writes import keep_shape
 from project.observability.alarm_reasons import LATE
 from project.observability.status_report import desk_status
 from tests import factories as make

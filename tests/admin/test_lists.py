@@ -13,7 +13,7 @@ from orders.lists import change_list, list_query
 from orders.lists.registration import admin_of
 from orders.models import Dispatch, Order
 from orders.rules.trial_shape import Shape
-from orders.trials.shape_writes import keep_shape
+from orders.trials.trial_state_writes import keep_shape
 from tests import factories as make
 from tests.admin.walking import desk_of, unrendered
 

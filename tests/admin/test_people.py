@@ -15,7 +15,7 @@ from orders.history.actors import actor_of
 from orders.incidents.incident_handling import note_incident
 from orders.lists import page_fingerprint
 from orders.models import Order, OrderEvent
-from orders.sending.pause_and_resume import pause_partner
+from orders.pauses.pause_and_resume import pause_partner
 from project.accounts.permission_words import permission_words
 from project.models import User
 from tests import factories

@@ -17,8 +17,8 @@ from django.utils import timezone
 from orders.models import Customer, Order, TrailEntry
 from orders.office.exports.models import Export
 from orders.office.exports.run import run_export
+from orders.pauses.pause_and_resume import pause_partner
 from orders.people.staff_events import add_note
-from orders.sending.pause_and_resume import pause_partner
 from project.base.settings_table import Environment
 from project.models import User
 from project.trail.command_trail import NOTED, note_command

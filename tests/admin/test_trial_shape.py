@@ -15,8 +15,8 @@ from orders.lists.service_names import service_name
 from orders.models import Difference, Order, ServiceType, TrialEnd
 from orders.rules.content import domain_key
 from orders.rules.trial_shape import last_moment
-from orders.trials.shape_sources import CHANGE, MESSAGE, TAKEN, parts_of, why_over
-from orders.trials.shape_writes import end_trial, reshape, take_end
+from orders.trials.trial_state_sources import CHANGE, MESSAGE, TAKEN, parts_of, why_over
+from orders.trials.trial_state_writes import end_trial, reshape, take_end
 from tests import factories
 from tests.admin.orders import page, step
 

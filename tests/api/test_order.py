@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from orders.incidents.incidents import open_incident
 from orders.models import OrderEvent
+from orders.pauses.pause_and_resume import remind_of_pauses
 from orders.reports.order_status import order_status
 from orders.restore.restored_guard import is_restored
-from orders.sending.pause_and_resume import remind_of_pauses
 from tests import factories as make
 from tests.admin.orders import failed, failed_trial, held_for_files, planned, step
 from tests.admin.test_query_counts import busy, queries

@@ -11,7 +11,7 @@ from django_q.models import Schedule
 from integrations.delivery.channels import send_step
 from orders.actions import dry_run
 from orders.models import Dispatch
-from orders.sending.pause_and_resume import pause_partner
+from orders.pauses.pause_and_resume import pause_partner
 from orders.start_day.move_start import move_start
 from orders.texts.errors import NotAllowedError
 from tests.flows.conftest import BILLING, DELETE, QUERY, code_of

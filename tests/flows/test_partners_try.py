@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations.models import Breaker
 from integrations.partners.profile import read_profile
 from orders.models import Attempt, PartnerHold, TrailEntry
-from orders.sending.pause_and_resume import pause_partner
+from orders.pauses.pause_and_resume import pause_partner
 from project.trail.command_trail import note_command
 from tests.flows.conftest import BILLING, BPM, QUERY
 from tests.flows.contents import activation, trial

@@ -11,7 +11,8 @@ from integrations.tasks import nightly_usage, reconcile, sweep
 from notifications.models import Mail
 from orders.actions.take import take
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
-from orders.sending.pause_and_resume import end_pauses, pause_partner, resume_partner
+from orders.pauses.pause_and_resume import end_pauses, pause_partner
+from orders.sending.reread_answers import resume_partner
 from orders.sending.resend import Selection, judge_selection
 from orders.texts.errors import NotAllowedError
 from project.observability.desk_snapshot import DeskSnapshot

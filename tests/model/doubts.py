@@ -20,7 +20,7 @@ from orders.db.expressions import OneOf
 from orders.models import Attempt, Dispatch, PartnerHold, PartnerProof
 from orders.outbox import proof
 from orders.outbox.outcome import Outcome, Work
-from orders.sending.pause_and_resume import resume_partner
+from orders.sending.reread_answers import resume_partner
 from orders.sending.resend import Selection, resend
 from tests.model.acts import WrongError, act
 from tests.model.partner import RULES

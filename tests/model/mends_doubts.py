@@ -57,8 +57,9 @@ def doubts() -> dict[str, Mend]:
     from orders.models import Dispatch, KeptAnswer, PartnerHold, PartnerProof
     from orders.outbox import leases, proof
     from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
+    from orders.pauses import pause_and_resume
     from orders.rules.steps import Step
-    from orders.sending import claim, pause_and_resume, record, reread_answers, resend
+    from orders.sending import claim, record, reread_answers, resend
     from orders.undoing import after_failed_step
 
     doubt_of, settle_row, note_proofs, gate = record._doubt_of, record._settle_row, record.note_proofs, claim.gate
@@ -137,7 +138,7 @@ def doubts() -> dict[str, Mend]:
         ),
         "7.2 no bytes are kept": put("keep_answer", nothing, record),
         "7.2 resend does not read": put("end_by_reading", lambda row, **by: False, resend),
-        "7.2 resume does not read": put("read_partner_again", none, pause_and_resume),
+        "7.2 resume does not read": put("read_partner_again", none, reread_answers),
         "7.2 what is read again proves nothing": read_as(reread_answers, rules=""),
         "7.2 what was undone is not read again": put("note_begun", nothing, resend),
         "7.2 nothing asks for proof": put("asks_proof", lambda: False, proof, record),

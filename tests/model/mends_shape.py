@@ -52,16 +52,16 @@ def _of_the_fold() -> dict[str, Mend]:
     from orders.models import Order, TrialEnd
     from orders.replanning import giving_up, reopening
     from orders.rules import trial_shape as folding
-    from orders.trials import shape_reads
-    from orders.trials import shape_writes as keeping
+    from orders.trials import trial_state_reads
+    from orders.trials import trial_state_writes as keeping
 
     said, entries_of, listed, plan_of = (
-        shape_reads._change_request,
-        shape_reads.entries_of,
+        trial_state_reads._change_request,
+        trial_state_reads.entries_of,
         folding._listed,
         planning.plan_order,
     )
-    readers, content_of = (shape_reads, keeping, giving_up), facts.content_of
+    readers, content_of = (trial_state_reads, keeping, giving_up), facts.content_of
 
     def says_all(row, domains):
         return said(row | {"given": [*row["given"], "service_type", "biz_end"]}, domains)
@@ -93,7 +93,7 @@ def _of_the_fold() -> dict[str, Mend]:
         facts.pop("in_effect", None)
         return q(*parts, **facts)
 
-    q = shape_reads.Q
+    q = trial_state_reads.Q
 
     def held_counts(content, known, **named):
         plan = plan_of(content, known, **named)
@@ -104,7 +104,10 @@ def _of_the_fold() -> dict[str, Mend]:
     return {
         # A change copies service and end of what stood before, and keeps them.
         "19 each says only what its message gives": Mend(
-            both(put("_change_request", says_all, shape_reads), put("content_of", content_says_all, holds, reopening))
+            both(
+                put("_change_request", says_all, trial_state_reads),
+                put("content_of", content_says_all, holds, reopening),
+            )
         ),
         # The fold adds the list's domains, and takes none away.
         "19 the list says of every domain": Mend(put("_listed", adds, folding)),
@@ -112,7 +115,7 @@ def _of_the_fold() -> dict[str, Mend]:
         "19 the number decides": Mend(put("entries_of", numbered_by("received_at"), *readers)),
         "19 the number decides, not the clock": Mend(put("entries_of", numbered_by("planned_at"), *readers)),
         # The fold keeps withdrawn changes.
-        "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shape_reads)),
+        "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, trial_state_reads)),
         # A held change is in effect.
         "19 a held one has no number": Mend(put("plan_order", held_counts, receive, holds, reopening)),
     }
@@ -124,10 +127,10 @@ def _of_endings() -> dict[str, Mend]:
     from orders.replanning import giving_up
     from orders.rules import trial_shape as folding
     from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending
-    from orders.trials import shape_reads
-    from orders.trials import shape_writes as keeping
+    from orders.trials import trial_state_reads
+    from orders.trials import trial_state_writes as keeping
 
-    entries_of, after, keep_shape = shape_reads.entries_of, folding.after, keeping.keep_shape
+    entries_of, after, keep_shape = trial_state_reads.entries_of, folding.after, keeping.keep_shape
 
     def without(kind):
         return lambda shape, entry: shape if isinstance(entry, kind) else after(shape, entry)
@@ -160,7 +163,7 @@ def _of_endings() -> dict[str, Mend]:
         # The fold leaves taken ends out.
         "19 a taken end counts": Mend(put("after", without(AcceptedEndDate), folding)),
         # A taken end comes last in the fold.
-        "19 until a change names one": Mend(put("entries_of", taken_last, shape_reads, keeping, giving_up)),
+        "19 until a change names one": Mend(put("entries_of", taken_last, trial_state_reads, keeping, giving_up)),
     }
 
 
@@ -168,9 +171,9 @@ def _of_given_up() -> dict[str, Mend]:
     from orders.outbox import record_selection
     from orders.replanning import giving_up
     from orders.rules.trial_shape import NOT_HELD, after
-    from orders.trials import shape_reads
+    from orders.trials import trial_state_reads
 
-    said_by_row, effective_part = shape_reads._change_request, giving_up.effective_part
+    said_by_row, effective_part = trial_state_reads._change_request, giving_up.effective_part
     begin_undo, build_restore_steps = giving_up.begin_undo, giving_up.build_restore_steps
 
     def says_the_whole(row, domains):
@@ -198,7 +201,9 @@ def _of_given_up() -> dict[str, Mend]:
 
     return {
         # The fold takes the whole message of what was given up.
-        "19 given up says nothing about what it did not do": Mend(put("_change_request", says_the_whole, shape_reads)),
+        "19 given up says nothing about what it did not do": Mend(
+            put("_change_request", says_the_whole, trial_state_reads)
+        ),
         # A given-up change's end, or service, counts where one domain has it.
         "19 an end that only some have": Mend(put("effective_part", end_of_some, giving_up)),
         "19 a service that only some have": Mend(put("effective_part", service_of_some, giving_up)),
@@ -217,7 +222,7 @@ def _of_given_up() -> dict[str, Mend]:
 def _of_the_state() -> dict[str, Mend]:
     from orders.history.order_locks_and_events import move_trial
     from orders.replanning import giving_up
-    from orders.trials import shape_writes as keeping
+    from orders.trials import trial_state_writes as keeping
     from orders.undoing import trial_ends
 
     refresh_trial = keeping.refresh_trial

@@ -24,11 +24,12 @@ from orders.incidents.incident_handling import resolve_incident
 from orders.intake.holds import choose_attribution
 from orders.intake.receive import enter_order
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
+from orders.pauses.pause_and_resume import pause_partner
 from orders.people.ownership import set_owner
 from orders.replanning.withdrawal import withdraw_by_staff
 from orders.restore.manual_trial_numbers import note_numbers
 from orders.restore.restored_guard import is_restored
-from orders.sending.pause_and_resume import pause_partner, resume_partner
+from orders.sending.reread_answers import resume_partner
 from orders.sending.resend import Selection, judge_selection, resend
 from orders.sending.trial_traffic import ask_for_usage
 from orders.start_day.move_attribution import move_attribution

@@ -35,7 +35,7 @@ from orders.restore.restored_guard import is_restored
 from orders.rules.content import domain_key
 from orders.rules.steps import STEPS, Phase
 from orders.rules.trial_shape import fold, is_same
-from orders.trials.shape_reads import SERVICE_NOW, entries_of, read_shape
+from orders.trials.trial_state_reads import SERVICE_NOW, entries_of, read_shape
 from tests.model.acts import WrongError
 from tests.model.stories import read_stories
 from tests.model.story import Story, Wrong

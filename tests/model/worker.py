@@ -21,12 +21,13 @@ from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
+from orders.pauses.pause_and_resume import end_pauses, remind_of_pauses
 from orders.reconciliation.number_list import close_known
 from orders.rules.steps import PARTNERS
 from orders.sending.claim import claim
 from orders.sending.expired_moves import end_moves
 from orders.sending.mail_sending import claim_mails, is_mail_due
-from orders.sending.pause_and_resume import end_pauses, remind_of_pauses, resume_partner
+from orders.sending.reread_answers import resume_partner
 from orders.start_day.start_day import activate
 from orders.undoing.start import close_abandoned
 from orders.undoing.trial_ends import end_trials

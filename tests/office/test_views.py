@@ -20,8 +20,8 @@ from orders.office.views.ready_views import READY
 from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, share_view
 from orders.rules.trial_shape import fold
 from orders.texts.errors import NotAllowedError
-from orders.trials.shape_reads import entries_of
-from orders.trials.shape_writes import keep_shape
+from orders.trials.trial_state_reads import entries_of
+from orders.trials.trial_state_writes import keep_shape
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.walking import unrendered

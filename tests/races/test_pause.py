@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Attempt, Dispatch, Order, Pause
-from orders.sending.pause_and_resume import pause_partner, resume_partner
+from orders.pauses.pause_and_resume import pause_partner
+from orders.sending.reread_answers import resume_partner
 from tests.processes.orders import activation, trial
 from tests.races.conftest import at_once
 from tests.races.test_delivery import until

@@ -9,8 +9,8 @@ from django.utils import timezone
 from integrations import tasks
 from integrations.delivery.loop import DrainReport
 from orders.models import Dispatch
+from orders.pauses.pause_and_resume import pause_partner
 from orders.search import index as search_index
-from orders.sending.pause_and_resume import pause_partner
 from tests import factories as make
 from tests.worker.periodic import replace_parts
 

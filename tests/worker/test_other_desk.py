@@ -25,8 +25,8 @@ from integrations.partners.profile import read_profile
 from integrations.worker import watchdog
 from integrations.worker.watchdog import Watchdog
 from orders.models import Incident, Order, Pause, TrailEntry
+from orders.pauses.pause_and_resume import pause_partner
 from orders.restore.restored_guard import RestoreState
-from orders.sending.pause_and_resume import pause_partner
 from project.observability.readiness import readiness
 from project.trail.command_trail import note_command
 from tests.bboss_messages import post_order

@@ -12,10 +12,10 @@ from orders.intake.holds import settle_arrived
 from orders.management.progress import Progress
 from orders.models import Dispatch
 from orders.outbox.due_steps import release
+from orders.pauses.pause_and_resume import end_pauses
 from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
 from orders.sending.claim import next_due
 from orders.sending.mail_sending import next_mail_due
-from orders.sending.pause_and_resume import end_pauses
 from orders.start_day.start_day import activate
 
 SOON = datetime.timedelta(seconds=5)

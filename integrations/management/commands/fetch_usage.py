@@ -14,7 +14,7 @@ from orders.management.progress import Progress
 from orders.models import Order
 from orders.pauses.paused_steps import why_paused
 from orders.sending.trial_traffic import store_usage
-from orders.trials.shape_reads import shape_of
+from orders.trials.trial_state_reads import shape_of
 
 
 class Command(BaseCommand):

@@ -46,7 +46,7 @@ from orders.order_page.calls import curl_line, headers_with
 from orders.outbox.record_selection import read_records
 from orders.pauses.paused_steps import why_paused
 from orders.rules.steps import STEPS, call_name
-from orders.trials.shape_reads import shape_of
+from orders.trials.trial_state_reads import shape_of
 
 CALLBACK = "bpm.callback"
 CALLS = [*NAMES, CALLBACK]

@@ -4,9 +4,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.management.arguments import actor, add_by, moment
+from orders.pauses.pause_and_resume import pause_partner
 from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
 from orders.rules.steps import OUTSIDE
-from orders.sending.pause_and_resume import pause_partner
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets
 

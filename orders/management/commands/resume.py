@@ -6,7 +6,7 @@ from django.utils import timezone
 from orders.management.arguments import actor, add_by
 from orders.pauses.paused_steps import steps
 from orders.rules.steps import OUTSIDE
-from orders.sending.pause_and_resume import resume_partner
+from orders.sending.reread_answers import resume_partner
 from orders.texts.errors import OrderError
 
 

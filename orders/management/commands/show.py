@@ -21,7 +21,7 @@ from orders.reports.order_times import placed, times_of
 from orders.rules.steps import PARTNERS
 from orders.sending.blockers import waits_for
 from orders.texts.incident_texts import cause_of
-from orders.trials.shape_reads import shape_of
+from orders.trials.trial_state_reads import shape_of
 
 MAX_RECORDS = 20
 MAX_CANDIDATES = 10

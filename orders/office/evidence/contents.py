@@ -30,7 +30,7 @@ from orders.order_words.ladder.ladder import build_ladder
 from orders.order_words.order_facts import facts_of
 from orders.people.staff_events import note_evidence
 from orders.texts.errors import ExportError
-from orders.trials.shape_reads import shape_of
+from orders.trials.trial_state_reads import shape_of
 
 PEOPLE = "People's data"
 EXPORT = "orders.export_list"

@@ -28,7 +28,7 @@ from orders.rules.steps import Partner, Step
 from orders.start_day.move_start import may_send_again, start_of
 from orders.texts.incident_texts import Cause, cause_of
 from orders.texts.state_meanings import ACCEPTED
-from orders.trials.shape_sources import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
+from orders.trials.trial_state_sources import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 
 WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # default: `accept`
 UNBILLED = Cause(

@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Incident
-from orders.sending.pause_and_resume import pause_partner, resume_partner
+from orders.pauses.pause_and_resume import pause_partner
+from orders.sending.reread_answers import resume_partner
 from tests.flows.contents import activation, trial
 
 TAKE, PATH = "take_licence", "/licence/licences"

@@ -17,7 +17,7 @@ from orders.models import NOTES, BillingRecord, Dispatch, Order, TrialClaim, Tri
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Step
 from orders.rules.trial_shape import Shape, fold
-from orders.trials.shape_reads import entries_of, shape_of
+from orders.trials.trial_state_reads import entries_of, shape_of
 
 FINISHED_STEPS = [Dispatch.State.DONE, Dispatch.State.GIVEN_UP, Dispatch.State.UNDONE]
 CONVERTIBLE = {Order.State.TRIALING, Order.State.IN_PROGRESS, Order.State.FAILED, Order.State.ENDED}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from orders.models import Order, TrialEnd
 from orders.rules.trial_shape import AcceptedEndDate, ChangeRequest, Ending, Entry, Shape, after
-from orders.trials.shape_reads import entries_of
+from orders.trials.trial_state_reads import entries_of
 
 MESSAGE, CHANGE, TAKEN, ENDING = "message", "change", "taken", "ending"
 LAST_DAY, NO_DOMAIN, ENDED = "last_day", "no_domain", "ended"

@@ -24,10 +24,9 @@ from orders.outbox.enqueue import wake
 from orders.outbox.proof import PARTNER_OF, end_holds, held_steps, rules
 from orders.pauses.paused_steps import count_waiting, slept_through, waiting_steps
 from orders.rules.steps import OUTSIDE, Partner, Step
-from orders.sending.claim import PAUSE_LOCK
-from orders.sending.reread_answers import read_partner_again
 from orders.texts.errors import NotAllowedError, check_reason
 
+PAUSE_LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
 REMIND_AFTER = datetime.timedelta(hours=4)
 MAX_NAMED = 500  # orders listed in an event because their start day passed during a pause
 BY_ITSELF = "system"
@@ -93,9 +92,13 @@ def pause_partner(
     return row
 
 
-def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
-    """Resumes the partner's calls, including those that the desk holds (contract 7.2). Raises NotAllowedError if it is
-    neither paused nor held, or if running processes have another profile of the partners than this one."""
+def resume(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
+    """Resumes the partner's calls, including those that the desk holds (contract 7.2). Kept answers are read again by
+    `resume_partner` (orders/sending/reread_answers.py), which pages and commands call.
+
+    Raises NotAllowedError if the partner is neither paused nor held, or if running processes have another profile of
+    the partners than this process.
+    """
     end_pauses(now=now)
     if partner in PARTNER_OF.values() and (others := rules.others() if rules.others else []):
         raise NotAllowedError("other_profiles", machines=", ".join(others))
@@ -106,7 +109,7 @@ def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
             raise NotAllowedError("not_paused", partner=partner)
         found = _resume(row, by=by, at=now, now=now) if row is not None else Resumed(None, waiting)
         wake()
-    return replace(found, held=held, read=read_partner_again(partner, by=by, now=now))
+    return replace(found, held=held)
 
 
 def _locked(partner: str) -> Pause | None:
