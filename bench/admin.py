@@ -22,7 +22,7 @@ from bench.options import read_options
 from bench.results import append, spread
 from integrations.api.tokens import make_token
 from orders.models import Order
-from orders.office.views.tabs import ready_tabs
+from orders.office.saved_views.tabs import ready_tabs
 from orders.search.order_search import customer_address
 
 SMALL, LIMIT = 1000, 1.4

@@ -19,7 +19,7 @@ from orders.models import Dispatch, Order, OrderDomain
 from orders.outbox.due_steps import release
 from orders.sending.claim import claim, next_due
 from orders.start_day.start_day import activate
-from orders.undoing.trial_ends import end_trials
+from orders.trials.expired_trials import end_trials
 
 STEPS = 5  # dispatches of an order
 DUE = 300

@@ -1,4 +1,7 @@
-"""Renders the texts of mails and describes their recipients. Mails are rows of the outbox (orders/mails/mails.py)."""
+"""Renders the texts of mails and describes their recipients.
+
+Mails are rows of the outbox (orders/mails/mail_creation.py).
+"""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +16,9 @@ from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from notifications.contacts_and_recipients import Choice
 from notifications.masks import mask_text
 from notifications.models import Mail
-from notifications.recipients import Choice
 
 LANGUAGE = "zh-hans"  # the recipients' language, independent of the user or process that causes a mail
 LONGEST_SUBJECT = 200

@@ -41,8 +41,9 @@ class Contact(models.Model):
 
 
 class MailRule(models.Model):
-    """A rule for recipients, in place of the SA contacts and copies of an attribution (`notifications/recipients.py`).
+    """A rule for recipients, in place of the SA contacts and copies of an attribution.
 
+    `notifications/contacts_and_recipients.py` applies the rules.
     An empty `attribution`, `event` or `order_kind` stands for all. `event` is a mail's kind, `order_kind` an order's. A
     rule without recipients switches the mail off.
     """

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import pgettext_lazy
 
-FEATURES = ("bulk", "digest", "exports", "trials", "views")  # features of orders/office that have tables
+FEATURES = ("bulk", "digest", "exports", "saved_views", "trials")  # features of orders/office that have tables
 
 
 class OrdersConfig(AppConfig):

@@ -37,10 +37,10 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.admin_site.menu import MenuPage
         from project.admin_site.site import Parts
         from project.dashboard.calls_page import calls_page, may_see_calls
+        from project.dashboard.dashboard_problems import dashboard, dashboard_marks
         from project.dashboard.partners_page import may_see_partners, partners_page
         from project.dashboard.probes_page import may_probe, probes_page
         from project.dashboard.restored_page import restored_page
-        from project.dashboard.worries import dashboard, dashboard_marks
 
         pages = [
             MenuPage(Section.SENT, 70, _("Calls of a day"), "calls", may_see_calls, calls_page, TRACES),

@@ -20,13 +20,13 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from integrations.bboss.caller_limits import parse_rate
-from integrations.bboss.request_checks import token_expiry
+from integrations.bboss.envelope_checks import token_expiry
 from integrations.partners.profile_requirements import why_open_to_all
 from integrations.robots.robot_protocols import read_robots
-from notifications.recipients import is_address
-from orders.history.second_person import SAME_PERSON_PERIOD
+from notifications.contacts_and_recipients import is_address
 from orders.lists.registration import Role
 from orders.models import Province
+from orders.people.second_person import SAME_PERSON_PERIOD
 from orders.restore.high_water_mark import unwritable
 from orders.rules.four_eyes_acts import acts_asked
 from orders.texts.bpm_task import wrong_placeholders

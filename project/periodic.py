@@ -31,7 +31,7 @@ from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space
 from orders.incidents.sleeping import wake_slept
 from orders.intake.holds import settle_arrived
 from orders.mails.inbox import remove_old_messages, tell_owners
-from orders.mails.mails import tell_missed
+from orders.mails.mail_creation import tell_missed
 from orders.mails.notices import remove_old_notices
 from orders.office.asked_ends import lapse_asked
 from orders.office.bulk.service import remove_old_items, resume_runs
@@ -45,8 +45,8 @@ from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.sending.expired_moves import end_moves
 from orders.start_day.start_day import activate
+from orders.trials.expired_trials import end_trials
 from orders.undoing.start import close_abandoned
-from orders.undoing.trial_ends import end_trials
 from project.accounts.session_revocation import forget_sessions
 from project.observability.alarm_mails import watch_alarms, watch_at_once
 from project.observability.last_hour import note_figures

@@ -11,8 +11,8 @@ from notifications.models import Contact, MailRule
 from orders.models import CalendarDay, Pause, Reconciliation, TimeLimit
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.models import Export, ScheduledExport
+from orders.office.saved_views.models import SavedView
 from orders.office.trials.models import TrialUpload
-from orders.office.views.models import SavedView
 from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))

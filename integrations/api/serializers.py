@@ -18,7 +18,7 @@ from orders.incidents.incident_codes import SAID_BY_STAFF
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.service_names import service_name
 from orders.models import BillingRecord, Dispatch, Order
-from orders.reports.order_status import MAX_APPROVALS, iso_time, logged_error
+from orders.queries.order_status import MAX_APPROVALS, iso_time, logged_error
 from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import bounded
 from orders.trials.trial_state_reads import shape_row

@@ -27,7 +27,7 @@ from orders.order_words.ladder.ladder import build_ladder, current
 from orders.order_words.order_facts import facts_of
 from orders.people.owned_work import set_owners
 from orders.people.staff_events import note_personal_data_read
-from orders.reports.order_status import current_steps, order_status
+from orders.queries.order_status import current_steps, order_status
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
     "content", "given", "shape__domains"

@@ -16,9 +16,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from integrations.base.strict_json import GENERAL_BOUNDS, BadJsonError
+from integrations.bboss.envelope_checks import CONTROL_CHARACTERS, read_moment
 from integrations.bboss.message_decoding import parsed
 from integrations.bboss.reply_codes import Code, Refused
-from integrations.bboss.request_checks import CONTROL_CHARACTERS, read_moment
 from integrations.partners.profile import Bboss, Domains
 from orders.models import Order, ServiceType
 from orders.rules.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, domain_meant, shown

@@ -20,8 +20,10 @@ from rest_framework.views import APIView
 
 from integrations.base import strict_json
 from integrations.base.other_desk import has_other_profile
-from integrations.bboss import caller_limits, request_checks
-from integrations.bboss.content_fields import (
+from integrations.bboss import caller_limits, envelope_checks
+from integrations.bboss.message_decoding import Wire, brief_content, check_type, content_in, ours, parsed, text_in
+from integrations.bboss.openapi import documented
+from integrations.bboss.order_fields import (
     bad,
     content_of,
     is_withdrawal,
@@ -30,8 +32,6 @@ from integrations.bboss.content_fields import (
     read_order,
     read_withdrawal,
 )
-from integrations.bboss.message_decoding import Wire, brief_content, check_type, content_in, ours, parsed, text_in
-from integrations.bboss.openapi import documented
 from integrations.bboss.reply_codes import BizCode, Code, InboundCall, Refused, Reply, reply, result_of
 from integrations.outbound.wire_formats import encode
 from orders.history.log_facts import note
@@ -129,12 +129,12 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     call.wire = call.members = wire.members
     try:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
-        request_checks.check_envelope(call.members, call.now, wire)
+        envelope_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not request_checks.is_signed(wire):  # of an unsigned message only the beginning is stored
+        if not envelope_checks.is_signed(wire):  # of an unsigned message only the beginning is stored
             return _refuse_unsigned(call, refusal)
-        return _refuse_stored(call, _message(call, request_checks.masked_body(call.wire)), refusal)
-    message = _message(call, request_checks.masked_body(call.wire))
+        return _refuse_stored(call, _message(call, envelope_checks.masked_body(call.wire)), refusal)
+    message = _message(call, envelope_checks.masked_body(call.wire))
     try:
         return _accept(call, message)
     except Refused as refusal:
@@ -165,13 +165,13 @@ def _parse(text: str, charset: str) -> Wire:
     A message with such a token that exceeds UNSIGNED_BOUNDS is parsed again with GENERAL_BOUNDS. It is accepted only
     with a valid signature.
     """
-    how, known = settings.PARTNERS.bboss, request_checks.may_be_from_bboss(text)
+    how, known = settings.PARTNERS.bboss, envelope_checks.may_be_from_bboss(text)
     bounds = strict_json.UNSIGNED_BOUNDS if known else strict_json.STRANGER_BOUNDS
     try:
         return Wire(parsed(text, bounds, how), text, charset)
     except strict_json.OutOfBoundsError:
         wire = Wire(parsed(text, strict_json.GENERAL_BOUNDS, how) if known else {}, text, charset)
-        if not request_checks.is_signed(wire):
+        if not envelope_checks.is_signed(wire):
             raise
         return wire
 
@@ -224,7 +224,7 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
         receipt = _to_core(
-            content, raw, trans_ido=request_checks.stored_trans_ido(call.members["transIDO"]), message=message
+            content, raw, trans_ido=envelope_checks.stored_trans_ido(call.members["transIDO"]), message=message
         )
     except errors.OrderError as error:
         raise _refusal(error) from error
@@ -266,7 +266,7 @@ def _message(call: InboundCall, body: str) -> InboundMessage:
     """Returns the unsaved row of a request, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
     named = {
-        "trans_ido": request_checks.stored_trans_ido(given) if isinstance(given, str) else "",
+        "trans_ido": envelope_checks.stored_trans_ido(given) if isinstance(given, str) else "",
         "order_number": order_number_of(brief_content(call.wire, call.members, settings.PARTNERS.bboss)),
     }
     note(trans_ido=named["trans_ido"], order=named["order_number"])
@@ -297,7 +297,7 @@ def _refuse_unsigned(call: InboundCall, refusal: Refused) -> Reply:
         caller_limits.check_unsigned_rate()
     except Refused as too_many:
         return _refuse_unstored(call, too_many)
-    message = _message(call, request_checks.masked_head(call.wire))
+    message = _message(call, envelope_checks.masked_head(call.wire))
     message.signed = False
     message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
     return _refuse_stored(call, message, refusal)
@@ -305,7 +305,7 @@ def _refuse_unsigned(call: InboundCall, refusal: Refused) -> Reply:
 
 def _refuse_stored(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
-    message.hint = request_checks.storable_hint(refusal.hint, signed=message.signed)
+    message.hint = envelope_checks.storable_hint(refusal.hint, signed=message.signed)
     message.order_number = message.order_number or order_number_in(message.body)  # so that people can search for it
     # The core may have saved the message in a transaction that was rolled back, and so have set its id.
     message.pk, message.trans_idh = None, call.trans_idh

@@ -9,7 +9,7 @@ from integrations.bpm.start_payload import FlowFacts, first_activation, subseque
 from integrations.outbound.http_client import PartnerError, check_success, clean, post
 from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import call_of
-from notifications.recipients import contacts_for
+from notifications.contacts_and_recipients import contacts_for
 from orders.models import Attempt, Dispatch
 from orders.outbox.outcome import ACTED_BEFORE, Work
 

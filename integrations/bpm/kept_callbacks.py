@@ -23,7 +23,7 @@ from integrations.partners.answers import parse_object
 from integrations.partners.profile import SECRET_NAMES
 from notifications.masks import head, mask_name
 from orders.bpm.received_decisions import receive_approval
-from orders.reports.order_of_process import order_of_process
+from orders.queries.order_of_process import order_of_process
 from orders.restore.restored_guard import is_restored
 from orders.texts.errors import RecordConflictError
 

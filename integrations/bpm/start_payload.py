@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from integrations.partners.calls import rename_paths
-from notifications.recipients import ContactFacts
+from notifications.contacts_and_recipients import ContactFacts
 from orders.rules.local_time import SHANGHAI
 
 SENDER = ("accessSystem", "account")

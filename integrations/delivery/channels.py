@@ -16,11 +16,11 @@ from django.db.models import prefetch_related_objects
 from integrations.bigdata.bigdata_steps import build_billing, build_usage, send_billing, send_usage
 from integrations.bigdata.client import look_up_seconds
 from integrations.bpm.bpm_steps import build_bpm, send_bpm
-from integrations.delivery.mail import send_mail
+from integrations.delivery.write_and_send_mail import send_mail
 from integrations.outbound.http_client import CAUSE_SAYS_ALL, PartnerError, clean
 from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import rules_hash
-from notifications.recipients import contacts_read_once
+from notifications.contacts_and_recipients import contacts_read_once
 from notifications.sending import MailError
 from orders.attachments.check import FILE_TYPES, UNCHECKED, check_files
 from orders.attachments.xlsx import ProbeError

@@ -27,7 +27,7 @@ from integrations.base.database_deadline import Outage, error_line, is_away
 from integrations.bpm.kept_callbacks import apply_new_processes
 from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send_step
 from integrations.delivery.circuit_breaker import PartnerCache, may_probe, next_probe, note_outcomes, open_partners
-from integrations.delivery.mail import write_mail
+from integrations.delivery.write_and_send_mail import write_mail
 from integrations.outbound import partner_rate
 from integrations.outbound.http_client import PartnerError, check_reachable
 from integrations.partners.calls import call_of
@@ -45,7 +45,7 @@ from orders.outbox.retry_schedule import WAITS
 from orders.pauses.pause_and_resume import end_pauses, next_end
 from orders.rules.steps import OUTSIDE, PARTNERS, Partner, channels_of
 from orders.sending.claim import claim, next_due, paused_partners
-from orders.sending.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
+from orders.sending.mail_claim_and_record import claim_mails, is_mail_due, next_mail_due, record_mails
 from orders.sending.record import record_outcomes
 from orders.start_day.start_day import activate
 

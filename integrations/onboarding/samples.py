@@ -14,7 +14,7 @@ from integrations.bboss.signing import MASK
 from integrations.bigdata.billing_record_fields import RecordFacts, deletion_body, records_body
 from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
 from integrations.partners.profile import Profile
-from notifications.recipients import ContactFacts
+from notifications.contacts_and_recipients import ContactFacts
 from orders.rules.local_time import SHANGHAI
 
 CUSTOMER = "北京泽天伟业商贸有限公司"

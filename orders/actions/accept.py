@@ -53,8 +53,8 @@ from orders.rules.content import domain_key
 from orders.rules.steps import STEPS, Partner, Step
 from orders.start_day.move_start import why_moving
 from orders.texts.errors import NotAllowedError, OrderUnknownError, check_reason
+from orders.undoing.claim_release import WAITS_FOR_CLAIM
 from orders.undoing.late import end_question
-from orders.undoing.trial_ends import WAITS_FOR_CLAIM
 
 
 def accept(

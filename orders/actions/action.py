@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.actions.bulk import Bulk
+from orders.actions.bulk_action import Bulk
 from orders.actions.preview_sentences import Foreseen
 from orders.books.books import Look
 from orders.lists.reason import reason_field

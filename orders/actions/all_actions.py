@@ -5,7 +5,7 @@ from collections.abc import Callable
 from orders.actions.action import Action
 from orders.actions.approval_acts import PASS, PUSH, REJECT
 from orders.actions.book_acts import ACCEPT, COMPARE, FIX, TAKE
-from orders.actions.bulk import Bulk
+from orders.actions.bulk_action import Bulk
 from orders.actions.hold_acts import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
 from orders.actions.manual_look_up import LOOK_UP_BY_HAND
 from orders.actions.note_acts import NOTE, REMIND, SEE_CONFLICT

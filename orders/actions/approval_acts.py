@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm
 from orders.bpm.pushing import push_approval, push_text, why_not_push
 from orders.history.actors import operator_of
@@ -61,7 +61,7 @@ def _in_bpms_place(form: type[DecideForm], **own: Any) -> Action:
         four_eyes="decide",
         form=form,
         why_not=lambda facts: why_not_decide(facts.order) or why_not_count(facts.order, form.result),
-        foresee=lambda order, *, now, **record: dry_run.decide(order, now=now, result=form.result),
+        foresee=lambda order, *, now, **record: action_previews.decide(order, now=now, result=form.result),
         service=service,
         **own,
     )

@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.actions.accept import accept, acceptable, ask_to_accept, ends_by_accept, why_not_accept
 from orders.actions.action import Action, ReasonForm, StepForm, offer
 from orders.actions.take import ask_all, is_about_start, stopped, take, why_not_quiet, why_not_take, why_not_take_move
@@ -66,7 +66,7 @@ COMPARE = Action(
     permission="orders.fix_difference",
     done=_("The books agree: nothing differs."),
     why_not=_why_not_compare,
-    foresee=dry_run.compare,
+    foresee=action_previews.compare,
     ask_partner=_look_at_books,
     given=lambda facts: {"number": facts.order.number, "fix": False},
     service=compare_order,
@@ -80,7 +80,7 @@ def _why_not_fix(facts: Facts) -> NotAllowedError | None:
         return NotAllowedError("fix_under_way")
     if not facts.differs and not _again(facts):
         return NotAllowedError("same_books", number=facts.order.number)
-    left = dry_run.why_left(facts.order, now=facts.now)
+    left = action_previews.why_left(facts.order, now=facts.now)
     if left and all(left):
         return NotAllowedError("fix_leaves_all", why=left[0])
     return why_not_quiet(facts.order, facts.moving)
@@ -101,7 +101,7 @@ FIX = Action(
     done=_("The books agree: nothing differs."),
     danger=True,
     why_not=_why_not_fix,
-    foresee=dry_run.fix,
+    foresee=action_previews.fix,
     ask_partner=_look_at_books,
     given=lambda facts: {"number": facts.order.number, "fix": True, "again": _again(facts)},
     service=compare_order,
@@ -140,7 +140,7 @@ TAKE = Action(
     done=_("The big-data side's books are ours now."),
     form=TakeForm,
     why_not=_why_not_take,
-    foresee=dry_run.take,
+    foresee=action_previews.take,
     ask_partner=ask_all,
     service=take,
 )
@@ -177,7 +177,7 @@ ACCEPT = Action(
     done=_("Accepted. It counts as fine and stays listed."),
     form=AcceptForm,
     why_not=_why_not_accept,
-    foresee=dry_run.accept,
+    foresee=action_previews.accept,
     ask_partner=ask_to_accept,
     service=accept,
 )

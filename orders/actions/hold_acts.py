@@ -8,9 +8,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm
-from orders.actions.bulk import Bulk, BulkForm, Judged, each
+from orders.actions.bulk_action import Bulk, BulkForm, Judged, each
 from orders.attachments.files import waive_files, why_not_waive
 from orders.attachments.preview import findings_of
 from orders.intake.holds import (
@@ -124,7 +124,7 @@ MOVE_ATTRIBUTION = Action(
     done=gettext_lazy("The attribution is corrected. BPM is not told: tell the people there."),
     form=OtherAttributionForm,
     why_not=lambda facts: why_not_move_attribution(facts.order, facts.now),
-    foresee=dry_run.move_attribution,
+    foresee=action_previews.move_attribution,
     service=move_attribution,
 )
 PROCEED = Action(
@@ -134,7 +134,7 @@ PROCEED = Action(
     four_eyes="proceed",
     done=gettext_lazy("The order goes on although its trial is closed."),
     why_not=lambda facts: why_not_proceed(facts.order),
-    foresee=dry_run.proceed,
+    foresee=action_previews.proceed,
     service=proceed,
 )
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actions.action import Action, ReasonForm
-from orders.actions.bulk import Bulk, BulkForm, Judged, each
+from orders.actions.bulk_action import Bulk, BulkForm, Judged, each
 from orders.lists.reason import reason_field
 from orders.mails.inbox import remind, why_not_on_day
 from orders.mails.mentions import Mentions

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.actions.action import Action
-from orders.actions.bulk import Bulk, BulkForm, Judged, each
+from orders.actions.bulk_action import Bulk, BulkForm, Judged, each
 from orders.db.unstorable_values import is_id
 from orders.history.actors import actor_of, name_of, person_words
 from orders.history.owners import OWN

@@ -1,4 +1,4 @@
-"""The sentences of dry runs (orders.actions.dry_run): the effects of a staff action, in the reader's language."""
+"""The sentences of orders.actions.action_previews: the effects of a staff action, in the reader's language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm
 from orders.models import Order
 from orders.order_words.ladder.step_rungs import Facts
@@ -57,7 +57,7 @@ MOVE_START = Action(
     four_eyes="move_start",
     form=DayForm,
     why_not=lambda facts: why_not_move(facts.order, facts.now),
-    foresee=dry_run.move_start,
+    foresee=action_previews.move_start,
     must_read=frozenset({"no_service"}),
     service=move_start,
     became=_how_it_moves,

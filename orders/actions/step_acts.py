@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.actions.action import Action, StepForm
-from orders.actions.bulk import Bulk, Judged, asked_of
+from orders.actions.bulk_action import Bulk, Judged, asked_of
 from orders.history.order_locks_and_events import lock_order
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
@@ -229,7 +229,7 @@ GIVE_UP = Action(
     danger=True,
     form=GiveUpForm,
     why_not=lambda facts: why_not_give_up(facts.order, facts.steps),
-    foresee=dry_run.give_up,
+    foresee=action_previews.give_up,
     service=give_up,
 )
 

@@ -19,7 +19,7 @@ from orders.books.held_records import TAKEN, as_meant, by_identity, by_name, ide
 from orders.db.compiled_sql import insert_rows, update_rows
 from orders.history.order_locks_and_events import add_event, find_order, load_records, lock_order, refresh_states
 from orders.incidents.incidents import close_troubles, end_settled
-from orders.mails.mails import tell_accepted
+from orders.mails.mail_creation import tell_accepted
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order
 from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.due_steps import release

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm, sentences
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
@@ -52,7 +52,7 @@ COMPENSATE = Action(
     four_eyes="compensate",
     danger=True,
     why_not=_why_not_compensate,
-    foresee=dry_run.compensate,
+    foresee=action_previews.compensate,
     service=compensate,
     became=_what_became,
 )
@@ -89,8 +89,8 @@ def _why_not_withdraw(facts: Facts) -> OrderError | None:
 def _withdrawing(facts: Facts, *, how: str = "") -> list[str]:
     """Returns the effects as sentences. For a late undoing without a choice, returns the effects of both choices."""
     if how or not facts.late:
-        return sentences(dry_run.withdraw(facts.order, now=facts.now, how=how))
-    foreseen = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
+        return sentences(action_previews.withdraw(facts.order, now=facts.now, how=how))
+    foreseen = {how: sentences(action_previews.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
     common = [sentence for sentence in foreseen[CANCEL] if sentence in foreseen[DELETE]]
     own = [
         _("%(choice)s: %(what)s") % {"choice": word, "what": sentence}
@@ -109,7 +109,7 @@ WITHDRAW = Action(
     danger=True,
     form=WithdrawForm,
     why_not=_why_not_withdraw,
-    foresee=dry_run.withdraw,
+    foresee=action_previews.withdraw,
     says=_withdrawing,
     service=withdraw_by_staff,
     became=_what_became,

@@ -23,5 +23,5 @@ from orders.customer_page import admin as customer  # noqa: F401
 from orders.office.bulk import admin as bulk_runs  # noqa: F401
 from orders.office.exports import admin as exports  # noqa: F401
 from orders.office.exports import schedule_admin as schedules  # noqa: F401
+from orders.office.saved_views import admin as saved_views  # noqa: F401
 from orders.office.trials import admin as trial_uploads  # noqa: F401
-from orders.office.views import admin as saved_views  # noqa: F401

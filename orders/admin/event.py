@@ -18,7 +18,7 @@ from orders.lists.time_cells import ago_field
 from orders.models import OrderEvent
 from orders.office.exports.models import ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES
-from orders.office.views.tabs import seen_views
+from orders.office.saved_views.tabs import seen_views
 from orders.order_words.history import FILTERS, describe
 from orders.search.order_search import OrderSearch
 

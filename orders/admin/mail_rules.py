@@ -11,8 +11,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from notifications.contacts_and_recipients import MUST_REACH, fits, overlap
 from notifications.models import MailRule
-from notifications.recipients import MUST_REACH, fits, overlap
 from orders.admin.journal_values import NotesValues
 from orders.lists.cells import column
 from orders.lists.model_admin import DeskAdmin

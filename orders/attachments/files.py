@@ -17,7 +17,7 @@ from orders.history.order_locks_and_events import add_event, find_order, lock_or
 from orders.history.states import set_held
 from orders.incidents.desk_incidents import keep_desk_incident
 from orders.incidents.incidents import close_troubles, move_trouble, open_incident
-from orders.mails.mails import build_mail, queue_mail, save_mails
+from orders.mails.mail_creation import build_mail, queue_mail, save_mails
 from orders.models import NOTES, Attempt, Dispatch, Order
 from orders.outbox.due_steps import release
 from orders.outbox.enqueue import wake

@@ -5,9 +5,9 @@ import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from notifications.contacts_and_recipients import ContactFacts, contacts_for, is_address
 from notifications.mail_rendering import render_notice
 from notifications.masks import mask_name
-from notifications.recipients import ContactFacts, contacts_for, is_address
 from orders.history.actors import actor_kept, actor_of
 from orders.history.order_locks_and_events import add_event, lock_order
 from orders.incidents.awaiting_approval import asked_at

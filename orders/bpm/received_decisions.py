@@ -17,7 +17,7 @@ from orders.history.order_locks_and_events import add_event, lock_order, refresh
 from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.write import take_place
-from orders.mails.mails import queue_mail, tell_accepted
+from orders.mails.mail_creation import queue_mail, tell_accepted
 from orders.models import Attempt, Dispatch, Order
 from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.due_steps import release

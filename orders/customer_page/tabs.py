@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from notifications.recipients import contacts_for
+from notifications.contacts_and_recipients import contacts_for
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of, set_theirs
 from orders.incidents.order_warnings import mark_orders
 from orders.lists.filter_kinds import DaysForm

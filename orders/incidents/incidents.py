@@ -22,7 +22,7 @@ from orders.incidents.incident_codes import (
     ORDER,
     PARTNERS_OWN,
 )
-from orders.mails.mails import queue_mail
+from orders.mails.mail_creation import queue_mail
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import STOPPED_BY
 from orders.outbox.outcome import DOUBTS

@@ -15,7 +15,7 @@ from orders.history.states import set_held, set_state
 from orders.incidents.incidents import open_incident
 from orders.intake.manual_trials import ENTERED
 from orders.intake.planning import Facts, Plan, PlannedStep
-from orders.mails.mails import build_mail, save_mails
+from orders.mails.mail_creation import build_mail, save_mails
 from orders.models import (
     AcceptedCall,
     BillingRecord,

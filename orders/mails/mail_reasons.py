@@ -8,10 +8,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from notifications.contacts_and_recipients import Choice, choose, chosen_as
 from notifications.mail_rendering import recipients_in_words
 from notifications.models import Mail, MailRule
-from notifications.recipients import Choice, choose, chosen_as
-from orders.mails.mails import ACCEPTED, KINDS_OF_DONE_STEPS
+from orders.mails.mail_creation import ACCEPTED, KINDS_OF_DONE_STEPS
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.rules.steps import Step

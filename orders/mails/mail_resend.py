@@ -7,7 +7,7 @@ from django.db import transaction
 
 from notifications.models import Mail
 from orders.history.order_locks_and_events import add_event
-from orders.mails.mails import queue_copy
+from orders.mails.mail_creation import queue_copy
 from orders.outbox.enqueue import wake
 from orders.texts.errors import NotAllowedError
 

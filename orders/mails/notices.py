@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from django.db import transaction
 from django.utils import timezone
 
+from notifications.contacts_and_recipients import Choice, ContactFacts, distinct
 from notifications.models import Mail
-from notifications.recipients import Choice, ContactFacts, distinct
 from orders.history.order_locks_and_events import add_event
-from orders.mails.mails import write_notices
+from orders.mails.mail_creation import write_notices
 from orders.models import Order
 from orders.texts.errors import NotAllowedError
 

@@ -4,8 +4,8 @@ from collections.abc import Set
 
 from django.db.models import Exists, OuterRef
 
+from notifications.contacts_and_recipients import SHARED
 from notifications.models import Contact
-from notifications.recipients import SHARED
 from orders.models import Province
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from notifications.recipients import chosen_as
+from notifications.contacts_and_recipients import chosen_as
 from orders.actions.action import Action
 from orders.actions.all_actions import DECISIONS, label_of
 from orders.attachments.files import can_be_cured

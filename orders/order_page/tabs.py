@@ -28,7 +28,7 @@ from orders.order_words.history import FILTERS, describe, events_of
 from orders.order_words.ladder.step_rungs import Facts
 from orders.order_words.order_facts import content_text
 from orders.order_words.trial_family import family_of
-from orders.reports.order_times import Stretch, Why, placed, times_of
+from orders.queries.order_times import Stretch, Why, placed, times_of
 from orders.rules.steps import OTHER_CHANNELS, Step
 from orders.texts.error_messages import say
 from orders.texts.refusal_hints import why_refused

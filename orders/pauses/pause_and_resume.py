@@ -18,7 +18,7 @@ from orders.history.actors import spoken
 from orders.history.order_locks_and_events import add_event, add_events, event
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.incidents.incidents import end_incidents, lock_incidents, open_incident, reference_of
-from orders.mails.mails import queue_mail
+from orders.mails.mail_creation import queue_mail
 from orders.models import Incident, Order, PartnerHold, Pause
 from orders.outbox.enqueue import wake
 from orders.outbox.proof import PARTNER_OF, end_holds, held_steps, rules

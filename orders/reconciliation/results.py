@@ -27,7 +27,7 @@ from orders.books.expected_records import MADE, end_beside, not_meant
 from orders.books.fixes import FixPlan, obstacles, plan_fix
 from orders.books.held_records import NAMES_IT, TAKEN, identity
 from orders.history.order_locks_and_events import add_event, lock_order, lock_orders
-from orders.mails.mails import queue_mail
+from orders.mails.mail_creation import queue_mail
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.outbox.billing_effects import late_calls
 from orders.outbox.enqueue import wake

@@ -33,10 +33,10 @@ from orders.rules.trial_shape import Shape, after, effective_part, fold, is_same
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.trial_state_reads import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
 from orders.trials.trial_state_writes import end_trial, refresh_trial, reshape
+from orders.undoing.claim_release import WAITS_FOR_CLAIM, release_claim
 from orders.undoing.finish import finish_undo
 from orders.undoing.plan import build_restore_steps
 from orders.undoing.start import begin_undo
-from orders.undoing.trial_ends import WAITS_FOR_CLAIM, release_claim
 
 # if a step that leads to one of these states is given up, records may still be billed
 NOT_BILLED = {

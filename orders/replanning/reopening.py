@@ -17,7 +17,7 @@ from orders.incidents.incidents import close_troubles, end_settled, open_inciden
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
 from orders.intake.planning import is_closed, plan_order
 from orders.intake.write import claim_trial, write_plan
-from orders.mails.mails import tell_accepted
+from orders.mails.mail_creation import tell_accepted
 from orders.models import NOTES, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import bpm_acts

@@ -9,7 +9,7 @@ from orders.bpm.received_decisions import add_staff_record, apply_decision, sett
 from orders.history.order_locks_and_events import add_event, lock_order
 from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled
-from orders.mails.mails import tell_accepted
+from orders.mails.mail_creation import tell_accepted
 from orders.models import Order
 from orders.outbox.billing_effects import bpm_acts
 from orders.outbox.enqueue import wake

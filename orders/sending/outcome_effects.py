@@ -20,7 +20,7 @@ from orders.db.compiled_sql import Prepared, ask_together
 from orders.db.expressions import OneOf
 from orders.history.order_locks_and_events import lock_orders, refresh_states
 from orders.incidents.incidents import end_settled, lock_incidents
-from orders.mails.mails import ACCEPTED, tell_accepted
+from orders.mails.mail_creation import ACCEPTED, tell_accepted
 from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
 from orders.outbox.billing_effects import LateCall, as_late_calls, ask_for_late_calls, takes_back

@@ -23,7 +23,7 @@ from notifications.mail_rendering import LANGUAGE
 from orders.history.actors import staff_actor
 from orders.history.order_locks_and_events import add_event
 from orders.incidents.desk_incidents import open_desk_incident
-from orders.mails.mails import write_notices
+from orders.mails.mail_creation import write_notices
 from project.accounts.second_factor.codes import reset_second_factor
 from project.accounts.second_factor.login_code_page import FactorNeededError
 from project.accounts.second_factor.mfa_required import asks_for_code

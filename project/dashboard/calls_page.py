@@ -15,7 +15,7 @@ from orders.lists.chips import toned_chip
 from orders.lists.scope import is_unlimited
 from orders.models import Attempt, InboundMessage
 from orders.models.inbound import ACCEPTED
-from orders.reports.calls_of_day import DAY, StepCalls, calls_by_step, messages_by_answer
+from orders.queries.calls_of_day import DAY, StepCalls, calls_by_step, messages_by_answer
 from orders.rules.steps import Partner
 from orders.texts.refusal_hints import why_refused
 from project.dashboard.number_tiles import listing

@@ -20,7 +20,7 @@ from notifications.models import Mail
 from notifications.sending import send
 from orders.incidents.desk_incidents import DESK
 from orders.incidents.incidents import lock_incidents
-from orders.mails.mails import write_notices
+from orders.mails.mail_creation import write_notices
 from project.models import OpenAlarm
 from project.observability.alarm_reasons import Reason, alarm_reasons
 from project.observability.alarm_texts import ALARMS, BY_INCIDENT, CRITICAL

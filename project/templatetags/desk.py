@@ -14,7 +14,7 @@ from orders.lists.scope import UnlimitedOnly, is_unlimited, why_blind
 from orders.lists.time_cells import ago
 from orders.office.bulk.acts import acts_on
 from orders.office.exports.lists import may_export
-from orders.office.views.tabs import views_over
+from orders.office.saved_views.tabs import views_over
 from orders.order_words import pause_words
 from orders.order_words.history import PARTNER_NAMES
 from project.dashboard.partners_and_worker import worker_of

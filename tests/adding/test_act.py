@@ -16,7 +16,7 @@ FILE = '''
 """Applaud an order that is active."""
 
 from orders.actions.action import Action
-from orders.actions.bulk import Bulk, Judged, each
+from orders.actions.bulk_action import Bulk, Judged, each
 from orders.models import Order
 from orders.people.staff_events import add_note
 from orders.texts.errors import NotAllowedError

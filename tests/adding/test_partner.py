@@ -43,7 +43,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
     ),
     (
         CHANNELS,
-        "from integrations.delivery.mail import send_mail\n",
+        "from integrations.delivery.write_and_send_mail import send_mail\n",
         "from integrations.licence.licence_steps import build_licence, send_licence\n",
     ),
     (SANDBOX, '    "/bpm/flows/start": bpm.start,\n', '    "/licence/licences": licence.give,\n'),

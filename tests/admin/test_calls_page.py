@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.reports.calls_of_day import calls_by_step
+from orders.queries.calls_of_day import calls_by_step
 from orders.rules.local_time import midnight
 from tests import factories as make
 

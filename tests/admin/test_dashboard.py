@@ -70,7 +70,7 @@ def numbers_of(desk):
     yield from ((row.number, row.url) for row in desk.needing)
     yield from ((row.number, row.url) for row in (desk.differences, desk.approvals, desk.conflicts))
     yield from ((row.number, row.url) for row in (desk.unbilled, desk.returned))
-    yield from ((worry.number, worry.url) for worry in desk.worries if "needs=somebody" in worry.url)
+    yield from ((worry.number, worry.url) for worry in desk.problems if "needs=somebody" in worry.url)
     yield len(desk.incidents), desk.incidents_url
     yield from ((incident.still, incident.url) for incident in desk.incidents)
     yield from ((partner.number, partner.url) for partner in desk.partners)
@@ -111,10 +111,10 @@ def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(me
     assert len(desk.incidents) == found["incidents"]["open"]
     assert [row.key for row in desk.partners if row.shut] == [row["partner"] for row in found["breakers"]]
     assert desk.late.keys() == {name for name, age in found["oldest_due"].items() if age > LATE}
-    worries = [worry.url for worry in desk.worries]
-    assert "needs=unbilled" in worries[0]  # customers who are served and not billed come first
-    assert len(worries) == 8  # then late steps, breaker, differences, incident, start days, stuck orders, conflicts
-    url = next(url for url in worries if "needs=somebody" in url)
+    problems = [worry.url for worry in desk.problems]
+    assert "needs=unbilled" in problems[0]  # customers who are served and not billed come first
+    assert len(problems) == 8  # then late steps, breaker, differences, incident, start days, stuck orders, conflicts
+    url = next(url for url in problems if "needs=somebody" in url)
     listed = {order.number for order in unrendered(staff.person, url).context_data["cl"].result_list}
     assert listed == {row.number for row in stuck() if row.state != "unknown"}
     assert sum(row.number for row in desk.needing) == len(listed)
@@ -132,7 +132,7 @@ def test_at_most_twenty_one_queries(member, busy, django_assert_max_num_queries,
 
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
     row = make.MailFactory(order=None, kind="notice_alarm", state="failed", written_at=timezone.now())
-    [worry] = desk_of(member("工程师").person).worries[-1:]
+    [worry] = desk_of(member("工程师").person).problems[-1:]
     assert (worry.number, worry.url) == (1, reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff")
     assert desk_of(member("业务人员").person).notices is None
     type(row).objects.update(state="done")
@@ -141,7 +141,7 @@ def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
 
 def test_without_rights_there_are_no_numbers(busy):
     desk = desk_of(make.UserFactory())
-    assert (desk.kinds, desk.incidents, desk.partners, desk.worker, desk.worries) == (None, None, None, None, [])
+    assert (desk.kinds, desk.incidents, desk.partners, desk.worker, desk.problems) == (None, None, None, None, [])
 
 
 def test_an_order_that_two_incidents_stopped_is_one_stopped_order(member):
@@ -155,18 +155,18 @@ def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_al
     """As `status` says it: a worker may live and send nothing. A pause that is over makes nothing late."""
     make.HeartbeatFactory(seen_at=timezone.now())
     quiet = member("工程师").get(INDEX)
-    assert (quiet.context["desk"].worries, "worry-green" in quiet.text) == ([], True)
+    assert (quiet.context["desk"].problems, "worry-green" in quiet.text) == ([], True)
     late = timezone.now() - datetime.timedelta(minutes=10)
     make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
     for role in ("业务人员", "工程师"):
-        [worry] = desk_of(member(role).person).worries
+        [worry] = desk_of(member(role).person).problems
         assert worry.label == "大数据侧：最早的步骤已到期 10 分钟未发送"
         assert (worry.number, worry.tone) == (1, "red")
     make.BpmDispatchFactory(order=make.TrialFactory(), next_try_at=late)
     over = timezone.now() - datetime.timedelta(seconds=5)
     make.PauseFactory(since=timezone.now() - DAY, resumed_at=over)
     make.PauseFactory(partner="bpm", since=timezone.now() - DAY, until=over, resumed_at=None)  # not noted yet
-    assert desk_of(member("业务人员").person).worries == []
+    assert desk_of(member("业务人员").person).problems == []
 
 
 def test_what_is_mine_is_mine_since_it_was_taken(member):
@@ -182,7 +182,7 @@ def test_a_desk_where_orders_await_approval_is_not_green(member):
     now = timezone.now()
     make.OrderFactory(state=S.AWAITING_APPROVAL, biz_start=timezone.localdate(now), state_since=now, received_at=now)
     page = member("业务人员").get(INDEX)
-    assert (page.context["desk"].worries, "worry-green" in page.text) == ([], False)
+    assert (page.context["desk"].problems, "worry-green" in page.text) == ([], False)
     assert "1 单等待审批，没有其他待处理事项" in page.text
 
 
@@ -199,7 +199,7 @@ def test_the_same_cause_at_two_steps_names_both_and_what_is_zero_stands_in_one_l
 def test_attributions_without_an_sa_keep_the_day_from_being_all_right(member):
     make.HeartbeatFactory(seen_at=timezone.now())
     keeper = member("管理员")
-    [worry] = desk_of(keeper.person).worries
+    [worry] = desk_of(keeper.person).problems
     assert (worry.number, worry.tone, worry.label) == (33, "amber", "33 个归属没有 SA，其邮件发给默认联系人")
     assert unrendered(keeper.person, worry.url).status_code == 200
     assert "worry-green" not in keeper.get(INDEX).text
@@ -212,7 +212,7 @@ def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member)
         order=make.TrialFactory(), state="retrying", frozen_at=first, next_try_at=later, tries_left=2, attempts=4
     )
     staff = member("业务人员")
-    [worry] = desk_of(staff.person).worries
+    [worry] = desk_of(staff.person).problems
     assert worry.label == "大数据侧：有步骤重试了 2 小时仍未成功"
     assert unrendered(staff.person, worry.url).context_data["cl"].result_count == 1
 

@@ -168,7 +168,7 @@ def test_the_dashboard_leads_to_what_waits_longest_first(admin_user, waiting):
     waited, late = ["w40", "w7", "w2", "w0"], ["w2", "w0", "w7", "w40"]
     for url, found in ((desk.approvals.url, waited), (desk.calendar.overdue_url, late)):
         assert [row.number for row in unrendered(admin_user, url).context_data["cl"].result_list] == found
-    assert all("o=since" in one.url for one in desk.worries if "needs=" in one.url)
+    assert all("o=since" in one.url for one in desk.problems if "needs=" in one.url)
 
 
 @pytest.mark.parametrize("query", [{"needs": "me"}, {"stuck": "x"}])

@@ -97,7 +97,7 @@ def test_a_desk_without_a_worker_says_so(admin_client):
     make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(hours=1))
     answer = admin_client.get("/admin/")
     assert "后台程序已两分钟没有响应" in answer.content.decode()
-    assert [worry.tone for worry in answer.context["desk"].worries] == ["red", "amber"]  # no attribution has an SA
+    assert [worry.tone for worry in answer.context["desk"].problems] == ["red", "amber"]  # no attribution has an SA
 
 
 def test_the_filter_of_service_types_speaks_as_the_rows_do(admin_client):

@@ -31,7 +31,7 @@ from orders.models import (
 from orders.models.proof import KeptAnswer, PartnerHold, PartnerProof
 from orders.office.bulk.models import BulkItem
 from orders.office.digest.models import Digest, RedWatch
-from orders.office.views.models import SavedView
+from orders.office.saved_views.models import SavedView
 from project.models import User
 from tests import factories
 from tests.admin.walking import page_of

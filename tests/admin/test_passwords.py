@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from integrations.delivery.mail import send_in_time
+from integrations.delivery.write_and_send_mail import send_in_time
 from notifications.models import Mail
 from orders.models import OrderEvent, TrailEntry
 from project.accounts.company.company_login_pages import ID_TOKEN
@@ -162,7 +162,7 @@ def test_the_link_stands_in_the_mail_alone(wang, lines, member):
 
 
 def test_a_mail_that_could_not_go_out_is_sent_later_with_a_link_of_then(wang, clock, monkeypatch):
-    send, left = "integrations.delivery.mail.send_in_time", [OSError("away")]
+    send, left = "integrations.delivery.write_and_send_mail.send_in_time", [OSError("away")]
 
     def broken(payload, real=send_in_time):
         if left:

@@ -8,7 +8,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.urls import reverse
 
-from integrations.delivery import mail as delivery
+from integrations.delivery import write_and_send_mail as delivery
 from integrations.delivery.loop import drain
 from notifications.models import Contact, Mail
 from notifications.sending import MailError

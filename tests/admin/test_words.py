@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from integrations.delivery.mail import mail_facts
+from integrations.delivery.write_and_send_mail import mail_facts
 from orders.attachments import check
 from orders.lists.chosen_columns import columns_of
 from orders.lists.registration import admin_of, exported_lists

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orders.models import BillingRecord
-from orders.reports.order_status import iso_time
+from orders.queries.order_status import iso_time
 from tests import factories as make
 from tests.admin.orders import unbilled
 from tests.admin.test_query_counts import queries

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from integrations.base.strict_json import STRANGER_BOUNDS
-from integrations.bboss.request_checks import masked_body, masked_head, storable_hint
+from integrations.bboss.envelope_checks import masked_body, masked_head, storable_hint
 from tests.bboss.conftest import PATH, TRIAL, envelope
 
 SIZE = 2 * 1024 * 1024 - 100

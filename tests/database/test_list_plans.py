@@ -15,7 +15,7 @@ from orders.limits.late_orders import time_limits
 from orders.lists import page_fingerprint
 from orders.lists.registration import admin_of
 from orders.office.digest.contents import digest_facts, red_facts
-from orders.office.views.ready_views import READY
+from orders.office.saved_views.ready_views import READY
 from tests import factories as make
 from tests.admin.rows import of_order
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import drain
-from integrations.delivery.mail import write_mail
+from integrations.delivery.write_and_send_mail import write_mail
 from notifications.models import Mail
 from orders.history.states import may_move
 from orders.intake.holds import settle_arrived
@@ -19,14 +19,14 @@ from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
-from orders.reports.order_status import current_steps, order_status
+from orders.queries.order_status import current_steps, order_status
 from orders.sending.claim import claim
 from orders.sending.expired_moves import end_moves
-from orders.sending.mail_sending import claim_mails, record_mails
+from orders.sending.mail_claim_and_record import claim_mails, record_mails
 from orders.sending.record import record_outcomes
 from orders.start_day.start_day import activate
+from orders.trials.expired_trials import end_trials
 from orders.undoing.start import close_abandoned
-from orders.undoing.trial_ends import end_trials
 from tests.bboss_messages import accepted, post_order
 from tests.bpm_messages import approval, post_signed
 from tests.conftest import shanghai

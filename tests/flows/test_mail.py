@@ -12,9 +12,9 @@ from integrations.delivery.channels import send_step
 from integrations.models import Breaker
 from notifications.models import Contact, Mail, MailRule
 from orders.incidents.incidents import close_troubles, open_incident
-from orders.mails.mails import queue_mail, tell_missed
+from orders.mails.mail_creation import queue_mail, tell_missed
 from orders.models import AffectedOrder, Dispatch, Order
-from orders.sending.mail_sending import claim_mails
+from orders.sending.mail_claim_and_record import claim_mails
 from orders.undoing.by_staff import compensate
 from tests import factories as make
 from tests.flows.conftest import BILLING, BPM

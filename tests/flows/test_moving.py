@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from integrations.delivery.channels import send_step
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.models import Dispatch
 from orders.pauses.pause_and_resume import pause_partner
 from orders.start_day.move_start import move_start
@@ -300,7 +300,7 @@ def test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right(los
     desk.at("2023-10-02 00:00:05")
     with pytest.raises(CommandError, match="more than a day"):
         call_command("compensate", "A1", reason="one is gone")
-    [_, foreseen] = dry_run.take(desk.order("A1"), now=timezone.now())
+    [_, foreseen] = action_previews.take(desk.order("A1"), now=timezone.now())
     assert foreseen.code == "takes_live_ones"
     call_command("take", "A1", reason="theirs")
     assert desk.troubles("A1") == ["difference"]

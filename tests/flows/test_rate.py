@@ -11,7 +11,7 @@ from integrations.delivery import loop
 from integrations.delivery.loop import Drain
 from integrations.outbound import partner_rate
 from notifications.models import Mail
-from orders.mails.mails import queue_mail
+from orders.mails.mail_creation import queue_mail
 from orders.models import Attempt, Dispatch
 from tests.factories import OrderFactory
 from tests.flows.conftest import BILLING

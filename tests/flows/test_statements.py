@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from integrations.delivery.channels import send_step
 from notifications.models import Contact, MailRule
-from orders.sending.mail_sending import record_mails
+from orders.sending.mail_claim_and_record import record_mails
 from orders.sending.record import record_outcomes
 from tests.flows.contents import activation, trial
 

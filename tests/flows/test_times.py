@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orders.models import Order
 from orders.pauses.pause_and_resume import pause_partner
-from orders.reports.order_times import times_of
+from orders.queries.order_times import times_of
 from orders.sending.reread_answers import resume_partner
 from tests.flows.conftest import BILLING
 from tests.processes.orders import activation, trial

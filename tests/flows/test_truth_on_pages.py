@@ -64,7 +64,7 @@ def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page
     [incident] = told(capsys, "show", "A1")["incidents"]
     assert (incident["code"], incident["detail"]) == ("difference", f"{A} (live / missing)")
     desk_page = clerk.get(reverse("admin:index"))
-    assert desk_page.context["desk"].worries[0].number == 1
+    assert desk_page.context["desk"].problems[0].number == 1
 
     desk.clock.shift(DAY.total_seconds())
     books.reconcile()  # the nightly comparison finds it anew: it keeps its age

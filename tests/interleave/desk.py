@@ -18,7 +18,7 @@ from django.utils import timezone
 from integrations.bboss.order_fields import is_withdrawal
 from integrations.delivery.loop import Drain
 from notifications.models import Mail
-from orders.mails.mails import tell_missed
+from orders.mails.mail_creation import tell_missed
 from orders.models import Dispatch
 from orders.sending.claim import claim
 from orders.texts.errors import OrderError

@@ -50,7 +50,7 @@ def moves() -> dict[str, Mend]:
 
 
 def _of_asking() -> dict[str, Mend]:
-    from orders.actions import dry_run
+    from orders.actions import action_previews
     from orders.outbox import enqueue, record_selection
     from orders.sending import claim, expired_moves, record
     from orders.start_day import move_outcomes, move_start
@@ -90,7 +90,7 @@ def _of_asking() -> dict[str, Mend]:
         # To today is its midnight.
         "18 to today: its T": Mend(put("moved_to", midnight_of_today, record_selection, move_start, move_outcomes)),
         # Any day will do.
-        "18 today or later": Mend(put("why_not_on", any_day, move_start, dry_run)),
+        "18 today or later": Mend(put("why_not_on", any_day, move_start, action_previews)),
         # Nobody looks for calls without an answer.
         "18 no move while a late call may act": Mend(put("late_calls", lambda **about: [], move_start)),
         # Nobody looks whether a move is under way.
@@ -190,7 +190,7 @@ def _of_answers() -> dict[str, Mend]:
 
 
 def _of_what_else() -> dict[str, Mend]:
-    from orders.actions import dry_run
+    from orders.actions import action_previews
     from orders.books import fixes
     from orders.bpm import received_decisions
     from orders.replanning import withdrawal
@@ -231,7 +231,7 @@ def _of_what_else() -> dict[str, Mend]:
     def without_end(trial):
         return dataclasses.replace(shape_of(trial), end=None)
 
-    close_never_begun, shape_of, acts_of = start.close_never_begun, dry_run.shape_of, plan.acts_of
+    close_never_begun, shape_of, acts_of = start.close_never_begun, action_previews.shape_of, plan.acts_of
 
     return {
         # It stays due, and nobody may claim it.
@@ -243,7 +243,7 @@ def _of_what_else() -> dict[str, Mend]:
             )
         ),
         # They are left out.
-        "18 days without service are named": Mend(put("shape_of", without_end, dry_run)),
+        "18 days without service are named": Mend(put("shape_of", without_end, action_previews)),
         # What moves has the last word behind a deletion.
         "18 a late call is looked for after an undoing": Mend(
             both(

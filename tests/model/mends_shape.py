@@ -222,8 +222,8 @@ def _of_given_up() -> dict[str, Mend]:
 def _of_the_state() -> dict[str, Mend]:
     from orders.history.order_locks_and_events import move_trial
     from orders.replanning import giving_up
+    from orders.trials import expired_trials
     from orders.trials import trial_state_writes as keeping
-    from orders.undoing import trial_ends
 
     refresh_trial = keeping.refresh_trial
 
@@ -240,7 +240,7 @@ def _of_the_state() -> dict[str, Mend]:
         "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping)),
         # A trial without live records is ended.
         "19 what is live does not decide": Mend(
-            put("refresh_trial", ends_without_records, keeping, giving_up, trial_ends)
+            put("refresh_trial", ends_without_records, keeping, giving_up, expired_trials)
         ),
     }
 

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import override
 
-from orders.actions import dry_run
+from orders.actions import action_previews
 from orders.actions.all_actions import DECISIONS
 from orders.actions.undo_acts import HOW
 from orders.mails.mail_resend import send_again
@@ -42,7 +42,7 @@ def test_withdrawing_an_extension_says_that_the_trial_ends(desk):
     desk.trial("T0", "a", end=1).deliver()
     desk.change("C0", "T0", end=5).deliver()
     desk.wait(3 * DAY)
-    told = foreseen(dry_run.withdraw, "C0")
+    told = foreseen(action_previews.withdraw, "C0")
     assert told["cancels_trial"] == 1
     assert "ends_without" in told
     desk.withdraw("C0").check()
@@ -55,7 +55,7 @@ def test_a_late_withdrawal_says_that_the_trial_ends_of_the_one_that_holds_it_alo
     desk.activation("A1", "T0", "bc").deliver()
     desk.callback("A1", "pass", "A1-r1").deliver()
     desk.wait(3 * DAY)
-    late = partial(dry_run.withdraw, how="cancel")
+    late = partial(action_previews.withdraw, how="cancel")
     assert "ends_trial" in foreseen(late, "A0")
     assert "ends_trial" not in foreseen(late, "A1")
     desk.withdraw("A1").deliver().withdraw_by_staff("A1", "cancel").check()
@@ -66,7 +66,7 @@ def test_withdrawing_a_shortening_says_that_the_trial_runs_again(desk):
     desk.trial("T0", "a", end=9).deliver()
     desk.change("C0", "T0", end=1).deliver()
     desk.wait(3 * DAY).sweep()
-    assert "runs_without" in foreseen(dry_run.withdraw, "C0")
+    assert "runs_without" in foreseen(action_previews.withdraw, "C0")
     desk.withdraw("C0").check()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230929"})
 
@@ -74,7 +74,7 @@ def test_withdrawing_a_shortening_says_that_the_trial_runs_again(desk):
 def test_giving_up_says_what_becomes_of_a_change(desk):
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=9).deliver("bigdata", fates=("refuse",))
-    assert "change_shrinks" in foreseen(dry_run.give_up, "C0")
+    assert "change_shrinks" in foreseen(action_previews.give_up, "C0")
 
 
 def test_giving_up_what_a_withdrawn_change_takes_back_says_that_it_stays_open(desk):
@@ -82,10 +82,10 @@ def test_giving_up_what_a_withdrawn_change_takes_back_says_that_it_stays_open(de
     desk.change("C0", "T0", "b", end=9).deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
-    assert "runs_on" in foreseen(dry_run.give_up, "C0")
+    assert "runs_on" in foreseen(action_previews.give_up, "C0")
     desk.refuses("live", "a")
     desk.give_up("C0").play_out()
-    assert "not_put_back" in foreseen(dry_run.give_up, "C0")
+    assert "not_put_back" in foreseen(action_previews.give_up, "C0")
 
 
 def test_giving_up_an_activations_restore_says_that_the_trial_ends(desk):
@@ -93,7 +93,7 @@ def test_giving_up_an_activations_restore_says_that_the_trial_ends(desk):
     desk.activation("A0", "T0").deliver()
     desk.refuses("live", "a")
     desk.withdraw("A0").play_out()
-    assert "no_restore" in foreseen(dry_run.give_up, "A0")
+    assert "no_restore" in foreseen(action_previews.give_up, "A0")
 
 
 def test_a_fix_says_that_it_sends_what_the_orders_say(desk):
@@ -102,7 +102,7 @@ def test_a_fix_says_that_it_sends_what_the_orders_say(desk):
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
     desk.refuses().give_up("C0")
-    assert foreseen(dry_run.fix, "T0")["fix_as_meant"] == 1
+    assert foreseen(action_previews.fix, "T0")["fix_as_meant"] == 1
     desk.press("T0", "fix").check()
     desk.stands(ends={"a": ""}, stuck=())
 
@@ -202,7 +202,7 @@ def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, caps
     with override("en"):
         page = chosen_of(DECISIONS[act].will(facts_of(order, now=timezone.now()), **given), how)
     if act == "withdraw":
-        counted = {code: n for code, n in foreseen(partial(dry_run.withdraw, how=how), number).items() if n}
+        counted = {code: n for code, n in foreseen(partial(action_previews.withdraw, how=how), number).items() if n}
     kept, before = everything(), records()
     call_command(*options, "--dry-run")
     *reported, end = capsys.readouterr().out.splitlines()

@@ -18,7 +18,7 @@ from integrations.sandbox.store import Store
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
 from orders.history.states import may_move
-from orders.mails.mails import ACCEPTED, KINDS_OF_DONE_STEPS
+from orders.mails.mail_creation import ACCEPTED, KINDS_OF_DONE_STEPS
 from orders.models import (
     AffectedOrder,
     BillingRecord,

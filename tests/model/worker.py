@@ -26,11 +26,11 @@ from orders.reconciliation.number_list import close_known
 from orders.rules.steps import PARTNERS
 from orders.sending.claim import claim
 from orders.sending.expired_moves import end_moves
-from orders.sending.mail_sending import claim_mails, is_mail_due
+from orders.sending.mail_claim_and_record import claim_mails, is_mail_due
 from orders.sending.reread_answers import resume_partner
 from orders.start_day.start_day import activate
+from orders.trials.expired_trials import end_trials
 from orders.undoing.start import close_abandoned
-from orders.undoing.trial_ends import end_trials
 from tests.model.acts import WrongError, act
 from tests.model.messages import names
 from tests.model.truth import check_claimed

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from integrations.delivery import mail as delivery
+from integrations.delivery import write_and_send_mail as delivery
 from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import open_partners
-from integrations.delivery.mail import write_mail
+from integrations.delivery.write_and_send_mail import write_mail
 from notifications.mail_rendering import ENDINGS
 from notifications.models import Mail
 from notifications.sending import MailError
@@ -23,7 +23,7 @@ from orders.mails.mail_resend import resend_mail
 from orders.mails.notices import notify_staff
 from orders.models import Incident, OrderEvent, Timeline
 from orders.outbox.outcome import Outcome
-from orders.sending.mail_sending import claim_mails, record_mails
+from orders.sending.mail_claim_and_record import claim_mails, record_mails
 from project.models import User
 from tests import factories as make
 from tests.admin.conftest import member  # noqa: F401  a fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifications.recipients import ContactFacts, choose, contacts_for
+from notifications.contacts_and_recipients import ContactFacts, choose, contacts_for
 
 pytestmark = pytest.mark.django_db
 DEFAULT = ContactFacts("值班", "desk@example.com", "13700000000")

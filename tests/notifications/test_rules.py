@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
+from notifications.contacts_and_recipients import choose, chosen_as
 from notifications.models import MailRule
-from notifications.recipients import choose, chosen_as
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db

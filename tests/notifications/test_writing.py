@@ -6,9 +6,9 @@ import pytest
 from django.template import TemplateDoesNotExist
 from django.utils import translation
 
+from notifications.contacts_and_recipients import choose
 from notifications.mail_rendering import MailFacts, mail_payload, write_text
 from notifications.models import Mail
-from notifications.recipients import choose
 from orders.models import Dispatch, Province
 from tests.conftest import shanghai
 

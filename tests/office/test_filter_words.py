@@ -7,7 +7,7 @@ from django.urls import reverse
 from orders.lists.list_query import query_words, said_as
 from orders.lists.registration import admin_of, exported_lists
 from orders.office.exports.lists import ExportedList
-from orders.office.views.models import SavedView
+from orders.office.saved_views.models import SavedView
 from tests import factories as make
 from tests.admin.test_query_counts import queries
 from tests.office.scheduling import colleague, made, read

@@ -6,7 +6,7 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.office.views import tabs as view_tabs
+from orders.office.saved_views import tabs as view_tabs
 from tests import factories as make
 from tests.admin.test_query_counts import queries
 from tests.office.scheduling import colleague

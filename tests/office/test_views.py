@@ -14,10 +14,10 @@ from orders.lists.list_query import changelist_for, read_query
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.models import Order, OrderEvent
 from orders.office.exports.lists import ExportedList
-from orders.office.views import tabs as view_tabs
-from orders.office.views.models import SavedView
-from orders.office.views.ready_views import READY
-from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, share_view
+from orders.office.saved_views import tabs as view_tabs
+from orders.office.saved_views.models import SavedView
+from orders.office.saved_views.ready_views import READY
+from orders.office.saved_views.service import LONGEST_QUERY, MAX_VIEWS, share_view
 from orders.rules.trial_shape import fold
 from orders.texts.errors import NotAllowedError
 from orders.trials.trial_state_reads import entries_of

@@ -12,7 +12,7 @@ from integrations.bigdata.billing_record_fields import RecordFacts
 from integrations.bpm import start_payload as bpm
 from integrations.bpm.start_payload import FlowFacts
 from integrations.outbound import wire_formats
-from notifications.recipients import ContactFacts
+from notifications.contacts_and_recipients import ContactFacts
 from tests.conftest import shanghai
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"

@@ -44,7 +44,7 @@ queue(begin_export(by="staff:keeper", list_name="inbound", query="q=X", columns=
 SCHEDULE = """
 import datetime
 from django.utils import timezone
-from orders.office.views.models import SavedView
+from orders.office.saved_views.models import SavedView
 from orders.office.exports.models import ScheduledExport
 from project.models import User
 now = timezone.now()

@@ -38,7 +38,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "orders.books": "differences between records, and their correction",
         "orders.lists": "common code of lists, exports, bulk actions and the API",
-        "orders.reports": "read-only answers for `show`, the API and pages",
+        "orders.queries": "read-only answers for `show`, the API and pages",
     },
     {
         "orders.search": "the search and its index",

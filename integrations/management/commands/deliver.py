@@ -15,7 +15,7 @@ from orders.outbox.due_steps import release
 from orders.pauses.pause_and_resume import end_pauses
 from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
 from orders.sending.claim import next_due
-from orders.sending.mail_sending import next_mail_due
+from orders.sending.mail_claim_and_record import next_mail_due
 from orders.start_day.start_day import activate
 
 SOON = datetime.timedelta(seconds=5)

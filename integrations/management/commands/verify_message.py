@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from integrations.base.old_secrets import APP_SECRET
 from integrations.base.strict_json import GENERAL_BOUNDS, MAX_BODY_BYTES, BadJsonError, content_type_in
-from integrations.bboss import request_checks
-from integrations.bboss.content_fields import content_of, is_withdrawal, read_order, read_withdrawal
+from integrations.bboss import envelope_checks
 from integrations.bboss.message_decoding import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
+from integrations.bboss.order_fields import content_of, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.reply_codes import Code, Refused
 from integrations.bboss.signing import SORTED, masked_text_to_sign, verify
 from integrations.bboss.signing_variants import Found, digest_of, find_variant
@@ -54,8 +54,8 @@ class Command(BaseCommand):
         """Prints a line with all our secrets and tokens masked."""
         for secret in [*_secrets().values(), *settings.BBOSS_ACCESS_TOKENS]:
             if len(secret) >= LEAST:
-                line = line.replace(secret, request_checks.MASK)
-        self.stdout.write(request_checks.TOKEN_PATTERN.sub(request_checks.MASK, line))
+                line = line.replace(secret, envelope_checks.MASK)
+        self.stdout.write(envelope_checks.TOKEN_PATTERN.sub(envelope_checks.MASK, line))
 
     def say(self, what: str, check: Callable[[], Any]) -> bool:
         """Runs a check and prints its result. Returns True if it passed."""
@@ -92,9 +92,9 @@ class Command(BaseCommand):
         except Refused as refusal:
             self.print(f"names: {refusal.code.value.number} {refusal.desc}")
         signed = True
-        for check in request_checks.CHECKS:
+        for check in envelope_checks.CHECKS:
             name = check.__name__.removeprefix("check_").replace("_", " ")
-            if check is request_checks.check_signature:
+            if check is envelope_checks.check_signature:
                 signed = self.say(name, lambda: self.signature(members, wire, how))
                 continue
             self.say(name, lambda check=check: _tried(lambda: check(members, now, wire)))
@@ -108,7 +108,7 @@ class Command(BaseCommand):
             for name, secret in secrets.items():
                 if verify(wire, given, secret, how):
                     return f"ok, by {name}"
-        text = masked_text_to_sign(wire, how)[: request_checks.LONGEST_HINT]
+        text = masked_text_to_sign(wire, how)[: envelope_checks.LONGEST_HINT]
         raise Refused(Code.SIGNATURE, hint=f"the text that we signed is: {text}")
 
     def print_variant(self, members: dict, wire: Wire, how: Bboss) -> None:

@@ -16,8 +16,8 @@ from orders.mails.mail_reasons import EVENTS, Reasons, reasons_of, upcoming_mail
 from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.pauses.breakers import partners_down
-from orders.reports.order_status import order_status, owner_of
-from orders.reports.order_times import placed, times_of
+from orders.queries.order_status import order_status, owner_of
+from orders.queries.order_times import placed, times_of
 from orders.rules.steps import PARTNERS
 from orders.sending.blockers import waits_for
 from orders.texts.incident_texts import cause_of

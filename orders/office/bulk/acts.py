@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 
 from orders.actions.all_actions import BULK_ACTS
-from orders.actions.bulk import Bulk, Judged
+from orders.actions.bulk_action import Bulk, Judged
 from orders.office.bulk.models import BulkRun
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import get_language, override
 from notifications.mail_rendering import LANGUAGE
 from orders.actions.all_actions import BULK_ACTS
 from orders.actions.asked_decision import Foreseen
-from orders.actions.bulk import asked_of
+from orders.actions.bulk_action import asked_of
 from orders.actions.run_action import ForeseenOtherwiseError, digest_of
 from orders.models import AskedAct
 from orders.office.bulk.acts import count_kinds

@@ -15,7 +15,7 @@ from django.views.generic import RedirectView
 
 from notifications.mail_rendering import LANGUAGE
 from orders.actions.all_actions import BULK_ACTS
-from orders.actions.bulk import Bulk, BulkForm
+from orders.actions.bulk_action import Bulk, BulkForm
 from orders.db.unstorable_values import is_id
 from orders.history.actors import staff_actor
 from orders.lists.personal_data import mask_text_or_json

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.actions.bulk import Bulk
+from orders.actions.bulk_action import Bulk
 from orders.db.unstorable_values import NONSENSE, is_id
 from orders.lists.list_query import (
     COLUMNS,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_text
 from orders.office.jobs import Job
-from orders.office.views.models import SavedView
+from orders.office.saved_views.models import SavedView
 
 # `weekdays` without the digits 1 to 7. Not a regular expression: SQLite has them only inside Django.
 OTHER_LETTERS: models.expressions.Combinable = functools.reduce(

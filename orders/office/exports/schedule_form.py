@@ -26,7 +26,7 @@ from orders.office.exports.rights import lacking
 from orders.office.exports.schedules import save_schedule
 from orders.office.exports.service import kept_scope
 from orders.office.exports.weekly_slots import next_slot
-from orders.office.views.models import SavedView
+from orders.office.saved_views.models import SavedView
 from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import OrderError
 from orders.texts.name_rules import why_not_a_name

@@ -21,7 +21,7 @@ from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.service import begin_export, check_export_quota, fail_export
 from orders.office.exports.weekly_slots import next_slot, slots_between
 from orders.office.jobs import queue, queue_next
-from orders.office.views.models import SavedView
+from orders.office.saved_views.models import SavedView
 from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import ExportError, NotAllowedError, check_reason
 

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
-from notifications.recipients import is_address
+from notifications.contacts_and_recipients import is_address
 from orders.db.expressions import IsInTrail
 from orders.history.actors import account_id_of
 from orders.history.order_locks_and_events import add_event

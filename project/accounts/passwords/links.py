@@ -16,12 +16,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
+from notifications.contacts_and_recipients import distinct
 from notifications.models import Mail
-from notifications.recipients import distinct
 from notifications.sending import CAUSE_SAYS_ALL, MailError
 from orders.history.actors import staff_actor
 from orders.history.trail_writes import note_act
-from orders.mails.mails import write_notices
+from orders.mails.mail_creation import write_notices
 from orders.models import TrailEntry
 from project.accounts.emergency_accounts import is_emergency_only
 from project.models import User

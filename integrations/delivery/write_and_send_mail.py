@@ -8,9 +8,9 @@ from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from integrations.outbound.total_timeout import TLSSocket, connected, deadline
 from integrations.outbound.wire_formats import encode
+from notifications.contacts_and_recipients import choose
 from notifications.mail_rendering import MailFacts, write_text
 from notifications.models import Mail
-from notifications.recipients import choose
 from notifications.sending import MailError, send
 from orders.incidents.incident_codes import SAID_BY_STAFF
 from orders.incidents.stopped_orders import GOING_ON, what_became

@@ -32,9 +32,16 @@ from orders.lists.scope import OwnRows, attributions_of
 from orders.lists.time_cells import ago_field
 from orders.models import Province
 from orders.office.exports.models import ScheduledExport
-from orders.office.views.models import SavedView
-from orders.office.views.service import LONGEST_QUERY, change_view, delete_view, rename_view, save_view, share_view
-from orders.office.views.tabs import SHARE, count_views, may_see, seen_views, tab_of
+from orders.office.saved_views.models import SavedView
+from orders.office.saved_views.service import (
+    LONGEST_QUERY,
+    change_view,
+    delete_view,
+    rename_view,
+    save_view,
+    share_view,
+)
+from orders.office.saved_views.tabs import SHARE, count_views, may_see, seen_views, tab_of
 from orders.texts.errors import OrderError
 
 

@@ -1,7 +1,7 @@
 """Writes mails in the transaction of their cause, once per cause (contract 3.12). Only this module creates mails.
 
-A mail about an order or a comparison gets its recipients and text at its first attempt (mail_sending.py), one to staff
-when it is created.
+A mail about an order or a comparison gets its recipients and text at its first attempt (mail_claim_and_record.py). A
+mail to staff gets them when it is created.
 """
 
 import datetime

@@ -17,9 +17,9 @@ from django.db import transaction
 from django.db.models import Count, DateTimeField, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
+from notifications.contacts_and_recipients import contacts_read_once
 from notifications.mail_rendering import mail_payload
 from notifications.models import Contact, Mail
-from notifications.recipients import contacts_read_once
 from notifications.sending import NOT_WANTED, MailError, send
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.db.expressions import OneOf
@@ -33,7 +33,7 @@ from orders.incidents.incidents import (
     open_incident_of_none,
     stopping_nobody,
 )
-from orders.mails.mails import TO_CONTACTS
+from orders.mails.mail_creation import TO_CONTACTS
 from orders.models import AffectedOrder, Attempt, Incident, OrderDomain, OrderEvent
 from orders.outbox.leases import (
     AFTER_WORKER_LOSS,

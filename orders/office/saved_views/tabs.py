@@ -22,8 +22,8 @@ from orders.lists.chosen_columns import choices_of, chosen
 from orders.lists.list_query import ALL_VAR, COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
 from orders.lists.scope import attributions_of
-from orders.office.views.models import SavedView
-from orders.office.views.ready_views import READY
+from orders.office.saved_views.models import SavedView
+from orders.office.saved_views.ready_views import READY
 from orders.texts.errors import OrderError
 
 SEE, SHARE = "orders.view_savedview", "orders.share_view"

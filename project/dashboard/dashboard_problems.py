@@ -121,12 +121,12 @@ class Dashboard:
         return cause_of(BREAKER_OPEN).next if any(row.shut for row in self.partners or []) else ""
 
     @property
-    def worries(self) -> list[Number]:
+    def problems(self) -> list[Number]:
         """Returns today's problems, worst first."""
-        found = [self.restored, self.unbilled, *self._engine_worries(), *self._order_worries()]
+        found = [self.restored, self.unbilled, *self._engine_problems(), *self._order_problems()]
         return [worry for worry in found if worry and worry.number]
 
-    def _engine_worries(self) -> list[Number]:
+    def _engine_problems(self) -> list[Number]:
         found = [
             Number(f"{incident.what} {cause_of(incident.code).next}", 1, incident.page, "red")
             for incident in self.incidents or []
@@ -150,7 +150,7 @@ class Dashboard:
                 found.append(Number(text % words, 1, partner.url, "red"))
         return found
 
-    def _order_worries(self) -> list[Number | None]:
+    def _order_problems(self) -> list[Number | None]:
         waiting = sum(row.number for row in self.needing or [])
         late = self.calendar.overdue if self.calendar else 0
         number = len(self.incidents or [])

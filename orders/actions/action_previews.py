@@ -1,4 +1,4 @@
-"""Dry runs of staff actions, as sentences for pages and commands. Read-only.
+"""Previews of staff actions: their effects as sentences, for pages and dry runs of commands. Read-only.
 
 Each function mirrors the service of its action. tests/model/test_dry_runs.py compares the two.
 """

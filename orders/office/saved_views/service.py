@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from notifications.masks import mask_text
 from orders.history.order_locks_and_events import add_event
-from orders.office.views.models import SavedView
+from orders.office.saved_views.models import SavedView
 from orders.texts.errors import NotAllowedError
 from orders.texts.name_rules import why_not_a_name
 
