@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 from django.utils import timezone
 
-from integrations.delivery import loop, mail
+from integrations.delivery import loop, write_and_send_mail
 from notifications.models import Mail
 from notifications.sending import MailError
 from orders.models import Attempt, Dispatch
@@ -135,7 +135,9 @@ def test_traffic_holds_up_nothing_and_only_opens_an_incident(desk, settings, kin
 def test_mail_holds_up_nothing_and_only_opens_an_incident(desk, settings, monkeypatch, permanent):
     """3.9 (4) Compensation's reach: mail is not in it."""
     settings.DISPATCH_RETRY_SECONDS = [30]
-    monkeypatch.setattr(mail, "send", Mock(side_effect=MailError("no", permanent=permanent, code="smtp_550")))
+    monkeypatch.setattr(
+        write_and_send_mail, "send", Mock(side_effect=MailError("no", permanent=permanent, code="smtp_550"))
+    )
     desk.play(trial(), activation())
     desk.wait_out()
     assert desk.step("A1", "mail_sent_to_bpm").state == "failed"
