@@ -61,8 +61,7 @@ def test_a_trial_that_changed_and_was_bought_is_told_day_by_day(desk):
     desk.play(activation("A1", start="20231001"))
     now, periods, _days = proof(desk, "A1")
     assert now == [
-        "试用（不计费） · 1 个域名 · 生效中 · 自 2023-09-20 10:00 起 · 至 2023-12-31 23:59 止",
-        "试用（不计费） · 1 个域名 · 生效中 · 自 2023-09-22 10:00 起 · 至 2023-12-31 23:59 止",
+        "试用（不计费） · 2 个域名 · 生效中 · 自 2023-09-20 10:00 起 · 至 2023-12-31 23:59 止",
     ]
     assert ("A1", "计费", "尚未生效", "10-01 00:00", None, f"{B}、{C}") in periods
     desk.sweep("2023-10-01 00:00:00")

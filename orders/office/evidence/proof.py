@@ -7,7 +7,7 @@ doubt, with an unknown state or an open difference, is said to be in question. T
 import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Count, Q, QuerySet, TextChoices
 from django.utils.functional import Promise
@@ -110,7 +110,17 @@ class Proof:
 
     @property
     def current(self) -> list[Period]:
-        return [one for one in self.periods if one.course in {Course.IN_FORCE, Course.IN_QUESTION}]
+        """The periods of today, one of each type and course: the earliest start, and the end if it is the same for
+        all."""
+        alike = defaultdict(list)
+        for one in self.periods:
+            if one.course in {Course.IN_FORCE, Course.IN_QUESTION}:
+                alike[one.info_type, one.course].append(one)
+        return [
+            replace(ones[0], ends=ones[0].ends if len({one.ends for one in ones}) == 1 else None, domains=names)
+            for ones in alike.values()
+            if (names := [name for one in ones for name in one.domains])
+        ]
 
 
 def proof_of(order: Order, orders: QuerySet[Order], *, now: datetime.datetime) -> Proof:
