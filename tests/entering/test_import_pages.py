@@ -75,7 +75,14 @@ def test_the_review_shows_domains_start_and_volume_wrong_rows_first(clerk):
     assert (found["T1"]["start"], found["T1"]["volume"], found["T1"]["more"]) == ("2023-09-20", "1", 2)
     assert found["T2"]["domains"] == ["www.example.com", "b.example.com"]
     text = page.content.decode()
-    for said in ("G3</b>\n订购流量：", "已取为域名：www.example.com<", "另有 2 个<", ">2023-09-20<", ">明天<", ">很多<"):
+    for said in (
+        "G3</b>\n订购流量：",
+        "已取为域名：www.example.com<",
+        "另有 2 个<",
+        ">2023-09-20<",
+        ">明天<",
+        ">很多<",
+    ):
         assert said in text
     assert "13812345678" not in str(TrialUpload.objects.get().report)
     TrialUpload.objects.update(report={name: TrialUpload.objects.get().report[name] for name in ("rows", "faults")})

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
@@ -11,7 +10,7 @@ from django.utils.html import strip_tags
 from orders.models import BillingRecord, Order
 from tests import factories as make
 from tests.admin.test_query_counts import queries
-from tests.flows.conftest import BPM, DELETE
+from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
@@ -48,7 +47,9 @@ def proof(desk, number):
         )
         for one in found.periods
     ]
-    days = {f"{day:%m-%d}": [f"{one.number} {one.what} {one.names}".strip() for one in ones] for day, ones in found.days}
+    days = {
+        f"{day:%m-%d}": [f"{one.number} {one.what} {one.names}".strip() for one in ones] for day, ones in found.days
+    }
     return now, shown, days
 
 
@@ -73,7 +74,12 @@ def test_a_trial_that_changed_and_was_bought_is_told_day_by_day(desk):
         ("T1", "试用（不计费）", "已结束", "09-22 10:00", "10-01 00:00", C),
         ("A1", "计费", "生效中", "10-01 00:00", None, f"{B}、{C}"),
     ]
-    assert days["09-20"] == [f"T1 收到订单：试用单", f"T1 试用登记（已确认） {A}、{B}", f"T1 试用开始 {A}", f"T1 试用开始 {B}"]
+    assert days["09-20"] == [
+        "T1 收到订单：试用单",
+        f"T1 试用登记（已确认） {A}、{B}",
+        f"T1 试用开始 {A}",
+        f"T1 试用开始 {B}",
+    ]
     assert f"C1 试用增加域名（已确认） {C}" in days["09-22"]
     assert f"C1 试用移除域名（已确认） {A}" in days["09-22"]
     assert days["09-25"] == ["A1 收到订单：开通单", f"A1 计费登记（已确认） {B}、{C}"]

@@ -196,7 +196,9 @@ def _of_steps(line: Iterable[Order], records: Iterable[BillingRecord]) -> Iterat
     for row in Dispatch.objects.filter(happened).order_by("done_at", "pk").defer("payload", "error"):
         order = orders[row.order_id]
         words = CONFIRMED | (BY_CHANGE if order.kind == Order.Kind.CHANGE else {})
-        names = [domains[pk] for pk in (row.fixes or () if row.step == Step.FIX_CREATE else row.records) if pk in domains]
+        names = [
+            domains[pk] for pk in (row.fixes or () if row.step == Step.FIX_CREATE else row.records) if pk in domains
+        ]
         if names:
             yield Event(row.done_at, order.number, _("%(what)s (confirmed)") % {"what": words[Step(row.step)]}, names)
 

@@ -77,8 +77,10 @@ class Fault:
 
 @dataclass
 class Entry:
-    """A trial to enter: a row of a workbook, or a form, which has no row. `cells`: {member: `C5`}. `hosts`: {pasted text:
-    the host that was taken from it}."""
+    """A trial to enter: a row of a workbook, or a form, which has no row. `cells`: {member: `C5`}.
+
+    `hosts`: {pasted text: the host that was taken from it}.
+    """
 
     content: dict[str, Any]
     row: int = 0
