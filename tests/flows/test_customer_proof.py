@@ -66,6 +66,7 @@ def test_a_trial_that_changed_and_was_bought_is_told_day_by_day(desk):
     ]
     assert ("A1", "计费", "尚未生效", "10-01 00:00", None, f"{B}、{C}") in periods
     desk.sweep("2023-10-01 00:00:00")
+    assert '<td class="time">2023-10-01</td>' in reader().get(address(desk, "A1")).text  # the start that was ordered
     now, periods, days = proof(desk, "T1")
     assert now == ["计费 · 2 个域名 · 生效中 · 自 2023-10-01 00:00 起"]
     assert periods == [
@@ -129,5 +130,5 @@ def test_it_stands_beside_print_within_the_reader_s_attributions_and_asks_little
     assert beijing.get(address(desk, "A1")).status_code == 200
     assert shanghai.get(address(desk, "A1")).status_code == 404
     Order.objects.filter(number="T1").update(attribution="SH")
-    assert [one.order.number for one in beijing.get(address(desk, "A1")).context["proof"].orders] == ["A1"]
+    assert [one.number for one in beijing.get(address(desk, "A1")).context["proof"].orders] == ["A1"]
     assert queries(reader("审计员"), address(desk, "A1")) <= 15

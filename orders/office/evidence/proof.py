@@ -6,7 +6,7 @@ doubt, with an unknown state or an open difference, is said to be in question. T
 
 import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from django.db.models import Count, Q, QuerySet, TextChoices
@@ -56,16 +56,6 @@ class Course(TextChoices):
 
 
 @dataclass(frozen=True)
-class Ordered:
-    """An order as the customer placed it. `end`: None if it named none."""
-
-    order: Order
-    start: datetime.date | None
-    end: datetime.date | None
-    state: str | Promise
-
-
-@dataclass(frozen=True)
 class Period:
     """Records of an order that are alike. `ends`: None without an agreed end; both times are None if it never began."""
 
@@ -87,23 +77,20 @@ class Period:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened, for a line of the days."""
+    """Something that happened to domains of an order, for a line of the days."""
 
     at: datetime.datetime
     number: str
     what: str | Promise
-    domains: Sequence[str] = ()
-
-    @property
-    def names(self) -> str:
-        return _names(self.domains)
+    names: str = ""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """`days`: the events by local day. `cut`: there is more than the page lists."""
+    """`orders`: each with `finished` and `named`, the number of its domains. `days`: the events by local day. `cut`:
+    there is more than the page lists."""
 
-    orders: list[Ordered]
+    orders: list[Order]
     periods: list[Period]
     days: list[tuple[datetime.date, list[Event]]]
     cut: bool
@@ -117,9 +104,12 @@ class Proof:
             if one.course in {Course.IN_FORCE, Course.IN_QUESTION}:
                 alike[one.info_type, one.course].append(one)
         return [
-            replace(ones[0], ends=ones[0].ends if len({one.ends for one in ones}) == 1 else None, domains=names)
+            replace(
+                ones[0],
+                ends=ones[0].ends if len({one.ends for one in ones}) == 1 else None,
+                domains=[name for one in ones for name in one.domains],
+            )
             for ones in alike.values()
-            if (names := [name for one in ones for name in one.domains])
         ]
 
 
@@ -130,17 +120,12 @@ def proof_of(order: Order, orders: QuerySet[Order], *, now: datetime.datetime) -
     ids = [member.order.pk for member in family.members]
     line = list(Order.objects.filter(pk__in=ids).select_related("service_type").annotate(named=Count("domains")))
     line.sort(key=lambda one: ids.index(one.pk))
+    for one in line:
+        one.finished = one.state not in NOT_FINISHED
     records = list(BillingRecord.objects.filter(order__in=ids).order_by("pk")[: MAX_RECORDS + 1])
     periods = _periods(records, {one.pk: one for one in line}, now)
     events = [*_of_orders(line), *_of_steps(line, records), *_of_periods(periods, now)]
-    return Proof([_ordered(one) for one in line], periods, _by_day(events), family.more or len(records) > MAX_RECORDS)
-
-
-def _ordered(order: Order) -> Ordered:
-    says_end = order.kind != Order.Kind.CHANGE or "biz_end" in order.given
-    start = order.start_at.astimezone(SHANGHAI).date() if order.start_at else order.biz_start
-    state = _("not finished yet") if order.state in NOT_FINISHED else order.get_state_display()
-    return Ordered(order, start, order.biz_end if says_end else None, state)
+    return Proof(line, periods, _by_day(events), family.more or len(records) > MAX_RECORDS)
 
 
 def _periods(records: Iterable[BillingRecord], orders: dict[int, Order], now: datetime.datetime) -> list[Period]:
@@ -157,13 +142,13 @@ def _periods(records: Iterable[BillingRecord], orders: dict[int, Order], now: da
     return sorted(found, key=lambda one: (one.begins is None, one.begins or now))
 
 
-def _course(record: BillingRecord, doubts: Collection[tuple], now: datetime.datetime) -> tuple:
+def _course(record: BillingRecord, doubts: Set[tuple], now: datetime.datetime) -> tuple:
     """Returns when a record begins and ends, to the minute, and its course."""
     begins, ends = record.create_time, record.cancelled_at
     if record.state != BillingRecord.State.CANCELLED:
         agreed = record.cancel_time and record.cancel_time < in_ten_years(record.order.received_at)
         ends = record.cancel_time if agreed else None  # what has no agreed end gets one ten years after it is sent
-    differs = {(record.order_id, record.product_id, record.domain), (record.order_id, "", "")} & set(doubts)
+    differs = {(record.order_id, record.product_id, record.domain), (record.order_id, "", "")} & doubts
     if differs or record.state == BillingRecord.State.UNKNOWN:
         return _minute(begins), _minute(ends), Course.IN_QUESTION
     if record.state == BillingRecord.State.TO_SEND:
@@ -196,18 +181,19 @@ def _of_steps(line: Iterable[Order], records: Iterable[BillingRecord]) -> Iterat
     for row in Dispatch.objects.filter(happened).order_by("done_at", "pk").defer("payload", "error"):
         order = orders[row.order_id]
         words = CONFIRMED | (BY_CHANGE if order.kind == Order.Kind.CHANGE else {})
-        names = [
-            domains[pk] for pk in (row.fixes or () if row.step == Step.FIX_CREATE else row.records) if pk in domains
-        ]
+        touched = row.fixes or () if row.step == Step.FIX_CREATE else row.records
+        names = [domains[pk] for pk in touched if pk in domains]
         if names:
-            yield Event(row.done_at, order.number, _("%(what)s (confirmed)") % {"what": words[Step(row.step)]}, names)
+            yield Event(
+                row.done_at, order.number, _("%(what)s (confirmed)") % {"what": words[Step(row.step)]}, _names(names)
+            )
 
 
 def _of_periods(periods: Iterable[Period], now: datetime.datetime) -> Iterator[Event]:
     for one in periods:
         for at, words in ((one.begins, BEGINS), (one.ends, ENDS)):
             if at and at <= now and one.course != Course.IN_QUESTION:
-                yield Event(at, one.number, words[one.info_type], one.domains)
+                yield Event(at, one.number, words[one.info_type], one.names)
 
 
 def _by_day(events: Iterable[Event]) -> list[tuple[datetime.date, list[Event]]]:
