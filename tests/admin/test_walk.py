@@ -192,6 +192,7 @@ def own_addresses(found, tmp_path, settings):
         "orders_incident_own": [found["orders_incident"].pk],
         "orders_difference_own": [found["orders_difference"].pk],
         "orders_order_evidence": [order.pk],
+        "orders_order_proof": [order.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
         "orders_export_new": ["orders"],

@@ -35,7 +35,7 @@ def test_a_clerk_imports_trials(visit):
     assert downloaded(page, "下载模板")["A1"].value == "订单号"
     upload(page, workbook(row("100A26W1", **NEW), row("100A26W2", EnterpriseName=None)))
     assert page.locator(".chip-red").count() == 1
-    assert "C3 企业名称：未填写" in page.locator("table.rows tbody tr").first.inner_text()
+    assert "C3 企业名称：未填写" in page.locator("table.rows tbody").first.inner_text()
     assert downloaded(page, "下载标注副本")["C3"].comment.text == "C3 企业名称：未填写"
     upload(page, workbook(row("100A26W1", **NEW), row("100A26W2", **NEW)))
     assert page.locator(".chip-green").count() == 2

@@ -76,6 +76,51 @@ def test_what_is_wrong_stands_beside_its_field(clerk, given, field, said):
     assert not Order.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "pasted, hosts",
+    [
+        ("https://www.example.com/path?x=1,2", ["www.example.com", "2"]),
+        ("HTTPS://WWW.Example.com:8443/a#b", ["WWW.Example.com"]),
+        ("www.example.com:8080", ["www.example.com"]),
+        ("//me:secret@www.example.com/", ["www.example.com"]),
+        ("  ｈｔｔｐｓ：／／ｗｗｗ．ｅｘａｍｐｌｅ．ｃｏｍ／　", ["www.example.com"]),
+        ("www。example。com", ["www.example.com"]),
+        ("https://例子.cn/x", ["例子.cn"]),
+        ("https://a.cn/1，https://b.cn/2；c.cn d.cn、\r\ne.cn", ["a.cn", "b.cn", "c.cn", "d.cn", "e.cn"]),
+        ("https://a.cn/1 https://A.cn/2 a.cn", ["a.cn"]),
+    ],
+)
+def test_the_host_of_a_pasted_url_is_taken_and_shown(clerk, pasted, hosts):
+    wrong = clerk.post(URL, FORM | {"ProvContent": pasted, "DataFlow": "很多"})
+    answer = clerk.post(URL, FORM | {"ProvContent": pasted}, follow=True)
+    for page in (wrong, answer):
+        assert "已取为域名：" in page.content.decode()
+        assert f"→ {hosts[0]}" in page.content.decode()
+    if hosts[-1] == "2":  # what is left of an address with a comma is named, not dropped
+        assert "域名 2 只有一级名称" in str(answer.context["form"].errors["ProvContent"])
+    else:
+        assert [domain.name for domain in Order.objects.get().domains.all()] == hosts
+
+
+@pytest.mark.parametrize("typed", ["A.example.com\n例子.CN", "a.example.com"])
+def test_typed_hosts_stay_as_they_are_and_a_name_typed_twice_is_a_fault(clerk, typed):
+    answer = clerk.post(URL, FORM | {"ProvContent": typed}, follow=True)
+    assert "已取为域名" not in answer.content.decode()
+    assert [domain.name for domain in Order.objects.get().domains.all()] == typed.split()
+    twice = clerk.post(URL, FORM | {"OrderNum": "T2", "ProvContent": "a.cn https://b.cn/ A.cn"})
+    assert list(twice.context["form"].errors) == ["ProvContent"]
+    assert "a.cn" in str(twice.context["form"].errors)
+
+
+def test_the_form_begins_with_the_customer_and_each_field_is_in_one_group(clerk):
+    form = clerk.get(URL).context["form"]
+    groups = {str(title): [field.name for field in fields] for title, fields in form.groups}
+    assert list(groups) == ["客户", "试用内容", "流量、时间与联系人"]
+    assert groups["客户"][:2] == ["EnterpriseName", "EnterpriseID"]
+    assert groups["试用内容"][0] == "OrderNum"
+    assert sorted(name for names in groups.values() for name in names) == sorted(form.fields)
+
+
 def test_codes_that_bboss_sends_can_be_chosen_and_the_form_asks_little(clerk):
     """What people typed before there were choices is none of them."""
     factories.TrialFactory(prod_type="7", billing_method="包月", enterprise_id="210A1")

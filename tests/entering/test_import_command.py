@@ -44,6 +44,12 @@ def wrong(give, *rows, **more):
     return lines
 
 
+def test_pasted_urls_are_taken_as_hosts_and_named(give):
+    lines, error = give(workbook(row("T1", ProvContent="https://www.example.com/p a.cn")))
+    assert (lines[0], error) == ("T1: www.example.com taken from a pasted text", "")
+    assert [domain.name for domain in Order.objects.get().domains.all()] == ["www.example.com", "a.cn"]
+
+
 @pytest.mark.parametrize("header", [None, MEMBERS, [name.upper() for name in MEMBERS]])
 @pytest.mark.usefixtures("apart")
 def test_each_row_becomes_a_trial_with_its_steps(give, header):

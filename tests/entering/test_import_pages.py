@@ -63,6 +63,32 @@ def test_an_upload_enters_nothing_and_shows_each_row(clerk):
     assert "录入 2 条" not in text  # all or none
 
 
+def test_the_review_shows_domains_start_and_volume_wrong_rows_first(clerk):
+    many = ",".join(f"a{number}.example.com" for number in range(7))
+    pasted = "https://www.example.com/p?phone=13812345678 b.example.com"
+    address = review(
+        clerk, row("T1", ProvContent=many), row("T2", ProvContent=pasted, DataFlow="很多"), row("T3", BizStart="明天")
+    )
+    page = clerk.get(address)
+    found = {line.number: content for line, *_rest, content in page.context["rows"]}
+    assert list(found) == ["T2", "T3", "T1"]
+    assert (found["T1"]["start"], found["T1"]["volume"], found["T1"]["more"]) == ("2023-09-20", "1", 2)
+    assert found["T2"]["domains"] == ["www.example.com", "b.example.com"]
+    text = page.content.decode()
+    for said in (
+        "G3</b>\n订购流量：",
+        "已取为域名：www.example.com<",
+        "另有 2 个<",
+        ">2023-09-20<",
+        ">明天<",
+        ">很多<",
+    ):
+        assert said in text
+    assert "13812345678" not in str(TrialUpload.objects.get().report)
+    TrialUpload.objects.update(report={name: TrialUpload.objects.get().report[name] for name in ("rows", "faults")})
+    assert clerk.get(address).status_code == 200  # a report of 1.12.0
+
+
 @pytest.mark.usefixtures("apart")
 def test_confirming_enters_all_once_with_the_person_s_name_and_the_file_is_not_kept(clerk):
     address = review(clerk, row("T1"), row("T2"))

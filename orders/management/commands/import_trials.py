@@ -61,6 +61,8 @@ class Command(BaseCommand):
         for warning in report.warnings:
             self.stdout.write(f"warning: {warning}")
         for row in report.rows:
+            for host in report.contents[str(row.row)]["hosts"]:
+                self.stdout.write(f"{row.number}: {host} taken from a pasted text")
             held = f" (held: {row.held})" if row.held else ""
             self.stdout.write(f"{row.number}: {'known, nothing changes' if row.verdict == KNOWN else 'new'}{held}")
         new, known = report.count(NEW), report.count(KNOWN)

@@ -1,4 +1,4 @@
-"""The page that exports an order's evidence: at once, or after a second person's approval."""
+"""The page that exports an order's evidence, at once or after a second person's approval, and the customer's proof."""
 
 from functools import partial
 
@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,6 +15,7 @@ from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import EXPORT, evidence_of
+from orders.office.evidence.proof import proof_of
 from orders.office.exports.page import PersonalDataForm, answer_export
 
 
@@ -24,8 +26,24 @@ class EvidenceForm(PersonalDataForm):
     )
 
 
+PROOF = ("orders.view_orderdomain", "orders.view_billingrecord")
+
+
 def evidence_pages(orders) -> list[URLPattern]:
-    return [path("<int:pk>/evidence/", orders.about_order(answer_evidence), name="orders_order_evidence")]
+    view = orders.about_order
+    return [
+        path("<int:pk>/evidence/", view(answer_evidence), name="orders_order_evidence"),
+        path("<int:pk>/proof/", view(answer_proof), name="orders_order_proof"),
+    ]
+
+
+def answer_proof(pages, request: HttpRequest, order: Order):
+    if not request.user.has_perms(PROOF):
+        raise PermissionDenied
+    now = timezone.now()
+    title = _("Proof for the customer %(number)s") % {"number": order.number}
+    proof = proof_of(order, pages.get_queryset(request), now=now)
+    return pages.show(request, "evidence/proof.html", title=title, order=order, proof=proof, now=now)
 
 
 def answer_evidence(pages, request: HttpRequest, order: Order):

@@ -22,7 +22,10 @@ PRODUCT, METHOD, VOLUME = "ProdType", "BillingMethod", "DataFlow"
 START, END = "BizStart", "BizEnd"
 PERSON, PHONE, MAIL = "OperUser", "OperTel", "OperMail"
 ABOUT: dict[str, tuple[str, str | Promise]] = {
-    NUMBER: ("100A260930170122001", _("the number that BBOSS gave it: 1 to 64 of A-Z, a-z, 0-9, _ and -")),
+    NUMBER: (
+        "100A260930170122001",
+        _("the number that BBOSS gave it (ask for it): 1 to 64 of A-Z, a-z, 0-9, _ and -"),
+    ),
     CUSTOMER: ("100A23100079275183", _("the first three digits say the attribution")),
     CUSTOMER_NAME: ("北京示例科技有限公司", ""),
     PRODUCT: ("1", _("one of those below")),
@@ -30,7 +33,10 @@ ABOUT: dict[str, tuple[str, str | Promise]] = {
     METHOD: ("1", _("one of those below")),
     VOLUME: ("500", _("a number, in GB")),
     START: ("20260930", _("a day, like 20260930 or 2026-09-30")),
-    DOMAINS: ("a.example.com\nb.example.com", _("a domain on each line, or with commas or semicolons between them")),
+    DOMAINS: (
+        "a.example.com\nb.example.com",
+        _("a domain or URL on each line, or with blanks, commas or semicolons between them"),
+    ),
     END: ("20261231", _("a day, like 20260930 or 2026-09-30; not before the start day")),
     "CpID": ("80171614", ""),
     "UserID": ("1458", ""),

@@ -82,11 +82,13 @@ class Report:
     """The result of a workbook. `faults` are faults of its header; if there are any, no row was checked.
 
     `warnings` are cells that are valid but look doubtful. The user confirms all of them together, by sending `mark`.
+    `contents`: {row: the part of its content that a page shows}.
     """
 
     rows: list[RowResult] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)
+    contents: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def all_faults(self) -> list[Fault]:
@@ -115,7 +117,7 @@ class Report:
     def from_json(cls, found: dict[str, Any]) -> Self:
         rows = [RowResult(**{**row, "faults": [Fault(**one) for one in row["faults"]]}) for row in found["rows"]]
         faults, warnings = ([Fault(**one) for one in found.get(name, ())] for name in ("faults", "warnings"))
-        return cls(rows, faults, warnings)
+        return cls(rows, faults, warnings, found.get("contents", {}))
 
 
 def import_trials(
@@ -155,7 +157,8 @@ def import_trials(
         for done, entry in enumerate(by_number, 1):
             results[entry.row] = _enter_one(entry, by, choices, scope)
             on_progress(done)
-        report = Report([results[entry.row] for entry in sheet.entries], sheet.faults)
+        contents = {str(entry.row): entry.summary() for entry in sheet.entries}
+        report = Report([results[entry.row] for entry in sheet.entries], sheet.faults, contents=contents)
         foreign = _look_at_orders(report, sheet, letters)
         for entry in sheet.entries:
             entry.sort_faults()

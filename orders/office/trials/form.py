@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from orders.intake.customer_names import name_of
 from orders.lists.scope import limit, seen_orders
@@ -18,6 +21,9 @@ from orders.office.trials.columns import (
     CUSTOMER,
     CUSTOMER_NAME,
     DOMAINS,
+    METHOD,
+    NUMBER,
+    PRODUCT,
     SERVICE,
     Column,
     attributions,
@@ -31,6 +37,12 @@ from orders.search.order_search import limit_customers
 from orders.search.page import why_not
 
 MAX_CHOICES = 8
+GROUPS: list[tuple[Promise, tuple[str, ...]]] = [
+    (gettext_lazy("Customer"), (CUSTOMER_NAME, CUSTOMER, "CpID", "UserID", ATTRIBUTION)),
+    (gettext_lazy("What is tried"), (NUMBER, SERVICE, PRODUCT, METHOD, DOMAINS)),
+    (gettext_lazy("Volume, time and contact"), ()),
+]
+"""The form's groups, each with its members; the last has all others. The look-up fills in the first."""
 
 
 def services_in_words() -> list[tuple[str, str]]:
@@ -50,6 +62,12 @@ class TrialForm(forms.Form):
             field.label, field.help_text = column.title, "" if shows_itself else column.hint
             field.needed = column.required
             self.fields[member] = field
+
+    @property
+    def groups(self) -> list[tuple[Promise, list[BoundField]]]:
+        named = {member for _title, members in GROUPS for member in members}
+        rest = [member for member in self.fields if member not in named]
+        return [(title, [self[member] for member in members or rest]) for title, members in GROUPS]
 
     def entry(self) -> Entry:
         texts = {

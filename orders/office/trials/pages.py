@@ -18,17 +18,18 @@ from orders.lists.chips import toned_chip
 from orders.lists.scope import attributions_of
 from orders.models import Order
 from orders.office.trials.annotated import write_annotated, write_template
-from orders.office.trials.columns import CUSTOMER
+from orders.office.trials.columns import CUSTOMER, DOMAINS, START, VOLUME, trial_columns
 from orders.office.trials.enter_trials import KNOWN, NEW, WRONG, Report, RowResult, import_trials
 from orders.office.trials.form import TrialForm, look_up, services_in_words
 from orders.office.trials.models import TrialUpload
-from orders.office.trials.sheet import TrialSheet
+from orders.office.trials.sheet import DOMAINS_SHOWN, Entry, TrialSheet
 from orders.office.trials.uploads import THERE, confirm_upload, correct_upload, keep_upload, sheet_of
 from orders.office.trials.workbook import MAX_BYTES, MAX_ROWS
 from orders.texts.errors import OrderError
 
 PERMISSION, LOOK_UP_RIGHT = "orders.enter_trial", "orders.view_customer"
 LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms
+MAX_PASTED = 80  # characters of a pasted URL that are shown
 MAX_INPUTS = 300  # Django refuses a form with more than a thousand fields
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -116,21 +117,31 @@ def answer_review(orders, request: HttpRequest, pk: int):
         report=report,
         counts=counts,
         rows=_rows(orders, request, upload, report),
+        titles=[trial_columns()[member].title for member in (DOMAINS, START, VOLUME)],
         offered=_offered(report),
     )
 
 
 def _rows(
     orders, request: HttpRequest, upload: TrialUpload, report: Report
-) -> list[tuple[RowResult, str, str, int | None]]:
-    """Returns the rows, wrong ones first, each with its chip, the reason why it is held, and the id of its order if the
-    order exists and the user may see it."""
+) -> list[tuple[RowResult, str, str, int | None, dict]]:
+    """Returns the rows, wrong ones first, each with its chip, the reason why it is held, the id of its order if the
+    order exists and the user may see it, and its content; for a report of 1.12.0 without content."""
     rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
     there = [row.number for row in rows if row.verdict == KNOWN or upload.imported_at]
     found = orders.get_queryset(request).filter(number__in=there).values_list("number", "pk")
     ids = dict(found) if there else {}
     entered = bool(upload.imported_at)
-    return [(row, _verdict_chip(row, entered=entered), _why_held(row), ids.get(row.number)) for row in rows]
+    return [
+        (
+            row,
+            _verdict_chip(row, entered=entered),
+            _why_held(row),
+            ids.get(row.number),
+            report.contents.get(str(row.row), {}),
+        )
+        for row in rows
+    ]
 
 
 def answer_annotated(orders, request: HttpRequest, pk: int):
@@ -155,12 +166,14 @@ def answer_enter(orders, request: HttpRequest):
         found = look_up(request.user, {CUSTOMER: chosen} if chosen else typed)
         return _form_page(orders, request, TrialForm(initial=typed | found.facts, letters=letters), looked_up=found)
     form = TrialForm(request.POST if posted else None, letters=letters)
-    report = Report()
+    report, taken = Report(), ""
     if posted and form.is_valid():
+        entry = form.entry()
+        taken = _taken(entry)
         about = {"by": staff_actor(request.user), "letters": letters, "now": timezone.now()}
         confirmed = request.POST.get(CONFIRMED, "")
         try:
-            report = import_trials(TrialSheet([form.entry()]), confirmed=confirmed, **about)
+            report = import_trials(TrialSheet([entry]), confirmed=confirmed, **about)
         except OrderError as error:
             form.add_error(None, error.words())
         else:
@@ -170,10 +183,20 @@ def answer_enter(orders, request: HttpRequest):
                     messages.info(request, text)
                 else:
                     messages.success(request, _("The trial has been entered."))
+                if taken:
+                    messages.info(request, taken)
                 order = Order.objects.only("pk").get(number=report.rows[0].number)
                 return redirect("admin:orders_order_change", order.pk)
             form.take_faults(report)
-    return _form_page(orders, request, form, report=report)
+    return _form_page(orders, request, form, report=report, taken=taken)
+
+
+def _taken(entry: Entry) -> str:
+    """Returns what was pasted, with the host that was taken from it; empty if only host names were typed."""
+    pairs = [f"{text[:MAX_PASTED]} → {host}" for text, host in entry.hosts.items()][:DOMAINS_SHOWN]
+    more = len(entry.hosts) - len(pairs)
+    rest = [_("%(n)s more") % {"n": more}] if more else []
+    return _("Taken as domains: %(pairs)s") % {"pairs": _("; ").join([*pairs, *rest])} if pairs else ""
 
 
 def _form_page(orders, request: HttpRequest, form: TrialForm, **context) -> HttpResponse:

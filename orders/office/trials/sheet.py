@@ -12,19 +12,30 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import from_excel
 
 from orders.models import Province
-from orders.office.trials.columns import ATTRIBUTION, CODED, CUSTOMER, DOMAINS, Column, trial_columns
+from orders.office.trials.columns import (
+    ATTRIBUTION,
+    CODED,
+    CUSTOMER,
+    DOMAINS,
+    START,
+    VOLUME,
+    Column,
+    trial_columns,
+)
 from orders.office.trials.workbook import Cell, Sheet
-from orders.rules.content import MAX_DOMAINS
+from orders.rules.content import LONGEST_NAME, MAX_DOMAINS, domain_fault, domain_key, domain_meant
 from orders.texts.error_messages import say, say_in_english
 from orders.texts.errors import WorkbookError
 
 REMARKS_IN_ENGLISH = "What to put right"
 REMARKS = gettext_lazy("What to put right")
-BETWEEN_DOMAINS = re.compile(r"[\r\n,;，；、]+")
+BETWEEN_DOMAINS = re.compile(r"[\s,;，；、]+")
+DOMAINS_SHOWN = 5  # of each trial, in the review of a workbook
 WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded", "b": "cell_boolean"}
 IN_CELL, LONGEST_TEXT = "text", 2000  # key of a wrong cell's text, if it is not longer
 DAY = re.compile(r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日)")
 """A day as people write it: 2026-12-01, 2026/12/1, 2026.12.1 or 2026年12月1日."""
+SENT_DAY, LONGEST_NUMBER = re.compile(r"\A([0-9]{4})([0-9]{2})([0-9]{2})\Z"), 64
 DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
 
 
@@ -66,13 +77,17 @@ class Fault:
 
 @dataclass
 class Entry:
-    """A trial to enter: a row of a workbook, or a form, which has no row. `cells`: {member: `C5`}."""
+    """A trial to enter: a row of a workbook, or a form, which has no row. `cells`: {member: `C5`}.
+
+    `hosts`: {pasted text: the host that was taken from it}.
+    """
 
     content: dict[str, Any]
     row: int = 0
     cells: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
 
     def add_fault(self, member: str, code: str, **params: Any) -> None:
         """Adds a fault with the cell's text, so that a page can offer the text for correction."""
@@ -94,13 +109,25 @@ class Entry:
     def of_texts(cls, texts: dict[str, str], **where: Any) -> Self:
         """Builds an entry. `texts`: {member: text as typed}; blank texts are left out."""
         content: dict[str, Any] = {"OrderType": "1"}
+        hosts: dict[str, str] = {}
         for member, text in texts.items():
             if member == DOMAINS:
-                names = [name.strip() for name in BETWEEN_DOMAINS.split(text)]
-                content[member] = [{"ProvReq": name} for name in names if name]
+                names, hosts = _read_domains(text)
+                content[member] = [{"ProvReq": name} for name in names]
             elif text:
                 content[member] = _in_digits(text) if trial_columns()[member].is_day else text
-        return cls(content, texts=texts, **where)
+        return cls(content, texts=texts, hosts=hosts, **where)
+
+    def summary(self) -> dict[str, Any]:
+        """Returns the part of the content that the review shows, as JSON values, without the pasted texts."""
+        names = [one["ProvReq"][:LONGEST_NAME] for one in self.content.get(DOMAINS, ())]
+        return {
+            "domains": names[:DOMAINS_SHOWN],
+            "more": len(names[DOMAINS_SHOWN:]),
+            "hosts": sorted(set(self.hosts.values()))[:DOMAINS_SHOWN],
+            "start": SENT_DAY.sub(r"\1-\2-\3", self.content.get(START, ""))[:LONGEST_NUMBER],
+            "volume": self.content.get(VOLUME, "")[:LONGEST_NUMBER],
+        }
 
 
 @dataclass
@@ -180,6 +207,24 @@ def is_remarks(header: str) -> bool:
     """Returns True for the header of the remarks column in an annotated copy. Faults of the header may follow it."""
     with override("zh-hans"):
         return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
+
+
+def _read_domains(text: str) -> tuple[list[str], dict[str, str]]:
+    """Returns the domains in a text, and {pasted text: host} of those that were pasted as URLs or the like. The host of
+    a URL is listed once; names that are typed twice stay, and are a fault."""
+    typed = [(part, _host_in(part)) for part in BETWEEN_DOMAINS.split(text) if part]
+    names, there = [], {domain_key(host) for part, host in typed if part == host}
+    for part, host in typed:
+        if part == host or domain_key(host) not in there:
+            names.append(host)
+            there.add(domain_key(host))
+    return names, {part: host for part, host in typed if part != host}
+
+
+def _host_in(text: str) -> str:
+    """Returns the host in a URL or the like; a text that is a host name, or has none, is returned unchanged."""
+    meant = domain_meant(text) if domain_fault(text) else text
+    return text if domain_fault(meant) else meant
 
 
 def _in_digits(text: str) -> str:
