@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders.incidents.stuck import stuck
 from orders.lists.scope import BLIND
-from orders.models import Difference, Dispatch, Order
+from orders.models import Dispatch, Order
 from orders.rules.trial_shape import Shape
 from orders.trials.shape_writes import keep_shape
 from project.observability.alarm_reasons import LATE
@@ -67,12 +67,12 @@ def numbers_of(desk):
     for row in desk.kinds:
         yield row.total.number, row.total.url
         yield from ((state.number, state.url) for state in row.states)
-    yield from ((row.number, row.url) for row in desk.needing)
+    yield from ((row.number, row.url) for work in desk.work for row in work.numbers)
+    yield from ((row.stopped.number, row.stopped.url) for work in desk.work for row in work.rows if row.stopped)
     yield from ((row.number, row.url) for row in (desk.differences, desk.approvals, desk.conflicts))
     yield from ((row.number, row.url) for row in (desk.unbilled, desk.returned))
     yield from ((worry.number, worry.url) for worry in desk.worries if "needs=somebody" in worry.url)
     yield len(desk.incidents), desk.incidents_url
-    yield from ((incident.still, incident.url) for incident in desk.incidents)
     yield from ((partner.number, partner.url) for partner in desk.partners)
     yield desk.calendar.overdue, desk.calendar.overdue_url
     for day in desk.calendar.days:
@@ -96,7 +96,7 @@ def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
 
 
 def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(member, busy):
-    """Differences tell since when, and who is not billed first; those who need somebody are those of `stuck`."""
+    """Those who need somebody are those of `stuck`; who is not billed comes first."""
     staff, found = member("工程师"), desk_status(timezone.now())
     answer = staff.get(INDEX)
     desk, text = answer.context["desk"], answer.text
@@ -104,9 +104,6 @@ def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(me
     assert [url for number, url in numbers_of(desk) if number and f'href="{url}"' not in links] == []
     books = found["differences"]
     assert (desk.differences.number, desk.unbilled.number) == (books["open"], books["unbilled"]) == (5, 1)
-    assert desk.differences.since == min(Difference.objects.filter(state="open").values_list("found_at", flat=True))
-    assert [row.urgent for row in desk.differences.rows] == [True, False]
-    assert text.index(desk.differences.rows[0].number) < text.index(desk.differences.rows[1].number)
     assert "没有话单" in text
     assert len(desk.incidents) == found["incidents"]["open"]
     assert [row.key for row in desk.partners if row.shut] == [row["partner"] for row in found["breakers"]]
@@ -117,7 +114,11 @@ def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(me
     url = next(url for url in worries if "needs=somebody" in url)
     listed = {order.number for order in unrendered(staff.person, url).context_data["cl"].result_list}
     assert listed == {row.number for row in stuck() if row.state != "unknown"}
-    assert sum(row.number for row in desk.needing) == len(listed)
+    assert desk.needing == desk.alone == len(listed)
+    rows = desk.work[-1].rows
+    assert [row.urgency for row in rows] == sorted(row.urgency for row in rows)
+    assert "已服务未计费" in rows[0].chip
+    assert text.index(f">{rows[0].text}<") < text.index(f">{rows[1].text}<")
     tops = [int(y) for y in re.findall(r'<rect[^>]* y="(-?\d+)"', text)]
     assert tops
     assert all(14 <= y < 114 for y in tops)  # the bars stay inside the chart
@@ -173,8 +174,33 @@ def test_what_is_mine_is_mine_since_it_was_taken(member):
     """Not since it got its state: that may be days before."""
     staff, now = member("业务人员"), timezone.now()
     order = make.OrderFactory(state=S.FAILED, state_since=now - 5 * DAY, owner=staff.person, owner_since=now - DAY)
-    [block] = desk_of(staff.person).mine
+    [block] = desk_of(staff.person).work
     assert [(row.text, row.since) for row in block.rows] == [(order.number, now - DAY)]
+
+
+def test_the_first_sentence_says_whether_something_is_for_me_and_what_is_mine_comes_before_what_is_nobodys(member):
+    """The most urgent of each first; an order that an incident stops is named by its cause alone."""
+    make.HeartbeatFactory(seen_at=timezone.now())
+    staff, now = member("业务人员"), timezone.now()
+    assert "一切正常" in desk_of(staff.person).answer.label
+    make.OrderFactory(state=S.FAILED, received_at=now - DAY)
+    stopped = make.AffectedOrderFactory(order=make.OrderFactory(state=S.FAILED, received_at=now)).order
+    answer = desk_of(staff.person).answer
+    assert (answer.label, answer.number) == ("没有等您处理的事项，另有 2 笔订单无人处理", 2)
+    assert unrendered(staff.person, answer.url).context_data["cl"].result_count == 2
+    own = {"owner": staff.person, "owner_since": now}
+    held = make.OrderFactory(state=S.HELD, held_because="files", received_at=now - 9 * DAY, **own)
+    failed = make.OrderFactory(state=S.FAILED, received_at=now, **own)
+    page = staff.get(INDEX)
+    mine, nobodys = page.context["desk"].work
+    assert [row.text for row in mine.rows] == [failed.number, held.number]
+    assert page.context["desk"].answer.label == "有 2 项等您处理"
+    places = [
+        page.text.index(text) for text in ("有 2 项等您处理", "笔订单需要人工处理", failed.number, nobodys.rows[0].text)
+    ]
+    assert places == sorted(places)
+    assert stopped.number not in page.text
+    assert [row.stopped and row.stopped.number for row in nobodys.rows] == [1, None]
 
 
 def test_a_desk_where_orders_await_approval_is_not_green(member):
@@ -190,9 +216,10 @@ def test_the_same_cause_at_two_steps_names_both_and_what_is_zero_stands_in_one_l
     for step in ("startOrderNotice", "batchDomainAdd"):
         make.AffectedOrderFactory(incident=make.IncidentFactory(step=step))
     page = member("工程师").get(INDEX)
-    assert len({incident.where for incident in page.context["desk"].incidents}) == 2
-    assert all(incident.where in page.text for incident in page.context["desk"].incidents)
-    assert [row.number for row in page.context["desk"].zero] == [0, 0, 0]
+    causes = [row for row in page.context["desk"].work[-1].rows if row.stopped]
+    assert len({row.more for row in causes}) == 2
+    assert all(page.text.count(row.more) == 1 for row in causes)
+    assert [row.number for row in page.context["desk"].zero] == [0] * 4
     assert "late-h" not in page.text
 
 
