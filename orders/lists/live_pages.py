@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from orders.lists.page_fingerprint import MAX_NEEDING, Fingerprint, count_needing, rights_of
 from orders.lists.scope import attributions_of
+from orders.mails.inbox import unread_words
 
 POLL_HEADER = "Desk-Poll"
 SEEN, OPENED = "seen", "opened"  # the version of the shown page; its newest event when it was opened
@@ -31,16 +32,23 @@ VIEW_ORDERS = "orders.view_order"
 
 @dataclass(frozen=True)
 class Moving:
-    """The state of an open page. `needing`: the number of orders that need the user's action."""
+    """The state of an open page. `needing`: the number of orders that need the user's action. `unread`: that of
+    messages."""
 
     version: str
     pace: int
     needing: int
+    unread: str
     most: int = MAX_NEEDING
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Desk-Version": self.version, "Desk-Pace": str(self.pace), "Desk-Needing": str(self.needing)}
+        return {
+            "Desk-Version": self.version,
+            "Desk-Pace": str(self.pace),
+            "Desk-Needing": str(self.needing),
+            "Desk-Unread": self.unread,
+        }
 
 
 def is_poll(request: HttpRequest) -> bool:
@@ -78,6 +86,7 @@ def answer_live_page(
         version,
         QUICK if marks.busy or (poll and not same) else CALM,
         count_needing(request.user, letters, marks.desk, now) if sees_orders else 0,
+        unread_words(request.user, now=now) if poll else "",
     )
     if same:
         return HttpResponse(status=204, headers=moving.headers)

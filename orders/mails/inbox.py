@@ -38,9 +38,10 @@ def messages_of(user, *, now: datetime.datetime) -> QuerySet[Message]:
     return Message.objects.filter(recipient=user, at__lte=now)
 
 
-def count_unread(user, *, now: datetime.datetime) -> int:
-    """Returns the number of unread messages, at most MAX_COUNTED."""
-    return messages_of(user, now=now).filter(read_at=None)[:MAX_COUNTED].count()
+def unread_words(user, *, now: datetime.datetime) -> str:
+    """Returns the number of unread messages, empty for none."""
+    number = messages_of(user, now=now).filter(read_at=None)[:MAX_COUNTED].count()
+    return f"{MAX_COUNTED - 1}+" if number == MAX_COUNTED else str(number or "")
 
 
 def tell_owners(*, now: datetime.datetime) -> int:

@@ -18,7 +18,7 @@ from orders.history.actors import staff_actor
 from orders.lists.live_pages import answer_live_page
 from orders.lists.pauses_in_force import may_pause, pauses_for
 from orders.lists.scope import why_blind
-from orders.mails.inbox import MAX_COUNTED, count_unread
+from orders.mails.inbox import unread_words
 from orders.models import TrailEntry
 from orders.office.digest.page import digest_page
 from orders.office.inbox.page import inbox_page, open_message
@@ -56,11 +56,6 @@ class ChoicesView(AutocompleteJsonView):
         return super().serialize_result(obj, to_field_name) | {"text": words(obj)}
 
 
-def _unread_words(user) -> str:
-    number = count_unread(user, now=timezone.now())
-    return f"{MAX_COUNTED - 1}+" if number == MAX_COUNTED else str(number or "")
-
-
 class DeskAdminSite(AdminSite):
     """Django's admin with the desk's name, dashboard and menu, and with lists that count up to a limit."""
 
@@ -80,7 +75,7 @@ class DeskAdminSite(AdminSite):
             "may_pause": bool(pauses) and may_pause(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
             "blind": why_blind(request.user),
-            "unread": partial(_unread_words, request.user),  # asked where it is shown
+            "unread": partial(unread_words, request.user, now=timezone.now()),  # asked where it is shown
             "session_left": seconds_left(request),
             "may_have_factor": request.user.is_staff and may_have_factor(request.user),
         }

@@ -10,8 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.models import Breaker, Heartbeat
-from orders.admin.incident import asleep_words, sleeps, step_words
-from orders.history.owners import OWN
 from orders.incidents.desk_incidents import DESK
 from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.page_fingerprint import Counted, Figures, Fingerprint, newest
@@ -20,26 +18,25 @@ from orders.lists.scope import attributions_of, is_unlimited
 from orders.lists.time_cells import span
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
-from orders.order_words.history import PARTNER_NAMES
 from orders.order_words.pause_words import slept_words
 from orders.pauses.paused_steps import PauseInForce
 from orders.people.asked_acts import waiting_for
+from orders.people.owned_work import set_owners
 from orders.restore.restored_guard import is_restored
 from orders.rules.four_eyes_acts import acts_asked
 from orders.texts.incident_texts import cause_of, title_of
 from project.dashboard import dashboard_queries
 from project.dashboard.calls_page import may_see_calls
 from project.dashboard.chart_and_calendar import DAYS, Calendar, Column, calendar_of, columns_of
-from project.dashboard.my_work import PersonsWork, work_of
+from project.dashboard.my_work import Work, work_of
 from project.dashboard.number_tiles import (
     KindRow,
     Late,
     Number,
-    Waiting,
+    WaitingOrder,
     kind_rows,
     late_of,
     listing,
-    needing_rows,
     orders_link,
     waiting_of,
 )
@@ -50,8 +47,7 @@ from project.observability.desk_snapshot import DeskSnapshot, WaitsFor, is_alive
 from project.observability.expiring_soon import Expiry, expiring_here
 
 DAY = datetime.timedelta(days=1)
-MAX_INCIDENTS = 8
-NOTHING = Waiting(0, None, "")
+NOTHING = Number("", 0, "")
 KINDS_BY_RIGHT = {
     "orders.view_order": (WaitsFor.NEEDING, WaitsFor.AWAITING, WaitsFor.RETURNED),
     "orders.view_difference": (WaitsFor.DIFFERENCES, WaitsFor.UNBILLED),
@@ -62,16 +58,18 @@ KINDS_BY_RIGHT = {
 
 @dataclass
 class Dashboard:
-    """The blocks. A block that is None is not for this user."""
+    """The blocks. A block that is None is not for this user. `alone`: the `needing` orders without an owner."""
 
     now: datetime.datetime
     kinds: list[KindRow] | None = None
-    needing: list[Number] | None = None
-    differences: Waiting | None = None
+    needing: int = 0
+    alone: int = 0
+    differences: Number | None = None
     unbilled: Number | None = None
-    approvals: Waiting | None = None
+    approvals: Number | None = None
+    awaiting: list[WaitingOrder] = field(default_factory=list)
     returned: Number | None = None
-    conflicts: Waiting | None = None
+    conflicts: Number | None = None
     over_time: Late | None = None
     notices: Number | None = None
     asked: Number | None = None
@@ -88,16 +86,52 @@ class Dashboard:
     may_see_calls: bool = False
     slept: list[str] = field(default_factory=list)
     restored: Number | None = None
-    mine: list[PersonsWork] = field(default_factory=list)
+    work: list[Work] = field(default_factory=list)
     without_sa: list[str] = field(default_factory=list)
 
     @property
-    def shown_incidents(self) -> list[Incident]:
-        return (self.incidents or [])[:MAX_INCIDENTS]
+    def answer(self) -> Number | None:
+        """Returns the sentence whether something waits for this user, with its number. None: the user sees nothing."""
+        if self.kinds is None and self.incidents is None:
+            return None
+        own = [row for work in self.work if work.for_me for row in work.numbers]
+        own += [self.asked] if self.asked else []
+        if number := sum(row.number for row in own):
+            text = ngettext("%(n)d thing waits for you", "%(n)d things wait for you", number)
+            return _number(text, number, own[0].url if len(own) == 1 else "", "violet")
+        if number := self.alone:
+            text = ngettext(
+                "Nothing waits for you; %(n)d order is nobody's",
+                "Nothing waits for you; %(n)d orders are nobody's",
+                number,
+            )
+            return _number(text, number, orders_link(owner="nobody"), "amber")
+        if self.problems:
+            return Number(_("Nothing waits for you"), 0, "", "grey")
+        if self.approvals and (number := self.approvals.number):
+            text = ngettext(
+                "%(n)d order awaits approval, nothing else is open.",
+                "%(n)d orders await approval, nothing else is open.",
+                number,
+            )
+            return _number(text, number, self.approvals.url, "violet")
+        return Number(_("All is well: nothing waits for you."), 0, "", "green")
 
     @property
     def incidents_url(self) -> str:
         return listing("orders_incident", open="yes")
+
+    @property
+    def received(self) -> list[KindRow]:
+        return [row for row in self.kinds or [] if row.total.number]
+
+    @property
+    def fine_partners(self) -> list[PartnerHealth]:
+        return [row for row in self.partners or [] if row.fine]
+
+    @property
+    def other_partners(self) -> list[PartnerHealth]:
+        return [row for row in self.partners or [] if not row.fine]
 
     @property
     def chart_is_empty(self) -> bool:
@@ -107,14 +141,12 @@ class Dashboard:
     def zero(self) -> list[Number]:
         """Returns the blocks that the user may see and that have no row. They stand in one line."""
         late = self.over_time and Number(_("Over time"), len(self.over_time.places), self.over_time.url)
-        incidents = (
-            None if self.incidents is None else Number(_("Open incidents"), len(self.incidents), self.incidents_url)
+        open_ones = self.incidents is not None and Number(_("Open incidents"), len(self.incidents), self.incidents_url)
+        received = self.kinds is not None and Number(
+            _("Received today"), len(self.received), orders_link(received="today")
         )
-        books = self.differences and Number(
-            _("Differences with the big-data side"), self.differences.number, self.differences.url
-        )
-        asked = self.approvals and Number(_("Waiting for approval"), self.approvals.number, self.approvals.url)
-        return [row for row in (late, incidents, books, asked) if row and not row.number]
+        found = [late, open_ones, self.differences, self.approvals, received]
+        return [row for row in found if row and not row.number]
 
     @property
     def breaker_next(self) -> str:
@@ -124,11 +156,13 @@ class Dashboard:
     def problems(self) -> list[Number]:
         """Returns today's problems, worst first."""
         found = [self.restored, self.unbilled, *self._engine_problems(), *self._order_problems()]
-        return [worry for worry in found if worry and worry.number]
+        return [problem for problem in found if problem and problem.number]
 
     def _engine_problems(self) -> list[Number]:
         found = [
-            Number(f"{incident.what} {cause_of(incident.code).next}", 1, incident.page, "red")
+            Number(
+                f"{title_of(incident.code, incident.words)} {cause_of(incident.code).next}", 1, _page(incident), "red"
+            )
             for incident in self.incidents or []
             if incident.partner == DESK
         ]
@@ -151,7 +185,7 @@ class Dashboard:
         return found
 
     def _order_problems(self) -> list[Number | None]:
-        waiting = sum(row.number for row in self.needing or [])
+        waiting = self.needing
         late = self.calendar.overdue if self.calendar else 0
         number = len(self.incidents or [])
         late_url = self.calendar.overdue_url if self.calendar else ""
@@ -189,6 +223,10 @@ class Dashboard:
         return [_number(text, number, self.over_time.url, tone)]
 
 
+def _page(incident: Incident) -> str:
+    return reverse("admin:orders_incident_change", args=[incident.pk])
+
+
 def _number(text: str, number: int, url: str, tone: str) -> Number:
     return Number(text % {"n": number}, number, url, tone)
 
@@ -211,20 +249,15 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
         page.calendar = calendar_of(dashboard_queries.starts(user, first=today, last=today + (DAYS - 1) * DAY), today)
         page.over_time = late_of(dashboard_queries.late(user, now=now))
-    if user.has_perm(OWN):
-        page.mine = work_of(user, now=now)
     _fill_waiting(page, user, facts)
     if acts_asked() and user.has_perm("orders.view_askedact"):
         page.asked = _asked_of(user, now)
     if user.has_perm("orders.view_incident"):
-        page.incidents = sorted(facts.incidents, key=sleeps)  # those that sleep come last, and count all the same
-        for incident in page.incidents:
-            incident.what = title_of(incident.code, incident.words)
-            incident.asleep = asleep_words(incident) if sleeps(incident) else ""
-            partner, step = PARTNER_NAMES.get(incident.partner, incident.partner), step_words(incident)
-            incident.where = f"{partner} · {step}" if step else partner
-            incident.page = reverse("admin:orders_incident_change", args=[incident.pk])
-            incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
+        page.incidents = facts.incidents
+        set_owners(page.incidents)
+    if user.has_perm("orders.view_order"):
+        causes = [row for row in page.incidents or [] if row.owned_by is None]
+        page.work = work_of(user, now=now, causes=causes, alone=page.alone)
     if user.has_perm("orders.view_dispatch"):
         page.partners = partners_of(facts, {row.pause.partner for row in pauses})
         if not page.restored:
@@ -267,18 +300,16 @@ def _kinds(user) -> list[str]:
 
 def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
     """Fills in the work that waits for people, with two queries. They are skipped if the user may see none of it."""
-    named = dashboard_queries.waiting_orders(user)
     if user.has_perm("orders.view_order"):
-        page.needing = needing_rows([row[1:4] for row in facts.waiting if row.what == WaitsFor.NEEDING])
-        page.approvals = waiting_of(
-            facts.group(WaitsFor.AWAITING), named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
-        )
+        page.needing, page.alone = facts.needing, facts.nobodys
+        number, url = facts.group(WaitsFor.AWAITING).number, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
+        page.approvals = Number(_("Waiting for approval"), number, url)
+        page.awaiting = waiting_of(dashboard_queries.waiting_orders(user)) if number else []
         number = facts.group(WaitsFor.RETURNED).number
         page.returned = Number(_("Returned by BPM"), number, orders_link(needs="returned", o="since"), "amber")
     if user.has_perm("orders.view_difference"):
-        page.differences = waiting_of(
-            facts.group(WaitsFor.DIFFERENCES), named, listing("orders_difference", state__exact="open")
-        )
+        number, url = facts.differences.number, listing("orders_difference", state__exact="open")
+        page.differences = Number(_("Differences with the big-data side"), number, url)
         number = facts.differences.unbilled
         text = ngettext(
             "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
@@ -289,4 +320,5 @@ def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
         text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
         page.notices = _number(text, number, listing("notifications_mail", state="failed", kind="staff"), "amber")
     if user.has_perm("orders.view_conflict"):
-        page.conflicts = waiting_of(facts.group(WaitsFor.CONFLICTS), [], listing("orders_conflict", seen="no"))
+        number = facts.group(WaitsFor.CONFLICTS).number
+        page.conflicts = Number(_("Conflicts"), number, listing("orders_conflict", seen="no"))

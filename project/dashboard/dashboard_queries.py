@@ -3,21 +3,20 @@
 import datetime
 
 from django.db import connection
-from django.db.models import Count, DateField, DateTimeField, Exists, F, Func, Min, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, DateField, DateTimeField, Exists, F, Func, OuterRef, Value
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from orders.admin.order_filters import overdue
 from orders.incidents.awaiting_approval import asked_at, returned
 from orders.incidents.incident_codes import PARTNER_PAUSED
-from orders.incidents.order_warnings import UNBILLED, differs, open_differences
 from orders.limits.late_orders import LateCount, count_late, time_limits
 from orders.lists.filter_kinds import DAY
 from orders.lists.scope import by_number, limit
 from orders.models import AffectedOrder, Conflict, Order
 from orders.rules.local_time import midnight
 from orders.trials.trial_state_reads import trials_ending
-from project.observability.desk_snapshot import COUNT_ALL, WaitsFor
+from project.observability.desk_snapshot import COUNT_ALL
 
 STOPPED = "stopped"
 OVERDUE, ENDING = "overdue", "ending"
@@ -52,25 +51,12 @@ def _day(field: str, first: datetime.date):
 
 
 def waiting_orders(user) -> list[tuple]:
-    """(what, id, number, customer, urgent, since) of a few waiting orders, in one query.
-
-    In `DIFFERENCES`, orders of served customers without a record come first. In `AWAITING`, the longest waiting come
-    first.
-    """
-    orders = limit(Order.objects.all(), user, "attribution")
-    parts = []
-    if user.has_perms(["orders.view_order", "orders.view_difference"]):
-        own = open_differences().filter(order=OuterRef("pk")).order_by()
-        first = Subquery(own.values("order").annotate(first=Min("found_at")).values("first"))
-        differing = orders.filter(differs()).annotate(urgent=Exists(own.filter(UNBILLED)), since=first)
-        parts.append((WaitsFor.DIFFERENCES, differing.order_by("-urgent", "since", "pk")))
-    if user.has_perm("orders.view_order"):
-        waiting = orders.filter(state=Order.State.AWAITING_APPROVAL)
-        waiting = waiting.annotate(urgent=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
-        parts.append((WaitsFor.AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
-    rows = [_first_rows(what, part) for what, part in parts]
-    found = list(rows[0].union(*rows[1:], all=True)) if rows else []
-    return sorted(found, key=lambda row: (not row[4], row[5] is None, row[5], row[1]))
+    """(id, number, customer, returned by BPM, since) of the orders that have awaited approval longest, returned ones
+    first."""
+    waiting = limit(Order.objects.filter(state=Order.State.AWAITING_APPROVAL), user, "attribution")
+    waiting = waiting.annotate(returned=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
+    waiting = waiting.order_by("-returned", F("since").asc(nulls_last=True), "pk")
+    return list(waiting.values_list("pk", "number", "enterprise_name", "returned", "since")[:SHOWN])
 
 
 def late(user, *, now: datetime.datetime) -> list[LateCount]:
@@ -80,12 +66,6 @@ def late(user, *, now: datetime.datetime) -> list[LateCount]:
         by_number(Conflict.objects.all(), user) if user.has_perm("orders.view_conflict") else Conflict.objects.none()
     )
     return count_late(time_limits(), now=now, orders=orders, conflicts=conflicts)
-
-
-def _first_rows(what: str, rows: QuerySet) -> QuerySet:
-    """The first few rows. SQLite allows no LIMIT in a union, but it allows one in an IN."""
-    rows = rows.filter(pk__in=rows.values("pk")[:SHOWN]).order_by().annotate(what=Value(what))
-    return rows.values_list("what", "pk", "number", "enterprise_name", "urgent", "since")
 
 
 def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:

@@ -1,103 +1,164 @@
-"""The user's own work, and that of absent people for whom the user stands in, own work first."""
+"""Open work by owner: the user's, that of absent people for whom the user stands in, and nobody's. The most urgent
+comes first."""
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from orders.admin.incident import asleep_words, sleeps, step_words
 from orders.history.actors import person_words, stands_in_for
-from orders.history.owners import counts, seen_by
+from orders.history.owners import OWN, counts, seen_by
+from orders.incidents.incident_codes import DIFFERENCE
+from orders.incidents.order_warnings import UNBILLED, is_unbilled, open_troubles
+from orders.lists.chips import TONES, toned_chip
 from orders.models import Difference, Incident, Order
-from orders.people.owned_work import may_have_owner
+from orders.order_words.history import PARTNER_NAMES
+from orders.people.owned_work import is_nobodys, may_have_owner
 from orders.texts.incident_texts import title_of
 from project.dashboard.number_tiles import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200
+NOT_BILLED, STOPPED, OPEN, UNDER_WAY, ASLEEP = range(5)
+"""The urgency of a row: a served customer is not billed; failed orders and incidents; held orders and differences."""
 TEXTS = {
     Order: ("number", "enterprise_name", "received_at"),
     Incident: ("code", "words", "first_at"),
     Difference: ("kind", "job_id", "found_at"),
 }
+NOBODY = 0
 
 
 @dataclass(frozen=True)
 class WorkItem:
-    """A row of the block. `mono`: a number, written as one."""
+    """A row of a block. `mono`: the text is a number. `stopped`: the orders that an incident stops."""
 
     text: str
     more: str
     since: datetime.datetime
     url: str
-    mono: bool
+    urgency: int
+    mono: bool = False
+    chip: str = ""
+    stopped: Number | None = None
 
 
 @dataclass(frozen=True)
-class PersonsWork:
-    """The work of one person. `whose`: the absent person, empty for the user. `outside`: the number of their orders
-    that the user can't see.
+class Work:
+    """A block. `outside`: the number of the owner's rows that the user can't see.
 
     `numbers`: orders, incidents and differences, each with the link to its list.
     """
 
-    whose: str
+    title: str
     rows: list[WorkItem]
     numbers: list[Number]
-    outside: int
-
-    @property
-    def total(self) -> int:
-        return sum(number.number for number in self.numbers)
+    outside: int = 0
+    for_me: bool = True
 
 
-def work_of(user, *, now: datetime.datetime) -> list[PersonsWork]:
-    """The user's block, and one for each absent person who has something. Two queries."""
-    absent = stands_in_for(user.pk, today := timezone.localdate(now))
+def work_of(user, *, now: datetime.datetime, causes: Sequence[Incident], alone: int) -> list[Work]:
+    """Returns the user's block, one for each absent person who has something, and nobody's. At most two queries.
+
+    `causes`: the open incidents without an owner. `alone`: the number of orders that need an owner and have none. Of
+    these only those that no incident stops have a row, so that a cause is named once.
+    """
+    absent = stands_in_for(user.pk, today := timezone.localdate(now)) if user.has_perm(OWN) else []
     found = list(_rows(user, [user.pk, *absent]))
-    blocks = [_block("", "me", [row for row in found if row[2] == user.pk])]
+    own = [row for row in found if row[2] == user.pk]
+    blocks = [_block(_("Mine"), "me", own)] if user.has_perm(OWN) else []
     for pk in absent:
         if theirs := [row for row in found if row[2] == pk]:
-            blocks.append(_block(person_words(pk, today), str(pk), theirs))
-    return blocks
+            title = _("In place of %(name)s") % {"name": person_words(pk, today)}
+            blocks.append(_block(title, str(pk), theirs))
+    rows = [_thing(row) for row in found if row[2] == NOBODY] + [_cause(row) for row in causes]
+    counted = [(Order, alone), (Incident, len(causes))]
+    numbers = [_number(model, number, "nobody") for model, number in counted if number]
+    nobodys = Work(_("Nobody's"), _most_urgent(rows), numbers, for_me=False)
+    return [*blocks, nobodys] if numbers else blocks
+
+
+def _most_urgent(rows: list[WorkItem]) -> list[WorkItem]:
+    return sorted(rows, key=lambda row: (row.urgency, -(row.stopped.number if row.stopped else 0), row.since))[:SHOWN]
 
 
 def _rows(user, ids: list[int]) -> QuerySet:
-    """(model's name, id, owner, text, more, since, whether the user sees it)."""
-    parts = [_part(model, user, ids) for model in TEXTS if user.has_perm(f"orders.view_{model._meta.model_name}")]
-    return parts[0].union(*parts[1:], all=True) if parts else Order.objects.none().values_list()
+    """(model's name, id, owner, text, more, since, urgency, whether the user sees it)."""
+    models = [model for model in TEXTS if user.has_perm(f"orders.view_{model._meta.model_name}")]
+    parts = [
+        _part(model, user, counts(model) & may_have_owner(model) & Q(owner__in=ids), whose=F("owner"))
+        for model in models
+    ]
+    alone = is_nobodys(Order) & seen_by(Order, user) & ~Q(pk__in=open_troubles().values("order"))
+    parts.append(_part(Order, user, alone, whose=Value(NOBODY)))
+    return parts[0].union(*parts[1:], all=True)
 
 
-def _part(model, user, ids: list[int]) -> QuerySet:
+def _part(model, user, condition: Q, *, whose: F | Value) -> QuerySet:
     """SQLite allows no LIMIT in a union, but it allows one in an IN."""
     text, more, began = TEXTS[model]
-    own = model._base_manager.filter(counts(model) & may_have_owner(model), owner__in=ids).order_by()
-    own = own.annotate(since=Coalesce("owner_since", began))
-    first = own.order_by("since", "pk").values("pk")[:MAX_COUNTED]
+    own = model._base_manager.filter(condition).order_by()
+    own = own.annotate(since=Coalesce("owner_since", began), urgency=_urgency(model), whose=whose)
+    first = own.order_by("urgency", "since", "pk").values("pk")[:MAX_COUNTED]
     if user.limited:
         seen: Case | Value = Case(When(seen_by(model, user), then=1), default=0, output_field=IntegerField())
     else:
         seen = Value(1)
     rows = own.filter(pk__in=first).annotate(what=Value(model._meta.model_name), seen=seen)
-    return rows.values_list("what", "pk", "owner_id", text, more, "since", "seen")
+    return rows.values_list("what", "pk", "whose", text, more, "since", "urgency", "seen")
 
 
-def _block(whose: str, owner: str, rows: list[tuple]) -> PersonsWork:
-    seen = sorted((row for row in rows if row[6]), key=lambda row: (row[5], row[1]))
-    numbers = []
-    for model in TEXTS:
-        name = model._meta.model_name
-        if number := sum(row[0] == name for row in seen):
-            numbers.append(Number(model._meta.verbose_name_plural, number, listing(f"orders_{name}", owner=owner)))
-    return PersonsWork(whose, [_thing(row) for row in seen[:SHOWN]], numbers, len(rows) - len(seen))
+def _urgency(model) -> Case | Value:
+    if model is Incident:
+        return Value(STOPPED)
+    if model is Difference:
+        return Case(When(UNBILLED, then=NOT_BILLED), default=OPEN, output_field=IntegerField())
+    return Case(
+        When(is_unbilled(), then=NOT_BILLED),
+        When(state=Order.State.FAILED, then=STOPPED),
+        When(state=Order.State.HELD, then=OPEN),
+        default=UNDER_WAY,
+        output_field=IntegerField(),
+    )
+
+
+def _block(title: str, owner: str, rows: list[tuple]) -> Work:
+    seen = [row for row in rows if row[7]]
+    counted = [(model, sum(row[0] == model._meta.model_name for row in seen)) for model in TEXTS]
+    numbers = [_number(model, number, owner) for model, number in counted if number]
+    return Work(title, _most_urgent([_thing(row) for row in seen]), numbers, len(rows) - len(seen))
+
+
+def _number(model, number: int, owner: str) -> Number:
+    return Number(model._meta.verbose_name_plural, number, listing(f"orders_{model._meta.model_name}", owner=owner))
 
 
 def _thing(row: tuple) -> WorkItem:
-    what, pk, _owner, text, more, since, _seen = row
-    url = reverse(f"admin:orders_{what}_change", args=[pk])
+    what, pk, _owner, text, more, since, urgency, _seen = row
+    about = {"since": since, "url": reverse(f"admin:orders_{what}_change", args=[pk]), "urgency": urgency}
     if what == "incident":
-        return WorkItem(str(title_of(text, more)), "", since, url, mono=False)
+        return WorkItem(str(title_of(text, more)), "", **about)
+    chip = toned_chip("red", _("Served, not billed")) if urgency == NOT_BILLED else ""
     if what == "difference":
-        return WorkItem(more, str(Difference.Kind(text).label), since, url, mono=True)
-    return WorkItem(text, more, since, url, mono=True)
+        return WorkItem(more, str(Difference.Kind(text).label), mono=True, chip=chip, **about)
+    if state := {STOPPED: Order.State.FAILED, OPEN: Order.State.HELD}.get(urgency):
+        chip = toned_chip(TONES[state], state.label)
+    return WorkItem(text, more, mono=True, chip=chip, **about)
+
+
+def _cause(incident: Incident) -> WorkItem:
+    partner, step = PARTNER_NAMES.get(incident.partner, incident.partner), step_words(incident)
+    return WorkItem(
+        str(title_of(incident.code, incident.words)),
+        f"{partner} · {step}" if step else str(partner),
+        incident.first_at,
+        reverse("admin:orders_incident_change", args=[incident.pk]),
+        ASLEEP if sleeps(incident) else NOT_BILLED if incident.code == DIFFERENCE else STOPPED,
+        chip=toned_chip("grey", asleep_words(incident)) if sleeps(incident) else "",
+        stopped=Number("", incident.still, listing("orders_affectedorder", incident=incident.pk, stopped="yes")),
+    )

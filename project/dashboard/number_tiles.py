@@ -1,9 +1,8 @@
-"""The dashboard's numbers, each with the link to its list: today's orders, orders that need somebody, waiting work.
-Pure."""
+"""The dashboard's numbers, each with the link to its list: today's orders, late orders, approvals. Pure."""
 
 import datetime
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -13,7 +12,6 @@ from orders.limits.late_orders import LateCount
 from orders.lists.chips import TONES
 from orders.models import Order
 from project.dashboard.dashboard_queries import STOPPED
-from project.observability.desk_snapshot import WaitingGroup
 
 
 @dataclass(frozen=True)
@@ -48,50 +46,22 @@ def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
     return KindRow(Number(kind.label, sum(counts.values()), orders_link(**here)), states)
 
 
-def needing_rows(rows: list[tuple]) -> list[Number]:
-    """Returns the numbers of orders that need somebody: failed ones, held ones by reason, then others by state."""
-    places = {Order.State.FAILED: 0, Order.State.HELD: 1}
-    return [_needing(*row) for row in sorted(rows, key=lambda row: (places.get(row[0], 2), -row[2], row[0]))]
-
-
-def _needing(state: str, because: str, number: int) -> Number:
-    if state == Order.State.FAILED:
-        return Number(_("Failed: an incident stopped them"), number, orders_link(state__exact=state), "red")
-    if state == Order.State.HELD:
-        label = _("Held: %(why)s") % {"why": Order.Held(because).label}
-        return Number(label, number, orders_link(held_because__exact=because, o="since"), "amber")
-    label = _("%(state)s, and something is wrong") % {"state": Order.State(state).label}
-    return Number(label, number, orders_link(needs="somebody", state__exact=state, o="since"), "amber")
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A number with the link to its list, the time of the oldest, and a few orders."""
-
-    number: int
-    since: datetime.datetime | None
-    url: str
-    rows: list["WaitingOrder"] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class WaitingOrder:
-    """One order. `urgent`: its customer is served and not billed, or BPM returned it."""
+    """An order that awaits approval. `returned`: BPM returned it."""
 
     number: str
     customer: str
-    urgent: bool
+    returned: bool
     since: datetime.datetime | None
     url: str
 
 
-def waiting_of(group: WaitingGroup, named: list[tuple], url: str) -> Waiting:
-    rows = [
-        WaitingOrder(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
-        for kind, pk, number, customer, urgent, since in named
-        if kind == group.what
+def waiting_of(rows: list[tuple]) -> list[WaitingOrder]:
+    return [
+        WaitingOrder(number, customer, returned, since, reverse("admin:orders_order_change", args=[pk]))
+        for pk, number, customer, returned, since in rows
     ]
-    return Waiting(group.number, group.since, url, rows)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ class PartnerHealth:
     paused: bool = False
     act_url: str = ""
 
+    @property
+    def fine(self) -> bool:
+        return not (self.shut or self.paused or self.oldest)
+
 
 def partners_of(facts: DeskSnapshot, paused: Collection[str]) -> list[PartnerHealth]:
     shut = {row.partner for row in facts.breakers}

@@ -6,12 +6,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, TextField, Value
+from django.db.models import Case, Count, DateTimeField, F, Min, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast
 
 from integrations.bboss.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import FAILURES_SHOWN_FOR, Mail
+from orders.history.owners import counts
 from orders.incidents.awaiting_approval import asked_at, returned
 from orders.incidents.desk_incidents import failed_tasks, refused_calls
 from orders.incidents.order_warnings import UNBILLED, Open, open_differences
@@ -30,7 +31,8 @@ COUNT_ALL = Count("*")
 
 
 class WaitsFor(StrEnum):
-    NEEDING = "needing"
+    NEEDING = "needing"  # stuck orders that somebody owns
+    NOBODYS = "nobodys"  # the other stuck orders
     UNKNOWN = "unknown"  # numbers that differ and have no order
     AWAITING = "awaiting"
     RETURNED = "returned"
@@ -41,14 +43,9 @@ class WaitsFor(StrEnum):
 
 
 class WaitingGroup(NamedTuple):
-    """The number of items that wait for staff, and the time of the oldest.
-
-    Only stuck orders have `state` and `held`.
-    """
+    """The number of items that wait for staff, and the time of the oldest."""
 
     what: str
-    state: str = ""
-    held: str = ""
     number: int = 0
     since: datetime.datetime | None = None
 
@@ -200,31 +197,31 @@ class DeskSnapshot:
     def waiting(self) -> list[WaitingGroup]:
         """The items of these `kinds` that wait for staff.
 
-        Stuck orders have a group for each state and hold reason, and each other kind has one group. Empty kinds have no
-        group.
+        Each kind has one group, and NEEDING also that of NOBODYS. Empty kinds have no group.
         """
         # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
-        nobody, never = Value(""), Cast(Value(None), DateTimeField())
+        never = Cast(Value(None), DateTimeField())
         orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
         approval = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
         conflicts = by_number(open_conflicts(), self.user) if self.user else open_conflicts()
         served = differences.filter(UNBILLED)
+        unowned = Case(When(~counts(Order), then=Value(WaitsFor.NOBODYS)), default=Value(WaitsFor.NEEDING))
         parts = [
-            (WaitsFor.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), COUNT_ALL, never),
-            (WaitsFor.UNKNOWN, differences.filter(order=None), nobody, nobody, Count("job_id", distinct=True), never),
-            (WaitsFor.AWAITING, approval, nobody, nobody, COUNT_ALL, Min("asked")),
-            (WaitsFor.RETURNED, self._seen(returned()), nobody, nobody, COUNT_ALL, Min("received_at")),
-            (WaitsFor.DIFFERENCES, differences, nobody, nobody, COUNT_ALL, Min("found_at")),
-            (WaitsFor.UNBILLED, served, nobody, nobody, Count("order", distinct=True), Min("found_at")),
-            (WaitsFor.CONFLICTS, conflicts, nobody, nobody, COUNT_ALL, Min("received_at")),
-            (WaitsFor.NOTICES, mails_given_up(self.now), nobody, nobody, COUNT_ALL, Min("written_at")),
+            (WaitsFor.NEEDING, orders.filter(is_stuck()), COUNT_ALL, never),
+            (WaitsFor.UNKNOWN, differences.filter(order=None), Count("job_id", distinct=True), never),
+            (WaitsFor.AWAITING, approval, COUNT_ALL, Min("asked")),
+            (WaitsFor.RETURNED, self._seen(returned()), COUNT_ALL, Min("received_at")),
+            (WaitsFor.DIFFERENCES, differences, COUNT_ALL, Min("found_at")),
+            (WaitsFor.UNBILLED, served, Count("order", distinct=True), Min("found_at")),
+            (WaitsFor.CONFLICTS, conflicts, COUNT_ALL, Min("received_at")),
+            (WaitsFor.NOTICES, mails_given_up(self.now), COUNT_ALL, Min("written_at")),
         ]
         rows = [
             part.order_by()
-            .annotate(what=Value(what), word=state, why=because)
-            .values_list("what", "word", "why")
+            .annotate(what=unowned if what == WaitsFor.NEEDING else Value(what))
+            .values_list("what")
             .annotate(number=number, since=since)
-            for what, part, state, because, number, since in parts
+            for what, part, number, since in parts
             if what in self.kinds
         ]
         return [WaitingGroup(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
@@ -238,10 +235,16 @@ class DeskSnapshot:
     @property
     def stuck(self) -> int:
         """The number of orders and unknown numbers that need staff, within the user's attributions."""
-        if WaitsFor.NEEDING not in self.kinds:
-            raise LookupError(WaitsFor.NEEDING)
-        orders = sum(row.number for row in self.waiting if row.what == WaitsFor.NEEDING)
-        return orders + self.group(WaitsFor.UNKNOWN).number
+        return self.needing + self.group(WaitsFor.UNKNOWN).number
+
+    @property
+    def needing(self) -> int:
+        return self.group(WaitsFor.NEEDING).number + self.nobodys
+
+    @property
+    def nobodys(self) -> int:
+        """The number of stuck orders without an owner."""
+        return next((row.number for row in self.waiting if row.what == WaitsFor.NOBODYS), 0)
 
     @property
     def differences(self) -> Open:

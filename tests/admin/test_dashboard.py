@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders.incidents.stuck import stuck
 from orders.lists.scope import BLIND
-from orders.models import Difference, Dispatch, Order
+from orders.models import Dispatch, Order
 from orders.rules.trial_shape import Shape
 from orders.trials.trial_state_writes import keep_shape
 from project.observability.alarm_reasons import LATE
@@ -67,12 +67,12 @@ def numbers_of(desk):
     for row in desk.kinds:
         yield row.total.number, row.total.url
         yield from ((state.number, state.url) for state in row.states)
-    yield from ((row.number, row.url) for row in desk.needing)
+    yield from ((row.number, row.url) for work in desk.work for row in work.numbers)
+    yield from ((row.stopped.number, row.stopped.url) for work in desk.work for row in work.rows if row.stopped)
     yield from ((row.number, row.url) for row in (desk.differences, desk.approvals, desk.conflicts))
     yield from ((row.number, row.url) for row in (desk.unbilled, desk.returned))
-    yield from ((worry.number, worry.url) for worry in desk.problems if "needs=somebody" in worry.url)
+    yield from ((problem.number, problem.url) for problem in desk.problems if "needs=somebody" in problem.url)
     yield len(desk.incidents), desk.incidents_url
-    yield from ((incident.still, incident.url) for incident in desk.incidents)
     yield from ((partner.number, partner.url) for partner in desk.partners)
     yield desk.calendar.overdue, desk.calendar.overdue_url
     for day in desk.calendar.days:
@@ -96,7 +96,7 @@ def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
 
 
 def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(member, busy):
-    """Differences tell since when, and who is not billed first; those who need somebody are those of `stuck`."""
+    """Those who need somebody are those of `stuck`; who is not billed comes first."""
     staff, found = member("工程师"), desk_status(timezone.now())
     answer = staff.get(INDEX)
     desk, text = answer.context["desk"], answer.text
@@ -104,20 +104,21 @@ def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(me
     assert [url for number, url in numbers_of(desk) if number and f'href="{url}"' not in links] == []
     books = found["differences"]
     assert (desk.differences.number, desk.unbilled.number) == (books["open"], books["unbilled"]) == (5, 1)
-    assert desk.differences.since == min(Difference.objects.filter(state="open").values_list("found_at", flat=True))
-    assert [row.urgent for row in desk.differences.rows] == [True, False]
-    assert text.index(desk.differences.rows[0].number) < text.index(desk.differences.rows[1].number)
     assert "没有话单" in text
     assert len(desk.incidents) == found["incidents"]["open"]
     assert [row.key for row in desk.partners if row.shut] == [row["partner"] for row in found["breakers"]]
     assert desk.late.keys() == {name for name, age in found["oldest_due"].items() if age > LATE}
-    problems = [worry.url for worry in desk.problems]
+    problems = [problem.url for problem in desk.problems]
     assert "needs=unbilled" in problems[0]  # customers who are served and not billed come first
     assert len(problems) == 8  # then late steps, breaker, differences, incident, start days, stuck orders, conflicts
     url = next(url for url in problems if "needs=somebody" in url)
     listed = {order.number for order in unrendered(staff.person, url).context_data["cl"].result_list}
     assert listed == {row.number for row in stuck() if row.state != "unknown"}
-    assert sum(row.number for row in desk.needing) == len(listed)
+    assert desk.needing == desk.alone == len(listed)
+    rows = desk.work[-1].rows
+    assert [row.urgency for row in rows] == sorted(row.urgency for row in rows)
+    assert "已服务未计费" in rows[0].chip
+    assert text.index(f">{rows[0].text}<") < text.index(f">{rows[1].text}<")
     tops = [int(y) for y in re.findall(r'<rect[^>]* y="(-?\d+)"', text)]
     assert tops
     assert all(14 <= y < 114 for y in tops)  # the bars stay inside the chart
@@ -132,11 +133,11 @@ def test_at_most_twenty_one_queries(member, busy, django_assert_max_num_queries,
 
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
     row = make.MailFactory(order=None, kind="notice_alarm", state="failed", written_at=timezone.now())
-    [worry] = desk_of(member("工程师").person).problems[-1:]
-    assert (worry.number, worry.url) == (1, reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff")
+    [problem] = desk_of(member("工程师").person).problems[-1:]
+    assert (problem.number, problem.url) == (1, reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff")
     assert desk_of(member("业务人员").person).notices is None
     type(row).objects.update(state="done")
-    assert worry.label not in member("工程师").get(INDEX).text
+    assert problem.label not in member("工程师").get(INDEX).text
 
 
 def test_without_rights_there_are_no_numbers(busy):
@@ -155,13 +156,13 @@ def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_al
     """As `status` says it: a worker may live and send nothing. A pause that is over makes nothing late."""
     make.HeartbeatFactory(seen_at=timezone.now())
     quiet = member("工程师").get(INDEX)
-    assert (quiet.context["desk"].problems, "worry-green" in quiet.text) == ([], True)
+    assert (quiet.context["desk"].problems, "problem-green" in quiet.text) == ([], True)
     late = timezone.now() - datetime.timedelta(minutes=10)
     make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
     for role in ("业务人员", "工程师"):
-        [worry] = desk_of(member(role).person).problems
-        assert worry.label == "大数据侧：最早的步骤已到期 10 分钟未发送"
-        assert (worry.number, worry.tone) == (1, "red")
+        [problem] = desk_of(member(role).person).problems
+        assert problem.label == "大数据侧：最早的步骤已到期 10 分钟未发送"
+        assert (problem.number, problem.tone) == (1, "red")
     make.BpmDispatchFactory(order=make.TrialFactory(), next_try_at=late)
     over = timezone.now() - datetime.timedelta(seconds=5)
     make.PauseFactory(since=timezone.now() - DAY, resumed_at=over)
@@ -173,8 +174,33 @@ def test_what_is_mine_is_mine_since_it_was_taken(member):
     """Not since it got its state: that may be days before."""
     staff, now = member("业务人员"), timezone.now()
     order = make.OrderFactory(state=S.FAILED, state_since=now - 5 * DAY, owner=staff.person, owner_since=now - DAY)
-    [block] = desk_of(staff.person).mine
+    [block] = desk_of(staff.person).work
     assert [(row.text, row.since) for row in block.rows] == [(order.number, now - DAY)]
+
+
+def test_the_first_sentence_says_whether_something_is_for_me_and_what_is_mine_comes_before_what_is_nobodys(member):
+    """The most urgent of each first; an order that an incident stops is named by its cause alone."""
+    make.HeartbeatFactory(seen_at=timezone.now())
+    staff, now = member("业务人员"), timezone.now()
+    assert "一切正常" in desk_of(staff.person).answer.label
+    make.OrderFactory(state=S.FAILED, received_at=now - DAY)
+    stopped = make.AffectedOrderFactory(order=make.OrderFactory(state=S.FAILED, received_at=now)).order
+    answer = desk_of(staff.person).answer
+    assert (answer.label, answer.number) == ("没有等您处理的事项，另有 2 笔订单无人处理", 2)
+    assert unrendered(staff.person, answer.url).context_data["cl"].result_count == 2
+    own = {"owner": staff.person, "owner_since": now}
+    held = make.OrderFactory(state=S.HELD, held_because="files", received_at=now - 9 * DAY, **own)
+    failed = make.OrderFactory(state=S.FAILED, received_at=now, **own)
+    page = staff.get(INDEX)
+    mine, nobodys = page.context["desk"].work
+    assert [row.text for row in mine.rows] == [failed.number, held.number]
+    assert page.context["desk"].answer.label == "有 2 项等您处理"
+    places = [
+        page.text.index(text) for text in ("有 2 项等您处理", "笔订单需要人工处理", failed.number, nobodys.rows[0].text)
+    ]
+    assert places == sorted(places)
+    assert stopped.number not in page.text
+    assert [row.stopped and row.stopped.number for row in nobodys.rows] == [1, None]
 
 
 def test_a_desk_where_orders_await_approval_is_not_green(member):
@@ -182,7 +208,7 @@ def test_a_desk_where_orders_await_approval_is_not_green(member):
     now = timezone.now()
     make.OrderFactory(state=S.AWAITING_APPROVAL, biz_start=timezone.localdate(now), state_since=now, received_at=now)
     page = member("业务人员").get(INDEX)
-    assert (page.context["desk"].problems, "worry-green" in page.text) == ([], False)
+    assert (page.context["desk"].problems, "problem-green" in page.text) == ([], False)
     assert "1 单等待审批，没有其他待处理事项" in page.text
 
 
@@ -190,19 +216,20 @@ def test_the_same_cause_at_two_steps_names_both_and_what_is_zero_stands_in_one_l
     for step in ("startOrderNotice", "batchDomainAdd"):
         make.AffectedOrderFactory(incident=make.IncidentFactory(step=step))
     page = member("工程师").get(INDEX)
-    assert len({incident.where for incident in page.context["desk"].incidents}) == 2
-    assert all(incident.where in page.text for incident in page.context["desk"].incidents)
-    assert [row.number for row in page.context["desk"].zero] == [0, 0, 0]
+    causes = [row for row in page.context["desk"].work[-1].rows if row.stopped]
+    assert len({row.more for row in causes}) == 2
+    assert all(page.text.count(row.more) == 1 for row in causes)
+    assert [row.number for row in page.context["desk"].zero] == [0] * 4
     assert "late-h" not in page.text
 
 
 def test_attributions_without_an_sa_keep_the_day_from_being_all_right(member):
     make.HeartbeatFactory(seen_at=timezone.now())
     keeper = member("管理员")
-    [worry] = desk_of(keeper.person).problems
-    assert (worry.number, worry.tone, worry.label) == (33, "amber", "33 个归属没有 SA，其邮件发给默认联系人")
-    assert unrendered(keeper.person, worry.url).status_code == 200
-    assert "worry-green" not in keeper.get(INDEX).text
+    [problem] = desk_of(keeper.person).problems
+    assert (problem.number, problem.tone, problem.label) == (33, "amber", "33 个归属没有 SA，其邮件发给默认联系人")
+    assert unrendered(keeper.person, problem.url).status_code == 200
+    assert "problem-green" not in keeper.get(INDEX).text
 
 
 def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member):
@@ -212,9 +239,9 @@ def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member)
         order=make.TrialFactory(), state="retrying", frozen_at=first, next_try_at=later, tries_left=2, attempts=4
     )
     staff = member("业务人员")
-    [worry] = desk_of(staff.person).problems
-    assert worry.label == "大数据侧：有步骤重试了 2 小时仍未成功"
-    assert unrendered(staff.person, worry.url).context_data["cl"].result_count == 1
+    [problem] = desk_of(staff.person).problems
+    assert problem.label == "大数据侧：有步骤重试了 2 小时仍未成功"
+    assert unrendered(staff.person, problem.url).context_data["cl"].result_count == 1
 
 
 def test_who_sees_nothing_is_told_so_and_who_can_change_it(member):

@@ -16,7 +16,7 @@ from tests.admin.walking import text_of
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:orders_order_changelist")
-GREEN = ("chip-green", "tone-green", "worry-green")
+GREEN = ("chip-green", "tone-green", "problem-green")
 
 
 def head_of(text):

@@ -32,7 +32,7 @@ def test_it_is_taken_handed_over_in_three_clicks_and_a_stale_page_asks_again(vis
     engineer.wait_for_selector("[role=alert] .errorlist")
     assert clerk.locator(".owning strong").inner_text() in engineer.locator(".errorlist").inner_text()
     clerk.goto("/admin/")
-    number = clerk.locator("[aria-labelledby=mine-1-h] tbody a").first
+    number = clerk.locator("[aria-labelledby=work-1-h] tbody a").first
     assert address.endswith(number.get_attribute("href"))
     clerk.goto(address)
     clerk.click(".owning a")  # 1

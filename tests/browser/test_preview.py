@@ -35,6 +35,29 @@ def test_a_row_opens_beside_the_list_keys_go_on_and_the_address_keeps_it(visit):
     assert page.faults == []
 
 
+def test_keys_go_on_in_the_next_page_of_the_list_and_back(visit):
+    page = visit("clerk")
+    here, links = page.locator("#preview h2"), page.locator("#result_list tbody th a")
+    other = MAIN["orders"] + "?state__exact=held"
+    page.goto(other)
+    first, last = links.all_inner_texts()[0], links.all_inner_texts()[-1]
+    for key, place, number in (("j", "last", first), ("k", "first", last)):
+        page.goto(FAILED)
+        getattr(links, place).click()
+        expect(here).to_have_text(getattr(links, place).inner_text())
+        page.locator(".paginator").evaluate(  # the desk has too few orders for pages
+            """(line, url) => {
+                line.innerHTML = `<a href="${url}">1</a><span class="this-page">2</span><a href="${url}">3</a>`;
+            }""",
+            other,
+        )
+        page.keyboard.press(key)
+        expect(here).to_have_text(number)
+        assert "state__exact=held" in page.url
+        assert "#" not in page.url
+    assert page.faults == []
+
+
 def test_a_phone_opens_the_page_and_shows_a_link_s_preview_above_the_list(visit):
     page = visit("clerk")
     page.goto(FAILED)

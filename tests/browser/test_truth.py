@@ -43,7 +43,7 @@ def test_the_pages_tell_it_and_fit_the_window(visit):
 def test_a_customer_who_is_not_billed_leads_from_the_dashboard_to_the_repair(visit):
     page = visit("engineer")
     page.goto("/admin/")
-    first = page.locator(".answer a").first
+    first = page.locator(".worries a").first
     assert "已开通服务但没有话单" in first.inner_text()
     first.click()
     page.wait_for_url("**needs=unbilled*")
@@ -140,8 +140,8 @@ def test_what_is_late_in_a_province_is_one_click_away(visit):
     page = visit("clerk")
     page.goto("/admin/")
     card = page.locator("section[aria-labelledby=late-h]")
-    number = int(card.locator("tbody td a").first.inner_text())
-    card.locator("tbody th a").first.click()
+    number = int(card.locator("li a").first.inner_text())
+    card.locator("li a").first.click()
     page.wait_for_url("**overtime=yes*")
     marks = page.locator("#result_list .overtime")
     assert marks.count() == min(number, page.locator("#result_list tbody tr").count())

@@ -1,6 +1,7 @@
 """The inbox: what concerns an account, once, and nothing of what it may not see any more (contract 3.13)."""
 
 import datetime
+import re
 
 import pytest
 from django.contrib.auth.models import Group
@@ -65,6 +66,18 @@ def test_what_is_handed_over_is_counted_and_read_by_opening(clock):
     assert "unread-count" not in shown(clerk)
     assert order.number in shown(clerk, "?part=all")
     assert person().get(link).status_code == 404  # a colleague's
+
+
+def test_an_open_page_counts_what_comes_without_being_loaded_again(clock):
+    clerk, boss, order = person(), person(username="boss").person, order_of()
+    version = re.search(r'data-version="([\w-]+)"', clerk.get("/admin/").text)[1]
+
+    def poll():
+        return clerk.get("/admin/", {"seen": version}, headers={"Desk-Poll": "1"})["Desk-Unread"]
+
+    assert poll() == ""
+    hand_over(order, boss, clerk.person)
+    assert poll() == "1"
 
 
 def test_an_incident_and_all_work_of_who_leaves_are_told_and_not_to_the_doer(clock):

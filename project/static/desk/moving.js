@@ -71,6 +71,13 @@
         document.title = Number(needing) ? `（${words}）${title}` : title;
     }
 
+    function countUnread(words) {
+        const inbox = document.getElementById("inbox");
+        if (!inbox) return;
+        inbox.querySelector(".unread-count")?.remove();
+        if (words) inbox.append(Object.assign(document.createElement("span"), { className: "unread-count", textContent: words }));
+    }
+
     /* A press is a click only if what was pressed is there at its release: until then nothing is put in place. The
        click follows the release at once. */
     let pressed = null, release = () => {};
@@ -116,6 +123,7 @@
         version = answer.headers.get("Desk-Version");
         pace = Number(answer.headers.get("Desk-Pace"));
         count(Number(answer.headers.get("Desk-Needing")));
+        countUnread(answer.headers.get("Desk-Unread"));
         kept = held;
         return held;
     }

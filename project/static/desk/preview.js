@@ -5,6 +5,7 @@
 (() => {
     const WIDE = window.matchMedia("(min-width: 1024px)"); // below it a row opens its page
     const MENUS = ".filter[open], .order-menu[open], .find-results:not([hidden])";
+    const FIRST = "#first", LAST = "#last"; // the row of a page that was come to by J or K
     let asked = "";
 
     const links = () => [...document.querySelectorAll("#result_list tbody th a")];
@@ -54,6 +55,17 @@
         link?.focus();
     }
 
+    /* The list's next page opens its first row, the one before its last. */
+    function turnPage(step) {
+        const now = document.querySelector(".paginator .this-page");
+        const link = step > 0 ? now?.nextElementSibling : now?.previousElementSibling;
+        if (!link?.href) return;
+        const address = new URL(link.href);
+        address.searchParams.delete("preview");
+        address.hash = step > 0 ? FIRST : LAST;
+        location.assign(address);
+    }
+
     document.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
         const link = event.target.closest("[data-preview]");
@@ -75,13 +87,20 @@
         if (!step) return;
         event.preventDefault();
         event.stopImmediatePropagation();
-        const link = links()[Math.min(Math.max(place + step, 0), links().length - 1)];
-        if (!link || idOf(link) === (asked || shown())) return;
+        const link = links()[place + step];
+        if (!link) return turnPage(step);
         place = links().indexOf(link);
         link.focus();
         open(link);
     }, true);
 
     mark();
+    if ([FIRST, LAST].includes(location.hash) && WIDE.matches) {
+        const link = links().at(location.hash === FIRST ? 0 : -1);
+        if (link) {
+            link.focus();
+            open(link);
+        }
+    }
     document.addEventListener("desk:moved", mark);
 })();
