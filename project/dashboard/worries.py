@@ -20,6 +20,7 @@ from orders.lists.scope import attributions_of, is_unlimited
 from orders.lists.time_cells import span
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
+from orders.order_page.advice import Advised, Ways
 from orders.order_words.history import PARTNER_NAMES
 from orders.order_words.pause_words import slept_words
 from orders.pauses.paused_steps import PauseInForce
@@ -90,6 +91,7 @@ class Dashboard:
     restored: Number | None = None
     mine: list[PersonsWork] = field(default_factory=list)
     without_sa: list[str] = field(default_factory=list)
+    breaker_advice: Advised | None = None
 
     @property
     def shown_incidents(self) -> list[Incident]:
@@ -115,10 +117,6 @@ class Dashboard:
         )
         asked = self.approvals and Number(_("Waiting for approval"), self.approvals.number, self.approvals.url)
         return [row for row in (late, incidents, books, asked) if row and not row.number]
-
-    @property
-    def breaker_next(self) -> str:
-        return cause_of(BREAKER_OPEN).next if any(row.shut for row in self.partners or []) else ""
 
     @property
     def worries(self) -> list[Number]:
@@ -197,7 +195,8 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     """Makes the dashboard for a user.
 
     It takes at most nine queries, besides those for the user's rights and scope, one more for each paused partner, one
-    where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, and two for whoever may own something.
+    where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, two for whoever may own something, and
+    one while a partner does not answer, for whoever may make no test call.
     """
     today = timezone.localdate(now)
     facts = DeskSnapshot(now, user=user, kinds=_kinds(user))
@@ -230,6 +229,8 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         if not page.restored:
             page.late = {name: age for name, age in facts.oldest_due.items() if age > LATE}
             page.tried = {name: age for name, age in facts.oldest_retrying.items() if age > RETRIED_LATE}
+        if any(row.shut for row in page.partners):
+            page.breaker_advice = Ways(user).advise(cause_of(BREAKER_OPEN).advice)
         page.may_pause, page.may_probe, page.may_see_calls = may_pause(user), may_probe(user), may_see_calls(user)
     if user.has_perm("orders.view_order"):
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
