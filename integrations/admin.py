@@ -1,5 +1,7 @@
 """Admin pages for heartbeats, lease locks, BPM's callbacks, breakers and tokens (integrations/api/token_pages.py)."""
 
+from functools import partial
+
 from django.contrib import admin
 from django.db.models import Q
 from django.utils import timezone
@@ -9,6 +11,7 @@ from integrations.api.token_pages import ApiTokenAdmin
 from integrations.bpm.kept_callbacks import without_operators
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
 from notifications.masks import mask_text
+from orders.admin.cause_cells import advised_cell
 from orders.admin.inbound import InboundList, order_named
 from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.cells import column, cut
@@ -19,6 +22,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
 from orders.lists.scope import ScopedByNumber
 from orders.lists.time_cells import ago_field
+from orders.order_page.advice import Ways
 from orders.order_words.error_details import code_of
 from orders.order_words.history import PARTNER_NAMES
 from orders.search.order_search import order_anchor
@@ -164,9 +168,15 @@ class BreakerAdmin(ReadOnlyAdmin):
     def why(self, obj):
         return cause_of(code_of(obj.last_code, obj.last_error)).what if obj.last_error else "-"
 
-    @admin.display(description=_("what to do"))
-    def what_to_do(self, obj):
-        return cause_of(BREAKER_OPEN).next if obj.opened_at else "-"
+    def get_object(self, request, object_id, from_field=None):
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            obj.advised = partial(Ways(request.user).advise, cause_of(BREAKER_OPEN).advice if obj.opened_at else ())
+        return obj
+
+    what_to_do = column(
+        _("what to do"), lambda obj: cause_of(BREAKER_OPEN).next if obj.opened_at else "-", advised_cell
+    )
 
     opened = ago_field("opened_at", _("open since"))
 

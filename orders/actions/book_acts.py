@@ -63,7 +63,7 @@ def _why_not_compare(facts: Facts) -> NotAllowedError | None:
 COMPARE = Action(
     key="compare",
     label=_("Compare with the big-data side"),
-    permission="orders.fix_difference",
+    permission="orders.compare_order",
     done=_("The books agree: nothing differs."),
     why_not=_why_not_compare,
     foresee=action_previews.compare,

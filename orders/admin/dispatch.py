@@ -7,7 +7,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
-from orders.lists.cells import CauseCells, column, cut_column, row_link
+from orders.admin.cause_cells import CauseCells
+from orders.lists.cells import column, cut_column, row_link
 from orders.lists.chips import ChipParts, chip, chip_column, parts_of, undoubted_parts
 from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field

@@ -1,5 +1,6 @@
 """Messages from BBOSS, accepted or refused, with the reason."""
 
+from functools import partial
 from operator import attrgetter
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.cause_cells import advised_cell
 from orders.lists.cells import column, cut_column
 from orders.lists.chips import chip_column
 from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
@@ -19,6 +21,7 @@ from orders.lists.scope import Scoped, ScopedByNumber
 from orders.lists.time_cells import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
+from orders.order_page.advice import Ways
 from orders.search.order_search import OrderSearch, order_anchor
 from orders.texts.refusal_hints import why_refused
 
@@ -95,7 +98,13 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 
     order_link = column(_("order number"), lambda obj: order_anchor(order_named(obj)) or obj.order_number or "-")
     why = column(_("why"), lambda obj: why_refused(obj).what)
-    next_step = column(_("what to do"), lambda obj: why_refused(obj).next)
+    next_step = column(_("what to do"), lambda obj: why_refused(obj).next, advised_cell)
+
+    def get_object(self, request, object_id, from_field=None):
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            obj.advised = partial(Ways(request.user).advise, why_refused(obj).advice)
+        return obj
 
     @admin.display(description=_("what was wrong"))
     def hint_block(self, obj):

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.cause_cells import advised_cell
 from orders.admin.incident_pages import IncidentPages
 from orders.incidents.incidents import shared_by
 from orders.lists.assign_owner import owned_pages
@@ -182,7 +183,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
 
     cause = column(_("cause"), lambda incident: title_of(incident.code, incident.words))
     last_detail = column(_("last detail"), lambda incident: mask_text_or_json(of_trouble(incident)) or "-")
-    what_to_do = column(_("what to do"), lambda incident: cause_of(incident.code).next)
+    what_to_do = column(_("what to do"), lambda incident: cause_of(incident.code).next, advised_cell)
     partner_name = column(
         _("partner"), lambda row: "-" if row.partner == "order" else PARTNERS.get(row.partner, row.partner)
     )

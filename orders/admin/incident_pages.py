@@ -1,6 +1,8 @@
 """The pages of actions on an incident (`orders/actions/incident_acts.py`), and the context of its change page."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -11,21 +13,25 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils import timezone
 
+from notifications.models import Mail
 from orders.actions.action import Action
+from orders.actions.all_actions import DECISIONS
 from orders.actions.incident_acts import INCIDENT_ACTS, OPEN_INCIDENTS, PARTLY, PERMISSION, IncidentFacts
 from orders.history.actors import staff_actor
 from orders.incidents.incident_codes import BOOKS_ONLY
-from orders.incidents.incident_handling import parts_but, why_not_theirs
+from orders.incidents.incident_handling import is_of_mails, parts_but, why_not_theirs
 from orders.incidents.order_warnings import mark_orders
 from orders.incidents.stopped_orders import still_stopped
 from orders.lists.assign_owner import owner_line
 from orders.lists.notes import notes_within
+from orders.lists.registration import address_of_list
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
+from orders.order_page.advice import PLACES, Place, Ways
 from orders.rules.steps import OUTSIDE, Partner, channels_of
 from orders.texts.error_messages import say
 from orders.texts.errors import NotAllowedError
-from orders.texts.incident_texts import title_of
+from orders.texts.incident_texts import cause_of, title_of
 
 MAX_ORDERS_SHOWN = 20
 
@@ -47,14 +53,47 @@ def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
 
 
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
-    """Returns the latest MAX_ORDERS_SHOWN stopped orders, and a link for resending all if the user may do that."""
+    """Returns the latest MAX_ORDERS_SHOWN stopped orders, and the URL for resending all: `failed` if any of them has
+    failed, `resend_many` if the user may do that too."""
     rows = limit(incident.affected.unresolved(), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: MAX_ORDERS_SHOWN + 1])
     mark_orders(row.order for row in some)
-    may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
     query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
-    many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and _has_failed(incident, rows) else ""
-    return {"stopped": some[:MAX_ORDERS_SHOWN], "more_stopped": len(some) > MAX_ORDERS_SHOWN, "resend_many": many}
+    many = f"{reverse('admin:orders_order_resend')}?{query}" if some and _has_failed(incident, rows) else ""
+    return {
+        "stopped": some[:MAX_ORDERS_SHOWN],
+        "more_stopped": len(some) > MAX_ORDERS_SHOWN,
+        "failed": many,
+        "resend_many": many if request.user.has_perms(["orders.resend_order", "orders.view_order"]) else "",
+    }
+
+
+class IncidentWays(Ways):
+    """The acts on an incident and on the orders that it stops. Only a resend is checked for the orders: the pages of
+    their other acts say why one is not possible. `stopped`: the context of `stopped_by`."""
+
+    def __init__(self, user: Any, about: IncidentFacts, stopped: dict):
+        super().__init__(user, row=about.incident)
+        self.about, self.orders, self.resends = about, [row.order for row in stopped["stopped"]], stopped["failed"]
+
+    def may(self, act: Action | Place) -> bool:
+        free = self.about.whole and not self.about.own
+        return super().may(act) and (free or act is not PLACES["resolve"])
+
+    def url(self, key: str) -> str:
+        if key == "resolve":
+            offered = INCIDENT_ACTS[key].offered(self.about)
+            return reverse("admin:orders_incident_act", args=[self.row.pk, key]) if offered else ""
+        if key not in {*DECISIONS, "upload", "trial"}:
+            return super().url(key)
+        if key == "resend" and is_of_mails(self.row):
+            return f"{address_of_list(Mail)}?state=failed"
+        if not self.orders or key == "resend" and not self.resends:
+            return ""
+        if len(self.orders) > 1:
+            return self.resends if key == "resend" else "#stopped-h"
+        [order] = self.orders
+        return PLACES[key].url(order) if key in PLACES else reverse("admin:orders_order_decide", args=[order.pk, key])
 
 
 class IncidentPages:
@@ -69,13 +108,16 @@ class IncidentPages:
         acts = INCIDENT_ACTS.values() if request.user.has_perm(PERMISSION) else ()
         free = facts.whole and not facts.own  # an action with a form affects every order stopped by the incident
         why = say("incident_by_the_books", {}) if is_open and obj.code in BOOKS_ONLY else ""
+        stopped = stopped_by(request, obj)
+        advice = cause_of(obj.code).advice if is_open else ()
+        obj.advised = partial(IncidentWays(request.user, facts, stopped).advise, advice)
         context.update(
             acts=[act for act in acts if act.offered(facts) and (free or not act.asks)],
             by_the_books=facts.own.words() if is_open and facts.own else why,
             of_partner=obj.partner in OUTSIDE,
             owning=owner_line(request, obj),
             notes=notes_within(obj.notes.all(), obj.letters, others=obj.others),
-            **stopped_by(request, obj),
+            **stopped,
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
@@ -123,5 +165,6 @@ class IncidentPages:
             cause=title_of(incident.code, incident.words),
             form=form,
             why_not=why and why.words(),
+            advised=why and IncidentWays(request.user, facts, stopped_by(request, incident)).refused(why),
             **found,
         )

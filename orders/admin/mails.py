@@ -19,10 +19,11 @@ from django.views.decorators.http import require_POST
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import HAS_FAILED, Contact, Mail
+from orders.admin.cause_cells import CauseCells
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.history.actors import staff_actor
-from orders.lists.cells import CauseCells, clipped, column
+from orders.lists.cells import clipped, column
 from orders.lists.chips import chip_column, chip_parts
 from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
 from orders.lists.model_admin import DeskAdmin
@@ -34,6 +35,7 @@ from orders.mails.mail_reasons import reasons_of
 from orders.mails.mail_resend import RESENDABLE, is_written_anew, resend_mail
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Dispatch, Province
+from orders.order_page.advice import Ways
 from orders.order_page.tabs import shown_reasons
 from orders.order_words.error_details import machine_text
 from orders.search.order_search import order_field
@@ -121,6 +123,18 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+class MailWays(Ways):
+    def __init__(self, user, mail: Mail):
+        super().__init__(user, row=mail.order)
+        self.mail = mail
+
+    def url(self, key):
+        """Returns the place of the page's own button for sending the mail again."""
+        if key == "resend":
+            return "#resend" if self.mail.state in RESENDABLE else ""
+        return super().url(key)
+
+
 @register_list(
     Mail,
     menu=(Section.SENT, 30),
@@ -159,6 +173,9 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin):
     @admin.display(description=_("error as logged"))
     def problem(self, obj):
         return mask_text_or_json(machine_text(obj.error, obj.error_params)) or "-"
+
+    def ways(self, request, obj):
+        return MailWays(request.user, obj)
 
     def may_resend(self, request) -> bool:
         return self.has_view_permission(request) and request.user.has_perm(RESEND)

@@ -88,9 +88,9 @@ def absent_on(day: datetime.date) -> Absent:
     )
 
 
-def possible_owners(row: Any) -> QuerySet:
-    """Returns the accounts that may own this order, incident or difference."""
-    people = staff_with(OWN).order_by("display_name", "username")
+def possible_owners(row: Any, right: str = OWN) -> QuerySet:
+    """Returns the accounts that may own this order, incident or difference, or that may see it and have `right`."""
+    people = staff_with(right).order_by("display_name", "username")
     if isinstance(row, Incident):
         sees = Q(attributions__order__troubles__incident=row.pk)
         return people.filter(Q(limited=False) | Q(pk__in=people.filter(sees).order_by().values("pk")))

@@ -65,7 +65,8 @@ def owned_pages(owned: Any) -> list[URLPattern]:
 
 
 def answer_own(owned: Any, request: HttpRequest, pk: int):
-    """GET shows the form. POST changes the owner by `act`, or shows the form again if the owner has changed since."""
+    """GET shows the form, with the person `to` chosen. POST changes the owner by `act`, or shows the form again if the
+    owner has changed since."""
     row = owned.get_object(request, str(pk))
     if not request.user.has_perm(OWN) or not owned.has_view_permission(request, row):
         raise PermissionDenied
@@ -75,7 +76,13 @@ def answer_own(owned: Any, request: HttpRequest, pk: int):
     if act not in (CLAIM, GIVE, BACK):
         raise Http404
     if request.method != "POST":
-        return _ask_owner(owned, request, row, act, OwnerForm(row=row, act=act, initial={"seen": row.owner_id or 0}))
+        return _ask_owner(
+            owned,
+            request,
+            row,
+            act,
+            OwnerForm(row=row, act=act, initial={"seen": row.owner_id or 0, "to": request.GET.get("to")}),
+        )
     form = OwnerForm(request.POST, row=row, act=act)
     if not form.is_valid():
         return _ask_owner(owned, request, row, act, form)

@@ -8,11 +8,9 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
 from orders.history.actors import actor_of
-from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import pretty, with_rest
 
 MAX_BYTES = 4096  # bytes; this keeps a page of fifty rows small
@@ -59,8 +57,3 @@ def actor_field(name: str, label, *, account: str = "", at: str = "") -> Callabl
         return actor_of(getattr(row, name), account_id, moment)[0] or "-"
 
     return column(label, who)
-
-
-class CauseCells:
-    cause = column(_("cause"), lambda obj: cause_of(obj.error_code).what if obj.error_code else "-")
-    what_to_do = column(_("what to do"), lambda obj: cause_of(obj.error_code).next if obj.error_code else "-")

@@ -168,6 +168,7 @@ class Order(Row):
             ("give_up_step", "Can give up a failed billing step"),
             ("take_books", "Can take the big-data side's books as ours"),
             ("accept_difference", "Can accept a difference"),
+            ("compare_order", "Can compare an order with the big-data side"),
             ("fix_difference", "Can put a difference right"),
             ("decide_order", "Can make a later decision of BPM the one that counts"),
             ("proceed_order", "Can let an order of a closed trial go on"),

@@ -27,6 +27,7 @@ from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.lists.live_pages import answer_live_page
 from orders.lists.neighbours import list_query
 from orders.models import Order
+from orders.order_page.advice import Ways
 from orders.order_page.page_context import changes_of, shown_facts
 from orders.order_page.page_fingerprint import opened_fingerprint
 from orders.order_page.panel import panel_of
@@ -139,6 +140,7 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Action, form, *, n
         form=form,
         news=news,
         why_not=why_not and why_not.words(),
+        advised=why_not and Ways(request.user, facts).refused(why_not),
         will=[sentence for sentence in will if sentence not in warnings],
         warnings=warnings,
         told=digest,

@@ -1,21 +1,16 @@
 """The context of the order's page, gathered in at most 22 queries."""
 
 import datetime
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
-from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 
 from notifications.contacts_and_recipients import chosen_as
-from orders.actions.action import Action
-from orders.actions.all_actions import DECISIONS, label_of
+from orders.actions.all_actions import label_of
 from orders.attachments.files import can_be_cured
 from orders.bpm.pushing import days_waited, waits_since, whom_to_push
 from orders.history.actors import actor_of
@@ -29,6 +24,7 @@ from orders.lists.overtime_marks import overtime_mark
 from orders.lists.pauses_in_force import paused_for
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
+from orders.order_page.advice import UPLOAD, Ways
 from orders.order_page.page_fingerprint import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
 from orders.order_words.history import describe
@@ -41,17 +37,8 @@ from orders.people.asked_acts import may_confirm, open_acts
 from orders.rules.four_eyes_acts import acts_asked
 from orders.rules.steps import PARTNERS
 from orders.texts.bpm_task import task_url
-from orders.texts.errors import OrderError
 
 DIFFERENCES_SHOWN = 5
-UPLOAD, KEEP_CONTACTS = "orders.upload_file", "notifications.change_contact"
-OF_CONTACTS = {"no_recipients", "recipients_refused", "bad_mail"}  # mail incidents solved by correcting contacts
-INSTEAD = {  # alternatives if a decision is not allowed
-    "fix": ("take", "accept"),
-    "take": ("resend",),
-    "resend": ("give_up",),
-    "pass": ("reject",),
-}
 BESIDE = {"pass": "reject"}  # the opposite decision
 MAX_PRINTED = 1000  # rows of each kind in print
 SOON = datetime.timedelta(seconds=5)
@@ -69,18 +56,18 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
     waits = order.state == Order.State.AWAITING_APPROVAL
     personal = open_personal_data(request, order, where, there=tab.personal or waits)
     params, most = ({}, MAX_PRINTED) if whole else (request.GET, None)
-    ask = Ask(facts=facts, params=params, orders=orders, personal=personal, most=most)
+    ladder, ways = build_ladder(facts), Ways(request.user, facts)
+    ask = Ask(facts=facts, params=params, orders=orders, personal=personal, ways=ways, most=most)
     differs = request.user.has_perm(DIFFERENCES)
-    ladder, ways = build_ladder(facts), Ways(request, facts)
     loaded = tab.load(ask)
     if "family" in loaded:
         mark_orders(member.order for member in loaded["family"].members)
     return {
         "order": order,
         "overtime": overtime_mark(order.overtime),
-        "ladder": [(rung, ways.of(rung.action)) for rung in ladder],
+        "ladder": [(rung, ways.of_rung(rung)) for rung in ladder],
         "here": current(ladder),
-        "others": [(row, _way_beside(row, facts, ways)) for row in other_troubles(facts, ladder)],
+        "others": [(row, ways.advise(row.cause.advice, way_out(row, facts))) for row in other_troubles(facts, ladder)],
         "tab": tab,
         "tabs": tabs,
         "steps": facts.steps,
@@ -97,7 +84,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
         "personal": personal,
-        **_buttons(request, current(ladder), ways, tabs),
+        **_buttons(request, current(ladder), ways, facts, tabs),
         "open": facts.open,
         "differing": differences_of(order, still=True)[:DIFFERENCES_SHOWN] if facts.open.number and differs else [],
         "behind_here": is_behind_shown(facts, orders),
@@ -185,77 +172,16 @@ def changes_of(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
     return {"changed": changed_since(order, seen) if any(tab.key == "events" for tab in tabs) else None}
 
 
-@dataclass(frozen=True)
-class Way:
-    """The link after a recommendation: the decision `right` if the user may take it, otherwise the text `roles`, who
-    may take it, or `refused`, why nobody can. `contacts`: link to the contacts too; `contacts_roles`: who may change
-    them if the user may not."""
-
-    right: Action | None = None
-    roles: str = ""
-    refused: str = ""
-    contacts: bool = False
-    contacts_roles: str = ""
-
-
-class Ways:
-    """The links after the recommendations on an order's page, for one user. Each decision is checked once."""
-
-    def __init__(self, request: HttpRequest, facts: Facts):
-        self.may, self.facts = request.user.has_perm, facts
-        self._judged: dict[str, OrderError | None] = {}
-
-    def why_not(self, key: str) -> OrderError | None:
-        if key not in self._judged:
-            self._judged[key] = DECISIONS[key].why_not(self.facts)
-        return self._judged[key]
-
-    def offered(self) -> list[Action]:
-        return [row for row in DECISIONS.values() if self.may(row.permission) and not self.why_not(row.key)]
-
-    def of(self, action: str) -> Way:
-        """Returns the link for a decision, or for an alternative (INSTEAD) if it is not allowed."""
-        keys = [action, *INSTEAD.get(action, ())] if action else []
-        possible = [DECISIONS[key] for key in keys if not self.why_not(key)]
-        if right := next((row for row in possible if self.may(row.permission)), None):
-            return Way(right)
-        if possible:
-            return Way(roles=self.say_roles(possible[0].label, possible[0].permission))
-        why = self.why_not(action) if action else None
-        return Way(refused=why.words() if why else "")
-
-    def say_roles(self, what: str | Promise, permission: str) -> str:
-        return _("“%(act)s” is for: %(roles)s") % {"act": what, "roles": _(", ").join(self._roles.get(permission, ()))}
-
-    @cached_property
-    def _roles(self) -> dict[str, list[str]]:
-        """The names of the roles with each permission."""
-        found: dict[str, list[str]] = {}
-        where = "permissions__content_type__app_label", "permissions__codename"
-        for name, app, codename in Group.objects.order_by("name").values_list("name", *where):
-            found.setdefault(f"{app}.{codename}", []).append(name)
-        return found
-
-
-def _way_beside(trouble: Trouble, facts: Facts, ways: Ways) -> Way:
-    way = ways.of(way_out(trouble, facts))
-    if trouble.code not in OF_CONTACTS:
-        return way
-    contacts = ways.may(KEEP_CONTACTS)
-    roles = "" if contacts else ways.say_roles(_("Contacts"), KEEP_CONTACTS)
-    return replace(way, contacts=contacts, contacts_roles=roles)
-
-
-def _buttons(request: HttpRequest, here: Rung, ways: Ways, tabs: list[Tab]) -> dict:
+def _buttons(request: HttpRequest, here: Rung, ways: Ways, facts: Facts, tabs: list[Tab]) -> dict:
     """Returns the recommended decision `right`, the opposite one (`beside`) if there is any, and the others for the
     menu. `uploads`: the page recommends uploading files first."""
-    may, right = ways.offered(), ways.of(here.action).right
+    may, right = ways.offered(), ways.right(here.action)
     other = next((row for row in may if right and row.key == BESIDE.get(right.key)), None)
     return {
         "right": right,
         "beside": other,
         "menu": [row for row in may if row not in (right, other)],
-        "uploads": takes_uploads(request, here, ways.facts.order, tabs),
+        "uploads": takes_uploads(request, here, facts.order, tabs),
     }
 
 

@@ -15,7 +15,8 @@ from orders.db.unstorable_values import is_id
 from orders.lists.overtime_marks import overtime_mark
 from orders.lists.service_names import service_name
 from orders.models import BillingRecord, Order
-from orders.order_page.page_context import Ways, is_behind_shown, other_troubles, shown_facts, takes_uploads
+from orders.order_page.advice import Advised, Ways
+from orders.order_page.page_context import is_behind_shown, other_troubles, shown_facts
 from orders.order_page.tabs import tabs_of
 from orders.order_page.trial_shape import service_words
 from orders.order_words.history import describe
@@ -57,8 +58,7 @@ def panel_of(request: HttpRequest, order: Order, orders, facts: Facts, *, acts: 
         "others": other_troubles(facts, ladder),
         "behind_here": is_behind_shown(facts, seen),
         "acts": acts,
-        "way": Ways(request, facts).of(here.action if acts else ""),
-        "uploads": acts and takes_uploads(request, here, order, tabs),
+        "advised": Ways(request.user, facts).of_rung(here) if acts else Advised([(here.note, ())]),
         "query": f"?{orders.get_preserved_filters(request)}",
         **_content(order, facts),
         "relatives": list(_relatives(request, order, seen)),

@@ -21,6 +21,7 @@ from orders.lists.filter_kinds import DaysForm
 from orders.lists.personal_data import PersonalAccess
 from orders.mails.mail_reasons import Reasons, reasons_of, upcoming_mails
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
+from orders.order_page.advice import Ways
 from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.order_words.differences import DifferenceLine, lines_of
@@ -72,7 +73,7 @@ class Bar:
 @dataclass(frozen=True)
 class Ask:
     """The parameters of a request for a tab. `orders`: those visible to the user. `personal`: the user's access to
-    personal data.
+    personal data. `ways`: the acts of the page's advice.
 
     `most`: the number of rows of each kind in print, instead of the size of a page.
     """
@@ -81,6 +82,7 @@ class Ask:
     params: Mapping[str, str]
     orders: QuerySet[Order]
     personal: PersonalAccess
+    ways: Ways
     most: int | None = None
 
     @property
@@ -265,6 +267,7 @@ def raw(ask: Ask) -> dict:
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
     for row in page:
         row.why = why_refused(row)
+        row.advised = ask.ways.advise(row.why.advice)
         row.shown, row.rsp_desc = pretty(ask.personal.text(row.body)), ask.personal.text(row.rsp_desc)
     return {"lines": explain(beginning), "content": pretty(content), "rows": page}
 

@@ -154,10 +154,12 @@ MESSAGES = {
         "order %(number)s is %(state)s already, but records of it may be live at the big-data side: "
         "reconcile %(number)s --fix --reason TEXT puts that right",
         _("It is taken back already, but records of it may be live there: “Put the difference right” ends that."),
+        acts="fix",
     ),
     "live_for_long": Message(
         "order %(number)s has been live for more than a day: use withdraw with --cancel or --delete",
         _("The customer has been live for more than a day: withdraw it, and choose how."),
+        acts="withdraw",
     ),
     "nothing_sent": Message(
         "nothing of order %(number)s was sent to the big-data side (state %(state)s)",
@@ -166,7 +168,9 @@ MESSAGES = {
     # resend
     "resend_withdrawn": Message(words=_("The order is withdrawn.")),
     "resend_taken_back": Message(words=_("The order was taken back for good.")),
-    "resend_held_for_files": Message(words=_("It is held for its files: put them right, or waive the finding.")),
+    "resend_held_for_files": Message(
+        words=_("It is held for its files: put them right, or waive the finding."), acts="upload waive"
+    ),
     "resend_nothing_failed": Message(words=_("Nothing has failed.")),
     "resend_declined": Message("%(lines)s"),
     "open_no_activation": Message("not allowed, because only activations are sent anew"),
@@ -208,7 +212,8 @@ MESSAGES = {
     "nothing_to_give_up": Message(
         "no billing step of order %(number)s has failed for good (state %(state)s); files have waive, BPM and an "
         "activation's create have resend, compensate and withdraw, a question has resend",
-        _("No billing step of it has failed for good; other steps are resent, waived or withdrawn."),
+        _("No billing step of it has failed for good."),
+        acts="resend waive withdraw",
     ),
     "step_not_failed": Message("no step %(step)s of order %(number)s has failed for good (state %(state)s)"),
     # holds
@@ -219,6 +224,7 @@ MESSAGES = {
     "change_of_closed_trial": Message(
         "order %(number)s changes a trial that is %(trial)s: withdraw it",
         _("Its trial is withdrawn, so the change can only be withdrawn."),
+        acts="withdraw",
     ),
     "not_held_for_domains": Message(
         "order %(number)s is not held for its domains (state %(state)s)", _("The order is not held for its domains.")
@@ -237,6 +243,7 @@ MESSAGES = {
     "attribution_held": Message(
         "order %(number)s is held for its attribution: choose it, without --move",
         _("The order is held for its attribution: choose it."),
+        acts="attribute",
     ),
     "attribution_same": Message(
         "order %(number)s and its family belong to %(letters)s already", _("It belongs there already.")
@@ -273,6 +280,7 @@ MESSAGES = {
     "move_books_open": Message(
         "the records of order %(number)s are not all live: settle that first",
         _("Its billing records are not all live: settle that first."),
+        acts="compare fix",
     ),
     "move_unanswered": Message(
         "a call about the records of order %(number)s had no answer and may still act: try again in ten minutes",
@@ -285,10 +293,12 @@ MESSAGES = {
     "move_differs": Message(
         "a move of the start of order %(number)s left records that disagree: resend it, or take the big-data side's",
         _("A move of its start left records that disagree: resend it, or take the big-data side's."),
+        acts="resend take",
     ),
     "move_send_again": Message(
         "the records of order %(number)s disagree about its start, and both starts lie ahead: resend it",
         _("Its records disagree about the start, and both starts lie ahead: resend it."),
+        acts="resend",
     ),
     "move_not_there": Message(
         "it can't be taken: %(domain)s is not live at the big-data side; compensate order %(number)s and resend it, or "
@@ -297,6 +307,7 @@ MESSAGES = {
             "It can't be taken: %(domain)s is not live at the big-data side. Compensate the order and resend it, or "
             "withdraw it."
         ),
+        acts="compensate withdraw",
     ),
     "move_day_past": Message(
         "argument day: %(day)s has passed; today or later is possible",
@@ -347,6 +358,7 @@ MESSAGES = {
             "The big-data side offers no look-up: a person must look there. Then enter it under “Enter what the "
             "big-data side holds”, or give a file: `take --file`."
         ),
+        acts="look_up",
     ),
     "look_needless": Message(
         "the big-data side can be asked: without --file",
@@ -362,7 +374,7 @@ MESSAGES = {
     ),
     "same_books": Message(NO_STEP_AND_NO_DIFFERENCE, SAME_BOOKS),
     "fix_under_way": Message(words=_("It is being put right already.")),
-    "fix_leaves_all": Message(words=_("Nothing of it can be put right now: %(why)s.")),
+    "fix_leaves_all": Message(words=_("Nothing of it can be put right now: %(why)s."), acts="take accept"),
     "compare_change": Message(words=_("A change has no records of its own: its trial is compared.")),
     "compare_not_planned": Message(words=_("Nothing of it has been planned yet.")),
     "nothing_to_take": Message(NO_STEP_AND_NO_DIFFERENCE, _("There is nothing to take any more.")),
@@ -374,6 +386,7 @@ MESSAGES = {
             "It can't be taken: the big-data side does not hold the records as the step means them. Resend the step, "
             "or withdraw the order."
         ),
+        acts="resend withdraw",
     ),
     "change_without_records": Message(
         words=_("A change has no records of its own: take those of its trial, %(number)s.")
@@ -382,6 +395,7 @@ MESSAGES = {
         "record %(domain)s can't be taken: it is live here and not there; %(remedy)s makes it again, `withdraw` "
         "decides otherwise, `accept` lives with it",
         _("It can't be taken: %(domain)s is live here and not there. Have it sent again, or accept it."),
+        acts="fix accept",
     ),
     "record_to_come": Message(
         "record %(domain)s can't be taken yet: it is live there, and the step that makes it here is still to come; set "
@@ -391,21 +405,25 @@ MESSAGES = {
         "record %(domain)s can't be taken: it is live there and order %(number)s (%(state)s) has it not, or no more; "
         "`reconcile %(number)s --fix` removes it, `accept` lives with it",
         _("It can't be taken: %(domain)s is live there and must not be. Have it removed, or accept it."),
+        acts="fix accept",
     ),
     "record_ends": Message(
         "record %(domain)s can't be taken: it ends on %(day)s there, and an order has no end; %(remedy)s makes it "
         "again, `accept` lives with it",
         _("It can't be taken: %(domain)s ends on %(day)s there. Have it sent again, or accept it."),
+        acts="fix accept",
     ),
     "ends_differ": Message(
         "the records of trial %(number)s can't be taken: they have different ends at the big-data side; "
         "`reconcile %(number)s --fix` sends the end that is meant, `accept` lives with them",
         _("It can't be taken: the records have different ends there. Have the right end sent, or accept them."),
+        acts="fix accept",
     ),
     "ends_within_a_day": Message(
         "the records of trial %(number)s can't be taken: they do not end at 23:59:59 there, and a trial ends with a "
         "day; `reconcile %(number)s --fix` sends the end that is meant, `accept` lives with them",
         _("It can't be taken: the records do not end at 23:59:59 there. Have the right end sent, or accept them."),
+        acts="fix accept",
     ),
     "books_otherwise": Message(
         "nothing was changed: the big-data side holds something else than was shown of order %(number)s; what differs "
@@ -428,8 +446,10 @@ MESSAGES = {
     ),
     "not_awaiting": Message(words=_("The order waits for no approval. Its state: %(state)s.")),
     "pushed_today": Message(words=_("%(who)s pushed it today at %(at)s. It can be pushed once a day.")),
-    "nobody_to_push": Message(words=_("No SA and no default contact with a mail address is set.")),
-    "no_own_mail": Message(words=_("Your account has no mail address. An administrator can enter it under Users.")),
+    "nobody_to_push": Message(words=_("No SA and no default contact with a mail address is set."), acts="contacts"),
+    "no_own_mail": Message(
+        words=_("Your account has no mail address. An administrator can enter it under Users."), acts="users"
+    ),
     "no_conflict": Message(words=_("There is no conflict that nobody has seen to.")),
     # why a comparison left a difference or an order as it is; these codes are stored with the difference
     "step_open": Message(words=_("a billing step is under way: %(step)s")),
@@ -437,14 +457,21 @@ MESSAGES = {
     "undoing": Message(words=_("the order is being undone")),
     "acted_meanwhile": Message(words=_("a step acted on it while it was compared")),
     "stands": Message(
-        words=_("the order stands: name it with a reason (reconcile ORDER --fix --reason), or take their books")
+        "the order stands: name it with a reason (reconcile ORDER --fix --reason), or take their books",
+        _("the order stands; it is put right or accepted on its page only"),
     ),
     "not_to_be_billed": Message(words=_("the order is not to be billed: %(state)s")),
-    "restored": Message(words=_("it was accepted before the database was restored: take their books, or withdraw it")),
+    "restored": Message(
+        "it was accepted before the database was restored: take their books, or withdraw it",
+        _("it was accepted before the database was restored"),
+    ),
     "claimed": Message(words=_("%(activation)s has started and holds the trial")),
     "billed_elsewhere": Message(words=_("they bill the domain for %(number)s, a number that we do not know")),
     "no_name": Message(words=_("it can't be named exactly: the big-data side must remove it")),
-    "no_times": Message(words=_("its begin or end is not known here: resend the order, or take their books")),
+    "no_times": Message(
+        "its begin or end is not known here: resend the order, or take their books",
+        _("its begin or end is not known here"),
+    ),
     "unknown_number": Message(words=_("we do not know this number: have BBOSS send the order again")),
     "not_listed": Message(words=_("ask BBOSS whether the order stands")),
     # incidents
@@ -469,6 +496,7 @@ MESSAGES = {
             "Nobody knows what its step did at the big-data side, so it can't be resolved or ignored by hand. Resend "
             "the step, give it up, or accept it on the order's page."
         ),
+        acts="resend give_up accept",
     ),
     "incident_stands": Message(
         "incident %(incident)s can't be resolved: all its orders (%(number)s) still stand because of it; set them "
@@ -477,6 +505,7 @@ MESSAGES = {
             "It is not over: all its orders (%(number)s) still stand because of it. Set them going, by resending or "
             "giving up; then it ends by itself. If nobody needs to look at it, ignore it."
         ),
+        acts="resend give_up",
     ),
     "incident_awake": Message(words=_("Nothing was done: it does not sleep.")),
     "sleep_too_long": Message(words=_("An incident sleeps at most %(days)s days.")),

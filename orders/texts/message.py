@@ -14,11 +14,12 @@ class Message:
     """The two forms of a message. If only one of them is given, it is used for both.
 
     `english` is for commands, logs and BBOSS, and uses the codes of steps and states. `words` is for pages, in the
-    reader's language, and uses their labels.
+    reader's language, and uses their labels. `acts`: the decisions that `words` advise, as in `Advice.act`.
     """
 
     english: str = ""
     words: str | Promise = ""
+    acts: str = ""
 
 
 def in_words(sentences: Mapping[str, str | Promise]) -> dict[str, Message]:

@@ -21,7 +21,7 @@ MEANINGS: Meanings = {
         Order.State.SCHEDULED: _("All is sent. It goes live by itself on its start day."),
         Order.State.ACTIVE: _("The customer uses it and is billed."),
         Order.State.REJECTED: _("BPM said no. What was sent has been taken back."),
-        Order.State.FAILED: _("It stopped and does not go on by itself. Read the cause, then resend it or give it up."),
+        Order.State.FAILED: _("It stopped and does not go on by itself. Its page says why, and what can be done."),
         Order.State.COMPENSATING: _("What was sent is being taken back. Nothing to do unless a step fails."),
         Order.State.WITHDRAWN: _("BBOSS or staff took it back, for good."),
     },

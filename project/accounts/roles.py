@@ -18,6 +18,7 @@ WORK = [
     "orders.run_activation",
     "orders.move_start",
     "orders.fetch_usage",
+    "orders.compare_order",
     "orders.add_note",
     "orders.change_incident",
     "orders.own_order",

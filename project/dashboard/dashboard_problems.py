@@ -18,6 +18,7 @@ from orders.lists.scope import attributions_of, is_unlimited
 from orders.lists.time_cells import span
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
+from orders.order_page.advice import Advised, Ways
 from orders.order_words.pause_words import slept_words
 from orders.pauses.paused_steps import PauseInForce
 from orders.people.asked_acts import waiting_for
@@ -88,6 +89,7 @@ class Dashboard:
     restored: Number | None = None
     work: list[Work] = field(default_factory=list)
     without_sa: list[str] = field(default_factory=list)
+    breaker_advice: Advised | None = None
 
     @property
     def answer(self) -> Number | None:
@@ -147,10 +149,6 @@ class Dashboard:
         )
         found = [late, open_ones, self.differences, self.approvals, received]
         return [row for row in found if row and not row.number]
-
-    @property
-    def breaker_next(self) -> str:
-        return cause_of(BREAKER_OPEN).next if any(row.shut for row in self.partners or []) else ""
 
     @property
     def problems(self) -> list[Number]:
@@ -235,7 +233,8 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     """Makes the dashboard for a user.
 
     It takes at most nine queries, besides those for the user's rights and scope, one more for each paused partner, one
-    where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, and two for whoever may own something.
+    where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, two for whoever may own something, and
+    one while a partner does not answer, for whoever may make no test call.
     """
     today = timezone.localdate(now)
     facts = DeskSnapshot(now, user=user, kinds=_kinds(user))
@@ -263,6 +262,8 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         if not page.restored:
             page.late = {name: age for name, age in facts.oldest_due.items() if age > LATE}
             page.tried = {name: age for name, age in facts.oldest_retrying.items() if age > RETRIED_LATE}
+        if any(row.shut for row in page.partners):
+            page.breaker_advice = Ways(user).advise(cause_of(BREAKER_OPEN).advice)
         page.may_pause, page.may_probe, page.may_see_calls = may_pause(user), may_probe(user), may_see_calls(user)
     if user.has_perm("orders.view_order"):
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]

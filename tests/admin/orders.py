@@ -307,7 +307,7 @@ TRIED = {
     "give_up": ("give_up_step", "given_up", failed_trial, failed),
     "conflict": ("change_incident", "conflict_seen", in_conflict, billed),
     "fix": ("fix_difference", "reconciliation_fix", unbilled, billed),
-    "compare": ("fix_difference", "compared", billed, applied),
+    "compare": ("compare_order", "compared", billed, applied),
     "accept": ("accept_difference", "accepted", differing, billed),
     "pass": ("decide_order", "decided", billed, withdrawn),
     "reject": ("decide_order", "decided", billed, withdrawn),

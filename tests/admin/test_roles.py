@@ -43,6 +43,7 @@ ACTS = {
     "run_activation": "yes yes no  no  no",
     "move_start": "yes yes no  no  no",
     "fetch_usage": "yes yes no  no  no",
+    "compare_order": "yes yes no  no  no",
     "add_note": "yes yes no  no  no",
     "change_incident": "yes yes no  no  no",
     "decide_order": "yes no  no  no  yes",
@@ -114,6 +115,19 @@ def test_a_new_right_goes_to_the_roles_that_have_it_and_nothing_comes_back_that_
     assert group.permissions.filter(codename="upload_file").exists()
     assert not Group.objects.get(name="审计员").permissions.filter(codename="upload_file").exists()
     assert not Group.objects.filter(name="审批主管").exists()
+
+
+def test_who_could_compare_by_the_right_to_fix_still_can(member):
+    """Comparing only reads, so it has a right of its own since 1.13.0: roles and people of before keep it."""
+    fix, compare = (Permission.objects.get(codename=code) for code in ("fix_difference", "compare_order"))
+    group, person = Group.objects.create(name="客服"), factories.UserFactory()
+    group.permissions.add(fix)
+    person.user_permissions.add(fix)
+    migration = importlib.import_module("project.migrations.0028_compare_right")
+    migration.keep_it(apps, SimpleNamespace(connection=connection))
+    assert compare in group.permissions.all()
+    assert compare in person.user_permissions.all()
+    assert not Group.objects.get(name="审计员").permissions.filter(pk=compare.pk).exists()
 
 
 def test_an_administrator_cannot_make_a_superuser(member):

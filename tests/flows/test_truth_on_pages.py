@@ -22,8 +22,9 @@ DAY = datetime.timedelta(days=1)
 
 @pytest.fixture
 def clerk(client):
-    """A person who may see and fix differences."""
-    client.force_login(staff("fix_difference", "take_books", "accept_difference", "view_difference", "view_incident"))
+    """A person who may see, compare and fix differences."""
+    rights = "compare_order", "fix_difference", "take_books", "accept_difference", "view_difference", "view_incident"
+    client.force_login(staff(*rights))
     return client
 
 

@@ -26,21 +26,24 @@ from orders.outbox.open_moves import differs, unresolved
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner, Step
 from orders.start_day.move_start import may_send_again, start_of
-from orders.texts.incident_texts import Cause, cause_of
+from orders.texts.incident_texts import ACCEPT, OTHER, OUTSIDE, READ, Advice, Cause, cause_of
 from orders.texts.state_meanings import ACCEPTED
 from orders.trials.trial_state_sources import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 
 WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # default: `accept`
 UNBILLED = Cause(
     _("The customer has service, and the big-data side has no billing record of it."),
-    _("Put it right at once: the missing records are sent again. What will happen is said before."),
+    Advice(_("Put it right at once: the missing records are sent again. What will happen is said before."), "fix"),
 )
 NOT_MEANT = Cause(
     _("Both books agree, and hold something else than the orders say."),
-    _("Look at the differences below. Have them put right, or accept them."),
+    Advice(_("Look at the differences below."), READ),
+    Advice(_("Have them put right."), "fix"),
+    ACCEPT,
 )
 REJECTED = Cause(
-    _("BPM's people rejected the order."), _("Ask BPM for the reason; a right order comes as a new one from BBOSS.")
+    _("BPM's people rejected the order."),
+    Advice(_("Ask BPM for the reason; a right order comes as a new one from BBOSS."), OUTSIDE),
 )
 WENT_LIVE = {Order.State.ACTIVE, Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED}
 LIVE_WORDS = {
@@ -70,11 +73,12 @@ WHY_ENDED = {
 HAS_ENDED = _("The trial has ended.")
 HAS_FAILED = Cause(
     _("The order has failed; if it had sent something, that is taken back."),
-    _("Resend it if it is to be opened after all, or let BBOSS withdraw it."),
+    Advice(_("Resend it if it is to be opened after all."), "resend"),
+    Advice(_("Let BBOSS withdraw the order."), OUTSIDE),
 )
 BESIDE = Cause(
     _("An order that changes this trial's records is stopped, so they may not be as they are meant to be."),
-    _("Set that order going, or give its step up; what it says there ends this too."),
+    Advice(_("Set that order going, or give its step up; what it says there ends this too."), OTHER),
 )
 
 
@@ -159,8 +163,7 @@ def _ahead(base: dict, order: Order) -> Rung:
     day = date_format(order.biz_start or order.start_at, "n-j")
     if order.state == Order.State.SCHEDULED:
         note = _(
-            "Everything is sent. The order goes live by itself on its start day. Until then BBOSS can withdraw it, or "
-            "a colleague who may."
+            "Everything is sent. The order goes live by itself on its start day. Until then BBOSS can withdraw it."
         )
         return blue(base, day, icon="clock", at=order.start_at, note=note, action="move_start")
     return Rung(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))

@@ -16,7 +16,7 @@ from orders.order_words.error_details import detail_text, of_finding, of_step, o
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP
 from orders.rules.steps import OF_COMPARISONS, PARTNERS, Channel, Step
 from orders.rules.trial_shape import Shape
-from orders.texts.incident_texts import CAUSES, Cause, cause_of
+from orders.texts.incident_texts import CAUSES, ITSELF, OTHER, Advice, Cause, cause_of
 
 Text = str | Promise
 ACTION_OF = {ACTED_BEFORE: "take", LOOK_UP: "look_up"}  # the recommended decision for a failed step, by its code
@@ -33,9 +33,10 @@ ON_HOLD = {
     Order.Held.DOMAINS_MISSING: "name_domains",
 }
 OVER = {Dispatch.State.DONE, Dispatch.State.GIVEN_UP}
+GOES_ON = Advice(_("What waits goes out by itself when the pause ends."), ITSELF)
 BEHIND = Cause(
     _("It waits behind a failed step of another order of its trial."),
-    _("Set that order going, or give its step up; this one follows by itself."),
+    Advice(_("Set that order going, or give its step up; this one follows by itself."), OTHER),
 )
 
 
@@ -284,7 +285,7 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
     """Returns the rung for a paused partner: staff hold its calls until a given time or until they resume it."""
     cause = CAUSES[PARTNER_PAUSED]
     if pause.until:
-        cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
+        cause = Cause(cause.what, GOES_ON, *cause.advice)
     detail = f"{actor_of(pause.paused_by, at=pause.since)[0]}{_(': ')}{pause.reason}"
     about = {"cause": cause, "code": PARTNER_PAUSED, "detail": detail}
     return amber(base, _("Paused"), at=pause.since, tries=row.attempts, next_try=pause.until, **about)
