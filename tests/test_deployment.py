@@ -260,6 +260,7 @@ NO_DOUBTS = {
     "production data behind named addresses": NAMED,
     "a company log-in": NAMED | {"MFA_REQUIRED": "nobody", "OIDC_ISSUER": "https://sso.example.com"},
     "a token that lasts": {"BBOSS_ACCESS_TOKENS": [token(15)]},
+    "a network that desk.003 names": {"METRICS_ALLOWED_IPS": ["localhost"]},
 }
 
 

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
@@ -42,19 +41,18 @@ def method_of(members: dict[str, Any], how: Bboss) -> str:
     return given.lower() if isinstance(given, str) and given.lower() in known else known[0]
 
 
-def pairs_of(wire: Wire, how: Bboss) -> Iterator[tuple[str, str]]:
-    """Yields (BBOSS's name, value as text) of the signed members, in the order in which they are signed."""
-    members, order = wire.members, how.sign.order
-    names = sorted(members) if order == SORTED else order
+def pairs_of(wire: Wire, how: Bboss) -> list[tuple[str, str]]:
+    """Returns (BBOSS's name, value as text) of the signed members, in the order in which they are signed."""
+    members, pairs = wire.members, []
     sign, content = how.named("sign", members), how.named("content", members)
-    for name in names:
+    for name in sorted(members) if how.sign.order == SORTED else how.sign.order:
         if name == sign or name not in members or (how.sign.empty == SKIP and members[name] in EMPTY):
             continue
         value = members[name]
-        if isinstance(value, str):
-            yield name, value
-        else:
-            yield name, (how.sign.content == RAW and name == content and wire.written(name)) or canonical_json(value)
+        if not isinstance(value, str):
+            value = (how.sign.content == RAW and name == content and wire.written(name)) or canonical_json(value)
+        pairs.append((name, value))
+    return pairs
 
 
 def put(template: str, **values: str) -> str:

@@ -280,8 +280,8 @@ class Drain:
             if pool.is_rate_limited:
                 pool.unsent = sum(call.pool is pool and not call.sent for call in self.calls.values())
             enough = CLAIMED_AHEAD // 2 if pool.in_flight > self.threads else 0
-            if pool.free_calls() > enough and not (self.calls and time.monotonic() < pool.recheck_at):
-                rooms[pool.partner] = pool.free_calls()
+            if (room := pool.free_calls()) > enough and not (self.calls and time.monotonic() < pool.recheck_at):
+                rooms[pool.partner] = room
         for partner in self.breakers.partners() & rooms.keys():
             rooms[partner] = 1 if may_probe(partner, now=timezone.now()) and _may_send_probe(partner) else 0
         return {partner: room for partner, room in rooms.items() if room}

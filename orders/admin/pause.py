@@ -58,12 +58,6 @@ class PauseForm(forms.Form):
                 _("Nothing was done: a colleague changed the pause since you opened the page. It stands above.")
             )
 
-    def clean_until(self):
-        until = self.cleaned_data["until"]
-        if until and until <= timezone.now():
-            raise forms.ValidationError(_("This moment has passed already."))
-        return until
-
 
 @register_list(Pause, menu=(Section.ENGINE, 30), empty=_("No partner has been paused yet."), same_for_all=True)
 class PauseAdmin(ReadOnlyAdmin):
@@ -106,7 +100,7 @@ class PauseAdmin(ReadOnlyAdmin):
             given = {name: form.cleaned_data[name] for name in ("reason", "until")}
             try:
                 pause_partner(partner=partner, by=staff_actor(request.user), now=timezone.now(), **given)
-            except NotAllowedError as error:  # `until` has passed since it was validated
+            except NotAllowedError as error:  # `until` has passed
                 form.add_error("until", error.words())
             else:
                 messages.success(request, _("Calls to %(partner)s are paused.") % {"partner": PARTNER_NAMES[partner]})

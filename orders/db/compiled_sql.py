@@ -23,6 +23,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, JSONField, Model, QuerySet, Value
@@ -73,32 +74,32 @@ class Prepared:
 
     def send(self, cursor, values: dict) -> None:
         """Send the query. In a pipeline this does not wait for the result."""
-        sql, places, _ = self._compiled
+        sql, places, *_ = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
         given = [place.fill(values, database) if isinstance(place, Slot) else place for place in places]
         cursor.execute(sql, given)
 
     def read(self, cursor) -> list:
         """Wait for the result and return it."""
-        return self._compiled[2](cursor.fetchall())
+        *_, converted, make = self._compiled
+        return list(map(make, converted(cursor.fetchall())))
 
     def first(self, **values):
         """Returns the first row, or None."""
         return next(iter(self(**values)), None)
 
     @functools.cached_property
-    def _compiled(self) -> tuple[str, tuple, Callable[[list], list]]:
-        """The SQL, its parameters (with Slots), and a function from rows to results."""
+    def _compiled(self) -> tuple[str, tuple, Callable[[list], Iterable], Callable[[Sequence], object]]:
+        """The SQL, its parameters (with Slots), and two functions: Django's conversion of all rows, and from a row to a
+        result."""
         rows = self._build()
         compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, places = compiler.as_sql()
         converters = compiler.get_converters([column for column, _, _ in compiler.select])
-        make = _model_maker(compiler.klass_info, compiler.select) if rows.query.default_cols else _plain
-
-        def read(found: list) -> list:
-            return [make(row) for row in (compiler.apply_converters(found, converters) if converters else found)]
-
-        return sql, tuple(places), read
+        converted = functools.partial(compiler.apply_converters, converters=converters) if converters else iter
+        if rows.query.default_cols:
+            return sql, tuple(places), converted, _model_maker(compiler.klass_info, compiler.select)
+        return sql, tuple(places), converted, itemgetter(0) if len(compiler.select) == 1 else tuple
 
 
 def ask_together(*questions: tuple[Prepared, dict]) -> list:
@@ -142,10 +143,6 @@ def _model_maker(info: dict, select: list) -> Callable[[Sequence], Model | None]
         return instance
 
     return make
-
-
-def _plain(row: Sequence):
-    return row[0] if len(row) == 1 else tuple(row)
 
 
 class FreeIds(Prepared):

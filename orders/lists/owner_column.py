@@ -18,7 +18,7 @@ from orders.history.owners import OWN, staff_with
 from orders.lists.cells import column
 from orders.lists.filter_kinds import IncorrectLookupParameters
 from orders.lists.registration import address_of_list
-from orders.people.owned_work import is_nobodys, is_of, set_owners
+from orders.people.owned_work import is_nobodys, is_of
 
 ME, NOBODY = "me", "nobody"
 
@@ -57,10 +57,7 @@ class OwnerFilter(SimpleListFilter):
 
 
 def owner_words(row: Any) -> str | None:
-    """Returns the owner's name. Lists set the owners of their rows with `set_owners` in `add_facts`; for other rows it
-    is queried here."""
-    if not hasattr(row, "owned_by"):
-        set_owners([row])
+    """Returns the owner's name. Lists set the owners of their rows with `set_owners` in `add_facts`."""
     return person_words(row.owned_by, timezone.localdate()) if row.owned_by else None
 
 

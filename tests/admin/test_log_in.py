@@ -154,7 +154,7 @@ def test_many_failures_over_several_names_lock_the_address(member, clock):
         assert log_in(name=f"name{number % 20}").status_code == 200
     answer = log_in("right")
     assert (answer.status_code, answer["Retry-After"]) == (429, "900")
-    assert "此地址" in answer.content.decode()
+    assert "从此地址登录多个账号失败次数过多" in answer.content.decode()
     assert log_in("right", address="10.0.0.6").status_code == 302
     assert "地址已锁定" in member("管理员").get(LIST).content.decode()
     clock.shift(datetime.timedelta(minutes=16))

@@ -3,6 +3,7 @@
 
 import datetime
 import json
+from unittest.mock import Mock
 
 import pytest
 from django.test import Client
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from integrations.bpm.callback_signature import sign
-from integrations.bpm.kept_callbacks import apply_kept
+from integrations.bpm.kept_callbacks import apply_kept, apply_learned
 from integrations.models import BpmCallback
 from integrations.partners.profile import ProfileError, read_profile
 from orders.models import Attempt, Dispatch
@@ -275,6 +276,32 @@ def test_a_callback_before_the_number_is_known_waits_and_is_applied_once(order, 
     assert (kept().order, kept().time, kept().opinion) == (order, shanghai(TIME), "同意")
     assert call(said).status_code == 200
     assert ApprovalRecord.objects.count() == 1
+
+
+def test_a_waiting_callback_that_contradicts_a_later_one_is_refused_when_applied(order, settings):
+    speak(settings, 'identifies = "process"')
+    began(order)
+    assert call(without("code", process="P-1")).status_code == 200
+    learn(order)
+    assert call(without("code", process="P-1", opinion="再看")).status_code == 200
+    assert apply_kept(now=timezone.now()) == 1
+    waiting = BpmCallback.objects.get()
+    assert (waiting.http_status, waiting.record, waiting.order_number) == (409, None, NUMBER)
+    assert (RECORD["recordId"] in waiting.why, kept().opinion) == (True, "再看")
+
+
+def test_where_applying_fails_the_callback_waits_for_the_next_sweep(order, settings, monkeypatch, caplog):
+    speak(settings, 'identifies = "process"')
+    began(order)
+    call(without("code", process="P-1"))
+    learn(order)
+    with monkeypatch.context() as broken:
+        broken.setattr("integrations.bpm.kept_callbacks.receive_approval", Mock(side_effect=ValueError))
+        apply_learned(["P-1"])
+    assert "kept callbacks can't be applied now" in caplog.text
+    assert not ApprovalRecord.objects.exists()
+    assert apply_kept(now=timezone.now()) == 1
+    assert kept().order == order
 
 
 def test_while_restored_nothing_is_kept_to_wait_and_nothing_applied(order, settings, monkeypatch):

@@ -109,6 +109,11 @@ def test_under_the_defaults_the_samples_are_the_three_cases(case):
     assert [body for body in found if "productInfos" not in body] == [one["bpm"][0], two["bpm"][0], three["bpm"][0]]
 
 
+def test_without_a_secret_there_is_no_example_message_and_the_reason_stands_there(settings):
+    settings.BBOSS_APP_SECRET = ""
+    assert dict(samples(read_profile("")))["an example message of BBOSS"] == "none: BBOSS_APP_SECRET is not set"
+
+
 def test_check_shows_what_goes_out_beside_the_defaults(capsys, write, monkeypatch, settings):
     monkeypatch.setenv("BIGDATA_TOKEN", "x")
     before, file = settings.PARTNERS, write("partners.toml", OURS.replace('delete.path = ""\n', ""))

@@ -1,15 +1,19 @@
 """`import_trials FILE.xlsx [--dry-run] [--annotated OUT.xlsx]` (contract 5): a file in, orders and steps out."""
 
+import contextlib
 import datetime
 import io
 
 import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
 from integrations.bboss.order_fields import read_order
 from integrations.bboss.reply_codes import Refused
+from orders.intake.receive import enter_order
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order, OrderEvent
+from orders.texts.errors import OrderConflictError
 from tests.bboss_messages import post_order
 from tests.conftest import shanghai
 from tests.entering.workbooks import MEMBERS, cells, row, workbook
@@ -83,6 +87,23 @@ def test_the_same_rows_again_change_nothing(give):
     assert Order.objects.count() == 3
     assert Dispatch.objects.count() == len(before[1]) + 1
     assert OrderEvent.objects.filter(order__number__in=["T1", "T2"]).exclude(pk__in=before[0]).count() == 0
+
+
+@pytest.mark.parametrize("name, refused", [("北京示例科技", False), ("另一家", True)])
+def test_of_two_who_enter_a_number_at_once_the_second_gets_the_answer_of_the_first(monkeypatch, name, refused):
+    raw, atomic, first = contents.trial("T1"), transaction.atomic, []
+
+    def beaten():
+        monkeypatch.setattr(transaction, "atomic", atomic)
+        first.append(enter_order(read_order(raw), raw=raw, by="command:li"))
+        return atomic()
+
+    monkeypatch.setattr(transaction, "atomic", beaten)
+    second = raw | {"EnterpriseName": name}
+    with pytest.raises(OrderConflictError) if refused else contextlib.nullcontext():
+        again = enter_order(read_order(second), raw=second, by="command:wang")
+        assert (again.repeated, again.trans_idh) == (True, first[0].trans_idh)
+    assert Order.objects.get().enterprise_name == "北京示例科技"
 
 
 def test_a_dry_run_says_it_and_changes_nothing(give):

@@ -3,6 +3,7 @@
 import datetime
 import io
 from pathlib import Path
+from unittest.mock import Mock
 
 import openpyxl
 import pytest
@@ -244,6 +245,14 @@ def test_a_workbook_that_cannot_be_read_counts_and_replaces_nothing(clerk):
     assert f'href="{address}"' in clerk.get(UPLOAD).content.decode()
     assert clerk.get(address).status_code == 200
     assert "24 小时内您已上传 20 个工作簿" in str(upload(clerk, workbook(row("T2"))).context["form"].errors["file"])
+
+
+def test_a_workbook_that_is_not_read_in_time_may_be_uploaded_again(clerk, monkeypatch):
+    late = Mock(side_effect=xlsx.ProbeError("no verdict within 10.0 s"))
+    with monkeypatch.context() as slow:
+        slow.setattr("orders.office.trials.workbook.ask", late)
+        assert "暂时无法读取" in str(upload(clerk, workbook(row("T1"))).context["form"].errors["file"])
+    assert upload(clerk, workbook(row("T1"))).status_code == 302
 
 
 @pytest.mark.parametrize("form", [{}, {"file": "x"}, {"file": "\0"}])

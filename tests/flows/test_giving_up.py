@@ -5,6 +5,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from orders.actions.accept import accept
+from orders.actions.take import take
 from orders.incidents.incident_handling import resolve_incident
 from orders.models import TrialClaim
 from orders.replanning.giving_up import give_up
@@ -83,6 +84,16 @@ def test_a_deletion_given_up_ends_the_order_and_keeps_claim_and_incident(desk, a
     assert desk.alive_there("A1") == [A]
     desk.staff(accept, "A1")
     assert (desk.troubles("A1"), claims(), desk.state("T1"), desk.records("A1")) == ([], 0, "ended", {A: "live"})
+
+
+def test_a_given_up_deletion_is_over_once_staff_take_books_that_no_longer_hold_its_record(desk, active):
+    desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
+    desk.play(withdrawal("A1"))
+    give(desk, "A1")
+    desk.wait_out()
+    desk.sandbox.partners.store.delete_record({"jobId": "A1", "productId": "P-A1", "domain": A})
+    desk.staff(take, "A1")
+    assert (desk.troubles("A1"), claims(), desk.records("A1")) == ([], 0, {A: "deleted"})
 
 
 def test_a_restore_that_is_refused_for_good_has_an_end(desk, active):

@@ -131,6 +131,14 @@ def test_the_command_asks_a_second_person_too(member, order, settings, tmp_path,
     assert Incident.objects.filter(code="emergency_act").exists()
 
 
+def test_a_text_that_only_begins_like_json_stays_as_it_is(member):
+    order = make.OrderFactory(enterprise_name="[华北] 示例")
+    make.OrderEventFactory(order=order, kind="note", data={"reason": "{见附件"})
+    text = told(taken(member("业务人员"), order))
+    assert "[华北] 示例" in text
+    assert "{见附件" in text
+
+
 def test_each_part_follows_the_right_to_see_its_kind(client, member, order):
     role = Group.objects.get(name="业务人员")
     role.permissions.remove(*role.permissions.filter(codename__in=["view_mail", "view_inboundmessage", "view_attempt"]))

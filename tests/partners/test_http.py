@@ -20,7 +20,7 @@ from integrations.bigdata import client as bigdata
 from integrations.bpm import bpm_steps as bpm
 from integrations.delivery.channels import longest
 from integrations.outbound import http_client
-from integrations.outbound.http_client import PartnerError, check_success, post, waiting_time
+from integrations.outbound.http_client import PartnerError, check_success, post, request_json, waiting_time
 from integrations.partners.calls import call_of
 from integrations.partners.profile import read_profile
 
@@ -145,6 +145,13 @@ def test_answers_that_are_permanent(httpserver, status, body, code):
     if body != "<html>":
         assert json.loads(error.answer) == body
         assert body.get("message", "") in str(error)
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://", "no address"])
+def test_what_is_no_address_is_a_refusal_and_no_fault_of_ours(address):
+    with pytest.raises(PartnerError) as refused:
+        request_json(address, timeout=TIMEOUT)
+    assert refused.value.code == "refused"
 
 
 def test_what_a_database_refuses_never_gets_into_an_error(httpserver):

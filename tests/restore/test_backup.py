@@ -119,6 +119,7 @@ def filled(tmp_path_factory):
     (site.attachments / FILE).write_bytes(b"first")
     (site.attachments / NUMBERS).write_text("T1 2023-09-20T00:00:00+08:00 staff:li\n")
     (site.attachments / "deep" / "other.bin").write_bytes(os.urandom(3_000_000))
+    (site.folder / "backup").mkdir(mode=0o755)  # an empty folder may be there
     site.told = site.manage("backup", site.folder / "backup", "--by", "zhao")
     yield site
     site.close()

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -162,6 +163,14 @@ def test_it_is_asked_at_each_new_connection(named):
     connection.close()
     assert Timeline.objects.get().restored["seen"] == 10_000
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
+
+
+def test_a_connection_whose_check_breaks_off_is_closed(monkeypatch):
+    monkeypatch.setattr(restored_guard, "read_restore_state", Mock(side_effect=KeyboardInterrupt))
+    opened = Mock(alias="default")
+    with pytest.raises(KeyboardInterrupt):
+        restored_guard.look_at_new_connection(connection=opened)
+    assert opened.close.called
 
 
 def test_what_others_commit_meanwhile_is_no_step_back(named):

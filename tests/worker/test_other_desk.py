@@ -331,6 +331,17 @@ def dog(monkeypatch):
     return found
 
 
+@pytest.mark.parametrize("others, starts", [({}, True), (OTHERS, False)])
+def test_the_watchdog_starts_a_cluster_only_where_it_calls_the_same(dog, settings, monkeypatch, others, starts):
+    monkeypatch.setattr(watchdog.signal, "signal", lambda *_: None)
+    dog.stop = lambda: None
+    dog.stopping.set()
+    register_process("ours")
+    become(settings, **others)
+    dog.run()
+    assert (dog.process is not None) == starts
+
+
 def test_the_watchdog_ends_its_cluster_and_starts_it_again(dog, settings, caplog):
     register_process(dog.name)
     dog.start()
