@@ -136,7 +136,8 @@ def test_at_most_twenty_two_queries(member, busy, django_assert_max_num_queries,
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
     row = make.MailFactory(order=None, kind="notice_alarm", state="failed", written_at=timezone.now())
     [problem] = desk_of(member("工程师").person).problems[-1:]
-    assert (problem.number, problem.url) == (1, reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff")
+    url = reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff"
+    assert (problem.number, problem.url) == (1, url)
     assert desk_of(member("业务人员").person).notices is None
     type(row).objects.update(state="done")
     assert problem.label not in member("工程师").get(INDEX).text

@@ -52,7 +52,7 @@ def test_withdrawing_an_extension_says_that_the_trial_ends(desk):
 def test_withdrawing_a_change_of_domains_says_nothing_about_the_trials_end(desk):
     desk.trial("T0", "a", end=9).deliver()
     desk.change("C0", "T0", "ab").deliver()
-    assert not {"ends_without", "runs_without"} & foreseen(dry_run.withdraw, "C0").keys()
+    assert not {"ends_without", "runs_without"} & foreseen(action_previews.withdraw, "C0").keys()
 
 
 def test_a_late_withdrawal_says_that_the_trial_ends_of_the_one_that_holds_it_alone(desk):
