@@ -148,7 +148,7 @@ def test_the_dashboard_moves(visit, happens):
     happens(ARRIVES, number="100A-NEW-BOARD")
     ask_now(page)
     page.wait_for_function("before => Number(/^（([0-9]+)）/.exec(document.title)[1]) > before", arg=before)
-    assert page.locator(".worries >> text=笔订单需要人工处理").count() == 1
+    assert page.locator(".problems >> text=笔订单需要人工处理").count() == 1
     assert page.faults == []
 
 

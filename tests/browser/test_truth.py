@@ -43,7 +43,7 @@ def test_the_pages_tell_it_and_fit_the_window(visit):
 def test_a_customer_who_is_not_billed_leads_from_the_dashboard_to_the_repair(visit):
     page = visit("engineer")
     page.goto("/admin/")
-    first = page.locator(".worries a").first
+    first = page.locator(".problems a").first
     assert "已开通服务但没有话单" in first.inner_text()
     first.click()
     page.wait_for_url("**needs=unbilled*")
