@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from integrations.bpm.callback_signature import sign
-from integrations.bpm.kept_callbacks import apply_kept, apply_learned
+from integrations.bpm.kept_callbacks import apply_kept, apply_new_processes
 from integrations.models import BpmCallback
 from integrations.partners.profile import ProfileError, read_profile
 from orders.models import Attempt, Dispatch
@@ -297,7 +297,7 @@ def test_where_applying_fails_the_callback_waits_for_the_next_sweep(order, setti
     learn(order)
     with monkeypatch.context() as broken:
         broken.setattr("integrations.bpm.kept_callbacks.receive_approval", Mock(side_effect=ValueError))
-        apply_learned(["P-1"])
+        apply_new_processes(["P-1"])
     assert "kept callbacks can't be applied now" in caplog.text
     assert not ApprovalRecord.objects.exists()
     assert apply_kept(now=timezone.now()) == 1
