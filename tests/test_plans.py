@@ -107,7 +107,7 @@ def prepared_queries():
 
 def explained(query):
     """The tables that the plan reads from one end to the other."""
-    sql, places, _ = query._compiled
+    sql, places, *_ = query._compiled
     values = [_value(place) for place in places]
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", values)

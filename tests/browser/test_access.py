@@ -170,7 +170,7 @@ def test_axe_finds_nothing_on_the_form_of_a_user_and_on_the_log_in_page(visit, b
 @pytest.mark.parametrize(
     "user, address, filled, wrong",
     [
-        ("clerk", "/admin/orders/order/trials/enter/", {"EnterpriseID": "E1"}, "OrderNum"),
+        ("clerk", "/admin/orders/order/trials/enter/", {"EnterpriseID": "E1"}, "EnterpriseName"),
         ("admin", "/admin/project/user/add/", {"display_name": "王", "username": "a b"}, "username"),
     ],
 )

@@ -132,7 +132,7 @@ def test_export_my_province_s_month(hand, tmp_path):
 
 def test_repeat_what_failed_in_an_outage(hand):
     one = hand("engineer")
-    one.click_on("#content a[href*='/orders/incident/'][href*='/change/']")
+    one.click("对方认为订单内容有误。", within="#content")
     one.click("重发", within="#content", exact=False)
     one.type("大数据侧已恢复", into="#id_reason")
     one.click_on(".acts button[type=submit]")
