@@ -1,7 +1,5 @@
 """Admin pages for heartbeats, lease locks, BPM's callbacks, breakers and tokens (integrations/api/token_pages.py)."""
 
-from functools import partial
-
 from django.contrib import admin
 from django.db.models import Q
 from django.utils import timezone
@@ -11,7 +9,7 @@ from integrations.api.token_pages import ApiTokenAdmin
 from integrations.bpm.kept_callbacks import without_operators
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
 from notifications.masks import mask_text
-from orders.admin.cause_cells import advised_cell
+from orders.admin.cause_cells import AdvisedPage, advised_cell
 from orders.admin.inbound import InboundList, order_named
 from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.lists.cells import column, cut
@@ -144,7 +142,7 @@ class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin)
 
 
 @register_list(Breaker, menu=(Section.ENGINE, 20), empty=_("No partner has been called yet."), same_for_all=True)
-class BreakerAdmin(ReadOnlyAdmin):
+class BreakerAdmin(AdvisedPage, ReadOnlyAdmin):
     sortable_by = None
     list_per_page = 100
     list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]
@@ -168,11 +166,8 @@ class BreakerAdmin(ReadOnlyAdmin):
     def why(self, obj):
         return cause_of(code_of(obj.last_code, obj.last_error)).what if obj.last_error else "-"
 
-    def get_object(self, request, object_id, from_field=None):
-        obj = super().get_object(request, object_id, from_field)
-        if obj is not None:
-            obj.advised = partial(Ways(request.user).advise, cause_of(BREAKER_OPEN).advice if obj.opened_at else ())
-        return obj
+    def advise(self, request, obj):
+        return Ways(request.user).advise(cause_of(BREAKER_OPEN).advice if obj.opened_at else ())
 
     what_to_do = column(
         _("what to do"), lambda obj: cause_of(BREAKER_OPEN).next if obj.opened_at else "-", advised_cell

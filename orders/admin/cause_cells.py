@@ -1,4 +1,4 @@
-"""The cause of a row's failure and what to do, with the acts, on the pages of steps and mails."""
+"""Advice with its acts on a row's page, and the cause of a row's failure on the pages of steps and mails."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import column
 from orders.lists.pauses_in_force import paused_for
-from orders.order_page.advice import Ways
+from orders.order_page.advice import Advised, Ways
 from orders.order_words.order_facts import facts_of
 from orders.texts.incident_texts import cause_of
 
@@ -18,7 +18,20 @@ def advised_cell(obj) -> str:
     return render_to_string("includes/advice.html", {"advised": obj.advised()})
 
 
-class CauseCells:
+class AdvisedPage:
+    """The page of a row that gives advice. A subclass says which, with the acts that the reader can do."""
+
+    def advise(self, request, obj) -> Advised:
+        raise NotImplementedError
+
+    def get_object(self, request, object_id, from_field=None):
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            obj.advised = partial(self.advise, request, obj)
+        return obj
+
+
+class CauseCells(AdvisedPage):
     cause = column(_("cause"), lambda obj: cause_of(obj.error_code).what if obj.error_code else "-")
     what_to_do = column(
         _("what to do"),
@@ -29,11 +42,5 @@ class CauseCells:
     def ways(self, request, obj) -> Ways:
         return Ways(request.user, facts_of(obj.order, now=timezone.now(), paused=paused_for(request)))
 
-    def get_object(self, request, object_id, from_field=None):
-        obj = super().get_object(request, object_id, from_field)
-        if obj is not None:
-            obj.advised = partial(self._advise, request, obj)
-        return obj
-
-    def _advise(self, request, obj):
+    def advise(self, request, obj) -> Advised:
         return self.ways(request, obj).advise(cause_of(obj.error_code).advice)

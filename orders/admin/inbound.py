@@ -1,6 +1,5 @@
 """Messages from BBOSS, accepted or refused, with the reason."""
 
-from functools import partial
 from operator import attrgetter
 from urllib.parse import urlencode
 
@@ -10,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cause_cells import advised_cell
+from orders.admin.cause_cells import AdvisedPage, advised_cell
 from orders.lists.cells import column, cut_column
 from orders.lists.chips import chip_column
 from orders.lists.filter_kinds import PlacesFilter, day_filter, word_filter
@@ -74,7 +73,7 @@ class InboundList:
 
 
 @register_list(InboundMessage, menu=(Section.TRACE, 10), empty=_("BBOSS has sent nothing yet."), name="inbound")
-class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin):
+class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, AdvisedPage, ReadOnlyAdmin):
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": mask_text_or_json}
@@ -100,11 +99,8 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
     why = column(_("why"), lambda obj: why_refused(obj).what)
     next_step = column(_("what to do"), lambda obj: why_refused(obj).next, advised_cell)
 
-    def get_object(self, request, object_id, from_field=None):
-        obj = super().get_object(request, object_id, from_field)
-        if obj is not None:
-            obj.advised = partial(Ways(request.user).advise, why_refused(obj).advice)
-        return obj
+    def advise(self, request, obj):
+        return Ways(request.user).advise(why_refused(obj).advice)
 
     @admin.display(description=_("what was wrong"))
     def hint_block(self, obj):

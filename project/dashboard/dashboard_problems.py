@@ -183,7 +183,6 @@ class Dashboard:
         return found
 
     def _order_problems(self) -> list[Number | None]:
-        waiting = self.needing
         late = self.calendar.overdue if self.calendar else 0
         number = len(self.incidents or [])
         late_url = self.calendar.overdue_url if self.calendar else ""
@@ -194,7 +193,7 @@ class Dashboard:
             "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
         )
         unseen = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
-        needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting)
+        needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", self.needing)
         without_sa = ngettext(
             "%(n)d attribution has no SA: its mails go to the default contact",
             "%(n)d attributions have no SA: their mails go to the default contact",
@@ -204,7 +203,7 @@ class Dashboard:
             _number(differing, books.number, books.url, "red"),
             _number(incidents, number, self.incidents_url, "red"),
             _number(missed, late, late_url, "red"),
-            _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
+            _number(needing, self.needing, orders_link(needs="somebody", o="since"), "amber"),
             *self._late(),
             *(Number(row.words, 1, "", "amber") for row in self.expiring),
             self.asked,
