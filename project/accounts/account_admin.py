@@ -71,7 +71,7 @@ NEVER_OUT = _(
 
 
 class RowsField(forms.ModelMultipleChoiceField):
-    """Rejects a number that can't be a primary key: SQLite raises an error for integers over 64 bits."""
+    """Rejects numbers that can't be a primary key, because SQLite raises an error for integers over 64 bits."""
 
     def clean(self, value):
         for one in value or ():
@@ -83,7 +83,7 @@ class RowsField(forms.ModelMultipleChoiceField):
 
 
 class PermissionWords(NotesValues):
-    """Shows readable names of permissions, also in the admin log, and roles and attributions as check boxes."""
+    """Shows translated names of permissions, in the admin log too. Shows roles and attributions as check boxes."""
 
     @staticmethod
     def value_words(row) -> str:
@@ -111,7 +111,7 @@ def account_words(user: User) -> str:
 
 
 class SetPassword(ReadOnlyPasswordHashWidget):
-    """Shows if a password is set, with a button that sends an invitation. Hides the hash."""
+    """Shows if a password is set, with a button that sends an invitation. Never shows the hash."""
 
     def get_context(self, name, value, attrs):
         there = is_password_usable(value)
@@ -160,7 +160,8 @@ class StaffForm(GivesRoles, UserChangeForm):
         self.initial["company_mail"] = bool(joined and not joined.subject)
 
     def clean(self):
-        """Rejects attributions without the limit, since the user would see all orders."""
+        """Rejects attributions without the limit (the user would see all orders), forbidden combinations of rights, an
+        invalid link to the company log-in, and changes after which no emergency account or no administrator is left."""
         found = super().clean()
         self.refuse_rights_together(found)
         if found.get("attributions") and not found.get("limited"):
@@ -179,8 +180,10 @@ class StaffForm(GivesRoles, UserChangeForm):
 
 
 def _makers(users: list[int]) -> dict[int, str]:
-    """Returns the user name of the creator by account id, for accounts created on the admin page. The company log-in is
-    recorded in the account itself."""
+    """Returns {account id: user name of its creator} for accounts that were created on the admin page.
+
+    The company log-in as creator is recorded in `given_by`.
+    """
     kind = ContentType.objects.get_for_model(User)
     made = LogEntry.objects.filter(content_type=kind, action_flag=ADDITION, object_id__in=map(str, users))
     return {int(pk): name for pk, name in made.values_list("object_id", "user__username")}
@@ -188,7 +191,7 @@ def _makers(users: list[int]) -> dict[int, str]:
 
 class RoleForm(NamesForm):
     def clean_permissions(self):
-        """Rejects a right if nobody could hold the role with it."""
+        """Rejects a new permission if the role would then have a forbidden combination."""
         chosen = self.cleaned_data["permissions"]
         if set(chosen) - set(self.initial.get("permissions", ())) and (why := why_not_to_hold([], chosen)):
             raise forms.ValidationError(why)
@@ -255,7 +258,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return [*own, *super().get_urls()]
 
     def _of_colleague(self, page, request, id):
-        """Returns a page of a colleague's account. Users have the same page for their own account."""
+        """Returns `page` for another account. Raises as `_get_changeable` does.
+
+        Other URLs show the same page for the user's own account.
+        """
         return page(request, self.admin_site, self._to_be_changed(request, id))
 
     def _to_be_changed(self, request, id):
@@ -376,8 +382,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return self._invitation_page(request, user)
 
     def _invited(self, request, user):
-        """Sends an invitation if the account may have a password. Shows the link on a page if the account has no mail
-        address."""
+        """Sends an invitation if the account may have a password.
+
+        Returns the page with the link if the account has no mail address, else None.
+        """
         if why_no_password(user):
             return None
         link = invite(user, by=request.user, now=timezone.now(), address=address_of(request) or "")
@@ -418,7 +426,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
 
 
 class DeskGroupAdmin(PermissionWords, DeskAdmin, GroupAdmin):
-    """Only superusers can change the rights of a role."""
+    """Only superusers can add, change or delete a role. Other users see its permissions as a list."""
 
     form = RoleForm
     search_help_text = _("name: any part")

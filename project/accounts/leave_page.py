@@ -61,7 +61,8 @@ def _colleagues():
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the account's leave and a form. POST enters the leave, ends it or hands over all work, by `act`."""
+    """GET shows the account's leave and a form. POST does the action in `act`: it stores a leave, ends it or hands over
+    all work. An invalid form is answered with status 409."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
@@ -85,7 +86,7 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
 
 
 def _done(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
-    """Returns True if the action succeeded; otherwise its form has the errors."""
+    """Does the action. Returns True if it succeeded; otherwise adds the errors to its form."""
     by, now = staff_actor(request.user), timezone.now()
     form = leave if act == ENTER else over
     try:
@@ -118,7 +119,7 @@ def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -
 
 
 def why_not_all(person: User, deputy: User) -> str:
-    """Returns a warning if the deputy can't see all attributions of the person. Empty otherwise."""
+    """Returns a warning if the deputy can't see all attributions of the person, else an empty text."""
     theirs, own = attributions_of(deputy), attributions_of(person)
     if theirs is None or own is not None and own <= theirs:
         return ""
@@ -138,7 +139,7 @@ def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, no
 
 
 def _some(rows: list[Model], reader: User) -> str:
-    """Returns the names of the first few rows that the reader may see, and the number of the others."""
+    """Returns the titles of at most SHOWN rows that the reader may see, and the number of the other rows."""
     seen = (row for row in rows if reader.has_perm(right_to_view(type(row))) and sees_it(row, reader))
     titles = [kind_of(row).title(row) for row in itertools.islice(seen, SHOWN)]
     more = len(rows) - len(titles)

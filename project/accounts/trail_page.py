@@ -86,7 +86,7 @@ class TrailForm(DaysForm):
 
     @property
     def filters(self) -> list[tuple[str, str]]:
-        """Returns the filter as a text, masked."""
+        """Returns (label, masked text) for each filter that is set."""
         said = {name: self.data.get(name, "") for name in self.fields if name != "before"}
         if kind := ACT_KINDS.get(said["kind"]):
             said["kind"] = str(kind.label)
@@ -156,7 +156,8 @@ def _answer_file(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse
 
 
 def _lines(asked: TrailFilter, before: TrailPosition) -> Iterator[str]:
-    """Yields the file in parts, so that no cursor stays open while the browser reads."""
+    """Yields the file in parts of READ_AT_ONCE rows, each from its own query. A single cursor would stay open as long
+    as the browser reads."""
     line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
     yield "\ufeff" + line([str(column) for column in COLUMNS])
     acts: list[Act] = []

@@ -48,7 +48,10 @@ class ProvisioningError(Exception):
 
 
 def provision_account(claims: dict) -> User:
-    """Returns the account with updated roles and limit. Raises ProvisioningError, after removing lost roles."""
+    """Returns the person's account, with updated roles and limit. Creates it at the first log-in. Locks the account.
+
+    Raises ProvisioningError after the roles have been updated, so that a person without a grant loses their roles.
+    """
     now = timezone.now()
     given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
     if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
@@ -76,7 +79,7 @@ def grants_of(claim: object) -> list[Grant]:
 
 
 def verified_mail(claims: dict) -> str:
-    """Returns the mail address that the provider has verified. Empty if it has verified none."""
+    """Returns the mail address if the provider has verified it and it is valid, else an empty text."""
     mail = claims.get("email")
     if claims.get("email_verified") is not True or not isinstance(mail, str) or len(mail) > LONGEST_MAIL:
         return ""
@@ -98,7 +101,8 @@ def _account_of(claims: dict, *, now: datetime.datetime) -> User | None:
 
 
 def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
-    """Returns the pending link for the verified mail address. None if several links or accounts have this address."""
+    """Returns the pending link for the verified mail address, locked. Returns None without one, and if several links or
+    accounts have this address."""
     mail = verified_mail(claims)
     if not mail or User.objects.filter(email__iexact=mail).count() > 1:
         return None
@@ -108,7 +112,7 @@ def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
 
 
 def why_not_linkable(user: User) -> Promise | None:
-    """Returns the reason, as a text for users, why no person may be linked to the account. None if one may."""
+    """Returns an error text if no person may be linked to the account, else None."""
     if user.is_superuser:
         return _("An account with all rights stays apart: each company log-in would take its rights.")
     if hasattr(user, "emergency"):
@@ -117,8 +121,7 @@ def why_not_linkable(user: User) -> Promise | None:
 
 
 def _new_account(claims: dict, *, now: datetime.datetime) -> User:
-    """Creates the account. Raises SuspiciousOperation if the same person logs in for the first time elsewhere
-    meanwhile."""
+    """Creates the account. Raises SuspiciousOperation if a simultaneous log-in has created one for this person."""
     user = User(email=verified_mail(claims), display_name=_name_of(claims), is_staff=True)
     user.given_by = {COMPANY: now.isoformat()}
     user.set_unusable_password()

@@ -28,7 +28,7 @@ from project.trail.trail_words import COMPANY_FAILED
 STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's session keys
 COOKIE = "company_states"
 STATE_SECONDS = 600  # time that a person has to log in at the provider
-MOST_STATES, LONGEST_NEXT = 5, 1000  # of one browser: its cookie holds 4096 characters
+MOST_STATES, LONGEST_NEXT = 5, 1000  # so that they fit into a cookie of 4096 characters
 STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "roles_apart": 403, "disabled": 403}
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,8 @@ class Start(OIDCAuthenticationRequestView):
 @never_cache
 @require_GET
 def start(request: HttpRequest) -> HttpResponse:
-    """Redirects to the provider. Calls it first, so that no user is redirected to a provider that is down."""
+    """Redirects to the provider. Fetches its metadata first, so that no user is redirected to a provider that is
+    down."""
     try:
         description(fresh=True)
         return Start.as_view()(request)
@@ -102,13 +103,12 @@ def _answer_to(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse
 
 
 def _cookie() -> str:
-    """Returns the cookie's name. With https it has a prefix, so that no other host can set it, as for the session
-    cookie."""
+    """Returns the cookie's name. With HTTPS_ONLY it has the prefix `__Host-`, so that no other host can set it."""
     return f"__Host-{COOKIE}" if settings.HTTPS_ONLY else COOKIE
 
 
 def _pending_logins(request: HttpRequest) -> dict:
-    """Returns the pending log-ins in this browser's cookie, under the library's names."""
+    """Returns the pending log-ins from this browser's cookie, by the session keys of mozilla-django-oidc."""
     try:
         return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)
     except signing.BadSignature:
@@ -116,7 +116,7 @@ def _pending_logins(request: HttpRequest) -> dict:
 
 
 def _keep(answer: HttpResponse, kept: dict) -> None:
-    """Stores the newest states in the cookie, as many as fit."""
+    """Sets the cookie with the newest MOST_STATES states. Drops a `next` that does not fit."""
     states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
     leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
     value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)
@@ -125,8 +125,8 @@ def _keep(answer: HttpResponse, kept: dict) -> None:
 
 
 def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
-    """Renders the error page. `why` is logged and must not contain a code or a token. `noted`: also record it in the
-    audit trail."""
+    """Returns the error page. `why` is logged and must not contain a code or a token. `noted` also records the failure
+    in the audit trail."""
     logger.warning("company log-in: %s", why)
     count_login("company", "refused")
     if noted and code in COMPANY_FAILED:
@@ -141,7 +141,8 @@ def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -
 
 
 def end_address(request: HttpRequest) -> str:
-    """Returns the provider's end-session URL. Empty if the user did not log in there, or if there is none."""
+    """Returns the provider's end-session URL. Returns an empty text if the user did not log in there, and if the
+    provider has no such URL or is down."""
     token = request.session.get(ID_TOKEN)
     if not token or not settings.OIDC_ISSUER:
         return ""

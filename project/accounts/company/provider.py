@@ -56,8 +56,8 @@ class ProviderCache:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Context in which one thread at a time refreshes the cache. Others wait at most a second, not for the
-        provider."""
+        """Holds the cache's lock, so that one thread at a time calls the provider. Raises ProviderError if the lock is
+        not free within a second."""
         if not self.lock.acquire(timeout=1):
             raise ProviderError("another thread waits for the provider already")
         try:
@@ -87,8 +87,8 @@ def is_safe(url: object) -> bool:
 
 
 def call(url: str, **how) -> tuple[int, dict | None]:
-    """Returns (status, JSON object or None). Raises ProviderError if there is no response, or too many threads wait for
-    one."""
+    """Returns (status, JSON object or None). Raises ProviderError if the provider does not respond, or if two threads
+    are calling it already."""
     if not _turns.acquire(timeout=1):
         raise ProviderError("others wait for the provider already")
     try:
@@ -102,7 +102,7 @@ def call(url: str, **how) -> tuple[int, dict | None]:
 def description(*, fresh: bool = False) -> dict:
     """Returns the validated metadata of the provider (OpenID Connect Discovery). Raises ProviderError.
 
-    `fresh`: fetch it again if it is older than RETRY_AFTER_SECONDS, which shows that the provider is reachable.
+    `fresh` fetches metadata older than RETRY_AFTER_SECONDS again, to test that the provider is reachable.
     """
     with cache.reading():
         now = time.monotonic()
@@ -136,8 +136,8 @@ def _read_description() -> dict:
 def key_of(token: str) -> tuple[jwt.PyJWK, str]:
     """Returns the provider's key for a token's signature, and the algorithm.
 
-    The keys are fetched again, at limited intervals, if the token names an unknown key. Raises jwt's errors if there is
-    no such key, ProviderError if the keys can't be fetched.
+    If the token names an unknown key, the keys are fetched again, at most once in RETRY_AFTER_SECONDS. Raises jwt's
+    errors if there is no such key, and ProviderError if the keys can't be fetched.
     """
     header = jwt.get_unverified_header(token)
     algorithm, number = header.get("alg"), header.get("kid")
@@ -159,7 +159,7 @@ def key_of(token: str) -> tuple[jwt.PyJWK, str]:
 
 
 def _fitting(algorithm: str, number: str | None) -> list[dict]:
-    """Returns the cached keys that match a token. A token without `kid` may use the only key of its type."""
+    """Returns the cached keys that match a token's algorithm and `kid`. Without `kid`, all keys of the type match."""
     return [
         key
         for key in (cache.keys if time.monotonic() - cache.keys_at < CACHE_SECONDS else ())
@@ -179,8 +179,8 @@ def scopes() -> str:
 
 
 def library_setting(name: str, *default):
-    """Returns a setting of mozilla-django-oidc, from our settings and the provider's metadata instead of Django's
-    settings."""
+    """Returns a setting of mozilla-django-oidc, from our settings and the provider's metadata. Raises
+    ImproperlyConfigured for an unknown name without a default."""
     if name in ENDPOINTS:
         return description()[ENDPOINTS[name]]
     known = {

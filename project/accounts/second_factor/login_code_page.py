@@ -39,9 +39,10 @@ class FactorNeededError(Exception):
 
 
 def lacks_factor(request: HttpRequest) -> bool:
-    """Returns True if this session still needs a second factor, or if its app was changed since.
+    """Returns True if this session needs a second factor and has none, or if the account's app changed since.
 
-    Needs a query if a second factor is required or was asked for. The company log-in has its own second factor.
+    Runs a query only if the account needs a second factor or the session has one. The company log-in has its own second
+    factor.
     """
     if ID_TOKEN in request.session or not (PROVED in request.session or needs_factor(request.user)):
         return False
@@ -49,7 +50,7 @@ def lacks_factor(request: HttpRequest) -> bool:
 
 
 def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
-    """Ends the current session and redirects to the page that requests the code."""
+    """Ends the current session, stores the user in a new anonymous one, and redirects to the page for the code."""
     view = LoginView()
     view.setup(request)
     leads_to = view.get_success_url()  # `next`, if it is a URL of this site
@@ -60,7 +61,7 @@ def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _pending_user(request: HttpRequest) -> User | None:
-    """Returns the user whose password was verified recently and has not changed since."""
+    """Returns the user whose password was verified within VALID_FOR and has not changed since, or None."""
     kept = request.session.get(PENDING)
     if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < VALID_FOR.total_seconds():
         return None
@@ -105,7 +106,7 @@ def _set_up(request: HttpRequest, user: User, *, site) -> HttpResponse:
 
 
 def _let_in(request: HttpRequest, app: AuthenticatorApp) -> str:
-    """Starts the session under a new key. Returns the URL to redirect to."""
+    """Logs the user in, under a new session key. Returns the URL to redirect to."""
     leads_to = request.session.pop(PENDING)["next"]
     auth.login(request, app.user, backend=ACCOUNTS)
     request.session[PROVED] = app.pk
@@ -122,6 +123,6 @@ def _page(request: HttpRequest, form: CodeForm | AppForm, *, site, **more) -> Ht
 
 
 def show_recovery_codes(request: HttpRequest, codes: list[str], leads_to: str, *, site) -> HttpResponse:
-    """Shows the recovery codes, only here. As the response to a POST, it is not cached by browsers."""
+    """Returns the only page that shows the recovery codes. It is the response to a POST, which browsers don't cache."""
     context = {**site.each_context(request), "title": _("Recovery codes"), "codes": codes, "leads_to": leads_to}
     return TemplateResponse(request, "admin/second_factor/recovery_codes.html", context)
