@@ -1,4 +1,4 @@
-"""Log formats: one event on each line, with the request's id. Secrets and personal data are masked."""
+"""Log filters and formats: an event per line, with the request's id. Secrets and personal data are masked."""
 
 import datetime
 import functools
@@ -13,18 +13,18 @@ from notifications.masks import head, mask_text
 from orders.history.log_facts import known_facts
 
 OURS = ("accessToken", "sign", "X-Signature", "password")
-NAMES_OF_SECRETS = ("token", "sign", "password")  # in lower case; one is in each of these
-LONGEST = 16 * 1024  # bytes of a message, and of a traceback
-REPEATED = 200  # characters of a text that is likely to come again, such as a path
+NAMES_OF_SECRETS = ("token", "sign", "password")  # in lower case; each name of OURS contains one of these
+LONGEST = 16 * 1024  # maximum bytes of a message, and of a traceback
+REPEATED = 200  # maximum characters of a text that is cached, such as a path
 OF_A_LINE = (
     *("trace", "caller", "path", "status", "seconds", "code", "trans_ido"),
     *("order", "partner", "step", "key", "attempt", "outcome"),
 )
-FOREIGN = {"path", "code", "trans_ido", "order"}  # of these others may write what they like
+FOREIGN = {"path", "code", "trans_ido", "order"}  # values that may come from other systems, so they are masked
 callers_outage = Outage(logging.getLogger(__name__), "callers")
-INSIDE = "    "  # before each line of a traceback, so that none looks like an event
+INSIDE = "    "  # indents the lines of a traceback, so that no line can be read as an event
 JSON = json.JSONEncoder(ensure_ascii=False, default=str)
-# No line of ours names them, and looking them up costs as much as masking the line.
+# No format of ours contains these values, and reading them takes as long as masking the line.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
 
 
@@ -50,16 +50,15 @@ def cut(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape the non-printable characters of a text, with which its author could forge a log line or hide a part of
-    one.
-    """
+    """Returns the text with non-printable characters escaped, so that its author can't forge a log line or hide a part
+    of one."""
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 def safe(text: str) -> str:
-    """Returns the text cut, masked and on one line. Short texts are cached, since log lines repeat paths and codes."""
+    """Returns the text shortened, masked and on one line. Cached for short texts: log lines repeat paths and codes."""
     return _safe_again(text) if len(text) <= REPEATED else one_line(redact(cut(text)))
 
 
@@ -69,11 +68,11 @@ def _safe_again(text: str) -> str:
 
 
 class AwayFilter(logging.Filter):
-    """Logs an unavailable database on one line with the error's text, without a traceback.
+    """Shortens and drops log records of an unavailable database.
 
-    The code is not at fault then. For requests, only the first failure is logged, and the number of refused requests
-    when the database is back. Repeated messages of other libraries are dropped, since the queue or the call logs a line
-    of ours. Suspicious requests (`django.security`) are logged without a traceback too.
+    The error's text is logged without a traceback, because no code is at fault. For requests, only the start of the
+    outage is logged, and at its end the number of refused requests. Records of Django for a 503, and of django-q2, are
+    dropped, because our code logs the outage. Records of `django.security` lose their traceback too.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -93,7 +92,7 @@ class AwayFilter(logging.Filter):
 
 
 class MaskFilter(logging.Filter):
-    """Masks the formatted message, including all arguments, and writes it on one line."""
+    """Masks the message with its arguments, and escapes its line breaks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = one_line(redact(cut(record.getMessage()))), None
@@ -109,13 +108,13 @@ def moment_of(record: logging.LogRecord) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _second(second: int) -> tuple[str, str]:
-    """Returns the local time of a second since the epoch, and the zone. Cached, since many lines share a second."""
+    """Returns (local time, UTC offset) of a second since the epoch. Cached, because many lines share a second."""
     moment = datetime.datetime.fromtimestamp(second).astimezone()
     return f"{moment:%Y-%m-%dT%H:%M:%S}", moment.isoformat()[19:]
 
 
 def present_id() -> str:
-    """Returns the id of the current request or partner call."""
+    """Returns the id of the current request or partner call, or "-"."""
     return known_facts().get("request") or "-"
 
 
@@ -138,7 +137,7 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(LineFormatter):
-    """A JSON object on each line (contract 4, LOG_FORMAT). A traceback is appended to the message."""
+    """A JSON object per line (contract 4, LOG_FORMAT). A traceback is appended to the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()

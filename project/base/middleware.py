@@ -1,5 +1,5 @@
-"""The database's deadline, the Host header, calls of partners, people's names, size of uploads, content security
-policy."""
+"""Middleware: partners' alternative paths, the database deadline, the Host header, partner calls, sizes of uploads,
+names of accounts, and the content security policy."""
 
 from django.conf import settings
 from django.middleware.common import CommonMiddleware
@@ -41,7 +41,7 @@ class PartnerPathMiddleware(Middleware):
 
 
 class DatabaseDeadlineMiddleware(Middleware):
-    """Limits the database time of a request, including the connection. Large orders get more time."""
+    """Sets the deadline of a request's database work, including connecting. Large orders get more time."""
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
@@ -53,21 +53,21 @@ class DatabaseDeadlineMiddleware(Middleware):
 
 
 def _size(meta: dict) -> int:
-    """Returns the Content-Length of the body; if it is missing, invalid or larger, the largest body that we read."""
+    """Returns the Content-Length, at most MAX_BODY_BYTES. Returns MAX_BODY_BYTES if it is missing or invalid."""
     length = _length(meta)
     return MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
 
 
 def _length(meta: dict) -> int | None:
-    """Returns the Content-Length; None if it is missing or invalid."""
+    """Returns the Content-Length, or None if it is missing or invalid."""
     given = str(meta.get("CONTENT_LENGTH") or "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 12 else None
 
 
 class HostMiddleware(CommonMiddleware):
-    """Refuses a Host header outside ALLOWED_HOSTS, as Django does, except for probes.
+    """Rejects a Host header that is not in ALLOWED_HOSTS, as Django does, except for probes.
 
-    Probes use a container's address, which is not known beforehand; their responses contain no links.
+    Probes use a container's address, which is not known in advance. Their responses contain no links.
     """
 
     def process_request(self, request):
@@ -75,7 +75,8 @@ class HostMiddleware(CommonMiddleware):
 
 
 class PartnerCallMiddleware(Middleware):
-    """Runs the view of a partner's call directly. It needs no session or account, so later middleware is skipped."""
+    """Calls the view of a partner's request directly. Later middleware is skipped, because the view needs no session or
+    account."""
 
     def __call__(self, request):
         if not request.path.startswith(PARTNERS):
@@ -87,9 +88,11 @@ class PartnerCallMiddleware(Middleware):
 
 
 class UploadSizeMiddleware(Middleware):
-    """Refuses a page's body that is too large before it is read, since Django does not limit uploaded files.
+    """Returns status 413 for a page's request with too large a body, before the body is read. Django does not limit
+    uploaded files.
 
-    The limit is 16 MiB, and 21 MiB for an info-security file of up to 20 MiB with its form, as in deploy/nginx.conf.
+    The limits are those of deploy/nginx.conf: 16 MiB, and 21 MiB for an info-security file of up to 20 MiB with its
+    form.
     """
 
     def process_view(self, request, view, args, kwargs):
@@ -101,7 +104,7 @@ class UploadSizeMiddleware(Middleware):
 
 
 class PeopleMiddleware(Middleware):
-    """Reads the names of accounts at most once for each request."""
+    """Caches the names of accounts during a request."""
 
     def __call__(self, request):
         with names_read_once():
@@ -109,7 +112,7 @@ class PeopleMiddleware(Middleware):
 
 
 class ContentSecurityPolicyMiddleware(Middleware):
-    """Sets a Content-Security-Policy that allows only our own files: no inline code and no other origins."""
+    """Sets a Content-Security-Policy that allows only files of this site: no inline code and no other origins."""
 
     POLICY = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "

@@ -1,7 +1,7 @@
-"""The table of settings: name, how it is read, default and purpose (contract section 4). Also reads the environment.
+"""The table of settings: name, parser, default and purpose (contract section 4). Also reads the environment.
 
-`project.settings`, `manage.py settings`, checks, demo and tests of .env.example and docs/settings.md read this table.
-A new setting is a row here, a line in .env.example and a line in docs/settings.md.
+`project.settings`, `manage.py settings`, the checks, the demo and tests of .env.example and docs/settings.md use this
+table. A new setting needs a row here, a line in .env.example and a line in docs/settings.md.
 """
 
 import os
@@ -20,7 +20,7 @@ from orders.rules.four_eyes_acts import read_acts
 from project.database.database_settings import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-MAX_NUMBER = 10**8  # three years in seconds; with much more, dates could not be calculated
+MAX_NUMBER = 10**8  # three years in seconds; much larger values would overflow dates
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
 CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
@@ -28,7 +28,7 @@ WEBHOOK = re.compile(r"(?P<shown>\w+\+https?://(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d+
 
 
 class WrongError(ValueError):
-    """A value that can't be read. The text names the setting."""
+    """The value of a setting is invalid. The message names the setting."""
 
 
 def plain(name: str, given: str) -> str:
@@ -36,7 +36,7 @@ def plain(name: str, given: str) -> str:
 
 
 def text(name: str, given: str) -> str:
-    """A text that must not be empty. To get the default, leave the variable out."""
+    """Returns the stripped text. Raises WrongError if it is empty: only an unset variable means the default."""
     if not given.strip():
         raise WrongError(f"{name} must not be empty")
     return given.strip()
@@ -47,7 +47,8 @@ def entries(name: str, given: str) -> list[str]:
 
 
 def words(name: str, given: str) -> list[str]:
-    """Words separated by commas, at least one. An empty line would mean nobody or nothing without notice."""
+    """Returns the words of a comma-separated list. Raises WrongError for an empty list or entry, which would silently
+    mean nobody or nothing."""
     found = [word.strip() for word in given.split(",")]
     if not all(found):
         raise WrongError(f"{name} must not be empty, nor hold an empty entry")
@@ -55,7 +56,7 @@ def words(name: str, given: str) -> list[str]:
 
 
 def switch(name: str, given: str) -> bool:
-    """true or false and nothing else. A typing error must not mean false without notice."""
+    """Returns the boolean. Raises WrongError for any other text, because a typing error must not mean False."""
     word = given.strip().lower()
     if word in {"true", "1", "yes", "on"}:
         return True
@@ -91,7 +92,7 @@ audit_days = partial(number, least=LEAST_DAYS)
 
 
 def wholes(name: str, given: str) -> list[int]:
-    """Whole numbers separated by commas, at least one."""
+    """Returns the whole numbers of a comma-separated list. Raises WrongError for an empty list."""
     try:
         values = [int(part) for part in given.split(",")]
     except ValueError:
@@ -108,19 +109,23 @@ def _within(name: str, value: int, least: int) -> int:
 
 
 def folder(name: str, given: str) -> Path:
-    """A folder. An empty text is refused, since it would mean the current folder."""
+    """Returns the path. Raises WrongError for an empty text, which would mean the current folder."""
     return Path(text(name, given))
 
 
 def public_key(name: str, given: str) -> str:
-    """A public key of age. A private one is refused without repeating it. project/checks.py asks age about the rest."""
+    """Returns a public key of age. Raises WrongError for a private key, without repeating it.
+
+    project/checks.py validates the key by running age.
+    """
     if "AGE-SECRET-KEY-" in given.upper():
         raise WrongError(f"{name} holds a private key: give the public one (age1...) of a new pair")
     return given.strip()
 
 
 def certificate_files(name: str, given: str) -> tuple[str, ...]:
-    """The paths of a certificate and its key: `cert.pem,key.pem`, or one file with both. Empty for an empty text."""
+    """Returns (certificate's path, key's path) of `cert.pem,key.pem`, or of a single file with both. Returns an empty
+    tuple for an empty text."""
     paths = tuple(path.strip() for path in given.split(",")) if given.strip() else ()
     if len(paths) > 2 or not all(paths):
         raise WrongError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
@@ -128,7 +133,7 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
 
 
 class Grant(NamedTuple):
-    """The grant of a group of the company log-in: a role, limited to the attributions of these letters unless empty."""
+    """The role that a group of the company log-in gives. `letters` limit it to these attributions; empty: no limit."""
 
     group: str
     role: str
@@ -136,9 +141,9 @@ class Grant(NamedTuple):
 
 
 def grants(name: str, given: str) -> tuple[Grant, ...]:
-    """`group=role:BJ+TJ;group=role`, for a group that gives several roles one part each. Empty for an empty text.
+    """Returns the grants of `group=role:BJ+TJ;group=role`. A group with several roles has a part for each.
 
-    A group may hold `=`, as names of directories do (`CN=ibs,OU=cdn`): the last one counts.
+    A group's name may contain `=`, as in a directory (`CN=ibs,OU=cdn`). The last `=` separates group and role.
     """
     found = []
     for part in given.split(";") if given.strip() else ():
@@ -165,30 +170,30 @@ def log_format(name: str, given: str) -> str:
 
 
 def database(name: str, given: str) -> str:
-    """The URL of a database, `sqlite:///PATH` or `postgres://...`, that `database_entry` can read."""
+    """Returns the URL, `sqlite:///PATH` or `postgres://...`. Raises WrongError if `database_entry` can't parse it."""
     if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
         raise WrongError(f"{name} must begin with sqlite:/// or postgres://")
     try:
         database_entry(given)
-    except ValueError as error:  # its text names no variable
+    except ValueError as error:  # its message does not name the setting
         raise WrongError(f"{name}: {error}") from error
     return given
 
 
 def mail_server(name: str, given: str) -> dict:
-    """Django's settings for a mail server, EMAIL_BACKEND included."""
+    """Returns Django's settings for the mail server of a URL, EMAIL_BACKEND included."""
     try:
         return environ.Env.email_url_config(given)
-    except (ImproperlyConfigured, ValueError) as error:  # the library's text names no variable
+    except (ImproperlyConfigured, ValueError) as error:  # the library's message does not name the setting
         raise WrongError(f"{name}: {str(error).strip()}") from error
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table. `read` converts `(name, text)` or raises WrongError. `default` is a text too.
+    """A row of the table. `read(name, text)` returns the value or raises WrongError. `default` is a text too.
 
-    `secret`: the whole value is secret. `credentials`: an address in which even a user name alone may be secret (a
-    token). `webhooks`: a comma list of `kind+address`; of each address only the host is no secret.
+    Masking: with `secret` the whole value; with `credentials` a URL's user name too, because it may be a token; with
+    `webhooks` all of a URL but its host, in a comma-separated list of `kind+URL`.
     """
 
     name: str
@@ -200,7 +205,7 @@ class Setting:
     webhooks: bool = False
 
     def shown(self, given: str) -> str:
-        """The value as people may see it: without secrets, and without the password in an address."""
+        """Returns the value for display, with secrets and a URL's password masked."""
         if self.secret:
             return MASK if given else ""
         if self.webhooks:
@@ -251,7 +256,7 @@ SETTINGS = (
     Setting("AUDIT_SYSLOG", plain, "", "where the trail also goes: udp://, tcp:// or tls://host:port"),
     Setting("ALERT_WEBHOOKS", entries, "", "robots told of incidents: kind+address, with commas", webhooks=True),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
-    # Only that many entries of X-Forwarded-For, from its end, are trusted.
+    # Only so many entries at the end of X-Forwarded-For are trusted.
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),
     Setting("BPM_ALLOWED_IPS", entries, "", "addresses or networks that may post approvals; empty: all"),
@@ -294,20 +299,22 @@ SETTINGS = (
     Setting("LOG_FORMAT", log_format, "line", "or json: one object a line"),
 )
 TABLE = {setting.name: setting for setting in SETTINGS}
-SANDBOX = {row.name: row.default for row in SETTINGS if row.name.endswith("_BASE_URL")}  # each partner's address there
+SANDBOX = {
+    row.name: row.default for row in SETTINGS if row.name.endswith("_BASE_URL")
+}  # the sandbox's URL of each partner
 FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, with any name
 COMPLETE = "DESK_ENVIRONMENT_COMPLETE"
-"""Set where a parent process has put the file's values into the environment: then the file is not read anew."""
-PROFILE = "DESK_PARTNERS_PROFILE"  # ... and the text of the profile of partners
+"""Set if a parent process has added the file's values to the environment. The file is then not read again."""
+PROFILE = "DESK_PARTNERS_PROFILE"  # the text of PARTNERS_FILE that the parent process has read
 LINE = re.compile(r"\s*(#.*)?|(export )?\w+=.*", re.ASCII)
 
 
 class Environment:
-    """The environment, with the file's lines as a fallback: variables of the environment itself win.
+    """The environment variables, and the values of the file for variables that are not set.
 
-    `own`: the environment without what is the file's too, as systemd's EnvironmentFile has it. `problems` collects
-    by name what is wrong, so that all is reported at once. Values are read literally: `$` has no meaning.
-    `profile`: the text of PARTNERS_FILE that a parent process has read; then this file is not read anew either.
+    `own` are the variables without those that have the file's value too, as with systemd's EnvironmentFile. `problems`
+    has the error of each invalid setting, so that all are reported together. Values are read literally: `$` has no
+    meaning. `profile` is the text of PARTNERS_FILE if a parent process has read it, else None.
     """
 
     def __init__(self, file: Path) -> None:
@@ -323,7 +330,7 @@ class Environment:
         return self.own.get(name, self.file.get(name))
 
     def for_children(self) -> dict[str, str]:
-        """The environment of processes that are to have the same settings as this one."""
+        """Returns the environment for child processes, so that they have the same settings as this process."""
         return os.environ | {COMPLETE: "1", **self.profile_for_children()}
 
     def profile_for_children(self) -> dict[str, str]:
@@ -334,7 +341,7 @@ class Environment:
         return "environment" if name in self.own else ".env" if name in self.file else "default"
 
     def value(self, name: str) -> Any:
-        """The value of a row; the default's where the text can't be read, which is noted in `problems`."""
+        """Returns the value of a setting. If it is invalid, adds the error to `problems` and returns the default."""
         row, given = TABLE[name], self.given(name)
         try:
             return row.read(name, row.default if given is None else given)
@@ -342,29 +349,31 @@ class Environment:
             self.problems[name] = str(error)
         try:
             return row.read(name, row.default)
-        except WrongError:  # a row without a default: nothing starts, but what reads the settings goes on so far
+        except (
+            WrongError
+        ):  # a row without a valid default: any value will do, because the problem stops the process later
             return row.read(name, "-")
 
     def free(self) -> dict[str, str]:
-        """The settings that begin with FREE_PREFIX, by full name."""
+        """Returns {name: value} of the settings that begin with FREE_PREFIX."""
         return {name: self.given(name) for name in sorted({*self.own, *self.file}) if name.startswith(FREE_PREFIX)}
 
     def wrong_lines(self) -> list[str]:
-        """Returns a text for each line of the file that is neither NAME=value nor a remark: its reader would skip
-        it."""
+        """Returns an error text for each line of the file that is neither NAME=value nor a comment. The library skips
+        such lines."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         wrong = [number for number, line in enumerate(lines, 1) if not LINE.fullmatch(line)]
         return [f"{self.path}: line {number} is not NAME=value" for number in wrong]
 
     def stop_on_problems(self) -> None:
-        """Raises ImproperlyConfigured with a line for each problem, in the order of the table."""
+        """Raises ImproperlyConfigured if there are problems, with a line for each in the order of the table."""
         if self.problems:
             raise ImproperlyConfigured("\n".join(self.problems[name] for name in TABLE if name in self.problems))
 
 
 def _lines_of(file: Path) -> dict[str, str]:
     class Lines(environ.Env):
-        ENVIRON = {}  # read_env writes here instead of to the environment
+        ENVIRON = {}  # read_env writes into this dictionary instead of os.environ
 
     Lines.read_env(file)
     return dict(Lines.ENVIRON)
