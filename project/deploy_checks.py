@@ -1,4 +1,4 @@
-"""`check --deploy`: warns about settings that start but are doubtful in production. It shows no secret."""
+"""Checks of `check --deploy`: warn about valid settings that are doubtful in production. They show no secrets."""
 
 import difflib
 import os
@@ -34,12 +34,12 @@ OUR_PREFIXES = (
     *(name.removesuffix("BASE_URL") for name in SANDBOX),
 )
 OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
-"""Names in the file that libraries read."""
+"""Environment variables of libraries, which may be in the file too."""
 OF_ALL = {*MANAGES, "orders.judge_export"}
-"""Acts that concern all orders: an account without a limit does them."""
+"""Rights to act on all orders, which only an account without a limit can use."""
 MOST_SUPERUSERS = 2
 TOGETHER = {"manages": "manage accounts or tokens, and act on orders", "audits": "audit, and change something"}
-"""Key of separation.TOGETHER: what nobody should do both of."""
+"""Descriptions of the keys of separation_of_duties.FORBIDDEN_TOGETHER."""
 
 
 @register(TAG, deploy=True)
@@ -68,7 +68,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
 
 
 def wrong_profile() -> Iterator[str]:
-    """Yields warnings about entries of a profile that must not stand with production's data (contract 7.4)."""
+    """Yields errors about entries of the partner profile that production must not have (contract 7.4)."""
     if settings.BBOSS_ENV_FLAG != "1":
         return
     profile = settings.PARTNERS
@@ -100,7 +100,7 @@ def weak_secrets() -> Iterator[str]:
 
 
 def expiring_tokens() -> Iterator[str]:
-    """Names a token by its position, since a token is a secret."""
+    """Identifies a token by its position, because a token is a secret."""
     for token in bboss_tokens():
         yield from _end_of(f"BBOSS_ACCESS_TOKENS: token {token.name}", token)
 
@@ -125,7 +125,7 @@ def _is_open(entry: str) -> bool:
     try:
         return parse_network(entry).prefixlen == 0
     except ValueError:
-        return False  # this is an error already: desk.003
+        return False  # reported as desk.003
 
 
 def switched_off() -> Iterator[str]:
@@ -163,7 +163,8 @@ def database_access() -> Iterator[str]:
 
 
 def names() -> Iterator[str]:
-    """A line for each unknown name: nearly any name in the file, and names like a setting's in the environment."""
+    """Yields a warning for each unknown name: in the file any name except those of libraries, in the environment only
+    names similar to a setting's."""
     file = settings.ENVIRONMENT.file
     for name in sorted({*settings.ENVIRONMENT.own, *file}):
         if name in TABLE or name.startswith(FREE_PREFIX):
@@ -178,7 +179,7 @@ def values() -> Iterator[str]:
         given = settings.ENVIRONMENT.given(setting.name)
         if given is None:
             continue
-        if not given.strip() and setting.name != "BBOSS_RATE":  # named above
+        if not given.strip() and setting.name != "BBOSS_RATE":  # reported by its own check
             yield f"{setting.name} is set and empty; leave the line out, or give it a value."
         if given.startswith("$"):
             yield f"{setting.name} begins with $, which is read literally: no other variable is put in."
@@ -190,8 +191,8 @@ def certificate() -> Iterator[str]:
 
 
 def _staff() -> list[tuple[User, list[frozenset[str]]]] | None:
-    """Whoever may log in here, with the rights of each role and those given one by one. None if there is no database to
-    ask, which `database_access` says."""
+    """Returns the accounts that may log in, each with the rights of its roles and its single permissions (`rights_of`).
+    Returns None if the database is unavailable, which `database_access` reports."""
     if not database_exists():
         return None
     people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
@@ -203,8 +204,11 @@ def _staff() -> list[tuple[User, list[frozenset[str]]]] | None:
 
 
 def second_persons() -> Iterator[str]:
-    """Acts that fewer than two people may do: while one is away, or asks for it, nobody else can. A line for each such
-    person, and one for the acts that nobody may do. A limited account counts where it could act on its own orders."""
+    """Yields a warning for each account that is the only one with a right, and for rights that no account has.
+
+    Nobody could then do or confirm such an act while that person is away or has requested it. A limited account counts
+    for rights to act on its own orders.
+    """
     if (staff := _staff()) is None:
         return
     able: dict[str, list[str]] = {}
@@ -224,7 +228,8 @@ def second_persons() -> Iterator[str]:
 
 
 def roles_apart() -> Iterator[str]:
-    """Accounts, and groups of OIDC_ROLES, with rights that one person may not hold together."""
+    """Yields warnings for accounts and groups of OIDC_ROLES with forbidden combinations of rights, and for too many
+    superusers."""
     if (staff := _staff()) is None:
         return
     for user, parts in staff:
@@ -247,14 +252,15 @@ def partners_in_clear() -> Iterator[str]:
 
 
 def mail_in_clear() -> Iterator[str]:
-    """Providers' own backends (anymail) speak https alone."""
+    """Only for SMTP: anymail's backends use https."""
     host = settings.EMAIL_BACKEND == SMTP and settings.EMAIL_HOST
     if host and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL or is_loopback(host)):
         yield f"EMAIL_URL: {host} is reached without TLS; take smtp+tls:// or smtp+ssl://."
 
 
 def database_in_clear() -> Iterator[str]:
-    """libpq's own choice (`prefer`) falls back to plain text without a word. A socket's folder begins with a slash."""
+    """Warns because libpq's default (`prefer`) falls back to plain text silently. A host that begins with a slash is a
+    socket's folder."""
     entry = settings.DATABASES["default"]
     mode = entry["OPTIONS"].get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
     if mode in {"require", "verify-ca", "verify-full"}:
