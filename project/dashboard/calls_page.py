@@ -1,4 +1,4 @@
-"""The page of a day's calls: to each partner by step, and BBOSS's by our answer. Yesterday's, or `day`'s."""
+"""The page of a day's calls: calls to each partner by step, and BBOSS's messages by our answer."""
 
 import datetime
 from itertools import groupby
@@ -41,12 +41,13 @@ class DayForm(forms.Form):
 
 
 def may_see_calls(user) -> bool:
-    """The counts are of the orders of all attributions."""
+    """Returns True for users with the right and no limit, because the counts include all attributions."""
     return user.has_perm(SEE) and is_unlimited(user)
 
 
 def calls_page(request: HttpRequest, site) -> HttpResponse:
-    """GET with `day` (2026-11-25). A day that can't be looked at answers 400 and says why."""
+    """Shows the calls of `day` in the query string (2026-11-25), by default of yesterday. An invalid day is answered
+    with the error and status 400."""
     if not may_see_calls(request.user):
         raise PermissionDenied
     asked = {"day": request.GET.get("day") or (timezone.localdate() - DAY).isoformat()}
@@ -69,7 +70,7 @@ def _figures(request: HttpRequest, day: datetime.date) -> dict:
 
 
 def _row(calls: StepCalls, day: datetime.date) -> dict:
-    """Returns a step's row, with links from its numbers to the attempts."""
+    """Returns the row of a step, with links to the lists of its attempts."""
     here = {"step": calls.step.value, "started": day}
     outcomes = {name: listing("orders_attempt", **here, outcome__exact=outcome) for name, outcome in OUTCOMES.items()}
     return {"calls": calls, "url": listing("orders_attempt", **here), **outcomes}

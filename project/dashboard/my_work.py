@@ -1,5 +1,5 @@
-"""Open work by owner: the user's, that of absent people for whom the user stands in, and nobody's. The most urgent
-comes first."""
+"""The dashboard's blocks of open work by owner: the user's, that of absent people whose deputy the user is, and work
+without an owner. Sorted by urgency."""
 
 import datetime
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ from project.dashboard.number_tiles import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200
 NOT_BILLED, STOPPED, OPEN, UNDER_WAY, ASLEEP = range(5)
-"""The urgency of a row: a served customer is not billed; failed orders and incidents; held orders and differences."""
+"""The urgency of a row: served but not billed; failed orders and incidents; held orders and differences; orders in
+progress; snoozed incidents."""
 TEXTS = {
     Order: ("number", "enterprise_name", "received_at"),
     Incident: ("code", "words", "first_at"),
@@ -36,7 +37,7 @@ NOBODY = 0
 
 @dataclass(frozen=True)
 class WorkItem:
-    """A row of a block. `mono`: the text is a number. `stopped`: the orders that an incident stops."""
+    """A row of a block. `mono`: the text is an identifier. `stopped`: the number of orders that an incident stops."""
 
     text: str
     more: str
@@ -50,9 +51,10 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Work:
-    """A block. `outside`: the number of the owner's rows that the user can't see.
+    """A block. `numbers` are those of orders, incidents and differences, with links to their lists.
 
-    `numbers`: orders, incidents and differences, each with the link to its list.
+    `outside` is the number of the owner's rows that the user can't see. `for_me`: the work is the user's or that of a
+    person whose deputy the user is.
     """
 
     title: str
@@ -63,10 +65,11 @@ class Work:
 
 
 def work_of(user, *, now: datetime.datetime, causes: Sequence[Incident], alone: int) -> list[Work]:
-    """Returns the user's block, one for each absent person who has something, and nobody's. At most two queries.
+    """Returns the user's block, a block for each absent person with open work, and the block of work without an owner.
+    Runs at most two queries.
 
-    `causes`: the open incidents without an owner. `alone`: the number of orders that need an owner and have none. Of
-    these only those that no incident stops have a row, so that a cause is named once.
+    `causes` are the open incidents without an owner. `alone` is the number of orders that need an owner and have none.
+    Orders that an incident stops have no row there, because the incident has one.
     """
     absent = stands_in_for(user.pk, today := timezone.localdate(now)) if user.has_perm(OWN) else []
     found = list(_rows(user, [user.pk, *absent]))
@@ -88,7 +91,7 @@ def _most_urgent(rows: list[WorkItem]) -> list[WorkItem]:
 
 
 def _rows(user, ids: list[int]) -> QuerySet:
-    """(model's name, id, owner, text, more, since, urgency, whether the user sees it)."""
+    """Returns (model's name, id, owner, text, more, since, urgency, 1 if the user may see it else 0)."""
     models = [model for model in TEXTS if user.has_perm(f"orders.view_{model._meta.model_name}")]
     parts = [
         _part(model, user, counts(model) & may_have_owner(model) & Q(owner__in=ids), whose=F("owner"))
@@ -100,10 +103,11 @@ def _rows(user, ids: list[int]) -> QuerySet:
 
 
 def _part(model, user, condition: Q, *, whose: F | Value) -> QuerySet:
-    """SQLite allows no LIMIT in a union, but it allows one in an IN."""
+    """Returns the query for the MAX_COUNTED most urgent rows of a model that match the condition."""
     text, more, began = TEXTS[model]
     own = model._base_manager.filter(condition).order_by()
     own = own.annotate(since=Coalesce("owner_since", began), urgency=_urgency(model), whose=whose)
+    # LIMIT is in a subquery, because SQLite allows none in the parts of a union.
     first = own.order_by("urgency", "since", "pk").values("pk")[:MAX_COUNTED]
     if user.limited:
         seen: Case | Value = Case(When(seen_by(model, user), then=1), default=0, output_field=IntegerField())

@@ -1,4 +1,4 @@
-"""The page of test calls: an administrator makes those of `status --probe` by a button (contract section 5)."""
+"""The page of test calls: a button runs the probes of `status --probe` (contract section 5)."""
 
 import datetime
 
@@ -24,8 +24,8 @@ from orders.texts.errors import OrderError
 from orders.texts.incident_texts import cause_of
 
 PERMISSION = "integrations.probe_partners"
-LONGEST, GRACE = 15.0, 2.0  # seconds that the page waits for all answers; beyond the partners' own time-out
-COOL_DOWN = 30.0  # seconds from one run to the next
+LONGEST, GRACE = 15.0, 2.0  # seconds: maximum wait for all answers; time in addition to PARTNER_TIMEOUT_SECONDS
+COOL_DOWN = 30.0  # minimum seconds between two runs
 NAMES = {
     "database": gettext_lazy("Database"),
     "bigdata": gettext_lazy("Big data: a look-up"),
@@ -35,7 +35,7 @@ NAMES = {
     "clock": gettext_lazy("Clocks"),
 }
 OURS = {FAILED: gettext_lazy("It does not answer."), FOLDER: gettext_lazy("A folder can't be written.")}
-ON_THIS_MACHINE = {"disk", "clock"}  # their troubles name settings and seconds, never an address
+ON_THIS_MACHINE = {"disk", "clock"}  # their errors contain settings and seconds, never an address
 
 
 def may_probe(user) -> bool:
@@ -43,9 +43,8 @@ def may_probe(user) -> bool:
 
 
 def probes_page(request: HttpRequest, site) -> HttpResponse:
-    """GET lists the test calls. POST makes them, once in 30 seconds for all users, and shows a row for each answer.
-
-    POST with `mail` sends a test mail in its place, once in 30 seconds too.
+    """GET lists the test calls. POST makes them, and shows a row for each answer. POST with `mail` sends a test mail
+    instead. Both at most once in COOL_DOWN seconds, for all users together.
     """
     if not may_probe(request.user):
         raise PermissionDenied
@@ -58,8 +57,10 @@ def probes_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _probe(request: HttpRequest) -> list[Probe]:
-    """Notes the user and makes the test calls. Does nothing if another run began a moment ago, so runs never
-    overlap."""
+    """Records an event and makes the test calls. Returns their results.
+
+    A lease that is longer than a run prevents runs at the same time. If it is taken, adds a message and returns [].
+    """
     patience = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
     wait = max(COOL_DOWN, patience)
     if not Lease("probes", held_for=datetime.timedelta(seconds=wait)).acquire():
@@ -87,7 +88,7 @@ def _send_test_mail(request: HttpRequest) -> None:
 
 
 def _row(probe: Probe) -> dict:
-    """Returns an answer in words. A partner's fault is shown by its cause: its text may hold our addresses."""
+    """Returns the row of a probe. For partners the error's text is left out, because it may contain our addresses."""
     row = {"what": NAMES[probe.what], "seconds": probe.seconds, "ok": not probe.code}
     if probe.code:
         cause = cause_of(probe.code)

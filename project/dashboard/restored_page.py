@@ -1,6 +1,7 @@
-"""The page that leads staff through a restore (contract section 5, `restored`).
+"""The page that guides staff after a restore (contract section 5, `restored`).
 
-It shows which orders are missing, what the partners hold, and what we would send again. Then staff let the desk send.
+It shows the missing orders, differences with the partners, and the steps that would be sent again. Then staff release
+the desk.
 """
 
 from django import forms
@@ -34,7 +35,7 @@ class ReleaseForm(forms.Form):
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the situation to people who may see orders. POST lets the desk send again."""
+    """GET shows the state of the restore to users who may see orders. POST releases the desk, which then sends."""
     if not request.user.has_perm(SEE):
         raise PermissionDenied
     form, may_release = ReleaseForm(request.POST or None), _may_release(request)
@@ -54,7 +55,8 @@ def restored_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _may_release(request: HttpRequest) -> bool:
-    """Users limited to attributions can't judge the whole, so they neither release nor see machine and numbers."""
+    """Returns True if the user may release the desk. Limited users can't, because they don't see all orders. They don't
+    see the missing orders either."""
     return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
 
 
@@ -70,14 +72,14 @@ def _release(request: HttpRequest, reason: str) -> None:
 
 
 def _history(request: HttpRequest) -> dict:
-    """Returns the earlier releases of the desk, the latest first, for those who see the list of timelines."""
+    """Returns the previous timelines, latest first, for users who may see their list."""
     sees = request.user.has_perm(SEE_TIMELINES) and is_unlimited(request.user)
     return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN] if sees else []}
 
 
 def _missing() -> dict:
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
-    records = Count("pk", filter=~Q(product_id=""))  # a number without any record has one row that says so
+    records = Count("pk", filter=~Q(product_id=""))  # a number without records has a single row without product
     numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
     return {
         "missing": numbers[:SHOWN],
@@ -87,7 +89,7 @@ def _missing() -> dict:
 
 
 def _entered() -> dict:
-    """Trials that staff entered by hand and that we do not know. Nobody sends them again."""
+    """Returns the trials that staff entered manually and that the database has lost. No partner sends them again."""
     lost = lost_entries()
     return {"entered": lost.rows[:SHOWN], "entered_number": len(lost.rows), "entered_error": lost.error}
 
