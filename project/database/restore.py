@@ -1,4 +1,4 @@
-"""Restore a backup (contract section 5, `restore`)."""
+"""Restores a backup (contract section 5, `restore`)."""
 
 import contextlib
 import datetime
@@ -38,10 +38,11 @@ from project.database.run_program import CHUNK, BackupError
 
 @dataclass
 class Restored:
-    """The restored parts.
+    """The result of a restore.
 
-    `kept`: existing files that differ from the backup's and were kept, since they are newer. `profile`: the path of the
-    backup's partner profile, if PARTNERS_FILE differs or is empty.
+    `files` is the number of restored attachments. `kept` are existing files that differ from the backup's and were not
+    overwritten, because they may be newer. `profile` is the path of the backup's partner profile, if PARTNERS_FILE
+    differs or is empty.
     """
 
     facts: dict
@@ -52,7 +53,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class Source:
-    """The folder of a backup. `identity`: the file with the private key, for encrypted backups only."""
+    """The folder of a backup. `identity` is the file with the private key, or None for a plain backup."""
 
     folder: Path
     facts: dict
@@ -60,7 +61,7 @@ class Source:
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[IO[bytes]]:
-        """Open a file of the backup, and decrypt it if necessary. Raises BackupError."""
+        """Yields a file of the backup, decrypted if necessary. Raises BackupError."""
         if self.identity:
             with encryption.decrypted(
                 self.folder / name, identity=self.identity, recipient=self.facts["recipient"]
@@ -79,10 +80,9 @@ def restore(
     identity: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Restored:
-    """Verify a backup and restore it into an empty database. Raises BackupError.
+    """Verifies a backup and restores it into an empty database. Raises BackupError.
 
-    The database must count as restored before anybody can use it, so this machine's mark is raised first and the record
-    is written last. `identity`: the file with the private key, for an encrypted backup.
+    `identity` is the file with the private key; an encrypted backup requires it.
     """
     facts = backup_manifest.read(folder)
     _check(facts)
@@ -91,6 +91,7 @@ def restore(
     source, done = Source(folder, facts, identity if "recipient" in facts else None), Restored(facts)
     _put_attachments_back(source, done, on_progress)
     try:
+        # Before the data, so that the database counts as restored as soon as a process can use it.
         raise_mark(facts["database"], facts["newest_event"] + 1)
         _put_profile_back(source, done)
     except OSError as error:
@@ -105,7 +106,7 @@ def restore(
     if wrong := [name for name, number in facts["counts"].items() if _count(name, facts["newest_event"]) != number]:
         raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
     here = {"machine": socket.gethostname(), "newest": facts["newest_event"], "backup": facts["made_at"]}
-    note_restored(name=facts["database"], about=here, by=by, now=now)  # unless the guard has done so
+    note_restored(name=facts["database"], about=here, by=by, now=now)  # if no other process has done so already
     add_event(None, PUT_BACK, by=by, now=now, **backup_facts(folder, facts))
     return done
 
@@ -142,9 +143,9 @@ def _put_attachments_back(source: Source, done: Restored, on_progress: Callable[
 
 
 def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
-    """Restore an attachment. An existing file is kept, since BBOSS may have sent a better one after the backup.
+    """Restores an attachment. Keeps an existing file, because a newer one may have been uploaded after the backup.
 
-    The file of manually entered numbers is merged: it keeps its lines and gets the missing ones.
+    The file of manually entered numbers is merged: missing lines are added.
     """
     if target == numbers_file():
         done.files += bool(merge_numbers(file.read()))
@@ -158,9 +159,9 @@ def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
 
 
 def _put_profile_back(source: Source, done: Restored) -> None:
-    """Copy the backup's partner profile into STATE_DIR, unless PARTNERS_FILE has the same content.
+    """Copies the backup's partner profile into STATE_DIR, unless PARTNERS_FILE has the same content.
 
-    The profile in force is not replaced: the machine's operator decides which one is right.
+    Does not replace PARTNERS_FILE, because only the operator knows which profile is right.
     """
     if not (name := profile_of(source.facts)):
         return
@@ -192,7 +193,8 @@ def _put_sqlite_back(source: Source) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Returns a table's number of rows, without the events that were written when the restore was detected."""
+    """Returns the number of rows of a table, without events that a process has written since, such as that of a
+    detected restore."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")
