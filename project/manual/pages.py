@@ -1,4 +1,4 @@
-"""The manual's pages, and which page of the desk each explains."""
+"""The pages of the manual, and the desk's pages that each explains."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -21,7 +21,10 @@ STATES = "states"
 
 
 class ManualPage(NamedTuple):
-    """`explains`: how names of the desk's pages begin, without `admin:`. The text is in templates/manual/SLUG.html."""
+    """A page of the manual. Its text is in templates/manual/SLUG.html.
+
+    `explains` are prefixes of the URL names of the explained pages, without `admin:`.
+    """
 
     slug: str
     title: str | Promise
@@ -63,7 +66,7 @@ BY_SLUG = {page.slug: page for page in PAGES}
 
 
 def page_about(name: str) -> ManualPage:
-    """The page of the manual about this page of the desk, by its address's name; the first one for all others."""
+    """Returns the page that explains the desk's page with this URL name. Returns the first page if none does."""
     name = name.removeprefix("admin:")
     lists = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
     if name == "orders_order_changelist":
@@ -72,7 +75,8 @@ def page_about(name: str) -> ManualPage:
 
 
 class Words(NamedTuple):
-    """States of one thing. `prefix`: of their anchors on the page of states. `are_chips`: pages show them so."""
+    """The states of a model. Their anchors on the page of states begin with `prefix`. `are_chips`: they are shown as
+    chips."""
 
     prefix: str
     title: str | Promise
@@ -105,13 +109,14 @@ class Meaning(NamedTuple):
 
 
 def meanings() -> Iterator[tuple[Words, Iterable[Meaning]]]:
-    """Yields the content of the page of states: a group of words, and each word with its anchor."""
+    """Yields the content of the page of states: (group, its states with anchor and meaning)."""
     for words in WORDS:
         yield words, [Meaning(f"{words.prefix}-{state}", state, text) for state, text in MEANINGS[words.states].items()]
 
 
 def manual_page(request: HttpRequest, slug: str = PAGES[0].slug, *, site: AdminSite) -> HttpResponse:
-    """/admin/manual/ and its pages. Whoever is logged in may read them: they hold no data."""
+    """Shows a page of the manual. Raises Http404 for an unknown slug. All staff may read it, because it contains no
+    data."""
     if slug not in BY_SLUG:
         raise Http404
     place = list(BY_SLUG).index(slug)
