@@ -18,7 +18,7 @@ from project.admin_site import admin_log
 __all__ = ["account_admin", "admin_log", "lockout_pages"]  # importing them registers the accounts' pages
 
 
-class OnlyShows(UnlimitedOnly, DeskAdmin):
+class ReadOnlyQueue(UnlimitedOnly, DeskAdmin):
     """Read-only, for users with the view permission. Not for limited users: names and arguments contain order
     numbers."""
 
@@ -43,22 +43,22 @@ admin.site.unregister([Schedule, Success, Failure, OrmQ])
     empty=_("No schedule yet; set them up with manage.py setup_schedules."),
     readers=ENGINE_ROOM,
 )
-class DeskScheduleAdmin(OnlyShows, ScheduleAdmin):
+class DeskScheduleAdmin(ReadOnlyQueue, ScheduleAdmin):
     search_help_text = _("name or function: any part")
 
 
 @register_list(Success, menu=(Section.ENGINE, 70), empty=_("No task has run yet."), readers=ENGINE_ROOM)
-class DeskSuccessAdmin(OnlyShows, TaskAdmin):
+class DeskSuccessAdmin(ReadOnlyQueue, TaskAdmin):
     search_help_text = _("name, function or group: any part")
 
 
 @register_list(Failure, menu=(Section.ENGINE, 80), empty=_("No task has failed."), readers=ENGINE_ROOM)
-class DeskFailureAdmin(OnlyShows, FailAdmin):
+class DeskFailureAdmin(ReadOnlyQueue, FailAdmin):
     search_help_text = _("name, function or group: any part")
 
 
 @register_list(OrmQ, menu=(Section.ENGINE, 60), empty=_("Nothing waits in the queue."), readers=ENGINE_ROOM)
-class DeskQueueAdmin(OnlyShows, QueueAdmin):
+class DeskQueueAdmin(ReadOnlyQueue, QueueAdmin):
     def has_delete_permission(self, request, obj=None):
         """Returns True for superusers. Deleting a queued task runs nothing, and the sweep queues due work again."""
         return request.user.is_superuser

@@ -16,12 +16,12 @@ class ProjectConfig(AppConfig):
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from project import checks, deploy_checks  # noqa: F401  registers the checks
         from project.accounts import login_trail  # noqa: F401  connects its signals
-        from project.accounts.passwords.links import VALID, line_of_link
+        from project.accounts.passwords.links import VALID, link_ending
 
         checks.require_database_directory()
         # Functions of higher layers that run when a mail is sent: they add the link with its secret, and check the
         # recipient of a digest. Neither the secret nor the result may be stored in the mail's row.
-        ENDINGS.update(dict.fromkeys(VALID, line_of_link) | dict.fromkeys((DIGEST, RED), nothing_more))
+        ENDINGS.update(dict.fromkeys(VALID, link_ending) | dict.fromkeys((DIGEST, RED), nothing_more))
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):
@@ -37,7 +37,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.admin_site.menu import MenuPage
         from project.admin_site.site import Parts
         from project.dashboard.calls_page import calls_page, may_see_calls
-        from project.dashboard.dashboard_problems import dashboard, dashboard_marks
+        from project.dashboard.dashboard_problems import dashboard, dashboard_fingerprint
         from project.dashboard.partners_page import may_see_partners, partners_page
         from project.dashboard.probes_page import may_probe, probes_page
         from project.dashboard.restored_page import restored_page
@@ -52,4 +52,4 @@ class DeskAdminConfig(admin_apps.AdminConfig):
             MenuPage(Section.TRACE, 25, pgettext_lazy("menu", "Audit"), "trail", may_see_trail, trail_page, AUDITORS),
         ]
         # These modules import ModelAdmins, and registering a ModelAdmin needs the site, so they are imported only now.
-        site.parts = Parts(dashboard, dashboard_marks, restored_page, pages)
+        site.parts = Parts(dashboard, dashboard_fingerprint, restored_page, pages)

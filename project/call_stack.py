@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import wraps
 
-FRAME = 33_000  # words: 258 KiB, for which CPython maps 512 KiB; pages that are never written take no memory
+FRAME_WORDS = 33_000  # words: 258 KiB, for which CPython maps 512 KiB; pages that are never written take no memory
 
 
-def with_room(function: Callable) -> Callable:
+def with_large_frame(function: Callable) -> Callable:
     """Decorates a function so that the calls below it have a quarter of a MiB for their frames.
 
     CPython stores frames in chunks of 16 KiB. A call that exceeds a chunk maps another chunk, and its return unmaps it:
@@ -18,5 +18,5 @@ def with_room(function: Callable) -> Callable:
     def call(*args, **kwargs):
         return function(*args, **kwargs)
 
-    call.__code__ = call.__code__.replace(co_stacksize=FRAME)
+    call.__code__ = call.__code__.replace(co_stacksize=FRAME_WORDS)
     return call

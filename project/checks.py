@@ -79,7 +79,7 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         backup_recipient,
         production_settings,
         network,
-        open_doors,
+        callers_admitted,
     )
     return [message for part in parts for message in part()]
 
@@ -87,10 +87,10 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
 def stop_on_errors() -> None:
     """Runs the checks in a process that is no command. Raises ImproperlyConfigured with all errors that are not
     silenced, and logs the warnings."""
-    said = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
-    if grave := [message for message in said if message.is_serious()]:
-        raise ImproperlyConfigured("\n".join(str(message) for message in grave))
-    for message in said:
+    found = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
+    if errors := [message for message in found if message.is_serious()]:
+        raise ImproperlyConfigured("\n".join(str(message) for message in errors))
+    for message in found:
         logger.warning("%s (%s)", message.msg, message.id)
 
 
@@ -320,7 +320,7 @@ def folders() -> Iterator[CheckMessage]:
             yield Error(f"{name}: {there} is a file, no folder.", id="desk.017")
 
 
-def _not_writable(name: str) -> str:
+def _why_not_writable(name: str) -> str:
     """Returns an error text if nothing can be stored in the folder of this setting, else an empty text. Also empty if
     the path is a file, which `folders` reports."""
     why = unwritable(getattr(settings, name))
@@ -328,14 +328,14 @@ def _not_writable(name: str) -> str:
 
 
 def state_dir() -> Iterator[CheckMessage]:
-    if why := _not_writable("STATE_DIR"):
+    if why := _why_not_writable("STATE_DIR"):
         kind = Error if settings.BBOSS_ENV_FLAG == "1" else Warning
         yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.012")
 
 
 def export_dir() -> Iterator[CheckMessage]:
     """Warns only, because only the export of lists needs the folder."""
-    if why := _not_writable("EXPORT_DIR"):
+    if why := _why_not_writable("EXPORT_DIR"):
         yield Warning(f"EXPORT_DIR: {why}: lists can't be exported.", id="desk.013")
 
 
@@ -368,7 +368,7 @@ def is_proxy(url: str) -> bool:
     return parts is not None and parts.scheme == "http" and parts.path in {"", "/"} and not parts.query
 
 
-def open_doors() -> Iterator[CheckMessage]:
+def callers_admitted() -> Iterator[CheckMessage]:
     """Reports a partner profile that admits every caller. The settings module does so too, at the start of a process.
     This check is for a profile that came into force later."""
     why = why_open_to_all(

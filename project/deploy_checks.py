@@ -27,18 +27,20 @@ from project.observability.expiring_soon import SOON, Expiry, bboss_tokens, clie
 
 LEAST_SECRET = 16
 EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-only|^\.\.\.|^<.*>$", re.IGNORECASE)
-MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
+NON_SENDING_BACKEND = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUR_PREFIXES = (
     *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_", "OIDC_", "MFA_"),
     *(name.removesuffix("BASE_URL") for name in SANDBOX),
 )
-OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
+LIBRARY_VARIABLES = re.compile(
+    r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I
+)
 """Environment variables of libraries, which may be in the file too."""
-OF_ALL = {*MANAGES, "orders.judge_export"}
+UNLIMITED_RIGHTS = {*MANAGES, "orders.judge_export"}
 """Rights to act on all orders, which only an account without a limit can use."""
 MOST_SUPERUSERS = 2
-TOGETHER = {"manages": "manage accounts or tokens, and act on orders", "audits": "audit, and change something"}
+COMBINATIONS = {"manages": "manage accounts or tokens, and act on orders", "audits": "audit, and change something"}
 """Descriptions of the keys of separation_of_duties.FORBIDDEN_TOGETHER."""
 
 
@@ -74,17 +76,17 @@ def wrong_profile() -> Iterator[str]:
     profile = settings.PARTNERS
     yield from (f"PARTNERS_FILE: {fault}." for fault in faults_in_production(profile))
     for name, partner in (("bigdata", profile.bigdata), ("bpm", profile.bpm)):
-        told = [
+        secret_headers = [
             header for header, value in partner.headers.items() if secrets_named(value) or SECRET_NAMES.search(header)
         ]
         calls = [getattr(partner, call).path for call in CALLS[name]]
         bases = [path if "://" in path else getattr(settings, f"{name.upper()}_BASE_URL") for path in calls if path]
-        if told and any(urlsplit(base).scheme == "http" for base in bases):
-            yield f"PARTNERS_FILE: {name}.headers: {told[0]} holds a secret and would go out over plain http."
+        if secret_headers and any(urlsplit(base).scheme == "http" for base in bases):
+            yield f"PARTNERS_FILE: {name}.headers: {secret_headers[0]} holds a secret and would go out over plain http."
 
 
 def mail() -> Iterator[str]:
-    if MAILS_NOBODY.fullmatch(settings.EMAIL_BACKEND):
+    if NON_SENDING_BACKEND.fullmatch(settings.EMAIL_BACKEND):
         yield f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND} sends no mail to anybody."
     if settings.DEFAULT_FROM_EMAIL and not is_mail(settings.DEFAULT_FROM_EMAIL):
         yield f"DEFAULT_FROM_EMAIL is no mail address: {settings.DEFAULT_FROM_EMAIL!r}."
@@ -102,10 +104,10 @@ def weak_secrets() -> Iterator[str]:
 def expiring_tokens() -> Iterator[str]:
     """Identifies a token by its position, because a token is a secret."""
     for token in bboss_tokens():
-        yield from _end_of(f"BBOSS_ACCESS_TOKENS: token {token.name}", token)
+        yield from _expiry_warning(f"BBOSS_ACCESS_TOKENS: token {token.name}", token)
 
 
-def _end_of(subject: str, found: Expiry) -> Iterator[str]:
+def _expiry_warning(subject: str, found: Expiry) -> Iterator[str]:
     now = timezone.now()
     if found.ends < now + SOON:
         verb = "expired" if found.ends < now else "expires"
@@ -170,7 +172,7 @@ def names() -> Iterator[str]:
         if name in TABLE or name.startswith(FREE_PREFIX):
             continue
         like = difflib.get_close_matches(name.upper(), TABLE, n=1, cutoff=0.85)
-        if like or name.upper().startswith(OUR_PREFIXES) or (name in file and not OTHERS.fullmatch(name)):
+        if like or name.upper().startswith(OUR_PREFIXES) or (name in file and not LIBRARY_VARIABLES.fullmatch(name)):
             yield f"{name} is no setting of ours{f'; {like[0]} is' if like else ''}."
 
 
@@ -187,10 +189,10 @@ def values() -> Iterator[str]:
 
 def certificate() -> Iterator[str]:
     for found in client_certificate():
-        yield from _end_of(found.name, found)
+        yield from _expiry_warning(found.name, found)
 
 
-def _staff() -> list[tuple[User, list[frozenset[str]]]] | None:
+def _staff_rights() -> list[tuple[User, list[frozenset[str]]]] | None:
     """Returns the accounts that may log in, each with the rights of its roles and its single permissions (`rights_of`).
     Returns None if the database is unavailable, which `database_access` reports."""
     if not database_exists():
@@ -209,7 +211,7 @@ def second_persons() -> Iterator[str]:
     Nobody could then do or confirm such an act while that person is away or has requested it. A limited account counts
     for rights to act on its own orders.
     """
-    if (staff := _staff()) is None:
+    if (staff := _staff_rights()) is None:
         return
     able: dict[str, list[str]] = {}
     for right in sorted(DECIDES | MANAGES):
@@ -218,7 +220,7 @@ def second_persons() -> Iterator[str]:
         if right == "orders.confirm_act" and not set(acts_asked()) - {EXPORT}:
             continue
         holders = [user for user, parts in staff if user.is_superuser or any(right in part for part in parts)]
-        names = [user.username for user in holders if not (user.limited and right in OF_ALL)]
+        names = [user.username for user in holders if not (user.limited and right in UNLIMITED_RIGHTS)]
         if len(names) < 2:
             able.setdefault(names[0] if names else "", []).append(right)
     usual = roles()
@@ -230,18 +232,18 @@ def second_persons() -> Iterator[str]:
 def roles_apart() -> Iterator[str]:
     """Yields warnings for accounts and groups of OIDC_ROLES with forbidden combinations of rights, and for too many
     superusers."""
-    if (staff := _staff()) is None:
+    if (staff := _staff_rights()) is None:
         return
     for user, parts in staff:
         if not user.is_superuser and (why := why_not_together(parts)):
-            yield f"The account {user.username} may {TOGETHER[why]}; take one of its roles."
+            yield f"The account {user.username} may {COMBINATIONS[why]}; take one of its roles."
     root = [user.username for user, _parts in staff if user.is_superuser]
     if len(root) > MOST_SUPERUSERS:
         yield f"{len(root)} superusers may do everything: {', '.join(root)}. {MOST_SUPERUSERS} are enough; give roles."
     for group in sorted({grant.group for grant in settings.OIDC_ROLES}):
         given = {grant.role for grant in settings.OIDC_ROLES if grant.group == group}
         if why := why_not_together(rights_of(Group.objects.filter(name__in=given))):
-            yield f"OIDC_ROLES: the group {group} may {TOGETHER[why]}; nobody of it gets in."
+            yield f"OIDC_ROLES: the group {group} may {COMBINATIONS[why]}; nobody of it gets in."
 
 
 def partners_in_clear() -> Iterator[str]:

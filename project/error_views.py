@@ -11,7 +11,7 @@ from django.views import defaults
 from integrations.api.errors_and_etags import AWAY
 from integrations.base.database_deadline import is_away
 from integrations.bboss.reply_codes import Code, InboundCall, reply
-from project.base.logs import present_id
+from project.base.logs import current_request_id
 
 READ_API = ("/api/orders/", "/api/customers/")
 LATER = {"Retry-After": "10"}
@@ -43,5 +43,5 @@ def server_error(request):
             return JsonResponse({"error": AWAY}, status=503, headers=LATER)
         return HttpResponse(render_to_string("503.html"), status=503, headers=LATER)
     if request.path.startswith(READ_API):
-        return JsonResponse({"error": f"our fault; our log has it under {present_id()}"}, status=500)
-    return HttpResponseServerError(render_to_string("500.html", {"number": present_id().strip("-")}))
+        return JsonResponse({"error": f"our fault; our log has it under {current_request_id()}"}, status=500)
+    return HttpResponseServerError(render_to_string("500.html", {"number": current_request_id().strip("-")}))

@@ -26,12 +26,12 @@ from orders.incidents.desk_incidents import open_desk_incident
 from orders.mails.mail_creation import write_notices
 from project.accounts.second_factor.codes import reset_second_factor
 from project.accounts.second_factor.login_code_page import FactorNeededError
-from project.accounts.second_factor.mfa_required import asks_for_code
+from project.accounts.second_factor.mfa_required import requires_code
 from project.models import EmergencyAccount, User
 
 EMERGENCY = "emergency"
 EMERGENCY_LOGIN = "emergency_login"
-LINK_IS_VALID = datetime.timedelta(minutes=30)
+LINK_VALIDITY = datetime.timedelta(minutes=30)
 KEY = "emergency_key"
 
 
@@ -58,7 +58,7 @@ class LoginForm(AdminAuthenticationForm):
         super().confirm_login_allowed(user)
         if is_emergency_only():
             notify_of_login(user, now=timezone.now())
-        if asks_for_code(user):
+        if requires_code(user):
             raise FactorNeededError(user)
 
 
@@ -87,7 +87,7 @@ def mark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> st
     """Marks the account, and resets its second factor. Returns a single-use link that sets its password. Earlier links
     become invalid."""
     key = secrets.token_urlsafe(32)
-    link = {"link": _hash(key), "link_until": now + LINK_IS_VALID}
+    link = {"link": _hash(key), "link_until": now + LINK_VALIDITY}
     EmergencyAccount.objects.update_or_create(user=user, defaults=link, create_defaults={"marked_at": now, **link})
     add_event(None, "emergency_marked", by=by, now=now, account=user.get_username())
     reset_second_factor(user, by=by, now=now)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.lists.chips import toned_chip
 from project.accounts.emergency_accounts import is_last_login
-from project.accounts.last_administrator import why_not_lowered
+from project.accounts.last_administrator import why_last_administrator
 from project.models import AccountSession, User
 
 
@@ -71,7 +71,7 @@ def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | N
     return None
 
 
-class SeenForm(forms.Form):
+class DisplayedStateForm(forms.Form):
     """The state that the page displayed, to detect a change by another person since."""
 
     active = forms.BooleanField(required=False, widget=forms.HiddenInput)
@@ -82,7 +82,7 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
     disabled."""
     user, now = colleague(request, pk, model_admin), timezone.now()
     why_not = why_not_disabled(user, now=now)
-    form = SeenForm(request.POST if request.method == "POST" else None, initial={"active": user.is_active})
+    form = DisplayedStateForm(request.POST if request.method == "POST" else None, initial={"active": user.is_active})
     if form.is_bound and form.is_valid() and not why_not:
         if form.cleaned_data["active"] != user.is_active:
             messages.warning(request, _("Nothing was done: a colleague was faster."))
@@ -97,7 +97,7 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
         "account": user,
         "form": form,
         "why_not": why_not,
-        "will": _will(user, now),
+        "will": _effects(user, now),
     }
     return TemplateResponse(request, "admin/project/user/enabling.html", context, status=409 if form.is_bound else 200)
 
@@ -108,7 +108,7 @@ def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, no
     before = user.is_active
     values = [{"field": "is_active", "old": before, "new": not before}]
     with transaction.atomic():
-        if before and (why := why_not_lowered(user)):
+        if before and (why := why_last_administrator(user)):
             return messages.error(request, why)
         user.is_active = not before
         user.save(update_fields=["is_active"])
@@ -118,7 +118,7 @@ def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, no
     messages.success(request, done % {"name": user})
 
 
-def _will(user: User, now: datetime.datetime) -> list[str]:
+def _effects(user: User, now: datetime.datetime) -> list[str]:
     if not user.is_active:
         return [_("The person may log in again, with the same roles and attributions.")]
     number = AccountSession.objects.filter(user=user, session__expire_date__gt=now).count()

@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from orders.history.actors import ACCOUNTS
 from project.models import User
 
-STANDING = frozenset({"is_active", "is_staff", "is_superuser", "limited", "attributions", "groups", "user_permissions"})
+RIGHTS_FIELDS = frozenset(
+    {"is_active", "is_staff", "is_superuser", "limited", "attributions", "groups", "user_permissions"}
+)
 """Fields that determine an account's rights. Nobody changes their own."""
 
 
@@ -18,7 +20,7 @@ def administrators() -> QuerySet[User]:
 
 
 @transaction.atomic
-def why_not_lowered(user: User) -> str | Promise | None:
+def why_last_administrator(user: User) -> str | Promise | None:
     """Returns an error text if this account is the only one that can manage accounts, else None.
 
     Locks all administrators until the caller's transaction ends. Otherwise two administrators could remove each other's

@@ -26,7 +26,7 @@ from integrations.bboss.caller_limits import caller_address, caller_of
 LONGEST_NAME = 255  # the length of django-axes' column
 ADDRESS_FAILURES, ADDRESS_NAMES = 50, 5
 NAME_FAILURES, NAME_PERIOD = 100, datetime.timedelta(hours=1)
-WAIT, TICKET_IS_VALID = datetime.timedelta(seconds=5), datetime.timedelta(minutes=5)
+WAIT, TICKET_VALIDITY = datetime.timedelta(seconds=5), datetime.timedelta(minutes=5)
 TICKET = "login_ticket"
 ADDRESS, SLOW = "address", "slow"
 
@@ -111,7 +111,7 @@ def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
     except (signing.BadSignature, KeyError, TypeError, ValueError):
         return None
     ours = (ticket["name"], ticket["address"]) == (name, request.axes_ip_address)
-    return at if ours and request.axes_attempt_time - TICKET_IS_VALID < at <= request.axes_attempt_time else None
+    return at if ours and request.axes_attempt_time - TICKET_VALIDITY < at <= request.axes_attempt_time else None
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:
@@ -131,7 +131,7 @@ def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dic
         answer.set_cookie(
             TICKET,
             signing.dumps(ticket, salt=TICKET),
-            max_age=TICKET_IS_VALID,
+            max_age=TICKET_VALIDITY,
             path=reverse("admin:index"),  # includes the page of the second factor
             secure=settings.HTTPS_ONLY,
             httponly=True,

@@ -72,11 +72,11 @@ def open_sessions(user: User, *, now: datetime.datetime, own: SessionBase) -> li
     `own` is this request's session. Its times are read from memory, because it is saved only after the response.
     """
     rows = AccountSession.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
-    found = filter(None, (_shown(row, now.timestamp(), own) for row in rows))
+    found = filter(None, (_open_session(row, now.timestamp(), own) for row in rows))
     return sorted(found, key=lambda one: one.used, reverse=True)
 
 
-def _shown(row: AccountSession, now: float, own: SessionBase) -> OpenSession | None:
+def _open_session(row: AccountSession, now: float, own: SessionBase) -> OpenSession | None:
     is_this = row.session_id == own.session_key
     data = own if is_this else row.session.get_decoded()
     times, entered = times_of(data, now).at(now), data.get(ENTERED, {})

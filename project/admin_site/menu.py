@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.lists.registration import EVERYBODY, LISTS, READS_ORDERS, Role, Section
 
-MARKS = {
+RIGHTS_OF_ROLES = {
     Role.ADMINISTRATOR: ["project.change_user"],
     Role.AUDITOR: ["orders.view_trailentry"],
     Role.ENGINEER: ["orders.take_books", "orders.give_up_step"],
@@ -80,7 +80,7 @@ def roles_of(user) -> Set[Role]:
     """Returns the roles that the user's rights identify. Returns all roles for a superuser, and if no role matches."""
     if user.is_superuser:
         return EVERYBODY
-    found = frozenset(role for role, rights in MARKS.items() if any(map(user.has_perm, rights)))
+    found = frozenset(role for role, rights in RIGHTS_OF_ROLES.items() if any(map(user.has_perm, rights)))
     return found - {Role.AUDITOR} if Role.ADMINISTRATOR in found else found or EVERYBODY
 
 
@@ -110,7 +110,7 @@ def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -
                 {
                     "name": capfirst(meta.verbose_name_plural),
                     "object_name": meta.object_name,
-                    "admin_url": _address_below(f"{meta.app_label}_{meta.model_name}_changelist", site.name, prefix),
+                    "admin_url": _cached_url(f"{meta.app_label}_{meta.model_name}_changelist", site.name, prefix),
                     "model": model,
                     "section": listed.section,
                     "place": listed.place,
@@ -133,11 +133,11 @@ def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -
 
 
 def _address(view: str, site: str) -> str:
-    return _address_below(view, site, get_script_prefix())
+    return _cached_url(view, site, get_script_prefix())
 
 
 @functools.cache
-def _address_below(view: str, site: str, prefix: str) -> str:
+def _cached_url(view: str, site: str, prefix: str) -> str:
     """Returns a URL, cached: without a cache, `reverse` for a page's 40 entries takes a twentieth of its time.
 
     `prefix` is part of the cache's key only, because `reverse` reads the script prefix from the thread.

@@ -24,12 +24,12 @@ from orders.office.digest.page import digest_page
 from orders.office.inbox.page import inbox_page, open_message
 from orders.restore.restored_guard import is_restored
 from orders.search.page import find_page
-from project.accounts.company.company_login_pages import end_address
+from project.accounts.company.company_login_pages import end_session_url
 from project.accounts.emergency_accounts import LoginForm
 from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.max_age import is_too_old
-from project.accounts.second_factor.login_code_page import FactorNeededError, ask_for_code, login_code
+from project.accounts.second_factor.login_code_page import FactorNeededError, login_code, request_code
 from project.accounts.second_factor.mfa_required import may_have_factor
 from project.accounts.second_factor.own_page import own_page
 from project.accounts.session_expiry import seconds_left
@@ -43,7 +43,7 @@ class Parts:
     """Pages without a model, whose modules import ModelAdmins and therefore can't be imported here."""
 
     dashboard: Callable
-    dashboard_marks: Callable
+    dashboard_fingerprint: Callable
     restored_page: Callable
     menu_pages: Sequence[MenuPage]
 
@@ -118,13 +118,13 @@ class DeskAdminSite(AdminSite):
         try:
             return super().login(request, about)
         except FactorNeededError as needed:  # the password is right; the user is not logged in yet
-            return ask_for_code(request, needed.user)
+            return request_code(request, needed.user)
 
     def logout(self, request, extra_context=None):
         """Ends the session. The page then opens the provider's end-session URL, if there is one: the content security
         policy allows no redirect of a form to another site."""
         # Before the session is flushed, because the URL contains its ID token.
-        address = end_address(request) if request.method == "POST" else ""
+        address = end_session_url(request) if request.method == "POST" else ""
         return super().logout(request, {"end_address": address} | (extra_context or {}))
 
     def password_change(self, request, extra_context=None):
@@ -145,7 +145,7 @@ class DeskAdminSite(AdminSite):
             about = {"desk": figures, "app_list": whole_menu(self, request, self.parts.menu_pages)}
             return super(DeskAdminSite, self).index(request, about | (extra_context or {}))
 
-        read = partial(self.parts.dashboard_marks, request.user.pk, now=timezone.now())
+        read = partial(self.parts.dashboard_fingerprint, request.user.pk, now=timezone.now())
         return answer_live_page(request, read, show)
 
     def autocomplete_view(self, request):

@@ -45,20 +45,22 @@ class DatabaseDeadlineMiddleware(Middleware):
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
-            bound = database_deadline(INTAKE_SECONDS + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
+            bound = database_deadline(
+                INTAKE_SECONDS + _body_size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT
+            )
         else:
             bound = database_deadline(CHECK_SECONDS if request.path == "/readyz" else PAGE_SECONDS)
         with bound:
             return self.get_response(request)
 
 
-def _size(meta: dict) -> int:
+def _body_size(meta: dict) -> int:
     """Returns the Content-Length, at most MAX_BODY_BYTES. Returns MAX_BODY_BYTES if it is missing or invalid."""
-    length = _length(meta)
+    length = _content_length(meta)
     return MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
 
 
-def _length(meta: dict) -> int | None:
+def _content_length(meta: dict) -> int | None:
     """Returns the Content-Length, or None if it is missing or invalid."""
     given = str(meta.get("CONTENT_LENGTH") or "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 12 else None
@@ -98,12 +100,12 @@ class UploadSizeMiddleware(Middleware):
     def process_view(self, request, view, args, kwargs):
         match = request.resolver_match
         megabytes, around = (20, 1) if match.view_name == "admin:orders_order_upload" else (16, 0)
-        if match.app_name == "admin" and (_length(request.META) or 0) > (megabytes + around) * 1024 * 1024:
+        if match.app_name == "admin" and (_content_length(request.META) or 0) > (megabytes + around) * 1024 * 1024:
             return render(request, "413.html", {"megabytes": megabytes}, status=413)
         return None
 
 
-class PeopleMiddleware(Middleware):
+class AccountNamesMiddleware(Middleware):
     """Caches the names of accounts during a request."""
 
     def __call__(self, request):

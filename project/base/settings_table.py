@@ -27,7 +27,7 @@ CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
 WEBHOOK = re.compile(r"(?P<shown>\w+\+https?://(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?)(?:[/?#].*)?", re.IGNORECASE)
 
 
-class WrongError(ValueError):
+class InvalidSettingError(ValueError):
     """The value of a setting is invalid. The message names the setting."""
 
 
@@ -36,9 +36,9 @@ def plain(name: str, given: str) -> str:
 
 
 def text(name: str, given: str) -> str:
-    """Returns the stripped text. Raises WrongError if it is empty: only an unset variable means the default."""
+    """Returns the stripped text. Raises InvalidSettingError if it is empty: an unset variable means the default."""
     if not given.strip():
-        raise WrongError(f"{name} must not be empty")
+        raise InvalidSettingError(f"{name} must not be empty")
     return given.strip()
 
 
@@ -47,27 +47,27 @@ def entries(name: str, given: str) -> list[str]:
 
 
 def words(name: str, given: str) -> list[str]:
-    """Returns the words of a comma-separated list. Raises WrongError for an empty list or entry, which would silently
-    mean nobody or nothing."""
+    """Returns the words of a comma-separated list. Raises InvalidSettingError for an empty list or entry, which would
+    silently mean nobody or nothing."""
     found = [word.strip() for word in given.split(",")]
     if not all(found):
-        raise WrongError(f"{name} must not be empty, nor hold an empty entry")
+        raise InvalidSettingError(f"{name} must not be empty, nor hold an empty entry")
     return found
 
 
 def switch(name: str, given: str) -> bool:
-    """Returns the boolean. Raises WrongError for any other text, because a typing error must not mean False."""
+    """Returns the boolean. Raises InvalidSettingError for any other text: a typing error must not mean False."""
     word = given.strip().lower()
     if word in {"true", "1", "yes", "on"}:
         return True
     if word in {"false", "0", "no", "off", ""}:
         return False
-    raise WrongError(f"{name} must be true or false, not {word!r}")
+    raise InvalidSettingError(f"{name} must be true or false, not {word!r}")
 
 
 def answers(name: str, given: str) -> str:
     if given.strip() not in ("prove", "trust"):
-        raise WrongError(f"{name} must be prove or trust, not {given!r}")
+        raise InvalidSettingError(f"{name} must be prove or trust, not {given!r}")
     return given.strip()
 
 
@@ -75,15 +75,15 @@ def four_eyes(name: str, given: str) -> dict[str, int]:
     try:
         return read_acts(given)
     except ValueError as error:
-        raise WrongError(f"{name}: {error}") from None
+        raise InvalidSettingError(f"{name}: {error}") from None
 
 
 def number(name: str, given: str, *, least: int) -> int:
     try:
         value = int(given)
     except ValueError:
-        raise WrongError(f"{name} must be a whole number, not {given!r}") from None
-    return _within(name, value, least)
+        raise InvalidSettingError(f"{name} must be a whole number, not {given!r}") from None
+    return _check_range(name, value, least)
 
 
 whole = partial(number, least=0)
@@ -91,35 +91,35 @@ positive = partial(number, least=1)
 audit_days = partial(number, least=LEAST_DAYS)
 
 
-def wholes(name: str, given: str) -> list[int]:
-    """Returns the whole numbers of a comma-separated list. Raises WrongError for an empty list."""
+def whole_numbers(name: str, given: str) -> list[int]:
+    """Returns the whole numbers of a comma-separated list. Raises InvalidSettingError for an empty list."""
     try:
         values = [int(part) for part in given.split(",")]
     except ValueError:
-        raise WrongError(f"{name} must be whole numbers with commas between, not {given!r}") from None
-    return [_within(name, value, 0) for value in values]
+        raise InvalidSettingError(f"{name} must be whole numbers with commas between, not {given!r}") from None
+    return [_check_range(name, value, 0) for value in values]
 
 
-def _within(name: str, value: int, least: int) -> int:
+def _check_range(name: str, value: int, least: int) -> int:
     if value < least:
-        raise WrongError(f"{name} must be at least {least}, not {value}")
+        raise InvalidSettingError(f"{name} must be at least {least}, not {value}")
     if value > MAX_NUMBER:
-        raise WrongError(f"{name} must be at most {MAX_NUMBER}, not {value}")
+        raise InvalidSettingError(f"{name} must be at most {MAX_NUMBER}, not {value}")
     return value
 
 
 def folder(name: str, given: str) -> Path:
-    """Returns the path. Raises WrongError for an empty text, which would mean the current folder."""
+    """Returns the path. Raises InvalidSettingError for an empty text, which would mean the current folder."""
     return Path(text(name, given))
 
 
 def public_key(name: str, given: str) -> str:
-    """Returns a public key of age. Raises WrongError for a private key, without repeating it.
+    """Returns a public key of age. Raises InvalidSettingError for a private key, without repeating it.
 
     project/checks.py validates the key by running age.
     """
     if "AGE-SECRET-KEY-" in given.upper():
-        raise WrongError(f"{name} holds a private key: give the public one (age1...) of a new pair")
+        raise InvalidSettingError(f"{name} holds a private key: give the public one (age1...) of a new pair")
     return given.strip()
 
 
@@ -128,7 +128,7 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
     tuple for an empty text."""
     paths = tuple(path.strip() for path in given.split(",")) if given.strip() else ()
     if len(paths) > 2 or not all(paths):
-        raise WrongError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
+        raise InvalidSettingError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
     return paths * 2 if len(paths) == 1 else paths
 
 
@@ -151,7 +151,7 @@ def grants(name: str, given: str) -> tuple[Grant, ...]:
         role, colon, limit = gives.partition(":")
         letters = [word.strip() for word in limit.split("+")] if colon else []
         if not (equals and group.strip() and role.strip() and all(letters)):
-            raise WrongError(f"{name}: {part.strip()!r} must be group=role or group=role:BJ+TJ")
+            raise InvalidSettingError(f"{name}: {part.strip()!r} must be group=role or group=role:BJ+TJ")
         found.append(Grant(group.strip(), role.strip(), frozenset(letters)))
     return tuple(found)
 
@@ -159,24 +159,25 @@ def grants(name: str, given: str) -> tuple[Grant, ...]:
 def log_level(name: str, given: str) -> str:
     level = text(name, given).upper()
     if level not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
-        raise WrongError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
+        raise InvalidSettingError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
     return level
 
 
 def log_format(name: str, given: str) -> str:
     if given.strip() not in {"line", "json"}:
-        raise WrongError(f"{name} must be line or json, not {given.strip()!r}")
+        raise InvalidSettingError(f"{name} must be line or json, not {given.strip()!r}")
     return given.strip()
 
 
 def database(name: str, given: str) -> str:
-    """Returns the URL, `sqlite:///PATH` or `postgres://...`. Raises WrongError if `database_entry` can't parse it."""
+    """Returns the URL, `sqlite:///PATH` or `postgres://...`. Raises InvalidSettingError if `database_entry` can't parse
+    it."""
     if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
-        raise WrongError(f"{name} must begin with sqlite:/// or postgres://")
+        raise InvalidSettingError(f"{name} must begin with sqlite:/// or postgres://")
     try:
         database_entry(given)
     except ValueError as error:  # its message does not name the setting
-        raise WrongError(f"{name}: {error}") from error
+        raise InvalidSettingError(f"{name}: {error}") from error
     return given
 
 
@@ -185,12 +186,12 @@ def mail_server(name: str, given: str) -> dict:
     try:
         return environ.Env.email_url_config(given)
     except (ImproperlyConfigured, ValueError) as error:  # the library's message does not name the setting
-        raise WrongError(f"{name}: {str(error).strip()}") from error
+        raise InvalidSettingError(f"{name}: {str(error).strip()}") from error
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table. `read(name, text)` returns the value or raises WrongError. `default` is a text too.
+    """A row of the table. `read(name, text)` returns the value or raises InvalidSettingError. `default` is a text too.
 
     Masking: with `secret` the whole value; with `credentials` a URL's user name too, because it may be a token; with
     `webhooks` all of a URL but its host, in a comma-separated list of `kind+URL`.
@@ -272,7 +273,7 @@ SETTINGS = (
     Setting("PARTNERS_FILE", plain, "", "a TOML file that says how the partners differ from the defaults; empty: none"),
     Setting("PARTNER_ANSWERS", answers, "prove", "or trust: a refusal counts before a success proved the call"),
     Setting("PARTNER_RATE", whole, "0", "calls a second to each partner from each worker process; 0: no bound"),
-    Setting("DISPATCH_RETRY_SECONDS", wholes, "30,120,600,1800,7200,21600", "waits between attempts"),
+    Setting("DISPATCH_RETRY_SECONDS", whole_numbers, "30,120,600,1800,7200,21600", "waits between attempts"),
     Setting("DISPATCH_LEASE_SECONDS", positive, "60", "how long a claimed step stays its worker's"),
     Setting("BREAKER_FAILURES", positive, "20", "failures after which a partner counts as down"),
     Setting("BREAKER_PROBE_SECONDS", positive, "15", "how often one that is down is tried"),
@@ -319,7 +320,7 @@ class Environment:
 
     def __init__(self, file: Path) -> None:
         self.path = file
-        self.file = {} if os.environ.get(COMPLETE) else _lines_of(file)
+        self.file = {} if os.environ.get(COMPLETE) else _read_file(file)
         self.own = {name: value for name, value in os.environ.items() if self.file.get(name) != value}
         self.profile: str | None = os.environ.get(PROFILE) if os.environ.get(COMPLETE) else None
         self.problems: dict[str, str] = {}
@@ -345,12 +346,12 @@ class Environment:
         row, given = TABLE[name], self.given(name)
         try:
             return row.read(name, row.default if given is None else given)
-        except WrongError as error:
+        except InvalidSettingError as error:
             self.problems[name] = str(error)
         try:
             return row.read(name, row.default)
         except (
-            WrongError
+            InvalidSettingError
         ):  # a row without a valid default: any value will do, because the problem stops the process later
             return row.read(name, "-")
 
@@ -371,7 +372,7 @@ class Environment:
             raise ImproperlyConfigured("\n".join(self.problems[name] for name in TABLE if name in self.problems))
 
 
-def _lines_of(file: Path) -> dict[str, str]:
+def _read_file(file: Path) -> dict[str, str]:
     class Lines(environ.Env):
         ENVIRON = {}  # read_env writes into this dictionary instead of os.environ
 

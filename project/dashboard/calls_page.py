@@ -20,8 +20,8 @@ from orders.rules.steps import Partner
 from orders.texts.refusal_hints import why_refused
 from project.dashboard.number_tiles import listing
 
-SEE, SEE_MESSAGES = "orders.view_attempt", "orders.view_inboundmessage"
-FIRST = datetime.date(2000, 1, 1)
+VIEW_ATTEMPTS, VIEW_MESSAGES = "orders.view_attempt", "orders.view_inboundmessage"
+EARLIEST_DAY = datetime.date(2000, 1, 1)
 OUTCOMES = {"refused_url": Attempt.Outcome.REFUSED.value, "failed_url": Attempt.Outcome.RETRY.value}
 
 
@@ -34,15 +34,15 @@ class DayForm(forms.Form):
 
     def clean_day(self) -> datetime.date:
         day, today = self.cleaned_data["day"], timezone.localdate()
-        if not FIRST <= day <= today:
+        if not EARLIEST_DAY <= day <= today:
             words = _("A day from %(first)s to today (%(today)s) can be looked at.")
-            raise forms.ValidationError(words % {"first": FIRST, "today": today})
+            raise forms.ValidationError(words % {"first": EARLIEST_DAY, "today": today})
         return day
 
 
 def may_see_calls(user) -> bool:
     """Returns True for users with the right and no limit, because the counts include all attributions."""
-    return user.has_perm(SEE) and is_unlimited(user)
+    return user.has_perm(VIEW_ATTEMPTS) and is_unlimited(user)
 
 
 def calls_page(request: HttpRequest, site) -> HttpResponse:
@@ -59,10 +59,14 @@ def calls_page(request: HttpRequest, site) -> HttpResponse:
 
 def _figures(request: HttpRequest, day: datetime.date) -> dict:
     today = timezone.localdate()
-    found = {"day": day, "before": day - DAY if day > FIRST else None, "after": day + DAY if day < today else None}
+    found = {
+        "day": day,
+        "before": day - DAY if day > EARLIEST_DAY else None,
+        "after": day + DAY if day < today else None,
+    }
     rows = groupby(calls_by_step(day), key=lambda row: row.partner)
     found["partners"] = [(Partner(partner).label, [_row(one, day) for one in steps]) for partner, steps in rows]
-    if request.user.has_perm(SEE_MESSAGES):
+    if request.user.has_perm(VIEW_MESSAGES):
         found["answers"] = [_answer(*row) for row in messages_by_answer(day)]
         found["refused_url"] = listing("orders_inboundmessage", received=day, answer="refused")
         found["sees_messages"] = True

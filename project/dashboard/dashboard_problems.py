@@ -48,7 +48,7 @@ from project.observability.desk_snapshot import DeskSnapshot, WaitsFor, is_alive
 from project.observability.expiring_soon import Expiry, expiring_here
 
 DAY = datetime.timedelta(days=1)
-NOTHING = Number("", 0, "")
+NO_NUMBER = Number("", 0, "")
 KINDS_BY_RIGHT = {
     "orders.view_order": (WaitsFor.NEEDING, WaitsFor.AWAITING, WaitsFor.RETURNED),
     "orders.view_difference": (WaitsFor.DIFFERENCES, WaitsFor.UNBILLED),
@@ -164,7 +164,10 @@ class Dashboard:
     def _engine_problems(self) -> list[Number]:
         found = [
             Number(
-                f"{title_of(incident.code, incident.words)} {cause_of(incident.code).next}", 1, _page(incident), "red"
+                f"{title_of(incident.code, incident.words)} {cause_of(incident.code).next}",
+                1,
+                _incident_url(incident),
+                "red",
             )
             for incident in self.incidents or []
             if incident.partner == DESK
@@ -193,7 +196,7 @@ class Dashboard:
         late_url = self.calendar.overdue_url if self.calendar else ""
         incidents = ngettext("%(n)d open incident", "%(n)d open incidents", number)
         missed = ngettext("%(n)d start day missed", "%(n)d start days missed", late)
-        books, conflicts = self.differences or NOTHING, self.conflicts or NOTHING
+        books, conflicts = self.differences or NO_NUMBER, self.conflicts or NO_NUMBER
         differing = ngettext(
             "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
         )
@@ -225,7 +228,7 @@ class Dashboard:
         return [_number(text, number, self.over_time.url, tone)]
 
 
-def _page(incident: Incident) -> str:
+def _incident_url(incident: Incident) -> str:
     return reverse("admin:orders_incident_change", args=[incident.pk])
 
 
@@ -254,7 +257,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         page.over_time = late_of(dashboard_queries.late(user, now=now))
     _fill_waiting(page, user, facts)
     if acts_asked() and user.has_perm("orders.view_askedact"):
-        page.asked = _asked_of(user, now)
+        page.asked = _confirmable_acts(user, now)
     if user.has_perm("orders.view_incident"):
         page.incidents = facts.incidents
         set_owners(page.incidents)
@@ -279,7 +282,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     return page
 
 
-def _asked_of(user, now: datetime.datetime) -> Number | None:
+def _confirmable_acts(user, now: datetime.datetime) -> Number | None:
     """Returns the number of requested acts that this user may confirm, or None if there are none."""
     number = waiting_for(user, now=now).count()
     text = ngettext("%(n)d act waits for your confirmation", "%(n)d acts wait for your confirmation", number)
@@ -288,12 +291,14 @@ def _asked_of(user, now: datetime.datetime) -> Number | None:
     return _number(text, number, listing("orders_askedact", state__exact="asked", mine="confirm"), "amber")
 
 
-BOARD = Figures(lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))])
+DASHBOARD_FIGURES = Figures(
+    lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))]
+)
 
 
-def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Fingerprint:
+def dashboard_fingerprint(user_id: int, *, now: datetime.datetime) -> Fingerprint:
     """Returns the figures whose change reloads the dashboard: orders' changes, open breakers, and a running worker."""
-    marks = BOARD(user_id)
+    marks = DASHBOARD_FIGURES(user_id)
     seen_at, shut = marks.own
     return Fingerprint(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
 

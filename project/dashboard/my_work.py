@@ -24,10 +24,10 @@ from orders.texts.incident_texts import title_of
 from project.dashboard.number_tiles import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200
-NOT_BILLED, STOPPED, OPEN, UNDER_WAY, ASLEEP = range(5)
+NOT_BILLED, STOPPED, OPEN, UNDER_WAY, SNOOZED = range(5)
 """The urgency of a row: served but not billed; failed orders and incidents; held orders and differences; orders in
 progress; snoozed incidents."""
-TEXTS = {
+COLUMNS = {
     Order: ("number", "enterprise_name", "received_at"),
     Incident: ("code", "words", "first_at"),
     Difference: ("kind", "job_id", "found_at"),
@@ -79,7 +79,7 @@ def work_of(user, *, now: datetime.datetime, causes: Sequence[Incident], alone: 
         if theirs := [row for row in found if row[2] == pk]:
             title = _("In place of %(name)s") % {"name": person_words(pk, today)}
             blocks.append(_block(title, str(pk), theirs))
-    rows = [_thing(row) for row in found if row[2] == NOBODY] + [_cause(row) for row in causes]
+    rows = [_item(row) for row in found if row[2] == NOBODY] + [_incident_item(row) for row in causes]
     counted = [(Order, alone), (Incident, len(causes))]
     numbers = [_number(model, number, "nobody") for model, number in counted if number]
     nobodys = Work(_("Nobody's"), _most_urgent(rows), numbers, for_me=False)
@@ -92,19 +92,19 @@ def _most_urgent(rows: list[WorkItem]) -> list[WorkItem]:
 
 def _rows(user, ids: list[int]) -> QuerySet:
     """Returns (model's name, id, owner, text, more, since, urgency, 1 if the user may see it else 0)."""
-    models = [model for model in TEXTS if user.has_perm(f"orders.view_{model._meta.model_name}")]
+    models = [model for model in COLUMNS if user.has_perm(f"orders.view_{model._meta.model_name}")]
     parts = [
-        _part(model, user, counts(model) & may_have_owner(model) & Q(owner__in=ids), whose=F("owner"))
+        _rows_of_model(model, user, counts(model) & may_have_owner(model) & Q(owner__in=ids), whose=F("owner"))
         for model in models
     ]
     alone = is_nobodys(Order) & seen_by(Order, user) & ~Q(pk__in=open_troubles().values("order"))
-    parts.append(_part(Order, user, alone, whose=Value(NOBODY)))
+    parts.append(_rows_of_model(Order, user, alone, whose=Value(NOBODY)))
     return parts[0].union(*parts[1:], all=True)
 
 
-def _part(model, user, condition: Q, *, whose: F | Value) -> QuerySet:
+def _rows_of_model(model, user, condition: Q, *, whose: F | Value) -> QuerySet:
     """Returns the query for the MAX_COUNTED most urgent rows of a model that match the condition."""
-    text, more, began = TEXTS[model]
+    text, more, began = COLUMNS[model]
     own = model._base_manager.filter(condition).order_by()
     own = own.annotate(since=Coalesce("owner_since", began), urgency=_urgency(model), whose=whose)
     # LIMIT is in a subquery, because SQLite allows none in the parts of a union.
@@ -133,16 +133,16 @@ def _urgency(model) -> Case | Value:
 
 def _block(title: str, owner: str, rows: list[tuple]) -> Work:
     seen = [row for row in rows if row[7]]
-    counted = [(model, sum(row[0] == model._meta.model_name for row in seen)) for model in TEXTS]
+    counted = [(model, sum(row[0] == model._meta.model_name for row in seen)) for model in COLUMNS]
     numbers = [_number(model, number, owner) for model, number in counted if number]
-    return Work(title, _most_urgent([_thing(row) for row in seen]), numbers, len(rows) - len(seen))
+    return Work(title, _most_urgent([_item(row) for row in seen]), numbers, len(rows) - len(seen))
 
 
 def _number(model, number: int, owner: str) -> Number:
     return Number(model._meta.verbose_name_plural, number, listing(f"orders_{model._meta.model_name}", owner=owner))
 
 
-def _thing(row: tuple) -> WorkItem:
+def _item(row: tuple) -> WorkItem:
     what, pk, _owner, text, more, since, urgency, _seen = row
     about = {"since": since, "url": reverse(f"admin:orders_{what}_change", args=[pk]), "urgency": urgency}
     if what == "incident":
@@ -155,14 +155,14 @@ def _thing(row: tuple) -> WorkItem:
     return WorkItem(text, more, mono=True, chip=chip, **about)
 
 
-def _cause(incident: Incident) -> WorkItem:
+def _incident_item(incident: Incident) -> WorkItem:
     partner, step = PARTNER_NAMES.get(incident.partner, incident.partner), step_words(incident)
     return WorkItem(
         str(title_of(incident.code, incident.words)),
         f"{partner} · {step}" if step else str(partner),
         incident.first_at,
         reverse("admin:orders_incident_change", args=[incident.pk]),
-        ASLEEP if sleeps(incident) else NOT_BILLED if incident.code == DIFFERENCE else STOPPED,
+        SNOOZED if sleeps(incident) else NOT_BILLED if incident.code == DIFFERENCE else STOPPED,
         chip=toned_chip("grey", asleep_words(incident)) if sleeps(incident) else "",
         stopped=Number("", incident.still, listing("orders_affectedorder", incident=incident.pk, stopped="yes")),
     )

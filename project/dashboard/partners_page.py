@@ -68,7 +68,7 @@ def _why(row) -> str | Promise:
 
 
 def _call(shown: ShownCall) -> dict:
-    rules = [(key, told, "" if source == DEFAULT else source) for key, told, source in shown.rules]
+    rules = [(key, value, "" if source == DEFAULT else source) for key, value, source in shown.rules]
     return {"what": CALLS[shown.name], "shown": shown, "rules": rules}
 
 

@@ -34,7 +34,7 @@ NAMES = {
     "disk": gettext_lazy("Files: whether they can be written"),
     "clock": gettext_lazy("Clocks"),
 }
-OURS = {FAILED: gettext_lazy("It does not answer."), FOLDER: gettext_lazy("A folder can't be written.")}
+OWN_CAUSES = {FAILED: gettext_lazy("It does not answer."), FOLDER: gettext_lazy("A folder can't be written.")}
 ON_THIS_MACHINE = {"disk", "clock"}  # their errors contain settings and seconds, never an address
 
 
@@ -61,14 +61,14 @@ def _probe(request: HttpRequest) -> list[Probe]:
 
     A lease that is longer than a run prevents runs at the same time. If it is taken, adds a message and returns [].
     """
-    patience = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
-    wait = max(COOL_DOWN, patience)
+    timeout = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
+    wait = max(COOL_DOWN, timeout)
     if not Lease("probes", held_for=datetime.timedelta(seconds=wait)).acquire():
         words = _("Test calls were made a moment ago. Partners are asked once in %(seconds)d seconds; try again then.")
         messages.warning(request, words % {"seconds": wait})
         return []
     add_event(None, "partners_probed", by=staff_actor(request.user), now=timezone.now())
-    return probe_together(within=min(patience, LONGEST))
+    return probe_together(within=min(timeout, LONGEST))
 
 
 def _send_test_mail(request: HttpRequest) -> None:
@@ -92,6 +92,6 @@ def _row(probe: Probe) -> dict:
     row = {"what": NAMES[probe.what], "seconds": probe.seconds, "ok": not probe.code}
     if probe.code:
         cause = cause_of(probe.code)
-        row["why"] = OURS.get(probe.code, cause.what)
+        row["why"] = OWN_CAUSES.get(probe.code, cause.what)
         row["detail"] = probe.trouble if probe.what in ON_THIS_MACHINE else probe.code
     return row

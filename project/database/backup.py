@@ -28,7 +28,7 @@ SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
 ARCHIVE = f"{ATTACHMENTS}.tar{encryption.SUFFIX}"  # one archive, since file names contain order numbers
 PROFILE = "partners.toml"
-PUT_BACK = "backup_put_back"  # the kind of the event that a restore writes
+RESTORED = "backup_put_back"  # the kind of the event that a restore writes
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
 
@@ -90,7 +90,7 @@ def last_backup() -> dict | None:
 
     After a restore it is the restored backup: a backup does not contain its own event, which is written after the copy.
     """
-    rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
+    rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", RESTORED])
     row = rows.order_by("-pk").first()
     return row and {name: row.data[name] for name in ("made_at", "machine", "newest_event", "folder", "bytes")}
 
@@ -146,9 +146,9 @@ def unnamed_sqlite(folder: Path) -> Iterator[tuple[IO[bytes], sqlite3.Connection
 
 
 def _read_sqlite(copy: sqlite3.Connection) -> dict:
-    said = [row[0] for row in copy.execute("PRAGMA integrity_check")]
-    if said != ["ok"]:
-        raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
+    result = [row[0] for row in copy.execute("PRAGMA integrity_check")]
+    if result != ["ok"]:
+        raise BackupError(f"the copy is damaged: {'; '.join(result)[:300]}")
     tables = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     ours = [name for name in tables if not name.startswith("sqlite_")]
     return {

@@ -22,10 +22,10 @@ KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, 
 TCP_USER_TIMEOUT = 20_000  # milliseconds
 
 # Settings of Django that a URL may have, and options that are not text. All others go to libpq unchanged.
-DJANGOS = {"CONN_MAX_AGE", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS", "ATOMIC_REQUESTS", "AUTOCOMMIT"}
+DJANGO_SETTINGS = {"CONN_MAX_AGE", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS", "ATOMIC_REQUESTS", "AUTOCOMMIT"}
 MAY_BE_NONE = {"CONN_MAX_AGE", "prepare_threshold"}
 NUMBERS = {*MAY_BE_NONE, *KEEPALIVES, "connect_timeout", "tcp_user_timeout", "isolation_level"}
-SWITCHES = {*(DJANGOS - MAY_BE_NONE), "server_side_binding", "pool"}
+SWITCHES = {*(DJANGO_SETTINGS - MAY_BE_NONE), "server_side_binding", "pool"}
 
 
 class WrongURLError(ValueError):
@@ -52,7 +52,7 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
             entry["PORT"] = ""
     entry |= {"ENGINE": "project.database.postgresql", "POOLER": pooler, "OPTIONS": {}}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        if name.upper() in DJANGOS:
+        if name.upper() in DJANGO_SETTINGS:
             entry[name.upper()] = _read(name, text, option=name.upper())
         else:
             entry["OPTIONS"][name] = _read(name, text, option=name)

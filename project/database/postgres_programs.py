@@ -59,7 +59,7 @@ def restore_dump(dump: IO[bytes]) -> None:
     """Restores a dump into the database of the settings, in one transaction. Raises BackupError."""
     options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
     database = connection.get_connection_params()["dbname"]
-    with _connected("pg_restore", *options, f"--dbname={database}", stdin=dump):
+    with _running_on_database("pg_restore", *options, f"--dbname={database}", stdin=dump):
         pass
 
 
@@ -71,7 +71,7 @@ def count_rows(file: Path) -> dict[str, int]:
 
 def _dumping(snapshot: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
     given = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", *options]
-    return _connected("pg_dump", *given, **streams)
+    return _running_on_database("pg_dump", *given, **streams)
 
 
 def _reading(*file: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
@@ -120,12 +120,12 @@ def _program(name: str) -> str:
 
 
 def _major_of(path: str) -> int | None:
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\) (\d+)", said)
+    output = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", output)
     return int(found[1]) if found else None
 
 
-def _connected(name: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
+def _running_on_database(name: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Runs a program on the database. Passes secrets in the environment, because all users can read a command line."""
     params = connection.get_connection_params()
     named = {

@@ -9,9 +9,9 @@ from typing import Any
 
 from integrations.base.database_deadline import error_line
 
-MAX_SAID = 500  # maximum characters of a program's error output
+MAX_OUTPUT = 500  # maximum characters of a program's error output
 CHUNK = 1024 * 1024
-AGES_ADDRESS = "\nage: report unexpected or unhelpful errors"  # age prints this line after each error
+AGE_FOOTER = "\nage: report unexpected or unhelpful errors"  # age prints this line after each error
 
 
 class BackupError(Exception):
@@ -25,20 +25,20 @@ def running(*command: str, about: str = "", **streams: Any) -> Iterator[subproce
     If it fails, raises BackupError with its error output and `about`, also in place of an error that its failure caused
     in the block, such as a broken pipe.
     """
-    with tempfile.TemporaryFile() as said:
-        program = subprocess.Popen(command, stderr=said, **streams)
+    with tempfile.TemporaryFile() as output:
+        program = subprocess.Popen(command, stderr=output, **streams)
         try:
             with program:
                 yield program
         except Exception as error:
             if program.returncode > 0:  # below 0: ended by a signal, because the block closed its streams
-                raise _failure(program, command[0], said, about) from error
+                raise _failure(program, command[0], output, about) from error
             raise
         if program.returncode:
-            raise _failure(program, command[0], said, about)
+            raise _failure(program, command[0], output, about)
 
 
-def _failure(program: subprocess.Popen[bytes], path: str, said: Any, about: str) -> BackupError:
-    said.seek(0)
-    words = error_line(said.read().decode(errors="replace").partition(AGES_ADDRESS)[0])
-    return BackupError(f"{words[:MAX_SAID] or f'{Path(path).name} ended with {program.returncode}'}{about}")
+def _failure(program: subprocess.Popen[bytes], path: str, output: Any, about: str) -> BackupError:
+    output.seek(0)
+    words = error_line(output.read().decode(errors="replace").partition(AGE_FOOTER)[0])
+    return BackupError(f"{words[:MAX_OUTPUT] or f'{Path(path).name} ended with {program.returncode}'}{about}")

@@ -65,16 +65,16 @@ PAGES = (
 BY_SLUG = {page.slug: page for page in PAGES}
 
 
-def page_about(name: str) -> ManualPage:
+def page_explaining(name: str) -> ManualPage:
     """Returns the page that explains the desk's page with this URL name. Returns the first page if none does."""
     name = name.removeprefix("admin:")
-    lists = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
+    explaining = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
     if name == "orders_order_changelist":
         return BY_SLUG["lists"]
-    return lists[0] if lists else PAGES[0]
+    return explaining[0] if explaining else PAGES[0]
 
 
-class Words(NamedTuple):
+class StateGroup(NamedTuple):
     """The states of a model. Their anchors on the page of states begin with `prefix`. `are_chips`: they are shown as
     chips."""
 
@@ -84,21 +84,21 @@ class Words(NamedTuple):
     are_chips: bool = True
 
 
-WORDS = (
-    Words("order", _("States of an order"), Order.State),
-    Words("held", _("Why an order is held"), Order.Held, are_chips=False),
-    Words("step", _("States of a step"), Dispatch.State),
-    Words("attempt", _("Outcomes of a call"), Attempt.Outcome),
-    Words("mail", _("States of a mail"), Mail.State),
-    Words("record", _("States of a billing record"), BillingRecord.State),
-    Words("incident", _("States of an incident"), Incident.State),
-    Words("difference", _("Kinds of differences"), Difference.Kind, are_chips=False),
-    Words("differing", _("States of a difference"), Difference.State),
-    Words("approval", _("Decisions"), ApprovalRecord.Result),
-    Words("asked", _("States of an act for a second person"), AskedAct.State),
-    Words("bulk", _("States of a bulk run"), BulkRun.State),
-    Words("row", _("Rows of a bulk run"), BulkItem.State),
-    Words("export", _("States of an export"), Export.State),
+STATE_GROUPS = (
+    StateGroup("order", _("States of an order"), Order.State),
+    StateGroup("held", _("Why an order is held"), Order.Held, are_chips=False),
+    StateGroup("step", _("States of a step"), Dispatch.State),
+    StateGroup("attempt", _("Outcomes of a call"), Attempt.Outcome),
+    StateGroup("mail", _("States of a mail"), Mail.State),
+    StateGroup("record", _("States of a billing record"), BillingRecord.State),
+    StateGroup("incident", _("States of an incident"), Incident.State),
+    StateGroup("difference", _("Kinds of differences"), Difference.Kind, are_chips=False),
+    StateGroup("differing", _("States of a difference"), Difference.State),
+    StateGroup("approval", _("Decisions"), ApprovalRecord.Result),
+    StateGroup("asked", _("States of an act for a second person"), AskedAct.State),
+    StateGroup("bulk", _("States of a bulk run"), BulkRun.State),
+    StateGroup("row", _("Rows of a bulk run"), BulkItem.State),
+    StateGroup("export", _("States of an export"), Export.State),
 )
 
 
@@ -108,10 +108,10 @@ class Meaning(NamedTuple):
     meaning: str | Promise
 
 
-def meanings() -> Iterator[tuple[Words, Iterable[Meaning]]]:
+def meanings() -> Iterator[tuple[StateGroup, Iterable[Meaning]]]:
     """Yields the content of the page of states: (group, its states with anchor and meaning)."""
-    for words in WORDS:
-        yield words, [Meaning(f"{words.prefix}-{state}", state, text) for state, text in MEANINGS[words.states].items()]
+    for group in STATE_GROUPS:
+        yield group, [Meaning(f"{group.prefix}-{state}", state, text) for state, text in MEANINGS[group.states].items()]
 
 
 def manual_page(request: HttpRequest, slug: str = PAGES[0].slug, *, site: AdminSite) -> HttpResponse:

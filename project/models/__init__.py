@@ -16,7 +16,7 @@ from orders.history.actors import COMMAND
 
 NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
 PASSWORDS_KEPT = 5
-MOST_FAILURES_IN_A_ROW = 6
+MAX_CONSECUTIVE_FAILURES = 6
 
 
 class UsedName(models.Model):
@@ -229,7 +229,7 @@ class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
 
     def throttle_increment(self, commit=True):
         """Counts a wrong code. Writes only its own columns: django-otp would also write an outdated `last_step`."""
-        self.throttling_failure_count = min(self.throttling_failure_count, MOST_FAILURES_IN_A_ROW - 1)
+        self.throttling_failure_count = min(self.throttling_failure_count, MAX_CONSECUTIVE_FAILURES - 1)
         super().throttle_increment(commit=False)
         if commit:
             self.save(update_fields=["throttling_failure_count", "throttling_failure_timestamp"])

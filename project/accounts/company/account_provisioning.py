@@ -29,7 +29,7 @@ from project.accounts.separation_of_duties import rights_of, why_not_together
 from project.base.settings_table import Grant
 from project.models import CompanyAccount, UsedName, User
 
-ODD = re.compile(r"[^\w.@+-]+")  # as Django's UnicodeUsernameValidator
+FORBIDDEN_CHARACTERS = re.compile(r"[^\w.@+-]+")  # as Django's UnicodeUsernameValidator
 LONGEST_NAME, LONGEST_MAIL = 100, 254
 MAIL_LINK_VALID_FOR = datetime.timedelta(days=7)
 COMPANY = "company"
@@ -57,12 +57,12 @@ def provision_account(claims: dict) -> User:
     if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
         given, why = [], "roles_apart"
     with transaction.atomic():
-        user = _account_of(claims, now=now)
+        user = _linked_account(claims, now=now)
         if user is None and given:
             user = _new_account(claims, now=now)
         if user is not None:
             user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-            _give(user, given, now=now)
+            _apply_grants(user, given, now=now)
     if user is not None and not (user.is_active and user.is_staff):
         raise ProvisioningError("disabled", user.get_username())
     if user is None or not given:
@@ -90,17 +90,17 @@ def verified_mail(claims: dict) -> str:
     return mail
 
 
-def _account_of(claims: dict, *, now: datetime.datetime) -> User | None:
+def _linked_account(claims: dict, *, now: datetime.datetime) -> User | None:
     rows = CompanyAccount.objects.select_related("user")
     row = rows.filter(issuer=settings.OIDC_ISSUER, subject=claims["sub"]).first()
-    if row is None and (row := _waiting(claims, now=now)):
+    if row is None and (row := _pending_link(claims, now=now)):
         row.subject, row.until = claims["sub"], None
         row.save(update_fields=["subject", "until"])
         add_event(None, "account_joined", by=staff_actor(row.user), now=now, account=row.user.get_username())
     return row and row.user
 
 
-def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
+def _pending_link(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
     """Returns the pending link for the verified mail address, locked. Returns None without one, and if several links or
     accounts have this address."""
     mail = verified_mail(claims)
@@ -143,7 +143,7 @@ def _new_account(claims: dict, *, now: datetime.datetime) -> User:
 def free_names(*wanted: object) -> Iterable[str]:
     """Yields user names that were never used, in any letter case: first the plain name, then the name with numbers."""
     texts = (unicodedata.normalize("NFKC", text) for text in wanted if isinstance(text, str))
-    name = next(filter(None, (ODD.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
+    name = next(filter(None, (FORBIDDEN_CHARACTERS.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
     for number in itertools.count(1):
         numbered = name if number == 1 else f"{name}-{number}"
         if not UsedName.objects.filter(name__iexact=numbered).exists():
@@ -155,7 +155,7 @@ def _name_of(claims: dict) -> str:
     return name if isinstance(name, str) and len(name) <= 64 and not why_not_a_name(name) else ""
 
 
-def _give(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
+def _apply_grants(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
     """Sets roles and limit from the grants, and records an event if anything changed. The caller has locked the
     account.
 

@@ -35,7 +35,7 @@ ENDPOINTS = {
     "OIDC_OP_JWKS_ENDPOINT": "jwks_uri",
 }
 OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
-_turns = threading.BoundedSemaphore(2)
+_slots = threading.BoundedSemaphore(2)
 
 
 class ProviderError(Exception):
@@ -89,14 +89,14 @@ def is_safe(url: object) -> bool:
 def call(url: str, **how) -> tuple[int, dict | None]:
     """Returns (status, JSON object or None). Raises ProviderError if the provider does not respond, or if two threads
     are calling it already."""
-    if not _turns.acquire(timeout=1):
+    if not _slots.acquire(timeout=1):
         raise ProviderError("others wait for the provider already")
     try:
         return request_json(url, timeout=SECONDS, **how)
     except PartnerError as error:
         raise ProviderError(f"no answer from {urlsplit(url).hostname}: {error.code}") from error
     finally:
-        _turns.release()
+        _slots.release()
 
 
 def description(*, fresh: bool = False) -> dict:
@@ -111,7 +111,7 @@ def description(*, fresh: bool = False) -> dict:
         if now - cache.failed_at < RETRY_AFTER_SECONDS:
             raise ProviderError("the provider did not answer a moment ago")
         try:
-            found = _read_description()
+            found = _fetch_description()
         except ProviderError:
             cache.failed_at = time.monotonic()
             raise
@@ -121,7 +121,7 @@ def description(*, fresh: bool = False) -> dict:
         return found
 
 
-def _read_description() -> dict:
+def _fetch_description() -> dict:
     status, found = call(f"{settings.OIDC_ISSUER}/.well-known/openid-configuration")
     if status != 200 or found is None:
         raise ProviderError(f"the description was answered with {status} or is no JSON object")
@@ -145,20 +145,20 @@ def key_of(token: str) -> tuple[jwt.PyJWK, str]:
         raise jwt.InvalidAlgorithmError("the token's algorithm is not allowed")
     address = description()["jwks_uri"]
     with cache.reading():
-        found = _fitting(algorithm, number)
+        found = _matching_keys(algorithm, number)
         if not found and time.monotonic() - cache.keys_at >= RETRY_AFTER_SECONDS:
             status, answer = call(address)
             keys = (answer or {}).get("keys")
             if status != 200 or not isinstance(keys, list):
                 raise ProviderError(f"the keys were answered with {status} or are none")
             cache.keys, cache.keys_at = [key for key in keys if isinstance(key, dict)], time.monotonic()
-            found = _fitting(algorithm, number)
+            found = _matching_keys(algorithm, number)
     if len(found) != 1:
         raise jwt.InvalidKeyError(f"{len(found)} of the provider's keys fit the token")
     return jwt.PyJWK(found[0], algorithm=algorithm), algorithm
 
 
-def _fitting(algorithm: str, number: str | None) -> list[dict]:
+def _matching_keys(algorithm: str, number: str | None) -> list[dict]:
     """Returns the cached keys that match a token's algorithm and `kid`. Without `kid`, all keys of the type match."""
     return [
         key

@@ -30,7 +30,7 @@ INVITATION, RESET = "notice_invitation", "notice_password_reset"
 VALID = {INVITATION: datetime.timedelta(days=3), RESET: datetime.timedelta(minutes=30)}
 """Validity of a link by the kind of its mail. Django's tokens expire after three days too."""
 HOUR = datetime.timedelta(hours=1)
-ASKED_OF_NAME, ASKED_FROM_ADDRESS = 3, 20
+MAX_PER_NAME, MAX_PER_ADDRESS = 3, 20
 """Maximum number of requested links an hour, for one user name and from one address, which an office may share."""
 NOBODY = "nobody@localhost"
 
@@ -64,7 +64,7 @@ def user_of_link(key: str) -> tuple[User, str] | None:
     return None
 
 
-def line_of_link(row: Mail) -> str:
+def link_ending(row: Mail) -> str:
     """Returns the link that is appended to the mail when it is sent. Raises MailError if the account has another
     address or is disabled."""
     user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
@@ -100,9 +100,9 @@ def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
     users = User.objects.select_related("emergency").select_for_update(of=("self",), no_key=True)
     user = users.filter(username=name, is_staff=True).first()
     lately = TrailEntry.objects.filter(code=TrailEntry.Code.PASSWORD_ASKED, at__gt=now - HOUR)
-    if lately.filter(about=name).count() >= ASKED_OF_NAME:
+    if lately.filter(about=name).count() >= MAX_PER_NAME:
         return False
-    if lately.filter(address=address).count() >= ASKED_FROM_ADDRESS:
+    if lately.filter(address=address).count() >= MAX_PER_ADDRESS:
         return False
     mails = distinct([user.email]) if user and user.has_usable_password() and why_no_password(user) is None else []
     note_act(TrailEntry.Code.PASSWORD_ASKED, by="", now=now, about=name, address=address)

@@ -38,7 +38,7 @@ def _page(request: HttpRequest, title: str, *, status: int = 200, **more) -> Htt
 
 
 @never_cache
-def ask_for_link(request: HttpRequest) -> HttpResponse:
+def request_link(request: HttpRequest) -> HttpResponse:
     """POST sends a link. The response is the same for every name, so it does not reveal which accounts exist or have a
     password or mail address. Status 429 after too many requests."""
     title = _("Password forgotten")

@@ -20,7 +20,7 @@ from project.accounts.second_factor.codes import (
 from project.models import AuthenticatorApp, User
 
 LONGEST = 40
-TYPED = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+CODE_ATTRIBUTES = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class AppForm(forms.Form):
@@ -29,7 +29,7 @@ class AppForm(forms.Form):
     new_code = forms.CharField(
         label=gettext_lazy("six digits that the app shows"),
         max_length=LONGEST,
-        widget=forms.TextInput(attrs=TYPED | {"inputmode": "numeric"}),
+        widget=forms.TextInput(attrs=CODE_ATTRIBUTES | {"inputmode": "numeric"}),
     )
 
     def __init__(self, *args, secret: str, **kwargs):
@@ -51,7 +51,7 @@ class CodeForm(forms.Form):
         label=gettext_lazy("verification code"),
         max_length=LONGEST,
         help_text=gettext_lazy("six digits of the app, or a recovery code"),
-        widget=forms.TextInput(attrs=TYPED | {"autofocus": True}),
+        widget=forms.TextInput(attrs=CODE_ATTRIBUTES | {"autofocus": True}),
     )
 
     def __init__(self, *args, request: HttpRequest, app: AuthenticatorApp, **kwargs):

@@ -28,7 +28,7 @@ def may_have_factor(user: User) -> bool:
     return bool(settings.MFA_KEY) and user.has_usable_password()
 
 
-def asks_for_code(user: User) -> bool:
+def requires_code(user: User) -> bool:
     """Returns True if a log-in by password requires a code: a second factor is required, or the account has an app."""
     return needs_factor(user) or (may_have_factor(user) and AuthenticatorApp.objects.filter(user=user).exists())
 

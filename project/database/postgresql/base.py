@@ -122,9 +122,9 @@ class DeadlineConnection(psycopg.Connection):
         that the server has closed is readable.)"""
         if time.monotonic() - self.answered_at > FRESH or self.pgconn.status != ConnStatus.OK:
             return False
-        looked = select.poll()
-        looked.register(self.pgconn.socket, select.POLLIN)
-        return not looked.poll(0)
+        poller = select.poll()
+        poller.register(self.pgconn.socket, select.POLLIN)
+        return not poller.poll(0)
 
 
 def _check_time(until: float) -> None:
@@ -163,7 +163,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params):
         with gate.passed():
             found = super().get_new_connection(conn_params)
-            if "," in str(conn_params.get("host", "")) and not self.pool and self._seems_old(found):
+            if "," in str(conn_params.get("host", "")) and not self.pool and self._is_behind(found):
                 return self._newer(found, conn_params)
             return found
 
@@ -176,14 +176,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 continue
             with contextlib.suppress(psycopg.Error):
                 other = super().get_new_connection(conn_params | {"host": host, "port": port})
-                if not self._seems_old(other):
+                if not self._is_behind(other):
                     logger.warning("%s:%s is behind %s: an old primary?", found.info.host, found.info.port, host)
                     found.close()
                     return other
                 other.close()
         return found
 
-    def _seems_old(self, server: psycopg.Connection) -> bool:
+    def _is_behind(self, server: psycopg.Connection) -> bool:
         try:
             return is_behind(server)
         except psycopg.Error:  # a standby; or a database without our tables
@@ -195,11 +195,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         compares due times connects first."""
         self._drop_closed()
         super().ensure_connection()
-        if is_measurement_due() and self._may_be_asked():
+        if is_measurement_due() and self._can_measure():
             with self.wrap_database_errors:
                 measure(self.connection)
 
-    def _may_be_asked(self) -> bool:
+    def _can_measure(self) -> bool:
         """Returns True if a statement now would start no transaction, and would not fail because the transaction has
         failed or the connection is not checked yet."""
         if self.health_check_enabled and not self.health_check_done:

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             self.write_json(acts)
             return
         for act in acts:
-            self.stdout.write(line(act))
+            self.stdout.write(format_act(act))
 
     def write_json(self, acts) -> None:
         """Writes an object per line while rows are read, so that a year's trail is never in memory as a whole."""
@@ -55,7 +55,7 @@ def _end_of(until: datetime.date) -> datetime.datetime:
         raise CommandError(f"--until {until} is no day that has an end") from error
 
 
-def line(act: Act) -> str:
+def format_act(act: Act) -> str:
     """Returns an act as one line, escaped, so that free text can't forge another line."""
     parts = (act.who, act.address, act.what, act.about, act.details)
     return one_line("  ".join([f"{timezone.localtime(act.at):%Y-%m-%d %H:%M:%S}", *(part or "-" for part in parts)]))

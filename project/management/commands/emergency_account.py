@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
-from project.accounts.emergency_accounts import LINK_IS_VALID, mark_emergency_account
+from project.accounts.emergency_accounts import LINK_VALIDITY, mark_emergency_account
 from project.models import User
 
 
@@ -31,6 +31,6 @@ class Command(BaseCommand):
             address = mark_emergency_account(user, by=actor(by), now=now)
             for giver in {None, User.objects.filter(username=(by or "").strip()).first()}:
                 user.note_given(giver, now=now)  # the command line, and the account named by --by, are givers
-        minutes = int(LINK_IS_VALID.total_seconds() // 60)
+        minutes = int(LINK_VALIDITY.total_seconds() // 60)
         self.stdout.write(f"{name} may log in with a password where PASSWORD_LOGIN is emergency")
         self.stdout.write(f"set its password within {minutes} minutes, once: {address}")

@@ -25,12 +25,12 @@ from project.database.applied_migrations import graph_and_plan, rows_of
 
 LOCK_WAIT = 1  # second; for each statement of a migration, which keeps the locks of its previous statements meanwhile
 PATIENCE, PAUSE = 20, 2  # seconds
-IN_THE_WAY = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
-ALONE = (0x1D5E, 0)  # the advisory lock of `migrate`; arbitrary numbers
+LOCK_ERRORS = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
+ADVISORY_LOCK = (0x1D5E, 0)  # the advisory lock of `migrate`; arbitrary numbers
 BEFORE_1_0_0 = ("project", "0001_roles")  # a migration that only versions before 1.0.0 had
 FROM_VERSION = "1.10.0"  # the oldest supported version: the squashed migrations replace all migrations up to it
-THERE_ALREADY = {"42P07", "42701", "42710"}  # a table, a column, a constraint
-THERE_IN_SQLITE = ("already exists", "duplicate column name")
+ALREADY_EXISTS = {"42P07", "42701", "42710"}  # a table, a column, a constraint
+ALREADY_EXISTS_IN_SQLITE = ("already exists", "duplicate column name")
 
 
 class Command(migrate.Command):
@@ -45,11 +45,11 @@ class Command(migrate.Command):
         if options["plan"] or options["check_unapplied"]:  # read-only, so it needs no lock
             super().handle(*args, **options)
             return
-        tell = self.stdout.write if options["verbosity"] else lambda line: None
-        with alone(connection, tell), short_lock_waits(connection):
-            self._run_with_lock_waits(tell, *args, **options)
+        write = self.stdout.write if options["verbosity"] else lambda line: None
+        with migration_lock(connection, write), short_lock_waits(connection):
+            self._run_with_lock_waits(write, *args, **options)
 
-    def _run_with_lock_waits(self, tell: Callable[[str], object], *args, **options) -> None:
+    def _run_with_lock_waits(self, write: Callable[[str], object], *args, **options) -> None:
         """Runs Django's command, and repeats it while it fails because of a lock.
 
         A migration that can't be rolled back (`atomic = False`) must be repeatable (tests/test_migrations.py).
@@ -59,13 +59,13 @@ class Command(migrate.Command):
             try:
                 return super().handle(*args, **options)
             except DatabaseError as error:
-                if self.applying and is_there_already(error):
+                if self.applying and already_exists(error):
                     rows = ", ".join(".".join(row) for row in rows_of(self.applying))
                     raise CommandError(
                         f"{self.applying}: what it makes is there already, so rows are missing in django_migrations "
                         f"({rows}): {ADD_THE_ROWS}"
                     ) from error
-                why = isinstance(error, OperationalError) and IN_THE_WAY.get(getattr(error.__cause__, "sqlstate", ""))
+                why = isinstance(error, OperationalError) and LOCK_ERRORS.get(getattr(error.__cause__, "sqlstate", ""))
                 if not why:
                     raise
                 if time.monotonic() > until:
@@ -73,7 +73,7 @@ class Command(migrate.Command):
                         f"{why} for longer than {PATIENCE} s (a backup, an export?); what is applied stays. "
                         "Run migrate again"
                     ) from error
-            tell(f"{why}; it is rolled back and tried again in {PAUSE} s")
+            write(f"{why}; it is rolled back and tried again in {PAUSE} s")
             time.sleep(PAUSE)
 
     def migration_progress_callback(self, action, migration=None, fake=False):
@@ -122,13 +122,15 @@ def why_not(connection) -> str:
     return ""
 
 
-def is_there_already(error: DatabaseError) -> bool:
+def already_exists(error: DatabaseError) -> bool:
     text = str(error)
-    return getattr(error.__cause__, "sqlstate", "") in THERE_ALREADY or any(said in text for said in THERE_IN_SQLITE)
+    return getattr(error.__cause__, "sqlstate", "") in ALREADY_EXISTS or any(
+        part in text for part in ALREADY_EXISTS_IN_SQLITE
+    )
 
 
 @contextlib.contextmanager
-def alone(connection, tell: Callable[[str], object]) -> Iterator[None]:
+def migration_lock(connection, write: Callable[[str], object]) -> Iterator[None]:
     """Holds a lock, so that only one `migrate` runs on the database. Waits until it is free: two runs would apply the
     same migration, and one would fail.
 
@@ -138,7 +140,7 @@ def alone(connection, tell: Callable[[str], object]) -> Iterator[None]:
     lock = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
     with contextlib.ExitStack() as held:
         if not lock(connection, held):
-            tell("another migrate is at work on this database; this one goes on when it has ended")
+            write("another migrate is at work on this database; this one goes on when it has ended")
             while not lock(connection, held):
                 time.sleep(1)
         yield
@@ -148,7 +150,7 @@ def _locked_session(connection, held: contextlib.ExitStack) -> bool:
     if connection.settings_dict.get("POOLER"):
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", ALONE)
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", ADVISORY_LOCK)
         [locked] = cursor.fetchone()
     if locked:
         held.callback(_unlock, connection)
@@ -157,7 +159,7 @@ def _locked_session(connection, held: contextlib.ExitStack) -> bool:
 
 def _unlock(connection) -> None:
     with contextlib.suppress(Error), connection.cursor() as cursor:  # a lost connection has released the lock already
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", ALONE)
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", ADVISORY_LOCK)
 
 
 def _locked_folder(connection, held: contextlib.ExitStack) -> bool:
