@@ -1,6 +1,6 @@
 """Texts of Django, django-axes and django-q2 that their Chinese catalogues lack or that we translate differently.
 
-Listed here, `makemessages` adds them to our catalogue, which takes precedence.
+`makemessages` finds them here and adds them to our catalogue, which takes precedence.
 """
 
 from django.utils.translation import gettext_noop as _
