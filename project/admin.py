@@ -1,5 +1,8 @@
-"""The queue's pages only show. A schedule or task can name any dotted path as `func`: whoever writes or runs one has a
-shell on the worker's machine. So nobody does it here, superusers neither."""
+"""Read-only pages of django-q2's queue.
+
+A schedule or task can have any dotted path as `func`, so a user who writes or runs one can execute any code on the
+worker's machine. Nobody can do so here, not even superusers.
+"""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -15,10 +18,11 @@ from project.admin_site import admin_log
 __all__ = ["account_admin", "admin_log", "lockout_pages"]  # importing them registers the accounts' pages
 
 
-class OnlyShows(UnlimitedOnly, DeskAdmin):
-    """Lets users with the right to view look, unless they are limited: names and arguments contain order numbers."""
+class ReadOnlyQueue(UnlimitedOnly, DeskAdmin):
+    """Read-only, for users with the view permission. Not for limited users: names and arguments contain order
+    numbers."""
 
-    actions = None  # django-q2's own runs tasks again
+    actions = None  # django-q2's own action runs tasks again
 
     def has_add_permission(self, request):
         return False
@@ -39,22 +43,22 @@ admin.site.unregister([Schedule, Success, Failure, OrmQ])
     empty=_("No schedule yet; set them up with manage.py setup_schedules."),
     readers=ENGINE_ROOM,
 )
-class DeskScheduleAdmin(OnlyShows, ScheduleAdmin):
+class DeskScheduleAdmin(ReadOnlyQueue, ScheduleAdmin):
     search_help_text = _("name or function: any part")
 
 
 @register_list(Success, menu=(Section.ENGINE, 70), empty=_("No task has run yet."), readers=ENGINE_ROOM)
-class DeskSuccessAdmin(OnlyShows, TaskAdmin):
+class DeskSuccessAdmin(ReadOnlyQueue, TaskAdmin):
     search_help_text = _("name, function or group: any part")
 
 
 @register_list(Failure, menu=(Section.ENGINE, 80), empty=_("No task has failed."), readers=ENGINE_ROOM)
-class DeskFailureAdmin(OnlyShows, FailAdmin):
+class DeskFailureAdmin(ReadOnlyQueue, FailAdmin):
     search_help_text = _("name, function or group: any part")
 
 
 @register_list(OrmQ, menu=(Section.ENGINE, 60), empty=_("Nothing waits in the queue."), readers=ENGINE_ROOM)
-class DeskQueueAdmin(OnlyShows, QueueAdmin):
+class DeskQueueAdmin(ReadOnlyQueue, QueueAdmin):
     def has_delete_permission(self, request, obj=None):
-        """To take a task out runs nothing, and the sweep queues again what is still to be done."""
+        """Returns True for superusers. Deleting a queued task runs nothing, and the sweep queues due work again."""
         return request.user.is_superuser

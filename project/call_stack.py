@@ -1,22 +1,22 @@
-"""Room for deep calls."""
+"""Memory for the frames of deep calls."""
 
 from collections.abc import Callable
 from functools import wraps
 
-FRAME = 33_000  # words: 258 KiB, for which CPython maps 512 KiB. What is never touched takes no memory
+FRAME_WORDS = 33_000  # words: 258 KiB, for which CPython maps 512 KiB; pages that are never written take no memory
 
 
-def with_room(function: Callable) -> Callable:
-    """`function`, under a frame that leaves the calls below it a quarter of a MiB.
+def with_large_frame(function: Callable) -> Callable:
+    """Decorates a function so that the calls below it have a quarter of a MiB for their frames.
 
-    CPython keeps frames in pieces of 16 KiB. A call that passes a piece's end maps the next one, and its return unmaps
-    it: 1,240 times for a page of the order list, a fifth of its CPU. For a larger frame it maps a larger piece, whose
-    rest serves the calls below.
+    CPython stores frames in chunks of 16 KiB. A call that exceeds a chunk maps another chunk, and its return unmaps it:
+    1,240 times for a page of the order list, a fifth of its CPU time. For a larger frame CPython maps a larger chunk,
+    and the calls below use the rest of it.
     """
 
     @wraps(function)
     def call(*args, **kwargs):
         return function(*args, **kwargs)
 
-    call.__code__ = call.__code__.replace(co_stacksize=FRAME)
+    call.__code__ = call.__code__.replace(co_stacksize=FRAME_WORDS)
     return call

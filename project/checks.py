@@ -1,7 +1,7 @@
-"""Start-up checks: they name missing and wrong settings before anything runs (contract section 4).
+"""System checks: report missing and wrong settings before anything runs (contract section 4).
 
-Every command runs them, the worker too. `project.wsgi` runs them for the web process. Texts stay in English like
-Django's own checks, since people search for them by their id.
+Every command runs them, the worker too. `project.wsgi` runs them for the web process. The messages stay in English, as
+those of Django's checks, because people search for them by their id.
 """
 
 import importlib
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
 SECRETS = {
     "BBOSS_APP_SECRET": "it signs BBOSS's messages",
-    "BBOSS_ACCESS_TOKENS": "without a token every order is refused (20305)",  # unless the profile lists none
+    "BBOSS_ACCESS_TOKENS": "without a token every order is refused (20305)",  # unless the profile has no list
     "BPM_CALLBACK_SECRET": production.NEEDED["BPM_CALLBACK_SECRET"],
 }
 
@@ -79,25 +79,25 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         backup_recipient,
         production_settings,
         network,
-        open_doors,
+        callers_admitted,
     )
     return [message for part in parts for message in part()]
 
 
 def stop_on_errors() -> None:
-    """For processes other than commands: raises ImproperlyConfigured with every error that is not silenced, and logs
-    what commands print as warnings."""
-    said = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
-    if grave := [message for message in said if message.is_serious()]:
-        raise ImproperlyConfigured("\n".join(str(message) for message in grave))
-    for message in said:
+    """Runs the checks in a process that is no command. Raises ImproperlyConfigured with all errors that are not
+    silenced, and logs the warnings."""
+    found = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
+    if errors := [message for message in found if message.is_serious()]:
+        raise ImproperlyConfigured("\n".join(str(message) for message in errors))
+    for message in found:
         logger.warning("%s (%s)", message.msg, message.id)
 
 
 def require_database_directory() -> None:
     """Raises ImproperlyConfigured if SQLite has no directory for its file.
 
-    This is not an ordinary check: Django's own checks open the database, and run in no fixed order.
+    This is no system check, because Django's own checks open the database, and checks have no fixed order.
     """
     default = settings.DATABASES["default"]
     name = str(default["NAME"])
@@ -111,7 +111,7 @@ def empty_secrets() -> Iterator[CheckMessage]:
     kind = Warning if settings.DEBUG else Error
     for name, use in SECRETS.items():
         if settings.BBOSS_ENV_FLAG == "1" and name in production.NEEDED:
-            continue  # `production_settings` names this one
+            continue  # reported by `production_settings`
         if name == "BBOSS_ACCESS_TOKENS" and settings.PARTNERS.bboss.token.check != "list":
             continue
         if not getattr(settings, name):
@@ -119,7 +119,7 @@ def empty_secrets() -> Iterator[CheckMessage]:
 
 
 def malformed_tokens() -> Iterator[CheckMessage]:
-    """Names a token by its position, since a token is a secret."""
+    """Identifies a token by its position, because a token is a secret."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
         if token_expiry(token) is None:
             text = f"BBOSS_ACCESS_TOKENS: token {place} is malformed."
@@ -182,7 +182,7 @@ def company_login() -> Iterator[CheckMessage]:
 
 
 def company_roles() -> Iterator[CheckMessage]:
-    """Reports unknown roles and attributions. Those that a site has added are in the database."""
+    """Reports unknown roles and attributions. Reads the database, because a site may have added its own."""
     roles = {grant.role for grant in settings.OIDC_ROLES} - set(Role)
     letters = frozenset().union(*(grant.letters for grant in settings.OIDC_ROLES))
     if not (roles or letters) or not database_exists():
@@ -191,7 +191,7 @@ def company_roles() -> Iterator[CheckMessage]:
         roles -= set(Group.objects.values_list("name", flat=True))
         letters -= set(Province.objects.values_list("letters", flat=True))
     except DatabaseError:
-        return  # it is away, or not migrated yet
+        return  # the database is unavailable, or not migrated yet
     for kind, words in (("role", roles), ("attribution", letters)):
         for word in sorted(words):
             yield Error(f"OIDC_ROLES: there is no {kind} {word!r}.", id="desk.018")
@@ -203,20 +203,20 @@ def emergency_accounts() -> Iterator[CheckMessage]:
     try:
         found = usable_accounts(now=timezone.now())
     except DatabaseError:
-        return  # it is away, or not migrated yet
+        return  # the database is unavailable, or not migrated yet
     if not found:
         text = "PASSWORD_LOGIN is emergency, and no account that is marked for it can log in."
         yield Error(text, hint="manage.py emergency_account NAME, and set its password by the link", id=NO_EMERGENCY)
 
 
 def one_administrator() -> Iterator[CheckMessage]:
-    """Warns if acts need a second person and a single account manages all accounts."""
+    """Warns if FOUR_EYES is set and only one account can manage accounts."""
     if not acts_asked() or not database_exists():
         return
     try:
         names = list(administrators().values_list("username", flat=True)[:2])
     except DatabaseError:
-        return  # it is away, or not migrated yet
+        return  # the database is unavailable, or not migrated yet
     if len(names) == 1:
         text = (
             f"FOUR_EYES: {names[0]} alone manages accounts. Accounts that it made or changed (role, password link, "
@@ -228,7 +228,7 @@ def one_administrator() -> Iterator[CheckMessage]:
 
 
 def second_factor() -> Iterator[CheckMessage]:
-    """Shows no key. A key is 32 bytes in base64."""
+    """Reports missing and invalid keys, without showing a key. A key is 32 bytes in base64."""
     hint = "make one by: openssl rand -base64 32"
     if not settings.MFA_KEY and settings.MFA_REQUIRED != NOBODY:
         yield Error("MFA_KEY is empty: it encrypts the second factors (MFA_REQUIRED).", hint=hint, id="desk.020")
@@ -248,7 +248,7 @@ def is_key(text: str) -> bool:
 
 
 def log_server() -> Iterator[CheckMessage]:
-    """Does not print the address, which may hold a password by mistake."""
+    """Does not print the URL, which may contain a password by mistake."""
     try:
         settings.AUDIT_SYSLOG and target_of(settings.AUDIT_SYSLOG)
     except ValueError as error:
@@ -256,7 +256,7 @@ def log_server() -> Iterator[CheckMessage]:
 
 
 def robots() -> Iterator[CheckMessage]:
-    """Prints no address: it holds the robot's key."""
+    """Prints no URL, because it contains the robot's key."""
     try:
         found = read_robots(settings.ALERT_WEBHOOKS)
     except ValueError as error:
@@ -290,13 +290,13 @@ def contact() -> Iterator[CheckMessage]:
 
 
 def is_mail(text: str) -> bool:
-    """`desk@example.com`, or `IBS <desk@example.com>`."""
+    """Returns True for `desk@example.com` and `IBS <desk@example.com>`."""
     named = re.fullmatch(r"[^<>]*<([^<>]+)>", text)
     return is_address(named[1] if named else text)
 
 
 def bpm_pages() -> Iterator[CheckMessage]:
-    """Any other placeholder would stay in the links as it is."""
+    """Reports unknown placeholders, which would stay in the links unchanged."""
     if settings.BPM_TASK_URL and (why := wrong_placeholders(settings.BPM_TASK_URL)):
         yield Error(f"BPM_TASK_URL: {why}.", hint="only {process} and {order} are filled in", id="desk.015")
 
@@ -305,7 +305,7 @@ def mail_backend() -> Iterator[CheckMessage]:
     try:
         module, _, name = settings.EMAIL_BACKEND.rpartition(".")
         loaded = getattr(importlib.import_module(module), name)
-    except Exception as error:  # a module of others may raise anything while it is loaded
+    except Exception as error:  # a third-party module may raise any exception on import
         yield Error(f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND!r} can't be loaded: {error}.", id="desk.016")
         return
     if not callable(getattr(loaded, "send_messages", None)):
@@ -320,21 +320,22 @@ def folders() -> Iterator[CheckMessage]:
             yield Error(f"{name}: {there} is a file, no folder.", id="desk.017")
 
 
-def _not_writable(name: str) -> str:
-    """Returns the reason why nothing can be stored in this folder. Empty for a file, which `folders` reports."""
+def _why_not_writable(name: str) -> str:
+    """Returns an error text if nothing can be stored in the folder of this setting, else an empty text. Also empty if
+    the path is a file, which `folders` reports."""
     why = unwritable(getattr(settings, name))
     return "" if why.endswith(" is no folder") else why
 
 
 def state_dir() -> Iterator[CheckMessage]:
-    if why := _not_writable("STATE_DIR"):
+    if why := _why_not_writable("STATE_DIR"):
         kind = Error if settings.BBOSS_ENV_FLAG == "1" else Warning
         yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.012")
 
 
 def export_dir() -> Iterator[CheckMessage]:
-    """Only warns: everything but the export of lists works without it."""
-    if why := _not_writable("EXPORT_DIR"):
+    """Warns only, because only the export of lists needs the folder."""
+    if why := _why_not_writable("EXPORT_DIR"):
         yield Warning(f"EXPORT_DIR: {why}: lists can't be exported.", id="desk.013")
 
 
@@ -344,14 +345,15 @@ def backup_recipient() -> Iterator[CheckMessage]:
 
 
 def production_settings() -> Iterator[CheckMessage]:
-    """Reports the settings that keep production from starting. `project.start.command_line` has the commands that run
-    anyway."""
+    """Reports missing settings without which production does not start. project/start/command_line.py lists the
+    commands that run nevertheless."""
     for text in production.missing_settings():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 
 
 def network() -> Iterator[CheckMessage]:
-    """Checks how partners are reached. Does not print the proxy, since its address may contain a password."""
+    """Checks certificates and proxy for calls to partners. Does not print the proxy's URL, which may contain a
+    password."""
     bundle, certificate = settings.PARTNER_CA_BUNDLE, settings.PARTNER_CLIENT_CERT
     if bundle and (problem := bundle_problem(bundle)):
         yield Error(f"PARTNER_CA_BUNDLE: {bundle}: {problem}.", id="desk.011")
@@ -366,8 +368,9 @@ def is_proxy(url: str) -> bool:
     return parts is not None and parts.scheme == "http" and parts.path in {"", "/"} and not parts.query
 
 
-def open_doors() -> Iterator[CheckMessage]:
-    """The settings stop a process for this already; here for a profile that came in force later."""
+def callers_admitted() -> Iterator[CheckMessage]:
+    """Reports a partner profile that admits every caller. The settings module does so too, at the start of a process.
+    This check is for a profile that came into force later."""
     why = why_open_to_all(
         settings.PARTNERS,
         bboss_ips=settings.BBOSS_ALLOWED_IPS,

@@ -1,4 +1,4 @@
-"""`check --deploy`: warns about settings that start but are doubtful in production. It shows no secret."""
+"""Checks of `check --deploy`: warn about valid settings that are doubtful in production. They show no secrets."""
 
 import difflib
 import os
@@ -27,19 +27,21 @@ from project.observability.expiring_soon import SOON, Expiry, bboss_tokens, clie
 
 LEAST_SECRET = 16
 EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-only|^\.\.\.|^<.*>$", re.IGNORECASE)
-MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
+NON_SENDING_BACKEND = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUR_PREFIXES = (
     *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_", "OIDC_", "MFA_"),
     *(name.removesuffix("BASE_URL") for name in SANDBOX),
 )
-OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
-"""Names in the file that libraries read."""
-OF_ALL = {*MANAGES, "orders.judge_export"}
-"""Acts that concern all orders: an account without a limit does them."""
+LIBRARY_VARIABLES = re.compile(
+    r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I
+)
+"""Environment variables of libraries, which may be in the file too."""
+UNLIMITED_RIGHTS = {*MANAGES, "orders.judge_export"}
+"""Rights to act on all orders, which only an account without a limit can use."""
 MOST_SUPERUSERS = 2
-TOGETHER = {"manages": "manage accounts or tokens, and act on orders", "audits": "audit, and change something"}
-"""Key of separation.TOGETHER: what nobody should do both of."""
+COMBINATIONS = {"manages": "manage accounts or tokens, and act on orders", "audits": "audit, and change something"}
+"""Descriptions of the keys of separation_of_duties.FORBIDDEN_TOGETHER."""
 
 
 @register(TAG, deploy=True)
@@ -68,23 +70,23 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
 
 
 def wrong_profile() -> Iterator[str]:
-    """Yields warnings about entries of a profile that must not stand with production's data (contract 7.4)."""
+    """Yields errors about entries of the partner profile that production must not have (contract 7.4)."""
     if settings.BBOSS_ENV_FLAG != "1":
         return
     profile = settings.PARTNERS
     yield from (f"PARTNERS_FILE: {fault}." for fault in faults_in_production(profile))
     for name, partner in (("bigdata", profile.bigdata), ("bpm", profile.bpm)):
-        told = [
+        secret_headers = [
             header for header, value in partner.headers.items() if secrets_named(value) or SECRET_NAMES.search(header)
         ]
         calls = [getattr(partner, call).path for call in CALLS[name]]
         bases = [path if "://" in path else getattr(settings, f"{name.upper()}_BASE_URL") for path in calls if path]
-        if told and any(urlsplit(base).scheme == "http" for base in bases):
-            yield f"PARTNERS_FILE: {name}.headers: {told[0]} holds a secret and would go out over plain http."
+        if secret_headers and any(urlsplit(base).scheme == "http" for base in bases):
+            yield f"PARTNERS_FILE: {name}.headers: {secret_headers[0]} holds a secret and would go out over plain http."
 
 
 def mail() -> Iterator[str]:
-    if MAILS_NOBODY.fullmatch(settings.EMAIL_BACKEND):
+    if NON_SENDING_BACKEND.fullmatch(settings.EMAIL_BACKEND):
         yield f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND} sends no mail to anybody."
     if settings.DEFAULT_FROM_EMAIL and not is_mail(settings.DEFAULT_FROM_EMAIL):
         yield f"DEFAULT_FROM_EMAIL is no mail address: {settings.DEFAULT_FROM_EMAIL!r}."
@@ -100,12 +102,12 @@ def weak_secrets() -> Iterator[str]:
 
 
 def expiring_tokens() -> Iterator[str]:
-    """Names a token by its position, since a token is a secret."""
+    """Identifies a token by its position, because a token is a secret."""
     for token in bboss_tokens():
-        yield from _end_of(f"BBOSS_ACCESS_TOKENS: token {token.name}", token)
+        yield from _expiry_warning(f"BBOSS_ACCESS_TOKENS: token {token.name}", token)
 
 
-def _end_of(subject: str, found: Expiry) -> Iterator[str]:
+def _expiry_warning(subject: str, found: Expiry) -> Iterator[str]:
     now = timezone.now()
     if found.ends < now + SOON:
         verb = "expired" if found.ends < now else "expires"
@@ -125,7 +127,7 @@ def _is_open(entry: str) -> bool:
     try:
         return parse_network(entry).prefixlen == 0
     except ValueError:
-        return False  # this is an error already: desk.003
+        return False  # reported as desk.003
 
 
 def switched_off() -> Iterator[str]:
@@ -163,13 +165,14 @@ def database_access() -> Iterator[str]:
 
 
 def names() -> Iterator[str]:
-    """A line for each unknown name: nearly any name in the file, and names like a setting's in the environment."""
+    """Yields a warning for each unknown name: in the file any name except those of libraries, in the environment only
+    names similar to a setting's."""
     file = settings.ENVIRONMENT.file
     for name in sorted({*settings.ENVIRONMENT.own, *file}):
         if name in TABLE or name.startswith(FREE_PREFIX):
             continue
         like = difflib.get_close_matches(name.upper(), TABLE, n=1, cutoff=0.85)
-        if like or name.upper().startswith(OUR_PREFIXES) or (name in file and not OTHERS.fullmatch(name)):
+        if like or name.upper().startswith(OUR_PREFIXES) or (name in file and not LIBRARY_VARIABLES.fullmatch(name)):
             yield f"{name} is no setting of ours{f'; {like[0]} is' if like else ''}."
 
 
@@ -178,7 +181,7 @@ def values() -> Iterator[str]:
         given = settings.ENVIRONMENT.given(setting.name)
         if given is None:
             continue
-        if not given.strip() and setting.name != "BBOSS_RATE":  # named above
+        if not given.strip() and setting.name != "BBOSS_RATE":  # reported by its own check
             yield f"{setting.name} is set and empty; leave the line out, or give it a value."
         if given.startswith("$"):
             yield f"{setting.name} begins with $, which is read literally: no other variable is put in."
@@ -186,12 +189,12 @@ def values() -> Iterator[str]:
 
 def certificate() -> Iterator[str]:
     for found in client_certificate():
-        yield from _end_of(found.name, found)
+        yield from _expiry_warning(found.name, found)
 
 
-def _staff() -> list[tuple[User, list[frozenset[str]]]] | None:
-    """Whoever may log in here, with the rights of each role and those given one by one. None if there is no database to
-    ask, which `database_access` says."""
+def _staff_rights() -> list[tuple[User, list[frozenset[str]]]] | None:
+    """Returns the accounts that may log in, each with the rights of its roles and its single permissions (`rights_of`).
+    Returns None if the database is unavailable, which `database_access` reports."""
     if not database_exists():
         return None
     people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
@@ -203,9 +206,12 @@ def _staff() -> list[tuple[User, list[frozenset[str]]]] | None:
 
 
 def second_persons() -> Iterator[str]:
-    """Acts that fewer than two people may do: while one is away, or asks for it, nobody else can. A line for each such
-    person, and one for the acts that nobody may do. A limited account counts where it could act on its own orders."""
-    if (staff := _staff()) is None:
+    """Yields a warning for each account that is the only one with a right, and for rights that no account has.
+
+    Nobody could then do or confirm such an act while that person is away or has requested it. A limited account counts
+    for rights to act on its own orders.
+    """
+    if (staff := _staff_rights()) is None:
         return
     able: dict[str, list[str]] = {}
     for right in sorted(DECIDES | MANAGES):
@@ -214,7 +220,7 @@ def second_persons() -> Iterator[str]:
         if right == "orders.confirm_act" and not set(acts_asked()) - {EXPORT}:
             continue
         holders = [user for user, parts in staff if user.is_superuser or any(right in part for part in parts)]
-        names = [user.username for user in holders if not (user.limited and right in OF_ALL)]
+        names = [user.username for user in holders if not (user.limited and right in UNLIMITED_RIGHTS)]
         if len(names) < 2:
             able.setdefault(names[0] if names else "", []).append(right)
     usual = roles()
@@ -224,19 +230,20 @@ def second_persons() -> Iterator[str]:
 
 
 def roles_apart() -> Iterator[str]:
-    """Accounts, and groups of OIDC_ROLES, with rights that one person may not hold together."""
-    if (staff := _staff()) is None:
+    """Yields warnings for accounts and groups of OIDC_ROLES with forbidden combinations of rights, and for too many
+    superusers."""
+    if (staff := _staff_rights()) is None:
         return
     for user, parts in staff:
         if not user.is_superuser and (why := why_not_together(parts)):
-            yield f"The account {user.username} may {TOGETHER[why]}; take one of its roles."
+            yield f"The account {user.username} may {COMBINATIONS[why]}; take one of its roles."
     root = [user.username for user, _parts in staff if user.is_superuser]
     if len(root) > MOST_SUPERUSERS:
         yield f"{len(root)} superusers may do everything: {', '.join(root)}. {MOST_SUPERUSERS} are enough; give roles."
     for group in sorted({grant.group for grant in settings.OIDC_ROLES}):
         given = {grant.role for grant in settings.OIDC_ROLES if grant.group == group}
         if why := why_not_together(rights_of(Group.objects.filter(name__in=given))):
-            yield f"OIDC_ROLES: the group {group} may {TOGETHER[why]}; nobody of it gets in."
+            yield f"OIDC_ROLES: the group {group} may {COMBINATIONS[why]}; nobody of it gets in."
 
 
 def partners_in_clear() -> Iterator[str]:
@@ -247,14 +254,15 @@ def partners_in_clear() -> Iterator[str]:
 
 
 def mail_in_clear() -> Iterator[str]:
-    """Providers' own backends (anymail) speak https alone."""
+    """Only for SMTP: anymail's backends use https."""
     host = settings.EMAIL_BACKEND == SMTP and settings.EMAIL_HOST
     if host and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL or is_loopback(host)):
         yield f"EMAIL_URL: {host} is reached without TLS; take smtp+tls:// or smtp+ssl://."
 
 
 def database_in_clear() -> Iterator[str]:
-    """libpq's own choice (`prefer`) falls back to plain text without a word. A socket's folder begins with a slash."""
+    """Warns because libpq's default (`prefer`) falls back to plain text silently. A host that begins with a slash is a
+    socket's folder."""
     entry = settings.DATABASES["default"]
     mode = entry["OPTIONS"].get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
     if mode in {"require", "verify-ca", "verify-full"}:

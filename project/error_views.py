@@ -1,4 +1,4 @@
-"""Answers that come from no view: to a Host header that is not ours, an unknown address, and our own errors."""
+"""Error views: for a bad request such as a wrong Host header, an unknown URL, and an internal error."""
 
 import sys
 import uuid
@@ -11,14 +11,14 @@ from django.views import defaults
 from integrations.api.errors_and_etags import AWAY
 from integrations.base.database_deadline import is_away
 from integrations.bboss.reply_codes import Code, InboundCall, reply
-from project.base.logs import present_id
+from project.base.logs import current_request_id
 
 READ_API = ("/api/orders/", "/api/customers/")
 LATER = {"Retry-After": "10"}
 
 
 def bad_request(request, exception):
-    """HTTP 400 in the address's form: BBOSS's envelope (contract 2.3), BPM's code (3.6), JSON, or Django's page."""
+    """Returns status 400 in the URL's format: BBOSS's envelope (contract 2.3), BPM's code (3.6), JSON, or a page."""
     if request.path == "/api/bboss/orders":
         call = InboundCall(now=timezone.now(), address="", trans_idh=uuid.uuid4().hex)
         return JsonResponse(reply(call, Code.UNREADABLE).body, status=400)
@@ -30,18 +30,18 @@ def bad_request(request, exception):
 
 
 def not_found(request, exception):
-    """HTTP 404: JSON below the read API's addresses, else Django's page."""
+    """Returns status 404: JSON for URLs of the read API, else Django's page."""
     if request.path.startswith(READ_API):
         return JsonResponse({"error": "no such address"}, status=404)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request):
-    """HTTP 500 with the log's id; 503 if the database is away: no code is wrong. Uses no database."""
+    """Returns status 500 with the id of the log records, or 503 if the database is unavailable. Uses no database."""
     if is_away(sys.exception()):
         if request.path.startswith(READ_API):
             return JsonResponse({"error": AWAY}, status=503, headers=LATER)
         return HttpResponse(render_to_string("503.html"), status=503, headers=LATER)
     if request.path.startswith(READ_API):
-        return JsonResponse({"error": f"our fault; our log has it under {present_id()}"}, status=500)
-    return HttpResponseServerError(render_to_string("500.html", {"number": present_id().strip("-")}))
+        return JsonResponse({"error": f"our fault; our log has it under {current_request_id()}"}, status=500)
+    return HttpResponseServerError(render_to_string("500.html", {"number": current_request_id().strip("-")}))

@@ -68,7 +68,7 @@ MIDDLEWARE = [
     "project.accounts.session_expiry.SessionEndMiddleware",
     "project.accounts.passwords.max_age.PasswordAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "project.base.middleware.PeopleMiddleware",
+    "project.base.middleware.AccountNamesMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation says: replaces a log-in's response
 ]
 ROOT_URLCONF = "project.urls"
@@ -237,7 +237,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "away": {"()": "project.base.logs.AwayFilter"},
+        "away": {"()": "project.base.logs.OutageFilter"},
         "mask": {"()": "project.base.logs.MaskFilter"},
     },
     "formatters": {

@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from project.accounts.company import company_login_pages as company
 from project.accounts.emergency_accounts import emergency_link
-from project.accounts.passwords.password_pages import ask_for_link, set_by_link
+from project.accounts.passwords.password_pages import request_link, set_by_link
 from project.observability import health_pages
 
 handler400 = "project.error_views.bad_request"
@@ -19,7 +19,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("accounts/emergency/", emergency_link, name="emergency_link"),
-    path("accounts/password_reset/", ask_for_link, name="admin_password_reset"),  # the log-in page looks for this name
+    path("accounts/password_reset/", request_link, name="admin_password_reset"),  # the log-in page looks for this name
     path("accounts/password_reset/set/", set_by_link, name="password_link"),
     path("livez", health_pages.livez),
     path("readyz", health_pages.readyz),

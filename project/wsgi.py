@@ -10,7 +10,7 @@ from django.core.wsgi import get_wsgi_application
 
 from integrations.base.database_deadline import PAGE_SECONDS, limit_statements
 from project import __version__
-from project.call_stack import with_room
+from project.call_stack import with_large_frame
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 NOT_LOADED = 4  # gunicorn stops at this code instead of starting worker after worker
@@ -20,7 +20,7 @@ limit_statements(PAGE_SECONDS)
 gc.disable()  # until all is loaded, as in project/start/command_line.py
 
 try:
-    application = with_room(get_wsgi_application())
+    application = with_large_frame(get_wsgi_application())
 
     from project.checks import stop_on_errors  # its models need the apps to be ready
 

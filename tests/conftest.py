@@ -16,9 +16,9 @@ import time_machine
 from integrations.base import old_secrets, orders_not_stored
 from orders.attachments import check, preview
 from orders.office.trials import workbook
-from project.base.logs import AwayFilter, JsonFormatter, MaskFilter
+from project.base.logs import JsonFormatter, MaskFilter, OutageFilter
 from project.base.settings_table import SANDBOX
-from project.call_stack import with_room
+from project.call_stack import with_large_frame
 from project.observability.readiness import write_try
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
@@ -98,7 +98,7 @@ def lines(caplog):
     handler = logging.Handler()
     handler.emit = lambda record: written_lines.append(handler.format(record))
     handler.setFormatter(JsonFormatter())
-    for one in (AwayFilter(), MaskFilter()):
+    for one in (OutageFilter(), MaskFilter()):
         handler.addFilter(one)
     logging.getLogger().addHandler(handler)
     yield read
@@ -209,7 +209,7 @@ def pytest_collection_modifyitems(config, items):
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
     """As project/wsgi.py does for requests: a sixth of a test's time is the mapping of its stack otherwise."""
-    pyfuncitem.obj = with_room(pyfuncitem.obj)
+    pyfuncitem.obj = with_large_frame(pyfuncitem.obj)
     return (yield)
 
 

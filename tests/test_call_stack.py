@@ -3,7 +3,7 @@
 import resource
 import threading
 
-from project.call_stack import with_room
+from project.call_stack import with_large_frame
 
 DEPTHS, CALLS = 300, 500
 
@@ -35,11 +35,11 @@ def page_faults(function):
 
 def test_with_room_no_call_passes_the_end_of_a_piece():
     for _warm in range(2):
-        assert page_faults(with_room(calls_at_each_depth)) < CALLS / 5
+        assert page_faults(with_large_frame(calls_at_each_depth)) < CALLS / 5
 
 
 def test_arguments_result_and_name_stay():
-    @with_room
+    @with_large_frame
     def together(first, *, second):
         """Says so."""
         return first, second

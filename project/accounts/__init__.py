@@ -1,1 +1,1 @@
-"""Staff accounts: roles, log-in, and permission to manage accounts."""
+"""Staff accounts: roles, log-in, sessions, and the pages that manage accounts."""

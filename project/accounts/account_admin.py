@@ -40,7 +40,7 @@ from project.accounts.company.account_linking import link_account, link_words, w
 from project.accounts.company.account_provisioning import COMPANY
 from project.accounts.emergency_accounts import is_emergency_only, is_last_login, unmark_emergency_account
 from project.accounts.enable_account import enabling_page, log_in_chip, may_act_on, with_lock
-from project.accounts.last_administrator import STANDING, why_not_lowered
+from project.accounts.last_administrator import RIGHTS_FIELDS, why_last_administrator
 from project.accounts.leave_page import leave_page
 from project.accounts.login_throttle import address_of
 from project.accounts.new_account import GivesRoles, NewStaffForm
@@ -52,26 +52,26 @@ from project.accounts.separation_of_duties import why_not_to_hold
 from project.accounts.sessions_page import sessions_page
 from project.models import User
 
-GIVES_ALL = ["is_superuser", "user_permissions"]
+SUPERUSER_FIELDS = ["is_superuser", "user_permissions"]
 CHECK_BOXES = {"groups", "attributions"}
 MASKED = {"phone": "phone_masked", "email": "mail_masked"}
 HIDDEN = {"password", "sessions"}  # fields hidden from users who may only view
 FIXED = ["username", "last_login", "date_joined"]  # fields that identify the account
-JOINS = {"company_subject", "company_mail"}
-GIVEN = {"email", "display_name", *STANDING}
+COMPANY_FIELDS = {"company_subject", "company_mail"}
+GIVING_FIELDS = {"email", "display_name", *RIGHTS_FIELDS}
 """Changing one of these makes the user a giver of the account (contract 3.11). Some separate pages do so too."""
-JOINED = _("The company log-in gives roles and limit at each log-in; what was given by hand is gone then.")
-DISABLED_THERE = _(
+COMPANY_HELP = _("The company log-in gives roles and limit at each log-in; what was given by hand is gone then.")
+LOGIN_LIMIT_HELP = _(
     "Whoever is disabled there is out of here %(hours)s hours after the last log-in at the latest; disable the account "
     "here to end all its sessions at once."
 )
-NEVER_OUT = _(
+NO_LIMIT_HELP = _(
     "The session of whoever is disabled there has no end by time: disable the account here to end all its sessions."
 )
 
 
 class RowsField(forms.ModelMultipleChoiceField):
-    """Rejects a number that can't be a primary key: SQLite raises an error for integers over 64 bits."""
+    """Rejects numbers that can't be a primary key, because SQLite raises an error for integers over 64 bits."""
 
     def clean(self, value):
         for one in value or ():
@@ -83,7 +83,7 @@ class RowsField(forms.ModelMultipleChoiceField):
 
 
 class PermissionWords(NotesValues):
-    """Shows readable names of permissions, also in the admin log, and roles and attributions as check boxes."""
+    """Shows translated names of permissions, in the admin log too. Shows roles and attributions as check boxes."""
 
     @staticmethod
     def value_words(row) -> str:
@@ -98,11 +98,11 @@ class PermissionWords(NotesValues):
         return field
 
 
-def _joined_help() -> str:
+def _company_help() -> str:
     """Returns the help text about the company log-in: its effect on an account, and the delay until disabling a person
     there takes effect."""
     hours = settings.SESSION_MAX_HOURS
-    return format_html("{} {}", JOINED, DISABLED_THERE % {"hours": hours} if hours else NEVER_OUT)
+    return format_html("{} {}", COMPANY_HELP, LOGIN_LIMIT_HELP % {"hours": hours} if hours else NO_LIMIT_HELP)
 
 
 def account_words(user: User) -> str:
@@ -111,7 +111,7 @@ def account_words(user: User) -> str:
 
 
 class SetPassword(ReadOnlyPasswordHashWidget):
-    """Shows if a password is set, with a button that sends an invitation. Hides the hash."""
+    """Shows if a password is set, with a button that sends an invitation. Never shows the hash."""
 
     def get_context(self, name, value, attrs):
         there = is_password_usable(value)
@@ -160,12 +160,13 @@ class StaffForm(GivesRoles, UserChangeForm):
         self.initial["company_mail"] = bool(joined and not joined.subject)
 
     def clean(self):
-        """Rejects attributions without the limit, since the user would see all orders."""
+        """Rejects attributions without the limit (the user would see all orders), forbidden combinations of rights, an
+        invalid link to the company log-in, and changes after which no emergency account or no administrator is left."""
         found = super().clean()
         self.refuse_rights_together(found)
         if found.get("attributions") and not found.get("limited"):
             self.add_error("limited", _("Attributions are chosen: tick the limit as well, or choose none."))
-        if JOINS & set(self.changed_data):
+        if COMPANY_FIELDS & set(self.changed_data):
             subject, by_mail = found.get("company_subject", ""), found.get("company_mail", False)
             mail = found.get("email", "") if by_mail else ""
             if error := why_link_refused(self.instance, subject=subject, mail=mail, by_mail=by_mail):
@@ -173,14 +174,16 @@ class StaffForm(GivesRoles, UserChangeForm):
         lost = [name for name in ("for_emergency", "is_active", "is_staff") if not found.get(name, True)]
         if lost and "for_emergency" in self.fields and is_last_login(self.instance, now=timezone.now()):
             self.add_error(lost[0], _("This is the last account for an emergency that can log in: mark another first."))
-        if STANDING & set(self.changed_data) and (why := why_not_lowered(self.instance)):
+        if RIGHTS_FIELDS & set(self.changed_data) and (why := why_last_administrator(self.instance)):
             self.add_error(None, why)
         return found
 
 
-def _makers(users: list[int]) -> dict[int, str]:
-    """Returns the user name of the creator by account id, for accounts created on the admin page. The company log-in is
-    recorded in the account itself."""
+def _creators(users: list[int]) -> dict[int, str]:
+    """Returns {account id: user name of its creator} for accounts that were created on the admin page.
+
+    The company log-in as creator is recorded in `given_by`.
+    """
     kind = ContentType.objects.get_for_model(User)
     made = LogEntry.objects.filter(content_type=kind, action_flag=ADDITION, object_id__in=map(str, users))
     return {int(pk): name for pk, name in made.values_list("object_id", "user__username")}
@@ -188,7 +191,7 @@ def _makers(users: list[int]) -> dict[int, str]:
 
 class RoleForm(NamesForm):
     def clean_permissions(self):
-        """Rejects a right if nobody could hold the role with it."""
+        """Rejects a new permission if the role would then have a forbidden combination."""
         chosen = self.cleaned_data["permissions"]
         if set(chosen) - set(self.initial.get("permissions", ())) and (why := why_not_to_hold([], chosen)):
             raise forms.ValidationError(why)
@@ -239,7 +242,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
 
     def get_changelist_instance(self, request):
         found = super().get_changelist_instance(request)
-        makers = _makers([user.pk for user in found.result_list])
+        makers = _creators([user.pk for user in found.result_list])
         for user in found.result_list:
             user.made_by = makers.get(user.pk)
         return found
@@ -248,17 +251,20 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         pages = [
             ("<path:pk>/second-factor/", partial(reset_page, model_admin=self), "second_factor"),
             ("<path:pk>/standing/", partial(enabling_page, model_admin=self), "standing"),
-            ("<id>/leave/", partial(self._of_colleague, leave_page), "leave"),
-            ("<id>/sessions/", partial(self._of_colleague, sessions_page), "sessions"),
+            ("<id>/leave/", partial(self._colleague_page, leave_page), "leave"),
+            ("<id>/sessions/", partial(self._colleague_page, sessions_page), "sessions"),
         ]
         own = [path(at, self.admin_site.admin_view(page), name=f"project_user_{name}") for at, page, name in pages]
         return [*own, *super().get_urls()]
 
-    def _of_colleague(self, page, request, id):
-        """Returns a page of a colleague's account. Users have the same page for their own account."""
-        return page(request, self.admin_site, self._to_be_changed(request, id))
+    def _colleague_page(self, page, request, id):
+        """Returns `page` for another account. Raises as `_get_changeable` does.
 
-    def _to_be_changed(self, request, id):
+        Other URLs show the same page for the user's own account.
+        """
+        return page(request, self.admin_site, self._get_changeable(request, id))
+
+    def _get_changeable(self, request, id):
         """Returns the account if the user may change it. Raises PermissionDenied, or Http404 if it does not exist."""
         user = self.get_object(request, id)
         if not self.has_change_permission(request, user):
@@ -311,7 +317,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
     def maker(self, user):
         if COMPANY in (user.given_by or {}):
             return ACTORS[COMPANY]
-        name = user.made_by if hasattr(user, "made_by") else _makers([user.pk]).get(user.pk)
+        name = user.made_by if hasattr(user, "made_by") else _creators([user.pk]).get(user.pk)
         return name_of(name) if name else "-"
 
     @admin.display(description=_("as a second person"))
@@ -349,7 +355,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
 
     def save_model(self, request, obj, form, change):
         super().save_model(request, obj, form, change)
-        if JOINS & set(form.changed_data):
+        if COMPANY_FIELDS & set(form.changed_data):
             chosen, mail = form.cleaned_data, obj.email if form.cleaned_data["company_mail"] else ""
             try:
                 link_account(obj, subject=chosen["company_subject"], mail=mail, by=request.user, now=timezone.now())
@@ -359,25 +365,27 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
                 )
         if not form.cleaned_data.get("for_emergency", True):
             unmark_emergency_account(obj, by=staff_actor(request.user), now=timezone.now())
-        if not change or (GIVEN | JOINS) & set(form.changed_data):
+        if not change or (GIVING_FIELDS | COMPANY_FIELDS) & set(form.changed_data):
             obj.note_given(request.user, now=timezone.now())
 
     def response_add(self, request, obj, post_url_continue=None):
         """Redirects to the list. Django would open the account's page, but the form already contains every field."""
-        return self._invited(request, obj) or super(UserAdmin, self).response_add(request, obj, post_url_continue)
+        return self._send_invite(request, obj) or super(UserAdmin, self).response_add(request, obj, post_url_continue)
 
     def user_change_password(self, request, id, form_url=""):
         """Sends a link instead of setting a password, which two people would know. Shows a confirmation page first."""
-        user = self._to_be_changed(request, id)
+        user = self._get_changeable(request, id)
         if user.pk == request.user.pk:
             return redirect("admin:password_change")
         if request.method == "POST" and not why_no_password(user):
-            return self._invited(request, user) or redirect("admin:project_user_change", user.pk)
+            return self._send_invite(request, user) or redirect("admin:project_user_change", user.pk)
         return self._invitation_page(request, user)
 
-    def _invited(self, request, user):
-        """Sends an invitation if the account may have a password. Shows the link on a page if the account has no mail
-        address."""
+    def _send_invite(self, request, user):
+        """Sends an invitation if the account may have a password.
+
+        Returns the page with the link if the account has no mail address, else None.
+        """
         if why_no_password(user):
             return None
         link = invite(user, by=request.user, now=timezone.now(), address=address_of(request) or "")
@@ -399,7 +407,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         if obj and settings.OIDC_ISSUER:
             may = self.has_change_permission(request, obj)
             names = ["company_state", *(["company_subject", "company_mail"] if may else [])]
-            parts = [*parts[:2], (_("Company log-in"), {"fields": names, "description": _joined_help()}), *parts[2:]]
+            parts = [*parts[:2], (_("Company log-in"), {"fields": names, "description": _company_help()}), *parts[2:]]
         if obj is None or self.has_change_permission(request, obj):
             if obj and hasattr(obj, "emergency"):
                 parts.insert(2, (_("Emergency"), {"fields": ["for_emergency"]}))
@@ -413,12 +421,12 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         shown = [*MASKED.values(), "company_state", "way", "factor", "sessions", "maker", "leave", "second_person"]
         fixed = [*super().get_readonly_fields(request, obj), *shown, *(FIXED if obj else ())]
         if obj and obj.pk == request.user.pk:
-            return [*fixed, *STANDING]
-        return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
+            return [*fixed, *RIGHTS_FIELDS]
+        return fixed if request.user.is_superuser else [*fixed, *SUPERUSER_FIELDS]
 
 
 class DeskGroupAdmin(PermissionWords, DeskAdmin, GroupAdmin):
-    """Only superusers can change the rights of a role."""
+    """Only superusers can add, change or delete a role. Other users see its permissions as a list."""
 
     form = RoleForm
     search_help_text = _("name: any part")

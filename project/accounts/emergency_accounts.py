@@ -26,12 +26,12 @@ from orders.incidents.desk_incidents import open_desk_incident
 from orders.mails.mail_creation import write_notices
 from project.accounts.second_factor.codes import reset_second_factor
 from project.accounts.second_factor.login_code_page import FactorNeededError
-from project.accounts.second_factor.mfa_required import asks_for_code
+from project.accounts.second_factor.mfa_required import requires_code
 from project.models import EmergencyAccount, User
 
 EMERGENCY = "emergency"
 EMERGENCY_LOGIN = "emergency_login"
-LINK_IS_VALID = datetime.timedelta(minutes=30)
+LINK_VALIDITY = datetime.timedelta(minutes=30)
 KEY = "emergency_key"
 
 
@@ -58,7 +58,7 @@ class LoginForm(AdminAuthenticationForm):
         super().confirm_login_allowed(user)
         if is_emergency_only():
             notify_of_login(user, now=timezone.now())
-        if asks_for_code(user):
+        if requires_code(user):
             raise FactorNeededError(user)
 
 
@@ -77,19 +77,17 @@ def notify_of_login(user: User, *, now: datetime.datetime) -> None:
 
 
 def usable_accounts(*, now: datetime.datetime) -> list[User]:
-    """Returns the emergency accounts that can log in: those with a password or with a valid link to set one."""
+    """Returns the emergency accounts that can log in: accounts with a password, or with a valid link to set one."""
     rows = EmergencyAccount.objects.filter(user__is_active=True, user__is_staff=True).select_related("user")
     return [row.user for row in rows if row.user.has_usable_password() or (row.link_until or now) > now]
 
 
 @transaction.atomic
 def mark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> str:
-    """Marks the account, resets its second factor, and returns a single-use link that sets its password.
-
-    Earlier links become invalid.
-    """
+    """Marks the account, and resets its second factor. Returns a single-use link that sets its password. Earlier links
+    become invalid."""
     key = secrets.token_urlsafe(32)
-    link = {"link": _hash(key), "link_until": now + LINK_IS_VALID}
+    link = {"link": _hash(key), "link_until": now + LINK_VALIDITY}
     EmergencyAccount.objects.update_or_create(user=user, defaults=link, create_defaults={"marked_at": now, **link})
     add_event(None, "emergency_marked", by=by, now=now, account=user.get_username())
     reset_second_factor(user, by=by, now=now)
@@ -109,11 +107,11 @@ def unmark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> 
 
 @never_cache
 def emergency_link(request: HttpRequest) -> HttpResponse:
-    """Sets the password of an emergency account, once. Redirects at once to a URL without the key, so that nobody sees
-    it.
+    """Sets the password of an emergency account, once. Status 403 if the link is not valid.
 
-    No query string is logged, by us or by deploy/nginx.conf. Until the password is set, the key is in a cookie, as in
-    passwords/password_pages.py, because a session would create a row for every anonymous visitor.
+    A URL with the key is redirected to one without it, so that nobody sees the key. No query string is logged, by us or
+    by deploy/nginx.conf. Until the password is set, the key is in a cookie, because a session would create a row for
+    every anonymous visitor.
     """
     now, here = timezone.now(), reverse("emergency_link")
     key = request.GET.get("key", request.COOKIES.get(KEY, ""))

@@ -21,12 +21,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.lists.chips import toned_chip
 from project.accounts.emergency_accounts import is_last_login
-from project.accounts.last_administrator import why_not_lowered
+from project.accounts.last_administrator import why_last_administrator
 from project.models import AccountSession, User
 
 
 def with_lock(users: QuerySet, *, now: datetime.datetime) -> QuerySet:
-    """Annotates the accounts with `locked`: True if the user name is locked out for an address after failures."""
+    """Annotates the accounts with `locked`: True if django-axes has locked the user name for an address."""
     failed = AccessAttempt.objects.filter(
         username=OuterRef("username"),
         failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
@@ -57,8 +57,8 @@ def may_act_on(request: HttpRequest, user: User | None, model_admin: ModelAdmin)
 
 
 def colleague(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> User:
-    """Returns the account to act on. Raises PermissionDenied, or Http404 if it does not exist and the user may view
-    accounts."""
+    """Returns the account. Raises PermissionDenied if the user may not act on it, and Http404 if it does not exist and
+    the user may view accounts."""
     user = model_admin.get_object(request, pk)
     if not may_act_on(request, user, model_admin):
         raise PermissionDenied if user or not model_admin.has_view_permission(request) else Http404
@@ -71,17 +71,18 @@ def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | N
     return None
 
 
-class SeenForm(forms.Form):
-    """The state that the page displayed, to detect that another person has changed it since."""
+class DisplayedStateForm(forms.Form):
+    """The state that the page displayed, to detect a change by another person since."""
 
     active = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
 
 def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
-    """GET shows the effect. POST disables the account, or enables a disabled one."""
+    """GET shows the effect. POST disables the account, or enables a disabled account. Status 409 if it can't be
+    disabled."""
     user, now = colleague(request, pk, model_admin), timezone.now()
     why_not = why_not_disabled(user, now=now)
-    form = SeenForm(request.POST if request.method == "POST" else None, initial={"active": user.is_active})
+    form = DisplayedStateForm(request.POST if request.method == "POST" else None, initial={"active": user.is_active})
     if form.is_bound and form.is_valid() and not why_not:
         if form.cleaned_data["active"] != user.is_active:
             messages.warning(request, _("Nothing was done: a colleague was faster."))
@@ -96,18 +97,18 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
         "account": user,
         "form": form,
         "why_not": why_not,
-        "will": _will(user, now),
+        "will": _effects(user, now),
     }
     return TemplateResponse(request, "admin/project/user/enabling.html", context, status=409 if form.is_bound else 200)
 
 
 def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
-    """Enables or disables the account. Changing the flag ends its sessions (session_revocation.py). Writes to the admin
-    log as a form would."""
+    """Enables or disables the account, and writes the change to the admin log as a form would. Disabling ends its
+    sessions (session_revocation.py). Adds an error message for the last administrator."""
     before = user.is_active
     values = [{"field": "is_active", "old": before, "new": not before}]
     with transaction.atomic():
-        if before and (why := why_not_lowered(user)):
+        if before and (why := why_last_administrator(user)):
             return messages.error(request, why)
         user.is_active = not before
         user.save(update_fields=["is_active"])
@@ -117,7 +118,7 @@ def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, no
     messages.success(request, done % {"name": user})
 
 
-def _will(user: User, now: datetime.datetime) -> list[str]:
+def _effects(user: User, now: datetime.datetime) -> list[str]:
     if not user.is_active:
         return [_("The person may log in again, with the same roles and attributions.")]
     number = AccountSession.objects.filter(user=user, session__expire_date__gt=now).count()

@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from orders.history.actors import ACCOUNTS
 from project.models import User
 
-STANDING = frozenset({"is_active", "is_staff", "is_superuser", "limited", "attributions", "groups", "user_permissions"})
+RIGHTS_FIELDS = frozenset(
+    {"is_active", "is_staff", "is_superuser", "limited", "attributions", "groups", "user_permissions"}
+)
 """Fields that determine an account's rights. Nobody changes their own."""
 
 
@@ -18,12 +20,11 @@ def administrators() -> QuerySet[User]:
 
 
 @transaction.atomic
-def why_not_lowered(user: User) -> str | Promise | None:
-    """Returns the reason why the account must not be disabled or lose rights: it is the last that can manage accounts.
-    None if another one can.
+def why_last_administrator(user: User) -> str | Promise | None:
+    """Returns an error text if this account is the only one that can manage accounts, else None.
 
-    The user who changes a colleague's account is an administrator too, unless that colleague has just removed this
-    right. So all administrators are locked until the caller's transaction ends.
+    Locks all administrators until the caller's transaction ends. Otherwise two administrators could remove each other's
+    rights at the same time.
     """
     list(User.objects.select_for_update(no_key=True).filter(pk__in=administrators().values("pk")).order_by("pk"))
     if {one.pk for one in administrators()} != {user.pk}:

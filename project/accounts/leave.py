@@ -23,11 +23,10 @@ from project.models import User
 def enter_leave(
     *, user: User, first: datetime.date, last: datetime.date, deputy: User | None, by: str, now: datetime.datetime
 ) -> list[Model]:
-    """Stores the person's leave, the last day included, and notifies the deputy.
+    """Stores a leave from `first` to `last`, both included, and notifies the deputy. Locks the account.
 
     Returns the person's items that the deputy can't see or act on; they are left to the team. Raises NotAllowedError
-    (the days are over or in the wrong order; the deputy is the person, is on leave too, can't log in or may not act on
-    orders).
+    for the reasons of `why_not_away`.
     """
     with transaction.atomic():
         row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -52,7 +51,11 @@ def enter_leave(
 def why_not_away(
     user: User, *, first: datetime.date, last: datetime.date, deputy: User | None, now: datetime.datetime
 ) -> NotAllowedError | None:
-    """Returns the reason why a leave is not valid; None if it is."""
+    """Returns the error if the leave is invalid, else None.
+
+    Invalid: the days are over or in the wrong order; the deputy is the person, is on leave too, can't log in or may not
+    act on orders.
+    """
     if last < first:
         return NotAllowedError("leave_backwards")
     if last < timezone.localdate(now):
@@ -74,7 +77,7 @@ def why_not_away(
 
 @transaction.atomic
 def end_leave(*, user: User, by: str, now: datetime.datetime) -> None:
-    """Ends the leave: the person is back, or is not going. Records nothing if there was no leave."""
+    """Ends or cancels the leave, and records an event. Does nothing if there was no leave."""
     away = User.objects.filter(pk=user.pk, away_until__isnull=False)
     if away.update(away_from=None, away_until=None, deputy=None):
         add_event(None, "leave_ended", by=by, now=now, account=user.username)

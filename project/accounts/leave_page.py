@@ -43,7 +43,7 @@ class LeaveForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["first"].widget.attrs["autofocus"] = True
         self.fields["deputy"].label = gettext_lazy("deputy")
-        self.fields["deputy"].offer(_colleagues(), but=user.pk)
+        self.fields["deputy"].offer(_deputies(), but=user.pk)
 
 
 class HandOverForm(forms.Form):
@@ -55,19 +55,20 @@ class HandOverForm(forms.Form):
         self.fields["to"].offer(staff_with(OWN).order_by("display_name", "username"), but=user.pk)
 
 
-def _colleagues():
+def _deputies():
     """Returns the possible deputies: accounts that may act on orders."""
     return staff_with(OWN).order_by("display_name", "username")
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the account's leave and a form. POST enters the leave, ends it or hands over all work, by `act`."""
+    """GET shows the account's leave and a form. POST does the action in `act`: it stores a leave, ends it or hands over
+    all work. An invalid form is answered with status 409."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
     leave = LeaveForm(request.POST if act == ENTER else None, user=person, initial=given)
     over = HandOverForm(request.POST if act == ALL else None, user=person)
-    if request.method == "POST" and _done(request, person, act, leave, over):
+    if request.method == "POST" and _do_action(request, person, act, leave, over):
         return redirect(request.path)
     own = person.pk == request.user.pk
     name = name_of(person.username, person.pk)
@@ -84,8 +85,8 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
     return TemplateResponse(request, "admin/leave.html", site.each_context(request) | about, status=status)
 
 
-def _done(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
-    """Returns True if the action succeeded; otherwise its form has the errors."""
+def _do_action(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
+    """Does the action. Returns True if it succeeded; otherwise adds the errors to its form."""
     by, now = staff_actor(request.user), timezone.now()
     form = leave if act == ENTER else over
     try:
@@ -107,18 +108,18 @@ def _done(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: 
 
 def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -> None:
     given = form.cleaned_data
-    deputy = _colleagues().filter(pk=given["deputy"]).first()
+    deputy = _deputies().filter(pk=given["deputy"]).first()
     left = enter_leave(user=person, first=given["first"], last=given["last"], deputy=deputy, by=by, now=now)
     messages.success(request, _("The leave is entered."))
     if left:
         words = _("Left to the team, since no deputy sees it: %(what)s")
-        messages.warning(request, words % {"what": _some(left, request.user)})
+        messages.warning(request, words % {"what": _summary(left, request.user)})
     elif deputy is not None and (sees := why_not_all(person, deputy)):
         messages.warning(request, sees)
 
 
 def why_not_all(person: User, deputy: User) -> str:
-    """Returns a warning if the deputy can't see all attributions of the person. Empty otherwise."""
+    """Returns a warning if the deputy can't see all attributions of the person, else an empty text."""
     theirs, own = attributions_of(deputy), attributions_of(person)
     if theirs is None or own is not None and own <= theirs:
         return ""
@@ -134,11 +135,13 @@ def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, no
     messages.success(request, sentence % {"n": done.given, "name": name_of(to.username, to.pk)})
     if done.left:
         words = _("Nobody's now, since %(name)s can't see it: %(what)s")
-        messages.warning(request, words % {"name": name_of(to.username, to.pk), "what": _some(done.left, request.user)})
+        messages.warning(
+            request, words % {"name": name_of(to.username, to.pk), "what": _summary(done.left, request.user)}
+        )
 
 
-def _some(rows: list[Model], reader: User) -> str:
-    """Returns the names of the first few rows that the reader may see, and the number of the others."""
+def _summary(rows: list[Model], reader: User) -> str:
+    """Returns the titles of at most SHOWN rows that the reader may see, and the number of the other rows."""
     seen = (row for row in rows if reader.has_perm(right_to_view(type(row))) and sees_it(row, reader))
     titles = [kind_of(row).title(row) for row in itertools.islice(seen, SHOWN)]
     more = len(rows) - len(titles)

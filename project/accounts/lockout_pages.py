@@ -52,7 +52,7 @@ class FailedLoginAdmin(ReadOnlyAdmin):
         rows = list(queryset)
         with transaction.atomic():
             LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
-            for row in rows:  # rows of all browsers, which are counted together
+            for row in rows:  # also rows of other browsers, because failures of all browsers are counted together
                 forget_failures(row.username, row.ip_address)
                 FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
         messages.success(request, _("Can log in again: %(names)s") % {"names": ", ".join(map(str, rows))})

@@ -26,7 +26,7 @@ from integrations.bboss.caller_limits import caller_address, caller_of
 LONGEST_NAME = 255  # the length of django-axes' column
 ADDRESS_FAILURES, ADDRESS_NAMES = 50, 5
 NAME_FAILURES, NAME_PERIOD = 100, datetime.timedelta(hours=1)
-WAIT, TICKET_IS_VALID = datetime.timedelta(seconds=5), datetime.timedelta(minutes=5)
+WAIT, TICKET_VALIDITY = datetime.timedelta(seconds=5), datetime.timedelta(minutes=5)
 TICKET = "login_ticket"
 ADDRESS, SLOW = "address", "slow"
 
@@ -79,8 +79,10 @@ class LoginGuard(AxesDatabaseHandler):
         return True
 
     def user_login_failed(self, sender, credentials, request=None, **kwargs):
-        """Records the failure. Retries once, since a simultaneous log-in may delete the row between two queries of the
-        library."""
+        """Records the failure, and deletes failures older than NAME_PERIOD.
+
+        Retries once after an IntegrityError: a simultaneous log-in may delete the row between the library's queries.
+        """
         try:
             super().user_login_failed(sender, credentials, request, **kwargs)
         except IntegrityError:
@@ -89,7 +91,7 @@ class LoginGuard(AxesDatabaseHandler):
             AccessFailureLog.objects.filter(attempt_time__lte=request.axes_attempt_time - NAME_PERIOD).delete()
 
     def reset_attempts(self, *, ip_address=None, username=None, ip_or_username=False):
-        """Also ends our two rules when an `axes_reset…` command runs."""
+        """Also deletes the failures that our two rules count, for the `axes_reset…` commands."""
         given = {"ip_address": ip_address, "username": username}
         which = [Q(**{name: value}) for name, value in given.items() if value]
         rows = AccessFailureLog.objects.all()
@@ -102,18 +104,18 @@ class LoginGuard(AxesDatabaseHandler):
 
 
 def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
-    """Returns the time of the browser's ticket for this name and address. None if there is none or it has expired."""
+    """Returns the creation time of the browser's ticket for this name and address, or None without a valid ticket."""
     try:
         ticket = signing.loads(request.COOKIES.get(TICKET, ""), salt=TICKET)
         at = datetime.datetime.fromtimestamp(ticket["at"], datetime.UTC)
     except (signing.BadSignature, KeyError, TypeError, ValueError):
         return None
     ours = (ticket["name"], ticket["address"]) == (name, request.axes_ip_address)
-    return at if ours and request.axes_attempt_time - TICKET_IS_VALID < at <= request.axes_attempt_time else None
+    return at if ours and request.axes_attempt_time - TICKET_VALIDITY < at <= request.axes_attempt_time else None
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:
-    """Returns 429 with a message. It is the same for unknown accounts, so that it does not reveal the existing ones."""
+    """Returns status 429. The response is the same for unknown accounts, so it does not reveal which accounts exist."""
     lock = getattr(request, "login_lock", None)
     wait = WAIT if lock == SLOW else settings.AXES_COOLOFF_TIME
     seconds = int(wait.total_seconds())
@@ -129,7 +131,7 @@ def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dic
         answer.set_cookie(
             TICKET,
             signing.dumps(ticket, salt=TICKET),
-            max_age=TICKET_IS_VALID,
+            max_age=TICKET_VALIDITY,
             path=reverse("admin:index"),  # includes the page of the second factor
             secure=settings.HTTPS_ONLY,
             httponly=True,

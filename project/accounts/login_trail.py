@@ -45,15 +45,16 @@ def note_failure(credentials: dict, request: HttpRequest | None = None, **signal
         note_from(request, TrailEntry.Code.LOGIN_LOCKED, about=name)
 
 
-def note_not_let_in(request: HttpRequest, error: ProvisioningError) -> None:
-    """Records that the provider knows this person, who has no role here or whose account is disabled."""
+def note_provisioning_error(request: HttpRequest, error: ProvisioningError) -> None:
+    """Records a company log-in of a person without a role here or with a disabled account."""
     note_from(request, TrailEntry.Code.LOGIN_REFUSED, by=COMPANY, about=one_line(error.person), why=error.code)
 
 
 def note_company_failure(request: HttpRequest, why: str) -> None:
     """Records a company log-in that failed. `why`: a key of trail_words.COMPANY_FAILED; nothing else is stored.
 
-    There is no lock for these, so each address gets at most AXES_FAILURE_LIMIT rows of each kind per AXES_COOLOFF_TIME.
+    No lock limits these log-ins, so at most AXES_FAILURE_LIMIT rows for each address and `why` are written per
+    AXES_COOLOFF_TIME.
     """
     since = timezone.now() - settings.AXES_COOLOFF_TIME
     lately = TrailEntry.objects.filter(
@@ -64,6 +65,6 @@ def note_company_failure(request: HttpRequest, why: str) -> None:
 
 
 def note_from(request: HttpRequest | None, code: TrailEntry.Code, *, by: str = "", **about) -> None:
-    """Writes a row about an action on a page, with the client's address."""
+    """Writes a row about an action on a page, with the client's address. The address is empty without a request."""
     address = address_of(request) if request is not None else None
     note_act(code, by=by, now=timezone.now(), address=address or "", **about)

@@ -25,7 +25,7 @@ class GivesRoles(NamesForm):
         return self.cleaned_data["groups"]
 
     def refuse_rights_together(self, found):
-        """Rejects a new role or right that the account may not hold. Existing roles and rights are kept."""
+        """Adds an error for a new role or permission that makes a forbidden combination. Existing ones stay valid."""
         names = ("groups", "user_permissions")
         held = {name: getattr(self.instance, name).all() if self.instance.pk else () for name in names}
         added = [name for name, rows in held.items() if set(found.get(name, ())) - set(rows)]

@@ -48,7 +48,7 @@ ACTS = {
 
 
 def permission_words(permission: Permission) -> str:
-    """Returns a text such as `Orders · order: see`. An action without a text of ours keeps Django's name."""
+    """Returns a text such as `Orders · order: see`. A permission without an entry here keeps Django's name."""
     content, codename = permission.content_type, permission.codename
     model = content.model_class()
     verb = codename.partition("_")[0]

@@ -72,19 +72,19 @@ APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations",
 
 
 def roles() -> dict[str, list[str]]:
-    """Returns the permissions of each role as `app.codename`. Call it after the lists are registered, when the apps are
-    ready."""
+    """Returns the permissions of each role as `app.codename`. Requires the registered lists, so it can be called only
+    after the apps are ready."""
     seen = {role: [right_to_view(model) for model, one in LISTS.items() if role in one.readers] for role in Role}
     return {role: [*seen[role], "orders.export_list", *ACTS[role]] for role in Role}
 
 
 def give_new_right(app: str, codename: str) -> Callable:
-    """For a migration's RunPython: gives a new permission to its roles in this module. Permissions that a site has
-    removed stay removed."""
+    """Returns a function for a migration's RunPython, which adds a new permission to its roles in this module.
+    Permissions that a site has removed stay removed."""
 
     def give(apps, schema_editor) -> None:
-        """Django creates permissions after all migrations, but this one is needed now."""
         alias = schema_editor.connection.alias
+        # Django creates permissions only after all migrations; this migration needs its permission now.
         create_permissions(installed.get_app_config(app), verbosity=0, using=alias)
         permission = apps.get_model("auth", "Permission").objects.using(alias)
         (new,) = permission.filter(content_type__app_label=app, codename=codename)

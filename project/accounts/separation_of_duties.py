@@ -47,11 +47,11 @@ def why_not_together(parts: Iterable[Set[str]]) -> str | None:
 
 
 def changing(rights: Iterable[str]) -> set[str]:
-    """Returns the rights that do more than read."""
+    """Returns the rights that allow more than reading and exporting."""
     return {right for right in rights if not right.partition(".")[2].startswith("view_") and right != EXPORTS}
 
 
 def why_not_to_hold(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -> str | Promise | None:
-    """Returns the same reason as a text, for an account with these roles and single permissions."""
+    """Returns an error text if no account may have these roles and single permissions together, else None."""
     found = why_not_together(rights_of(groups, permissions))
     return found and FORBIDDEN_TOGETHER[found]

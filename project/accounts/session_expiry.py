@@ -23,18 +23,19 @@ from project.base.middleware import Middleware
 BEGAN, USED = "desk_began", "desk_used"
 IDLE, HOURS, FACTOR = "idle", "hours", "factor"
 WRITTEN_EVERY = 60.0
-"""A session may end up to this much early. With a short SESSION_IDLE_MINUTES the last use is written more often."""
-STEP = 120.0
-"""If the clock is further behind the last use, it was put back. Smaller differences occur between two machines."""
+"""Minimum seconds between two writes of the last use. A session may end early by so much. With a short
+SESSION_IDLE_MINUTES the last use is written more often."""
+CLOCK_TOLERANCE = 120.0
+"""Seconds. A clock that is further behind the last use was put back. Smaller differences occur between machines."""
 PAGES = "/admin/"
-RELOADS = "watch"
+RELOAD_PARAMETER = "watch"
 LOGIN_PAGES = ("admin:login", "admin:password_change")
 
 
 def counts_as_use(request: HttpRequest) -> bool:
-    """Returns True if the request counts as use of the session. Polls of live pages don't, nor do reloads of pages
-    without scripts, which have `watch` in their query string."""
-    return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
+    """Returns False for automatic requests: polls of live pages, and reloads of pages without scripts, which have
+    `watch` in their query string."""
+    return not (is_poll(request) or (request.method == "GET" and RELOAD_PARAMETER in request.GET))
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,9 @@ class Times:
     used: float
 
     def at(self, now: float) -> "Times":
-        """Returns these times corrected for a clock that was put back: expired stays expired, and no session lasts
-        longer."""
+        """Returns the times, shifted if the clock was put back, so that this makes no session last longer."""
         back = self.used - now
-        return Times(self.began - back, now) if back > STEP else self
+        return Times(self.began - back, now) if back > CLOCK_TOLERANCE else self
 
     def why_over(self, now: float) -> str | None:
         """Returns `idle` or `hours` if the session has expired, else None."""
@@ -58,14 +58,14 @@ class Times:
 
 
 def begin_session(sender, request: HttpRequest, **kwargs) -> None:
-    """Sets the times at a log-in, also if the account already has a session in this browser."""
-    _keep(request, Times(*[timezone.now().timestamp()] * 2))
+    """Sets both times at a log-in. Without this, a log-in within an existing session would keep the old times."""
+    _store_times(request, Times(*[timezone.now().timestamp()] * 2))
 
 
 user_logged_in.connect(begin_session, dispatch_uid="session_begins")
 
 
-def _keep(request: HttpRequest, times: Times) -> None:
+def _store_times(request: HttpRequest, times: Times) -> None:
     request.session[BEGAN], request.session[USED] = times.began, times.used
 
 
@@ -75,12 +75,12 @@ def times_of(session: Mapping[str, Any], now: float) -> Times:
 
 
 class SessionEndMiddleware(Middleware):
-    """Ends expired sessions, and records the use and the user of the others. Runs after Django's authentication, for
-    staff."""
+    """Ends expired sessions of staff, and records the use and the user of valid ones. Runs after Django's
+    AuthenticationMiddleware, which sets the user."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._answer(request)
-        return _hint(response) if is_poll(request) and response.status_code == 302 else response
+        return _unauthorized(response) if is_poll(request) and response.status_code == 302 else response
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and SESSION_KEY in request.session:
@@ -93,7 +93,7 @@ class SessionEndMiddleware(Middleware):
             if counts_as_use(request) and now - times.used >= _written_every():
                 times = Times(times.began, now)
             if times != kept or BEGAN not in request.session:
-                _keep(request, times)
+                _store_times(request, times)
             add_missing_session_row(request)
         response = self.get_response(request)
         end_revoked_session(request)
@@ -105,10 +105,10 @@ def _written_every() -> float:
 
 
 def seconds_left(request: HttpRequest) -> dict[str, int]:
-    """Returns the seconds until the session ends, for display: `idle` without use, `hours` regardless of use.
+    """Returns the seconds until the session ends: `idle` without use, `hours` regardless of use. Limits that are off
+    are left out. `period` has the allowed seconds without use.
 
-    `period`: the allowed time without use. Limits that are off are left out. Empty if nobody is logged in, or if the
-    response was made before the session middleware ran.
+    Returns an empty dictionary if nobody is logged in, or if the session middleware has not run.
     """
     if SESSION_KEY not in getattr(request, "session", {}):
         return {}
@@ -122,8 +122,8 @@ def seconds_left(request: HttpRequest) -> dict[str, int]:
     return left | {"period": settings.SESSION_IDLE_MINUTES * 60}
 
 
-def _hint(response: HttpResponse) -> HttpResponse:
-    """Replaces a redirect to the log-in page by a 401 with its URL, as the response to a poll."""
+def _unauthorized(response: HttpResponse) -> HttpResponse:
+    """Returns a 401 with the log-in page's URL in place of a redirect there. A poll would follow a redirect."""
     leads_to = response.headers["Location"]
     if leads_to.split("?")[0] not in map(reverse, LOGIN_PAGES):
         return response
@@ -131,8 +131,10 @@ def _hint(response: HttpResponse) -> HttpResponse:
 
 
 def _to_login_page(request: HttpRequest, why: str) -> HttpResponse:
-    """Redirects to the log-in page, which shows the reason and, after a POST, that the form was not carried out."""
-    door = reverse("admin:login")
-    leads_to = reverse("admin:index") if request.path in {door, reverse("admin:logout")} else request.get_full_path()
+    """Returns a redirect to the log-in page. The page shows the reason and, after a POST, that the form was ignored."""
+    login_url = reverse("admin:login")
+    leads_to = (
+        reverse("admin:index") if request.path in {login_url, reverse("admin:logout")} else request.get_full_path()
+    )
     query = {"next": leads_to, "ended": why} | ({"sent": 1} if request.method == "POST" else {})
-    return HttpResponseRedirect(f"{door}?{urlencode(query)}")
+    return HttpResponseRedirect(f"{login_url}?{urlencode(query)}")

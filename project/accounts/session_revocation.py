@@ -31,7 +31,10 @@ WATCHED = {*FLAGS, "password", "limited"}
 
 @receiver(user_logged_in)
 def add_session_row(request: HttpRequest, user: User, **signal) -> None:
-    """Adds the row of the request's session. Renews the key of a session that this log-in ended by removing a role."""
+    """Adds the row of the request's session.
+
+    If the log-in removed a role, it has deleted the session in the database, so the session gets a new key first.
+    """
     session = request.session
     if not session.exists(session.session_key):
         session.cycle_key()
@@ -42,15 +45,15 @@ def add_session_row(request: HttpRequest, user: User, **signal) -> None:
 
 
 def add_missing_session_row(request: HttpRequest) -> None:
-    """Adds the missing row of a session whose user is logged in."""
+    """Adds the session's row if the user is logged in and the row is missing."""
     known = request.session.get(ENTERED, {}).get("key") == request.session.session_key
     if not known and request.user.is_authenticated:
         add_session_row(request, request.user)
 
 
 def end_revoked_session(request: HttpRequest) -> None:
-    """Empties a session that its own request ended. Otherwise Django would answer 400, because it can't save the
-    session."""
+    """Empties a session that its own request has deleted. Otherwise Django would return status 400, because it can't
+    save the session."""
     session = request.session
     if (
         request.method == "POST"

@@ -67,14 +67,16 @@ class OpenSession:
 
 
 def open_sessions(user: User, *, now: datetime.datetime, own: SessionBase) -> list[OpenSession]:
-    """Returns the open sessions, the last used first. `own`: the session of this request, which is saved after the
-    response."""
+    """Returns the open sessions, most recently used first.
+
+    `own` is this request's session. Its times are read from memory, because it is saved only after the response.
+    """
     rows = AccountSession.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
-    found = filter(None, (_shown(row, now.timestamp(), own) for row in rows))
+    found = filter(None, (_open_session(row, now.timestamp(), own) for row in rows))
     return sorted(found, key=lambda one: one.used, reverse=True)
 
 
-def _shown(row: AccountSession, now: float, own: SessionBase) -> OpenSession | None:
+def _open_session(row: AccountSession, now: float, own: SessionBase) -> OpenSession | None:
     is_this = row.session_id == own.session_key
     data = own if is_this else row.session.get_decoded()
     times, entered = times_of(data, now).at(now), data.get(ENTERED, {})
@@ -86,8 +88,8 @@ def _shown(row: AccountSession, now: float, own: SessionBase) -> OpenSession | N
 
 
 def sessions_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the sessions of an account, or the user's own. POST ends the session with the number `end`, or `all`,
-    but never the current one."""
+    """GET shows the sessions of an account, or the user's own. POST ends the session with the id in `end`, or all
+    sessions for `all`, but never the current one. Raises BadRequest for another `end`."""
     person = person or request.user
     if request.method == "POST":
         _end(request, person)

@@ -28,7 +28,7 @@ from orders.order_words.history import by_day
 from project.accounts.login_trail import note_from
 from project.trail.trail_query import ACT_KINDS, Act, TrailFilter, TrailPosition, newest_acts, parse_position
 
-SEE = "orders.view_trailentry"
+PERMISSION_TO_VIEW = "orders.view_trailentry"
 SHOWN, READ_AT_ONCE = 100, 1000  # rows on a page; rows that an export reads at a time
 COLUMNS = (
     gettext_lazy("at"),
@@ -86,7 +86,7 @@ class TrailForm(DaysForm):
 
     @property
     def filters(self) -> list[tuple[str, str]]:
-        """Returns the filter as a text, masked."""
+        """Returns (label, masked text) for each filter that is set."""
         said = {name: self.data.get(name, "") for name in self.fields if name != "before"}
         if kind := ACT_KINDS.get(said["kind"]):
             said["kind"] = str(kind.label)
@@ -96,7 +96,7 @@ class TrailForm(DaysForm):
 def may_see_trail(user) -> bool:
     """Returns True if the user may see the audit trail, which covers all attributions. Limited auditors can only see
     the events of their attributions' orders."""
-    return user.has_perm(SEE) and is_unlimited(user)
+    return user.has_perm(PERMISSION_TO_VIEW) and is_unlimited(user)
 
 
 def trail_page(request: HttpRequest, site) -> HttpResponseBase:
@@ -107,7 +107,7 @@ def trail_page(request: HttpRequest, site) -> HttpResponseBase:
     form = TrailForm(request.GET)
     valid = form.is_valid()
     if request.method == "POST" and valid:
-        return _answer_file(request, form)
+        return _csv_response(request, form)
     acts = newest_acts(form.asked, before=form.cleaned_data["before"], number=SHOWN + 1) if valid else []
     days = [(day, [[_row(act) for act in group] for group in groups]) for day, groups in by_day(acts[:SHOWN])]
     context = {
@@ -144,7 +144,7 @@ def _actor_words(act: Act) -> str:
     return str(actor_of(act.who, act.account_id, act.at)[0]) or "-"
 
 
-def _answer_file(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse:
+def _csv_response(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse:
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     now = timezone.now()
@@ -156,7 +156,8 @@ def _answer_file(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse
 
 
 def _lines(asked: TrailFilter, before: TrailPosition) -> Iterator[str]:
-    """Yields the file in parts, so that no cursor stays open while the browser reads."""
+    """Yields the file in parts of READ_AT_ONCE rows, each from its own query. A single cursor would stay open as long
+    as the browser reads."""
     line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
     yield "\ufeff" + line([str(column) for column in COLUMNS])
     acts: list[Act] = []

@@ -1,1 +1,1 @@
-"""The staff's site: its menu, and the base of all its lists."""
+"""The admin site: its pages, its menu, and the admin log."""

@@ -1,4 +1,4 @@
-"""The page of changes made in the admin itself (accounts, contacts, reference data, limits), for auditors."""
+"""The page of Django's admin log (changes of accounts, contacts, reference data and limits), for auditors."""
 
 from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +21,7 @@ from orders.lists.scope import UnlimitedOnly
     readers=AUDITORS,
 )
 class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin):
-    """Django's own log. Orders have their own events; nothing is written to both."""
+    """Django's admin log. Changes of orders are events instead; no change is in both."""
 
     list_per_page = 100
     ordering = ["-pk"]
@@ -33,7 +33,7 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin):
     fields = ["action_time", "who", "content_type", "object_id", "object_words", "what"]
 
     def get_object(self, request, object_id, from_field=None):
-        """Masks the entry's text and object, as the list does."""
+        """Returns the entry with its text and object masked, as in the list."""
         entry = super().get_object(request, object_id, from_field)
         if entry is not None:
             entry.object_repr, entry.change_message = map(mask_text_or_json, (entry.object_repr, entry.change_message))

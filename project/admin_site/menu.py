@@ -1,4 +1,4 @@
-"""The menu: the pages that a person's roles need. All pages that they may open are listed on the home page."""
+"""The menu: the pages that the user's roles need. The home page lists all pages that the user may open."""
 
 import functools
 from collections.abc import Callable, Iterable, Set
@@ -15,19 +15,20 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.lists.registration import EVERYBODY, LISTS, READS_ORDERS, Role, Section
 
-MARKS = {
+RIGHTS_OF_ROLES = {
     Role.ADMINISTRATOR: ["project.change_user"],
     Role.AUDITOR: ["orders.view_trailentry"],
     Role.ENGINEER: ["orders.take_books", "orders.give_up_step"],
     Role.APPROVER: ["orders.withdraw_order", "orders.judge_export"],
     Role.BUSINESS: ["orders.enter_trial", "orders.upload_file", "orders.choose_attribution", "orders.name_domains"],
 }
-"""By which rights somebody counts as one of these roles here: a site's own roles have other names."""
+"""The rights that identify each role here. Names of roles do not, because a site may have its own roles."""
 
 
 @dataclass(frozen=True)
 class MenuPage:
-    """A page of no model in the menu, at its place among its section's lists, for those who may open it."""
+    """A page without a model in the menu. `place` is its sort key among the entries of its section. `may` returns True
+    if a user may open the page."""
 
     section: Section
     place: int
@@ -43,7 +44,7 @@ class MenuPage:
 
 @dataclass(frozen=True)
 class MenuLink:
-    """A link to a page that is reached otherwise too: a filtered list, the home page."""
+    """A menu entry for a page that also has another entry or link: a filtered list, the home page."""
 
     place: int
     title: str | Promise
@@ -76,15 +77,15 @@ LINKS = [
 
 
 def roles_of(user) -> Set[Role]:
-    """The roles whose rights the user has. All of them for a superuser, and for rights that are like no role's."""
+    """Returns the roles that the user's rights identify. Returns all roles for a superuser, and if no role matches."""
     if user.is_superuser:
         return EVERYBODY
-    found = frozenset(role for role, rights in MARKS.items() if any(map(user.has_perm, rights)))
+    found = frozenset(role for role, rights in RIGHTS_OF_ROLES.items() if any(map(user.has_perm, rights)))
     return found - {Role.AUDITOR} if Role.ADMINISTRATOR in found else found or EVERYBODY
 
 
 def short_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
-    """The sections with the entries that the user's roles need. The one that the page belongs to has `current`."""
+    """Returns the sections with the entries that the user's roles need. The current page's entry has `current`."""
     roles = roles_of(request.user)
     found = [entry for entry in _entries(site, request, pages) if entry["needed_by"] & roles]
     _mark_current(found, request)
@@ -92,12 +93,15 @@ def short_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage])
 
 
 def whole_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
-    """The sections with all lists and pages that the user may read."""
+    """Returns the sections with all lists and pages that the user may read."""
     return _by_section(entry for entry in _entries(site, request, pages) if entry["object_name"] != "home")
 
 
 def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
-    """By place. Each page of the site makes some fifty, so no function is called for each of them."""
+    """Returns the entries that the user may open, sorted by `place`.
+
+    Each page of the site builds some fifty entries, so the loops call no function of ours for each.
+    """
     found, prefix = [], get_script_prefix()
     for model, listed in LISTS.items():
         model_admin, meta = site.get_model_admin(model), model._meta
@@ -106,7 +110,7 @@ def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -
                 {
                     "name": capfirst(meta.verbose_name_plural),
                     "object_name": meta.object_name,
-                    "admin_url": _address_below(f"{meta.app_label}_{meta.model_name}_changelist", site.name, prefix),
+                    "admin_url": _cached_url(f"{meta.app_label}_{meta.model_name}_changelist", site.name, prefix),
                     "model": model,
                     "section": listed.section,
                     "place": listed.place,
@@ -129,17 +133,23 @@ def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -
 
 
 def _address(view: str, site: str) -> str:
-    return _address_below(view, site, get_script_prefix())
+    return _cached_url(view, site, get_script_prefix())
 
 
 @functools.cache
-def _address_below(view: str, site: str, prefix: str) -> str:
-    """Each page has some 40 entries: looked up anew, they are a twentieth of its time."""
+def _cached_url(view: str, site: str, prefix: str) -> str:
+    """Returns a URL, cached: without a cache, `reverse` for a page's 40 entries takes a twentieth of its time.
+
+    `prefix` is part of the cache's key only, because `reverse` reads the script prefix from the thread.
+    """
     return reverse(f"admin:{view}", current_app=site)
 
 
 def _mark_current(entries: list[dict], request: HttpRequest) -> None:
-    """Marks the entry of the page itself (`page`), or of the list that the page belongs to (`true`)."""
+    """Sets `current` in the best entry: `page` if it is the page itself, `true` if the page belongs to its list.
+
+    The longest matching URL is the best one.
+    """
     asked = set(request.GET.items())
     best: tuple[int, dict, str] = (0, {}, "")
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The staff's site (contract section 6, `/admin/`)."""
+"""The admin site for staff (contract section 6, `/admin/`)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from orders.office.digest.page import digest_page
 from orders.office.inbox.page import inbox_page, open_message
 from orders.restore.detect_restore import is_restored
 from orders.search.page import find_page
-from project.accounts.company.company_login_pages import end_address
+from project.accounts.company.company_login_pages import end_session_url
 from project.accounts.emergency_accounts import LoginForm
 from project.accounts.leave_page import leave_page
 from project.accounts.login_trail import note_from
 from project.accounts.passwords.max_age import is_too_old
-from project.accounts.second_factor.login_code_page import FactorNeededError, ask_for_code, login_code
+from project.accounts.second_factor.login_code_page import FactorNeededError, login_code, request_code
 from project.accounts.second_factor.mfa_required import may_have_factor
 from project.accounts.second_factor.own_page import own_page
 from project.accounts.session_expiry import seconds_left
@@ -40,16 +40,16 @@ from project.manual.pages import manual_page
 
 @dataclass(frozen=True)
 class Parts:
-    """Pages that belong to no model, of modules that import ModelAdmins."""
+    """Pages without a model, whose modules import ModelAdmins and therefore can't be imported here."""
 
     dashboard: Callable
-    dashboard_marks: Callable
+    dashboard_fingerprint: Callable
     restored_page: Callable
     menu_pages: Sequence[MenuPage]
 
 
 class ChoicesView(AutocompleteJsonView):
-    """Labels autocomplete choices by the `choice_words` method of their ModelAdmin, if it has one."""
+    """Uses the `choice_words` method of the ModelAdmin, if there is one, for the labels of autocomplete choices."""
 
     def serialize_result(self, obj, to_field_name):
         words = getattr(self.model_admin, "choice_words", str)
@@ -57,37 +57,39 @@ class ChoicesView(AutocompleteJsonView):
 
 
 class DeskAdminSite(AdminSite):
-    """Django's admin with the desk's name, dashboard and menu, and with lists that count up to a limit."""
+    """Django's admin site with the desk's log-in, dashboard, menu and additional pages."""
 
     site_header = _("IBS Order Desk")
     site_title = _("IBS Order Desk")
     index_title = _("Is today all right?")
     site_url = None
     login_form = LoginForm
-    parts: Parts  # set in project/apps.py at start: the functions import ModelAdmins, which first register here
+    parts: Parts  # set in project/apps.py after all ModelAdmins are registered
 
     def each_context(self, request):
-        """Adds facts for the page header: paused partners, whether the database is restored, and why the account sees
-        no orders (if so)."""
+        """Adds the context of the page header: paused partners, a restored database, the reason why the user sees no
+        orders, unread messages, and the end of the session."""
         pauses = pauses_for(request)
         return super().each_context(request) | {
             "pauses": pauses,
             "may_pause": bool(pauses) and may_pause(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
             "blind": why_blind(request.user),
-            "unread": partial(unread_words, request.user, now=timezone.now()),  # asked where it is shown
+            "unread": partial(
+                unread_words, request.user, now=timezone.now()
+            ),  # a function, because only some templates need this query
             "session_left": seconds_left(request),
             "may_have_factor": request.user.is_staff and may_have_factor(request.user),
         }
 
     def get_app_list(self, request, app_label=None):
-        """The menu. Django sorts all by name first, on each page."""
+        """Returns the menu, sorted by place. Django's list would be sorted by name."""
         if app_label:
             return super().get_app_list(request, app_label)
         return short_menu(self, request, self.parts.menu_pages)
 
     def i18n_javascript(self, request, extra_context=None):
-        """Adds our translations of words that Django's own catalogue lacks."""
+        """Returns the translations for scripts: Django's, and ours for texts that Django's catalogue lacks."""
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def get_urls(self):
@@ -109,21 +111,24 @@ class DeskAdminSite(AdminSite):
         ]
 
     def login(self, request, extra_context=None):
-        """The only log-in: the company's, and passwords of all accounts or of those for an emergency."""
+        """Shows the company log-in and the password form, as settings allow. Redirects to the page for the code if the
+        account needs a second factor."""
         company = {"company": bool(settings.OIDC_ISSUER), "company_name": settings.OIDC_NAME}
         about = company | {"password_login": settings.PASSWORD_LOGIN} | (extra_context or {})
         try:
             return super().login(request, about)
-        except FactorNeededError as needed:  # the password was right, and nobody is in yet
-            return ask_for_code(request, needed.user)
+        except FactorNeededError as needed:  # the password is right; the user is not logged in yet
+            return request_code(request, needed.user)
 
     def logout(self, request, extra_context=None):
-        """Ends the company log-in's session too: the page goes on there, since our policy forbids a form's redirect."""
-        address = end_address(request) if request.method == "POST" else ""
+        """Ends the session. The page then opens the provider's end-session URL, if there is one: the content security
+        policy allows no redirect of a form to another site."""
+        # Before the session is flushed, because the URL contains its ID token.
+        address = end_session_url(request) if request.method == "POST" else ""
         return super().logout(request, {"end_address": address} | (extra_context or {}))
 
     def password_change(self, request, extra_context=None):
-        """Notes the change in the trail."""
+        """Records the change in the audit trail, in the same transaction."""
         with transaction.atomic():
             answer = super().password_change(request, {"too_old": is_too_old(request)} | (extra_context or {}))
             if answer.status_code == 302:
@@ -132,7 +137,7 @@ class DeskAdminSite(AdminSite):
         return answer
 
     def index(self, request, extra_context=None):
-        """The dashboard, which moves."""
+        """Shows the dashboard as a live page."""
 
         def show():
             pauses = pauses_for(request)
@@ -140,11 +145,11 @@ class DeskAdminSite(AdminSite):
             about = {"desk": figures, "app_list": whole_menu(self, request, self.parts.menu_pages)}
             return super(DeskAdminSite, self).index(request, about | (extra_context or {}))
 
-        read = partial(self.parts.dashboard_marks, request.user.pk, now=timezone.now())
+        read = partial(self.parts.dashboard_fingerprint, request.user.pk, now=timezone.now())
         return answer_live_page(request, read, show)
 
     def autocomplete_view(self, request):
-        """Answers 400 to a search text with a NUL character, at which PostgreSQL would fail."""
+        """Raises BadRequest for a search text with a NUL character, which PostgreSQL rejects."""
         if "\0" in request.GET.get("term", ""):
             raise BadRequest("NUL")
         return ChoicesView.as_view(admin_site=self)(request)

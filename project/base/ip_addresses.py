@@ -7,7 +7,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def parse_network(entry: str) -> Network:
-    """Parses `10.0.0.5` or `10.0.0.0/8`. Raises ValueError for anything else, also for host bits behind the mask."""
+    """Returns the network of `10.0.0.5` or `10.0.0.0/8`. Raises ValueError for other texts, and for set host bits."""
     return ipaddress.ip_network(entry.strip())
 
 
@@ -21,7 +21,7 @@ def is_allowed(address: str, entries: Iterable[str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Returns True if a host's name or address is this machine's own, by its text alone."""
+    """Returns True if the host is `localhost` or a loopback address. Resolves no names."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

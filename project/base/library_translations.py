@@ -1,4 +1,7 @@
-"""Words of Django and django-q2 that their Chinese catalogues lack or that we translate otherwise. Ours win."""
+"""Texts of Django, django-axes and django-q2 that their Chinese catalogues lack or that we translate differently.
+
+`makemessages` finds them here and adds them to our catalogue, which takes precedence.
+"""
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import ngettext_lazy

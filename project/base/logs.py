@@ -1,4 +1,4 @@
-"""Log formats: one event on each line, with the request's id. Secrets and personal data are masked."""
+"""Log filters and formats: an event per line, with the request's id. Secrets and personal data are masked."""
 
 import datetime
 import functools
@@ -12,25 +12,25 @@ from integrations.base.database_deadline import Outage, away_error, error_line
 from notifications.masks import head, mask_text
 from orders.history.log_facts import known_facts
 
-OURS = ("accessToken", "sign", "X-Signature", "password")
-NAMES_OF_SECRETS = ("token", "sign", "password")  # in lower case; one is in each of these
-LONGEST = 16 * 1024  # bytes of a message, and of a traceback
-REPEATED = 200  # characters of a text that is likely to come again, such as a path
-OF_A_LINE = (
+SECRET_FIELDS = ("accessToken", "sign", "X-Signature", "password")
+SECRET_NAME_PARTS = ("token", "sign", "password")  # in lower case; each of SECRET_FIELDS contains one
+LONGEST = 16 * 1024  # maximum bytes of a message, and of a traceback
+CACHED_LENGTH = 200  # maximum characters of a text that is cached, such as a path
+FIELDS = (
     *("trace", "caller", "path", "status", "seconds", "code", "trans_ido"),
     *("order", "partner", "step", "key", "attempt", "outcome"),
 )
-FOREIGN = {"path", "code", "trans_ido", "order"}  # of these others may write what they like
+UNTRUSTED_FIELDS = {"path", "code", "trans_ido", "order"}  # values that may come from other systems, so they are masked
 callers_outage = Outage(logging.getLogger(__name__), "callers")
-INSIDE = "    "  # before each line of a traceback, so that none looks like an event
+INDENT = "    "  # indents the lines of a traceback, so that no line can be read as an event
 JSON = json.JSONEncoder(ensure_ascii=False, default=str)
-# No line of ours names them, and looking them up costs as much as masking the line.
+# No format of ours contains these values, and reading them takes as long as masking the line.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
 
 
 @functools.cache
-def _secret(theirs: frozenset[str]) -> re.Pattern:
-    names = "|".join(map(re.escape, [*OURS, *theirs.difference(name.lower() for name in OURS)]))
+def _secret_pattern(theirs: frozenset[str]) -> re.Pattern:
+    names = "|".join(map(re.escape, [*SECRET_FIELDS, *theirs.difference(name.lower() for name in SECRET_FIELDS)]))
     return re.compile(rf'((?:{names})\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}}]++', re.IGNORECASE)
 
 
@@ -38,8 +38,8 @@ def redact(text: str) -> str:
     """Returns the text with secrets and personal data masked. The length may change."""
     plain = text.lower()
     theirs = settings.PARTNERS.bboss.secret_names
-    if not text.isascii() or any(name in plain for name in (*NAMES_OF_SECRETS, *theirs)):  # ſ counts as an s
-        text = _secret(theirs).sub(r"\1***", text)
+    if not text.isascii() or any(name in plain for name in (*SECRET_NAME_PARTS, *theirs)):  # ſ counts as an s
+        text = _secret_pattern(theirs).sub(r"\1***", text)
     return mask_text(text)
 
 
@@ -50,30 +50,29 @@ def cut(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape the non-printable characters of a text, with which its author could forge a log line or hide a part of
-    one.
-    """
+    """Returns the text with non-printable characters escaped, so that its author can't forge a log line or hide a part
+    of one."""
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 def safe(text: str) -> str:
-    """Returns the text cut, masked and on one line. Short texts are cached, since log lines repeat paths and codes."""
-    return _safe_again(text) if len(text) <= REPEATED else one_line(redact(cut(text)))
+    """Returns the text shortened, masked and on one line. Cached for short texts: log lines repeat paths and codes."""
+    return _safe_cached(text) if len(text) <= CACHED_LENGTH else one_line(redact(cut(text)))
 
 
 @functools.lru_cache(maxsize=1024)
-def _safe_again(text: str) -> str:
+def _safe_cached(text: str) -> str:
     return one_line(redact(text))
 
 
-class AwayFilter(logging.Filter):
-    """Logs an unavailable database on one line with the error's text, without a traceback.
+class OutageFilter(logging.Filter):
+    """Shortens and drops log records of an unavailable database.
 
-    The code is not at fault then. For requests, only the first failure is logged, and the number of refused requests
-    when the database is back. Repeated messages of other libraries are dropped, since the queue or the call logs a line
-    of ours. Suspicious requests (`django.security`) are logged without a traceback too.
+    The error's text is logged without a traceback, because no code is at fault. For requests, only the start of the
+    outage is logged, and at its end the number of refused requests. Records of Django for a 503, and of django-q2, are
+    dropped, because our code logs the outage. Records of `django.security` lose their traceback too.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -93,29 +92,29 @@ class AwayFilter(logging.Filter):
 
 
 class MaskFilter(logging.Filter):
-    """Masks the formatted message, including all arguments, and writes it on one line."""
+    """Masks the message with its arguments, and escapes its line breaks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = one_line(redact(cut(record.getMessage()))), None
         return True
 
 
-def moment_of(record: logging.LogRecord) -> str:
+def format_time(record: logging.LogRecord) -> str:
     """Returns the record's time in ISO 8601, with milliseconds and zone."""
     second, millisecond = divmod(round(record.created * 1e6) // 1000, 1000)
-    text, zone = _second(second)
+    text, zone = _format_second(second)
     return f"{text}.{millisecond:03d}{zone}"
 
 
 @functools.lru_cache(maxsize=4)
-def _second(second: int) -> tuple[str, str]:
-    """Returns the local time of a second since the epoch, and the zone. Cached, since many lines share a second."""
+def _format_second(second: int) -> tuple[str, str]:
+    """Returns (local time, UTC offset) of a second since the epoch. Cached, because many lines share a second."""
     moment = datetime.datetime.fromtimestamp(second).astimezone()
     return f"{moment:%Y-%m-%dT%H:%M:%S}", moment.isoformat()[19:]
 
 
-def present_id() -> str:
-    """Returns the id of the current request or partner call."""
+def current_request_id() -> str:
+    """Returns the id of the current request or partner call, or "-"."""
     return known_facts().get("request") or "-"
 
 
@@ -126,34 +125,34 @@ class LineFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        record.request_id = present_id()
+        record.request_id = current_request_id()
         return super().format(record)
 
     def formatTime(self, record, datefmt=None) -> str:  # noqa: N802  the standard library's name
-        return moment_of(record)
+        return format_time(record)
 
     def formatException(self, exc_info) -> str:  # noqa: N802
         lines = redact(cut(super().formatException(exc_info))).split("\n")
-        return "\n".join(INSIDE + one_line(line) for line in lines)
+        return "\n".join(INDENT + one_line(line) for line in lines)
 
 
 class JsonFormatter(LineFormatter):
-    """A JSON object on each line (contract 4, LOG_FORMAT). A traceback is appended to the message."""
+    """A JSON object per line (contract 4, LOG_FORMAT). A traceback is appended to the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
         if record.exc_info:
             message = f"{message}\n{self.formatException(record.exc_info)}"
-        told: dict[str, object] = {
-            "time": moment_of(record),
+        fields: dict[str, object] = {
+            "time": format_time(record),
             "level": record.levelname,
             "logger": record.name,
             "message": message,
-            "request": present_id(),
+            "request": current_request_id(),
         }
         facts = known_facts()
-        for name in OF_A_LINE:
+        for name in FIELDS:
             value = getattr(record, name, None) or facts.get(name)
             if value not in (None, ""):
-                told[name] = safe(value) if name in FOREIGN else value
-        return JSON.encode(told)
+                fields[name] = safe(value) if name in UNTRUSTED_FIELDS else value
+        return JSON.encode(fields)

@@ -1,5 +1,5 @@
-"""The database's deadline, the Host header, calls of partners, people's names, size of uploads, content security
-policy."""
+"""Middleware: partners' alternative paths, the database deadline, the Host header, partner calls, sizes of uploads,
+names of accounts, and the content security policy."""
 
 from django.conf import settings
 from django.middleware.common import CommonMiddleware
@@ -41,33 +41,35 @@ class PartnerPathMiddleware(Middleware):
 
 
 class DatabaseDeadlineMiddleware(Middleware):
-    """Limits the database time of a request, including the connection. Large orders get more time."""
+    """Sets the deadline of a request's database work, including connecting. Large orders get more time."""
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
-            bound = database_deadline(INTAKE_SECONDS + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
+            bound = database_deadline(
+                INTAKE_SECONDS + _body_size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT
+            )
         else:
             bound = database_deadline(CHECK_SECONDS if request.path == "/readyz" else PAGE_SECONDS)
         with bound:
             return self.get_response(request)
 
 
-def _size(meta: dict) -> int:
-    """Returns the Content-Length of the body; if it is missing, invalid or larger, the largest body that we read."""
-    length = _length(meta)
+def _body_size(meta: dict) -> int:
+    """Returns the Content-Length, at most MAX_BODY_BYTES. Returns MAX_BODY_BYTES if it is missing or invalid."""
+    length = _content_length(meta)
     return MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
 
 
-def _length(meta: dict) -> int | None:
-    """Returns the Content-Length; None if it is missing or invalid."""
+def _content_length(meta: dict) -> int | None:
+    """Returns the Content-Length, or None if it is missing or invalid."""
     given = str(meta.get("CONTENT_LENGTH") or "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 12 else None
 
 
 class HostMiddleware(CommonMiddleware):
-    """Refuses a Host header outside ALLOWED_HOSTS, as Django does, except for probes.
+    """Rejects a Host header that is not in ALLOWED_HOSTS, as Django does, except for probes.
 
-    Probes use a container's address, which is not known beforehand; their responses contain no links.
+    Probes use a container's address, which is not known in advance. Their responses contain no links.
     """
 
     def process_request(self, request):
@@ -75,7 +77,8 @@ class HostMiddleware(CommonMiddleware):
 
 
 class PartnerCallMiddleware(Middleware):
-    """Runs the view of a partner's call directly. It needs no session or account, so later middleware is skipped."""
+    """Calls the view of a partner's request directly. Later middleware is skipped, because the view needs no session or
+    account."""
 
     def __call__(self, request):
         if not request.path.startswith(PARTNERS):
@@ -87,21 +90,23 @@ class PartnerCallMiddleware(Middleware):
 
 
 class UploadSizeMiddleware(Middleware):
-    """Refuses a page's body that is too large before it is read, since Django does not limit uploaded files.
+    """Returns status 413 for a page's request with too large a body, before the body is read. Django does not limit
+    uploaded files.
 
-    The limit is 16 MiB, and 21 MiB for an info-security file of up to 20 MiB with its form, as in deploy/nginx.conf.
+    The limits are those of deploy/nginx.conf: 16 MiB, and 21 MiB for an info-security file of up to 20 MiB with its
+    form.
     """
 
     def process_view(self, request, view, args, kwargs):
         match = request.resolver_match
         megabytes, around = (20, 1) if match.view_name == "admin:orders_order_upload" else (16, 0)
-        if match.app_name == "admin" and (_length(request.META) or 0) > (megabytes + around) * 1024 * 1024:
+        if match.app_name == "admin" and (_content_length(request.META) or 0) > (megabytes + around) * 1024 * 1024:
             return render(request, "413.html", {"megabytes": megabytes}, status=413)
         return None
 
 
-class PeopleMiddleware(Middleware):
-    """Reads the names of accounts at most once for each request."""
+class AccountNamesMiddleware(Middleware):
+    """Caches the names of accounts during a request."""
 
     def __call__(self, request):
         with names_read_once():
@@ -109,7 +114,7 @@ class PeopleMiddleware(Middleware):
 
 
 class ContentSecurityPolicyMiddleware(Middleware):
-    """Sets a Content-Security-Policy that allows only our own files: no inline code and no other origins."""
+    """Sets a Content-Security-Policy that allows only files of this site: no inline code and no other origins."""
 
     POLICY = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "

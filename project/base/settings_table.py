@@ -1,7 +1,7 @@
-"""The table of settings: name, how it is read, default and purpose (contract section 4). Also reads the environment.
+"""The table of settings: name, parser, default and purpose (contract section 4). Also reads the environment.
 
-`project.settings`, `manage.py settings`, checks, demo and tests of .env.example and docs/settings.md read this table.
-A new setting is a row here, a line in .env.example and a line in docs/settings.md.
+`project.settings`, `manage.py settings`, the checks, the demo and tests of .env.example and docs/settings.md use this
+table. A new setting needs a row here, a line in .env.example and a line in docs/settings.md.
 """
 
 import os
@@ -20,15 +20,15 @@ from orders.rules.four_eyes_acts import read_acts
 from project.database.database_settings import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-MAX_NUMBER = 10**8  # three years in seconds; with much more, dates could not be calculated
+MAX_NUMBER = 10**8  # three years in seconds; much larger values would overflow dates
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
 CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
 WEBHOOK = re.compile(r"(?P<shown>\w+\+https?://(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?)(?:[/?#].*)?", re.IGNORECASE)
 
 
-class WrongError(ValueError):
-    """A value that can't be read. The text names the setting."""
+class InvalidSettingError(ValueError):
+    """The value of a setting is invalid. The message names the setting."""
 
 
 def plain(name: str, given: str) -> str:
@@ -36,9 +36,9 @@ def plain(name: str, given: str) -> str:
 
 
 def text(name: str, given: str) -> str:
-    """A text that must not be empty. To get the default, leave the variable out."""
+    """Returns the stripped text. Raises InvalidSettingError if it is empty: an unset variable means the default."""
     if not given.strip():
-        raise WrongError(f"{name} must not be empty")
+        raise InvalidSettingError(f"{name} must not be empty")
     return given.strip()
 
 
@@ -47,26 +47,27 @@ def entries(name: str, given: str) -> list[str]:
 
 
 def words(name: str, given: str) -> list[str]:
-    """Words separated by commas, at least one. An empty line would mean nobody or nothing without notice."""
+    """Returns the words of a comma-separated list. Raises InvalidSettingError for an empty list or entry, which would
+    silently mean nobody or nothing."""
     found = [word.strip() for word in given.split(",")]
     if not all(found):
-        raise WrongError(f"{name} must not be empty, nor hold an empty entry")
+        raise InvalidSettingError(f"{name} must not be empty, nor hold an empty entry")
     return found
 
 
 def switch(name: str, given: str) -> bool:
-    """true or false and nothing else. A typing error must not mean false without notice."""
+    """Returns the boolean. Raises InvalidSettingError for any other text: a typing error must not mean False."""
     word = given.strip().lower()
     if word in {"true", "1", "yes", "on"}:
         return True
     if word in {"false", "0", "no", "off", ""}:
         return False
-    raise WrongError(f"{name} must be true or false, not {word!r}")
+    raise InvalidSettingError(f"{name} must be true or false, not {word!r}")
 
 
 def answers(name: str, given: str) -> str:
     if given.strip() not in ("prove", "trust"):
-        raise WrongError(f"{name} must be prove or trust, not {given!r}")
+        raise InvalidSettingError(f"{name} must be prove or trust, not {given!r}")
     return given.strip()
 
 
@@ -74,15 +75,15 @@ def four_eyes(name: str, given: str) -> dict[str, int]:
     try:
         return read_acts(given)
     except ValueError as error:
-        raise WrongError(f"{name}: {error}") from None
+        raise InvalidSettingError(f"{name}: {error}") from None
 
 
 def number(name: str, given: str, *, least: int) -> int:
     try:
         value = int(given)
     except ValueError:
-        raise WrongError(f"{name} must be a whole number, not {given!r}") from None
-    return _within(name, value, least)
+        raise InvalidSettingError(f"{name} must be a whole number, not {given!r}") from None
+    return _check_range(name, value, least)
 
 
 whole = partial(number, least=0)
@@ -90,45 +91,49 @@ positive = partial(number, least=1)
 audit_days = partial(number, least=LEAST_DAYS)
 
 
-def wholes(name: str, given: str) -> list[int]:
-    """Whole numbers separated by commas, at least one."""
+def whole_numbers(name: str, given: str) -> list[int]:
+    """Returns the whole numbers of a comma-separated list. Raises InvalidSettingError for an empty list."""
     try:
         values = [int(part) for part in given.split(",")]
     except ValueError:
-        raise WrongError(f"{name} must be whole numbers with commas between, not {given!r}") from None
-    return [_within(name, value, 0) for value in values]
+        raise InvalidSettingError(f"{name} must be whole numbers with commas between, not {given!r}") from None
+    return [_check_range(name, value, 0) for value in values]
 
 
-def _within(name: str, value: int, least: int) -> int:
+def _check_range(name: str, value: int, least: int) -> int:
     if value < least:
-        raise WrongError(f"{name} must be at least {least}, not {value}")
+        raise InvalidSettingError(f"{name} must be at least {least}, not {value}")
     if value > MAX_NUMBER:
-        raise WrongError(f"{name} must be at most {MAX_NUMBER}, not {value}")
+        raise InvalidSettingError(f"{name} must be at most {MAX_NUMBER}, not {value}")
     return value
 
 
 def folder(name: str, given: str) -> Path:
-    """A folder. An empty text is refused, since it would mean the current folder."""
+    """Returns the path. Raises InvalidSettingError for an empty text, which would mean the current folder."""
     return Path(text(name, given))
 
 
 def public_key(name: str, given: str) -> str:
-    """A public key of age. A private one is refused without repeating it. project/checks.py asks age about the rest."""
+    """Returns a public key of age. Raises InvalidSettingError for a private key, without repeating it.
+
+    project/checks.py validates the key by running age.
+    """
     if "AGE-SECRET-KEY-" in given.upper():
-        raise WrongError(f"{name} holds a private key: give the public one (age1...) of a new pair")
+        raise InvalidSettingError(f"{name} holds a private key: give the public one (age1...) of a new pair")
     return given.strip()
 
 
 def certificate_files(name: str, given: str) -> tuple[str, ...]:
-    """The paths of a certificate and its key: `cert.pem,key.pem`, or one file with both. Empty for an empty text."""
+    """Returns (certificate's path, key's path) of `cert.pem,key.pem`, or of a single file with both. Returns an empty
+    tuple for an empty text."""
     paths = tuple(path.strip() for path in given.split(",")) if given.strip() else ()
     if len(paths) > 2 or not all(paths):
-        raise WrongError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
+        raise InvalidSettingError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
     return paths * 2 if len(paths) == 1 else paths
 
 
 class Grant(NamedTuple):
-    """The grant of a group of the company log-in: a role, limited to the attributions of these letters unless empty."""
+    """The role that a group of the company log-in gives. `letters` limit it to these attributions; empty: no limit."""
 
     group: str
     role: str
@@ -136,9 +141,9 @@ class Grant(NamedTuple):
 
 
 def grants(name: str, given: str) -> tuple[Grant, ...]:
-    """`group=role:BJ+TJ;group=role`, for a group that gives several roles one part each. Empty for an empty text.
+    """Returns the grants of `group=role:BJ+TJ;group=role`. A group with several roles has a part for each.
 
-    A group may hold `=`, as names of directories do (`CN=ibs,OU=cdn`): the last one counts.
+    A group's name may contain `=`, as in a directory (`CN=ibs,OU=cdn`). The last `=` separates group and role.
     """
     found = []
     for part in given.split(";") if given.strip() else ():
@@ -146,7 +151,7 @@ def grants(name: str, given: str) -> tuple[Grant, ...]:
         role, colon, limit = gives.partition(":")
         letters = [word.strip() for word in limit.split("+")] if colon else []
         if not (equals and group.strip() and role.strip() and all(letters)):
-            raise WrongError(f"{name}: {part.strip()!r} must be group=role or group=role:BJ+TJ")
+            raise InvalidSettingError(f"{name}: {part.strip()!r} must be group=role or group=role:BJ+TJ")
         found.append(Grant(group.strip(), role.strip(), frozenset(letters)))
     return tuple(found)
 
@@ -154,41 +159,42 @@ def grants(name: str, given: str) -> tuple[Grant, ...]:
 def log_level(name: str, given: str) -> str:
     level = text(name, given).upper()
     if level not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
-        raise WrongError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
+        raise InvalidSettingError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
     return level
 
 
 def log_format(name: str, given: str) -> str:
     if given.strip() not in {"line", "json"}:
-        raise WrongError(f"{name} must be line or json, not {given.strip()!r}")
+        raise InvalidSettingError(f"{name} must be line or json, not {given.strip()!r}")
     return given.strip()
 
 
 def database(name: str, given: str) -> str:
-    """The URL of a database, `sqlite:///PATH` or `postgres://...`, that `database_entry` can read."""
+    """Returns the URL, `sqlite:///PATH` or `postgres://...`. Raises InvalidSettingError if `database_entry` can't parse
+    it."""
     if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
-        raise WrongError(f"{name} must begin with sqlite:/// or postgres://")
+        raise InvalidSettingError(f"{name} must begin with sqlite:/// or postgres://")
     try:
         database_entry(given)
-    except ValueError as error:  # its text names no variable
-        raise WrongError(f"{name}: {error}") from error
+    except ValueError as error:  # its message does not name the setting
+        raise InvalidSettingError(f"{name}: {error}") from error
     return given
 
 
 def mail_server(name: str, given: str) -> dict:
-    """Django's settings for a mail server, EMAIL_BACKEND included."""
+    """Returns Django's settings for the mail server of a URL, EMAIL_BACKEND included."""
     try:
         return environ.Env.email_url_config(given)
-    except (ImproperlyConfigured, ValueError) as error:  # the library's text names no variable
-        raise WrongError(f"{name}: {str(error).strip()}") from error
+    except (ImproperlyConfigured, ValueError) as error:  # the library's message does not name the setting
+        raise InvalidSettingError(f"{name}: {str(error).strip()}") from error
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table. `read` converts `(name, text)` or raises WrongError. `default` is a text too.
+    """A row of the table. `read(name, text)` returns the value or raises InvalidSettingError. `default` is a text too.
 
-    `secret`: the whole value is secret. `credentials`: an address in which even a user name alone may be secret (a
-    token). `webhooks`: a comma list of `kind+address`; of each address only the host is no secret.
+    Masking: with `secret` the whole value; with `credentials` a URL's user name too, because it may be a token; with
+    `webhooks` all of a URL but its host, in a comma-separated list of `kind+URL`.
     """
 
     name: str
@@ -200,7 +206,7 @@ class Setting:
     webhooks: bool = False
 
     def shown(self, given: str) -> str:
-        """The value as people may see it: without secrets, and without the password in an address."""
+        """Returns the value for display, with secrets and a URL's password masked."""
         if self.secret:
             return MASK if given else ""
         if self.webhooks:
@@ -251,7 +257,7 @@ SETTINGS = (
     Setting("AUDIT_SYSLOG", plain, "", "where the trail also goes: udp://, tcp:// or tls://host:port"),
     Setting("ALERT_WEBHOOKS", entries, "", "robots told of incidents: kind+address, with commas", webhooks=True),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
-    # Only that many entries of X-Forwarded-For, from its end, are trusted.
+    # Only so many entries at the end of X-Forwarded-For are trusted.
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),
     Setting("BPM_ALLOWED_IPS", entries, "", "addresses or networks that may post approvals; empty: all"),
@@ -267,7 +273,7 @@ SETTINGS = (
     Setting("PARTNERS_FILE", plain, "", "a TOML file that says how the partners differ from the defaults; empty: none"),
     Setting("PARTNER_ANSWERS", answers, "prove", "or trust: a refusal counts before a success proved the call"),
     Setting("PARTNER_RATE", whole, "0", "calls a second to each partner from each worker process; 0: no bound"),
-    Setting("DISPATCH_RETRY_SECONDS", wholes, "30,120,600,1800,7200,21600", "waits between attempts"),
+    Setting("DISPATCH_RETRY_SECONDS", whole_numbers, "30,120,600,1800,7200,21600", "waits between attempts"),
     Setting("DISPATCH_LEASE_SECONDS", positive, "60", "how long a claimed step stays its worker's"),
     Setting("BREAKER_FAILURES", positive, "20", "failures after which a partner counts as down"),
     Setting("BREAKER_PROBE_SECONDS", positive, "15", "how often one that is down is tried"),
@@ -294,25 +300,27 @@ SETTINGS = (
     Setting("LOG_FORMAT", log_format, "line", "or json: one object a line"),
 )
 TABLE = {setting.name: setting for setting in SETTINGS}
-SANDBOX = {row.name: row.default for row in SETTINGS if row.name.endswith("_BASE_URL")}  # each partner's address there
+SANDBOX = {
+    row.name: row.default for row in SETTINGS if row.name.endswith("_BASE_URL")
+}  # the sandbox's URL of each partner
 FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, with any name
 COMPLETE = "DESK_ENVIRONMENT_COMPLETE"
-"""Set where a parent process has put the file's values into the environment: then the file is not read anew."""
-PROFILE = "DESK_PARTNERS_PROFILE"  # ... and the text of the profile of partners
+"""Set if a parent process has added the file's values to the environment. The file is then not read again."""
+PROFILE = "DESK_PARTNERS_PROFILE"  # the text of PARTNERS_FILE that the parent process has read
 LINE = re.compile(r"\s*(#.*)?|(export )?\w+=.*", re.ASCII)
 
 
 class Environment:
-    """The environment, with the file's lines as a fallback: variables of the environment itself win.
+    """The environment variables, and the values of the file for variables that are not set.
 
-    `own`: the environment without what is the file's too, as systemd's EnvironmentFile has it. `problems` collects
-    by name what is wrong, so that all is reported at once. Values are read literally: `$` has no meaning.
-    `profile`: the text of PARTNERS_FILE that a parent process has read; then this file is not read anew either.
+    `own` are the variables without those that have the file's value too, as with systemd's EnvironmentFile. `problems`
+    has the error of each invalid setting, so that all are reported together. Values are read literally: `$` has no
+    meaning. `profile` is the text of PARTNERS_FILE if a parent process has read it, else None.
     """
 
     def __init__(self, file: Path) -> None:
         self.path = file
-        self.file = {} if os.environ.get(COMPLETE) else _lines_of(file)
+        self.file = {} if os.environ.get(COMPLETE) else _read_file(file)
         self.own = {name: value for name, value in os.environ.items() if self.file.get(name) != value}
         self.profile: str | None = os.environ.get(PROFILE) if os.environ.get(COMPLETE) else None
         self.problems: dict[str, str] = {}
@@ -323,7 +331,7 @@ class Environment:
         return self.own.get(name, self.file.get(name))
 
     def for_children(self) -> dict[str, str]:
-        """The environment of processes that are to have the same settings as this one."""
+        """Returns the environment for child processes, so that they have the same settings as this process."""
         return os.environ | {COMPLETE: "1", **self.profile_for_children()}
 
     def profile_for_children(self) -> dict[str, str]:
@@ -334,37 +342,39 @@ class Environment:
         return "environment" if name in self.own else ".env" if name in self.file else "default"
 
     def value(self, name: str) -> Any:
-        """The value of a row; the default's where the text can't be read, which is noted in `problems`."""
+        """Returns the value of a setting. If it is invalid, adds the error to `problems` and returns the default."""
         row, given = TABLE[name], self.given(name)
         try:
             return row.read(name, row.default if given is None else given)
-        except WrongError as error:
+        except InvalidSettingError as error:
             self.problems[name] = str(error)
         try:
             return row.read(name, row.default)
-        except WrongError:  # a row without a default: nothing starts, but what reads the settings goes on so far
+        except (
+            InvalidSettingError
+        ):  # a row without a valid default: any value will do, because the problem stops the process later
             return row.read(name, "-")
 
     def free(self) -> dict[str, str]:
-        """The settings that begin with FREE_PREFIX, by full name."""
+        """Returns {name: value} of the settings that begin with FREE_PREFIX."""
         return {name: self.given(name) for name in sorted({*self.own, *self.file}) if name.startswith(FREE_PREFIX)}
 
     def wrong_lines(self) -> list[str]:
-        """Returns a text for each line of the file that is neither NAME=value nor a remark: its reader would skip
-        it."""
+        """Returns an error text for each line of the file that is neither NAME=value nor a comment. The library skips
+        such lines."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         wrong = [number for number, line in enumerate(lines, 1) if not LINE.fullmatch(line)]
         return [f"{self.path}: line {number} is not NAME=value" for number in wrong]
 
     def stop_on_problems(self) -> None:
-        """Raises ImproperlyConfigured with a line for each problem, in the order of the table."""
+        """Raises ImproperlyConfigured if there are problems, with a line for each in the order of the table."""
         if self.problems:
             raise ImproperlyConfigured("\n".join(self.problems[name] for name in TABLE if name in self.problems))
 
 
-def _lines_of(file: Path) -> dict[str, str]:
+def _read_file(file: Path) -> dict[str, str]:
     class Lines(environ.Env):
-        ENVIRON = {}  # read_env writes here instead of to the environment
+        ENVIRON = {}  # read_env writes into this dictionary instead of os.environ
 
     Lines.read_env(file)
     return dict(Lines.ENVIRON)

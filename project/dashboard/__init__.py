@@ -1,1 +1,1 @@
-"""The dashboard: is today all right? It needs few queries, each with an index. Every number links to its list."""
+"""The dashboard. It runs few queries, each with an index. Every number links to its list."""

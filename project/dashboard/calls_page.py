@@ -1,4 +1,4 @@
-"""The page of a day's calls: to each partner by step, and BBOSS's by our answer. Yesterday's, or `day`'s."""
+"""The page of a day's calls: calls to each partner by step, and BBOSS's messages by our answer."""
 
 import datetime
 from itertools import groupby
@@ -20,8 +20,8 @@ from orders.rules.steps import Partner
 from orders.texts.refusal_hints import why_refused
 from project.dashboard.number_tiles import listing
 
-SEE, SEE_MESSAGES = "orders.view_attempt", "orders.view_inboundmessage"
-FIRST = datetime.date(2000, 1, 1)
+VIEW_ATTEMPTS, VIEW_MESSAGES = "orders.view_attempt", "orders.view_inboundmessage"
+EARLIEST_DAY = datetime.date(2000, 1, 1)
 OUTCOMES = {"refused_url": Attempt.Outcome.REFUSED.value, "failed_url": Attempt.Outcome.RETRY.value}
 
 
@@ -34,19 +34,20 @@ class DayForm(forms.Form):
 
     def clean_day(self) -> datetime.date:
         day, today = self.cleaned_data["day"], timezone.localdate()
-        if not FIRST <= day <= today:
+        if not EARLIEST_DAY <= day <= today:
             words = _("A day from %(first)s to today (%(today)s) can be looked at.")
-            raise forms.ValidationError(words % {"first": FIRST, "today": today})
+            raise forms.ValidationError(words % {"first": EARLIEST_DAY, "today": today})
         return day
 
 
 def may_see_calls(user) -> bool:
-    """The counts are of the orders of all attributions."""
-    return user.has_perm(SEE) and is_unlimited(user)
+    """Returns True for users with the right and no limit, because the counts include all attributions."""
+    return user.has_perm(VIEW_ATTEMPTS) and is_unlimited(user)
 
 
 def calls_page(request: HttpRequest, site) -> HttpResponse:
-    """GET with `day` (2026-11-25). A day that can't be looked at answers 400 and says why."""
+    """Shows the calls of `day` in the query string (2026-11-25), by default of yesterday. An invalid day is answered
+    with the error and status 400."""
     if not may_see_calls(request.user):
         raise PermissionDenied
     asked = {"day": request.GET.get("day") or (timezone.localdate() - DAY).isoformat()}
@@ -58,10 +59,14 @@ def calls_page(request: HttpRequest, site) -> HttpResponse:
 
 def _figures(request: HttpRequest, day: datetime.date) -> dict:
     today = timezone.localdate()
-    found = {"day": day, "before": day - DAY if day > FIRST else None, "after": day + DAY if day < today else None}
+    found = {
+        "day": day,
+        "before": day - DAY if day > EARLIEST_DAY else None,
+        "after": day + DAY if day < today else None,
+    }
     rows = groupby(calls_by_step(day), key=lambda row: row.partner)
     found["partners"] = [(Partner(partner).label, [_row(one, day) for one in steps]) for partner, steps in rows]
-    if request.user.has_perm(SEE_MESSAGES):
+    if request.user.has_perm(VIEW_MESSAGES):
         found["answers"] = [_answer(*row) for row in messages_by_answer(day)]
         found["refused_url"] = listing("orders_inboundmessage", received=day, answer="refused")
         found["sees_messages"] = True
@@ -69,7 +74,7 @@ def _figures(request: HttpRequest, day: datetime.date) -> dict:
 
 
 def _row(calls: StepCalls, day: datetime.date) -> dict:
-    """Returns a step's row, with links from its numbers to the attempts."""
+    """Returns the row of a step, with links to the lists of its attempts."""
     here = {"step": calls.step.value, "started": day}
     outcomes = {name: listing("orders_attempt", **here, outcome__exact=outcome) for name, outcome in OUTCOMES.items()}
     return {"calls": calls, "url": listing("orders_attempt", **here), **outcomes}

@@ -1,5 +1,5 @@
-"""Two weeks back as a bar chart (SVG): received orders, and stopped ones. Two weeks ahead as a calendar: start days
-that are due, done and overdue, and trials that end. Pure."""
+"""The dashboard's bar chart (SVG) of received and stopped orders in the last two weeks, and its calendar of start days
+and ends of trials in the next two weeks. Pure."""
 
 import datetime
 from collections import Counter
@@ -12,7 +12,7 @@ from project.dashboard.dashboard_queries import ENDING, OVERDUE, STOPPED
 from project.dashboard.number_tiles import orders_link
 
 DAYS, SOON = 14, 7
-WIDTH, TOP, BASE = 34, 14, 114  # of a day; where the highest bar ends; where all bars begin
+WIDTH, TOP, BASE = 34, 14, 114  # SVG units: width of a day; y of the highest bar's top; y of the base of all bars
 BAR = 13
 
 
@@ -37,7 +37,7 @@ class Column:
 
 
 def columns_of(rows: list[tuple], today: datetime.date) -> list[Column]:
-    """Makes the columns from the rows of `orders_per_day`. Both kinds of bar have the same scale."""
+    """Returns the columns of the chart from the rows of `orders_per_day`. Both kinds of bar have the same scale."""
     received, stopped = Counter(), Counter()
     for day, kind, _state, number in rows:
         (stopped if kind == STOPPED else received)[day] += number
@@ -58,13 +58,13 @@ def _column(place: int, day: datetime.date, received: int, stopped: int, most: i
 
 
 def _height(number: int, most: int) -> int:
-    """The height of a bar. Any number above 0 is visible."""
+    """Returns the height of a bar: 0 for the number 0, else at least 2, so that it is visible."""
     return max(round(number / most * (BASE - TOP)), 2) if number else 0
 
 
 @dataclass(frozen=True)
 class Day:
-    """A day: how many activations are due, how many are live, and how many trials end, with links to their lists."""
+    """A day of the calendar: the numbers of activations that are due and live and of trials that end, with links."""
 
     day: datetime.date
     today: bool

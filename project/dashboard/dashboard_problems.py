@@ -1,4 +1,4 @@
-"""The dashboard of a user: today's problems at its top, then blocks of those lists that the user may see."""
+"""The dashboard of a user: today's problems, then a block for each list that the user may see."""
 
 import datetime
 from collections.abc import Sequence
@@ -48,18 +48,22 @@ from project.observability.desk_snapshot import DeskSnapshot, WaitsFor, is_alive
 from project.observability.expiring_soon import Expiry, expiring_here
 
 DAY = datetime.timedelta(days=1)
-NOTHING = Number("", 0, "")
+NO_NUMBER = Number("", 0, "")
 KINDS_BY_RIGHT = {
     "orders.view_order": (WaitsFor.NEEDING, WaitsFor.AWAITING, WaitsFor.RETURNED),
     "orders.view_difference": (WaitsFor.DIFFERENCES, WaitsFor.UNBILLED),
     "orders.view_conflict": (WaitsFor.CONFLICTS,),
 }
-"""What is counted for those who have the right."""
+"""The kinds of waiting work that are counted for users with the right."""
 
 
 @dataclass
 class Dashboard:
-    """The blocks. A block that is None is not for this user. `alone`: the `needing` orders without an owner."""
+    """The blocks of the dashboard. None: the user may not see the block.
+
+    `needing` is the number of orders that need staff, `alone` the number of these without an owner. `late` and `tried`
+    have the age in seconds of each partner's oldest due and oldest retried step, if above the alarm limits.
+    """
 
     now: datetime.datetime
     kinds: list[KindRow] | None = None
@@ -93,7 +97,8 @@ class Dashboard:
 
     @property
     def answer(self) -> Number | None:
-        """Returns the sentence whether something waits for this user, with its number. None: the user sees nothing."""
+        """Returns the headline: the work that waits for this user, with its number. Returns None if the user may see
+        neither orders nor incidents."""
         if self.kinds is None and self.incidents is None:
             return None
         own = [row for work in self.work if work.for_me for row in work.numbers]
@@ -141,7 +146,7 @@ class Dashboard:
 
     @property
     def zero(self) -> list[Number]:
-        """Returns the blocks that the user may see and that have no row. They stand in one line."""
+        """Returns the blocks that the user may see and that are empty. The page shows them together."""
         late = self.over_time and Number(_("Over time"), len(self.over_time.places), self.over_time.url)
         open_ones = self.incidents is not None and Number(_("Open incidents"), len(self.incidents), self.incidents_url)
         received = self.kinds is not None and Number(
@@ -159,7 +164,10 @@ class Dashboard:
     def _engine_problems(self) -> list[Number]:
         found = [
             Number(
-                f"{title_of(incident.code, incident.words)} {cause_of(incident.code).next}", 1, _page(incident), "red"
+                f"{title_of(incident.code, incident.words)} {cause_of(incident.code).next}",
+                1,
+                _incident_url(incident),
+                "red",
             )
             for incident in self.incidents or []
             if incident.partner == DESK
@@ -188,7 +196,7 @@ class Dashboard:
         late_url = self.calendar.overdue_url if self.calendar else ""
         incidents = ngettext("%(n)d open incident", "%(n)d open incidents", number)
         missed = ngettext("%(n)d start day missed", "%(n)d start days missed", late)
-        books, conflicts = self.differences or NOTHING, self.conflicts or NOTHING
+        books, conflicts = self.differences or NO_NUMBER, self.conflicts or NO_NUMBER
         differing = ngettext(
             "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
         )
@@ -220,7 +228,7 @@ class Dashboard:
         return [_number(text, number, self.over_time.url, tone)]
 
 
-def _page(incident: Incident) -> str:
+def _incident_url(incident: Incident) -> str:
     return reverse("admin:orders_incident_change", args=[incident.pk])
 
 
@@ -229,11 +237,11 @@ def _number(text: str, number: int, url: str, tone: str) -> Number:
 
 
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
-    """Makes the dashboard for a user.
+    """Returns the dashboard for a user.
 
-    It takes at most nine queries, besides those for the user's rights and scope, one more for each paused partner, one
-    where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, two for whoever may own something, and
-    one while a partner does not answer, for whoever may make no test call.
+    Runs at most nine queries, apart from those for the user's rights and scope. Additional queries: one for each paused
+    partner, one if a step is due, one with FOUR_EYES, one for users who may add contacts, two for users who may own
+    orders, and one for users without the right to test calls while a breaker is open.
     """
     today = timezone.localdate(now)
     facts = DeskSnapshot(now, user=user, kinds=_kinds(user))
@@ -249,7 +257,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         page.over_time = late_of(dashboard_queries.late(user, now=now))
     _fill_waiting(page, user, facts)
     if acts_asked() and user.has_perm("orders.view_askedact"):
-        page.asked = _asked_of(user, now)
+        page.asked = _confirmable_acts(user, now)
     if user.has_perm("orders.view_incident"):
         page.incidents = facts.incidents
         set_owners(page.incidents)
@@ -274,8 +282,8 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     return page
 
 
-def _asked_of(user, now: datetime.datetime) -> Number | None:
-    """Returns the number of colleagues' acts that this person may confirm. None if there are none."""
+def _confirmable_acts(user, now: datetime.datetime) -> Number | None:
+    """Returns the number of requested acts that this user may confirm, or None if there are none."""
     number = waiting_for(user, now=now).count()
     text = ngettext("%(n)d act waits for your confirmation", "%(n)d acts wait for your confirmation", number)
     if not number:
@@ -283,12 +291,14 @@ def _asked_of(user, now: datetime.datetime) -> Number | None:
     return _number(text, number, listing("orders_askedact", state__exact="asked", mine="confirm"), "amber")
 
 
-BOARD = Figures(lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))])
+DASHBOARD_FIGURES = Figures(
+    lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))]
+)
 
 
-def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Fingerprint:
-    """Returns the figures whose change reloads the dashboard: the desk's work, open breakers, and the worker's life."""
-    marks = BOARD(user_id)
+def dashboard_fingerprint(user_id: int, *, now: datetime.datetime) -> Fingerprint:
+    """Returns the figures whose change reloads the dashboard: orders' changes, open breakers, and a running worker."""
+    marks = DASHBOARD_FIGURES(user_id)
     seen_at, shut = marks.own
     return Fingerprint(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
 
@@ -299,7 +309,8 @@ def _kinds(user) -> list[str]:
 
 
 def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
-    """Fills in the work that waits for people, with two queries. They are skipped if the user may see none of it."""
+    """Sets the blocks of work that waits for staff. Runs at most two queries, and none if the user may see no such
+    work."""
     if user.has_perm("orders.view_order"):
         page.needing, page.alone = facts.needing, facts.nobodys
         number, url = facts.group(WaitsFor.AWAITING).number, orders_link(state__exact=Order.State.AWAITING_APPROVAL)

@@ -1,4 +1,4 @@
-"""The dashboard's queries, one for each function. Each shows only what the user may see."""
+"""The dashboard's queries. Each returns only rows that the user may see."""
 
 import datetime
 
@@ -24,7 +24,8 @@ SHOWN = 5
 
 
 def orders_per_day(user, *, first: datetime.date) -> list[tuple]:
-    """(day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of stopped ones.
+    """Returns (day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of orders
+    that an incident has stopped since.
 
     An order that several incidents stopped on a day is counted once.
     """
@@ -41,9 +42,10 @@ def orders_per_day(user, *, first: datetime.date) -> list[tuple]:
 
 
 def _day(field: str, first: datetime.date):
-    """The day of a moment. PostgreSQL counts from the first midnight, which costs a tenth of a time zone conversion.
+    """Returns an expression for the day of a time; on PostgreSQL for the midnight at its start.
 
-    All days in Asia/Shanghai have 24 hours.
+    PostgreSQL computes it from the first midnight, in a tenth of the time of a time zone conversion. That is correct
+    because all days in Asia/Shanghai have 24 hours.
     """
     if connection.vendor != "postgresql":
         return TruncDate(field)
@@ -51,8 +53,8 @@ def _day(field: str, first: datetime.date):
 
 
 def waiting_orders(user) -> list[tuple]:
-    """(id, number, customer, returned by BPM, since) of the orders that have awaited approval longest, returned ones
-    first."""
+    """Returns (id, number, customer, returned by BPM, since) of at most SHOWN orders that await approval: orders that
+    BPM returned first, then by time."""
     waiting = limit(Order.objects.filter(state=Order.State.AWAITING_APPROVAL), user, "attribution")
     waiting = waiting.annotate(returned=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
     waiting = waiting.order_by("-returned", F("since").asc(nulls_last=True), "pk")
@@ -69,8 +71,8 @@ def late(user, *, now: datetime.datetime) -> list[LateCount]:
 
 
 def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
-    """(start day, state, number) of the activations of these days, (None, "overdue", number), and of the running trials
-    that nobody activates (last day, "ending", number)."""
+    """Returns (start day, state, number) of the activations of these days, (None, "overdue", number) of overdue ones,
+    and (last day, "ending", number) of running trials without an activation."""
     rows = limit(Order.objects.filter(kind=Order.Kind.ACTIVATION), user, "attribution")
     ahead = rows.filter(biz_start__gte=first, biz_start__lte=last)
     ahead = ahead.annotate(day=F("biz_start"), word=F("state")).order_by().values_list("day", "word")

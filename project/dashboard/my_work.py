@@ -1,5 +1,5 @@
-"""Open work by owner: the user's, that of absent people for whom the user stands in, and nobody's. The most urgent
-comes first."""
+"""The dashboard's blocks of open work by owner: the user's, that of absent people whose deputy the user is, and work
+without an owner. Sorted by urgency."""
 
 import datetime
 from collections.abc import Sequence
@@ -24,9 +24,10 @@ from orders.texts.incident_texts import title_of
 from project.dashboard.number_tiles import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200
-NOT_BILLED, STOPPED, OPEN, UNDER_WAY, ASLEEP = range(5)
-"""The urgency of a row: a served customer is not billed; failed orders and incidents; held orders and differences."""
-TEXTS = {
+NOT_BILLED, STOPPED, OPEN, UNDER_WAY, SNOOZED = range(5)
+"""The urgency of a row: served but not billed; failed orders and incidents; held orders and differences; orders in
+progress; snoozed incidents."""
+COLUMNS = {
     Order: ("number", "enterprise_name", "received_at"),
     Incident: ("code", "words", "first_at"),
     Difference: ("kind", "job_id", "found_at"),
@@ -36,7 +37,7 @@ NOBODY = 0
 
 @dataclass(frozen=True)
 class WorkItem:
-    """A row of a block. `mono`: the text is a number. `stopped`: the orders that an incident stops."""
+    """A row of a block. `mono`: the text is an identifier. `stopped`: the number of orders that an incident stops."""
 
     text: str
     more: str
@@ -50,9 +51,10 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Work:
-    """A block. `outside`: the number of the owner's rows that the user can't see.
+    """A block. `numbers` are those of orders, incidents and differences, with links to their lists.
 
-    `numbers`: orders, incidents and differences, each with the link to its list.
+    `outside` is the number of the owner's rows that the user can't see. `for_me`: the work is the user's or that of a
+    person whose deputy the user is.
     """
 
     title: str
@@ -63,10 +65,11 @@ class Work:
 
 
 def work_of(user, *, now: datetime.datetime, causes: Sequence[Incident], alone: int) -> list[Work]:
-    """Returns the user's block, one for each absent person who has something, and nobody's. At most two queries.
+    """Returns the user's block, a block for each absent person with open work, and the block of work without an owner.
+    Runs at most two queries.
 
-    `causes`: the open incidents without an owner. `alone`: the number of orders that need an owner and have none. Of
-    these only those that no incident stops have a row, so that a cause is named once.
+    `causes` are the open incidents without an owner. `alone` is the number of orders that need an owner and have none.
+    Orders that an incident stops have no row there, because the incident has one.
     """
     absent = stands_in_for(user.pk, today := timezone.localdate(now)) if user.has_perm(OWN) else []
     found = list(_rows(user, [user.pk, *absent]))
@@ -76,7 +79,7 @@ def work_of(user, *, now: datetime.datetime, causes: Sequence[Incident], alone: 
         if theirs := [row for row in found if row[2] == pk]:
             title = _("In place of %(name)s") % {"name": person_words(pk, today)}
             blocks.append(_block(title, str(pk), theirs))
-    rows = [_thing(row) for row in found if row[2] == NOBODY] + [_cause(row) for row in causes]
+    rows = [_item(row) for row in found if row[2] == NOBODY] + [_incident_item(row) for row in causes]
     counted = [(Order, alone), (Incident, len(causes))]
     numbers = [_number(model, number, "nobody") for model, number in counted if number]
     nobodys = Work(_("Nobody's"), _most_urgent(rows), numbers, for_me=False)
@@ -88,22 +91,23 @@ def _most_urgent(rows: list[WorkItem]) -> list[WorkItem]:
 
 
 def _rows(user, ids: list[int]) -> QuerySet:
-    """(model's name, id, owner, text, more, since, urgency, whether the user sees it)."""
-    models = [model for model in TEXTS if user.has_perm(f"orders.view_{model._meta.model_name}")]
+    """Returns (model's name, id, owner, text, more, since, urgency, 1 if the user may see it else 0)."""
+    models = [model for model in COLUMNS if user.has_perm(f"orders.view_{model._meta.model_name}")]
     parts = [
-        _part(model, user, counts(model) & may_have_owner(model) & Q(owner__in=ids), whose=F("owner"))
+        _rows_of_model(model, user, counts(model) & may_have_owner(model) & Q(owner__in=ids), whose=F("owner"))
         for model in models
     ]
     alone = is_nobodys(Order) & seen_by(Order, user) & ~Q(pk__in=open_troubles().values("order"))
-    parts.append(_part(Order, user, alone, whose=Value(NOBODY)))
+    parts.append(_rows_of_model(Order, user, alone, whose=Value(NOBODY)))
     return parts[0].union(*parts[1:], all=True)
 
 
-def _part(model, user, condition: Q, *, whose: F | Value) -> QuerySet:
-    """SQLite allows no LIMIT in a union, but it allows one in an IN."""
-    text, more, began = TEXTS[model]
+def _rows_of_model(model, user, condition: Q, *, whose: F | Value) -> QuerySet:
+    """Returns the query for the MAX_COUNTED most urgent rows of a model that match the condition."""
+    text, more, began = COLUMNS[model]
     own = model._base_manager.filter(condition).order_by()
     own = own.annotate(since=Coalesce("owner_since", began), urgency=_urgency(model), whose=whose)
+    # LIMIT is in a subquery, because SQLite allows none in the parts of a union.
     first = own.order_by("urgency", "since", "pk").values("pk")[:MAX_COUNTED]
     if user.limited:
         seen: Case | Value = Case(When(seen_by(model, user), then=1), default=0, output_field=IntegerField())
@@ -129,16 +133,16 @@ def _urgency(model) -> Case | Value:
 
 def _block(title: str, owner: str, rows: list[tuple]) -> Work:
     seen = [row for row in rows if row[7]]
-    counted = [(model, sum(row[0] == model._meta.model_name for row in seen)) for model in TEXTS]
+    counted = [(model, sum(row[0] == model._meta.model_name for row in seen)) for model in COLUMNS]
     numbers = [_number(model, number, owner) for model, number in counted if number]
-    return Work(title, _most_urgent([_thing(row) for row in seen]), numbers, len(rows) - len(seen))
+    return Work(title, _most_urgent([_item(row) for row in seen]), numbers, len(rows) - len(seen))
 
 
 def _number(model, number: int, owner: str) -> Number:
     return Number(model._meta.verbose_name_plural, number, listing(f"orders_{model._meta.model_name}", owner=owner))
 
 
-def _thing(row: tuple) -> WorkItem:
+def _item(row: tuple) -> WorkItem:
     what, pk, _owner, text, more, since, urgency, _seen = row
     about = {"since": since, "url": reverse(f"admin:orders_{what}_change", args=[pk]), "urgency": urgency}
     if what == "incident":
@@ -151,14 +155,14 @@ def _thing(row: tuple) -> WorkItem:
     return WorkItem(text, more, mono=True, chip=chip, **about)
 
 
-def _cause(incident: Incident) -> WorkItem:
+def _incident_item(incident: Incident) -> WorkItem:
     partner, step = PARTNER_NAMES.get(incident.partner, incident.partner), step_words(incident)
     return WorkItem(
         str(title_of(incident.code, incident.words)),
         f"{partner} · {step}" if step else str(partner),
         incident.first_at,
         reverse("admin:orders_incident_change", args=[incident.pk]),
-        ASLEEP if sleeps(incident) else NOT_BILLED if incident.code == DIFFERENCE else STOPPED,
+        SNOOZED if sleeps(incident) else NOT_BILLED if incident.code == DIFFERENCE else STOPPED,
         chip=toned_chip("grey", asleep_words(incident)) if sleeps(incident) else "",
         stopped=Number("", incident.still, listing("orders_affectedorder", incident=incident.pk, stopped="yes")),
     )

@@ -1,4 +1,4 @@
-"""The dashboard's numbers, each with the link to its list: today's orders, late orders, approvals. Pure."""
+"""The dashboard's numbers with links to their lists: today's orders, late orders, approvals. Pure."""
 
 import datetime
 from collections import defaultdict
@@ -48,7 +48,7 @@ def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
 
 @dataclass(frozen=True)
 class WaitingOrder:
-    """An order that awaits approval. `returned`: BPM returned it."""
+    """An order that awaits approval. `returned` is True if BPM returned it."""
 
     number: str
     customer: str
@@ -66,7 +66,7 @@ def waiting_of(rows: list[tuple]) -> list[WaitingOrder]:
 
 @dataclass(frozen=True)
 class Place:
-    """The late orders of an attribution. `very`: how many of them are far over time."""
+    """The late orders of an attribution. `very` is the number of orders far over time."""
 
     name: str
     number: int
@@ -77,7 +77,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Late:
-    """The late work: orders by attribution, most first; and conflicts."""
+    """Late orders by attribution, and late conflicts."""
 
     places: list[Place]
     conflicts: Number
@@ -108,7 +108,7 @@ def _place(row: LateCount) -> Place:
 
 
 def listing(model: str, **filters) -> str:
-    """The address of a model's list (`orders_order`) with these filters."""
+    """Returns the URL of a model's list (such as `orders_order`) with these filters."""
     url = reverse(f"admin:{model}_changelist")
     return f"{url}?{urlencode(filters)}" if filters else url
 

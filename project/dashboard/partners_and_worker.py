@@ -1,4 +1,4 @@
-"""Partners and workers: the waiting steps by partner, and whether a worker is alive. Pure."""
+"""The dashboard's blocks of partners (waiting steps) and of the worker (last heartbeat). Pure."""
 
 import datetime
 from collections.abc import Collection
@@ -15,10 +15,10 @@ from project.observability.desk_snapshot import DeskSnapshot, is_alive
 
 @dataclass(frozen=True)
 class PartnerHealth:
-    """The waiting steps of one partner, and since when the oldest is due.
+    """The number of a partner's waiting steps, and the due time of the oldest.
 
-    `shut`: its circuit breaker is open, so its calls wait. `paused`: staff hold its calls back. `act_url` is the page
-    that pauses or resumes it, or empty if it can't be paused.
+    `shut` is True while its circuit breaker is open, `paused` while staff have paused it. `act_url` is the page that
+    pauses or resumes it, or empty if it can't be paused.
     """
 
     key: str
@@ -42,7 +42,7 @@ def partners_of(facts: DeskSnapshot, paused: Collection[str]) -> list[PartnerHea
 
 
 def _partner(name: str, number: int, oldest: datetime.datetime | None, *, shut: bool, paused: bool) -> PartnerHealth:
-    """Makes one partner. Steps for a paused partner are not late, so the age of the oldest one is left out."""
+    """Returns a partner's block. Steps of a paused partner are not late, so it has no oldest step."""
     oldest = None if paused else oldest
     url = listing("orders_dispatch", backlog="yes", partner=name)
     act = f"admin:orders_{'resume' if paused else 'pause'}_partner"
@@ -61,7 +61,7 @@ class Worker:
 
     @property
     def silence(self) -> str:
-        """The sentence that no worker is alive, or "" if one is."""
+        """Returns a warning if no worker is alive, else an empty text."""
         if self.alive:
             return ""
         return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")

@@ -1,4 +1,4 @@
-"""The page of partners' calls: how each is made and read, its status, and the last answers in doubt (contract 7.3)."""
+"""The page of partners' calls: the rules of each call, its status, and the latest doubtful answers (contract 7.3)."""
 
 from collections.abc import Mapping
 
@@ -18,8 +18,8 @@ from orders.lists.pauses_in_force import may_pause
 from orders.lists.personal_data import mask_text_or_json
 from orders.texts.incident_texts import cause_of
 
-SHOWN = 20  # answers in doubt
-LONGEST = 300  # characters of one
+SHOWN = 20  # doubtful answers
+LONGEST = 300  # characters of an answer
 CALLBACK = "bpm.callback"
 CALLS: Mapping[str, str | Promise] = {
     "bigdata.post": gettext_lazy("Make and cancel billing records"),
@@ -41,7 +41,8 @@ MEANINGS = {
 
 
 def may_see_partners(user) -> bool:
-    """Returns True if the user may pause a partner: the page shows orders of all attributions, and is for engineers."""
+    """Returns True if the user may pause partners. Such users are not limited, and the page shows orders of all
+    attributions."""
     return may_pause(user)
 
 
@@ -67,12 +68,12 @@ def _why(row) -> str | Promise:
 
 
 def _call(shown: ShownCall) -> dict:
-    rules = [(key, told, "" if source == DEFAULT else source) for key, told, source in shown.rules]
+    rules = [(key, value, "" if source == DEFAULT else source) for key, value, source in shown.rules]
     return {"what": CALLS[shown.name], "shown": shown, "rules": rules}
 
 
 def _answer(row) -> dict:
-    """An answer in doubt, with links to its order, attempt and incident. What it says is cut and masked."""
+    """Returns a doubtful answer, with links to its order, attempt and incident. Its text is shortened and masked."""
     order, incident = row.attempt.dispatch.order, row.incident
     return {
         "at": row.at,

@@ -1,4 +1,4 @@
-"""The page of test calls: an administrator makes those of `status --probe` by a button (contract section 5)."""
+"""The page of test calls: a button runs the probes of `status --probe` (contract section 5)."""
 
 import datetime
 
@@ -24,8 +24,8 @@ from orders.texts.errors import OrderError
 from orders.texts.incident_texts import cause_of
 
 PERMISSION = "integrations.probe_partners"
-LONGEST, GRACE = 15.0, 2.0  # seconds that the page waits for all answers; beyond the partners' own time-out
-COOL_DOWN = 30.0  # seconds from one run to the next
+LONGEST, GRACE = 15.0, 2.0  # seconds: maximum wait for all answers; time in addition to PARTNER_TIMEOUT_SECONDS
+COOL_DOWN = 30.0  # minimum seconds between two runs
 NAMES = {
     "database": gettext_lazy("Database"),
     "bigdata": gettext_lazy("Big data: a look-up"),
@@ -34,8 +34,8 @@ NAMES = {
     "disk": gettext_lazy("Files: whether they can be written"),
     "clock": gettext_lazy("Clocks"),
 }
-OURS = {FAILED: gettext_lazy("It does not answer."), FOLDER: gettext_lazy("A folder can't be written.")}
-ON_THIS_MACHINE = {"disk", "clock"}  # their troubles name settings and seconds, never an address
+OWN_CAUSES = {FAILED: gettext_lazy("It does not answer."), FOLDER: gettext_lazy("A folder can't be written.")}
+ON_THIS_MACHINE = {"disk", "clock"}  # their errors contain settings and seconds, never an address
 
 
 def may_probe(user) -> bool:
@@ -43,9 +43,8 @@ def may_probe(user) -> bool:
 
 
 def probes_page(request: HttpRequest, site) -> HttpResponse:
-    """GET lists the test calls. POST makes them, once in 30 seconds for all users, and shows a row for each answer.
-
-    POST with `mail` sends a test mail in its place, once in 30 seconds too.
+    """GET lists the test calls. POST makes them, and shows a row for each answer. POST with `mail` sends a test mail
+    instead. Both at most once in COOL_DOWN seconds, for all users together.
     """
     if not may_probe(request.user):
         raise PermissionDenied
@@ -58,16 +57,18 @@ def probes_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _probe(request: HttpRequest) -> list[Probe]:
-    """Notes the user and makes the test calls. Does nothing if another run began a moment ago, so runs never
-    overlap."""
-    patience = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
-    wait = max(COOL_DOWN, patience)
+    """Records an event and makes the test calls. Returns their results.
+
+    A lease that is longer than a run prevents runs at the same time. If it is taken, adds a message and returns [].
+    """
+    timeout = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
+    wait = max(COOL_DOWN, timeout)
     if not Lease("probes", held_for=datetime.timedelta(seconds=wait)).acquire():
         words = _("Test calls were made a moment ago. Partners are asked once in %(seconds)d seconds; try again then.")
         messages.warning(request, words % {"seconds": wait})
         return []
     add_event(None, "partners_probed", by=staff_actor(request.user), now=timezone.now())
-    return probe_together(within=min(patience, LONGEST))
+    return probe_together(within=min(timeout, LONGEST))
 
 
 def _send_test_mail(request: HttpRequest) -> None:
@@ -87,10 +88,10 @@ def _send_test_mail(request: HttpRequest) -> None:
 
 
 def _row(probe: Probe) -> dict:
-    """Returns an answer in words. A partner's fault is shown by its cause: its text may hold our addresses."""
+    """Returns the row of a probe. For partners the error's text is left out, because it may contain our addresses."""
     row = {"what": NAMES[probe.what], "seconds": probe.seconds, "ok": not probe.code}
     if probe.code:
         cause = cause_of(probe.code)
-        row["why"] = OURS.get(probe.code, cause.what)
+        row["why"] = OWN_CAUSES.get(probe.code, cause.what)
         row["detail"] = probe.trouble if probe.what in ON_THIS_MACHINE else probe.code
     return row

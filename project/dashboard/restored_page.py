@@ -1,6 +1,7 @@
-"""The page that leads staff through a restore (contract section 5, `restored`).
+"""The page that guides staff after a restore (contract section 5, `restored`).
 
-It shows which orders are missing, what the partners hold, and what we would send again. Then staff let the desk send.
+It shows the missing orders, differences with the partners, and the steps that would be sent again. Then staff release
+the desk.
 """
 
 from django import forms
@@ -25,7 +26,7 @@ from orders.sending.held_processes import hold_processes
 from orders.texts.errors import NotAllowedError
 from project.dashboard.number_tiles import listing
 
-SEE, SEE_TIMELINES, PERMISSION = "orders.view_order", "orders.view_timeline", "orders.release_restored"
+VIEW_ORDERS, VIEW_TIMELINES, PERMISSION = "orders.view_order", "orders.view_timeline", "orders.release_restored"
 SHOWN = 50
 
 
@@ -34,8 +35,8 @@ class ReleaseForm(forms.Form):
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the situation to people who may see orders. POST lets the desk send again."""
-    if not request.user.has_perm(SEE):
+    """GET shows the state of the restore to users who may see orders. POST releases the desk, which then sends."""
+    if not request.user.has_perm(VIEW_ORDERS):
         raise PermissionDenied
     form, may_release = ReleaseForm(request.POST or None), _may_release(request)
     if request.method == "POST":
@@ -45,16 +46,17 @@ def restored_page(request: HttpRequest, site) -> HttpResponse:
             _release(request, form.cleaned_data["reason"])
             return redirect("admin:restored")
     row = open_restore()
-    about = {"row": row, "form": form, "may_release": may_release, **_history(request)}
+    about = {"row": row, "form": form, "may_release": may_release, **_past_restores(request)}
     if row:
-        about |= {"compared": numbers_compared_since(row), **_books(request), "kinds": _kinds(request)}
-        about |= _missing() | _entered() if may_release else {}
+        about |= {"compared": numbers_compared_since(row), **_differences(request), "kinds": _steps_to_send(request)}
+        about |= _missing_orders() | _lost_trials() if may_release else {}
     title = _("After a restore")
     return TemplateResponse(request, "admin/restored.html", {**site.each_context(request), "title": title, **about})
 
 
 def _may_release(request: HttpRequest) -> bool:
-    """Users limited to attributions can't judge the whole, so they neither release nor see machine and numbers."""
+    """Returns True if the user may release the desk. Limited users can't, because they don't see all orders. They don't
+    see the missing orders either."""
     return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
 
 
@@ -69,15 +71,15 @@ def _release(request: HttpRequest, reason: str) -> None:
     messages.success(request, _("The desk takes in and sends again."))
 
 
-def _history(request: HttpRequest) -> dict:
-    """Returns the earlier releases of the desk, the latest first, for those who see the list of timelines."""
-    sees = request.user.has_perm(SEE_TIMELINES) and is_unlimited(request.user)
+def _past_restores(request: HttpRequest) -> dict:
+    """Returns the previous timelines, latest first, for users who may see their list."""
+    sees = request.user.has_perm(VIEW_TIMELINES) and is_unlimited(request.user)
     return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN] if sees else []}
 
 
-def _missing() -> dict:
+def _missing_orders() -> dict:
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
-    records = Count("pk", filter=~Q(product_id=""))  # a number without any record has one row that says so
+    records = Count("pk", filter=~Q(product_id=""))  # a number without records has a single row without product
     numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
     return {
         "missing": numbers[:SHOWN],
@@ -86,13 +88,13 @@ def _missing() -> dict:
     }
 
 
-def _entered() -> dict:
-    """Trials that staff entered by hand and that we do not know. Nobody sends them again."""
+def _lost_trials() -> dict:
+    """Returns the trials that staff entered manually and that the database has lost. No partner sends them again."""
     lost = lost_entries()
     return {"entered": lost.rows[:SHOWN], "entered_number": len(lost.rows), "entered_error": lost.error}
 
 
-def _books(request: HttpRequest) -> dict:
+def _differences(request: HttpRequest) -> dict:
     rows = limit(Difference.objects.filter(state=Difference.State.OPEN), request.user).order_by()
     rows = rows.exclude(kind=Difference.Kind.UNKNOWN_ORDER)
     counts = dict(rows.values_list("kind").annotate(number=Count("pk")))
@@ -105,7 +107,7 @@ def _books(request: HttpRequest) -> dict:
     }
 
 
-def _kinds(request: HttpRequest) -> list[dict]:
+def _steps_to_send(request: HttpRequest) -> list[dict]:
     found = []
     for kind in LOST_KINDS:
         rows = limit(rows_of_kind(kind), request.user)

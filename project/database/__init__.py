@@ -1,1 +1,1 @@
-"""The database as a whole: its settings, engines with deadlines, backup and restore."""
+"""The database as a whole: its settings, backends with deadlines, backup and restore."""

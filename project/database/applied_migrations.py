@@ -1,7 +1,7 @@
 """Reads a database's applied migrations from the rows of `django_migrations`.
 
-A migration that replaces others, whose files are gone, has a row for each of them. Django leaves it out where a
-database has only some of these rows, and then knows nothing of what it makes. So the rows are looked at here.
+A squashed migration has a row for each migration that it replaces, whose files are gone. If a database has only some of
+these rows, Django leaves the squashed migration out of its graph and reports nothing. So these functions read the rows.
 """
 
 from django.db.migrations.graph import MigrationGraph
@@ -15,19 +15,20 @@ Row = tuple[str, str]
 
 
 def rows_of(migration: Migration) -> list[Row]:
-    """The rows that say that it was applied."""
+    """Returns the rows that a database has once the migration is applied."""
     return list(migration.replaces) or [(migration.app_label, migration.name)]
 
 
 def graph_and_plan() -> tuple[MigrationGraph, list[Migration]]:
-    """All migrations, and the order in which a new database gets them."""
+    """Returns the graph of all migrations, and its migrations in the order in which a new database applies them."""
     graph = MigrationLoader(None).graph
     keys = dict.fromkeys(key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf))
     return graph, [graph.nodes[key] for key in keys]
 
 
 def missing_names(connection) -> list[str]:
-    """Returns the migrations that the database lacks; of one that replaces others, those others that are missing."""
+    """Returns `app.name` of the migrations that are not applied. If a squashed migration has only some of its rows,
+    returns the replaced migrations whose rows are missing."""
     applied = applied_migrations(connection)
     _graph, plan = graph_and_plan()
     found = []

@@ -1,4 +1,4 @@
-"""Create a verified backup of the database, of ATTACHMENT_DIR and of PARTNERS_FILE (contract section 5, `backup`)."""
+"""Creates a verified backup of the database, of ATTACHMENT_DIR and of PARTNERS_FILE (contract section 5, `backup`)."""
 
 import contextlib
 import datetime
@@ -28,17 +28,17 @@ SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
 ARCHIVE = f"{ATTACHMENTS}.tar{encryption.SUFFIX}"  # one archive, since file names contain order numbers
 PROFILE = "partners.toml"
-PUT_BACK = "backup_put_back"  # the kind of the event that a restore writes
+RESTORED = "backup_put_back"  # the kind of the event that a restore writes
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
 
 def backup(
     folder: Path, *, by: str, now: datetime.datetime, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict:
-    """Create a backup in a new or empty folder while the desk runs, and return its manifest. Raises BackupError.
+    """Creates a backup in a new or empty folder, also while the desk runs. Returns its manifest. Raises BackupError.
 
-    The database is copied before the files, since a file is stored before the order that refers to it. Only the owner
-    can read the folder, since it holds personal data. With BACKUP_RECIPIENT everything but the manifest is encrypted.
+    Only the owner can read the folder, because it contains personal data. With BACKUP_RECIPIENT everything but the
+    manifest is encrypted.
     """
     _check(folder)
     recipient = settings.BACKUP_RECIPIENT
@@ -49,6 +49,7 @@ def backup(
     row = present_timeline()
     if row is None:
         raise BackupError("the database has no name: run migrate first")
+    # The database before the files, because a file is stored before the order that refers to it.
     copied = _copy_sqlite(folder) if connection.vendor == "sqlite" else _copy_postgres(folder)
     if recipient:
         number = _encrypt_attachments(folder, on_progress)
@@ -80,17 +81,16 @@ def backup_facts(folder: Path, facts: dict) -> dict:
 
 
 def profile_of(facts: dict) -> str:
-    """Returns the file name of the partner profile in a backup; empty if there is none."""
+    """Returns the file name of the partner profile in a backup, or an empty text."""
     return next((name for name in (PROFILE, PROFILE + encryption.SUFFIX) if name in facts["files"]), "")
 
 
 def last_backup() -> dict | None:
-    """Returns the last backup that is recorded in the database.
+    """Returns the facts of the last backup, or None. They are in the database, so that all machines can read them.
 
-    All machines can read it there. After a restore it is the backup that was restored: a backup does not contain its
-    own record, which is written after the backup is made.
+    After a restore it is the restored backup: a backup does not contain its own event, which is written after the copy.
     """
-    rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
+    rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", RESTORED])
     row = rows.order_by("-pk").first()
     return row and {name: row.data[name] for name in ("made_at", "machine", "newest_event", "folder", "bytes")}
 
@@ -105,7 +105,10 @@ def _check(folder: Path) -> None:
 
 
 def _copy_sqlite(folder: Path) -> dict:
-    """Copy the database with SQLite's backup API, which works while the database is in use, and check the copy."""
+    """Copies the database with SQLite's backup API, which works while the database is in use, and checks the copy.
+
+    Returns the manifest's entries. Raises BackupError if the copy is damaged.
+    """
     connection.ensure_connection()
     if settings.BACKUP_RECIPIENT:
         name = SQLITE + encryption.SUFFIX
@@ -129,9 +132,10 @@ def _copy_sqlite(folder: Path) -> dict:
 
 @contextlib.contextmanager
 def unnamed_sqlite(folder: Path) -> Iterator[tuple[IO[bytes], sqlite3.Connection, sqlite3.Connection]]:
-    """Yield an SQLite file without a name, which disappears with this process even if it is killed.
+    """Yields an unlinked SQLite file, which disappears with this process even if it is killed, so that no plain copy
+    stays on the disk.
 
-    Yields the file, a connection to fill it, and a connection to read it afterwards.
+    Yields (file, connection to write it, connection to read it afterwards).
     """
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         connections = [sqlite3.connect(file.name) for _ in range(2)]
@@ -142,9 +146,9 @@ def unnamed_sqlite(folder: Path) -> Iterator[tuple[IO[bytes], sqlite3.Connection
 
 
 def _read_sqlite(copy: sqlite3.Connection) -> dict:
-    said = [row[0] for row in copy.execute("PRAGMA integrity_check")]
-    if said != ["ok"]:
-        raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
+    result = [row[0] for row in copy.execute("PRAGMA integrity_check")]
+    if result != ["ok"]:
+        raise BackupError(f"the copy is damaged: {'; '.join(result)[:300]}")
     tables = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     ours = [name for name in tables if not name.startswith("sqlite_")]
     return {
@@ -160,7 +164,10 @@ def _value(copy: sqlite3.Connection, sql: str):
 
 
 def _copy_postgres(folder: Path) -> dict:
-    """Dump the database with pg_dump. The row counts of the same snapshot are compared with those of the dump."""
+    """Dumps the database with pg_dump. Returns the manifest's entries.
+
+    Raises BackupError if the dump's row counts differ from those of the same snapshot.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
@@ -200,7 +207,7 @@ def _sync(file: Path) -> None:
 
 
 def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> int:
-    """Write all attachments into one encrypted archive, and return their number."""
+    """Writes all attachments into one encrypted archive. Returns their number."""
     number = 0
     with encryption.encrypted(folder / ARCHIVE) as target, tarfile.open(fileobj=target, mode="w|") as archive:
         for name, file in _attachments(on_progress):
@@ -212,7 +219,7 @@ def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) 
 
 
 def _copy_profile(folder: Path) -> dict[str, dict]:
-    """Copy the partner profile, if there is one. Returns its entry of the manifest."""
+    """Copies the partner profile, if there is one. Returns its entry of the manifest."""
     if not settings.PARTNERS_FILE:
         return {}
     with open(settings.PARTNERS_FILE, "rb") as file:
@@ -225,9 +232,9 @@ def _copy_profile(folder: Path) -> dict[str, dict]:
 
 
 def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the name in the backup and the open file of each attachment.
+    """Yields (name in the backup, open file) of each attachment.
 
-    Symbolic links are skipped, since they may point anywhere, and so are files deleted in the meantime.
+    Skips symbolic links, because they may point anywhere, and files that are deleted meanwhile.
     """
     root = settings.ATTACHMENT_DIR
     found = sorted(root.rglob("*")) if root.is_dir() else []

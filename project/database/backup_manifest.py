@@ -1,4 +1,5 @@
-"""A backup's manifest: its origin, and the hash of each file. A folder without one is not a backup."""
+"""The manifest of a backup: its origin, and the size and hash of each file. A folder without it is no complete
+backup."""
 
 import hashlib
 import json
@@ -11,12 +12,12 @@ from orders.db.disk import sync_folder
 from project.database.run_program import CHUNK, BackupError
 
 NAME = "manifest.json"
-PLAIN, ENCRYPTED = 1, 2  # formats; 1.6.0 and older know the first alone
+PLAIN, ENCRYPTED = 1, 2  # formats; 1.6.0 and older read PLAIN only
 NEEDED = {"format", "made_at", "vendor", "file", "database", "newest_event", "counts", "files"}
 
 
 def copy_file(source: IO[bytes], target: Path) -> dict:
-    """Copies a file and writes it to disk for good. Returns `{"bytes", "sha256"}` of the copied bytes."""
+    """Copies a file and syncs it to the disk. Returns {"bytes": …, "sha256": …} of the copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(target, "wb") as write:
         shutil.copyfileobj(source, write, CHUNK)
@@ -31,7 +32,7 @@ def size_and_hash(file: Path) -> dict:
 
 
 def write(folder: Path, facts: dict) -> None:
-    """Writes the manifest as the last file, which completes the backup."""
+    """Writes the manifest and syncs it to the disk. It must be the last file, because it marks a complete backup."""
     part = folder / f".{NAME}"
     with open(part, "w", encoding="utf-8") as file:
         json.dump({"format": ENCRYPTED if "recipient" in facts else PLAIN, **facts}, file, ensure_ascii=False, indent=2)
@@ -42,7 +43,7 @@ def write(folder: Path, facts: dict) -> None:
 
 
 def read(folder: Path) -> dict:
-    """Returns the manifest of a complete backup whose files are all unchanged. Raises BackupError."""
+    """Returns the manifest. Raises BackupError unless the backup is complete and all its files are unchanged."""
     facts = _parse(folder)
     for name, known in facts["files"].items():
         file = folder / name

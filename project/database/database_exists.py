@@ -1,4 +1,4 @@
-"""Tells whether the database exists."""
+"""The check for an SQLite database that does not exist yet."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from django.db import connection
 
 
 def database_exists() -> bool:
-    """False for a file of SQLite's that is not there yet: connecting would create an empty database."""
+    """Returns False for an SQLite file that does not exist yet: connecting would create an empty database. Always True
+    for PostgreSQL."""
     name = str(connection.settings_dict["NAME"])
     return connection.vendor != "sqlite" or name.startswith((":memory:", "file:")) or Path(name).exists()

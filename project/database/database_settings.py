@@ -1,6 +1,6 @@
 """Django's DATABASES entry from DATABASE_URL and DATABASE_POOLER. Pure.
 
-PostgreSQL: the URL's options win, numbers and switches are converted, we add the rest. SQLite: OPTIONS is ours.
+For PostgreSQL, options of the URL override ours. For SQLite, the URL may have no options.
 """
 
 import math
@@ -8,32 +8,35 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 
-SQLITE_PATIENCE = 20.0  # seconds that a transaction waits for another one, unless a deadline comes first
+SQLITE_PATIENCE = 20.0  # seconds that a transaction waits for a lock; a deadline may be shorter
 CONNECT_TIMEOUT = 5  # seconds for each address
-CONNECT_TIMEOUT_OF_SEVERAL = 3  # with several, so that a request reaches the second one if the first is frozen
+CONNECT_TIMEOUT_OF_SEVERAL = (
+    3  # seconds for each of several addresses, so that a request reaches the second if the first is frozen
+)
 POOL_TIMEOUT = 5.0  # seconds to wait for a connection of Django's own pool
-LOCK_TIMEOUT = 6  # seconds; less than BBOSS's statements get, so that the server reports the lock
-IDLE_IN_TRANSACTION = 60  # seconds; frees the locks of a client that is gone
-NO_JIT = "-c jit=off"  # compiling a statement of ours to machine code takes seconds, running it milliseconds
-# A silent connection is probed after 10 s and given up after 25. One that acknowledges nothing is given up after 20.
+LOCK_TIMEOUT = 6  # seconds; less than the statement limit of the intake, so that the server reports the lock
+IDLE_IN_TRANSACTION = 60  # seconds; releases the locks of a client that has disappeared
+NO_JIT = "-c jit=off"  # compiling our statements takes seconds, executing them milliseconds
+# An idle connection is probed after 10 s and closed after 25 s. Unacknowledged data closes a connection after 20 s.
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 TCP_USER_TIMEOUT = 20_000  # milliseconds
 
 # Settings of Django that a URL may have, and options that are not text. All others go to libpq unchanged.
-DJANGOS = {"CONN_MAX_AGE", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS", "ATOMIC_REQUESTS", "AUTOCOMMIT"}
+DJANGO_SETTINGS = {"CONN_MAX_AGE", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS", "ATOMIC_REQUESTS", "AUTOCOMMIT"}
 MAY_BE_NONE = {"CONN_MAX_AGE", "prepare_threshold"}
 NUMBERS = {*MAY_BE_NONE, *KEEPALIVES, "connect_timeout", "tcp_user_timeout", "isolation_level"}
-SWITCHES = {*(DJANGOS - MAY_BE_NONE), "server_side_binding", "pool"}
+SWITCHES = {*(DJANGO_SETTINGS - MAY_BE_NONE), "server_side_binding", "pool"}
 
 
 class WrongURLError(ValueError):
-    """A part of the URL can't be read. The text does not name the setting."""
+    """A part of the URL is invalid. The message does not name the setting."""
 
 
 def database_entry(url: str, *, pooler: bool = False) -> dict:
-    """The entry for `sqlite:///PATH` or `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME?OPTION=VALUE&...`.
+    """Returns the entry for `sqlite:///PATH` or `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME?OPTION=VALUE&...`.
+    Raises WrongURLError.
 
-    `pooler`: a pooler such as PgBouncer is in between, so nothing is kept in a database session. Raises WrongURLError.
+    `pooler` is for a pooler such as PgBouncer in transaction mode: nothing may be kept in a database session.
     """
     if url.startswith("sqlite"):
         return _sqlite(url)
@@ -49,7 +52,7 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
             entry["PORT"] = ""
     entry |= {"ENGINE": "project.database.postgresql", "POOLER": pooler, "OPTIONS": {}}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        if name.upper() in DJANGOS:
+        if name.upper() in DJANGO_SETTINGS:
             entry[name.upper()] = _read(name, text, option=name.upper())
         else:
             entry["OPTIONS"][name] = _read(name, text, option=name)
@@ -58,8 +61,8 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
 
 
 def session_limits(statements: float) -> str:
-    """Returns start-up options by which the server ends statements that the client has given up. They set no limit if
-    the process has none."""
+    """Returns the options of a connection with time-outs, so that the server ends statements that the client has given
+    up. `statements` is the limit in seconds; with infinity there are no time-outs."""
     if math.isinf(statements):
         return f"{NO_JIT} -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     return (
@@ -74,10 +77,10 @@ def _sqlite(url: str) -> dict:
         raise WrongURLError(f"an SQLite database takes no options, and has {', '.join(map(repr, unknown))}")
     entry["ENGINE"] = "project.database.sqlite"
     entry["OPTIONS"] = {
-        # IMMEDIATE: a transaction takes the write lock at its start, so nothing it has read can change.
+        # IMMEDIATE: a transaction takes the write lock at its start, so rows that it has read can't change.
         "transaction_mode": "IMMEDIATE",
         "timeout": SQLITE_PATIENCE,
-        # FULL: 00000 promises that the commit is on disk. NORMAL may lose the last commits in a power cut.
+        # FULL: the reply 00000 guarantees that the commit is on disk. NORMAL may lose commits in a power failure.
         "init_command": (
             f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout={int(SQLITE_PATIENCE * 1000)};"
         ),
@@ -91,7 +94,7 @@ def _add_defaults(entry: dict, *, several: bool) -> None:
     entry.setdefault("CONN_HEALTH_CHECKS", True)
     if pooler:
         entry.setdefault("DISABLE_SERVER_SIDE_CURSORS", True)
-    # Values are sent beside the text, not in it. The server keeps the plans of repeated statements.
+    # Parameters are sent separately from the statement, and the server caches the plans of repeated statements.
     ours = KEEPALIVES | {
         "server_side_binding": True,
         "prepare_threshold": None if pooler else 5,
@@ -106,8 +109,8 @@ def _add_defaults(entry: dict, *, several: bool) -> None:
 
 
 def _hosts(url: str) -> list[tuple[str, str]]:
-    """(host, port) of each address. IPv6 addresses lose their brackets. A socket's folder may be %-quoted. An address
-    without a host is libpq's own socket."""
+    """Returns (host, port) of each address. Removes the brackets of IPv6 addresses, and decodes the %-encoded folder of
+    a socket. An empty host means libpq's default socket."""
     place = urlsplit(url).netloc.rpartition("@")[2]
     found = []
     for address in filter(None, place.split(",")):

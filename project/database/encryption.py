@@ -1,6 +1,6 @@
-"""Encrypts backups to BACKUP_RECIPIENT (contract section 4) and decrypts them, by the program `age`.
+"""Encrypts backups for BACKUP_RECIPIENT (contract section 4) and decrypts them, with the program `age`.
 
-The private key is needed for decrypting alone. What is encrypted passes through pipes, so no plain copy is on the disk.
+Only decryption needs the private key. The data passes through pipes, so no plain copy is on the disk.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ SUFFIX = ".age"
 
 
 def why_not_encryptable() -> str:
-    """Returns the reason why BACKUP_RECIPIENT can't be used. Empty if it can. Tries it without data."""
+    """Encrypts no data for BACKUP_RECIPIENT as a test. Returns the error text, or an empty text."""
     try:
         with running(*_encrypt(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
             return ""
@@ -29,7 +29,7 @@ def why_not_encryptable() -> str:
 
 @contextlib.contextmanager
 def encrypted(file: Path) -> Iterator[IO[bytes]]:
-    """A stream into a new file, which is encrypted, and on the disk for good afterwards. Raises BackupError."""
+    """Yields a stream that is encrypted into a new file. Syncs the file to the disk at the end. Raises BackupError."""
     with open(file, "xb") as target:
         with running(*_encrypt(), stdin=subprocess.PIPE, stdout=target) as program:
             assert program.stdin
@@ -39,14 +39,16 @@ def encrypted(file: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def decrypted(file: Path, *, identity: Path, recipient: str) -> Iterator[IO[bytes]]:
-    """Opens a stream of data that was encrypted to `recipient`. `identity`: a file with its private key. Raises
-    BackupError."""
+    """Yields a stream of the decrypted data. Raises BackupError, which names `recipient`.
+
+    `identity` is the file with the private key.
+    """
     command = (_program(), "--decrypt", "--identity", str(identity.absolute()), str(file.absolute()))
     about = f" ({file.name} is encrypted to {recipient})"
     with running(*command, about=about, stdout=subprocess.PIPE) as program:
         assert program.stdout
         yield program.stdout
-        while program.stdout.read(CHUNK):  # a file that was cut shows it at its very end
+        while program.stdout.read(CHUNK):  # to the end, because only there age detects a truncated file
             pass
 
 

@@ -1,4 +1,4 @@
-"""The database's errors, counted for /metrics."""
+"""Counts database errors for /metrics."""
 
 from django.db import Error, IntegrityError
 from django.db.utils import DatabaseErrorWrapper
@@ -6,12 +6,12 @@ from django.db.utils import DatabaseErrorWrapper
 from integrations.base.counters import count_database_error
 from integrations.base.database_deadline import is_away, time_left
 
-CANCELLED = "57014"  # PostgreSQL's code where a statement took longer than it may
+CANCELLED = "57014"  # PostgreSQL's code for a statement that exceeded its time-out
 
 
 class CountedErrors(DatabaseErrorWrapper):
-    """Counts the errors that Django makes of the driver's. A violated constraint is none: it decides which write was
-    first."""
+    """Counts the driver's errors where Django converts them. IntegrityError is not counted, because constraints are a
+    normal way to decide between simultaneous writes."""
 
     def __exit__(self, exc_type, exc_value, traceback):
         if exc_type is None:

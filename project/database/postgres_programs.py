@@ -1,4 +1,4 @@
-"""Runs PostgreSQL's own programs for backup and restore, in the server's version and on the settings' database."""
+"""Runs pg_dump and pg_restore in the server's version, on the database of the settings."""
 
 import os
 import re
@@ -42,7 +42,8 @@ def dump(file: Path, *, snapshot: str) -> None:
 
 
 def dump_into(target: IO[bytes], *, snapshot: str) -> dict[str, int]:
-    """Writes a dump into a stream. Returns its `{table: rows}`: pg_restore reads all of it too. Raises BackupError."""
+    """Writes a dump into a stream. Returns {table: number of rows}, which pg_restore reads from the same data. Raises
+    BackupError."""
     with (
         ThreadPoolExecutor(1) as pool,
         _dumping(snapshot, stdout=subprocess.PIPE) as source,
@@ -55,22 +56,22 @@ def dump_into(target: IO[bytes], *, snapshot: str) -> dict[str, int]:
 
 
 def restore_dump(dump: IO[bytes]) -> None:
-    """Puts a dump into the settings' database, completely or not at all. Raises BackupError."""
+    """Restores a dump into the database of the settings, in one transaction. Raises BackupError."""
     options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
     database = connection.get_connection_params()["dbname"]
-    with _connected("pg_restore", *options, f"--dbname={database}", stdin=dump):
+    with _running_on_database("pg_restore", *options, f"--dbname={database}", stdin=dump):
         pass
 
 
 def count_rows(file: Path) -> dict[str, int]:
-    """`{table: rows}` of a dump. Reads all of its data. Raises BackupError."""
+    """Returns {table: number of rows} of a dump. Reads all of its data. Raises BackupError."""
     with _reading(str(file)) as reader:
         return _count(reader.stdout)
 
 
 def _dumping(snapshot: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
     given = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", *options]
-    return _connected("pg_dump", *given, **streams)
+    return _running_on_database("pg_dump", *given, **streams)
 
 
 def _reading(*file: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
@@ -78,7 +79,7 @@ def _reading(*file: str, **streams: Any) -> AbstractContextManager[subprocess.Po
 
 
 def _copy(source: IO[bytes], target: IO[bytes], reader: IO[bytes]) -> None:
-    """Copies into both streams. Closes the reader's, even after a failure: it would wait for ever."""
+    """Copies `source` to both streams. Closes `reader`, after an error too: its program would wait forever."""
     with reader:
         while part := source.read(CHUNK):
             target.write(part)
@@ -105,7 +106,10 @@ def server_major() -> int:
 
 
 def _program(name: str) -> str:
-    """The path of a program in the server's version: an older one refuses it, the dump of a newer may not go back."""
+    """Returns the path of a program in the server's major version. Raises BackupError if it is not installed.
+
+    An older version refuses the server, and the server may refuse the dump of a newer one.
+    """
     major = server_major()
     for path in (DEBIAN.format(major=major, name=name), shutil.which(name)):
         if path and os.access(path, os.X_OK) and _major_of(path) == major:
@@ -116,13 +120,13 @@ def _program(name: str) -> str:
 
 
 def _major_of(path: str) -> int | None:
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\) (\d+)", said)
+    output = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", output)
     return int(found[1]) if found else None
 
 
-def _connected(name: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """A program at the database. Secrets go into the environment: everybody on the machine can read a command line."""
+def _running_on_database(name: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Runs a program on the database. Passes secrets in the environment, because all users can read a command line."""
     params = connection.get_connection_params()
     named = {
         VARIABLES[key]: str(value) for key, value in params.items() if key in VARIABLES and value not in (None, "")

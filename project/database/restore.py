@@ -1,4 +1,4 @@
-"""Restore a backup (contract section 5, `restore`)."""
+"""Restores a backup (contract section 5, `restore`)."""
 
 import contextlib
 import datetime
@@ -28,7 +28,7 @@ from project.database.backup import (
     ARCHIVE,
     ATTACHMENTS,
     PROFILE,
-    PUT_BACK,
+    RESTORED,
     backup_facts,
     profile_of,
     unnamed_sqlite,
@@ -37,11 +37,12 @@ from project.database.run_program import CHUNK, BackupError
 
 
 @dataclass
-class Restored:
-    """The restored parts.
+class RestoreResult:
+    """The result of a restore.
 
-    `kept`: existing files that differ from the backup's and were kept, since they are newer. `profile`: the path of the
-    backup's partner profile, if PARTNERS_FILE differs or is empty.
+    `files` is the number of restored attachments. `kept` are existing files that differ from the backup's and were not
+    overwritten, because they may be newer. `profile` is the path of the backup's partner profile, if PARTNERS_FILE
+    differs or is empty.
     """
 
     facts: dict
@@ -52,7 +53,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class Source:
-    """The folder of a backup. `identity`: the file with the private key, for encrypted backups only."""
+    """The folder of a backup. `identity` is the file with the private key, or None for a plain backup."""
 
     folder: Path
     facts: dict
@@ -60,7 +61,7 @@ class Source:
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[IO[bytes]]:
-        """Open a file of the backup, and decrypt it if necessary. Raises BackupError."""
+        """Yields a file of the backup, decrypted if necessary. Raises BackupError."""
         if self.identity:
             with encryption.decrypted(
                 self.folder / name, identity=self.identity, recipient=self.facts["recipient"]
@@ -78,25 +79,25 @@ def restore(
     now: datetime.datetime,
     identity: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Restored:
-    """Verify a backup and restore it into an empty database. Raises BackupError.
+) -> RestoreResult:
+    """Verifies a backup and restores it into an empty database. Raises BackupError.
 
-    The database must count as restored before anybody can use it, so this machine's mark is raised first and the record
-    is written last. `identity`: the file with the private key, for an encrypted backup.
+    `identity` is the file with the private key; an encrypted backup requires it.
     """
     facts = backup_manifest.read(folder)
     _check(facts)
     if "recipient" in facts and not identity:
         raise BackupError(f"it is encrypted to {facts['recipient']}: name the file of its private key by --identity")
-    source, done = Source(folder, facts, identity if "recipient" in facts else None), Restored(facts)
-    _put_attachments_back(source, done, on_progress)
+    source, done = Source(folder, facts, identity if "recipient" in facts else None), RestoreResult(facts)
+    _restore_attachments(source, done, on_progress)
     try:
+        # Before the data, so that the database counts as restored as soon as a process can use it.
         raise_mark(facts["database"], facts["newest_event"] + 1)
-        _put_profile_back(source, done)
+        _restore_profile(source, done)
     except OSError as error:
         raise BackupError(f"STATE_DIR can't be written: {error}") from error
     if facts["vendor"] == "sqlite":
-        _put_sqlite_back(source)
+        _restore_sqlite(source)
     else:
         connection.close()
         with source.opened(facts["file"]) as dump:
@@ -105,8 +106,8 @@ def restore(
     if wrong := [name for name, number in facts["counts"].items() if _count(name, facts["newest_event"]) != number]:
         raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
     here = {"machine": socket.gethostname(), "newest": facts["newest_event"], "backup": facts["made_at"]}
-    note_restored(name=facts["database"], about=here, by=by, now=now)  # unless the guard has done so
-    add_event(None, PUT_BACK, by=by, now=now, **backup_facts(folder, facts))
+    note_restored(name=facts["database"], about=here, by=by, now=now)  # if no other process has done so already
+    add_event(None, RESTORED, by=by, now=now, **backup_facts(folder, facts))
     return done
 
 
@@ -121,14 +122,14 @@ def _check(facts: dict) -> None:
         raise BackupError(f"the database is not empty: it has {len(tables)} tables; restore into a new one")
 
 
-def _put_attachments_back(source: Source, done: Restored, on_progress: Callable[[int, int], None]) -> None:
+def _restore_attachments(source: Source, done: RestoreResult, on_progress: Callable[[int, int], None]) -> None:
     files = source.facts["files"]
     names = [name for name in files if name.startswith(f"{ATTACHMENTS}/")]
     total, numbers = source.facts.get("attachments", len(names)), itertools.count(1)
 
     def put(name: str, file: IO[bytes]) -> None:
         on_progress(next(numbers), total)
-        _put_attachment_back(settings.ATTACHMENT_DIR / name.removeprefix(f"{ATTACHMENTS}/"), file, done)
+        _restore_attachment(settings.ATTACHMENT_DIR / name.removeprefix(f"{ATTACHMENTS}/"), file, done)
 
     for name in names:
         with source.opened(name) as file:
@@ -141,10 +142,10 @@ def _put_attachments_back(source: Source, done: Restored, on_progress: Callable[
                     put(member.name, content)
 
 
-def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
-    """Restore an attachment. An existing file is kept, since BBOSS may have sent a better one after the backup.
+def _restore_attachment(target: Path, file: IO[bytes], done: RestoreResult) -> None:
+    """Restores an attachment. Keeps an existing file, because a newer one may have been uploaded after the backup.
 
-    The file of manually entered numbers is merged: it keeps its lines and gets the missing ones.
+    The file of manually entered numbers is merged: missing lines are added.
     """
     if target == numbers_file():
         done.files += bool(merge_numbers(file.read()))
@@ -157,10 +158,10 @@ def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
         done.kept.append(target.name)
 
 
-def _put_profile_back(source: Source, done: Restored) -> None:
-    """Copy the backup's partner profile into STATE_DIR, unless PARTNERS_FILE has the same content.
+def _restore_profile(source: Source, done: RestoreResult) -> None:
+    """Copies the backup's partner profile into STATE_DIR, unless PARTNERS_FILE has the same content.
 
-    The profile in force is not replaced: the machine's operator decides which one is right.
+    Does not replace PARTNERS_FILE, because only the operator knows which profile is right.
     """
     if not (name := profile_of(source.facts)):
         return
@@ -176,15 +177,15 @@ def _put_profile_back(source: Source, done: Restored) -> None:
     done.profile = target
 
 
-def _put_sqlite_back(source: Source) -> None:
+def _restore_sqlite(source: Source) -> None:
     connection.ensure_connection()
     path = source.folder / source.facts["file"]
     if not source.identity:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
             copy.backup(connection.connection)
         return
-    beside = Path(connection.settings_dict["NAME"]).absolute().parent
-    with unnamed_sqlite(beside) as (file, _, copy):
+    folder = Path(connection.settings_dict["NAME"]).absolute().parent
+    with unnamed_sqlite(folder) as (file, _, copy):
         with source.opened(path.name) as decrypted:
             shutil.copyfileobj(decrypted, file, CHUNK)
         file.flush()
@@ -192,7 +193,8 @@ def _put_sqlite_back(source: Source) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Returns a table's number of rows, without the events that were written when the restore was detected."""
+    """Returns the number of rows of a table, without events that a process has written since, such as that of a
+    detected restore."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")

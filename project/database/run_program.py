@@ -1,4 +1,4 @@
-"""Runs the programs of others that backup and restore use."""
+"""Runs the external programs of backup and restore."""
 
 import contextlib
 import subprocess
@@ -9,35 +9,36 @@ from typing import Any
 
 from integrations.base.database_deadline import error_line
 
-MAX_SAID = 500  # characters of a program's output
+MAX_OUTPUT = 500  # maximum characters of a program's error output
 CHUNK = 1024 * 1024
-AGES_ADDRESS = "\nage: report unexpected or unhelpful errors"  # a second line below each error of age
+AGE_FOOTER = "\nage: report unexpected or unhelpful errors"  # age prints this line after each error
 
 
 class BackupError(Exception):
-    """Backup or restore failed. It left nothing that could be mistaken for a complete one. The text is one line."""
+    """The backup or restore failed, and left nothing that looks like a complete one. The message is a single line."""
 
 
 @contextlib.contextmanager
 def running(*command: str, about: str = "", **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A running program, with Popen's arguments. Raises BackupError with its own words, and `about`, if it fails.
+    """Yields a running program, started with Popen's arguments in `streams`. Waits for its end.
 
-    Its words also replace the errors that its failure caused here, such as a broken pipe.
+    If it fails, raises BackupError with its error output and `about`, also in place of an error that its failure caused
+    in the block, such as a broken pipe.
     """
-    with tempfile.TemporaryFile() as said:
-        program = subprocess.Popen(command, stderr=said, **streams)
+    with tempfile.TemporaryFile() as output:
+        program = subprocess.Popen(command, stderr=output, **streams)
         try:
             with program:
                 yield program
         except Exception as error:
-            if program.returncode > 0:  # below 0: it was ended by a signal, since this side hung up
-                raise _failure(program, command[0], said, about) from error
+            if program.returncode > 0:  # below 0: ended by a signal, because the block closed its streams
+                raise _failure(program, command[0], output, about) from error
             raise
         if program.returncode:
-            raise _failure(program, command[0], said, about)
+            raise _failure(program, command[0], output, about)
 
 
-def _failure(program: subprocess.Popen[bytes], path: str, said: Any, about: str) -> BackupError:
-    said.seek(0)
-    words = error_line(said.read().decode(errors="replace").partition(AGES_ADDRESS)[0])
-    return BackupError(f"{words[:MAX_SAID] or f'{Path(path).name} ended with {program.returncode}'}{about}")
+def _failure(program: subprocess.Popen[bytes], path: str, output: Any, about: str) -> BackupError:
+    output.seek(0)
+    words = error_line(output.read().decode(errors="replace").partition(AGE_FOOTER)[0])
+    return BackupError(f"{words[:MAX_OUTPUT] or f'{Path(path).name} ended with {program.returncode}'}{about}")

@@ -1,4 +1,4 @@
-"""The manual's pages, and which page of the desk each explains."""
+"""The pages of the manual, and the desk's pages that each explains."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -21,7 +21,10 @@ STATES = "states"
 
 
 class ManualPage(NamedTuple):
-    """`explains`: how names of the desk's pages begin, without `admin:`. The text is in templates/manual/SLUG.html."""
+    """A page of the manual. Its text is in templates/manual/SLUG.html.
+
+    `explains` are prefixes of the URL names of the explained pages, without `admin:`.
+    """
 
     slug: str
     title: str | Promise
@@ -62,17 +65,18 @@ PAGES = (
 BY_SLUG = {page.slug: page for page in PAGES}
 
 
-def page_about(name: str) -> ManualPage:
-    """The page of the manual about this page of the desk, by its address's name; the first one for all others."""
+def page_explaining(name: str) -> ManualPage:
+    """Returns the page that explains the desk's page with this URL name. Returns the first page if none does."""
     name = name.removeprefix("admin:")
-    lists = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
+    explaining = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
     if name == "orders_order_changelist":
         return BY_SLUG["lists"]
-    return lists[0] if lists else PAGES[0]
+    return explaining[0] if explaining else PAGES[0]
 
 
-class Words(NamedTuple):
-    """States of one thing. `prefix`: of their anchors on the page of states. `are_chips`: pages show them so."""
+class StateGroup(NamedTuple):
+    """The states of a model. Their anchors on the page of states begin with `prefix`. `are_chips`: they are shown as
+    chips."""
 
     prefix: str
     title: str | Promise
@@ -80,21 +84,21 @@ class Words(NamedTuple):
     are_chips: bool = True
 
 
-WORDS = (
-    Words("order", _("States of an order"), Order.State),
-    Words("held", _("Why an order is held"), Order.Held, are_chips=False),
-    Words("step", _("States of a step"), Dispatch.State),
-    Words("attempt", _("Outcomes of a call"), Attempt.Outcome),
-    Words("mail", _("States of a mail"), Mail.State),
-    Words("record", _("States of a billing record"), BillingRecord.State),
-    Words("incident", _("States of an incident"), Incident.State),
-    Words("difference", _("Kinds of differences"), Difference.Kind, are_chips=False),
-    Words("differing", _("States of a difference"), Difference.State),
-    Words("approval", _("Decisions"), ApprovalRecord.Result),
-    Words("asked", _("States of an act for a second person"), AskedAct.State),
-    Words("bulk", _("States of a bulk run"), BulkRun.State),
-    Words("row", _("Rows of a bulk run"), BulkItem.State),
-    Words("export", _("States of an export"), Export.State),
+STATE_GROUPS = (
+    StateGroup("order", _("States of an order"), Order.State),
+    StateGroup("held", _("Why an order is held"), Order.Held, are_chips=False),
+    StateGroup("step", _("States of a step"), Dispatch.State),
+    StateGroup("attempt", _("Outcomes of a call"), Attempt.Outcome),
+    StateGroup("mail", _("States of a mail"), Mail.State),
+    StateGroup("record", _("States of a billing record"), BillingRecord.State),
+    StateGroup("incident", _("States of an incident"), Incident.State),
+    StateGroup("difference", _("Kinds of differences"), Difference.Kind, are_chips=False),
+    StateGroup("differing", _("States of a difference"), Difference.State),
+    StateGroup("approval", _("Decisions"), ApprovalRecord.Result),
+    StateGroup("asked", _("States of an act for a second person"), AskedAct.State),
+    StateGroup("bulk", _("States of a bulk run"), BulkRun.State),
+    StateGroup("row", _("Rows of a bulk run"), BulkItem.State),
+    StateGroup("export", _("States of an export"), Export.State),
 )
 
 
@@ -104,14 +108,15 @@ class Meaning(NamedTuple):
     meaning: str | Promise
 
 
-def meanings() -> Iterator[tuple[Words, Iterable[Meaning]]]:
-    """Yields the content of the page of states: a group of words, and each word with its anchor."""
-    for words in WORDS:
-        yield words, [Meaning(f"{words.prefix}-{state}", state, text) for state, text in MEANINGS[words.states].items()]
+def meanings() -> Iterator[tuple[StateGroup, Iterable[Meaning]]]:
+    """Yields the content of the page of states: (group, its states with anchor and meaning)."""
+    for group in STATE_GROUPS:
+        yield group, [Meaning(f"{group.prefix}-{state}", state, text) for state, text in MEANINGS[group.states].items()]
 
 
 def manual_page(request: HttpRequest, slug: str = PAGES[0].slug, *, site: AdminSite) -> HttpResponse:
-    """/admin/manual/ and its pages. Whoever is logged in may read them: they hold no data."""
+    """Shows a page of the manual. Raises Http404 for an unknown slug. All staff may read it, because it contains no
+    data."""
     if slug not in BY_SLUG:
         raise Http404
     place = list(BY_SLUG).index(slug)

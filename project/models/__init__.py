@@ -1,4 +1,4 @@
-"""Accounts: the people who work at the desk, how they log in, and failed log-ins."""
+"""Models of accounts, log-ins and sessions, and of open alarms."""
 
 import datetime
 
@@ -16,11 +16,12 @@ from orders.history.actors import COMMAND
 
 NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
 PASSWORDS_KEPT = 5
-MOST_FAILURES_IN_A_ROW = 6
+MAX_CONSECUTIVE_FAILURES = 6
 
 
 class UsedName(models.Model):
-    """A user name that an account has, or once had. Rows name accounts, so nobody else ever gets it."""
+    """A user name that an account has or had. No other account ever gets it, because rows refer to accounts by user
+    name."""
 
     name = models.CharField(_("user name"), max_length=150, primary_key=True)
 
@@ -65,20 +66,23 @@ class User(AbstractUser):
         null=True,
         blank=True,
         help_text=_("a mail each workday morning, and one when something turns red that nobody has"),
-    )  # None: as the role says (orders/office/digest)
+    )  # None: the role's default (orders/office/digest)
 
-    # {who: when it last made this account, or gave it rights or a log-in}: the id of another account, `command` (the
-    # machine's command line) or `company` (the company log-in, when it made the account)
+    # {giver: time when it last created this account, or gave it rights or a log-in}. A giver is the id of another
+    # account, `command` (the machine's command line) or `company` (the company log-in, if it created the account).
     given_by = models.JSONField(null=True, editable=False)
-    password_set_at = models.DateTimeField(db_default=Now(), editable=False)  # of before 1.7: the upgrade
+    password_set_at = models.DateTimeField(
+        db_default=Now(), editable=False
+    )  # for passwords from before 1.7: the time of the upgrade
 
     def __str__(self):
         return self.display_name or self.username
 
     def save(self, *args, **kwargs):
-        """Raises ValidationError for a new account whose user name was used before, and for another user name.
+        """Raises ValidationError for a new account with a user name that was used before, and for a changed user name.
 
-        Notes another password. Django saves `password` alone where it only hashes the same one anew.
+        Stores the time and the hash of a new password. If Django saves `password` alone, it has only hashed the same
+        password again, so nothing is stored.
         """
         using = kwargs.get("using") or router.db_for_write(User, instance=self)
         fields = kwargs.get("update_fields")
@@ -109,7 +113,8 @@ class User(AbstractUser):
             raise ValidationError({"username": NAME_USED}) from error
 
     def note_given(self, by: "User | None", *, now: datetime.datetime) -> None:
-        """Notes that another account, or the machine's command line (None), is a giver of this one (contract 3.11)."""
+        """Stores another account, or the machine's command line (None), as a giver of this account (contract 3.11).
+        Locks the account, so that simultaneous calls don't overwrite each other's giver."""
         if by == self:
             return
         with transaction.atomic():
@@ -125,7 +130,7 @@ class User(AbstractUser):
             raise ValidationError({"deputy": _("Somebody else must be the deputy.")})
 
     def get_full_name(self):
-        """Empty where there is none: Django's pages then show the user name alone."""
+        """Returns the display name. If it is empty, Django's pages show the user name alone."""
         return self.display_name
 
     def get_short_name(self):
@@ -133,7 +138,7 @@ class User(AbstractUser):
 
 
 class UsedPassword(models.Model):
-    """The hash of a password that an account had: of the last five."""
+    """The hash of one of an account's last PASSWORDS_KEPT passwords."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="used_passwords")
     password = models.CharField(max_length=128)
@@ -143,9 +148,10 @@ class UsedPassword(models.Model):
 
 
 class CompanyAccount(models.Model):
-    """The link of an account to a person of the company log-in: `iss` and `sub` of the ID token, and nothing else.
+    """The link of an account to a person of the company log-in, by `iss` and `sub` of the ID token.
 
-    Without a subject an administrator allows a person to be linked: once, until this time, by a verified mail.
+    A row without a subject is a pending link: until the time in `until`, the first log-in with this verified mail
+    address is linked to the account.
     """
 
     user = models.OneToOneField(User, models.CASCADE, related_name="company")
@@ -170,9 +176,10 @@ class CompanyAccount(models.Model):
 
 
 class EmergencyAccount(models.Model):
-    """Marks an account whose password counts with PASSWORD_LOGIN=emergency.
+    """Marks an account that may log in with its password if PASSWORD_LOGIN is emergency.
 
-    `link`: the SHA-256 of the key of a link that sets a password once, until this moment. Empty if there is none.
+    `link` is the SHA-256 of the key of a single-use link that sets the password, valid until `link_until`. Empty if
+    there is none.
     """
 
     user = models.OneToOneField(User, models.CASCADE, related_name="emergency")
@@ -185,10 +192,10 @@ class EmergencyAccount(models.Model):
 
 
 class AccountSession(models.Model):
-    """An index of sessions by user, as Django's table can't be queried for that.
+    """The user of a session, because Django's table can't be queried by user.
 
-    Django's table stays unchanged, so the version before goes on with its sessions. A session that Django deletes
-    leaves a row here (`db_constraint`), which the worker removes.
+    Django's table stays unchanged, so that the previous version can use the sessions too. Without a constraint
+    (`db_constraint`), a session that Django deletes leaves its row here; the worker deletes such rows.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -199,12 +206,14 @@ class AccountSession(models.Model):
 
 
 class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
-    """`secret`: encrypted by MFA_KEY. `last_step`: the time step of the code that counted last, as RFC 6238 counts.
+    """The authenticator app of an account. `secret` is encrypted with MFA_KEY. `last_step` is the time step (RFC 6238)
+    of the last accepted code.
 
-    After wrong codes the next one counts only 1, 2, 4 … 32 seconds later, and never more: the owner gets in too.
+    After wrong codes the next code is accepted only after 1, 2, 4 … 32 seconds. The wait grows no further, so that the
+    owner is not locked out.
     """
 
-    name = confirmed = None  # of django-otp's devices: an account has one app, and a row only once a code was right
+    name = confirmed = None  # fields of django-otp: an account has one app, and a row exists only after a valid code
     user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")
     secret = models.TextField()
     last_step = models.BigIntegerField()
@@ -213,21 +222,22 @@ class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
         default_permissions = []
 
     def __str__(self):
-        return str(self.user_id)  # django-otp's says who it is
+        return str(self.user_id)  # django-otp's text contains the user name
 
     def get_throttle_factor(self):
         return 1
 
     def throttle_increment(self, commit=True):
-        """Writes its own columns alone: django-otp writes the whole row, and `last_step` as it was when it was read."""
-        self.throttling_failure_count = min(self.throttling_failure_count, MOST_FAILURES_IN_A_ROW - 1)
+        """Counts a wrong code. Writes only its own columns: django-otp would also write an outdated `last_step`."""
+        self.throttling_failure_count = min(self.throttling_failure_count, MAX_CONSECUTIVE_FAILURES - 1)
         super().throttle_increment(commit=False)
         if commit:
             self.save(update_fields=["throttling_failure_count", "throttling_failure_timestamp"])
 
 
 class RecoveryCode(models.Model):
-    """A code that counts once in place of the app's: its SHA-256. The row goes when it is used, or with the app."""
+    """The SHA-256 of a single-use code that replaces a code of the app. The row is deleted when the code is used, or
+    with the app."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
     hash = models.CharField(max_length=64)
@@ -237,7 +247,7 @@ class RecoveryCode(models.Model):
 
 
 class FailedLogin(AccessAttempt):
-    """Failed log-ins by account, address and browser. Rows disappear by themselves when the waiting time is over."""
+    """Failed log-ins by user name, address and browser. django-axes deletes the rows after AXES_COOLOFF_TIME."""
 
     class Meta:
         proxy = True
@@ -249,7 +259,7 @@ class FailedLogin(AccessAttempt):
 
 
 class OpenAlarm(models.Model):
-    """An open alarm (project/observability/alarm_texts.py). The row is deleted when it is over."""
+    """An open alarm (project/observability/alarm_texts.py). The row is deleted at its end."""
 
     name = models.CharField(max_length=32)
     about = models.CharField(max_length=128, blank=True)

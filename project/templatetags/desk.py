@@ -18,7 +18,7 @@ from orders.office.saved_views.tabs import views_over
 from orders.order_words import pause_words
 from orders.order_words.history import PARTNER_NAMES
 from project.dashboard.partners_and_worker import worker_of
-from project.manual.pages import STATES, page_about
+from project.manual.pages import STATES, page_explaining
 from project.observability.desk_snapshot import DeskSnapshot
 
 register = template.Library()
@@ -29,7 +29,7 @@ register.simple_tag(ago, name="ago")
 def help_address(context) -> str:
     """The manual's page about the page that is shown."""
     match = getattr(context.get("request"), "resolver_match", None)
-    return reverse("admin:manual", args=[page_about(match.view_name if match else "").slug])
+    return reverse("admin:manual", args=[page_explaining(match.view_name if match else "").slug])
 
 
 @register.simple_tag

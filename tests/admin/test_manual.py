@@ -8,7 +8,7 @@ from django.urls import get_resolver, reverse
 
 from orders.models import Order
 from orders.texts.state_meanings import MEANINGS
-from project.manual.pages import BY_SLUG, PAGES, WORDS, page_about
+from project.manual.pages import BY_SLUG, PAGES, STATE_GROUPS, page_explaining
 from tests.admin.orders import staff
 from tests.factories import OrderFactory
 
@@ -34,7 +34,7 @@ def test_each_page_is_short_and_what_it_shows_and_links_is_there(read, slug):
     assert links <= set(BY_SLUG)
 
 
-@pytest.mark.parametrize("words", WORDS, ids=lambda words: words.prefix)
+@pytest.mark.parametrize("words", STATE_GROUPS, ids=lambda words: words.prefix)
 def test_each_state_is_explained_at_its_place(read, words):
     text = read("states")
     states = set(words.states) - {Order.Held.NOT} if words.states is Order.Held else set(words.states)
@@ -63,5 +63,5 @@ def test_the_help_button_opens_the_page_about_this_one_and_an_unknown_page_is_no
 
 def test_each_page_of_the_manual_explains_some_page():
     names = {name for name in get_resolver().namespace_dict["admin"][1].reverse_dict if isinstance(name, str)}
-    explained = {page_about(name).slug for name in names} | {"states"}
+    explained = {page_explaining(name).slug for name in names} | {"states"}
     assert explained == {page.slug for page in PAGES}

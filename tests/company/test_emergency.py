@@ -16,7 +16,7 @@ from django.utils import timezone
 from notifications.models import Mail
 from orders.admin.journal_values import entry_words
 from orders.models import Incident, OrderEvent
-from project.base.settings_table import Grant, WrongError, grants
+from project.base.settings_table import Grant, InvalidSettingError, grants
 from project.checks import TAG
 from project.models import CompanyAccount, EmergencyAccount, User
 from tests.admin.test_accounts import form, page
@@ -294,7 +294,7 @@ def test_roles_and_attributions_that_nobody_knows_do_not_start(issuer, settings,
 
 @pytest.mark.parametrize("given", ["a", "a=", "=业务人员", "a=业务人员:", "a=业务人员:BJ+", "a=业务人员;", ";"])
 def test_a_list_of_roles_that_can_t_be_read_is_named(given):
-    with pytest.raises(WrongError, match="OIDC_ROLES: .* must be group=role or group=role:BJ\\+TJ"):
+    with pytest.raises(InvalidSettingError, match="OIDC_ROLES: .* must be group=role or group=role:BJ\\+TJ"):
         grants("OIDC_ROLES", given)
 
 

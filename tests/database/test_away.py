@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError, connection
 
 from integrations.base.database_deadline import away_error, is_away
-from project.base.logs import AwayFilter, LineFormatter
+from project.base.logs import LineFormatter, OutageFilter
 
 
 class Driver(Exception):
@@ -65,7 +65,7 @@ def logged(error: Exception, name: str = "desk", **more) -> str | None:
     except Exception:
         record = logging.LogRecord(name, logging.ERROR, "", 0, "call %s failed", ("7",), sys.exc_info())
     vars(record).update(more)
-    return LineFormatter().format(record) if AwayFilter().filter(record) else None
+    return LineFormatter().format(record) if OutageFilter().filter(record) else None
 
 
 def test_the_log_has_its_words_and_no_traceback():

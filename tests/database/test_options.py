@@ -4,7 +4,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from integrations.base.database_deadline import NEVER
-from project.base.settings_table import WrongError, database
+from project.base.settings_table import InvalidSettingError, database
 from project.database.database_settings import database_entry, session_limits
 
 
@@ -111,13 +111,13 @@ def test_all_of_it_is_what_libpq_knows():
     ],
 )
 def test_what_cant_be_read_is_named(query, words):
-    with pytest.raises(WrongError, match=f"^DATABASE_URL: {words}$"):
+    with pytest.raises(InvalidSettingError, match=f"^DATABASE_URL: {words}$"):
         database("DATABASE_URL", f"postgres:///ibs?{query}")
 
 
 @pytest.mark.parametrize("url", ["postgres://u@h1:a,h2/ibs", "postgres://u@h1:5432,h2:5432x/ibs"])
 def test_a_port_that_is_no_number_is_named(url):
-    with pytest.raises(WrongError, match="^DATABASE_URL: "):
+    with pytest.raises(InvalidSettingError, match="^DATABASE_URL: "):
         database("DATABASE_URL", url)
 
 
@@ -137,6 +137,8 @@ def test_sqlite_keeps_its_promises_to_the_disk():
 
 
 def test_sqlite_takes_no_options_from_the_url():
-    with pytest.raises(WrongError, match=r"^DATABASE_URL: an SQLite database takes no options, and has 'timeout'$"):
+    with pytest.raises(
+        InvalidSettingError, match=r"^DATABASE_URL: an SQLite database takes no options, and has 'timeout'$"
+    ):
         database("DATABASE_URL", "sqlite:///desk.sqlite3?timeout=5")
     assert database_entry("sqlite:///desk.sqlite3?conn_max_age=5")["CONN_MAX_AGE"] == 5

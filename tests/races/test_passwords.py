@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from notifications.models import Mail
 from orders.models import TrailEntry
-from project.accounts.passwords.links import ASKED_OF_NAME, RESET, link
+from project.accounts.passwords.links import MAX_PER_NAME, RESET, link
 from project.models import User
 from tests.races.conftest import at_once
 
@@ -26,8 +26,8 @@ def test_a_name_gets_no_more_when_many_ask_at_once(wang):
         return Client().post(reverse("admin_password_reset"), {"name": "wm"}, REMOTE_ADDR=f"10.0.0.{number}")
 
     answers = at_once(*(partial(ask, number) for number in range(8)))
-    assert sorted(answer.status_code for answer in answers) == [302] * ASKED_OF_NAME + [429] * (8 - ASKED_OF_NAME)
-    assert Mail.objects.count() == ASKED_OF_NAME
+    assert sorted(answer.status_code for answer in answers) == [302] * MAX_PER_NAME + [429] * (8 - MAX_PER_NAME)
+    assert Mail.objects.count() == MAX_PER_NAME
 
 
 def test_a_link_sets_one_password_when_many_use_it_at_once(wang):

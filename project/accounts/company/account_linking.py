@@ -16,7 +16,7 @@ from project.models import CompanyAccount, User
 
 
 def why_link_refused(user: User, *, subject: str, mail: str, by_mail: bool) -> str | Promise | None:
-    """Returns the reason, as a text for users, why this link is invalid. None if it is valid or removes the link."""
+    """Returns an error text if this link is invalid. Returns None if it is valid, or if it removes the link."""
     if not (subject or by_mail):
         return None
     if why := why_not_linkable(user):

@@ -29,7 +29,7 @@ from project.accounts.separation_of_duties import rights_of, why_not_together
 from project.base.settings_table import Grant
 from project.models import CompanyAccount, UsedName, User
 
-ODD = re.compile(r"[^\w.@+-]+")  # as Django's UnicodeUsernameValidator
+FORBIDDEN_CHARACTERS = re.compile(r"[^\w.@+-]+")  # as Django's UnicodeUsernameValidator
 LONGEST_NAME, LONGEST_MAIL = 100, 254
 MAIL_LINK_VALID_FOR = datetime.timedelta(days=7)
 COMPANY = "company"
@@ -48,18 +48,21 @@ class ProvisioningError(Exception):
 
 
 def provision_account(claims: dict) -> User:
-    """Returns the account with updated roles and limit. Raises ProvisioningError, after removing lost roles."""
+    """Returns the person's account, with updated roles and limit. Creates it at the first log-in. Locks the account.
+
+    Raises ProvisioningError after the roles have been updated, so that a person without a grant loses their roles.
+    """
     now = timezone.now()
     given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
     if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
         given, why = [], "roles_apart"
     with transaction.atomic():
-        user = _account_of(claims, now=now)
+        user = _linked_account(claims, now=now)
         if user is None and given:
             user = _new_account(claims, now=now)
         if user is not None:
             user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-            _give(user, given, now=now)
+            _apply_grants(user, given, now=now)
     if user is not None and not (user.is_active and user.is_staff):
         raise ProvisioningError("disabled", user.get_username())
     if user is None or not given:
@@ -76,7 +79,7 @@ def grants_of(claim: object) -> list[Grant]:
 
 
 def verified_mail(claims: dict) -> str:
-    """Returns the mail address that the provider has verified. Empty if it has verified none."""
+    """Returns the mail address if the provider has verified it and it is valid, else an empty text."""
     mail = claims.get("email")
     if claims.get("email_verified") is not True or not isinstance(mail, str) or len(mail) > LONGEST_MAIL:
         return ""
@@ -87,18 +90,19 @@ def verified_mail(claims: dict) -> str:
     return mail
 
 
-def _account_of(claims: dict, *, now: datetime.datetime) -> User | None:
+def _linked_account(claims: dict, *, now: datetime.datetime) -> User | None:
     rows = CompanyAccount.objects.select_related("user")
     row = rows.filter(issuer=settings.OIDC_ISSUER, subject=claims["sub"]).first()
-    if row is None and (row := _waiting(claims, now=now)):
+    if row is None and (row := _pending_link(claims, now=now)):
         row.subject, row.until = claims["sub"], None
         row.save(update_fields=["subject", "until"])
         add_event(None, "account_joined", by=staff_actor(row.user), now=now, account=row.user.get_username())
     return row and row.user
 
 
-def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
-    """Returns the pending link for the verified mail address. None if several links or accounts have this address."""
+def _pending_link(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
+    """Returns the pending link for the verified mail address, locked. Returns None without one, and if several links or
+    accounts have this address."""
     mail = verified_mail(claims)
     if not mail or User.objects.filter(email__iexact=mail).count() > 1:
         return None
@@ -108,7 +112,7 @@ def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
 
 
 def why_not_linkable(user: User) -> Promise | None:
-    """Returns the reason, as a text for users, why no person may be linked to the account. None if one may."""
+    """Returns an error text if no person may be linked to the account, else None."""
     if user.is_superuser:
         return _("An account with all rights stays apart: each company log-in would take its rights.")
     if hasattr(user, "emergency"):
@@ -117,8 +121,7 @@ def why_not_linkable(user: User) -> Promise | None:
 
 
 def _new_account(claims: dict, *, now: datetime.datetime) -> User:
-    """Creates the account. Raises SuspiciousOperation if the same person logs in for the first time elsewhere
-    meanwhile."""
+    """Creates the account. Raises SuspiciousOperation if a simultaneous log-in has created one for this person."""
     user = User(email=verified_mail(claims), display_name=_name_of(claims), is_staff=True)
     user.given_by = {COMPANY: now.isoformat()}
     user.set_unusable_password()
@@ -140,7 +143,7 @@ def _new_account(claims: dict, *, now: datetime.datetime) -> User:
 def free_names(*wanted: object) -> Iterable[str]:
     """Yields user names that were never used, in any letter case: first the plain name, then the name with numbers."""
     texts = (unicodedata.normalize("NFKC", text) for text in wanted if isinstance(text, str))
-    name = next(filter(None, (ODD.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
+    name = next(filter(None, (FORBIDDEN_CHARACTERS.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
     for number in itertools.count(1):
         numbered = name if number == 1 else f"{name}-{number}"
         if not UsedName.objects.filter(name__iexact=numbered).exists():
@@ -152,7 +155,7 @@ def _name_of(claims: dict) -> str:
     return name if isinstance(name, str) and len(name) <= 64 and not why_not_a_name(name) else ""
 
 
-def _give(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
+def _apply_grants(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
     """Sets roles and limit from the grants, and records an event if anything changed. The caller has locked the
     account.
 

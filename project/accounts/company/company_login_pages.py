@@ -22,13 +22,13 @@ from orders.history.actors import ACCOUNTS
 from project.accounts.company.account_provisioning import ProvisioningError
 from project.accounts.company.id_token import CompanyLogIn
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
-from project.accounts.login_trail import note_company_failure, note_not_let_in
+from project.accounts.login_trail import note_company_failure, note_provisioning_error
 from project.trail.trail_words import COMPANY_FAILED
 
 STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's session keys
 COOKIE = "company_states"
 STATE_SECONDS = 600  # time that a person has to log in at the provider
-MOST_STATES, LONGEST_NEXT = 5, 1000  # of one browser: its cookie holds 4096 characters
+MOST_STATES, LONGEST_NEXT = 5, 1000  # so that they fit into a cookie of 4096 characters
 STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "roles_apart": 403, "disabled": 403}
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Start(OIDCAuthenticationRequestView):
         given = copy.copy(request)
         given.session = kept = _pending_logins(request)
         answer = super().get(given)
-        _keep(answer, kept)
+        _set_states_cookie(answer, kept)
         return answer
 
     def get_extra_params(self, request: HttpRequest) -> dict:
@@ -53,12 +53,13 @@ class Start(OIDCAuthenticationRequestView):
 @never_cache
 @require_GET
 def start(request: HttpRequest) -> HttpResponse:
-    """Redirects to the provider. Calls it first, so that no user is redirected to a provider that is down."""
+    """Redirects to the provider. Fetches its metadata first, so that no user is redirected to a provider that is
+    down."""
     try:
         description(fresh=True)
         return Start.as_view()(request)
     except ProviderError as error:
-        return _refused(request, "away", str(error), noted=False)
+        return _error_page(request, "away", str(error), noted=False)
 
 
 @never_cache
@@ -72,61 +73,60 @@ def callback(request: HttpRequest) -> HttpResponse:
     given = kept[STATES].pop(request.GET.get("state", ""), None)
     if given is None or time.time() - given["added_on"] >= STATE_SECONDS:
         why = "the state is not one of this browser's, or is too old"
-        return _refused(request, "wrong", why, noted=False)
-    answer = _answer_to(request, given, kept[NEXT] or reverse("admin:index"))
-    _keep(answer, kept)
+        return _error_page(request, "wrong", why, noted=False)
+    answer = _log_in(request, given, kept[NEXT] or reverse("admin:index"))
+    _set_states_cookie(answer, kept)
     return answer
 
 
-def _answer_to(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse:
+def _log_in(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse:
     if "error" in request.GET or not request.GET.get("code"):
-        return _refused(request, "denied", f"the provider said {request.GET.get('error', 'nothing')[:64]}")
+        return _error_page(request, "denied", f"the provider said {request.GET.get('error', 'nothing')[:64]}")
     try:
         if request.GET.get("iss", description()["issuer"]) != description()["issuer"]:  # RFC 9207
-            return _refused(request, "wrong", "the answer is of another issuer")
+            return _error_page(request, "wrong", "the answer is of another issuer")
         log_in = CompanyLogIn()
         user = log_in.authenticate(request, nonce=given["nonce"], code_verifier=given["code_verifier"])
     except ProviderError as error:
-        return _refused(request, "away", str(error))
+        return _error_page(request, "away", str(error))
     except ProvisioningError as error:
-        note_not_let_in(request, error)
-        return _refused(request, error.code, error.code)
+        note_provisioning_error(request, error)
+        return _error_page(request, error.code, error.code)
     except (SuspiciousOperation, jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
-        return _refused(request, "wrong", f"{type(error).__name__}: {error}")
+        return _error_page(request, "wrong", f"{type(error).__name__}: {error}")
     if user is None:
-        return _refused(request, "wrong", "nobody was let in")
+        return _error_page(request, "wrong", "nobody was let in")
     auth.login(request, user, backend=ACCOUNTS)
     request.session[ID_TOKEN] = log_in.id_token
     count_login("company", "let_in")
     return HttpResponseRedirect(leads_to)
 
 
-def _cookie() -> str:
-    """Returns the cookie's name. With https it has a prefix, so that no other host can set it, as for the session
-    cookie."""
+def _cookie_name() -> str:
+    """Returns the cookie's name. With HTTPS_ONLY it has the prefix `__Host-`, so that no other host can set it."""
     return f"__Host-{COOKIE}" if settings.HTTPS_ONLY else COOKIE
 
 
 def _pending_logins(request: HttpRequest) -> dict:
-    """Returns the pending log-ins in this browser's cookie, under the library's names."""
+    """Returns the pending log-ins from this browser's cookie, by the session keys of mozilla-django-oidc."""
     try:
-        return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)
+        return signing.loads(request.COOKIES.get(_cookie_name(), ""), salt=COOKIE, max_age=STATE_SECONDS)
     except signing.BadSignature:
         return {STATES: {}, NEXT: ""}
 
 
-def _keep(answer: HttpResponse, kept: dict) -> None:
-    """Stores the newest states in the cookie, as many as fit."""
+def _set_states_cookie(answer: HttpResponse, kept: dict) -> None:
+    """Sets the cookie with the newest MOST_STATES states. Drops a `next` that does not fit."""
     states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
     leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
     value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)
     about = {"secure": settings.HTTPS_ONLY, "httponly": True, "samesite": "Lax"}
-    answer.set_cookie(_cookie(), value, max_age=STATE_SECONDS, **about)
+    answer.set_cookie(_cookie_name(), value, max_age=STATE_SECONDS, **about)
 
 
-def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
-    """Renders the error page. `why` is logged and must not contain a code or a token. `noted`: also record it in the
-    audit trail."""
+def _error_page(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
+    """Returns the error page. `why` is logged and must not contain a code or a token. `noted` also records the failure
+    in the audit trail."""
     logger.warning("company log-in: %s", why)
     count_login("company", "refused")
     if noted and code in COMPANY_FAILED:
@@ -140,8 +140,9 @@ def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -
     return render(request, "admin/company_refused.html", context, status=STATUS[code])
 
 
-def end_address(request: HttpRequest) -> str:
-    """Returns the provider's end-session URL. Empty if the user did not log in there, or if there is none."""
+def end_session_url(request: HttpRequest) -> str:
+    """Returns the provider's end-session URL. Returns an empty text if the user did not log in there, and if the
+    provider has no such URL or is down."""
     token = request.session.get(ID_TOKEN)
     if not token or not settings.OIDC_ISSUER:
         return ""

@@ -29,8 +29,8 @@ LONGEST_SUBJECT = 255  # OpenID Connect Core 2
 
 
 class CompanyLogIn(OIDCAuthenticationBackend):
-    """One log-in. Not listed in AUTHENTICATION_BACKENDS, whose members are created for each request and get all
-    passwords."""
+    """The backend for a single log-in. Not listed in AUTHENTICATION_BACKENDS: Django creates those for each request and
+    passes all passwords to them."""
 
     id_token = ""
     """The ID token of the last log-in. The provider requires it at the log-out."""
@@ -83,7 +83,10 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         return provision_account(self._all_claims(access_token, payload))
 
     def _all_claims(self, access_token: str, payload: dict) -> dict:
-        """Returns the ID token's claims, with those of the userinfo endpoint if the token has no groups."""
+        """Returns the ID token's claims. If they have no groups, adds the claims of the userinfo endpoint.
+
+        Raises ProviderError if that endpoint fails, and SuspiciousOperation if its claims are of another person.
+        """
         address = description().get("userinfo_endpoint")
         if settings.OIDC_CLAIM in payload or not address or not isinstance(access_token, str):
             return payload

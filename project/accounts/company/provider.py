@@ -35,7 +35,7 @@ ENDPOINTS = {
     "OIDC_OP_JWKS_ENDPOINT": "jwks_uri",
 }
 OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
-_turns = threading.BoundedSemaphore(2)
+_slots = threading.BoundedSemaphore(2)
 
 
 class ProviderError(Exception):
@@ -56,8 +56,8 @@ class ProviderCache:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Context in which one thread at a time refreshes the cache. Others wait at most a second, not for the
-        provider."""
+        """Holds the cache's lock, so that one thread at a time calls the provider. Raises ProviderError if the lock is
+        not free within a second."""
         if not self.lock.acquire(timeout=1):
             raise ProviderError("another thread waits for the provider already")
         try:
@@ -87,22 +87,22 @@ def is_safe(url: object) -> bool:
 
 
 def call(url: str, **how) -> tuple[int, dict | None]:
-    """Returns (status, JSON object or None). Raises ProviderError if there is no response, or too many threads wait for
-    one."""
-    if not _turns.acquire(timeout=1):
+    """Returns (status, JSON object or None). Raises ProviderError if the provider does not respond, or if two threads
+    are calling it already."""
+    if not _slots.acquire(timeout=1):
         raise ProviderError("others wait for the provider already")
     try:
         return request_json(url, timeout=SECONDS, **how)
     except PartnerError as error:
         raise ProviderError(f"no answer from {urlsplit(url).hostname}: {error.code}") from error
     finally:
-        _turns.release()
+        _slots.release()
 
 
 def description(*, fresh: bool = False) -> dict:
     """Returns the validated metadata of the provider (OpenID Connect Discovery). Raises ProviderError.
 
-    `fresh`: fetch it again if it is older than RETRY_AFTER_SECONDS, which shows that the provider is reachable.
+    `fresh` fetches metadata older than RETRY_AFTER_SECONDS again, to test that the provider is reachable.
     """
     with cache.reading():
         now = time.monotonic()
@@ -111,7 +111,7 @@ def description(*, fresh: bool = False) -> dict:
         if now - cache.failed_at < RETRY_AFTER_SECONDS:
             raise ProviderError("the provider did not answer a moment ago")
         try:
-            found = _read_description()
+            found = _fetch_description()
         except ProviderError:
             cache.failed_at = time.monotonic()
             raise
@@ -121,7 +121,7 @@ def description(*, fresh: bool = False) -> dict:
         return found
 
 
-def _read_description() -> dict:
+def _fetch_description() -> dict:
     status, found = call(f"{settings.OIDC_ISSUER}/.well-known/openid-configuration")
     if status != 200 or found is None:
         raise ProviderError(f"the description was answered with {status} or is no JSON object")
@@ -136,8 +136,8 @@ def _read_description() -> dict:
 def key_of(token: str) -> tuple[jwt.PyJWK, str]:
     """Returns the provider's key for a token's signature, and the algorithm.
 
-    The keys are fetched again, at limited intervals, if the token names an unknown key. Raises jwt's errors if there is
-    no such key, ProviderError if the keys can't be fetched.
+    If the token names an unknown key, the keys are fetched again, at most once in RETRY_AFTER_SECONDS. Raises jwt's
+    errors if there is no such key, and ProviderError if the keys can't be fetched.
     """
     header = jwt.get_unverified_header(token)
     algorithm, number = header.get("alg"), header.get("kid")
@@ -145,21 +145,21 @@ def key_of(token: str) -> tuple[jwt.PyJWK, str]:
         raise jwt.InvalidAlgorithmError("the token's algorithm is not allowed")
     address = description()["jwks_uri"]
     with cache.reading():
-        found = _fitting(algorithm, number)
+        found = _matching_keys(algorithm, number)
         if not found and time.monotonic() - cache.keys_at >= RETRY_AFTER_SECONDS:
             status, answer = call(address)
             keys = (answer or {}).get("keys")
             if status != 200 or not isinstance(keys, list):
                 raise ProviderError(f"the keys were answered with {status} or are none")
             cache.keys, cache.keys_at = [key for key in keys if isinstance(key, dict)], time.monotonic()
-            found = _fitting(algorithm, number)
+            found = _matching_keys(algorithm, number)
     if len(found) != 1:
         raise jwt.InvalidKeyError(f"{len(found)} of the provider's keys fit the token")
     return jwt.PyJWK(found[0], algorithm=algorithm), algorithm
 
 
-def _fitting(algorithm: str, number: str | None) -> list[dict]:
-    """Returns the cached keys that match a token. A token without `kid` may use the only key of its type."""
+def _matching_keys(algorithm: str, number: str | None) -> list[dict]:
+    """Returns the cached keys that match a token's algorithm and `kid`. Without `kid`, all keys of the type match."""
     return [
         key
         for key in (cache.keys if time.monotonic() - cache.keys_at < CACHE_SECONDS else ())
@@ -179,8 +179,8 @@ def scopes() -> str:
 
 
 def library_setting(name: str, *default):
-    """Returns a setting of mozilla-django-oidc, from our settings and the provider's metadata instead of Django's
-    settings."""
+    """Returns a setting of mozilla-django-oidc, from our settings and the provider's metadata. Raises
+    ImproperlyConfigured for an unknown name without a default."""
     if name in ENDPOINTS:
         return description()[ENDPOINTS[name]]
     known = {

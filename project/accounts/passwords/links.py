@@ -30,13 +30,13 @@ INVITATION, RESET = "notice_invitation", "notice_password_reset"
 VALID = {INVITATION: datetime.timedelta(days=3), RESET: datetime.timedelta(minutes=30)}
 """Validity of a link by the kind of its mail. Django's tokens expire after three days too."""
 HOUR = datetime.timedelta(hours=1)
-ASKED_OF_NAME, ASKED_FROM_ADDRESS = 3, 20
+MAX_PER_NAME, MAX_PER_ADDRESS = 3, 20
 """Maximum number of requested links an hour, for one user name and from one address, which an office may share."""
 NOBODY = "nobody@localhost"
 
 
 def why_no_password(user: User) -> str | Promise | None:
-    """Returns the reason, as a text for users, why the account may have no password. None if it may."""
+    """Returns an error text if the account may have no password, else None."""
     if not user.is_active:
         return gettext_lazy("The account is disabled.")
     if is_emergency_only() and not hasattr(user, "emergency"):
@@ -50,8 +50,8 @@ def link(user: User, kind: str) -> str:
 
 
 def user_of_link(key: str) -> tuple[User, str] | None:
-    """Returns the account and kind of a link's key. None if it is invalid, used or expired, or if the account may have
-    no password."""
+    """Returns (account, kind) of a link's key, or None if the key is invalid, used or expired, or if the account may
+    have no password. Records the use of an old SECRET_KEY."""
     for kind, period in VALID.items():
         try:
             pk, token = signing.loads(key, salt=kind, max_age=period)
@@ -64,9 +64,9 @@ def user_of_link(key: str) -> tuple[User, str] | None:
     return None
 
 
-def line_of_link(row: Mail) -> str:
-    """Returns the last line of the mail when it is sent. Raises MailError if the account has another address or is
-    disabled."""
+def link_ending(row: Mail) -> str:
+    """Returns the link that is appended to the mail when it is sent. Raises MailError if the account has another
+    address or is disabled."""
     user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
     if user is None:
         raise MailError("the account has another mail now", permanent=True, code="no_recipients", params=CAUSE_SAYS_ALL)
@@ -75,8 +75,8 @@ def line_of_link(row: Mail) -> str:
 
 @transaction.atomic
 def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str:
-    """Makes the account's password and earlier links invalid, and sends a link. Returns the link if the account has no
-    mail address."""
+    """Invalidates the account's password and earlier links, and mails a new link. Returns the link if the account has
+    no mail address, else an empty text."""
     user.set_unusable_password()
     user.save(update_fields=["password", "password_set_at"])
     user.note_given(by, now=now)
@@ -94,15 +94,15 @@ def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
     """Sends a link if an account of this name has a password and a mail address. Returns False, and sends nothing,
     after too many requests.
 
-    Takes as long for other names: a mail is written for them and rolled back. The account is locked, so that
-    simultaneous requests can't exceed the maximum.
+    Locks the account before it counts the requests, so simultaneous requests can't exceed the maximum. For other names
+    a mail is written and rolled back, because the response time must not reveal which accounts exist.
     """
     users = User.objects.select_related("emergency").select_for_update(of=("self",), no_key=True)
     user = users.filter(username=name, is_staff=True).first()
     lately = TrailEntry.objects.filter(code=TrailEntry.Code.PASSWORD_ASKED, at__gt=now - HOUR)
-    if lately.filter(about=name).count() >= ASKED_OF_NAME:
+    if lately.filter(about=name).count() >= MAX_PER_NAME:
         return False
-    if lately.filter(address=address).count() >= ASKED_FROM_ADDRESS:
+    if lately.filter(address=address).count() >= MAX_PER_ADDRESS:
         return False
     mails = distinct([user.email]) if user and user.has_usable_password() and why_no_password(user) is None else []
     note_act(TrailEntry.Code.PASSWORD_ASKED, by="", now=now, about=name, address=address)

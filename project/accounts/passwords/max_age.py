@@ -12,11 +12,16 @@ from project.accounts.company.company_login_pages import ID_TOKEN
 from project.accounts.session_expiry import PAGES
 from project.base.middleware import Middleware
 
-ALLOWED_PAGES = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last: translations
+ALLOWED_PAGES = (
+    "admin:password_change",
+    "admin:logout",
+    "admin:login",
+    "admin:jsi18n",
+)  # jsi18n: translations for scripts
 
 
 def is_too_old(request: HttpRequest) -> bool:
-    """Returns True if this session began with a password that is now too old. False for the company log-in."""
+    """Returns True if the user logged in with a password that is older than PASSWORD_MAX_DAYS."""
     days, session = settings.PASSWORD_MAX_DAYS, request.session
     if not days or SESSION_KEY not in session or ID_TOKEN in session or not request.user.is_authenticated:
         return False
@@ -24,8 +29,8 @@ def is_too_old(request: HttpRequest) -> bool:
 
 
 class PasswordAgeMiddleware(Middleware):
-    """Redirects people whose password is too old to the page that changes it. Runs after the middleware that ends
-    sessions."""
+    """Redirects users whose password is too old to the page that changes it. Runs after the middleware that ends
+    sessions, because an expired session has no user."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, ALLOWED_PAGES):

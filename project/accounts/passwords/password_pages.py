@@ -38,9 +38,9 @@ def _page(request: HttpRequest, title: str, *, status: int = 200, **more) -> Htt
 
 
 @never_cache
-def ask_for_link(request: HttpRequest) -> HttpResponse:
-    """Returns the same response for every name, so that it does not reveal which accounts exist or have a password or
-    mail."""
+def request_link(request: HttpRequest) -> HttpResponse:
+    """POST sends a link. The response is the same for every name, so it does not reveal which accounts exist or have a
+    password or mail address. Status 429 after too many requests."""
     title = _("Password forgotten")
     if SENT in request.GET:
         text = _(
@@ -63,9 +63,10 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def set_by_link(request: HttpRequest) -> HttpResponse:
-    """Sets a password, once. Redirects at once to a URL without the key; the query string with the key is never logged.
+    """Sets a password through a link, once. Status 403 if the link is not valid.
 
-    Until then the key is in a cookie, because sessions are stored in the database and its backups.
+    A URL with the key is redirected to one without it; no log contains the query string. Until the password is set, the
+    key is in a cookie, because sessions are stored in the database and its backups.
     """
     here = reverse("password_link")
     if "key" in request.GET:
@@ -87,7 +88,7 @@ def set_by_link(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             User.objects.select_for_update(no_key=True).get(pk=user.pk)
-            if user_of_link(key) is None:  # used by another request
+            if user_of_link(key) is None:  # checked again under the lock: another request may have used the link
                 return redirect(here)
             form.save()
             note_from(request, TrailEntry.Code.PASSWORD_SET, by=staff_actor(user), about=user.username, way=kind)

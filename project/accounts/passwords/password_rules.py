@@ -49,8 +49,8 @@ def _digits(text: str) -> str:
 
 
 def _phone(user: User) -> str:
-    """Returns the last digits of the phone number in a uniform format. Without a phone, returns a text that no digits
-    equal."""
+    """Returns the last PHONE_COMPARED digits of the phone number, or "-" if it has fewer than SHORTEST_PHONE digits.
+    No password's digits contain "-"."""
     digits = _digits(_plain(user.phone))
     return digits[-PHONE_COMPARED:] if len(digits) >= SHORTEST_PHONE else "-"
 

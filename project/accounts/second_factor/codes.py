@@ -49,8 +49,8 @@ def _reads(key: str, secret: str) -> bool:
 
 
 def secret_in(kept: MutableMapping, name: str) -> str:
-    """Returns the encrypted secret of an app that is being set up, stored under this name. Creates one if there is none
-    that our keys can decrypt."""
+    """Returns the encrypted secret of an app that is being set up, stored in `kept` under this name. Creates and stores
+    a secret if there is none that our keys can decrypt."""
     try:
         fernet().decrypt(kept.get(name, ""))
     except InvalidToken:
@@ -65,15 +65,15 @@ def key_words(secret: str) -> str:
 
 
 def app_address(secret: str, user: User, host: str) -> str:
-    """Returns the content of the QR code (Google Authenticator's Key URI Format). It contains the host, because apps
-    keep one entry per name."""
+    """Returns the content of the QR code (Google Authenticator's Key URI Format). It contains the host, because an app
+    replaces an entry of the same name."""
     asked = {"secret": key_words(secret).replace(" ", ""), "issuer": ISSUER}
     return f"otpauth://totp/{quote(f'{ISSUER}:{user.get_username()}@{host}')}?{urlencode(asked, quote_via=quote)}"
 
 
 def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) -> int | None:
-    """Returns the time step, later than `after`, to which this code belongs: the current one or a neighbour. None if
-    there is none."""
+    """Returns the time step of this code, or None if the code is wrong. Only the current step and its neighbours are
+    valid, and only steps after `after`."""
     if not APP_CODE.fullmatch(code):
         return None
     try:
@@ -94,14 +94,17 @@ def normalized_code(code: str) -> str:
 
 
 def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
-    """Returns the seconds until the next code is accepted, after wrong ones."""
+    """Returns the seconds until the next code is accepted after wrong codes; 0 if it is accepted now."""
     allowed, why = app.verify_is_allowed()
     return 0 if allowed else max(1, round((why["locked_until"] - now).total_seconds()))
 
 
 class CodeBackend:
-    """Authenticates by a code after the correct password. It is one of AUTHENTICATION_BACKENDS, so that django-axes and
-    login_throttle count wrong codes with wrong passwords and reject people who are locked out."""
+    """Authenticates by a code after the correct password.
+
+    Listed in AUTHENTICATION_BACKENDS, so that django-axes and login_throttle count wrong codes like wrong passwords and
+    reject locked-out users.
+    """
 
     def authenticate(self, request: HttpRequest, *, username: str, token: str) -> User | None:
         user = User.objects.get(username=username)
@@ -110,8 +113,8 @@ class CodeBackend:
 
 @transaction.atomic
 def use_code(user: User, code: str, *, now: datetime.datetime) -> bool:
-    """Returns True if the code is right, and marks it as used: of two simultaneous log-ins with one code, only one
-    succeeds."""
+    """Returns True if the code is right, and marks it as used. Locks the app's row, so that only one of two
+    simultaneous log-ins with the same code succeeds."""
     app = AuthenticatorApp.objects.select_for_update(no_key=True).filter(user=user).first()
     if app is None or seconds_to_wait(app, now=now):
         return False
@@ -153,10 +156,10 @@ def _hash(code: str) -> str:
 
 @transaction.atomic
 def set_up(user: User, *, secret: str, step: int, now: datetime.datetime, anew: bool = False) -> list[str]:
-    """Assigns this app to the account, and returns its recovery codes, which are never shown again.
+    """Assigns this app to the account. Returns the recovery codes, which are stored as hashes only.
 
-    `step`: the time step of the code that verified the app. Raises IntegrityError if the account has an app and `anew`
-    is false.
+    `step` is the time step of the code that verified the app. `anew` replaces the account's app; without it, raises
+    IntegrityError if the account has one.
     """
     if anew:
         AuthenticatorApp.objects.filter(user=user).delete()
@@ -181,8 +184,8 @@ def _new_codes(user: User) -> list[str]:
 
 @transaction.atomic
 def reset_second_factor(user: User, *, by: str, now: datetime.datetime) -> bool:
-    """Removes the account's app and codes and ends its sessions. Its next log-in sets them up again. Returns False if
-    it has no app."""
+    """Removes the account's app and recovery codes, and ends its sessions. The next log-in sets up an app. Returns
+    False if the account has no app."""
     gone, _rows = AuthenticatorApp.objects.filter(user=user).delete()
     user.recovery_codes.all().delete()
     if gone:

@@ -20,16 +20,16 @@ from project.accounts.second_factor.codes import (
 from project.models import AuthenticatorApp, User
 
 LONGEST = 40
-TYPED = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+CODE_ATTRIBUTES = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class AppForm(forms.Form):
-    """A code that proves that an app has this secret. `step`: its time step."""
+    """Form for a code that proves that an app has this secret. `step` is the time step of a valid code."""
 
     new_code = forms.CharField(
         label=gettext_lazy("six digits that the app shows"),
         max_length=LONGEST,
-        widget=forms.TextInput(attrs=TYPED | {"inputmode": "numeric"}),
+        widget=forms.TextInput(attrs=CODE_ATTRIBUTES | {"inputmode": "numeric"}),
     )
 
     def __init__(self, *args, secret: str, **kwargs):
@@ -45,13 +45,13 @@ class AppForm(forms.Form):
 
 
 class CodeForm(forms.Form):
-    """A code of the account's app, or a single-use recovery code. Wrong codes count as wrong passwords do."""
+    """Form for a code of the account's app or a recovery code. Wrong codes count like wrong passwords."""
 
     code = forms.CharField(
         label=gettext_lazy("verification code"),
         max_length=LONGEST,
         help_text=gettext_lazy("six digits of the app, or a recovery code"),
-        widget=forms.TextInput(attrs=TYPED | {"autofocus": True}),
+        widget=forms.TextInput(attrs=CODE_ATTRIBUTES | {"autofocus": True}),
     )
 
     def __init__(self, *args, request: HttpRequest, app: AuthenticatorApp, **kwargs):
@@ -74,7 +74,7 @@ class CodeForm(forms.Form):
 
 
 class NewAppForm(AppForm, CodeForm):
-    """Two codes: one of the new app, and one of the existing app or a recovery code."""
+    """Form for two codes: a code of the new app, and a code of the existing app or a recovery code."""
 
     field_order = ["new_code", "code"]
 
@@ -87,6 +87,6 @@ class NewAppForm(AppForm, CodeForm):
 
 
 def app_context(request: HttpRequest, secret: str, user: User) -> dict:
-    """Returns the QR code as a data URL, and the key for manual entry."""
+    """Returns the template context: the QR code as a data URL (`picture`), and the `key` for manual entry."""
     picture = segno.make(app_address(secret, user, request.get_host()), error="m")
     return {"picture": picture.svg_data_uri(scale=4, border=4, light="#fff"), "key": key_words(secret)}

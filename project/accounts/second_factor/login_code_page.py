@@ -26,7 +26,7 @@ from project.accounts.second_factor.forms import AppForm, CodeForm, app_context
 from project.accounts.second_factor.mfa_required import needs_factor
 from project.models import AuthenticatorApp, User
 
-PENDING, PROVED = "second_factor_pending", "second_factor"
+PENDING, VERIFIED_APP = "second_factor_pending", "second_factor"
 VALID_FOR = datetime.timedelta(minutes=10)
 
 
@@ -39,17 +39,18 @@ class FactorNeededError(Exception):
 
 
 def lacks_factor(request: HttpRequest) -> bool:
-    """Returns True if this session still needs a second factor, or if its app was changed since.
+    """Returns True if this session needs a second factor and has none, or if the account's app changed since.
 
-    Needs a query if a second factor is required or was asked for. The company log-in has its own second factor.
+    Runs a query only if the account needs a second factor or the session has one. The company log-in has its own second
+    factor.
     """
-    if ID_TOKEN in request.session or not (PROVED in request.session or needs_factor(request.user)):
+    if ID_TOKEN in request.session or not (VERIFIED_APP in request.session or needs_factor(request.user)):
         return False
-    return not AuthenticatorApp.objects.filter(user=request.user, pk=request.session.get(PROVED)).exists()
+    return not AuthenticatorApp.objects.filter(user=request.user, pk=request.session.get(VERIFIED_APP)).exists()
 
 
-def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
-    """Ends the current session and redirects to the page that requests the code."""
+def request_code(request: HttpRequest, user: User) -> HttpResponse:
+    """Ends the current session, stores the user in a new anonymous one, and redirects to the page for the code."""
     view = LoginView()
     view.setup(request)
     leads_to = view.get_success_url()  # `next`, if it is a URL of this site
@@ -60,7 +61,7 @@ def ask_for_code(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _pending_user(request: HttpRequest) -> User | None:
-    """Returns the user whose password was verified recently and has not changed since."""
+    """Returns the user whose password was verified within VALID_FOR and has not changed since, or None."""
     kept = request.session.get(PENDING)
     if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < VALID_FOR.total_seconds():
         return None
@@ -75,21 +76,21 @@ def login_code(request: HttpRequest, site) -> HttpResponse:
         late = request.session.pop(PENDING, None)
         return redirect(reverse("admin:login", query={"ended": "code", "next": late["next"]} if late else None))
     app = AuthenticatorApp.objects.filter(user=user).first()
-    return _ask(request, app, site=site) if app else _set_up(request, user, site=site)
+    return _code_page(request, app, site=site) if app else _set_up_page(request, user, site=site)
 
 
-def _ask(request: HttpRequest, app: AuthenticatorApp, *, site) -> HttpResponse:
+def _code_page(request: HttpRequest, app: AuthenticatorApp, *, site) -> HttpResponse:
     form = CodeForm(request.POST or None, request=request, app=app)
     if not form.is_valid():
         return _page(request, form, site=site)
-    leads_to, left = _let_in(request, app), app.user.recovery_codes.count()
+    leads_to, left = _log_in(request, app), app.user.recovery_codes.count()
     if form.was_recovery_code:
         words = ngettext("One recovery code is left.", "%(left)d recovery codes are left.", left) % {"left": left}
         messages.warning(request, words)
     return redirect(leads_to)
 
 
-def _set_up(request: HttpRequest, user: User, *, site) -> HttpResponse:
+def _set_up_page(request: HttpRequest, user: User, *, site) -> HttpResponse:
     kept = request.session[PENDING]
     secret = secret_in(kept, "secret")
     request.session[PENDING] = kept  # marks the session as modified
@@ -100,15 +101,15 @@ def _set_up(request: HttpRequest, user: User, *, site) -> HttpResponse:
         codes = set_up(user, secret=secret, step=form.step, now=timezone.now())
     except IntegrityError:  # another browser set it up first, so the code of its app is required
         return redirect("admin:login_code")
-    leads_to = _let_in(request, user.authenticator)
+    leads_to = _log_in(request, user.authenticator)
     return show_recovery_codes(request, codes, leads_to, site=site)
 
 
-def _let_in(request: HttpRequest, app: AuthenticatorApp) -> str:
-    """Starts the session under a new key. Returns the URL to redirect to."""
+def _log_in(request: HttpRequest, app: AuthenticatorApp) -> str:
+    """Logs the user in, under a new session key. Returns the URL to redirect to."""
     leads_to = request.session.pop(PENDING)["next"]
     auth.login(request, app.user, backend=ACCOUNTS)
-    request.session[PROVED] = app.pk
+    request.session[VERIFIED_APP] = app.pk
     count_login("password", "let_in")
     return leads_to
 
@@ -122,6 +123,6 @@ def _page(request: HttpRequest, form: CodeForm | AppForm, *, site, **more) -> Ht
 
 
 def show_recovery_codes(request: HttpRequest, codes: list[str], leads_to: str, *, site) -> HttpResponse:
-    """Shows the recovery codes, only here. As the response to a POST, it is not cached by browsers."""
+    """Returns the only page that shows the recovery codes. It is the response to a POST, which browsers don't cache."""
     context = {**site.each_context(request), "title": _("Recovery codes"), "codes": codes, "leads_to": leads_to}
     return TemplateResponse(request, "admin/second_factor/recovery_codes.html", context)

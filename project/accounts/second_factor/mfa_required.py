@@ -11,8 +11,11 @@ NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
 
 
 def needs_factor(user: User) -> bool:
-    """Returns True if this account's password log-in requires a second factor. `administrators` are all who may manage
-    accounts, whatever their role. `with_managers` computes that for many accounts in one query."""
+    """Returns True if this account's password log-in requires a second factor.
+
+    `administrators` are all accounts that may manage accounts, whatever their role. `with_managers` computes this right
+    for many accounts in one query.
+    """
     if settings.MFA_REQUIRED == NOBODY or not user.has_usable_password():
         return False
     if settings.MFA_REQUIRED == EVERYBODY:
@@ -21,17 +24,17 @@ def needs_factor(user: User) -> bool:
 
 
 def may_have_factor(user: User) -> bool:
-    """Returns True if the account can set one up, required or not: it has a password, and MFA_KEY is set."""
+    """Returns True if the account can set up a second factor: it has a password, and MFA_KEY is set."""
     return bool(settings.MFA_KEY) and user.has_usable_password()
 
 
-def asks_for_code(user: User) -> bool:
-    """Returns True if a log-in by password needs a code: one is required, or the account has set up an app. A query."""
+def requires_code(user: User) -> bool:
+    """Returns True if a log-in by password requires a code: a second factor is required, or the account has an app."""
     return needs_factor(user) or (may_have_factor(user) and AuthenticatorApp.objects.filter(user=user).exists())
 
 
 def with_managers(users: QuerySet) -> QuerySet:
-    """Annotates the accounts with `manages`, the right to manage accounts, if the setting depends on it."""
+    """Annotates the accounts with `manages`, True for the right to manage accounts, if MFA_REQUIRED depends on it."""
     if settings.MFA_REQUIRED != ADMINISTRATORS:
         return users
     able = (User.objects.with_perm(right, backend=ACCOUNTS).filter(pk=OuterRef("pk")) for right in MANAGE_ACCOUNTS)

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 
 from project.accounts.second_factor.codes import make_recovery_codes, secret_in, set_up
 from project.accounts.second_factor.forms import AppForm, CodeForm, NewAppForm, app_context
-from project.accounts.second_factor.login_code_page import PROVED, show_recovery_codes
+from project.accounts.second_factor.login_code_page import VERIFIED_APP, show_recovery_codes
 from project.accounts.second_factor.mfa_required import may_have_factor
 from project.models import AuthenticatorApp
 
@@ -18,8 +18,8 @@ SECRET = "second_factor_secret"  # session key of the encrypted secret of an app
 
 @never_cache
 def own_page(request: HttpRequest, site) -> HttpResponse:
-    """Without an app or with `anew`, shows a new app's secret, and POST sets up that app. Otherwise POST creates new
-    recovery codes."""
+    """Without an app, or with `anew` in the query string, GET shows a new app's secret, and POST sets up that app.
+    Otherwise POST creates new recovery codes."""
     app = AuthenticatorApp.objects.filter(user=request.user).first()
     context = {**site.each_context(request), "title": _("Second factor"), "app": app}
     if not may_have_factor(request.user):
@@ -37,7 +37,7 @@ def own_page(request: HttpRequest, site) -> HttpResponse:
         return TemplateResponse(request, "admin/second_factor/own_page.html", context)
     if anew:
         codes = set_up(request.user, secret=request.session.pop(SECRET), step=form.step, now=now, anew=True)
-        request.session[PROVED] = AuthenticatorApp.objects.get(user=request.user).pk
+        request.session[VERIFIED_APP] = AuthenticatorApp.objects.get(user=request.user).pk
     else:
         codes = make_recovery_codes(request.user, now=now)
     return show_recovery_codes(request, codes, reverse("admin:second_factor"), site=site)

@@ -15,8 +15,11 @@ from project.accounts.second_factor.codes import reset_second_factor
 
 
 def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
-    """GET asks for confirmation, POST resets. For a while the administrator can't approve the account's requests, as
-    after a new password. Nobody resets their own here: their own page requires a code."""
+    """GET shows a confirmation form. POST resets the second factor.
+
+    The administrator becomes a giver of the account (contract 3.11), so can't approve its requests for a while. Users
+    can't reset their own second factor here; their own page requires a code.
+    """
     user = colleague(request, pk, model_admin)
     if request.method == "POST":
         now = timezone.now()

@@ -1,1 +1,1 @@
-"""Django's engine for PostgreSQL, with deadlines."""
+"""Django's backend for PostgreSQL, with deadlines."""

@@ -1,11 +1,11 @@
-"""Django's engine for PostgreSQL, with deadlines (docs/mechanisms/database-deadline.md).
+"""Django's backend for PostgreSQL with deadlines (docs/mechanisms/database-deadline.md).
 
-Connections keep the deadline of `integrations.base.database_deadline` and report the database's time to
+Connections observe the deadline of `integrations.base.database_deadline` and measure the database's time for
 `integrations.base.database_clock`.
 
 psycopg waits for the server in two functions only: `wait` and the generator that connects. All statements, commits,
-copies and TLS handshakes pass through them. Here both end at the deadline, whatever the network does. A frozen server
-keeps its socket open and acknowledges packets, so no time-out of the server or of TCP would end the wait.
+copies and TLS handshakes use them. Here both end at the deadline. A frozen server keeps its socket open and
+acknowledges packets, so no time-out of the server or of TCP would end the wait.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ from project.database.database_settings import session_limits
 from project.database.error_counter import CountedErrors
 
 logger = logging.getLogger(__name__)
-CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg
-AWAY_TIMEOUT = 1.5  # seconds for each address, once the database has not answered; psycopg's own minimum is 2
-GATE_TIMEOUT = 0.2  # seconds that a thread waits for the one that connects, which normally takes less
-FRESH = 1.0  # seconds after an answer in which a connection is not asked anew whether it is alive
-HEALTH_CHECK = 2.0  # seconds after which an idle connection counts as broken; that leaves time for a new one
+CHECK_EVERY = 0.1  # seconds between two checks for Ctrl-C while waiting, as in psycopg
+AWAY_TIMEOUT = 1.5  # seconds for each address after the database did not respond; psycopg's own minimum is 2
+GATE_TIMEOUT = 0.2  # seconds that a thread waits for another thread that connects, which usually takes less
+FRESH = 1.0  # seconds after a response in which a connection needs no health check
+HEALTH_CHECK = 2.0  # seconds without a response after which a connection counts as broken; leaves time to connect again
 
 
 class DeadlineError(psycopg.OperationalError):
@@ -78,11 +78,11 @@ gate = Gate()
 class DeadlineConnection(psycopg.Connection):
     """A connection that waits at most `time_left()` for a response, and is closed if none arrives."""
 
-    answered_at = -math.inf  # monotonic time of the last answer
+    answered_at = -math.inf  # monotonic time of the last response
 
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
-        """Connect to an address within the deadline, and within AWAY_TIMEOUT while the gate is shut.
+        """Connects to an address within the deadline, and within AWAY_TIMEOUT while the gate is shut.
 
         psycopg's connect_timeout applies to each address; the deadline applies to all of them together.
         """
@@ -108,7 +108,7 @@ class DeadlineConnection(psycopg.Connection):
         if left == NEVER or (timeout is not None and timeout < left):
             return super().wait(gen, interval, timeout)
         if left <= 0:
-            gen.close()  # it has not begun, so nothing was sent
+            gen.close()  # not started, so nothing was sent
             raise DeadlineError("no time is left for another statement")
         try:
             return super().wait(gen, interval, left)
@@ -118,15 +118,13 @@ class DeadlineConnection(psycopg.Connection):
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
     def is_fresh(self) -> bool:
-        """Returns True if the server responded a moment ago and has not closed the connection since.
-
-        A closed socket is readable.
-        """
+        """Returns True if the server responded within FRESH seconds and has not closed the connection since. (A socket
+        that the server has closed is readable.)"""
         if time.monotonic() - self.answered_at > FRESH or self.pgconn.status != ConnStatus.OK:
             return False
-        looked = select.poll()
-        looked.register(self.pgconn.socket, select.POLLIN)
-        return not looked.poll(0)
+        poller = select.poll()
+        poller.register(self.pgconn.socket, select.POLLIN)
+        return not poller.poll(0)
 
 
 def _check_time(until: float) -> None:
@@ -142,7 +140,7 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Replaces a connection that was closed at its deadline, once the statement's transaction is over."""
+    """Replaces a connection that was closed at its deadline, after the end of the statement's transaction."""
 
     Database = _Driver()
 
@@ -158,14 +156,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self):
         params = super().get_connection_params()
         if not self.settings_dict.get("POOLER"):
-            # The URL's options come last, so they win.
+            # The URL's options are last, so they override ours.
             params["options"] = f"{session_limits(statement_limit())} {params.get('options', '')}".strip()
         return params
 
     def get_new_connection(self, conn_params):
         with gate.passed():
             found = super().get_new_connection(conn_params)
-            if "," in str(conn_params.get("host", "")) and not self.pool and self._seems_old(found):
+            if "," in str(conn_params.get("host", "")) and not self.pool and self._is_behind(found):
                 return self._newer(found, conn_params)
             return found
 
@@ -178,14 +176,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 continue
             with contextlib.suppress(psycopg.Error):
                 other = super().get_new_connection(conn_params | {"host": host, "port": port})
-                if not self._seems_old(other):
+                if not self._is_behind(other):
                     logger.warning("%s:%s is behind %s: an old primary?", found.info.host, found.info.port, host)
                     found.close()
                     return other
                 other.close()
         return found
 
-    def _seems_old(self, server: psycopg.Connection) -> bool:
+    def _is_behind(self, server: psycopg.Connection) -> bool:
         try:
             return is_behind(server)
         except psycopg.Error:  # a standby; or a database without our tables
@@ -193,24 +191,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return True
 
     def ensure_connection(self):
-        """Also measures the database's clock every ten seconds. All code that decides if work is due connects first."""
+        """Also measures the database's clock, every MEASURE_EVERY seconds. This is the place because all code that
+        compares due times connects first."""
         self._drop_closed()
         super().ensure_connection()
-        if is_measurement_due() and self._may_be_asked():
+        if is_measurement_due() and self._can_measure():
             with self.wrap_database_errors:
                 measure(self.connection)
 
-    def _may_be_asked(self) -> bool:
-        """Returns True if a statement would not begin a transaction, and would not meet a dead connection or a failed
-        transaction.
-        """
+    def _can_measure(self) -> bool:
+        """Returns True if a statement now would start no transaction, and would not fail because the transaction has
+        failed or the connection is not checked yet."""
         if self.health_check_enabled and not self.health_check_done:
             return False
         status = self.connection.info.transaction_status
         return status == TransactionStatus.INTRANS or (status == TransactionStatus.IDLE and self.connection.autocommit)
 
     def close_if_unusable_or_obsolete(self):
-        """Runs at both ends of a request. It must not raise, so it does not reconnect."""
+        """Called at the start and the end of a request. Must not raise, so it does not reconnect."""
         self._drop_closed()
         super().close_if_unusable_or_obsolete()
 
@@ -219,13 +217,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.close()
 
     def close_if_health_check_failed(self):
-        """Skips the health check of a fresh connection, which saves a round trip for each request of a burst."""
+        """Skips the health check of a fresh connection, to save a round trip for each request of a burst."""
         if self.connection is not None and not self.health_check_done and self.connection.is_fresh():
             self.health_check_done = True
         super().close_if_health_check_failed()
 
     def is_usable(self):
-        """Checks the connection by reading the database's time, which costs no more than Django's own check."""
+        """Returns True if the connection works. Reads the database's time, in place of the SELECT 1 of Django."""
         with database_deadline(HEALTH_CHECK):
             try:
                 measure(self.connection)

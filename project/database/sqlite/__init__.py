@@ -1,1 +1,1 @@
-"""Django's engine for SQLite, with deadlines."""
+"""Django's backend for SQLite, with deadlines."""

@@ -1,4 +1,4 @@
-"""Django's engine for SQLite. It waits for a lock no longer than the deadline allows."""
+"""Django's backend for SQLite, whose waits for locks end at the deadline."""
 
 from django.db.backends.sqlite3 import base
 from django.utils.functional import cached_property
@@ -9,16 +9,17 @@ from project.database.error_counter import CountedErrors
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """SQLite runs inside our process. It waits only for locks of other processes, or for the disk."""
+    """Limits waits for locks only. SQLite runs in our process, so there is no network to wait for."""
 
-    _limit: tuple = ()  # (connection, its present time-out)
+    _limit: tuple = ()  # (connection, its current time-out in seconds)
 
     @cached_property
     def wrap_database_errors(self):
         return CountedErrors(self)
 
     def create_cursor(self, name=None):
-        """Sets the time-out before each statement, since Django makes a cursor for each."""
+        """Returns a cursor, after setting the time-out to the time left. Django creates a cursor for each statement.
+        Raises OperationalError if no time is left."""
         left = time_left()
         if left <= 0:
             raise self.Database.OperationalError("no time is left for another statement")

@@ -1,4 +1,4 @@
-"""Dates and times for staff who read Chinese."""
+"""Formats of dates and times for Chinese."""
 
 DATE_FORMAT = "Y-m-d"
 DATETIME_FORMAT = "Y-m-d H:i:s"

@@ -1,4 +1,4 @@
-"""`audit [--since DATE] [--until DATE] [--user NAME] [--order ORDER] [--json]`: the trail (contract section 5)."""
+"""`audit [--since DATE] [--until DATE] [--user NAME] [--order ORDER] [--json]`: the audit trail (contract 5)."""
 
 import datetime
 import json
@@ -37,10 +37,10 @@ class Command(BaseCommand):
             self.write_json(acts)
             return
         for act in acts:
-            self.stdout.write(line(act))
+            self.stdout.write(format_act(act))
 
     def write_json(self, acts) -> None:
-        """One object a line, as they are read: a year's trail is never in memory as a whole."""
+        """Writes an object per line while rows are read, so that a year's trail is never in memory as a whole."""
         self.stdout.write("[", ending="")
         for number, act in enumerate(acts):
             text = json.dumps(act.as_json(), ensure_ascii=False)
@@ -55,7 +55,7 @@ def _end_of(until: datetime.date) -> datetime.datetime:
         raise CommandError(f"--until {until} is no day that has an end") from error
 
 
-def line(act: Act) -> str:
-    """Returns an act as one line: free text can't forge another."""
+def format_act(act: Act) -> str:
+    """Returns an act as one line, escaped, so that free text can't forge another line."""
     parts = (act.who, act.address, act.what, act.about, act.details)
     return one_line("  ".join([f"{timezone.localtime(act.at):%Y-%m-%d %H:%M:%S}", *(part or "-" for part in parts)]))

@@ -1,4 +1,4 @@
-"""`backup DIR`: makes a verified copy of the database, of ATTACHMENT_DIR and of PARTNERS_FILE (contract section 5)."""
+"""`backup DIR`: creates a verified copy of the database, ATTACHMENT_DIR and PARTNERS_FILE (contract section 5)."""
 
 import sqlite3
 from pathlib import Path
@@ -13,7 +13,7 @@ from project.database.run_program import BackupError
 
 
 class Command(BaseCommand):
-    """May run while the desk works. A folder without manifest.json is an unfinished backup."""
+    """Can run while the desk works. A folder without manifest.json is an incomplete backup."""
 
     help = (
         "Copies the database, ATTACHMENT_DIR and PARTNERS_FILE into a new or empty folder, and reads the copy through."

@@ -5,12 +5,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
-from project.accounts.emergency_accounts import LINK_IS_VALID, mark_emergency_account
+from project.accounts.emergency_accounts import LINK_VALIDITY, mark_emergency_account
 from project.models import User
 
 
 class Command(BaseCommand):
-    """Prints the link here only and stores it nowhere: anyone who sees this terminal can set the password."""
+    """Prints the link and stores only its hash. Anyone who sees the terminal can set the password."""
 
     help = "Marks an account that may use a password with PASSWORD_LOGIN=emergency; prints how to log in once."
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             address = mark_emergency_account(user, by=actor(by), now=now)
             for giver in {None, User.objects.filter(username=(by or "").strip()).first()}:
-                user.note_given(giver, now=now)  # whoever sits here marks any account, and names any
-        minutes = int(LINK_IS_VALID.total_seconds() // 60)
+                user.note_given(giver, now=now)  # the command line, and the account named by --by, are givers
+        minutes = int(LINK_VALIDITY.total_seconds() // 60)
         self.stdout.write(f"{name} may log in with a password where PASSWORD_LOGIN is emergency")
         self.stdout.write(f"set its password within {minutes} minutes, once: {address}")

@@ -1,12 +1,12 @@
-"""`migrate`: Django's command, one run at a time, with short waits for tables in use on PostgreSQL.
+"""`migrate`: Django's command, one run at a time, with short lock time-outs on PostgreSQL.
 
-While a change of a table waits for its lock, every later statement on that table waits too, including BBOSS's orders.
-So a wait ends after LOCK_WAIT. The migration is rolled back, those before it stay, and it is tried again after a pause,
-for PATIENCE in all.
+While a schema change waits for the lock of a table, every later statement on that table waits too, including those of
+BBOSS's orders. So a wait ends after LOCK_WAIT. The migration is rolled back, and previous migrations stay applied. It
+is repeated after PAUSE, for at most PATIENCE in total.
 
-The rows in `django_migrations` are checked first. Version 1.0.0 restarted the migrations, so a database of an earlier
-version is refused. A database from before FROM_VERSION is refused too: its migrations were replaced by squashed sets,
-with which a new database begins (docs/mechanisms/versions.md).
+The rows in `django_migrations` are checked first. Databases of versions before FROM_VERSION are refused, because their
+migrations were replaced by squashed ones (docs/mechanisms/versions.md). Databases of versions before 1.0.0 can't be
+migrated at all, because 1.0.0 restarted the migrations.
 """
 
 import contextlib
@@ -23,18 +23,18 @@ from django.db import DatabaseError, Error, OperationalError, connections
 from orders.db.applied_migrations import applied_migrations
 from project.database.applied_migrations import graph_and_plan, rows_of
 
-LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile
+LOCK_WAIT = 1  # second; for each statement of a migration, which keeps the locks of its previous statements meanwhile
 PATIENCE, PAUSE = 20, 2  # seconds
-IN_THE_WAY = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
-ALONE = (0x1D5E, 0)  # the advisory lock of whoever migrates; any numbers will do
-BEFORE_1_0_0 = ("project", "0001_roles")  # a migration that only those versions had
-FROM_VERSION = "1.10.0"  # the oldest that `migrate` takes: its last migrations are those that the sets replace
-THERE_ALREADY = {"42P07", "42701", "42710"}  # a table, a column, a constraint
-THERE_IN_SQLITE = ("already exists", "duplicate column name")
+LOCK_ERRORS = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
+ADVISORY_LOCK = (0x1D5E, 0)  # the advisory lock of `migrate`; arbitrary numbers
+BEFORE_1_0_0 = ("project", "0001_roles")  # a migration that only versions before 1.0.0 had
+FROM_VERSION = "1.10.0"  # the oldest supported version: the squashed migrations replace all migrations up to it
+ALREADY_EXISTS = {"42P07", "42701", "42710"}  # a table, a column, a constraint
+ALREADY_EXISTS_IN_SQLITE = ("already exists", "duplicate column name")
 
 
 class Command(migrate.Command):
-    """Raises CommandError if a table is in use for longer than PATIENCE, or if `why_not` returns a reason."""
+    """Raises CommandError if a table is in use for longer than PATIENCE, or for an error of `why_not`."""
 
     applying = None
 
@@ -42,30 +42,30 @@ class Command(migrate.Command):
         connection = connections[options["database"]]
         if why := why_not(connection):
             raise CommandError(why)
-        if options["plan"] or options["check_unapplied"]:  # only looks
+        if options["plan"] or options["check_unapplied"]:  # read-only, so it needs no lock
             super().handle(*args, **options)
             return
-        tell = self.stdout.write if options["verbosity"] else lambda line: None
-        with alone(connection, tell), short_lock_waits(connection):
-            self._run_with_lock_waits(tell, *args, **options)
+        write = self.stdout.write if options["verbosity"] else lambda line: None
+        with migration_lock(connection, write), short_lock_waits(connection):
+            self._run_with_lock_waits(write, *args, **options)
 
-    def _run_with_lock_waits(self, tell: Callable[[str], object], *args, **options) -> None:
-        """Run Django's command, and repeat it while it fails because of a lock.
+    def _run_with_lock_waits(self, write: Callable[[str], object], *args, **options) -> None:
+        """Runs Django's command, and repeats it while it fails because of a lock.
 
-        A migration that can't be rolled back (`atomic = False`) must be repeatable: tests/test_migrations.py.
+        A migration that can't be rolled back (`atomic = False`) must be repeatable (tests/test_migrations.py).
         """
         until = time.monotonic() + PATIENCE
         while True:
             try:
                 return super().handle(*args, **options)
             except DatabaseError as error:
-                if self.applying and is_there_already(error):
+                if self.applying and already_exists(error):
                     rows = ", ".join(".".join(row) for row in rows_of(self.applying))
                     raise CommandError(
                         f"{self.applying}: what it makes is there already, so rows are missing in django_migrations "
                         f"({rows}): {ADD_THE_ROWS}"
                     ) from error
-                why = isinstance(error, OperationalError) and IN_THE_WAY.get(getattr(error.__cause__, "sqlstate", ""))
+                why = isinstance(error, OperationalError) and LOCK_ERRORS.get(getattr(error.__cause__, "sqlstate", ""))
                 if not why:
                     raise
                 if time.monotonic() > until:
@@ -73,7 +73,7 @@ class Command(migrate.Command):
                         f"{why} for longer than {PATIENCE} s (a backup, an export?); what is applied stays. "
                         "Run migrate again"
                     ) from error
-            tell(f"{why}; it is rolled back and tried again in {PAUSE} s")
+            write(f"{why}; it is rolled back and tried again in {PAUSE} s")
             time.sleep(PAUSE)
 
     def migration_progress_callback(self, action, migration=None, fake=False):
@@ -85,9 +85,9 @@ ADD_THE_ROWS = "add what is missing again (app, name, applied), or take the tabl
 
 
 def why_not(connection) -> str:
-    """Returns the reason in django_migrations not to run, in one line; empty if there is none.
+    """Returns an error text if the rows in django_migrations don't allow `migrate`, else an empty text.
 
-    An interrupted first run may continue: the first migrations are applied, and no later ones.
+    Rows are missing if a later migration has a row. An interrupted first run has no such row, so it may continue.
     """
     applied = applied_migrations(connection)
     if BEFORE_1_0_0 in applied:
@@ -104,7 +104,7 @@ def why_not(connection) -> str:
         lacking = [row for row in rows if row not in applied]
         if not lacking:
             continue
-        if len(lacking) < len(rows):  # later are the rows after the first missing one, and newer migrations
+        if len(lacking) < len(rows):  # later: the replaced rows after the first missing one, and newer migrations
             later = [row for row in [*rows[rows.index(lacking[0]) :], *since] if row in applied]
             before = before or ".".join(lacking[0])
         else:
@@ -122,23 +122,25 @@ def why_not(connection) -> str:
     return ""
 
 
-def is_there_already(error: DatabaseError) -> bool:
+def already_exists(error: DatabaseError) -> bool:
     text = str(error)
-    return getattr(error.__cause__, "sqlstate", "") in THERE_ALREADY or any(said in text for said in THERE_IN_SQLITE)
+    return getattr(error.__cause__, "sqlstate", "") in ALREADY_EXISTS or any(
+        part in text for part in ALREADY_EXISTS_IN_SQLITE
+    )
 
 
 @contextlib.contextmanager
-def alone(connection, tell: Callable[[str], object]) -> Iterator[None]:
-    """Wait until no other `migrate` runs on the database: two at once would apply the same migration, and one would
-    fail.
+def migration_lock(connection, write: Callable[[str], object]) -> Iterator[None]:
+    """Holds a lock, so that only one `migrate` runs on the database. Waits until it is free: two runs would apply the
+    same migration, and one would fail.
 
-    The lock ends with its process. It is polled each second, since a session that waits within a statement would block
-    CREATE INDEX CONCURRENTLY. Behind a pooler there is no lock, since sessions are shared.
+    The lock ends with its process. It is polled every second, because a session that waits within a statement would
+    block CREATE INDEX CONCURRENTLY. Behind a pooler there is no lock, because sessions are shared.
     """
     lock = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
     with contextlib.ExitStack() as held:
         if not lock(connection, held):
-            tell("another migrate is at work on this database; this one goes on when it has ended")
+            write("another migrate is at work on this database; this one goes on when it has ended")
             while not lock(connection, held):
                 time.sleep(1)
         yield
@@ -148,7 +150,7 @@ def _locked_session(connection, held: contextlib.ExitStack) -> bool:
     if connection.settings_dict.get("POOLER"):
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", ALONE)
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", ADVISORY_LOCK)
         [locked] = cursor.fetchone()
     if locked:
         held.callback(_unlock, connection)
@@ -156,12 +158,16 @@ def _locked_session(connection, held: contextlib.ExitStack) -> bool:
 
 
 def _unlock(connection) -> None:
-    with contextlib.suppress(Error), connection.cursor() as cursor:  # a lost connection has unlocked already
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", ALONE)
+    with contextlib.suppress(Error), connection.cursor() as cursor:  # a lost connection has released the lock already
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", ADVISORY_LOCK)
 
 
 def _locked_folder(connection, held: contextlib.ExitStack) -> bool:
-    """Lock the folder. SQLite's own lock is free between two migrations, and its file must not be opened."""
+    """Locks the folder of the database. Returns False if another process holds the lock.
+
+    SQLite's own lock is free between two migrations. Opening its file here is not safe either, because closing it would
+    release SQLite's locks of this process.
+    """
     folder = Path(connection.settings_dict["NAME"]).parent
     if connection.is_in_memory_db() or not folder.is_dir():
         return True
@@ -177,7 +183,7 @@ def _locked_folder(connection, held: contextlib.ExitStack) -> bool:
 
 @contextlib.contextmanager
 def short_lock_waits(connection) -> Iterator[None]:
-    """Limit waits for locks within the block. The duration of a migration itself is not limited."""
+    """Limits waits for locks in the block to LOCK_WAIT. Removes the limit of a statement's duration."""
     if connection.vendor != "postgresql":
         yield
         return

@@ -1,4 +1,4 @@
-"""`restore DIR`: puts a backup into an empty database (contract section 5)."""
+"""`restore DIR`: restores a backup into an empty database (contract section 5)."""
 
 import sqlite3
 import tarfile

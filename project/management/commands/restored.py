@@ -1,4 +1,4 @@
-"""`restored --reason TEXT`: lets a restored desk send again (contract section 5; 3.9, 17; the way: docs/restore.md)."""
+"""`restored --reason TEXT`: releases a restored desk, which then sends again (contract 5; 3.9, 17; docs/restore.md)."""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""`settings`: shows the values in force and their origin, with secrets masked; `--adopt` makes them the desk's."""
+"""`settings`: prints the values in force with their origin, secrets masked. `--adopt` makes them the desk's."""
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -34,5 +34,5 @@ class Command(BaseCommand):
 def _shown(setting: Setting) -> str:
     given = settings.ENVIRONMENT.given(setting.name)
     if setting.name == "EMAIL_BACKEND" and given is None:
-        return settings.EMAIL_BACKEND  # EMAIL_URL decides it
+        return settings.EMAIL_BACKEND  # from EMAIL_URL
     return setting.shown(setting.default if given is None else given)

@@ -1,4 +1,4 @@
-"""`version`, in place of Django's command of this name. Reads neither settings nor database, so it always works."""
+"""`version`: replaces Django's command of this name. Reads neither settings nor database, so it always works."""
 
 import platform
 
