@@ -35,7 +35,7 @@ class ChangedMeanwhileError(Exception):
         self.news = news
 
 
-class ForeseenOtherwiseError(Exception):
+class PreviewChangedError(Exception):
     """The effects differ from those that were shown to the person who decides or confirms."""
 
 
@@ -60,7 +60,7 @@ def carry_out(
     `seen`: id of the newest event that was shown; `acknowledged`: digest of the warnings that were read; both are None
     if no page was shown. `more`: the form's values except the reason. `before` is called before the action, in the same
     transaction, and returns the actor of the action; `by` is then used only for the call to the partner. Raises
-    ChangedMeanwhileError, ForeseenOtherwiseError, BooksSilentError and the OrderErrors of guard and service; nothing is
+    ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and service; nothing is
     changed then.
     """
     answered: dict[str, object] = {}
@@ -95,7 +95,7 @@ def ask_second(
     with transaction.atomic():
         facts = _judge(decision, lock_order(number), seen=seen, now=now)
         _check_acknowledged(decision, facts, acknowledged, more)
-        foreseen = foreseen_of(decision, facts, more)
+        preview = build_preview(decision, facts, more)
         if not decision.ask_partner:
             with transaction.atomic():
                 decision.act(facts, by=by, reason=reason, **more)
@@ -109,7 +109,7 @@ def ask_second(
             now=now,
             decision=decision.key,
             arguments={name: str(value) for name, value in more.items()},
-            told=foreseen,
+            told=preview,
             via=via,
         )
 
@@ -117,7 +117,7 @@ def ask_second(
 def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetime.datetime) -> str:
     """Carries out the requested action as the second person confirms it. Returns the result message.
 
-    `digest`: digest of the effects that the page showed. Raises ForeseenOtherwiseError if the effects have changed, and
+    `digest`: digest of the effects that the page showed. Raises PreviewChangedError if the effects have changed, and
     the same errors as `carry_out`.
     """
     decision = DECISIONS.get(row.decision)
@@ -126,8 +126,8 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
     asked = arguments_of(row, decision)
 
     def check_and_confirm(facts: Facts) -> str:
-        if digest_of(foreseen_of(decision, facts, asked)) != digest:
-            raise ForeseenOtherwiseError
+        if digest_of(build_preview(decision, facts, asked)) != digest:
+            raise PreviewChangedError
         return confirm(row, judge=judge, now=now)
 
     return carry_out(
@@ -151,7 +151,7 @@ def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
     }
 
 
-def foreseen_of(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
+def build_preview(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
     """Returns the effects, always in the same language so that they can be compared later. Raises OrderError."""
     with override(LANGUAGE):
         return [str(sentence) for sentence in decision.will(facts, **asked)]
@@ -169,9 +169,9 @@ def digest_of_warnings(decision: Action, facts: Facts, asked: Mapping[str, objec
 
 
 def _check_acknowledged(decision: Action, facts: Facts, acknowledged: str | None, asked: Mapping[str, object]) -> None:
-    """Raises ForeseenOtherwiseError if there are warnings, and their digest is not `acknowledged`."""
+    """Raises PreviewChangedError if there are warnings, and their digest is not `acknowledged`."""
     if acknowledged is not None and digest_of_warnings(decision, facts, asked) not in {"", acknowledged}:
-        raise ForeseenOtherwiseError
+        raise PreviewChangedError
 
 
 def account_named(by: str | None):

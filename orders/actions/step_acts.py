@@ -229,7 +229,7 @@ GIVE_UP = Action(
     danger=True,
     form=GiveUpForm,
     why_not=lambda facts: why_not_give_up(facts.order, facts.steps),
-    foresee=action_previews.give_up,
+    preview_effects=action_previews.give_up,
     service=give_up,
 )
 

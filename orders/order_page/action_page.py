@@ -14,7 +14,7 @@ from orders.actions.action import Action, ReasonForm
 from orders.actions.all_actions import DECISIONS
 from orders.actions.run_action import (
     ChangedMeanwhileError,
-    ForeseenOtherwiseError,
+    PreviewChangedError,
     ask_second,
     carry_out,
     digest_of_warnings,
@@ -91,7 +91,7 @@ def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form
             sentence = carry_out(decision, **about)
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
-    except ForeseenOtherwiseError:
+    except PreviewChangedError:
         return _ask(pages, request, order, decision, form, status=409)
     except BooksSilentError as error:
         if error.code == LOOK_UP:

@@ -61,7 +61,7 @@ def confirm(judge, row):
     """What the page answers to a click, whatever it has offered before."""
     client = acts(judge)
     shown = client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
-    seen = shown.context["foreseen"] if shown.context and "foreseen" in shown.context else None
+    seen = shown.context["preview"] if shown.context and "preview" in shown.context else None
     form = {"seen": seen.seen, "told": seen.told} if seen else {}
     return client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), form, follow=True)
 

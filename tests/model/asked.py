@@ -13,7 +13,7 @@ from orders.actions.all_actions import DECISIONS
 from orders.actions.asked_decision import AskedDecision
 from orders.actions.run_action import (
     ChangedMeanwhileError,
-    ForeseenOtherwiseError,
+    PreviewChangedError,
     ask_second,
     confirm_second,
 )
@@ -83,12 +83,12 @@ class Asking:
         if not rows:
             return "nothing waits"
         row, judge, now = rows[which % len(rows)], account(JUDGE), timezone.now()
-        shown = AskedDecision(row).foresee(now=now)
+        shown = AskedDecision(row).preview_effects(now=now)
         try:
             with only_what_was_shown(row.order.number) if row.act in {"accept", "take"} else nullcontext():
                 confirm_second(row, judge=judge, seen=shown.seen, digest=shown.told, now=now)
             confirm_second(row, judge=judge, seen=shown.seen, digest=shown.told, now=now)
-        except (BooksSilentError, ChangedMeanwhileError, ForeseenOtherwiseError) as error:
+        except (BooksSilentError, ChangedMeanwhileError, PreviewChangedError) as error:
             return repr(error)
         return ""
 
