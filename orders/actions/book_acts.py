@@ -12,7 +12,7 @@ from orders.books.books import OrderComparison, compare_now, has_look_up
 from orders.books.differences import is_over
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE
 from orders.models import Difference, Dispatch, Order
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.open_moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS

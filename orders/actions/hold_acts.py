@@ -23,7 +23,7 @@ from orders.intake.holds import (
 )
 from orders.models import Dispatch, Order, Province
 from orders.order_words.error_details import of_finding
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.rules.four_eyes_acts import is_asked
 from orders.start_day.move_attribution import move_attribution, why_not_move_attribution

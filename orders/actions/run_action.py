@@ -20,7 +20,7 @@ from orders.history.actors import Actor, limits_of, staff_actor
 from orders.history.order_locks_and_events import lock_order
 from orders.models import AskedAct, Order, OrderEvent
 from orders.order_words.history import news_since
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.order_facts import facts_of
 from orders.people.asked_acts import ask, confirm
 from orders.rules.four_eyes_acts import is_asked

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm, sentences
 from orders.models import Dispatch, Order
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.outbox.billing_effects import may_have_acted
 from orders.replanning.withdrawal import why_not_withdraw, withdraw_by_staff
 from orders.start_day.start_day import call_off_start_day, why_not_call_off

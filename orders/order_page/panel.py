@@ -21,7 +21,7 @@ from orders.order_page.tabs import tabs_of
 from orders.order_page.trial_shape import service_words
 from orders.order_words.history import describe
 from orders.order_words.ladder.ladder import build_ladder, current
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.trial_family import family_of
 from orders.trials.trial_state_reads import shape_of
 
@@ -58,7 +58,7 @@ def panel_of(request: HttpRequest, order: Order, orders, facts: Facts, *, acts: 
         "others": other_troubles(facts, ladder),
         "behind_here": is_behind_shown(facts, seen),
         "acts": acts,
-        "advised": Ways(request.user, facts).of_rung(here) if acts else Advised([(here.note, ())]),
+        "advised": Ways(request.user, facts).of_stage(here) if acts else Advised([(here.note, ())]),
         "query": f"?{orders.get_preserved_filters(request)}",
         **_content(order, facts),
         "relatives": list(_relatives(request, order, seen)),

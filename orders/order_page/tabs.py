@@ -26,7 +26,7 @@ from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, sh
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.order_words.differences import DifferenceLine, lines_of
 from orders.order_words.history import FILTERS, describe, events_of
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.order_facts import content_text
 from orders.order_words.trial_family import family_of
 from orders.queries.order_times import Stretch, Why, placed, times_of

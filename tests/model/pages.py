@@ -26,7 +26,7 @@ from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order
 from orders.order_words.ladder.ladder import build_ladder
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.order_facts import facts_of, last_event
 from orders.people.owned_work import set_owners
 from orders.texts.errors import OrderError
@@ -96,7 +96,7 @@ def _ends_red(order: Order) -> bool:
 
 
 def _page(facts: Facts) -> bool:
-    return bool(NOT_FINE & {rung.tone for rung in build_ladder(facts)})
+    return bool(NOT_FINE & {stage.tone for stage in build_ladder(facts)})
 
 
 def _list(order: Order) -> bool:

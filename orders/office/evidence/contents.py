@@ -152,7 +152,7 @@ def _time_text(at: datetime.datetime) -> str:
 def _report(order: Order, user, *, by: str, personal: bool, now: datetime.datetime) -> str:
     mask = str if personal else mask_text_or_json
     shape = shape_of(order) if order.kind == Order.Kind.TRIAL else None
-    rungs = build_ladder(facts_of(order, now=now))
+    stages = build_ladder(facts_of(order, now=now))
     names = list(shape.domains.values()) if shape else [row.name for row in order.domains.all()]
     lines = [
         f"{_('Evidence')} {order.number}",
@@ -166,7 +166,7 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
         f"{_('Received')}{_(': ')}{_time_text(order.received_at)}",
         f"{_('Domains')}{_(': ')}{len(names)}",
         "",
-        *(f"{rung.title}{_(': ')}{rung.result} {_time_text(rung.at) if rung.at else ''}" for rung in rungs),
+        *(f"{stage.title}{_(': ')}{stage.result} {_time_text(stage.at) if stage.at else ''}" for stage in stages),
     ]
     if user.has_perm("orders.view_orderevent"):
         lines += ["", _("Events"), *(_event(row, mask) for row in order.events.order_by("pk").iterator(500))]
