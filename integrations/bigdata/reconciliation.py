@@ -26,7 +26,7 @@ from integrations.bigdata.record_comparison import Ours, compare_records, filled
 from integrations.bigdata.record_file import RecordFile
 from integrations.bigdata.record_lookup import held_records
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import PartnerError
+from integrations.outbound.failure_classification import PartnerError
 from orders.books.books import BooksSilentError, Discrepancy, Look, OrderComparison
 from orders.books.differences import troubled
 from orders.books.expected_records import not_meant
