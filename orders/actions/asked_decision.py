@@ -30,7 +30,7 @@ class EffectsPreview:
 
     will: list[str] = field(default_factory=list)
     told: str = ""
-    seen: int = 0
+    last_event_id: int = 0
     before: list[str] = field(default_factory=list)
     news: list[Told] = field(default_factory=list)
     why_not: str = ""
@@ -61,7 +61,7 @@ class AskedDecision:
     def preview_effects(self, *, now: datetime.datetime) -> EffectsPreview:
         if self.act is None:
             return EffectsPreview(why_not=NotAllowedError("ask_over").words())
-        seen, news = last_event(self.order), self._news()
+        last_event_id, news = last_event(self.order), self._news()
         facts = facts_of(self.order, now=now)
         try:
             if why := self.act.why_not(facts):
@@ -70,14 +70,14 @@ class AskedDecision:
             preview = build_preview(self.act, facts, asked)
             will = preview if get_language() == LANGUAGE else [str(one) for one in self.act.will(facts, **asked)]
         except OrderError as error:
-            return EffectsPreview(seen=seen, news=news, why_not=error.words())
+            return EffectsPreview(last_event_id=last_event_id, news=news, why_not=error.words())
         before = self.row.told if self.row.told != preview else []
-        return EffectsPreview(will=will, told=digest_of(preview), seen=seen, before=before, news=news)
+        return EffectsPreview(will=will, told=digest_of(preview), last_event_id=last_event_id, before=before, news=news)
 
     def _news(self) -> list[Told]:
         events = OrderEvent.objects.filter(order=self.order)
         rows = events.filter(pk__gt=Subquery(events.filter(kind=OWN[0], data__asked=self.row.pk).values("pk")[:1]))
         return [describe(row) for row in rows.exclude(kind__in=[*NOT_NEWS, *OWN]).order_by("pk")[:MAX_NEWS]]
 
-    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
-        return confirm_second(self.row, judge=judge, seen=seen, digest=told, now=now)
+    def confirm(self, *, judge, last_event_id: int, told: str, now: datetime.datetime) -> str:
+        return confirm_second(self.row, judge=judge, last_event_id=last_event_id, digest=told, now=now)

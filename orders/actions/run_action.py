@@ -47,7 +47,7 @@ def carry_out(
     decision: Action,
     *,
     number: str,
-    seen: int | None,
+    last_event_id: int | None,
     by: str,
     reason: str,
     now: datetime.datetime,
@@ -57,20 +57,20 @@ def carry_out(
 ) -> str:
     """Carries out an action after checking its guard again under the order's lock. Returns the result message.
 
-    `seen`: id of the newest event that was shown; `acknowledged`: digest of the warnings that were read; both are None
-    if no page was shown. `more`: the form's values except the reason. `before` is called before the action, in the same
-    transaction, and returns the actor of the action; `by` is then used only for the call to the partner. Raises
-    ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and service; nothing is
-    changed then.
+    `last_event_id`: id of the newest event that was shown; `acknowledged`: digest of the warnings that were read; both
+    are None if no page was shown. `more`: the form's values except the reason. `before` is called before the action, in
+    the same transaction, and returns the actor of the action; `by` is then used only for the call to the partner.
+    Raises ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and service;
+    nothing is changed then.
     """
     answered: dict[str, object] = {}
     if decision.ask_partner:  # check the guard first, to avoid a needless call to the partner
         order = Order.objects.select_related("trial").get(number=number)
-        _judge(decision, order, seen=seen, now=now)
+        _judge(decision, order, last_event_id=last_event_id, now=now)
         answered["held"] = decision.ask_partner(order, by=by, **more)
     with transaction.atomic():
         order = lock_order(number)
-        facts = _judge(decision, order, seen=seen, now=now)
+        facts = _judge(decision, order, last_event_id=last_event_id, now=now)
         _check_acknowledged(decision, facts, acknowledged, more)
         actor = before(facts) if before else by
         return decision.act(facts, by=actor, reason=reason, **more, **answered) or str(decision.done)
@@ -80,7 +80,7 @@ def ask_second(
     decision: Action,
     *,
     number: str,
-    seen: int | None,
+    last_event_id: int | None,
     by: Actor,
     reason: str,
     now: datetime.datetime,
@@ -93,7 +93,7 @@ def ask_second(
     An action that calls no partner is tried and rolled back, so that no one is asked to confirm an impossible action.
     """
     with transaction.atomic():
-        facts = _judge(decision, lock_order(number), seen=seen, now=now)
+        facts = _judge(decision, lock_order(number), last_event_id=last_event_id, now=now)
         _check_acknowledged(decision, facts, acknowledged, more)
         preview = build_preview(decision, facts, more)
         if not decision.ask_partner:
@@ -114,7 +114,7 @@ def ask_second(
         )
 
 
-def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetime.datetime) -> str:
+def confirm_second(row: AskedAct, *, judge, last_event_id: int, digest: str, now: datetime.datetime) -> str:
     """Carries out the requested action as the second person confirms it. Returns the result message.
 
     `digest`: digest of the effects that the page showed. Raises PreviewChangedError if the effects have changed, and
@@ -133,7 +133,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
     return carry_out(
         decision,
         number=row.order.number,
-        seen=seen,
+        last_event_id=last_event_id,
         by=staff_actor(judge),
         reason=row.reason,
         now=now,
@@ -192,8 +192,8 @@ def why_not_ask(account, decision: Action, order: Order) -> NotAllowedError | No
     return NotAllowedError("ask_no_right", who=account.get_username())
 
 
-def _judge(decision: Action, order: Order, *, seen: int | None, now: datetime.datetime) -> Facts:
-    news = news_since(order, seen) if decision.guarded and seen is not None else []
+def _judge(decision: Action, order: Order, *, last_event_id: int | None, now: datetime.datetime) -> Facts:
+    news = news_since(order, last_event_id) if decision.guarded and last_event_id is not None else []
     if news:
         raise ChangedMeanwhileError(news)
     facts = facts_of(order, now=now)

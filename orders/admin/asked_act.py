@@ -150,11 +150,11 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         row = self.row_or_404(request, pk)
         if not may_confirm(request.user, row):
             raise PermissionDenied
-        digest, seen = request.POST.get("told", ""), request.POST.get("seen", "")
-        seen = int(seen) if is_id(seen) else 0
+        digest, last_event_id = request.POST.get("told", ""), request.POST.get("seen", "")
+        last_event_id = int(last_event_id) if is_id(last_event_id) else 0
         try:
             done = PAGES_OF_ACTS.get(row.act, AskedDecision)(row).confirm(
-                judge=request.user, seen=seen, told=digest, now=timezone.now()
+                judge=request.user, last_event_id=last_event_id, told=digest, now=timezone.now()
             )
         except (ChangedMeanwhileError, PreviewChangedError):
             return self.show_act(request, self.row_or_404(request, pk), again=True, status=409)

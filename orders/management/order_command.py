@@ -158,7 +158,7 @@ def asked_by_command(
         return ask_second(
             decision,
             number=number,
-            seen=None,
+            last_event_id=None,
             by=staff_actor(account),
             reason=reason.strip(),
             now=now,

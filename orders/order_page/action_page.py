@@ -78,7 +78,11 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
 
 
 def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form: ReasonForm):
-    about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
+    about = {
+        "number": order.number,
+        "last_event_id": form.cleaned_data["seen"] or 0,
+        "reason": form.cleaned_data["reason"],
+    }
     about |= {"by": staff_actor(request.user), "now": timezone.now(), "acknowledged": request.POST.get("told", "")}
     about |= form.more()
     try:

@@ -82,7 +82,7 @@ def look(client, row):
 def confirm(client, row, shown=None, **form):
     shown = shown or look(client, row)
     preview = shown.context["preview"]
-    data = {"seen": preview.seen, "told": preview.told} | form
+    data = {"seen": preview.last_event_id, "told": preview.told} | form
     return client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), data, follow=True)
 
 

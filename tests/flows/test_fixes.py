@@ -346,7 +346,7 @@ def test_with_four_eyes_a_fix_is_asked_for_order_by_order(desk, books, active, c
     assert (ended.value.code, row.asker_id, row.order.number, books.live()) == (3, clerk.pk, "A1", [])
     client.force_login(judge)
     preview = client.get(reverse("admin:orders_askedact_change", args=[row.pk])).context["preview"]
-    told = {"told": preview.told, "seen": preview.seen}
+    told = {"told": preview.told, "seen": preview.last_event_id}
     client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), told)
     desk.deliver()
     assert (books.held("A1"), books.live()) == (before, ["A1"])

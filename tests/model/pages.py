@@ -165,7 +165,9 @@ def _refusals(decision: Action, order: Order) -> Iterator[str]:
         more = {name: _chosen(name, form.fields[name], choice) for name in names}
         try:
             with transaction.atomic():
-                carry_out(decision, number=order.number, seen=last_event(order), now=timezone.now(), **WHY, **more)
+                carry_out(
+                    decision, number=order.number, last_event_id=last_event(order), now=timezone.now(), **WHY, **more
+                )
                 raise Undone
         except (Undone, BooksSilentError, ChangedMeanwhileError):  # what was shown is not so any more, as it says
             continue
@@ -196,7 +198,7 @@ class Buttons:
         more = answers(decision, order, choice)
         try:
             with only_what_was_shown(number) if key in {"accept", "take"} else nullcontext():
-                carry_out(decision, number=number, seen=last_event(order), now=timezone.now(), **WHY, **more)
+                carry_out(decision, number=number, last_event_id=last_event(order), now=timezone.now(), **WHY, **more)
         except (BooksSilentError, ChangedMeanwhileError) as error:
             return repr(error)
         return ""

@@ -57,7 +57,7 @@ class AskedRun:
         before = self.row.told if self.row.told != preview else []
         return EffectsPreview(will=will, told=digest_of(preview), before=before)
 
-    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+    def confirm(self, *, judge, last_event_id: int, told: str, now: datetime.datetime) -> str:
         if self.run is None:
             raise NotAllowedError("bulk_over")
         with override(LANGUAGE):

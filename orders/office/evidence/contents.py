@@ -21,7 +21,7 @@ from orders.attachments.check import FILE_TYPES
 from orders.attachments.preview import own_file
 from orders.history.actors import actor_of
 from orders.lists.personal_data import mask_members, mask_text_or_json, may_open
-from orders.lists.scope import seen_orders
+from orders.lists.scope import visible_orders
 from orders.models import Attempt, InboundMessage, Order
 from orders.office.evidence.archive import Entry
 from orders.office.exports.service import Table
@@ -43,8 +43,10 @@ LEFT_OUT = {"order", "dispatch", "content_hash", "body_hash", "lease_token", "me
 
 def order_for(number: str, user, *, personal: bool) -> Order:
     """Returns the order. Raises ExportError if the user may not export its evidence."""
-    seen = seen_orders(user)
-    orders = (Order.objects.all() if seen is None else seen).select_related("attribution", "trial", "service_type")
+    visible = visible_orders(user)
+    orders = (Order.objects.all() if visible is None else visible).select_related(
+        "attribution", "trial", "service_type"
+    )
     order = orders.filter(number=number).first()
     if order is None or not user.has_perms([EXPORT, "orders.view_order"]) or (personal and not may_open(user)):
         raise ExportError("export_not_allowed")

@@ -40,7 +40,7 @@ class AskedExport:
             return EffectsPreview(why_not=NotAllowedError("ask_over").words())
         return EffectsPreview(will=[_("A worker writes the file, with people's data unmasked; its maker fetches it.")])
 
-    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+    def confirm(self, *, judge, last_event_id: int, told: str, now: datetime.datetime) -> str:
         if self.export is None:
             raise NotAllowedError("ask_over")
         judge_export(pk=self.row.target, agree=True, reason="", judge=judge, now=now)
