@@ -1,4 +1,4 @@
-"""Detect failures that nobody reports, such as missing calls of BBOSS, missing backups, or a STATE_DIR that can't be
+"""Detects failures that nobody reports, such as missing calls of BBOSS, missing backups, or a STATE_DIR that can't be
 written.
 
 Each failure is an incident of the desk while it lasts. `status`, mails, robots and a Prometheus rule use the same name
@@ -35,10 +35,7 @@ log = logging.getLogger(__name__)
 BACKUP_WITHIN = datetime.timedelta(hours=30)
 LOST_IN_A_ROW = 2  # a single loss may be a manual kill
 LEAST_INODES = 1000
-MAX_NOT_STORED, RECENT_SECONDS = (
-    5,
-    120,
-)  # number of 20000 responses without an alarm; seconds for which the last one counts
+MAX_NOT_STORED, RECENT_SECONDS = 5, 120  # 20000 responses without an alarm; seconds for which the last one is recent
 LOCAL_HOSTS, POSTGRESQL = {"127.0.0.1", "::1", "localhost"}, Path("/var/lib/postgresql")
 FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # share and bytes: a disk with more free than either is not nearly full
 IDLE_FOR, OPEN_FOR = "60 seconds", "30 minutes"  # longest idle and active transactions
@@ -121,7 +118,7 @@ def transaction_old(*, now: datetime.datetime) -> dict | None:
 
 def archive_fails(*, now: datetime.datetime) -> dict | None:
     """Returns the last WAL file that archive_command failed to archive, with the times of the last failure and success.
-    Returns the last WAL file that archive_command failed to archive, and the last failure and success.
+    None if the last file was archived.
     """
     rows = _ask(FAILING_ARCHIVER, [])
     if not rows:
@@ -205,11 +202,11 @@ STOPS = {
     "queue_growing": Stop("QueueGrowing", last_hour.queue_growing),
 }
 LASTING = {"backup_old", "archive_fails", "transaction_old"}
-"""Warnings that are mailed when they are first seen: they have lasted."""
+"""Warnings that are mailed at the first check that finds them, since these failures have lasted already."""
 
 
 def stops(*, now: datetime.datetime) -> dict[str, dict]:
-    """Returns the current failures, by the incident's code, worst first. Those that staff ignore are left out."""
+    """Returns the current failures, by the incident's code, worst first, without those that staff ignore."""
     standing = Incident.objects.filter(state__in=[*UNRESOLVED, Incident.State.IGNORED])
     noted = {row.code: row for row in standing.filter(partner=DESK, code__in=STOPS)}
     found = {}
@@ -224,8 +221,8 @@ def stops(*, now: datetime.datetime) -> dict[str, dict]:
 
 
 def keep_stops(*, now: datetime.datetime) -> None:
-    """Opens or ends the incident of each failure that can be checked at once. A check that fails, as behind a lock,
-    stops none of the others; together they have ten seconds."""
+    """Opens or ends the incident of each failure that can be checked at once. A check that fails, such as one blocked
+    by a lock, does not stop the others. All checks together have a time-out of ten seconds."""
     unknown, why = [], ""
     with database_deadline(2 * CHECK_SECONDS):
         for code, stop in STOPS.items():
