@@ -34,7 +34,7 @@ from project.trail.trail_words import more_words
 
 FLAGS = {ADDITION: "added", CHANGE: "changed"}
 ROWS_A_READ = 500
-CLOCK_TOLERANCE = datetime.timedelta(hours=1)  # by which the clocks of two machines differ at most
+CLOCK_TOLERANCE = datetime.timedelta(hours=1)  # the largest difference of two machines' clocks
 EPOCH, MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetime.timedelta(microseconds=1)
 
 
@@ -150,7 +150,7 @@ class TrailFilter:
 
 
 def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
-    """Yield the acts, oldest first. Rows are read as needed."""
+    """Yields the acts, oldest first. Rows are read as needed."""
     parts = [
         map(SOURCES[source].read, _between(source, rows, asked).iterator(ROWS_A_READ)) for source, rows in _parts(asked)
     ]
@@ -184,7 +184,7 @@ def _before(source: int, rows: QuerySet, place: TrailPosition | None) -> QuerySe
 
 
 def _parts(asked: TrailFilter) -> Iterator[tuple[int, QuerySet]]:
-    """Yield the queries for a filter, each with its source. A source has several queries if each can use an index."""
+    """Yields the queries for a filter, each with its source. A source has several queries if each can use an index."""
     kind = ACT_KINDS[asked.kind] if asked.kind else ANY
     parts = [(ENTRIES, kind.entries, _entries(asked))]
     parts += [(EVENTS, kind.events, part) for part in _events(asked)]
