@@ -36,9 +36,7 @@ LIMITS = {
 }
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
 
-NOTE = (
-    "project.trail.command_trail.note_command"  # imported by name later: it needs the models, which are not loaded yet
-)
+NOTE = "project.trail.command_trail.note_command"  # imported later: it needs the models
 
 
 class DeskUtility(ManagementUtility):

@@ -32,9 +32,8 @@ def note_settings() -> None:
 
 @transaction.atomic
 def _note_changes(machine: str) -> None:
-    list(
-        Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1]
-    )  # processes that start together wait for each other
+    # Lock this row, so that processes that start together don't write the same change.
+    list(Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1])
     if change := _changed(machine):
         note_act(TrailEntry.Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)
 
