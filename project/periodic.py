@@ -51,7 +51,7 @@ from project.accounts.session_revocation import forget_sessions
 from project.observability.alarm_mails import watch_alarms, watch_at_once
 from project.observability.last_hour import note_figures
 from project.observability.looks import look_around
-from project.observability.silent_failures import keep_stops
+from project.observability.silent_failures import keep_failure_incidents
 from project.observability.site_probe import watch_site
 from project.trail_syslog import send_trail, watch_trail
 
@@ -94,7 +94,7 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, index_after_sweep, when=may_office_run),
     # checks of the desk itself
     Part(DESK_CHECKS, note_figures),
-    Part(DESK_CHECKS, keep_stops),
+    Part(DESK_CHECKS, keep_failure_incidents),
     Part(DESK_CHECKS, watch_site),
     Part(DESK_CHECKS, watch_at_once),
     Part(FIVE_MINUTES, watch_alarms, only_logged=True),

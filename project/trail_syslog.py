@@ -160,16 +160,22 @@ def _next(row: TrailSending, ends: Sequence[int], number: int) -> tuple[list[Act
             rows = source.rows().filter(pk__gt=mark, pk__lte=end).order_by("pk")[:number]
             parts.append([source.read(one) for one in rows])
     acts = list(islice(heapq.merge(*parts, key=lambda act: act.at), number))
-    for place, (part, end) in enumerate(zip(parts, ends, strict=True)):
-        taken = [act.place.pk for act in acts if act.place.source == place]
-        marks[place] = max(marks[place], *taken, end if len(taken) == len(part) < number else 0)
+    for index, (part, end) in enumerate(zip(parts, ends, strict=True)):
+        taken = [act.position.pk for act in acts if act.position.source == index]
+        marks[index] = max(marks[index], *taken, end if len(taken) == len(part) < number else 0)
     return acts, marks
 
 
 def message(act: Act) -> bytes:
     """Returns an act as an RFC 5424 message of one line. An act that is sent twice has the same `id`."""
-    source, at = COLUMNS[act.place.source], timezone.localtime(act.at).isoformat(timespec="microseconds")
-    said = {"id": f"{source}-{act.place.pk}", "who": act.who, "from": act.address, "what": act.what, "about": act.about}
+    source, at = COLUMNS[act.position.source], timezone.localtime(act.at).isoformat(timespec="microseconds")
+    said = {
+        "id": f"{source}-{act.position.pk}",
+        "who": act.who,
+        "from": act.address,
+        "what": act.what,
+        "about": act.about,
+    }
     data = " ".join(f'{name}="{_escaped(text)}"' for name, text in said.items())
     head = f"<{PRIORITY}>1 {at} {_name(socket.gethostname(), 255)} ibs-order-desk - {_name(act.what, 32)}"
     text = f"{head} [{SD_ID} {data}] \ufeff{one_line(act.details)}".encode(errors="replace")

@@ -24,12 +24,12 @@ from orders.mails.mail_creation import write_notices
 from project.models import OpenAlarm
 from project.observability.alarm_reasons import Reason, alarm_reasons
 from project.observability.alarm_texts import ALARMS, BY_INCIDENT, CRITICAL
-from project.observability.silent_failures import LASTING, STOPS
+from project.observability.silent_failures import LASTING, SILENT_FAILURES
 from project.observability.status_report import desk_status
 
 BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # open at each start after a stop, for a moment only
 CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}
-AT_ONCE = CRITICALS - BY_THE_WORKER | {STOPS[code].alarm for code in LASTING}
+AT_ONCE = CRITICALS - BY_THE_WORKER | {SILENT_FAILURES[code].alarm for code in LASTING}
 EACH_MINUTE = AT_ONCE | BY_THE_WORKER
 
 

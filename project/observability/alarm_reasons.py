@@ -17,7 +17,7 @@ from orders.texts.incident_texts import cause_of
 from project.observability.desk_snapshot import is_alive
 from project.observability.expiring_soon import API_TOKEN
 from project.observability.readiness import LOOK_FAILED, MIGRATIONS_MISSING, NO_WORKER, RESTORED, why_unknown
-from project.observability.silent_failures import STOPS, is_going_on
+from project.observability.silent_failures import SILENT_FAILURES, is_going_on
 from project.trail_syslog import AUDIT_STUCK
 
 LATE = 120.0
@@ -78,7 +78,7 @@ def alarm_reasons(found: dict) -> list[Reason]:
             for row in found["other_desks"]
         ),
         *(
-            Reason(STOPS[code].alarm, _incident_words(code, params))
+            Reason(SILENT_FAILURES[code].alarm, _incident_words(code, params))
             for code, params in found["stops"].items()
             if code not in {"orders_not_stored", "state_folder_broken"}  # above, also without a database
         ),

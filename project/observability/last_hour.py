@@ -69,7 +69,7 @@ def _figures(now: datetime.datetime) -> dict[str, float]:
     return dict(found) | {f"{DUE_STEPS} {channel}": number for channel, number in due.items()}
 
 
-class Rise(NamedTuple):
+class Increase(NamedTuple):
     """The increase of each counter within `seconds`, by name and labels. `now` and `before` are the rows at both
     ends."""
 
@@ -84,19 +84,19 @@ class Rise(NamedTuple):
         return {labels: self.now[key] - self.before.get(key, 0.0) for labels, key in rows.items()}
 
 
-def rise(minutes: int, *, now: datetime.datetime) -> Rise | None:
+def increase(minutes: int, *, now: datetime.datetime) -> Increase | None:
     """Returns the increase within this number of minutes up to the newest row. None without recent rows."""
     rows = [row for row in _read() if 0 <= now.timestamp() - row[0] < KEPT_SECONDS]
     if len(rows) < 2 or now.timestamp() - rows[-1][0] > 180:
         return None
     began = rows[-1][0] - minutes * 60 - 30
     before = next(row for row in rows if row[0] >= began)
-    return Rise(rows[-1][0] - before[0], rows[-1][1], before[1])
+    return Increase(rows[-1][0] - before[0], rows[-1][1], before[1])
 
 
 def database_errors(*, now: datetime.datetime) -> dict | None:
     """Returns the `kind` of database error that occurred more than 10 times within `minutes`, except `away`."""
-    found = rise(10, now=now)
+    found = increase(10, now=now)
     for kind, number in found.of("desk_database_errors_total").items() if found else ():
         if kind != "away" and number > 10:
             return {"kind": kind, "number": int(number), "minutes": 10}
@@ -105,7 +105,7 @@ def database_errors(*, now: datetime.datetime) -> dict | None:
 
 def callbacks_refused(*, now: datetime.datetime) -> dict | None:
     """Returns the HTTP `status` (4xx or 5xx) of at least 5 responses to BPM's callbacks within `minutes`."""
-    found = rise(10, now=now)
+    found = increase(10, now=now)
     for status, number in found.of("desk_inbound_total").items() if found else ():
         if status[0] in "45" and number >= 5:
             return {"status": status, "number": int(number), "minutes": 10}
@@ -124,7 +124,7 @@ def slow_partner(*, now: datetime.datetime) -> dict | None:
 
 def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> dict | None:
     """Returns the first source with slow calls. None also if no call was slow within the last two minutes."""
-    long, short = rise(minutes, now=now), rise(2, now=now)
+    long, short = increase(minutes, now=now), increase(2, now=now)
     if not long or not short:
         return None
     rows, lately = long.of(name), short.of(name)
@@ -139,7 +139,7 @@ def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> di
 
 def partner_refuses(*, now: datetime.datetime) -> dict | None:
     """Returns the partner that refused more than half of our calls within `minutes`, and at least 5."""
-    found = rise(60, now=now)
+    found = increase(60, now=now)
     rows = found.of("desk_calls_total") if found else {}
     totals: Counter[str] = Counter()
     for key, number in rows.items():
@@ -154,7 +154,7 @@ def partner_refuses(*, now: datetime.datetime) -> dict | None:
 def queue_growing(*, now: datetime.datetime) -> dict | None:
     """Returns the channel whose number of due steps has increased within `minutes`, and was above 200 before already.
     None during a pause."""
-    found = rise(15, now=now)
+    found = increase(15, now=now)
     if found is None or found.seconds < 14 * 60 or pauses_in_force(now=now):
         return None
     for channel, number in found.of(DUE_STEPS).items():

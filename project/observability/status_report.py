@@ -31,7 +31,7 @@ from project.observability.readiness import (
     missing_migrations,
     write_try,
 )
-from project.observability.silent_failures import state_folder_broken, stops
+from project.observability.silent_failures import current_failures, state_folder_broken
 
 PUT_BACK_WITHIN = datetime.timedelta(hours=1)
 
@@ -104,7 +104,7 @@ def _known(facts: DeskSnapshot) -> dict:
         "schedules": schedules(facts.now),
         "clocks_ahead": facts.clocks,
         "stuck_trail": facts.stuck_trail,
-        "stops": stops(now=facts.now),
+        "stops": current_failures(now=facts.now),
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
         "old_secrets": [

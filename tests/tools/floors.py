@@ -112,7 +112,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "project.admin_site": "the staff site: menu, journal",
-        "project.observability": "status, health, metrics, alarms, stops",
+        "project.observability": "status, health, metrics, alarms, silent failures",
     },
     {
         "project.commands": "`manage.py`: status, settings, backup, audit",
