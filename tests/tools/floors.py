@@ -76,7 +76,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "integrations.base": "bodies, counts, database deadline and clock, old secrets, other desks",
-        "integrations.outbound": "outgoing HTTP, deadlines, rate limit",
+        "integrations.outbound": "outgoing HTTP, failures, deadlines, rate limit",
     },
     {
         "integrations.bboss": "BBOSS's calls: checks, reading, answers; the machine's clock",
