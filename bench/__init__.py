@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench` runs them; `python -m bench.ingest` runs one. See README.md here."""
+"""Benchmarks: `make bench` runs them all; `python -m bench.ingest` runs a single one. See README.md in this folder."""

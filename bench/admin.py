@@ -1,7 +1,7 @@
 """The staff's pages on many orders: `python -m bench.admin [--orders 1000000] [--rounds 5]`.
 
-On PostgreSQL. Two databases, one of a thousand orders and one of many, take requests in turn, so that a
-busy machine is busy for both. What counts is the ratio of the medians, at most 1.4. Both are dropped at the end.
+On PostgreSQL. Requests alternate between two databases, one with a thousand orders and one with many, so that a busy
+machine affects both. The result is the ratio of the medians, at most 1.4. Both databases are dropped at the end.
 """
 
 import datetime
@@ -27,25 +27,25 @@ from orders.search.list_search import customer_address
 
 SMALL, LIMIT = 1000, 1.4
 FULL = 60  # rows, more than a page shows
-TRIES = 3  # in a round; the quickest counts
+TRIES = 3  # in a round; the fastest counts
 LIST, FIND = "/admin/orders/order/", "/admin/find/?part=&q="
 
 
 def main() -> None:
-    """Fills both databases, requests every page in turn, and appends medians and ratios."""
+    """Fills both databases, requests every page alternately, and appends medians and ratios."""
     options = read_options(__doc__, orders=1_000_000, rounds=5)
     with Desk(), copied_database("large") as large:
         ways = {SMALL: connections["default"], options.orders: large}
         filled = {}
         for size, way in ways.items():
             filled[size] = fill_one(size, way)
-            _measure({size: way}, rounds=0)  # each page answers, before the large one is filled
+            _measure({size: way}, rounds=0)  # fails early if a page does not work, before the large database is filled
         times = _measure(ways, options.rounds)
         append("admin", _report(times, options.orders, filled[options.orders]))
 
 
 def fill_one(size: int, way) -> float:
-    """Makes the rows and a superuser in a migrated database; gives the seconds that it took."""
+    """Creates the rows and a superuser in a migrated database. Returns the seconds that it took."""
     switch(way)
     began = time.monotonic()
     fill(size)
@@ -55,7 +55,7 @@ def fill_one(size: int, way) -> float:
 
 
 def pages() -> dict[str, str]:
-    """The pages by what they show; they show as many rows as they can, for a database of any size."""
+    """Returns the pages' addresses by description. They show full pages of rows in a database of any size."""
     order = Order.objects.filter(kind=Order.Kind.ACTIVATION, state=Order.State.ACTIVE).order_by("-pk")[9]
     return {
         "dashboard": "/admin/",
@@ -128,19 +128,19 @@ def pages() -> dict[str, str]:
 
 
 def _days_of(order: Order) -> str:
-    """The week that ends on the day when the order came."""
+    """Returns the week that ends on the day when the order was received, as a filter's value."""
     day = timezone.localdate(order.received_at)
     return f"{day - datetime.timedelta(days=6)}..{day}"
 
 
 def _beginning(field: str, text: str) -> str:
-    """The longest beginning of a field's text that finds a full page."""
+    """Returns the longest prefix of a field's text that matches a full page of orders."""
     beginnings = (text[:end] for end in range(len(text), 0, -1))
     return next(part for part in beginnings if Order.objects.filter(**{f"{field}__startswith": part})[FULL:].exists())
 
 
 def _measure(ways: dict, rounds: int) -> dict[str, dict[int, list[float]]]:
-    """Milliseconds by page and size. The first round warms up and does not count."""
+    """Returns milliseconds by page and size. The first round is a warm-up and does not count."""
     times = defaultdict(lambda: defaultdict(list))
     visits = {size: sign_in(way) for size, way in ways.items()}
     for turn in range(rounds + 1):
@@ -156,7 +156,7 @@ def _measure(ways: dict, rounds: int) -> dict[str, dict[int, list[float]]]:
 
 
 def sign_in(way) -> tuple[Client, dict[str, str]]:
-    """A superuser's client, which has a token too, and the pages of this database."""
+    """Returns a superuser's client, which also sends a token of the read API, and the pages of this database."""
     switch(way)
     now = timezone.now()
     _token, text = make_token(
@@ -173,7 +173,7 @@ def sign_in(way) -> tuple[Client, dict[str, str]]:
 
 
 def ask(client: Client, url: str) -> float:
-    """Milliseconds of one request, with nothing that an earlier one has kept."""
+    """Returns the milliseconds of a request with an empty cache. Raises RuntimeError for other statuses than 200."""
     cache.clear()
     began = time.perf_counter()
     answer = client.get(url)

@@ -3,9 +3,9 @@
 Uses plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
 events (one of staff for each twentieth), and an approval if it is an activation, in a thousand days; for each tenth a
 log-in. Up to ten thousand orders: in a hundred days and of fewer attributions, so that pages are as full. Of the newest
-thousand orders 50 are held, 33 failed and 67 are activations that start today, whatever N is: what stands open does not
-grow with the history. Each parent domain has the domains of 200 orders. The search index is filled as the worker does
-it: a minute for each hundred thousand orders.
+thousand orders 50 are held, 33 failed and 67 are activations that start today, for every N: the number of open orders
+does not grow with the history. Each parent domain has the domains of 200 orders. The search index is filled by the
+worker's function, in a minute for each hundred thousand orders.
 """
 
 import argparse
@@ -126,7 +126,7 @@ STATEMENTS = [
 
 
 class Editor:
-    """The part of a schema editor that the indexes' migration needs."""
+    """The part of Django's schema editor that the functions of `orders.db.indexes` use."""
 
     connection, atomic_migration = connection, True
 
@@ -136,18 +136,18 @@ class Editor:
 
 
 def fill(orders: int) -> None:
-    """Adds the rows to an empty, migrated database; makes the hand-made indexes at the end, which is quicker."""
+    """Adds the rows to an empty, migrated database. Our own indexes are created at the end, which is faster."""
     indexes.remove(None, Editor())
     with connection.cursor() as cursor:
         for statement in STATEMENTS:
             cursor.execute(statement, SHAPES[orders <= FEW] | {"orders": orders})
         cursor.execute("SELECT setval(pg_get_serial_sequence('orders_order', 'id'), %s)", [orders])
-        cursor.execute("ANALYZE")  # or the indexing reads whole tables
+        cursor.execute("ANALYZE")  # otherwise the indexing reads whole tables
     indexes.install(None, Editor())
     for seconds in (5, math.inf):
         index_orders(now=timezone.now(), seconds=seconds)
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")  # or the session goes on checking foreign keys by plans for empty tables
+            cursor.execute("ANALYZE")  # otherwise the session checks foreign keys by plans for empty tables
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (FREEZE)")
 

@@ -1,4 +1,5 @@
-"""`python -m bench.chart`: draws history.svg, the ratios of the history over its runs. Growth has too many."""
+"""`python -m bench.chart`: draws history.svg, the ratios of the history by run, without `growth`, which has too
+many."""
 
 from bench.results import HISTORY, read_history
 
@@ -8,7 +9,7 @@ COLOURS = ("#1f6f8b", "#c8553d", "#588157", "#7b5ea7", "#b08900", "#444444")
 
 
 def main() -> None:
-    """Writes the chart beside the history. Each bench and ratio is a line, each of its runs a point."""
+    """Writes the chart into the history's folder. Each ratio of a benchmark is a line, each run a point."""
     series: dict[str, list[float]] = {}
     for line in filter(lambda one: one["bench"] in CHARTED, read_history()):
         for name, value in line["ratios"].items():
@@ -17,7 +18,7 @@ def main() -> None:
 
 
 def draw(series: dict[str, list[float]]) -> str:
-    """The SVG. The last run of each ratio stands at the right edge."""
+    """Returns the SVG. The last run of each ratio is at the right edge."""
     most = max((max(values) for values in series.values()), default=1.0)
     longest = max((len(values) for values in series.values()), default=1)
     height = TOP + PLOT + LINE * (len(series) + 2)

@@ -1,6 +1,6 @@
-"""`make bench-check`: fails if a ratio of the last run is 15 % lower than the best one before it in the history.
+"""`make bench-check`: fails if a ratio of the last run is 15 % lower than the best earlier one in the history.
 
-Compared with the run before it alone, a third could go, a little at each release."""
+A comparison with the previous run alone would miss a loss that grows a little with each release."""
 
 import sys
 
@@ -11,7 +11,7 @@ CHECKED = ("ingest", "deliver")  # the target measures these anew
 
 
 def main() -> int:
-    """Prints each ratio with the best one before it. Returns 1 if one of them has lost too much."""
+    """Prints each ratio with the best earlier one. Returns 1 if a ratio has lost more than LOSS."""
     kept: dict[tuple[str, str], list[tuple[float, str]]] = {}
     for line in filter(lambda one: one["bench"] in CHECKED, read_history()):
         for name, value in line["ratios"].items():

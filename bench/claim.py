@@ -32,7 +32,7 @@ LEASE = datetime.timedelta(seconds=60)
 
 
 def main() -> None:
-    """Fills the tables by generate_series, times each part, appends the medians."""
+    """Fills the tables by generate_series, measures each part, and appends the medians."""
     rows = read_options(__doc__, rows=(1_000_000, 1000, 5_000_000)).rows
     with Desk():
         make_trials(0, 1)
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _multiply(rows: int) -> None:
-    """Copies the one finished trial: orders, then five dispatches for each."""
+    """Copies the finished trial: orders, then STEPS dispatches for each."""
     _copy(Order, f"generate_series(1, {rows // STEPS}) n", number="'F' || n", trans_idh="n::text")
     names = {"order_id": "o.id", "key": "gen_random_uuid()", "lane": "o.id"}
     _copy(Dispatch, f"orders_order o, generate_series(1, {STEPS}) n WHERE o.number LIKE 'F%'", **names)
@@ -53,7 +53,7 @@ def _multiply(rows: int) -> None:
 
 
 def _copy(model, source: str, **changed: str) -> None:
-    """INSERT ... SELECT of the model's first row, joined with `source`; `changed` holds SQL for columns."""
+    """Inserts copies of the model's first row, joined with `source`. `changed`: SQL expressions by column."""
     columns = [field.column for field in model._meta.concrete_fields if not field.primary_key]
     values = ", ".join(changed.get(column, f'r."{column}"') for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
@@ -63,13 +63,13 @@ def _copy(model, source: str, **changed: str) -> None:
 
 
 def _milliseconds(part: Callable[[], object]) -> tuple[float, float]:
-    """(in the database, in all) of one run: medians of many runs, each rolled back."""
+    """Returns the medians of TIMES runs, each rolled back: milliseconds in the database, and in total."""
     runs = [run_and_undo(part) for _ in range(TIMES)]
     return median(asked for asked, _ in runs), median(whole for _, whole in runs)
 
 
 def run_and_undo(part: Callable[[], object]) -> tuple[float, float]:
-    """Milliseconds (in the database, in all) of one run, which is rolled back."""
+    """Runs a part and rolls it back. Returns the milliseconds in the database, and in total."""
     asked = 0.0
 
     def watch(execute, *given):

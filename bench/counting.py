@@ -1,8 +1,8 @@
-"""Measures the cost of counting and of log lines: CPU of an order and of a step without and with them, in turns, as the
-median of the differences between neighbours.
+"""Measures the cost of counters and of log lines: CPU of an order and of a step without and with them, alternately, as
+the median of the differences between neighbouring runs.
 
-Run `python -m bench.counting [ROUNDS]`, with LOG_FORMAT=json for that form. Everything is in one process: the endpoint
-by Django's test client, the delivery to a sandbox that is reached without a connection. Lines go into memory.
+Run `python -m bench.counting [ROUNDS]`, with LOG_FORMAT=json for that form. Everything runs in one process: the
+endpoint by Django's test client, the delivery to a sandbox without a connection. Log lines are written into memory.
 """
 
 import io
@@ -49,7 +49,7 @@ def main(rounds: int) -> None:
         return [json.dumps(one).encode() for one in envelopes]
 
     def spent() -> tuple[float, float]:
-        """CPU milliseconds of an order and of a step."""
+        """Returns the CPU milliseconds of an order and of a step."""
         posts, began = bodies(), time.process_time()
         for body in posts:
             answer = client.post("/api/bboss/orders", body, content_type="application/json").content

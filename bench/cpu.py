@@ -1,4 +1,4 @@
-"""CPU seconds of processes, from /proc: of a process group, or of the PostgreSQL of this machine."""
+"""CPU seconds of processes, from /proc: of a process group, or of this machine's PostgreSQL."""
 
 import contextlib
 import os
@@ -9,19 +9,20 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_of_group(group: int) -> float:
-    """The CPU seconds that all live processes of a group have used so far."""
+    """Returns the CPU seconds that all live processes of a group have used so far."""
     return _seconds(lambda name, fields: int(fields[2]) == group)
 
 
 def cpu_of_postgres() -> float:
-    """The same for PostgreSQL's processes. 0 if it runs elsewhere."""
+    """Returns the CPU seconds of PostgreSQL's live processes, 0 if it runs on another machine."""
     return _seconds(lambda name, fields: name == "postgres")
 
 
 class DatabaseCpu:
-    """The CPU seconds that the connections of one database have used since this was made: others may be busy beside it.
+    """The CPU seconds that the connections of one database have used since the object was created. Those of other
+    databases are not counted.
 
-    Of a connection that has ended it counts what the last `look` saw.
+    For a closed connection, the value of the last `look` counts.
     """
 
     def __init__(self, database: str) -> None:
@@ -44,7 +45,7 @@ def _seconds(counts: Callable[[str, list[str]], bool]) -> float:
 
 
 def _ticks(counts: Callable[[str, list[str]], bool], title: str = "") -> dict[int, int]:
-    """By process."""
+    """Returns the clock ticks of matching processes, by process id."""
     ticks = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # ended meanwhile

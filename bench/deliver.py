@@ -1,4 +1,5 @@
-"""Partner calls per second, beside a bare pool of threads: `python -m bench.deliver [--calls 2000] [--rounds 3]`."""
+"""Partner calls per second, compared with a bare pool of threads: `python -m bench.deliver [--calls 2000] [--rounds
+3]`."""
 
 import time
 from argparse import Namespace
@@ -27,7 +28,7 @@ MILLISECONDS = 5
 CEILING = CALLS_AT_A_TIME * 1000 / MILLISECONDS
 WARM_UP = 100
 ENDS_WITHIN = 180
-CALLS = (100, 20_000)  # at least and at most in a round
+CALLS = (100, 20_000)  # smallest and largest number in a round
 NAMES = {
     "one_drain": "desk: one drain, 8 at a time",
     "whole_orders": "the same, whole activations: traffic, cancel, billing, BPM and mail, to the last step recorded",
@@ -40,13 +41,13 @@ STEPS_EACH = 5  # of an activation
 
 @dataclass
 class Bench:
-    """The desk and its partner; each method carries out the given steps and gives calls per second."""
+    """The desk and its partner. Each method carries out the given steps and returns the calls per second."""
 
     desk: Desk
     partner: str
 
     def one_drain(self, steps: list[int]) -> float:
-        """One drain, eight threads: from before its first claim until its last result is committed."""
+        """Measures one drain with eight threads, from before its first claim until its last result is committed."""
         began = time.perf_counter()
         drain(seconds=None, linger=False)
         seconds = time.perf_counter() - began
@@ -54,7 +55,7 @@ class Bench:
         return len(steps) / seconds
 
     def whole_orders(self, steps: list[int]) -> float:
-        """One drain that carries out activations from their first step to their mail."""
+        """Measures one drain that carries out activations from their first step to their mail."""
         drain(seconds=None, linger=False)  # the trials' own steps
         post_activations(Order.objects.filter(dispatches__in=steps).order_by("pk")[: len(steps) // STEPS_EACH])
         calls = _calls()
@@ -67,7 +68,7 @@ class Bench:
         return (_calls() - calls) / seconds
 
     def bare_pool(self, steps: list[int]) -> float:
-        """The minimum of any program: eight threads call, and one thread stores a row of each answer."""
+        """Measures a minimal program: eight threads call the partner, and one thread stores a row for each response."""
         own, place, made = local(), urlsplit(self.partner), bodies(steps)
         order = Order.objects.earliest("pk")
 
@@ -84,15 +85,15 @@ class Bench:
                 future.result()
                 OrderEvent.objects.create(order=order, at=timezone.now(), kind="bench")
         seconds = time.perf_counter() - began
-        drain(seconds=None, linger=False)  # so that nothing is due for the next way
+        drain(seconds=None, linger=False)  # so that no step is due for the next method
         return len(steps) / seconds
 
     def two_drains(self, steps: list[int]) -> float:
-        """Two processes like the worker's, four threads each: from the first call to the last answer."""
+        """Measures two processes like the worker's, four threads each, from the first call to the last response."""
         return self.processes(2, steps, "--workers", str(CALLS_AT_A_TIME // 2))
 
     def processes(self, count: int, steps: list[int], *words: str) -> float:
-        """So many processes that deliver: from the first call to the last answer."""
+        """Measures `count` processes that deliver, from the first call to the last response."""
         self._seen()
         names = [f"drain{number}" for number in range(1, count + 1)]
         for name in names:
@@ -108,18 +109,18 @@ class Bench:
         return seen["calls"] / seen["seconds"]
 
     def _seen(self) -> dict:
-        """The partner's calls since the last look."""
+        """Returns the partner's calls since the last `GET /seen`, and their seconds."""
         with requests.Session() as session:
             session.trust_env = False
             return session.get(f"{self.partner}/seen", timeout=10).json()
 
 
 def main() -> None:
-    """Runs all ways in turn, and appends the medians."""
+    """Runs all methods alternately, and appends the medians."""
     options = read_options(__doc__, calls=(2000, *CALLS), rounds=(3, 1, 20))
     with Desk() as desk:
         bench = Bench(desk, desk.start_partner(MILLISECONDS))
-        bench.whole_orders(make_due_trials(0, WARM_UP))  # proves each call, as a desk that has run for a day has done
+        bench.whole_orders(make_due_trials(0, WARM_UP))  # gives each call its proof, as on a desk in operation
         ways = [bench.one_drain, bench.whole_orders, bench.bare_pool, bench.two_drains]
         rates: dict[str, list[float]] = {way.__name__: [] for way in ways}
         for number in range(options.rounds):
@@ -131,7 +132,7 @@ def main() -> None:
 
 
 def bodies(steps: list[int]) -> dict[int, str]:
-    """The bodies of the dispatches, so that the bare pool need not build them."""
+    """Returns the bodies of the dispatches, so that the bare pool need not build them."""
     rows = list(Dispatch.objects.filter(pk__in=steps).select_related("order"))
     for row in rows:
         row.frozen_at = timezone.now()

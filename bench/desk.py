@@ -1,4 +1,4 @@
-"""A database of its own and the processes of one benchmark; the `with` block removes all of it at its end."""
+"""The database and the processes of a benchmark. The end of the `with` block removes them."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from tests.harness.ports import free_port, listens
 
 
 class Desk(Children):
-    """`with Desk() as desk:`; `folder` holds the logs. This process's Django speaks with the same database."""
+    """A context manager with a new database. `folder` holds the logs. This process's Django uses the same database."""
 
     def __init__(self):
         super().__init__(pathlib.Path(tempfile.mkdtemp(prefix="desk-bench-")))
@@ -44,13 +44,14 @@ class Desk(Children):
         shutil.rmtree(self.folder)
 
     def start_web(self, name: str, application: str, *, workers: str = WORKERS, **environment: str) -> str:
-        """gunicorn with these workers; gives its address, which `addresses` keeps too."""
+        """Starts gunicorn with these workers. Returns its address, and adds it to `addresses`."""
         url = self.start_gunicorn(name, free_port(), application=application, workers=workers, **environment)
         self.addresses[name] = url
         return url
 
     def start_partner(self, milliseconds: float) -> str:
-        """Starts a partner that answers every call after so long; this process and its children use it."""
+        """Starts a partner that responds to every call after `milliseconds`, for this process and its children. Returns
+        its address."""
         port = free_port()
         self.start("partner", "-m", "bench.partner", str(port), str(milliseconds))
         self.until(lambda: listens(port), what="the partner listens")
@@ -59,11 +60,12 @@ class Desk(Children):
         return url
 
     def start_sandbox(self, *words: str) -> str:
-        """The partners' sandbox with these arguments; gives its address."""
+        """Starts the partners' sandbox with these arguments. Returns its address."""
         return self.start_sandbox_at(free_port(), *words)
 
     def command(self, *words: str, fails: bool = False, **environment: str) -> tuple[float, float, str]:
-        """(seconds, MiB, output) of one of our commands. Raises RuntimeError if it fails, unless it is to."""
+        """Runs a management command. Returns (seconds, largest MiB, output). Raises RuntimeError if it fails, or with
+        `fails` if it succeeds."""
         name, began, most = words[0], time.monotonic(), 0.0
         (self.folder / f"{name}.log").unlink(missing_ok=True)
         process = self.start(name, "manage.py", *words, **environment)
@@ -77,16 +79,17 @@ class Desk(Children):
 
 
 def _largest_size(pid: int) -> float:
-    """MiB so far; 0 if the process has just ended. `ru_maxrss` would count the parent's size before exec."""
+    """Returns the largest size so far in MiB, 0 if the process has just ended. `ru_maxrss` would include the parent's
+    size before exec."""
     found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
 @contextlib.contextmanager
 def copied_database(suffix: str) -> Iterator[BaseDatabaseWrapper]:
-    """A copy of the benchmark's database as it is now, by its connection (see `switch`); dropped at the end.
+    """Yields a connection to a copy of the benchmark's database (see `switch`). The copy is dropped at the end.
 
-    No other process may be connected with the benchmark's database meanwhile.
+    No other process may be connected to the benchmark's database while it is copied.
     """
     own, name = connections[DEFAULT_DB_ALIAS], f"{NAME}_{suffix}"
     connections.close_all()
@@ -94,7 +97,7 @@ def copied_database(suffix: str) -> Iterator[BaseDatabaseWrapper]:
     other = own.copy()
     other.settings_dict["NAME"] = name
     try:
-        on_server("UPDATE orders_timeline SET name = md5(random()::text)", name)  # else it counts as a restored one
+        on_server("UPDATE orders_timeline SET name = md5(random()::text)", name)  # not to count as restored
         yield other
     finally:
         switch(own)
@@ -103,12 +106,12 @@ def copied_database(suffix: str) -> Iterator[BaseDatabaseWrapper]:
 
 
 def switch(way: BaseDatabaseWrapper) -> None:
-    """Makes this process's Django use that connection. The other one stays open."""
+    """Makes this process's Django use this connection. The previous connection stays open."""
     connections[DEFAULT_DB_ALIAS] = way
     read_restore_state()  # so that the guard's mark goes to this database
 
 
 def on_server(statement: str, database: str = "postgres") -> None:
-    """Runs a statement beside the benchmark's own connections."""
+    """Runs a statement on a new connection, outside transactions."""
     with psycopg.connect(f"{SERVER}/{database}", autocommit=True) as connection:
         connection.execute(statement)

@@ -1,8 +1,9 @@
 """Measures the disk space of an order: `python -m bench.disk [--orders 3000]`.
 
-On PostgreSQL. Trials and their first activations, each pair of a customer of its own, are posted, carried out, told by
-mail and indexed for the search, in this process. What the second half adds counts: the database by table, a backup, and
-the server's WAL: nobody else may use it meanwhile, so BENCH_SERVER best names one of its own.
+On PostgreSQL. Trials and their first activations, each pair of another customer, are posted, carried out with their
+mails, and indexed for the search, in this process. The result is the growth by the second half: of the database by
+table, of a backup, and of the server's WAL. No other client may use the server meanwhile, so BENCH_SERVER should name a
+separate one.
 """
 
 import pathlib
@@ -44,7 +45,8 @@ def main() -> None:
 
 
 def _carry_out(first: int, count: int) -> None:
-    """Half of them are trials, half activations, of a customer each. Raises RuntimeError where one is not done."""
+    """Carries out `count` orders, half trials and half activations, a pair for each customer. Raises RuntimeError if a
+    step is not done."""
     today, numbers = f"{timezone.localtime():%Y%m%d}", range(first, first + count // 2)
     for make in (trial, activation):
         for number in numbers:
@@ -58,7 +60,7 @@ def _carry_out(first: int, count: int) -> None:
 
 
 def _sizes(backup: pathlib.Path) -> dict[str, float]:
-    """Bytes of each table with its indexes, of all indexes, of WAL until now, and of a backup."""
+    """Returns the bytes of each table with its indexes, of all indexes, of the WAL until now, and of a backup."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute(WAL)

@@ -1,4 +1,4 @@
-"""The environment of every benchmark. Import it before anything of ours: it sets up Django with its own database."""
+"""The environment of every benchmark. Import it before other modules of ours: it sets up Django with a new database."""
 
 import gc
 import os
@@ -7,7 +7,7 @@ import uuid
 import django
 
 SERVER = os.environ.get("BENCH_SERVER", "postgres://root@127.0.0.1:5432")
-NAME = os.environ.get("BENCH_DATABASE") or f"desk_bench_{uuid.uuid4().hex[:10]}"  # a bench's children have it too
+NAME = os.environ.get("BENCH_DATABASE") or f"desk_bench_{uuid.uuid4().hex[:10]}"  # inherited by child processes
 
 os.environ.update(
     DJANGO_SETTINGS_MODULE="project.settings",

@@ -1,7 +1,9 @@
-"""The desk's work on ever more finished orders: `python -m bench.growth [--counts 1000 100000 1000000] [--rounds 5]`.
+"""The desk's work with a growing number of finished orders: `python -m bench.growth [--counts 1000 100000 1000000]
+[--rounds 5]`.
 
-On PostgreSQL, in a database for each count, filled as `bench.admin` does. In each round all databases do each part in
-turn, so a busy machine is busy for all. What counts is the ratio of the medians to the first count's, at most 1.3.
+On PostgreSQL, in a database for each count, filled by the function of `bench.admin`. In each round each part runs on
+all databases alternately, so a busy machine affects all. The result is the ratio of the medians to the first count's,
+at most 1.3.
 """
 
 import argparse
@@ -32,13 +34,13 @@ COUNTS = [1000, 100_000, 1_000_000]
 LIMIT = 1.3
 POSTED = 40  # activations in a round
 COMPARED = 100  # trials with a record each, the same in each round
-TRIES = 3  # in a round; the quickest counts
-APART = 1_000_000  # between the numbers of two databases' trials, since one sandbox knows them all
+TRIES = 3  # in a round; the fastest counts
+APART = 1_000_000  # between the trial numbers of two databases, since they share one sandbox
 
 
 @dataclass
 class Place:
-    """A database of `count` orders. `number` is the next trial's."""
+    """A database of `count` orders. `number`: the number of the next trial."""
 
     way: BaseDatabaseWrapper
     count: int
@@ -49,14 +51,14 @@ class Place:
     sandbox: str
 
     def intake(self) -> float:
-        """Milliseconds an activation, from its signature to the answer, in this process."""
+        """Returns the milliseconds of an activation, from its signature to the response, in this process."""
         make_trials(self.number, POSTED)
         trials = list(Order.objects.filter(number__in=_numbers(self.number, POSTED)))
         self.number += POSTED
         return _milliseconds(lambda: post_activations(trials)) / POSTED
 
     def drain(self) -> float:
-        """Milliseconds a step; carries out what intake left, mails included."""
+        """Carries out the steps and mails that intake has created. Returns the milliseconds of a step."""
         before = Attempt.objects.count()
         spent = _milliseconds(lambda: drain(seconds=None, linger=False))
         clear_queue()  # of the wake-ups, which no worker takes here
@@ -65,7 +67,7 @@ class Place:
         return spent / (Attempt.objects.count() - before)
 
     def reconcile(self) -> float:
-        """Milliseconds an order, of a comparison by numbers."""
+        """Returns the milliseconds of an order in a comparison by numbers."""
         run = Comparison(Scope(numbers=self.compared), by="bench")
         with override_settings(BIGDATA_BASE_URL=f"{self.sandbox}/bigdata"):
             spent = _milliseconds(run.run)
@@ -88,7 +90,7 @@ ONCE = (Place.intake, Place.drain)  # each is a mean of many already
 
 
 def main() -> None:
-    """Fills the databases, does all parts in turn, and appends medians and ratios."""
+    """Fills the databases, runs all parts alternately, and appends medians and ratios."""
     options = _options()
     with Desk() as desk, contextlib.ExitStack() as stack:
         ways = [stack.enter_context(copied_database(str(count))) for count in options.counts]
@@ -128,7 +130,7 @@ def _numbers(first: int, count: int) -> tuple[str, ...]:
 
 
 def _measure(places: list[Place], rounds: int) -> dict[str, dict[int, list[float]]]:
-    """Milliseconds by part and count. The first round warms up and does not count."""
+    """Returns milliseconds by part and count. The first round is a warm-up and does not count."""
     times: dict[str, dict[int, list[float]]] = {name: {place.count: [] for place in places} for name in WORK}
     for turn in range(rounds + 1):
         for name, part in WORK.items():
@@ -149,7 +151,7 @@ def _milliseconds(act: Callable[[], object]) -> float:
 
 
 def _report(times: dict[str, dict[int, list[float]]], counts: list[int]) -> tuple[list[str], dict[str, float]]:
-    """The lines, and for the history each part's ratio, such that more is better."""
+    """Returns the lines of the report, and for the history each part's ratio (higher is better)."""
     first, *others = counts
     rows, kept = [], {}
     for name, by_count in times.items():

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _time(desk: Desk, web: str, number: int) -> float:
-    """Seconds from before the POST until every step of the order, mail too, is committed as done."""
+    """Returns the seconds from the POST until every step of the order, mail too, is committed as done."""
     time.sleep(PAUSE)
     envelope = signed_envelope(activation(number), now=timezone.now())
     began = time.perf_counter()

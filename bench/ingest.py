@@ -1,4 +1,4 @@
-"""Orders accepted a second, beside a bare view: `python -m bench.ingest [--seconds 2] [--rounds 9]`."""
+"""Orders accepted per second, compared with a bare view: `python -m bench.ingest [--seconds 2] [--rounds 9]`."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from bench.orders import make_due_trials, make_trials, write_bodies
 from bench.results import append, ratios, spread
 from tests.harness.children import ROOT, WORKERS
 
-MOST_PER_SECOND = 1500  # so many messages are prepared
+MOST_PER_SECOND = 1500  # messages that are prepared
 WARM_UP = 400  # requests before anything is measured
 BARE = {"DJANGO_SETTINGS_MODULE": "bench.bare.settings"}
 RATE = {"BBOSS_RATE": "1000000/min"}
@@ -25,7 +25,7 @@ SYNC = "-w 4 --worker-class sync --threads 1"
 
 @dataclass(frozen=True)
 class Case:
-    """A measured web server of the desk, by its name. `burst`: the trials' own steps are still open."""
+    """A measurement of the web server with this name. `burst`: the trials' own steps are still open."""
 
     server: str
     burst: bool = False
@@ -40,7 +40,7 @@ CASES = {
 
 
 def main() -> None:
-    """Runs all cases in turn, and appends the medians."""
+    """Runs all cases alternately, and appends the medians."""
     options = read_options()
     with Desk() as desk:
         subprocess.run(
@@ -65,7 +65,7 @@ def read_options() -> argparse.Namespace:
 
 
 def take_rounds(desk: Desk, cases: dict[str, Case], options: argparse.Namespace) -> dict[tuple[str, int], list[dict]]:
-    """{(case, clients): its rounds}. The sequence of the cases changes from round to round."""
+    """Returns the rounds by (case, clients). The order of the cases alternates from round to round."""
     found: dict[tuple[str, int], list[dict]] = {(name, n): [] for n in options.clients for name in cases}
     file, begin = desk.folder / "bodies", 0
     for case in cases.values():
@@ -89,13 +89,14 @@ def take_rounds(desk: Desk, cases: dict[str, Case], options: argparse.Namespace)
 
 
 def prepare(file: pathlib.Path, first: int, count: int, *, burst: bool = False) -> None:
-    """Trials, and the file with the messages that activate them."""
+    """Creates trials, and writes the file with the messages that activate them."""
     (make_due_trials if burst else make_trials)(first, count)
     write_bodies(file, first, count)
 
 
 def post_all(file: pathlib.Path, url: str, *, seconds: int, clients: int = 8) -> dict:
-    """Posts the messages, `clients` at a time, until the time is up or all are sent. Raises if one is refused."""
+    """Posts the messages, `clients` at a time, until the time is up or all are sent. Returns the figures of wrk. Raises
+    RuntimeError if a message is refused."""
     script = str(pathlib.Path(__file__).with_name("post.lua"))
     words = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "10s", "-s", script, f"{url}/api/bboss/orders"]
     ran = subprocess.run(
@@ -124,7 +125,7 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
 
 
 def _ratios(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
-    """Returns for the history the speed of each case relative to the bare view."""
+    """Returns the speed of each case relative to the bare view, for the history."""
     return {
         f"{name}, {clients} clients / bare view": median(_to_bare(rounds, name, clients))
         for name, clients in rounds
@@ -133,12 +134,12 @@ def _ratios(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
 
 
 def _to_bare(rounds: dict[tuple[str, int], list[dict]], name: str, clients: int) -> list[float]:
-    """A case's speed in that of the bare view, round by round."""
+    """Returns a case's speed divided by the bare view's, for each round."""
     return ratios(speed(rounds[name, clients]), speed(rounds["bare view", clients]))
 
 
 def speed(runs: list[dict]) -> list[float]:
-    """Orders accepted a second, round by round."""
+    """Returns the orders accepted per second, for each round."""
     return [one["accepted"] / one["seconds"] for one in runs]
 
 

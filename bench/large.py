@@ -1,8 +1,8 @@
 """Time and memory of one order with many domains: `python -m bench.large [--domains 20000] [--acts 1]`.
 
-It posts, delivers, shows and compares a trial and its first activation. Each command runs in a process of its own,
-against the sandbox in another. Then it plays every act with orders of a tenth as many domains and of so many, on
-SQLite and on PostgreSQL (`bench.large_acts`); `--acts 0` leaves that out, `--acts 2` plays the acts alone.
+It posts, delivers, shows and compares a trial and its first activation. Each command and the sandbox run in separate
+processes. Then it plays every act with orders of a tenth of the domains and of all, on SQLite and on PostgreSQL
+(`bench.large_acts`). `--acts 0` leaves the acts out, `--acts 2` plays only the acts.
 """
 
 import json
@@ -30,16 +30,16 @@ OF_STAFF = {
     "accept", "attribute", "compensate", "decide", "fetch_usage", "give_up", "move_start", "name_domains", "proceed",
     "resend", "take", "waive", "withdraw_by_staff",
 }  # fmt: skip
-OF_WORKERS = {"deliver", "play_out", "reconcile", "sweep"}  # one act is many calls or statements: no bound for all
+OF_WORKERS = {"deliver", "play_out", "reconcile", "sweep"}  # only their statements have a limit
 
 
 def main() -> None:
-    """Plays it once and appends what each part took."""
+    """Runs the parts once and appends seconds and MiB of each."""
     options = read_options(__doc__, domains=(20_000, 10, 20_000), acts=(1, 0, 2))
     if options.acts < 2:
         _parts(options.domains)
     if options.acts:
-        with Desk():  # whose database says its version
+        with Desk():  # its database is queried for the server's version
             append("large, every act", _acts(options.domains))
 
 
@@ -93,7 +93,7 @@ def _report(parts: dict[str, tuple[float, float | None]], count: int) -> list[st
 
 
 def _acts(count: int) -> list[str]:
-    """The table act x size of the slowest of each kind, on both databases."""
+    """Returns the table of the slowest act of each name, by size and database."""
     sizes = [count // 10, count]
     runs = {(name, size): _play(url, size) for name, url in DATABASES.items() for size in sizes}
     bounds = dict.fromkeys(OF_PARTNERS, (INTAKE_SECONDS, INTAKE_STATEMENT)) | dict.fromkeys(

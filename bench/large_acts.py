@@ -1,8 +1,9 @@
 """Plays every act with orders of many domains: `python -m bench.large_acts COUNT [PLAY...]`.
 
-The plays are in tests/model/sizes.py. It prints a line of JSON for each act, `[act, seconds, longest statement]`, of
-the slowest of its name. `bench.large` runs it on both databases, each in a process of its own, as settings name one.
-A play is one transaction, whose savepoints make updates of many rows quadratic on SQLite; those of a worker have none.
+The plays are in tests/model/sizes.py. Prints a line of JSON for the slowest act of each name, `[act, seconds, longest
+statement]`. `bench.large` runs it on both databases, each in a separate process, since the settings have one database.
+A play is one transaction, whose savepoints make updates of many rows quadratic on SQLite. A worker's transactions have
+none.
 """
 
 import json
@@ -20,10 +21,10 @@ from tests.model.sizes import PLAYS, measure  # noqa: E402
 
 
 def main(count: int, *plays: str) -> None:
-    """Raises RuntimeError if an act was refused: then its play is not what it should be."""
+    """Raises RuntimeError if an act was refused, since its play is wrong then."""
     slowest: dict[str, tuple[float, float]] = {}
     with database(), Stage() as stage:
-        measure(stage, next(iter(PLAYS)), 10)  # what is compiled once
+        measure(stage, next(iter(PLAYS)), 10)  # warms up the caches of compiled statements
         for name in plays or PLAYS:
             for act in measure(stage, name, count):
                 if "Error" in act.line:

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _post_all(file: pathlib.Path, url: str) -> None:
-    """Posts each message once, 8 at a time. Raises if one is refused."""
+    """Posts each message once, 8 at a time. Raises RuntimeError if a message is refused."""
 
     def post(body: bytes) -> None:
         answer = requests.post(url, body, headers={"Content-Type": "application/json"}, timeout=30)
@@ -50,7 +50,7 @@ def _all_done() -> bool:
 
 
 def _sizes(pid: int, name: str) -> list[tuple[str, float]]:
-    """(name, MiB) of a process and all its descendants."""
+    """Returns (name, MiB) of a process and all its descendants."""
     texts = [pathlib.Path(f"/proc/{one}/status").read_text() for one in (pid, *descendants(pid))]
     return [(name, int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024) for text in texts]
 

@@ -1,8 +1,8 @@
 """Measures the cost of open pages while nothing happens: `python -m bench.open_pages [--pages 100] [--seconds 60]`.
 
-On PostgreSQL, behind gunicorn. Each page belongs to a person of their own, limited or not: dashboards, lists, orders
-and incidents in equal parts. They are opened, then poll every 15 seconds as browsers do. What counts is the CPU time of
-the web process and of PostgreSQL meanwhile: under 5 % of one core. Pages that grow old in the time are part of it.
+On PostgreSQL, behind gunicorn. Each page belongs to another user, limited or not: dashboards, lists, orders and
+incidents in equal parts. They are opened, then poll every 15 seconds as browsers do. The result is the CPU time of the
+web process and of PostgreSQL meanwhile: under 5 % of one core. Pages that are renewed in this time are included.
 """
 
 import re
@@ -40,8 +40,8 @@ def main() -> None:
         web = desk.start_web("web", "project.wsgi", workers="-w 1 --threads 4")
         group = desk.processes["web"].pid
         pages = [_open(web, path, cookie) for path, cookie in zip(_paths(options.pages), cookies, strict=True)]
-        _poll(web, pages)  # what a process reads once
-        connections.close_all()  # this process's own, which filled the database
+        _poll(web, pages)  # warms up the caches of the web process
+        connections.close_all()  # this process's connections filled the database, and must not count
         began, web_cpu, database_cpu = time.monotonic(), cpu_of_group(group), DatabaseCpu(environment.NAME)
         answers: list[int] = []
         for _ in range(options.seconds // CALM):
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _person(number: int) -> str:
-    """An account of a clerk, every second one limited to a province; gives the cookie of its session."""
+    """Creates a clerk's account, every second one limited to a province. Returns its session's cookie."""
     user = get_user_model().objects.create_user(f"bench{number}", is_staff=True, limited=number % 2 == 1)
     user.groups.set(ROLES.filter(name="业务人员"))
     if user.limited:
@@ -63,7 +63,7 @@ def _person(number: int) -> str:
 
 
 def _paths(number: int) -> list[str]:
-    """As many addresses; each second one is of somebody without a limit, who sees every row."""
+    """Returns `number` addresses. Those at even positions are for users without a limit, who see every row."""
     orders = list(Order.objects.order_by("-pk").values_list("pk", flat=True)[:50])
     incident = Incident.objects.create(partner="bpm", code="timeout", first_at=(now := timezone.now()), last_at=now)
     all_see = [f"{LIST}{orders[1]}/change/", f"/admin/orders/incident/{incident.pk}/change/"]
@@ -80,8 +80,9 @@ def _open(web: str, path: str, cookie: str) -> list:
 
 
 def _poll(web: str, pages: list[list], *, over: float = 0.0, look: Callable = lambda: None) -> list[int]:
-    """Lets each page poll once, evenly over so many seconds, and looks after each; gives the answers' codes."""
-    began, codes, session = time.monotonic(), [], requests.Session()  # nginx keeps its connections, too
+    """Polls each page once, spread evenly over `over` seconds, and calls `look` after each. Returns the HTTP
+    statuses."""
+    began, codes, session = time.monotonic(), [], requests.Session()  # as nginx keeps its connections
     session.trust_env = False
     for place, page in enumerate(pages):
         time.sleep(max(0.0, began + over * place / len(pages) - time.monotonic()))

@@ -1,4 +1,4 @@
-"""The options of a benchmark: whole numbers, each with a default and perhaps bounds."""
+"""The options of a benchmark: integers, each with a default and optional bounds."""
 
 import argparse
 from argparse import Namespace
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def read_options(about: str | None, **numbers: int | tuple[int, int, int]) -> Namespace:
-    """`--NAME N` for each, given as its default, or as (default, least, most)."""
+    """Parses an option `--NAME N` for each keyword, given as its default or as (default, least, most)."""
     parser = argparse.ArgumentParser(description=about)
     for name, given in numbers.items():
         default, *bounds = given if isinstance(given, tuple) else (given,)

@@ -1,4 +1,4 @@
-"""Makes trials that are carried out, and signed messages that activate them."""
+"""Creates trials that are carried out, and signed messages that activate them."""
 
 import json
 import pathlib
@@ -23,13 +23,13 @@ def clear_queue() -> None:
 
 
 def make_trials(first: int, count: int) -> None:
-    """Makes trials T<number> as delivery leaves them: one domain, its record live, their one step done."""
+    """Creates trials T<number> in their state after delivery: one domain, a live record, and a step that is done."""
     for start in range(first, first + count, ORDERS_A_BATCH):
         _make_batch(range(start, min(start + ORDERS_A_BATCH, first + count)))
 
 
 def make_due_trials(first: int, count: int) -> list[int]:
-    """Makes trials T<number> as intake leaves them, their one step due; gives the steps' ids."""
+    """Creates trials T<number> in their state after intake, with a due step. Returns the steps' ids."""
     make_trials(first, count)
     numbers = [f"T{number}" for number in range(first, first + count)]
     trials = Order.objects.filter(number__in=numbers)
@@ -81,7 +81,7 @@ def _trial(number: int) -> Order:
 
 
 def live_record(order: Order, name: str, info_type: str, product_id: str) -> BillingRecord:
-    """An unsaved record of this domain, live since the order came."""
+    """Returns an unsaved record of this domain, live since the order was received."""
     return BillingRecord(
         order=order,
         info_type=info_type,
@@ -110,7 +110,7 @@ def _step(trial: Order, record: BillingRecord) -> Dispatch:
 
 
 def activation(number: int) -> dict:
-    """The content of A<number>: the first activation of T<number>, starting now."""
+    """Returns the content of A<number>: the first activation of T<number>, which starts today."""
     now = timezone.localtime()
     return {
         "BackFlag": "0",
@@ -134,7 +134,7 @@ def post_activations(trials: Iterable[Order]) -> None:
 
 
 def post_contents(contents: Iterable[dict]) -> None:
-    """Posts each to the view, in this process. Raises RuntimeError if one is refused."""
+    """Posts each content to the view, in this process. Raises RuntimeError if a message is refused."""
     client = Client(SERVER_NAME="127.0.0.1")
     for content in contents:
         check_accepted(post_order(client, content))
@@ -153,7 +153,7 @@ def check_accepted(reply: dict) -> None:
 
 
 def write_bodies(file: pathlib.Path, first: int, count: int) -> None:
-    """Signed messages that activate T<first> and those after it, one a line."""
+    """Writes signed messages that activate `count` trials from T<first> on, one message a line."""
     now = timezone.now()
     with file.open("w", encoding="utf-8") as out:
         for number in range(first, first + count):

@@ -1,7 +1,7 @@
-"""A partner that answers every call with success after a fixed time: `python -m bench.partner PORT MILLISECONDS`.
+"""A partner that responds to every call with success after a fixed time: `python -m bench.partner PORT MILLISECONDS`.
 
-One answer fits all addresses: `code` 200 for billing and BPM, and an empty traffic list.
-`GET /seen` gives the calls since the last look, and the time from the first one's arrival to the last answer.
+The response is the same for all addresses: `code` 200 for billing and BPM, and an empty traffic list. `GET /seen`
+returns the calls since the last `GET /seen`, and the seconds from the first call's arrival to the last response.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ LONGEST_HEAD = 64 * 1024
 
 
 class Partner:
-    """Answers calls and counts them."""
+    """Responds to calls and counts them."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
@@ -22,7 +22,7 @@ class Partner:
         self.first = self.last = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, kept alive."""
+        """Serves a connection until the client closes it."""
         try:
             while True:
                 await self._answer(reader, writer)
@@ -59,7 +59,7 @@ def _http(body: bytes) -> bytes:
 
 
 async def main(port: int, milliseconds: float) -> None:
-    """Serves until somebody ends it."""
+    """Serves until the process is stopped."""
     partner = Partner(milliseconds / 1000)
     server = await asyncio.start_server(partner.serve, "127.0.0.1", port, limit=LONGEST_HEAD, backlog=256)
     async with server:

@@ -1,6 +1,7 @@
-"""Orders accepted per second with each way to keep connections: `python -m bench.pooling [--seconds 10] [--rounds 3]`.
+"""Orders accepted per second with each kind of connection pooling: `python -m bench.pooling [--seconds 10] [--rounds
+3]`.
 
-Django's own pool is left out where `psycopg_pool` is not installed.
+Django's own pool is left out if `psycopg_pool` is not installed.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from tests.harness.pooler import PgBouncer
 
 
 def main() -> None:
-    """Runs each in turn, and appends the medians."""
+    """Runs all cases alternately, and appends the medians."""
     options = read_options()
     server = urlsplit(SERVER)
     with Desk() as desk, contextlib.ExitStack() as stack:

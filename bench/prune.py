@@ -18,7 +18,7 @@ from bench.results import append
 from orders.models import Attempt, InboundMessage
 
 OLD = "now() - interval '200 days'"
-UNFINISHED = 10  # of so many attempts one stays
+UNFINISHED = 10  # one in this number of attempts must stay
 MESSAGES = f"""
 INSERT INTO orders_inboundmessage (received_at, remote_address, trans_ido, trans_idh, order_number, http_status,
   rsp_code, rsp_desc, biz_code, hint, body, signed, sha256)
@@ -32,7 +32,7 @@ SELECT d.ids[1 + n %% cardinality(d.ids)], n, gen_random_uuid(), {OLD}, {OLD}, '
   '{{"code": 200, "message": "成功"}}', '', 'bench'
 FROM generate_series(1, %s) AS n, (SELECT array_agg(id ORDER BY id) AS ids FROM orders_dispatch) AS d"""
 FINISH = "UPDATE orders_order SET state = 'converted' WHERE id %% %s > 0"
-MOST_PER_SECOND = 600  # so many messages are prepared
+MOST_PER_SECOND = 600  # messages that are prepared
 PASTS = 30_000  # orders that the attempts belong to
 
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _fill(rows: int) -> tuple[int, int]:
-    """Makes old orders, their attempts, and messages; gives the numbers of the last two."""
+    """Creates old orders, their attempts, and messages. Returns the numbers of messages and attempts."""
     attempts = rows // 3
     make_trials(0, PASTS)
     with connection.cursor() as cursor:
@@ -67,7 +67,7 @@ def _fill(rows: int) -> tuple[int, int]:
 
 
 def _prepare(folder: pathlib.Path, counts: dict[str, int]) -> dict[str, pathlib.Path]:
-    """Trials, and files of messages that activate them."""
+    """Creates trials. Returns files of messages that activate them, by name."""
     first, files = PASTS, {}
     for name, count in counts.items():
         make_trials(first, count)
@@ -77,7 +77,7 @@ def _prepare(folder: pathlib.Path, counts: dict[str, int]) -> dict[str, pathlib.
 
 
 def _check(left: tuple[int, int], attempts: int, still: bool) -> None:
-    """Checks that no old message is left, and only the attempts of unfinished orders."""
+    """Raises RuntimeError if old messages, or attempts of finished orders, are left, or if `prune` ended too early."""
     if not still:
         raise RuntimeError("prune ended before the posting: more --rows or fewer --seconds")
     if left[0] or not 0 < left[1] < attempts // 5:

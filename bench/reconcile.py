@@ -1,6 +1,6 @@
 """Time and memory of `reconcile`: `python -m bench.reconcile [--records 100000] [--domains 5] [--rounds 3]`.
 
-The command runs in a process of its own against the sandbox in another; a few records are missing there on purpose.
+The command and the sandbox run in separate processes. A few records are missing in the sandbox on purpose.
 `--domains`: records of one order.
 """
 
@@ -26,7 +26,7 @@ MOST_SECONDS, MOST_MIB = 60, 200
 
 
 def main() -> None:
-    """Makes the records on both sides, compares, and appends what it took."""
+    """Creates the records on both sides, compares them, and appends seconds and MiB."""
     options = read_options(__doc__, records=100_000, domains=5, rounds=(3, 1, 20))
     orders = options.records // options.domains
     with Desk() as desk:
@@ -38,7 +38,8 @@ def main() -> None:
 
 
 def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
-    """Makes active orders with live records, the same at the big-data side except a few; gives how many are missing."""
+    """Creates active orders with live records, and the same records in the sandbox except a few. Returns the number of
+    missing records."""
     store, missing = Store(str(state)), 0
     for first in range(0, orders, RECORDS_A_BATCH):
         records = _make(range(first, min(first + RECORDS_A_BATCH, orders)), domains)
@@ -50,7 +51,7 @@ def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
 
 
 def put_there(store: Store, records: Iterable[BillingRecord]) -> None:
-    """The big-data side of the sandbox gets these records."""
+    """Stores these records at the sandbox's big-data side."""
     facts = (record_facts(record, cancelled=False) for record in records)
     with store.transaction():
         for record in records_body(facts)["productInfos"]:
@@ -91,7 +92,7 @@ def _record(order: Order, domain: int) -> BillingRecord:
 
 
 def _run(desk: Desk, url: str, missing: int) -> tuple[float, float]:
-    """Seconds and MiB. Raises if it found anything else."""
+    """Returns seconds and largest MiB. Raises RuntimeError if the number of differences is not `missing`."""
     seconds, most, out = desk.command("reconcile", fails=bool(missing), BIGDATA_BASE_URL=url)
     print(f"{out.splitlines()[-1]} in {seconds:.1f} s", flush=True)
     if f": {missing} differences" not in out:

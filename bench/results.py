@@ -1,7 +1,7 @@
 """The log of results: results.md for people, with versions and the machine's size, and history.jsonl for programs.
 
 A line of the history is `{"bench", "at", "commit", "ratios": {name: number}}`. Only ratios of one run can be compared
-later, since the machine's speed drifts. Each ratio is such that more is better.
+later, since the machine's speed drifts. A higher ratio is better.
 """
 
 import json
@@ -21,7 +21,8 @@ PACKAGES = ("django", "djangorestframework", "django-q2", "gunicorn", "psycopg",
 
 
 def append(title: str, lines: list[str], ratios: dict[str, float] | None = None) -> None:
-    """Prints what was measured and appends it under a heading that says when, on what and with which code."""
+    """Prints the results and appends them under a heading with time, conditions and commit. Adds `ratios` to the
+    history."""
     text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(), "", *lines, ""])
     print(text)
     with FILE.open("a", encoding="utf-8") as file:
@@ -34,17 +35,17 @@ def append(title: str, lines: list[str], ratios: dict[str, float] | None = None)
 
 
 def read_history() -> list[dict]:
-    """The lines of the history, the oldest first."""
+    """Returns the rows of the history, the oldest first."""
     return [json.loads(line) for line in HISTORY.read_text(encoding="utf-8").splitlines()] if HISTORY.exists() else []
 
 
 def spread(values: list[float], digits: int = 0) -> str:
-    """The median with all runs: `430 [430 446 429]`."""
+    """Returns the median with all runs as a text: `430 [430 446 429]`."""
     return f"{median(values):.{digits}f} [{' '.join(f'{value:.{digits}f}' for value in values)}]"
 
 
 def ratios(ours: list[float], theirs: list[float]) -> list[float]:
-    """Round by round."""
+    """Returns ours / theirs for each round."""
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 

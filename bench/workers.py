@@ -18,13 +18,13 @@ CASES = {
     "sync 4": "-w 4 -k sync",
     "sync 8": "-w 8 -k sync",
 }
-MOST_PER_SECOND = 400  # so many messages are prepared
+MOST_PER_SECOND = 400  # messages that are prepared
 REFERENCE = "gthread 2 x 4"
 CLIENTS = (8, 32)
 
 
 def main() -> None:
-    """Runs all cases in turn, in each round in another order, and appends the medians."""
+    """Runs all cases alternately, in another order in each round, and appends the medians."""
     options = read_options(__doc__, seconds=(6, 1, 120), rounds=(5, 1, 20))
     with Desk() as desk:
         addresses = {
@@ -35,10 +35,10 @@ def main() -> None:
 
 
 def _behind_nginx(desk: Desk, name: str, url: str) -> str:
-    """Starts an nginx of its own that buffers bodies like deploy/nginx.conf; gives its address."""
+    """Starts an nginx for this server that buffers bodies like deploy/nginx.conf. Returns its address."""
     port = free_port()
     folder = desk.folder / f"nginx-{port}"
-    buffers = "".join(f"  {kind}_temp_path {folder}/{kind};\n" for kind in BUFFERS)  # whoever runs it may write there
+    buffers = "".join(f"  {kind}_temp_path {folder}/{kind};\n" for kind in BUFFERS)  # any user may run it
     upstream = f"  upstream desk {{ server {url.removeprefix('http://')}; keepalive 16; }}\n"
     (write_nginx_conf(folder, more=buffers + upstream) / "desk.conf").write_text(
         f"server {{\n  access_log off; listen 127.0.0.1:{port}; client_max_body_size 16m; proxy_http_version 1.1;\n"
@@ -51,7 +51,7 @@ def _behind_nginx(desk: Desk, name: str, url: str) -> str:
 
 
 def _rounds(desk: Desk, addresses: dict[str, str], options: Namespace) -> dict[tuple, list[dict]]:
-    """{(case, clients): its rounds}. The first does not count: a process prepares each statement at first use."""
+    """Returns the rounds by (case, clients), without the first: a process prepares each statement at first use."""
     found: dict[tuple, list[dict]] = {}
     file = desk.folder / "bodies"
     prepare(file, 0, WARM_UP)
@@ -62,7 +62,7 @@ def _rounds(desk: Desk, addresses: dict[str, str], options: Namespace) -> dict[t
         for clients in CLIENTS:
             first = number % len(names)
             for name in names[first:] + names[:first]:
-                prepare(file, begin, count)  # each its own orders: a repeated order costs less
+                prepare(file, begin, count)  # new orders for each: a repeated order costs less
                 begin += count
                 group = desk.processes[name].pid
                 before = cpu_of_group(group)

@@ -1,4 +1,4 @@
-"""`make bundle`: makes one archive that installs the desk on a machine without a package index.
+"""`make bundle`: creates an archive that installs the desk on a machine without a package index.
 
 The archive holds the committed code, its wheels for the target's Python, the collected static files and a list of all
 parts (`sbom.cdx.json`, CycloneDX). The same commit and the same wheels give the same bytes.
@@ -22,11 +22,11 @@ NAME = f"ibs-order-desk-{__version__}"
 
 
 class BundleError(Exception):
-    """The text says what is missing."""
+    """A bundle can't be created. The text is the reason."""
 
 
 def main(words: list[str] | None = None) -> int:
-    """Returns the exit code."""
+    """Creates a bundle by the command line's options. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make bundle", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="the folder for the archive; default: dist")
     parser.add_argument("--python-version", help="the target's Python, as 3.13; default: the one that runs this")
@@ -43,7 +43,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def make_bundle(output: Path, *, python: str | None = None, platforms: list[str] | None = None) -> Path:
-    """Writes the archive and, beside it, its SHA-256. Raises BundleError."""
+    """Writes the archive, and its SHA-256 into the same folder. Returns the archive's path. Raises BundleError."""
     if _run("git", "status", "--porcelain", "--untracked-files=no"):
         raise BundleError("there are changes that are not committed; a bundle holds what is")
     commit = _run("git", "rev-parse", "HEAD").strip()
@@ -86,7 +86,7 @@ def _target(python: str | None, platforms: list[str]) -> str:
 
 
 def _pack(content: Path, archive: Path, moment: int) -> None:
-    """Packs files by name, owned by root and dated as the commit. Nothing depends on this machine or on the time."""
+    """Packs files sorted by name, owned by root and with the commit's time, so that the bytes are reproducible."""
 
     def as_committed(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0
@@ -107,7 +107,7 @@ def _pack(content: Path, archive: Path, moment: int) -> None:
 
 
 def _run(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
-    """Runs a command and returns what it printed. Raises BundleError with the end of its output."""
+    """Runs a command and returns its output. Raises BundleError with the end of its error output."""
     ended = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise BundleError(f"{' '.join(command[:4])} … ended with {ended.returncode}\n{ended.stderr.strip()[-2000:]}")

@@ -1,6 +1,6 @@
-"""`python deploy/health.py /livez`: asks the web process of this container; ends with 0 if it answers 200 within 8 s.
+"""`python deploy/health.py /livez`: exits with 0 if the web process of this container responds with 200 within 8 s.
 
-compose.yaml's health checks. It knows no proxy and imports nothing of ours, so a check costs as little as can be.
+compose.yaml's health checks run it. It uses no proxy and imports none of our modules, so that a check is cheap.
 """
 
 import http.client

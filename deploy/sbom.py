@@ -1,4 +1,4 @@
-"""The list of all parts of a bundle, as a CycloneDX 1.6 document. Security offices ask for it.
+"""The software bill of materials of a bundle, as a CycloneDX 1.6 document. Security offices require it.
 
 Each library has its name, version, package URL, the wheel's SHA-256, its licence and its requirements.
 """
@@ -18,16 +18,16 @@ LICENCE = "License :: "
 
 
 def write_sbom(content: Path, *, version: str, moment: int) -> None:
-    """Writes `sbom.cdx.json` beside the `wheels` of an unpacked bundle.
+    """Writes `sbom.cdx.json` into the folder of an unpacked bundle.
 
-    `moment` is the commit's time, in seconds since 1970.
+    `moment`: the commit's time, in seconds since 1970.
     """
     document = sbom(content, version=version, moment=moment)
     (content / "sbom.cdx.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def sbom(content: Path, *, version: str, moment: int) -> dict:
-    """The document. The same wheels give the same document."""
+    """Returns the document. It is the same for the same wheels."""
     wheels = {wheel: _metadata(wheel) for wheel in sorted((content / "wheels").glob("*.whl"))}
     components = [_component(wheel, metadata) for wheel, metadata in wheels.items()]
     urls = {_normalized_name(component["name"]): component["purl"] for component in components}
@@ -75,7 +75,8 @@ def _component(wheel: Path, metadata: Message) -> dict:
 
 
 def _licences(metadata: Message) -> list[dict]:
-    """The licence as the author gives it: an SPDX expression, classifiers' names, or the first line of a free text."""
+    """Returns the licence by the wheel's metadata: an SPDX expression, the names of classifiers, or the first line of a
+    free text."""
     if expression := metadata["License-Expression"]:
         return [{"expression": expression}]
     classifiers = metadata.get_all("Classifier", [])
@@ -85,11 +86,11 @@ def _licences(metadata: Message) -> list[dict]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    """The plain names in lines such as `Django>=5.2 ; marker`. Lines without a name are left out."""
+    """Returns the normalized names in lines such as `Django>=5.2 ; marker`. Lines without a name are left out."""
     found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) for text in requirements)
     return {_normalized_name(match.group()) for match in found if match}
 
 
 def _normalized_name(name: str) -> str:
-    """The name in the form in which package indexes compare names."""
+    """Returns the name in the form in which package indexes compare names."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -16,7 +16,8 @@ from django.utils import timezone
 from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.bboss.clocks import clock_differences, wrong_clocks
 from integrations.bigdata.client import query_product_infos
-from integrations.outbound.http_client import PartnerError, check_reachable
+from integrations.outbound.failure_classification import PartnerError
+from integrations.outbound.http_client import check_reachable
 from integrations.outbound.total_timeout import TLSSocket, connected, deadline
 from integrations.partners.calls import call_of
 from notifications.sending import MailError, greet

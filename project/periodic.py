@@ -1,7 +1,7 @@
-"""The table of the worker's periodic work, a row for each part, in the order of their runs.
+"""The table of the worker's periodic tasks, a row for each, in the order in which they run.
 
 The tasks `sweep`, `look_at_files` and `tidy` (integrations/tasks.py) and `look_around` (project/observability/looks.py)
-run the parts, each by its schedule (`RECURRING` in integrations/worker/recurring_schedules.py, which also has the
+run the rows, each by its schedule (`RECURRING` in integrations/worker/recurring_schedules.py, which also has the
 nightly tasks). They find this table by the setting PERIODIC.
 """
 
@@ -51,12 +51,12 @@ from project.accounts.session_revocation import forget_sessions
 from project.observability.alarm_mails import watch_alarms, watch_at_once
 from project.observability.last_hour import note_figures
 from project.observability.looks import look_around
-from project.observability.silent_failures import keep_stops
+from project.observability.silent_failures import keep_failure_incidents
 from project.observability.site_probe import watch_site
 from project.trail_syslog import send_trail, watch_trail
 
 PARTS: tuple[Part, ...] = (
-    # what a lost wake-up, schedule or worker left behind
+    # work that a lost wake-up, schedule or worker left undone
     Part(MINUTE, correct_times),
     Part(MINUTE, end_pauses),
     Part(MINUTE, settle_arrived),
@@ -81,9 +81,9 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, tell_robots, apart=True, when=lambda began: settings.ALERT_WEBHOOKS),
     Part(MINUTE, send_trail, apart=True, when=lambda began: settings.AUDIT_SYSLOG),
     Part(MINUTE, look_around, apart=True),
-    # what is due goes out
+    # delivery of due steps, after the parts above have made steps due
     Part(MINUTE, deliver),
-    # what people wait for, and no partner
+    # work for staff, after delivery, so that no partner waits for it
     Part(MINUTE, begin_due_exports, when=may_office_run),
     Part(MINUTE, resume_exports, when=may_office_run),
     Part(MINUTE, resume_runs, when=may_office_run),
@@ -92,15 +92,15 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, tell_owners, when=may_office_run),
     Part(MINUTE, let_go_owners, when=may_office_run),
     Part(MINUTE, index_after_sweep, when=may_office_run),
-    # a look at the desk itself
+    # checks of the desk itself
     Part(DESK_CHECKS, note_figures),
-    Part(DESK_CHECKS, keep_stops),
+    Part(DESK_CHECKS, keep_failure_incidents),
     Part(DESK_CHECKS, watch_site),
     Part(DESK_CHECKS, watch_at_once),
     Part(FIVE_MINUTES, watch_alarms, only_logged=True),
     Part(FIVE_MINUTES, forget_sessions, only_logged=True),
     Part(FIVE_MINUTES, recheck_files),
-    # what is old goes
+    # removal of old rows and files
     Part(HOUR, forget_dead, what="dead clusters"),
     Part(HOUR, forget_failures, what="old failures"),
     Part(HOUR, forget_uploads, what="workbooks"),

@@ -1,9 +1,9 @@
-"""Checks the settings that production (BBOSS_ENV_FLAG=1) needs. A deployment without them does not start. Uses no
+"""Checks the settings that production (BBOSS_ENV_FLAG=1) requires. A deployment without them does not start. Uses no
 models.
 
-`python -m project.production [reload] [--print-file]` prints a line for each missing setting and ends with 1.
-gunicorn.conf.py runs it. `reload`: also tries all that a new process needs before it replaces a working one.
-`--print-file`: prints the values of `.env` as JSON, secrets too, and the text of the profile of partners.
+`python -m project.production [reload] [--print-file]` prints a line for each missing setting and exits with 1.
+gunicorn.conf.py runs it. `reload`: also runs all checks of a new process, before it replaces a working one.
+`--print-file`: prints the values of `.env` as JSON, secrets too, and the text of the partner profile.
 """
 
 import gc
@@ -47,10 +47,10 @@ def _sends_mail() -> bool:
 
 
 def why_not_now() -> Iterator[str]:
-    """Yields the reasons against these settings besides missing ones: the file, a check, a database that does not
-    answer."""
+    """Yields the errors of these settings besides missing ones: malformed lines of the file, failed checks, an
+    unavailable database."""
     yield from settings.ENVIRONMENT.wrong_lines()
-    limit_statements(WORKER_SECONDS)  # who waits for this answers nobody meanwhile
+    limit_statements(WORKER_SECONDS)  # gunicorn's master waits for this process, and must not wait for long
     django.setup()
     for message in run_checks():
         if message.is_serious() and not message.is_silenced():
@@ -65,7 +65,7 @@ def why_not_now() -> Iterator[str]:
 
 
 def main(words: list[str]) -> int:
-    gc.disable()  # as in project/start/command_line.py; nothing here lives on
+    gc.disable()  # as in project/start/command_line.py; this process ends at once
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         lines = missing_settings() or ([*why_not_now()] if "reload" in words else [])

@@ -1,8 +1,8 @@
-"""All settings, read from the environment (contract section 4). A `.env` beside manage.py is read too.
+"""All settings, read from the environment (contract section 4) and from `.env` in the folder of manage.py.
 
-`project.base.settings_table` has the table of the settings that a site may set. The end of this file takes those that
-nothing else here uses. A missing or wrong value stops the process at its start and is named: there, and by
-`project.checks`.
+`project.base.settings_table` has the table of the settings that a site may set. The end of this file assigns those that
+are not used above. A missing or wrong value stops the process at its start with an error that names the setting; so do
+the checks of `project.checks`.
 """
 
 import os
@@ -60,7 +60,7 @@ MIDDLEWARE = [
     "project.base.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.base.middleware.HostMiddleware",
-    "project.base.middleware.PartnerCallMiddleware",  # a partner's call goes no further: the others are for people
+    "project.base.middleware.PartnerCallMiddleware",  # answers partners' calls: the rest is for people
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.base.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -89,7 +89,7 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "project.User"
-LOGIN_REDIRECT_URL = "admin:index"  # where a log-in leads that names no page of ours
+LOGIN_REDIRECT_URL = "admin:index"  # the target of a log-in without a page of ours
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
@@ -103,7 +103,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "project.accounts.emergency_accounts.PasswordLoginGuard",  # refuses before the next one looks at a password
+    "project.accounts.emergency_accounts.PasswordLoginGuard",  # refuses before ModelBackend checks the password
     "django.contrib.auth.backends.ModelBackend",
     "project.accounts.second_factor.codes.CodeBackend",
 ]
@@ -119,7 +119,7 @@ AXES_LOCKOUT_CALLABLE = "project.accounts.login_throttle.answer_locked"
 # Log lines name account and address; passwords, keys and codes are never written.
 AXES_SENSITIVE_PARAMETERS = ["code", "new_code"]
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
-AXES_ENABLE_ACCESS_FAILURE_LOG = True  # of the last hour: login_throttle counts in it
+AXES_ENABLE_ACCESS_FAILURE_LOG = True  # login_throttle counts its rows of the last hour
 AXES_ENABLE_ADMIN = False  # project.accounts.lockout_pages has our page
 
 # --- The company log-in by OpenID Connect. Without OIDC_ISSUER there is none.
@@ -150,7 +150,7 @@ FORMAT_MODULE_PATH = ["project.formats"]  # 2026-11-25 09:10:00, not 2026å¹´11æœ
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [("manual", BASE_DIR / "docs" / "screenshots")]  # what the manual shows
+STATICFILES_DIRS = [("manual", BASE_DIR / "docs" / "screenshots")]  # the manual's pictures
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "project.base.static_files.DeskStaticFilesStorage"},
@@ -169,10 +169,10 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # internal machines call these
 SESSION_ENGINE = "project.accounts.session_store"
 SESSION_COOKIE_HTTPONLY = True
-if HTTPS_ONLY:  # a browser takes a cookie of such a name from this host alone: none of another host can replace it
+if HTTPS_ONLY:  # browsers accept a cookie with this prefix from this host only, so no other host can replace it
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SESSION_MAX_HOURS = value("SESSION_MAX_HOURS")
-# Browser and database keep a session so long after its last use. No browser keeps a cookie for more than 400 days.
+# Browser and database keep a session for this time after its last use. Browsers keep cookies for 400 days at most.
 SESSION_COOKIE_AGE = min(SESSION_MAX_HOURS or 400 * 24, 400 * 24) * 3600
 X_FRAME_OPTIONS = "DENY"
 # The endpoint answers 413 with its own envelope above 2 MiB. Django's limit must not apply before that.
@@ -193,18 +193,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",  # we serve the page's files, not a CDN
 }
 
-# --- The queue. Our outbox knows what is to be done and when. django-q2 only wakes a worker up.
+# --- The queue. Our outbox has the steps and their times. django-q2 only wakes a worker up.
 
-PERIODIC = "project.periodic.PARTS"  # what the queue's tasks of `integrations` run: it lies above them
+PERIODIC = "project.periodic.PARTS"  # named here, since `integrations` must not import `project`
 Q_CLUSTER = {
     "name": "ibs-order-desk",
     "label": _("Queue"),
     "orm": "default",  # the business database: a wake-up is one INSERT in its order's transaction
-    "broker_class": "integrations.worker.broker.DeskBroker",  # takes its own cluster's pings too
+    "broker_class": "integrations.worker.broker.DeskBroker",  # also receives its own cluster's pings
     "workers": 2,
-    "queue_limit": 2,  # how much a cluster takes from the database in advance: little, so that its death delays little
+    "queue_limit": 2,  # tasks that a cluster takes in advance: few, so that few are delayed if it dies
     "bulk": 1,
-    "poll": 0.02,  # an idle worker looks for a wake-up so often; a look costs 0.3 ms
+    "poll": 0.02,  # seconds between queries of an idle worker; a query costs 0.3 ms
     "timeout": 120,  # a drain ends within 20 s; this only ends tasks that hang
     "retry": 180,  # longer than timeout, or a running task would be started twice
     "max_attempts": 1,  # the outbox has the retry schedule, not the queue
@@ -249,14 +249,14 @@ LOGGING = {
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "django": {"level": "INFO"},
-        "django.request": {"level": "ERROR"},  # our own line of the request has its status
+        "django.request": {"level": "ERROR"},  # our own log line of a request has its status
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
-        "urllib3": {"level": "INFO"},  # its finer lines have the addresses of robots, which are their keys
+        "urllib3": {"level": "INFO"},  # its debug lines have the addresses of robots, which are secrets
         "axes.apps": {"level": "WARNING"},  # it logs a greeting at the start of every command
     },
 }
 
-# --- The other rows of the table, as they are read. Two addresses may hold passwords: only their parts are settings
+# --- The remaining rows of the table. DATABASE_URL and EMAIL_URL may hold passwords: only their parts are settings
 
 try:
     if ENVIRONMENT.profile is None:

@@ -1,7 +1,7 @@
 """Sends the trail to a log server (contract 4, AUDIT_SYSLOG): RFC 5424 over UDP, or at least once over TCP and TLS.
 
-What can't be sent waits in the database. Each batch over TCP has its own connection. It counts as taken when the server
-has read everything and has closed the connection too. Otherwise it goes out again.
+Acts that can't be sent wait in the database. Each batch over TCP has its own connection. It counts as received when the
+server has read everything and has closed the connection too; otherwise it is sent again.
 """
 
 import contextlib
@@ -38,12 +38,12 @@ from project.trail.trail_query import SOURCES, Act
 AUDIT_STUCK = "audit_stuck"
 STUCK_AFTER = datetime.timedelta(minutes=10)
 ACTS_A_BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
-BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: of a run, of a batch, of its connection
+BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: to begin batches, for a batch, for its connection
 LEASE = datetime.timedelta(seconds=60)
 LONGEST = 8000  # bytes of a message; rsyslog takes 8 KiB
-LONGEST_VALUE = 300  # characters of a parameter's value; five have room whatever they are, at four bytes each
-PRIORITY = 13 * 8 + 5  # log audit, notice
-SD_ID = "trail@32473"  # IANA's number for examples: we have none of our own
+LONGEST_VALUE = 300  # characters of a parameter's value; five values fit, even at four bytes a character
+PRIORITY = 13 * 8 + 5  # facility: log audit; severity: notice
+SD_ID = "trail@32473"  # IANA's enterprise number for examples, since we have none
 COLUMNS = ("entries", "events", "journal")  # of TrailSending, in the order of SOURCES
 SETTLING = 5.0  # seconds for which a run waits for open transactions
 WRITERS = """SELECT virtualtransaction FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
@@ -58,7 +58,7 @@ class Target(NamedTuple):
 
 
 def target_of(url: str) -> Target:
-    """Reads AUDIT_SYSLOG. Raises ValueError with the fault."""
+    """Returns the server of AUDIT_SYSLOG. Raises ValueError if it is malformed."""
     parts = urlsplit(url)
     if parts.scheme not in {"udp", "tcp", "tls"} or not parts.hostname or not parts.port:
         raise ValueError("must be udp://host:port, tcp://host:port or tls://host:port")
@@ -68,13 +68,13 @@ def target_of(url: str) -> Target:
 
 
 def watch_trail(*, now: datetime.datetime) -> None:
-    """Keeps the incident about a server that takes nothing."""
+    """Opens or ends the incident about a log server that receives nothing."""
     keep_desk_incident(AUDIT_STUCK, stuck_trail(now=now), now=now)
 
 
 def stuck_trail(*, now: datetime.datetime) -> dict | None:
-    """Returns the `number` of waiting acts, for how many `minutes` nothing was taken, and the last `error`. None if all
-    is well, or AUDIT_SYSLOG is empty."""
+    """Returns the `number` of waiting acts, the `minutes` since the first failure, and the last `error`. None if
+    sending does not fail, or AUDIT_SYSLOG is empty."""
     row = TrailSending.objects.filter(failing_since__lt=now - STUCK_AFTER).first() if settings.AUDIT_SYSLOG else None
     if row is None:
         return None
@@ -87,7 +87,7 @@ def stuck_trail(*, now: datetime.datetime) -> dict | None:
 
 @unless_away
 def send_trail() -> str:
-    """Sends the trail for some seconds, unless another process does. The next task sends the rest."""
+    """Sends the trail for some seconds, unless another process does. Queues a task for the rest."""
     if not settings.AUDIT_SYSLOG:
         return "AUDIT_SYSLOG is empty"
     lease = Lease("audit_syslog", held_for=LEASE)
@@ -108,7 +108,7 @@ def send_trail() -> str:
 
 
 def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
-    """Sends batches while there is time. Returns how many acts, and whether some are left. Raises OSError."""
+    """Sends batches for BEGIN_FOR seconds. Returns the number of acts, and True if some are left. Raises OSError."""
     until, sent, ends = time.monotonic() + BEGIN_FOR, 0, _settled()
     number = FIRST_AFTER_FAILURE if row.failing_since else ACTS_A_BATCH
     while not ending.is_set() and time.monotonic() < until and lease.acquire():
@@ -125,14 +125,16 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
 
 
 def _settled() -> list[int]:
-    """The newest id of each source, up to which no new row can appear. Raises TimeoutError if that takes too long.
+    """Returns the newest id of each source up to which no new row can appear. Raises TimeoutError after SETTLING
+    seconds.
 
-    PostgreSQL gives ids in the order of the INSERTs, and shows rows in the order of the COMMITs. A transaction locks
-    the table before it takes an id, and until it ends. So this function waits for those that hold such a lock now.
+    PostgreSQL assigns ids in the order of the INSERTs, and rows become visible in the order of the COMMITs. A
+    transaction locks the table before it takes an id, until it ends. So this function waits for the transactions that
+    hold such a lock now.
     """
     newest = [source.rows().model.objects.aggregate(newest=Max("pk"))["newest"] or 0 for source in SOURCES]
     if connection.vendor != "postgresql":
-        return newest  # one writes at a time
+        return newest  # SQLite has one writer at a time
     until, writers = time.monotonic() + SETTLING, _writers()
     while writers:
         if time.monotonic() > until:
@@ -143,7 +145,7 @@ def _settled() -> list[int]:
 
 
 def _writers() -> set[str]:
-    """The other transactions that write a source's table."""
+    """Returns the other transactions that write a source's table."""
     tables = [source.rows().model._meta.db_table for source in SOURCES]
     with connection.cursor() as cursor:
         cursor.execute(WRITERS, [tables])
@@ -151,23 +153,29 @@ def _writers() -> set[str]:
 
 
 def _next(row: TrailSending, ends: Sequence[int], number: int) -> tuple[list[Act], list[int]]:
-    """The acts that come next, each source's by their ids, and how far each source is with them."""
+    """Returns the next acts, oldest first, and for each source the id up to which its acts are then sent."""
     marks, parts = [getattr(row, column) for column in COLUMNS], []
     with names_read_once():
         for source, mark, end in zip(SOURCES, marks, ends, strict=True):
             rows = source.rows().filter(pk__gt=mark, pk__lte=end).order_by("pk")[:number]
             parts.append([source.read(one) for one in rows])
     acts = list(islice(heapq.merge(*parts, key=lambda act: act.at), number))
-    for place, (part, end) in enumerate(zip(parts, ends, strict=True)):
-        taken = [act.place.pk for act in acts if act.place.source == place]
-        marks[place] = max(marks[place], *taken, end if len(taken) == len(part) < number else 0)
+    for index, (part, end) in enumerate(zip(parts, ends, strict=True)):
+        taken = [act.position.pk for act in acts if act.position.source == index]
+        marks[index] = max(marks[index], *taken, end if len(taken) == len(part) < number else 0)
     return acts, marks
 
 
 def message(act: Act) -> bytes:
-    """One act by RFC 5424, in one line. `id` is the same when it comes twice."""
-    source, at = COLUMNS[act.place.source], timezone.localtime(act.at).isoformat(timespec="microseconds")
-    said = {"id": f"{source}-{act.place.pk}", "who": act.who, "from": act.address, "what": act.what, "about": act.about}
+    """Returns an act as an RFC 5424 message of one line. An act that is sent twice has the same `id`."""
+    source, at = COLUMNS[act.position.source], timezone.localtime(act.at).isoformat(timespec="microseconds")
+    said = {
+        "id": f"{source}-{act.position.pk}",
+        "who": act.who,
+        "from": act.address,
+        "what": act.what,
+        "about": act.about,
+    }
     data = " ".join(f'{name}="{_escaped(text)}"' for name, text in said.items())
     head = f"<{PRIORITY}>1 {at} {_name(socket.gethostname(), 255)} ibs-order-desk - {_name(act.what, 32)}"
     text = f"{head} [{SD_ID} {data}] \ufeff{one_line(act.details)}".encode(errors="replace")
@@ -208,7 +216,7 @@ def deliver(target: Target, messages: Sequence[bytes]) -> None:
 
 
 def _connect(target: Target, until: float) -> socket.socket:
-    """Tries each address of the server. Raises OSError."""
+    """Returns a connection to the first address of the server that accepts it. Raises OSError."""
     refused = OSError("the log server has no address")
     for *_kind, address in socket.getaddrinfo(*target[1:], type=socket.SOCK_STREAM):
         try:
@@ -226,7 +234,7 @@ def _seconds_left(until: float) -> float:
 
 
 def _end_tls(sock: ssl.SSLSocket) -> None:
-    """Tells the server that no more data comes. The server may close the connection without telling us the same."""
+    """Sends TLS's close_notify. Ignores a server that closes the connection without sending its own."""
     try:
         sock.unwrap()
     except ssl.SSLEOFError:
@@ -237,8 +245,8 @@ def _end_tls(sock: ssl.SSLSocket) -> None:
 
 
 def _wait_for_end(sock: socket.socket, until: float) -> None:
-    """Waits until the server has closed the connection and its kernel has taken all that we sent. Raises OSError if it
-    has left something unread."""
+    """Waits until the server has closed the connection and its kernel has acknowledged all data. Raises OSError if data
+    is left unread."""
     while time.monotonic() < until:
         sock.settimeout(max(until - time.monotonic(), 0.01))
         if not sock.recv(4096):

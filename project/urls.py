@@ -1,4 +1,4 @@
-"""All addresses (contract section 6)."""
+"""The URL patterns (contract section 6)."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -19,7 +19,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("accounts/emergency/", emergency_link, name="emergency_link"),
-    path("accounts/password_reset/", request_link, name="admin_password_reset"),  # the log-in page looks for this name
+    path("accounts/password_reset/", request_link, name="admin_password_reset"),  # Django's log-in page has this name
     path("accounts/password_reset/set/", set_by_link, name="password_link"),
     path("livez", health_pages.livez),
     path("readyz", health_pages.readyz),

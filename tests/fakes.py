@@ -14,6 +14,7 @@ from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
 from integrations.outbound import http_client
+from integrations.outbound.failure_classification import connection_error
 from integrations.outbound.total_timeout import TimedCall
 from integrations.partners.profile import Profile
 from integrations.sandbox.faults import parse_fault
@@ -68,7 +69,7 @@ def reached_directly() -> Iterator[Sandbox]:
         call.sent = True
         answer = sandbox.partners.receive(urlsplit(request.url).path, request.headers, request.body)
         if answer.manner == "reset" or call.overdue:
-            raise http_client._broken(call, ConnectionResetError("reset by the partner"))
+            raise connection_error(call, ConnectionResetError("reset by the partner"))
         return answer.status, CaseInsensitiveDict(answer.headers), answer.body[: most + 1]
 
     with mock.patch.object(http_client, "_exchange", exchange):

@@ -1,1 +1,1 @@
-"""The reference of `bench.ingest`: a DRF view that checks a form and does four INSERTs in one transaction."""
+"""The reference of `bench.ingest`: a DRF view that validates a form and does four INSERTs in one transaction."""

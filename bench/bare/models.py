@@ -1,10 +1,10 @@
-"""Four simple tables that could keep an order."""
+"""Four simple tables that could store an order."""
 
 from django.db import models
 
 
 class Message(models.Model):
-    """The request as it came."""
+    """The request as received."""
 
     trans_ido = models.CharField(max_length=64, db_index=True)
     received_at = models.DateTimeField(auto_now_add=True)

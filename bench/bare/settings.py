@@ -1,4 +1,4 @@
-"""Settings with as little as possible: no middleware, no authentication, one application; the desk's database."""
+"""Minimal settings: no middleware, no authentication, one application; the desk's database."""
 
 import environ
 

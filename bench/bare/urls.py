@@ -1,4 +1,4 @@
-"""The same path as the desk's."""
+"""The same path as the desk's endpoint for BBOSS."""
 
 from django.urls import path
 

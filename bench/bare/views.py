@@ -1,4 +1,4 @@
-"""The view: a form of two levels, four rows, an answer."""
+"""The view: validates a form of two levels, inserts four rows, and responds."""
 
 from django.db import transaction
 from rest_framework import serializers
@@ -29,7 +29,7 @@ class EnvelopeSerializer(serializers.Serializer):
 
 
 class OrdersView(APIView):
-    """Four INSERTs in one transaction."""
+    """Inserts four rows in one transaction."""
 
     def post(self, request):
         form = EnvelopeSerializer(data=request.data)

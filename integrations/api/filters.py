@@ -13,7 +13,7 @@ from orders.history.owners import OWN, staff_with
 from orders.lists.filter_kinds import DayFilter, IncorrectLookupParameters, WordFilter, word_filter
 from orders.lists.list_query import DAYS, ORDER_VAR, SEARCH_VAR, is_simple, named_values, said_as, shortened
 from orders.lists.owner_column import NOBODY, OwnerFilter
-from orders.lists.scope import attributions_of, seen_orders
+from orders.lists.scope import attributions_of, visible_orders
 from orders.models import Order, Province, ServiceType
 from orders.people.owned_work import is_nobodys, is_of
 from orders.search.list_search import search_orders
@@ -127,7 +127,7 @@ class OrderFilters(BaseFilterBackend):
                 raise BadParameterError(given, TWICE)
             found.add(name)
             if name == SEARCH_VAR and "\0" not in value:
-                rows = search_orders(rows, value, seen_orders(request.user))
+                rows = search_orders(rows, value, visible_orders(request.user))
             elif name not in (LIMIT, CURSOR):
                 rows = self._filtered(request, rows, name, given, value)
         return rows

@@ -174,7 +174,7 @@ class StandsSerializer(serializers.Serializer):
     next = Masked(
         "what happens next, or what must be done",
         null=True,
-        of=lambda rung: (rung.cause.next if rung.cause else rung.note) or None,
+        of=lambda stage: (stage.cause.next if stage.cause else stage.note) or None,
     )
 
 

@@ -82,9 +82,9 @@ class OrderView(ReadView):
         order.facts["records"] = dict(
             order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))
         )
-        rung = current(build_ladder(facts_of(order, now=timezone.now())))
-        seen = rung.other and scope.sees(request.user, rung.other)
-        order.stands = rung if seen else replace(rung, other=None)
+        stage = current(build_ladder(facts_of(order, now=timezone.now())))
+        seen = stage.other and scope.sees(request.user, stage.other)
+        order.stands = stage if seen else replace(stage, other=None)
         masked = self.get_serializer(order, context={"shown": False}).data
         if not self._shows_people(order):
             return Response(masked)

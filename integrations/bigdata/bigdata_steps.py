@@ -17,7 +17,7 @@ from integrations.bigdata import client as bigdata
 from integrations.bigdata.billing_record_fields import RecordFacts
 from integrations.bigdata.record_lookup import held_records
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import KEPT_CHARACTERS, PartnerError, PartnerResponse
+from integrations.outbound.failure_classification import KEPT_CHARACTERS, PartnerError, PartnerResponse
 from integrations.outbound.wire_formats import encode
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work

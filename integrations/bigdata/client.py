@@ -12,15 +12,14 @@ from django.conf import settings
 
 from integrations.bigdata.billing_record_fields import body_in_their_names, in_our_names, without_deleted
 from integrations.outbound import wire_formats
-from integrations.outbound.http_client import (
-    ANSWER_BYTES,
+from integrations.outbound.failure_classification import (
     CAUSE_SAYS_ALL,
     PartnerError,
     PartnerResponse,
     check_success,
-    post,
     storable_text,
 )
+from integrations.outbound.http_client import ANSWER_BYTES, post
 from integrations.partners.answers import Meaning
 from integrations.partners.calls import call_of, renamed
 from integrations.partners.member_rules import Rule, member

@@ -26,7 +26,7 @@ from integrations.bigdata.record_comparison import Ours, compare_records, filled
 from integrations.bigdata.record_file import RecordFile
 from integrations.bigdata.record_lookup import held_records
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import PartnerError
+from integrations.outbound.failure_classification import PartnerError
 from orders.books.books import BooksSilentError, Discrepancy, Look, OrderComparison
 from orders.books.differences import troubled
 from orders.books.expected_records import not_meant
@@ -90,7 +90,7 @@ class Scope:
 
 @dataclass
 class QueriedOrder:
-    """An order for which the partner was queried. `ours` and `seen` are our records, read before the query.
+    """An order for which the partner was queried. `ours` and `our_snapshot` are our records, read before the query.
 
     `troubled` is True if the comparison must be stored even without differences (`books/differences.py::troubled`,
     `books/expected_records.py::not_meant`). `left` are records that a file does not cover.
@@ -98,7 +98,7 @@ class QueriedOrder:
 
     order: Order
     ours: list[Ours]
-    seen: results.Snapshot
+    our_snapshot: results.Snapshot
     answer: Future
     troubled: bool
     left: Keys = frozenset()
@@ -355,7 +355,7 @@ class Comparison:
             self.row,
             asked.order.pk,
             found,
-            seen=asked.seen,
+            our_snapshot=asked.our_snapshot,
             but=asked.left,
             fix=self.fix,
             reason=self.reason,
@@ -398,7 +398,7 @@ def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
     found, theirs = _compare_records(ours, answer)
     return OrderComparison(
         discrepancies=found,
-        seen=results.snapshot(records),
+        our_snapshot=results.snapshot(records),
         records=max(len(records), len(theirs)),
         held=held_records(row for row in theirs if isinstance(row, dict)),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from integrations.base.other_desk import refuse_other_desk
 from integrations.bigdata.billing_record_fields import LIVE
 from integrations.bigdata.client import query_product_infos
-from integrations.outbound.http_client import PartnerError, clean
+from integrations.outbound.failure_classification import PartnerError, clean
 from integrations.outbound.wire_formats import WIRE_FORMAT
 from orders.books.books import BooksSilentError, HeldRecord
 from orders.models import BillingRecord

@@ -6,7 +6,8 @@ from django.conf import settings
 
 from integrations.bpm.callback_reading import LONGEST_PROCESS
 from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
-from integrations.outbound.http_client import PartnerError, check_success, clean, post
+from integrations.outbound.failure_classification import PartnerError, check_success, clean
+from integrations.outbound.http_client import post
 from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import call_of
 from notifications.contacts_and_recipients import contacts_for

@@ -17,7 +17,7 @@ from integrations.bigdata.bigdata_steps import build_billing, build_usage, send_
 from integrations.bigdata.client import look_up_seconds
 from integrations.bpm.bpm_steps import build_bpm, send_bpm
 from integrations.delivery.write_and_send_mail import send_mail
-from integrations.outbound.http_client import CAUSE_SAYS_ALL, PartnerError, clean
+from integrations.outbound.failure_classification import CAUSE_SAYS_ALL, PartnerError, clean
 from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import rules_hash
 from notifications.contacts_and_recipients import contacts_read_once

@@ -29,7 +29,8 @@ from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longes
 from integrations.delivery.circuit_breaker import PartnerCache, may_probe, next_probe, note_outcomes, open_partners
 from integrations.delivery.write_and_send_mail import write_mail
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import PartnerError, check_reachable
+from integrations.outbound.failure_classification import PartnerError
+from integrations.outbound.http_client import check_reachable
 from integrations.partners.calls import call_of
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending

@@ -1,7 +1,7 @@
 """Classifies a partner's answer as success, repeated, later, refused, or not understood (contract 7.1). Pure functions.
 
-`integrations.outbound.http_client` classifies transport results (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no
-answer) before this module is called.
+`integrations.outbound.failure_classification` classifies transport results (HTTP 3xx, 401, 403, 407, 408, 409, 429,
+5xx, no answer) before this module is called.
 """
 
 import json

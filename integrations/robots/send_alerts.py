@@ -17,7 +17,8 @@ from django.db.models import Count
 from django.utils import timezone
 
 from integrations.models import RobotAlert, RobotState, ToldIncident
-from integrations.outbound.http_client import PartnerError, request_json
+from integrations.outbound.failure_classification import PartnerError
+from integrations.outbound.http_client import request_json
 from integrations.robots.alert_texts import RobotMessage, one_message, summary_message
 from integrations.robots.robot_protocols import ROBOT_KINDS, Robot, body_of, read_robots
 from integrations.worker.lease_lock import Lease

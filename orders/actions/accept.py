@@ -116,9 +116,9 @@ def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str =
     """Returns the comparison with the partner's records; calls the partner only if billing records are affected.
     Raises BooksSilentError and NotAllowedError."""
     about = is_about_records(order, *acceptable(order, incident))
-    seen = Look.read(look)
-    check_look(seen, timezone.now())
-    return ask_and_compare(order, by=by, look=seen) if about else Answer(held=[])
+    manual = Look.read(look)
+    check_look(manual, timezone.now())
+    return ask_and_compare(order, by=by, look=manual) if about else Answer(held=[])
 
 
 def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:
@@ -263,10 +263,10 @@ def _accept_unknown(number: str, reason: str, look: str, *, by: str, now: dateti
     before = unknown_shown(number)
     if not before:
         raise OrderUnknownError("number_unknown", number=number)
-    seen = Look.read(look)
-    check_look(seen, now)
+    manual = Look.read(look)
+    check_look(manual, now)
     try:
-        held = fetch_records(number, seen)
+        held = fetch_records(number, manual)
     except BooksSilentError as error:
         raise why_silent(error) from error
     with transaction.atomic():

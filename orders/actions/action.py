@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actions.bulk_action import Bulk
-from orders.actions.preview_sentences import Foreseen
+from orders.actions.preview_sentences import PreviewSentence
 from orders.books.books import Look
 from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order
@@ -90,9 +90,9 @@ class Action:
     has a button for the action in this state; other obstacles are shown on the action's own page. `service` gets the
     arguments that `given` reads from the facts, `by`, `reason`, `now`, the form's values, and `held`.
 
-    The expected effects: `follows`, a sentence that is the same for every order; `foresee`, computed from the order; or
-    `says`, computed from the facts. `must_read`: codes of sentences of `foresee` that the user must have read; they
-    depend on the form's values. `preview`: returns the text that the action would send now for `by`.
+    The expected effects: `follows`, a sentence that is the same for every order; `preview_effects`, computed from the
+    order; or `says`, computed from the facts. `must_read`: codes of sentences of `preview_effects` that the user must
+    have read; they depend on the form's values. `preview`: returns the text that the action would send now for `by`.
 
     `ask_partner` is called with the order, `by` and the form's values before the action, outside any transaction. The
     service gets its result as `held`. `bulk`: how the action is applied to many rows of a list.
@@ -111,7 +111,7 @@ class Action:
     guarded: bool = True
     four_eyes: str = ""
     follows: str | Promise = ""
-    foresee: Callable[..., Iterable[Foreseen]] | None = None
+    preview_effects: Callable[..., Iterable[PreviewSentence]] | None = None
     says: Callable[..., list[str]] | None = None
     must_read: frozenset[str] = frozenset()
     preview: Callable[..., str] = lambda facts, by: ""
@@ -126,20 +126,26 @@ class Action:
     @property
     def asks(self) -> bool:
         """Returns True if the action shows its effects first. Templates use this, since they would call `says`."""
-        return bool(self.says or self.foresee or self.follows)
+        return bool(self.says or self.preview_effects or self.follows)
 
     def will(self, facts: Any, **asked: object) -> list[str]:
         """Returns the action's effects as sentences. `asked`: the form's values except the reason, once it is filled
         in. Raises OrderError."""
         if self.says:
             return self.says(facts, **asked)
-        return sentences(self.foresee(facts.order, now=facts.now, **asked)) if self.foresee else [str(self.follows)]
+        return (
+            sentences(self.preview_effects(facts.order, now=facts.now, **asked))
+            if self.preview_effects
+            else [str(self.follows)]
+        )
 
     def warnings(self, facts: Any, **asked: object) -> list[str]:
         """Returns the sentences that the user must have read; none before the form is filled in. Raises OrderError."""
-        if not (self.must_read and self.foresee and asked):
+        if not (self.must_read and self.preview_effects and asked):
             return []
-        return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.must_read)
+        return sentences(
+            row for row in self.preview_effects(facts.order, now=facts.now, **asked) if row.code in self.must_read
+        )
 
     def act(self, facts: Any, *, by: str, reason: str, **more: object) -> str | Promise:
         """Calls the service on the locked order. Returns the message from `became`, or an empty string if `done` is to
@@ -148,5 +154,5 @@ class Action:
         return self.became(facts, found) if self.became else ""
 
 
-def sentences(foreseen: Iterable[Foreseen]) -> list[str]:
-    return [row.words() for row in foreseen]
+def sentences(effects: Iterable[PreviewSentence]) -> list[str]:
+    return [row.words() for row in effects]

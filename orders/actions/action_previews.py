@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from orders.actions.accept import acceptable, differences_of, is_about_records
-from orders.actions.preview_sentences import Foreseen
+from orders.actions.preview_sentences import PreviewSentence
 from orders.actions.take import is_about_start, open_record_differences, stopped
 from orders.books.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.books.differences import BY_NAME, is_over, name_needed
@@ -46,10 +46,10 @@ A_DAY = datetime.timedelta(days=1)
 A_MINUTE = datetime.timedelta(minutes=1)
 
 
-def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
+def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[PreviewSentence]:
     """Yields the effects at the big-data side, from the same plan that will be carried out."""
     if order.undo_since:
-        yield Foreseen("taken_back")
+        yield PreviewSentence("taken_back")
         return
     counts = dict.fromkeys([*UNDOING.values(), "moves_ends"], 0)
     for row in plan_undo(order, now, how=how):
@@ -60,9 +60,9 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
             counts["restores"] += len(chosen) - live
         elif row.step in UNDOING:
             counts[UNDOING[row.step]] += _number_of(row, order, now)
-    found = [Foreseen(code, {"n": number}) for code, number in counts.items() if number]
-    yield from found or [Foreseen("nothing_there")]
-    yield Foreseen("closes_steps")
+    found = [PreviewSentence(code, {"n": number}) for code, number in counts.items() if number]
+    yield from found or [PreviewSentence("nothing_there")]
+    yield PreviewSentence("closes_steps")
 
 
 def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
@@ -74,31 +74,31 @@ def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
     return (order.trial or order).billing_records.filter(state__in=BillingRecord.THERE).count()
 
 
-def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
+def _warn_about_bpm(order: Order) -> Iterator[PreviewSentence]:
     """Warns that BPM is not notified, so that staff inform the people there."""
     if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
-        yield Foreseen("process_goes_on")
+        yield PreviewSentence("process_goes_on")
 
 
-def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+def compensate(order: Order, *, now: datetime.datetime) -> Iterator[PreviewSentence]:
     yield from undoing(order, now=now)
-    yield Foreseen("ends_failed")
-    yield Foreseen("frees_trial")
+    yield PreviewSentence("ends_failed")
+    yield PreviewSentence("frees_trial")
     yield from _warn_about_bpm(order)
 
 
-def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
+def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[PreviewSentence]:
     """Yields the effects of a withdrawal. `how`: `cancel` or `delete` for a late undoing."""
     yield from undoing(order, now=now, how=how)
     if order.kind == Order.Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
-        yield Foreseen("built_upon")
+        yield PreviewSentence("built_upon")
     if order.kind == Order.Kind.CHANGE and order.trial and not order.undo_since:
         yield from _trial_without(order, now)
     if order.kind == Order.Kind.TRIAL:
-        yield Foreseen("withdraws_changes")
-    yield Foreseen("ends_withdrawn")
+        yield PreviewSentence("withdraws_changes")
+    yield PreviewSentence("ends_withdrawn")
     if how and _holds_trial(order):
-        yield Foreseen("ends_trial")
+        yield PreviewSentence("ends_trial")
     yield from _warn_about_bpm(order)
 
 
@@ -109,46 +109,46 @@ def _holds_trial(order: Order) -> bool:
     return claim is not None and claim.activation_id == order.pk
 
 
-def _trial_without(change: Order, now: datetime.datetime) -> Iterator[Foreseen]:
+def _trial_without(change: Order, now: datetime.datetime) -> Iterator[PreviewSentence]:
     over = begun_shape(change.trial, gone=change).is_over(now.astimezone(SHANGHAI).date())
     if over and change.trial.state == Order.State.TRIALING:
-        yield Foreseen("ends_without")
+        yield PreviewSentence("ends_without")
     elif not over and change.trial.state == Order.State.ENDED:
-        yield Foreseen("runs_without")
+        yield PreviewSentence("runs_without")
 
 
-def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
+def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[PreviewSentence]:
     """Yields the effects of giving up steps. Raises NotAllowedError."""
     for row in steps_to_give_up(order, step):
-        yield Foreseen("gives_up", {"step": row.step})
+        yield PreviewSentence("gives_up", {"step": row.step})
         if row.may_have_acted:
-            yield Foreseen("asks_first")
+            yield PreviewSentence("asks_first")
         yield from _after_giving_up(order, row)
 
 
-def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
+def _after_giving_up(order: Order, row: Dispatch) -> Iterator[PreviewSentence]:
     if STEPS[row.step].fix:
         return
     if row.step == Step.RESTORE_TRIAL:
-        yield Foreseen("no_restore" if order.kind == Order.Kind.ACTIVATION else "not_put_back")
+        yield PreviewSentence("no_restore" if order.kind == Order.Kind.ACTIVATION else "not_put_back")
     elif row.undo and STEPS[row.step].record_state_after in NOT_BILLED:
-        yield Foreseen("billed_still" if order.kind == Order.Kind.ACTIVATION else "runs_on")
+        yield PreviewSentence("billed_still" if order.kind == Order.Kind.ACTIVATION else "runs_on")
     elif row.step == Step.CANCEL_TRIAL and order.kind == Order.Kind.ACTIVATION:
-        yield Foreseen("trial_still_live")
+        yield PreviewSentence("trial_still_live")
     elif row.puts_back:
-        yield Foreseen("not_put_back")
+        yield PreviewSentence("not_put_back")
     else:
         yield from _shrinking(order, row)
 
 
-def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
+def _shrinking(order: Order, row: Dispatch) -> Iterator[PreviewSentence]:
     if row.step == Step.CREATE_TRIAL and not row.may_have_acted:
         never = BillingRecord.objects.filter(pk__in=row.records, state=BillingRecord.State.TO_SEND).count()
         if never:
-            yield Foreseen("never_made", {"n": never})
-    yield Foreseen("trial_shrinks" if order.kind == Order.Kind.TRIAL else "change_shrinks")
+            yield PreviewSentence("never_made", {"n": never})
+    yield PreviewSentence("trial_shrinks" if order.kind == Order.Kind.TRIAL else "change_shrinks")
     if behind := _orders_behind(row):
-        yield Foreseen("plans_behind", {"orders": behind})
+        yield PreviewSentence("plans_behind", {"orders": behind})
 
 
 def _orders_behind(row: Dispatch) -> list[str]:
@@ -158,46 +158,46 @@ def _orders_behind(row: Dispatch) -> list[str]:
     return [*list(found)[:MAX_NAMED], *(["…"] if len(found) > MAX_NAMED else [])]
 
 
-def take(order: Order, *, now: datetime.datetime, step: str = "", process: str = "") -> Iterator[Foreseen]:
+def take(order: Order, *, now: datetime.datetime, step: str = "", process: str = "") -> Iterator[PreviewSentence]:
     if step == Dispatch.Step.START_BPM or (not step and is_about_start(order)):
-        yield Foreseen("takes_step", {"step": Dispatch.Step.START_BPM})
+        yield PreviewSentence("takes_step", {"step": Dispatch.Step.START_BPM})
         return
-    yield Foreseen("asks_books")
+    yield PreviewSentence("asks_books")
     if move_of(order):
-        yield Foreseen("takes_live_ones" if is_late(order, now) else "takes_earliest")
+        yield PreviewSentence("takes_live_ones" if is_late(order, now) else "takes_earliest")
         return
     rows = stopped(order, step)
     for row in rows:
-        yield Foreseen("takes_step", {"step": row.step})
+        yield PreviewSentence("takes_step", {"step": row.step})
     if not rows:
         found = list(open_record_differences(order))
         if found:
-            yield Foreseen("takes_differences", {"n": len(found), "names": _names(found)})
-            yield Foreseen("only_as_shown")
+            yield PreviewSentence("takes_differences", {"n": len(found), "names": _names(found)})
+            yield PreviewSentence("only_as_shown")
         else:
-            yield Foreseen("takes_books")
+            yield PreviewSentence("takes_books")
         fields = {name for one in found for name in one.detail.get("fields") or {}}
         if order.kind == Order.Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
-            yield Foreseen("takes_end")
+            yield PreviewSentence("takes_end")
         if order.state == Order.State.SCHEDULED and "createTime" in fields:
-            yield Foreseen("takes_start")
-    yield Foreseen("take_refused")
+            yield PreviewSentence("takes_start")
+    yield PreviewSentence("take_refused")
 
 
-def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+def fix(order: Order, *, now: datetime.datetime) -> Iterator[PreviewSentence]:
     """Yields the effects of the fix on the open differences, by the rules of the fix."""
-    yield Foreseen("asks_books")
+    yield PreviewSentence("asks_books")
     discrepancies, left = _judged(order, now)
     counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
-    yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
+    yield from (PreviewSentence(code, {"n": number}) for code, number in counts.items())
     whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
     for one, why in whys[:MAX_NAMED]:
-        yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
+        yield PreviewSentence("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
     if accepted_of(order):
-        yield Foreseen("fix_again")
+        yield PreviewSentence("fix_again")
     elif not discrepancies and is_over(order) and (there := order.billing_records.not_over(now).count()):
-        yield Foreseen("fix_deletes", {"n": there})
-    yield Foreseen("fix_only")
+        yield PreviewSentence("fix_deletes", {"n": there})
+    yield PreviewSentence("fix_only")
 
 
 def _judged(order: Order, now: datetime.datetime) -> tuple[list[Discrepancy], list[dict[str, str] | None]]:
@@ -244,65 +244,69 @@ def _sentence(one: Discrepancy) -> str:
     return "fix_creates" if one.ours == "live" else "fix_cancels"
 
 
-def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | None = None) -> Iterator[Foreseen]:
+def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | None = None) -> Iterator[PreviewSentence]:
     """Yields the effects of moving the start day. `day`: the new day, if known. Raises NotAllowedError."""
     if why := why_not_move(order, now) or (day and why_not_on(order, day, now)):
         raise why
     today, old = now.astimezone(SHANGHAI).date(), order.start_at.astimezone(SHANGHAI).date()
     moves = "moves_from" if day is None else "moves_to_now" if day == today else "moves_day"
-    yield Foreseen(moves, {"old": old, "new": day})
+    yield PreviewSentence(moves, {"old": old, "new": day})
     if order.state == Order.State.SCHEDULED:
-        yield Foreseen("moves_records", {"n": order.billing_records.filter(state=BillingRecord.State.LIVE).count()})
+        yield PreviewSentence(
+            "moves_records", {"n": order.billing_records.filter(state=BillingRecord.State.LIVE).count()}
+        )
         until = last_call(order, day or old, now)
         if day == today:  # relative to the moment of the action: a time of day would change the text every minute
-            yield Foreseen("move_ends_within", {"n": (until - now) // A_MINUTE})
+            yield PreviewSentence("move_ends_within", {"n": (until - now) // A_MINUTE})
         else:
-            yield Foreseen("move_ends_by", {"until": f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"})
+            yield PreviewSentence("move_ends_by", {"until": f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"})
     else:
-        yield Foreseen("moves_without_call")
+        yield PreviewSentence("moves_without_call")
     end = shape_of(order.trial).end if order.first and order.trial else None
     if end and day is None:
-        yield Foreseen("trial_ends_on", {"end": end})
+        yield PreviewSentence("trial_ends_on", {"end": end})
     elif end and end + A_DAY < day:
-        yield Foreseen("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
+        yield PreviewSentence("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
     if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
-        yield Foreseen("bpm_not_told")
+        yield PreviewSentence("bpm_not_told")
 
 
-def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "") -> Iterator[Foreseen]:
+def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "") -> Iterator[PreviewSentence]:
     """Yields the effects of a new attribution. `letters`: the attribution, if known. Raises NotAllowedError."""
     new = province_of(letters) if letters else None
     if why := why_not_move_attribution(order, now) or (new and why_not_there(order, new)):
         raise why
     numbers = [row.number for row in family_of(order)]
-    yield Foreseen("moves_family", {"orders": [*numbers[:MAX_NAMED], *(["…"] if len(numbers) > MAX_NAMED else [])]})
+    yield PreviewSentence(
+        "moves_family", {"orders": [*numbers[:MAX_NAMED], *(["…"] if len(numbers) > MAX_NAMED else [])]}
+    )
     if number := len(records_to_post(order, new)):
-        yield Foreseen("posts_records", {"n": number})
-    yield Foreseen("bpm_not_told")
+        yield PreviewSentence("posts_records", {"n": number})
+    yield PreviewSentence("bpm_not_told")
 
 
-def compare(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
-    yield Foreseen("asks_books")
-    yield Foreseen("compares")
+def compare(order: Order, *, now: datetime.datetime) -> Iterator[PreviewSentence]:
+    yield PreviewSentence("asks_books")
+    yield PreviewSentence("compares")
 
 
-def accept(order: Order, *, now: datetime.datetime, incident: str = "", look: str = "") -> Iterator[Foreseen]:
+def accept(order: Order, *, now: datetime.datetime, incident: str = "", look: str = "") -> Iterator[PreviewSentence]:
     troubles, steps = acceptable(order, incident)
     codes = dict.fromkeys(row.incident.code for row in troubles)
-    yield Foreseen("accepts", {"what": [cause_of(code).what for code in codes]})
+    yield PreviewSentence("accepts", {"what": [cause_of(code).what for code in codes]})
     if DIFFERENCE in codes:
         yield from _accepting(order)
     if is_about_records(order, troubles, steps):
-        yield Foreseen("asks_books")
-        yield Foreseen("takes_books")
-        yield Foreseen("only_as_shown")
+        yield PreviewSentence("asks_books")
+        yield PreviewSentence("takes_books")
+        yield PreviewSentence("only_as_shown")
     if BILLED_NOT_ACTIVE in codes and order.undo_since and _holds_trial(order):
-        yield Foreseen("ends_trial")
+        yield PreviewSentence("ends_trial")
     if LATE_UNDO in codes:
-        yield Foreseen("stays_live")
+        yield PreviewSentence("stays_live")
 
 
-def _accepting(order: Order) -> Iterator[Foreseen]:
+def _accepting(order: Order) -> Iterator[PreviewSentence]:
     """Yields the open record differences that are accepted with an order, grouped by key of BY_NAME."""
     owner, found = owner_of_records(order), {}
     for row in differences_of(order).exclude(kind=Difference.Kind.NOT_LISTED):
@@ -310,7 +314,7 @@ def _accepting(order: Order) -> Iterator[Foreseen]:
     for name in (*BY_NAME, ""):
         if rows := found.get(name):
             about = {"number": owner.number, "state": owner.state, "n": len(rows), "names": _names(rows)}
-            yield Foreseen(f"accepts_{name}" if name else "accepts_differences", about)
+            yield PreviewSentence(f"accepts_{name}" if name else "accepts_differences", about)
 
 
 def _names(rows: list[Difference]) -> list[tuple[str, str]]:
@@ -319,27 +323,27 @@ def _names(rows: list[Difference]) -> list[tuple[str, str]]:
     return [*found[:MAX_NAMED], *([("…", "")] if len(found) > MAX_NAMED else [])]
 
 
-def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+def proceed(order: Order, *, now: datetime.datetime) -> Iterator[PreviewSentence]:
     if order.kind == Order.Kind.CHANGE:
-        yield Foreseen("change_counts" if order.trial.state == Order.State.ENDED else "change_proceeds")
+        yield PreviewSentence("change_counts" if order.trial.state == Order.State.ENDED else "change_proceeds")
         return
     claim = open_claim(order.trial)
     if claim and claim.activation_id != order.pk:
-        yield Foreseen("proceeds_subsequent", {"number": claim.activation.number})
+        yield PreviewSentence("proceeds_subsequent", {"number": claim.activation.number})
         return
-    yield Foreseen("proceeds_first")
-    yield Foreseen("cancels_what_is_live")
+    yield PreviewSentence("proceeds_first")
+    yield PreviewSentence("cancels_what_is_live")
 
 
-def decide(order: Order, *, now: datetime.datetime, result: str) -> Iterator[Foreseen]:
+def decide(order: Order, *, now: datetime.datetime, result: str) -> Iterator[PreviewSentence]:
     """Yields the effects of deciding in BPM's place with this result."""
     if result == Order.Decision.PASS:
         opens = order.undo_since and order.state == Order.State.REJECTED
-        yield Foreseen("pass_opens" if opens else "counts_later" if order.undo_since else "pass_goes_on")
+        yield PreviewSentence("pass_opens" if opens else "counts_later" if order.undo_since else "pass_goes_on")
     elif order.undo_since:
-        yield Foreseen("counts_later")
+        yield PreviewSentence("counts_later")
     elif is_late(order, now):
-        yield Foreseen("reject_asks")
+        yield PreviewSentence("reject_asks")
     else:
-        yield Foreseen("reject_undoes")
+        yield PreviewSentence("reject_undoes")
         yield from undoing(order, now=now)

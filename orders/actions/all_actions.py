@@ -14,7 +14,7 @@ from orders.actions.start_day_acts import ACTIVATE, MOVE_START
 from orders.actions.step_acts import GIVE_UP, RESEND, USAGE
 from orders.actions.undo_acts import CALL_OFF, COMPENSATE, WITHDRAW
 from orders.models import AskedAct
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 
 DECISIONS: dict[str, Action] = {
     row.key: row

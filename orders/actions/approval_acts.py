@@ -61,7 +61,7 @@ def _in_bpms_place(form: type[DecideForm], **own: Any) -> Action:
         four_eyes="decide",
         form=form,
         why_not=lambda facts: why_not_decide(facts.order) or why_not_count(facts.order, form.result),
-        foresee=lambda order, *, now, **record: action_previews.decide(order, now=now, result=form.result),
+        preview_effects=lambda order, *, now, **record: action_previews.decide(order, now=now, result=form.result),
         service=service,
         **own,
     )

@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from notifications.mail_rendering import LANGUAGE
 from orders.actions.action import LOOKED_AT, Action
 from orders.actions.all_actions import DECISIONS, label_of
-from orders.actions.run_action import arguments_of, confirm_second, digest_of, foreseen_of
+from orders.actions.run_action import arguments_of, build_preview, confirm_second, digest_of
 from orders.models import AskedAct, OrderEvent
 from orders.order_words.history import NOT_NEWS, Told, describe
 from orders.order_words.order_facts import facts_of, last_event
@@ -21,7 +21,7 @@ OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class EffectsPreview:
     """The present effects of a decision, in the reader's language. `told`: their digest, which the confirmation form
     sends back.
 
@@ -30,7 +30,7 @@ class Foreseen:
 
     will: list[str] = field(default_factory=list)
     told: str = ""
-    seen: int = 0
+    last_event_id: int = 0
     before: list[str] = field(default_factory=list)
     news: list[Told] = field(default_factory=list)
     why_not: str = ""
@@ -58,26 +58,26 @@ class AskedDecision:
                 )
         return found
 
-    def foresee(self, *, now: datetime.datetime) -> Foreseen:
+    def preview_effects(self, *, now: datetime.datetime) -> EffectsPreview:
         if self.act is None:
-            return Foreseen(why_not=NotAllowedError("ask_over").words())
-        seen, news = last_event(self.order), self._news()
+            return EffectsPreview(why_not=NotAllowedError("ask_over").words())
+        last_event_id, news = last_event(self.order), self._news()
         facts = facts_of(self.order, now=now)
         try:
             if why := self.act.why_not(facts):
                 raise why
             asked = arguments_of(self.row, self.act)
-            foreseen = foreseen_of(self.act, facts, asked)
-            will = foreseen if get_language() == LANGUAGE else [str(one) for one in self.act.will(facts, **asked)]
+            preview = build_preview(self.act, facts, asked)
+            will = preview if get_language() == LANGUAGE else [str(one) for one in self.act.will(facts, **asked)]
         except OrderError as error:
-            return Foreseen(seen=seen, news=news, why_not=error.words())
-        before = self.row.told if self.row.told != foreseen else []
-        return Foreseen(will=will, told=digest_of(foreseen), seen=seen, before=before, news=news)
+            return EffectsPreview(last_event_id=last_event_id, news=news, why_not=error.words())
+        before = self.row.told if self.row.told != preview else []
+        return EffectsPreview(will=will, told=digest_of(preview), last_event_id=last_event_id, before=before, news=news)
 
     def _news(self) -> list[Told]:
         events = OrderEvent.objects.filter(order=self.order)
         rows = events.filter(pk__gt=Subquery(events.filter(kind=OWN[0], data__asked=self.row.pk).values("pk")[:1]))
         return [describe(row) for row in rows.exclude(kind__in=[*NOT_NEWS, *OWN]).order_by("pk")[:MAX_NEWS]]
 
-    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
-        return confirm_second(self.row, judge=judge, seen=seen, digest=told, now=now)
+    def confirm(self, *, judge, last_event_id: int, told: str, now: datetime.datetime) -> str:
+        return confirm_second(self.row, judge=judge, last_event_id=last_event_id, digest=told, now=now)

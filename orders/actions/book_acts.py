@@ -12,7 +12,7 @@ from orders.books.books import OrderComparison, compare_now, has_look_up
 from orders.books.differences import is_over
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE
 from orders.models import Difference, Dispatch, Order
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.outbox.billing_effects import starts_in_doubt
 from orders.outbox.open_moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
@@ -66,7 +66,7 @@ COMPARE = Action(
     permission="orders.compare_order",
     done=_("The books agree: nothing differs."),
     why_not=_why_not_compare,
-    foresee=action_previews.compare,
+    preview_effects=action_previews.compare,
     ask_partner=_look_at_books,
     given=lambda facts: {"number": facts.order.number, "fix": False},
     service=compare_order,
@@ -101,7 +101,7 @@ FIX = Action(
     done=_("The books agree: nothing differs."),
     danger=True,
     why_not=_why_not_fix,
-    foresee=action_previews.fix,
+    preview_effects=action_previews.fix,
     ask_partner=_look_at_books,
     given=lambda facts: {"number": facts.order.number, "fix": True, "again": _again(facts)},
     service=compare_order,
@@ -140,7 +140,7 @@ TAKE = Action(
     done=_("The big-data side's books are ours now."),
     form=TakeForm,
     why_not=_why_not_take,
-    foresee=action_previews.take,
+    preview_effects=action_previews.take,
     ask_partner=ask_all,
     service=take,
 )
@@ -177,7 +177,7 @@ ACCEPT = Action(
     done=_("Accepted. It counts as fine and stays listed."),
     form=AcceptForm,
     why_not=_why_not_accept,
-    foresee=action_previews.accept,
+    preview_effects=action_previews.accept,
     ask_partner=ask_to_accept,
     service=accept,
 )

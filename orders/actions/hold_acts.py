@@ -23,7 +23,7 @@ from orders.intake.replan_held_orders import (
 )
 from orders.models import Dispatch, Order, Province
 from orders.order_words.error_details import of_finding
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.rules.four_eyes_acts import is_asked
 from orders.start_day.move_attribution import move_attribution, why_not_move_attribution
@@ -124,7 +124,7 @@ MOVE_ATTRIBUTION = Action(
     done=gettext_lazy("The attribution is corrected. BPM is not told: tell the people there."),
     form=OtherAttributionForm,
     why_not=lambda facts: why_not_move_attribution(facts.order, facts.now),
-    foresee=action_previews.move_attribution,
+    preview_effects=action_previews.move_attribution,
     service=move_attribution,
 )
 PROCEED = Action(
@@ -134,7 +134,7 @@ PROCEED = Action(
     four_eyes="proceed",
     done=gettext_lazy("The order goes on although its trial is closed."),
     why_not=lambda facts: why_not_proceed(facts.order),
-    foresee=action_previews.proceed,
+    preview_effects=action_previews.proceed,
     service=proceed,
 )
 

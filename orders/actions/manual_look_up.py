@@ -14,7 +14,7 @@ from orders.actions.manual_answers import identity, records_in_question
 from orders.actions.take import ask_all, take, why_not_quiet, why_not_take, why_not_take_move
 from orders.books.books import Look, has_look_up
 from orders.models import BillingRecord
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.outbox.open_moves import unresolved
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP
 from orders.texts.errors import NotAllowedError

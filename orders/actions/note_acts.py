@@ -16,7 +16,7 @@ from orders.mails.inbox import remind, why_not_on_day
 from orders.mails.mentions import Mentions
 from orders.models import Conflict, Order
 from orders.models.proxies import open_conflicts
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.people.staff_events import add_note, see_conflict, see_conflicts, why_not_see
 
 

@@ -190,7 +190,7 @@ def _difference(name: str, kind: str) -> str:
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class PreviewSentence:
     """An effect of a staff action. `params`: the sentence's parameters; `step` is a step's code."""
 
     code: str

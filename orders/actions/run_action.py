@@ -20,7 +20,7 @@ from orders.history.actors import Actor, limits_of, staff_actor
 from orders.history.order_locks_and_events import lock_order
 from orders.models import AskedAct, Order, OrderEvent
 from orders.order_words.history import news_since
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.order_facts import facts_of
 from orders.people.asked_acts import ask, confirm
 from orders.rules.four_eyes_acts import is_asked
@@ -35,7 +35,7 @@ class ChangedMeanwhileError(Exception):
         self.news = news
 
 
-class ForeseenOtherwiseError(Exception):
+class PreviewChangedError(Exception):
     """The effects differ from those that were shown to the person who decides or confirms."""
 
 
@@ -47,7 +47,7 @@ def carry_out(
     decision: Action,
     *,
     number: str,
-    seen: int | None,
+    last_event_id: int | None,
     by: str,
     reason: str,
     now: datetime.datetime,
@@ -57,20 +57,20 @@ def carry_out(
 ) -> str:
     """Carries out an action after checking its guard again under the order's lock. Returns the result message.
 
-    `seen`: id of the newest event that was shown; `acknowledged`: digest of the warnings that were read; both are None
-    if no page was shown. `more`: the form's values except the reason. `before` is called before the action, in the same
-    transaction, and returns the actor of the action; `by` is then used only for the call to the partner. Raises
-    ChangedMeanwhileError, ForeseenOtherwiseError, BooksSilentError and the OrderErrors of guard and service; nothing is
-    changed then.
+    `last_event_id`: id of the newest event that was shown; `acknowledged`: digest of the warnings that were read; both
+    are None if no page was shown. `more`: the form's values except the reason. `before` is called before the action, in
+    the same transaction, and returns the actor of the action; `by` is then used only for the call to the partner.
+    Raises ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and service;
+    nothing is changed then.
     """
     answered: dict[str, object] = {}
     if decision.ask_partner:  # check the guard first, to avoid a needless call to the partner
         order = Order.objects.select_related("trial").get(number=number)
-        _judge(decision, order, seen=seen, now=now)
+        _judge(decision, order, last_event_id=last_event_id, now=now)
         answered["held"] = decision.ask_partner(order, by=by, **more)
     with transaction.atomic():
         order = lock_order(number)
-        facts = _judge(decision, order, seen=seen, now=now)
+        facts = _judge(decision, order, last_event_id=last_event_id, now=now)
         _check_acknowledged(decision, facts, acknowledged, more)
         actor = before(facts) if before else by
         return decision.act(facts, by=actor, reason=reason, **more, **answered) or str(decision.done)
@@ -80,7 +80,7 @@ def ask_second(
     decision: Action,
     *,
     number: str,
-    seen: int | None,
+    last_event_id: int | None,
     by: Actor,
     reason: str,
     now: datetime.datetime,
@@ -93,9 +93,9 @@ def ask_second(
     An action that calls no partner is tried and rolled back, so that no one is asked to confirm an impossible action.
     """
     with transaction.atomic():
-        facts = _judge(decision, lock_order(number), seen=seen, now=now)
+        facts = _judge(decision, lock_order(number), last_event_id=last_event_id, now=now)
         _check_acknowledged(decision, facts, acknowledged, more)
-        foreseen = foreseen_of(decision, facts, more)
+        preview = build_preview(decision, facts, more)
         if not decision.ask_partner:
             with transaction.atomic():
                 decision.act(facts, by=by, reason=reason, **more)
@@ -109,15 +109,15 @@ def ask_second(
             now=now,
             decision=decision.key,
             arguments={name: str(value) for name, value in more.items()},
-            told=foreseen,
+            told=preview,
             via=via,
         )
 
 
-def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetime.datetime) -> str:
+def confirm_second(row: AskedAct, *, judge, last_event_id: int, digest: str, now: datetime.datetime) -> str:
     """Carries out the requested action as the second person confirms it. Returns the result message.
 
-    `digest`: digest of the effects that the page showed. Raises ForeseenOtherwiseError if the effects have changed, and
+    `digest`: digest of the effects that the page showed. Raises PreviewChangedError if the effects have changed, and
     the same errors as `carry_out`.
     """
     decision = DECISIONS.get(row.decision)
@@ -126,14 +126,14 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
     asked = arguments_of(row, decision)
 
     def check_and_confirm(facts: Facts) -> str:
-        if digest_of(foreseen_of(decision, facts, asked)) != digest:
-            raise ForeseenOtherwiseError
+        if digest_of(build_preview(decision, facts, asked)) != digest:
+            raise PreviewChangedError
         return confirm(row, judge=judge, now=now)
 
     return carry_out(
         decision,
         number=row.order.number,
-        seen=seen,
+        last_event_id=last_event_id,
         by=staff_actor(judge),
         reason=row.reason,
         now=now,
@@ -151,7 +151,7 @@ def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
     }
 
 
-def foreseen_of(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
+def build_preview(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
     """Returns the effects, always in the same language so that they can be compared later. Raises OrderError."""
     with override(LANGUAGE):
         return [str(sentence) for sentence in decision.will(facts, **asked)]
@@ -169,9 +169,9 @@ def digest_of_warnings(decision: Action, facts: Facts, asked: Mapping[str, objec
 
 
 def _check_acknowledged(decision: Action, facts: Facts, acknowledged: str | None, asked: Mapping[str, object]) -> None:
-    """Raises ForeseenOtherwiseError if there are warnings, and their digest is not `acknowledged`."""
+    """Raises PreviewChangedError if there are warnings, and their digest is not `acknowledged`."""
     if acknowledged is not None and digest_of_warnings(decision, facts, asked) not in {"", acknowledged}:
-        raise ForeseenOtherwiseError
+        raise PreviewChangedError
 
 
 def account_named(by: str | None):
@@ -192,8 +192,8 @@ def why_not_ask(account, decision: Action, order: Order) -> NotAllowedError | No
     return NotAllowedError("ask_no_right", who=account.get_username())
 
 
-def _judge(decision: Action, order: Order, *, seen: int | None, now: datetime.datetime) -> Facts:
-    news = news_since(order, seen) if decision.guarded and seen is not None else []
+def _judge(decision: Action, order: Order, *, last_event_id: int | None, now: datetime.datetime) -> Facts:
+    news = news_since(order, last_event_id) if decision.guarded and last_event_id is not None else []
     if news:
         raise ChangedMeanwhileError(news)
     facts = facts_of(order, now=now)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm
 from orders.models import Order
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.outbox.open_moves import move_of
 from orders.start_day.move_start import move_start, why_not_move, why_not_on
 from orders.start_day.start_day import run_start_day, why_not_run
@@ -57,7 +57,7 @@ MOVE_START = Action(
     four_eyes="move_start",
     form=DayForm,
     why_not=lambda facts: why_not_move(facts.order, facts.now),
-    foresee=action_previews.move_start,
+    preview_effects=action_previews.move_start,
     must_read=frozenset({"no_service"}),
     service=move_start,
     became=_how_it_moves,

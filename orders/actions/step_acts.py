@@ -15,7 +15,7 @@ from orders.actions.action import Action, StepForm
 from orders.actions.bulk_action import Bulk, Judged, asked_of
 from orders.history.order_locks_and_events import lock_order
 from orders.models import Dispatch, Order
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.pauses.breaker_incidents import partners_down
 from orders.replanning.giving_up import give_up, steps_to_give_up, why_not_give_up
 from orders.replanning.reopening import claims_against, why_not_open
@@ -229,7 +229,7 @@ GIVE_UP = Action(
     danger=True,
     form=GiveUpForm,
     why_not=lambda facts: why_not_give_up(facts.order, facts.steps),
-    foresee=action_previews.give_up,
+    preview_effects=action_previews.give_up,
     service=give_up,
 )
 

@@ -62,11 +62,11 @@ def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> A
     NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
-    seen = Look.read(look)
-    check_look(seen, timezone.now())
-    if move_of(order) or stopped(order) or (seen and questions_of(order)):
-        return ask_steps(order, seen)
-    return ask_and_compare(order, by=by, look=seen)
+    manual = Look.read(look)
+    check_look(manual, timezone.now())
+    if move_of(order) or stopped(order) or (manual and questions_of(order)):
+        return ask_steps(order, manual)
+    return ask_and_compare(order, by=by, look=manual)
 
 
 def ask_books(number: str, *, by: str = "", look: str = "") -> Answer:
@@ -104,12 +104,12 @@ def take(
     if step == Step.START_BPM:
         return take_process(number=number, process=process, reason=reason, by=by, now=now)
     answer = ask_books(number, by=by, look=look) if held is None else held
-    seen, left = Look.read(look), []
+    manual, left = Look.read(look), []
     with transaction.atomic():
         order = lock_order(number)
         check_quiet(order)
-        if seen and (asked := questions_of(order)):
-            return _answer(order, asked, seen, answer.held, reason=reason, now=now, by=by)
+        if manual and (asked := questions_of(order)):
+            return _answer(order, asked, manual, answer.held, reason=reason, now=now, by=by)
         check_as_shown(order, answer)
         move = move_of(order)
         if move and (why := why_not_take_move(order, move, now)):
@@ -117,8 +117,8 @@ def take(
         rows = stopped(order, step)
         if step and not rows:
             raise NotAllowedError("step_not_stopped", number=number, step=step)
-        if seen and (move or rows):
-            rows, left = without_called([move] if move else rows, seen)
+        if manual and (move or rows):
+            rows, left = without_called([move] if move else rows, manual)
             rows = [] if move else rows
         unlike, billed = open_record_differences(order).exists(), bool(given_up_removals(order))
         if why := why_not_take(order, stopped=bool(rows or move), differs=unlike, billed=billed):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm, sentences
 from orders.models import Dispatch, Order
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.outbox.billing_effects import may_have_acted
 from orders.replanning.withdrawal import why_not_withdraw, withdraw_by_staff
 from orders.start_day.start_day import call_off_start_day, why_not_call_off
@@ -52,7 +52,7 @@ COMPENSATE = Action(
     four_eyes="compensate",
     danger=True,
     why_not=_why_not_compensate,
-    foresee=action_previews.compensate,
+    preview_effects=action_previews.compensate,
     service=compensate,
     became=_what_became,
 )
@@ -90,12 +90,12 @@ def _withdrawing(facts: Facts, *, how: str = "") -> list[str]:
     """Returns the effects as sentences. For a late undoing without a choice, returns the effects of both choices."""
     if how or not facts.late:
         return sentences(action_previews.withdraw(facts.order, now=facts.now, how=how))
-    foreseen = {how: sentences(action_previews.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
-    common = [sentence for sentence in foreseen[CANCEL] if sentence in foreseen[DELETE]]
+    previews = {how: sentences(action_previews.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
+    common = [sentence for sentence in previews[CANCEL] if sentence in previews[DELETE]]
     own = [
         _("%(choice)s: %(what)s") % {"choice": word, "what": sentence}
         for how, word in HOW.items()
-        for sentence in foreseen[how]
+        for sentence in previews[how]
         if sentence not in common
     ]
     return [*own, *common]
@@ -109,7 +109,7 @@ WITHDRAW = Action(
     danger=True,
     form=WithdrawForm,
     why_not=_why_not_withdraw,
-    foresee=action_previews.withdraw,
+    preview_effects=action_previews.withdraw,
     says=_withdrawing,
     service=withdraw_by_staff,
     became=_what_became,

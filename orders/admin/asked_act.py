@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from orders.actions.all_actions import label_of
 from orders.actions.asked_decision import AskedDecision
-from orders.actions.run_action import ChangedMeanwhileError, ForeseenOtherwiseError
+from orders.actions.run_action import ChangedMeanwhileError, PreviewChangedError
 from orders.books.books import BooksSilentError
 from orders.db.unstorable_values import is_id
 from orders.lists.cells import actor_field, column, cut
@@ -123,7 +123,7 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         may = may_confirm(user, row)
         refusal = why_not_confirm(row, user, now=now) if may else None
         is_open = row.state == AskedAct.State.OPEN and now < row.lapses_at
-        foreseen = about.foresee(now=now) if is_open else None
+        preview = about.preview_effects(now=now) if is_open else None
         own = row.asker_id == user.pk
         return self.show(
             request,
@@ -137,11 +137,11 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
             reason=mask_text_or_json(row.reason),
             is_open=is_open,
             own=own,
-            foreseen=foreseen,
+            preview=preview,
             again=again,
             why_not=why_not,
             refusal=refusal.words() if refusal and not own and is_open else "",
-            confirmable=is_open and may and refusal is None and foreseen is not None and not foreseen.why_not,
+            confirmable=is_open and may and refusal is None and preview is not None and not preview.why_not,
             stoppable=is_open and (own or may),
             panel=panel_of_id(admin.site.get_model_admin(Order), request, row.order_id, acts=False),
         )
@@ -150,13 +150,13 @@ class AskedActAdmin(RefusedFirst, ReadOnlyAdmin):
         row = self.row_or_404(request, pk)
         if not may_confirm(request.user, row):
             raise PermissionDenied
-        digest, seen = request.POST.get("told", ""), request.POST.get("seen", "")
-        seen = int(seen) if is_id(seen) else 0
+        digest, last_event_id = request.POST.get("told", ""), request.POST.get("seen", "")
+        last_event_id = int(last_event_id) if is_id(last_event_id) else 0
         try:
             done = PAGES_OF_ACTS.get(row.act, AskedDecision)(row).confirm(
-                judge=request.user, seen=seen, told=digest, now=timezone.now()
+                judge=request.user, last_event_id=last_event_id, told=digest, now=timezone.now()
             )
-        except (ChangedMeanwhileError, ForeseenOtherwiseError):
+        except (ChangedMeanwhileError, PreviewChangedError):
             return self.show_act(request, self.row_or_404(request, pk), again=True, status=409)
         except BooksSilentError as error:
             return self.show_act(request, self.row_or_404(request, pk), why_not=cause_of(error.code).what, status=409)

@@ -16,7 +16,7 @@ from orders.lists.filter_kinds import OwnAttributions, day_filter
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list
-from orders.lists.scope import Scoped, seen_orders
+from orders.lists.scope import Scoped, visible_orders
 from orders.lists.time_cells import ago_field
 from orders.models import Dispatch, OrderFiles
 from orders.search.list_search import search_orders
@@ -50,7 +50,7 @@ class OrderFilesAdmin(Scoped, ReadOnlyAdmin):
         return obj.number
 
     def get_search_results(self, request, queryset, search_term):
-        return search_orders(queryset, search_term, seen_orders(request.user)), False
+        return search_orders(queryset, search_term, visible_orders(request.user)), False
 
     @admin.display(description=_("files"))
     def files(self, order):

@@ -55,7 +55,7 @@ from orders.lists.overtime_marks import overtime_mark, overtime_words
 from orders.lists.owner_column import OwnerFilter, owner_column
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Section, register_list
-from orders.lists.scope import Scoped, seen_orders
+from orders.lists.scope import Scoped, visible_orders
 from orders.lists.service_names import ServicesInWords, service_name
 from orders.lists.time_cells import ago, ago_field, ahead
 from orders.models import Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
@@ -343,7 +343,7 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         return obj.number
 
     def get_search_results(self, request, queryset, search_term):
-        return search_orders(queryset, search_term, seen_orders(request.user)), False
+        return search_orders(queryset, search_term, visible_orders(request.user)), False
 
     customer = column(_("customer"), customer_words, customer_anchor, empty_value="-")
     owner_name = owner_column

@@ -66,8 +66,8 @@ class Look:
     @classmethod
     def read(cls, text: str) -> "Look | None":
         """Parses a text; None for an empty one."""
-        seen = json.loads(text) if text else None
-        return seen and cls(rows=seen["rows"], as_of=datetime.datetime.fromisoformat(seen["as_of"]))
+        found = json.loads(text) if text else None
+        return found and cls(rows=found["rows"], as_of=datetime.datetime.fromisoformat(found["as_of"]))
 
     @property
     def text(self) -> str:
@@ -111,12 +111,12 @@ class Discrepancy:
 class OrderComparison:
     """A comparison of one order's records with the big-data side's.
 
-    `seen`: the state of our records at that time (`results.snapshot`). `records`: the larger of the two record counts.
-    `held`: the records of the big-data side.
+    `our_snapshot`: the state of our records at that time (`results.snapshot`). `records`: the larger of the two record
+    counts. `held`: the records of the big-data side.
     """
 
     discrepancies: list[Discrepancy]
-    seen: dict
+    our_snapshot: dict
     records: int
     held: list[HeldRecord] = field(default_factory=list)
 

@@ -27,7 +27,7 @@ from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
-from orders.lists.scope import attributions_of, limit, seen_orders
+from orders.lists.scope import attributions_of, limit, visible_orders
 from orders.lists.time_cells import ago_field
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
 from orders.people.staff_events import note_customer
@@ -57,9 +57,9 @@ class CustomerChangeList(DeskChangeList):
     may see count."""
 
     def add_facts(self, rows):
-        records, seen = BillingRecord.objects.in_force(timezone.now()), seen_orders(self.request.user)
-        if seen is not None:
-            records = records.filter(order__in=seen.order_by().values("pk"))
+        records, visible = BillingRecord.objects.in_force(timezone.now()), visible_orders(self.request.user)
+        if visible is not None:
+            records = records.filter(order__in=visible.order_by().values("pk"))
         records = records.filter(order__enterprise_id=OuterRef("pk")).order_by()
         facts = {kind: Exists(records.filter(info_type=kind)) for kind in RECORDS}
         found = Customer.objects.filter(pk__in=[row.pk for row in rows]).order_by()
@@ -109,13 +109,13 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request):
         letters = attributions_of(request.user)
-        seen = Province.objects.all() if letters is None else Province.objects.filter(letters__in=letters)
+        visible = Province.objects.all() if letters is None else Province.objects.filter(letters__in=letters)
         rows = limit_customers(super().get_queryset(request), request.user)
-        return rows.prefetch_related(Prefetch("attributions", seen))
+        return rows.prefetch_related(Prefetch("attributions", visible))
 
     def get_search_results(self, request, queryset, search_term):
-        seen = seen_orders(request.user)
-        return queryset.filter(each_word(search_term, lambda term: which_fit(term, seen))), False
+        visible = visible_orders(request.user)
+        return queryset.filter(each_word(search_term, lambda term: which_fit(term, visible))), False
 
     customer_name = cut_column(gettext_lazy("customer"), _name, clipped)
 
@@ -137,7 +137,9 @@ class CustomerAdmin(ReadOnlyAdmin):
     def get_object(self, request, object_id, from_field=None):
         if "\0" in object_id:
             return None
-        return super().get_object(request, object_id, from_field) or not_indexed(object_id, seen_orders(request.user))
+        return super().get_object(request, object_id, from_field) or not_indexed(
+            object_id, visible_orders(request.user)
+        )
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
@@ -213,9 +215,9 @@ def _figures(ask: Ask, user) -> dict:
     return found
 
 
-def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | None:
+def not_indexed(enterprise_id: str, visible: QuerySet[Order] | None) -> Customer | None:
     """Returns a customer whose orders are not indexed yet, built from its orders and not saved. None without orders."""
-    rows = Order.objects.all() if seen is None else seen
+    rows = Order.objects.all() if visible is None else visible
     rows = rows.filter(enterprise_id=enterprise_id)
     newest = rows.order_by("-pk").only("received_at").first()
     if newest is None:

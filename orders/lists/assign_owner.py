@@ -94,7 +94,7 @@ def _own(owned: Any, request: HttpRequest, row: Any, act: str, form: OwnerForm):
     to = {CLAIM: request.user, BACK: None}.get(act) if act != GIVE else possible_owners(row).get(pk=given["to"])
     about = {"kind": kind_of(row).key, "pk": row.pk, "by": staff_actor(request.user), "now": timezone.now()}
     try:
-        set_owner(**about, to=to, reason=given["reason"], seen=given["seen"])
+        set_owner(**about, to=to, reason=given["reason"], shown_owner=given["seen"])
     except OwnerChangedError as error:
         return _ask_anew(owned, request, row, act, error)
     except NotAllowedError as error:

@@ -269,8 +269,8 @@ class PlacesFilter(SimpleListFilter):
     def lookups(self, request, model_admin):
         if not self.value():
             return []
-        seen = attributions_of(request.user)
-        names = names_of(self.letters if seen is None else seen.intersection(self.letters))
+        letters = attributions_of(request.user)
+        names = names_of(self.letters if letters is None else letters.intersection(self.letters))
         return [(self.value(), names)] if names else [("", "-")]  # explains why the list is empty
 
     @staticmethod

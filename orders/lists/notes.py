@@ -51,9 +51,9 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
     attributions that the reader does not have.
     """
     newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
-    seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
-    notes = [_build_note(row.at, row.by, row.account_id, row.text) for row in seen]
-    return Notes(notes[:NOTES_SHOWN], notes[NOTES_SHOWN:], hidden=len(seen) < len(newest), write=write)
+    visible = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
+    notes = [_build_note(row.at, row.by, row.account_id, row.text) for row in visible]
+    return Notes(notes[:NOTES_SHOWN], notes[NOTES_SHOWN:], hidden=len(visible) < len(newest), write=write)
 
 
 def notes_of_order(order: Order, *, more: str, write: str) -> Notes:

@@ -52,7 +52,7 @@ def sees(user, order: Order) -> bool:
     return letters is None or order.attribution_id in letters
 
 
-def seen_orders(user) -> QuerySet[Order] | None:
+def visible_orders(user) -> QuerySet[Order] | None:
     """Returns the orders that a limited user may see; None for all."""
     return None if is_unlimited(user) else limit(Order.objects.all(), user, "attribution")
 

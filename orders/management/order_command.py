@@ -34,13 +34,13 @@ class OrderCommand(BaseCommand):
 
     If the service refuses, prints a one-line error. `act`: the key of the action in `orders.actions.all_actions`. If
     the action is listed in FOUR_EYES, the command requests an approval and exits with 3; `--emergency` executes it at
-    once. `OPTIONS`: additional arguments passed on to the service. With `foretells` the command prints the expected
-    effects (the action's `foresee`) and accepts `--dry-run`, which calls the service and rolls back. The service of
-    such a command must not call a partner.
+    once. `OPTIONS`: additional arguments passed on to the service. With `has_preview` the command prints the expected
+    effects (the action's `preview_effects`) and accepts `--dry-run`, which calls the service and rolls back. The
+    service of such a command must not call a partner.
     """
 
     act: str
-    foretells = False
+    has_preview = False
     OPTIONS: tuple[str, ...] = ()
     done = ""
 
@@ -50,7 +50,7 @@ class OrderCommand(BaseCommand):
         parser.add_argument(
             "--reason", type=without_named_secrets, required=True, help="why; kept in the order's history"
         )
-        if self.foretells:
+        if self.has_preview:
             parser.add_argument("--dry-run", action="store_true", help="says what will follow, and changes nothing")
         if DECISIONS[self.act].four_eyes:
             parser.add_argument(
@@ -68,7 +68,7 @@ class OrderCommand(BaseCommand):
             raise CommandError("a reason is needed")
         now, follows, more = timezone.now(), [], {name: options[name] for name in self.OPTIONS}
         decision = self.decision(order, options)
-        second, foresee = needs_second(decision), decision.foresee if self.foretells else None
+        second, preview_effects = needs_second(decision), decision.preview_effects if self.has_preview else None
         if second and not emergency and not dry_run:
             self.check_question(order, options)
             ask_by_command(self, decision, order, by=by, reason=reason, now=now, more=more)
@@ -76,9 +76,9 @@ class OrderCommand(BaseCommand):
             known = Order.objects.filter(number=order).select_related("trial").first() if second else None
             if known and decision.ask_partner:  # outside the transaction, which also records the emergency
                 more["held"] = decision.ask_partner(known, by=actor(by), **more)
-            with transaction.atomic() if foresee or second else nullcontext():
-                if foresee:  # under the lock, so that the preview matches the action
-                    follows = [row.english() for row in foresee(lock_order(order), now=now, **more)]
+            with transaction.atomic() if preview_effects or second else nullcontext():
+                if preview_effects:  # under the lock, so that the preview matches the action
+                    follows = [row.english() for row in preview_effects(lock_order(order), now=now, **more)]
                 found = self.carry_out(decision, number=order, reason=reason.strip(), by=actor(by), now=now, **more)
                 if second:
                     note_emergency(decision, known, subject=order, by=actor(by), reason=reason, now=now)
@@ -158,7 +158,7 @@ def asked_by_command(
         return ask_second(
             decision,
             number=number,
-            seen=None,
+            last_event_id=None,
             by=staff_actor(account),
             reason=reason.strip(),
             now=now,

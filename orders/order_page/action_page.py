@@ -14,7 +14,7 @@ from orders.actions.action import Action, ReasonForm
 from orders.actions.all_actions import DECISIONS
 from orders.actions.run_action import (
     ChangedMeanwhileError,
-    ForeseenOtherwiseError,
+    PreviewChangedError,
     ask_second,
     carry_out,
     digest_of_warnings,
@@ -78,7 +78,11 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
 
 
 def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form: ReasonForm):
-    about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
+    about = {
+        "number": order.number,
+        "last_event_id": form.cleaned_data["seen"] or 0,
+        "reason": form.cleaned_data["reason"],
+    }
     about |= {"by": staff_actor(request.user), "now": timezone.now(), "acknowledged": request.POST.get("told", "")}
     about |= form.more()
     try:
@@ -91,7 +95,7 @@ def _carry_out(pages, request: HttpRequest, order: Order, decision: Action, form
             sentence = carry_out(decision, **about)
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
-    except ForeseenOtherwiseError:
+    except PreviewChangedError:
         return _ask(pages, request, order, decision, form, status=409)
     except BooksSilentError as error:
         if error.code == LOOK_UP:

@@ -22,7 +22,7 @@ from orders.history.owners import OWN, possible_owners, staff_with
 from orders.lists.registration import address_of_list
 from orders.lists.scope import is_unlimited
 from orders.models import Conflict, Incident, Order, Pause
-from orders.order_words.ladder.step_rungs import Facts, Rung
+from orders.order_words.ladder.step_stages import Facts, Stage
 from orders.people.ownership import why_not_own
 from orders.texts.error_messages import MESSAGES
 from orders.texts.errors import OrderError
@@ -152,11 +152,11 @@ class Ways:
     def may(self, act: Action | Place) -> bool:
         return self.user.has_perm(act.permission) and (not _is_whole(act) or is_unlimited(self.user))
 
-    def of_rung(self, rung: Rung) -> Advised:
-        """Returns the advice of a rung of the ladder, with its recommended decision."""
-        if rung.cause:
-            return self.advise(rung.cause.advice, rung.action)
-        return Advised([(rung.note, ()), *self.advise((), rung.action).lines])
+    def of_stage(self, stage: Stage) -> Advised:
+        """Returns the advice of a stage of the ladder, with its recommended decision."""
+        if stage.cause:
+            return self.advise(stage.cause.advice, stage.action)
+        return Advised([(stage.note, ()), *self.advise((), stage.action).lines])
 
     def advise(self, advice: Iterable[Advice], action: str = "") -> Advised:
         """Returns the sentences of the advice whose acts are possible now. The recommended decision `action`, or the

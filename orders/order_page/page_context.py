@@ -30,7 +30,7 @@ from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences
 from orders.order_words.history import describe
 from orders.order_words.ladder.ending import way_out
 from orders.order_words.ladder.ladder import build_ladder, current
-from orders.order_words.ladder.step_rungs import Facts, Rung, Trouble
+from orders.order_words.ladder.step_stages import Facts, Stage, Trouble
 from orders.order_words.order_facts import facts_of
 from orders.outbox.enqueue import find_schedule
 from orders.people.asked_acts import may_confirm, open_acts
@@ -65,7 +65,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
     return {
         "order": order,
         "overtime": overtime_mark(order.overtime),
-        "ladder": [(rung, ways.of_rung(rung)) for rung in ladder],
+        "ladder": [(stage, ways.of_stage(stage)) for stage in ladder],
         "here": current(ladder),
         "others": [(row, ways.advise(row.cause.advice, way_out(row, facts))) for row in other_troubles(facts, ladder)],
         "tab": tab,
@@ -172,7 +172,7 @@ def changes_of(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
     return {"changed": changed_since(order, seen) if any(tab.key == "events" for tab in tabs) else None}
 
 
-def _buttons(request: HttpRequest, here: Rung, ways: Ways, facts: Facts, tabs: list[Tab]) -> dict:
+def _buttons(request: HttpRequest, here: Stage, ways: Ways, facts: Facts, tabs: list[Tab]) -> dict:
     """Returns the recommended decision `right`, the opposite one (`beside`) if there is any, and the others for the
     menu. `uploads`: the page recommends uploading files first."""
     may, right = ways.offered(), ways.right(here.action)
@@ -185,13 +185,13 @@ def _buttons(request: HttpRequest, here: Rung, ways: Ways, facts: Facts, tabs: l
     }
 
 
-def takes_uploads(request: HttpRequest, here: Rung, order: Order, tabs: list[Tab]) -> bool:
+def takes_uploads(request: HttpRequest, here: Stage, order: Order, tabs: list[Tab]) -> bool:
     may = here.key == "files" and request.user.has_perm(UPLOAD) and any(tab.key == "files" for tab in tabs)
     return may and can_be_cured(order)
 
 
-def other_troubles(facts: Facts, ladder: list[Rung]) -> list[Trouble]:
+def other_troubles(facts: Facts, ladder: list[Stage]) -> list[Trouble]:
     """Returns open incidents that the ladder does not show, for example a mail without recipients."""
-    codes = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
+    codes = {stage.code for stage in ladder} | {facts.order.held_because, PARTNER_PAUSED}
     codes |= {BREAKER_OPEN} if facts.shut else set()
     return [row for row in facts.troubles if row.code not in codes]

@@ -68,9 +68,9 @@ def opened_fingerprint(request: HttpRequest, order_id: int) -> Fingerprint:
     return marks
 
 
-def changed_since(order: Order, seen: str) -> Told | None:
-    """Returns the newest event since the page was opened. `seen`: the id of the newest event at that time."""
-    if not is_id(seen):
+def changed_since(order: Order, last_event_id: str) -> Told | None:
+    """Returns the newest event since the page was opened. `last_event_id`: the id of the newest event at that time."""
+    if not is_id(last_event_id):
         return None
-    row = order.events.filter(pk__gt=int(seen)).exclude(kind__in=NOT_NEWS).order_by("-pk").first()
+    row = order.events.filter(pk__gt=int(last_event_id)).exclude(kind__in=NOT_NEWS).order_by("-pk").first()
     return row and describe(row)

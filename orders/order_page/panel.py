@@ -21,7 +21,7 @@ from orders.order_page.tabs import tabs_of
 from orders.order_page.trial_shape import service_words
 from orders.order_words.history import describe
 from orders.order_words.ladder.ladder import build_ladder, current
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.trial_family import family_of
 from orders.trials.trial_state_reads import shape_of
 
@@ -46,7 +46,7 @@ class Relative:
 def panel_of(request: HttpRequest, order: Order, orders, facts: Facts, *, acts: bool = True) -> dict:
     """Returns the panel's data. `orders`: the ModelAdmin. `facts`: from `shown_facts`. `acts`: with the recommended
     action."""
-    seen = orders.get_queryset(request)
+    visible = orders.get_queryset(request)
     tabs, ladder = tabs_of(facts, request.user.has_perms), build_ladder(facts)
     here = current(ladder)
     with_events = any(tab.key == "events" for tab in tabs)
@@ -56,12 +56,12 @@ def panel_of(request: HttpRequest, order: Order, orders, facts: Facts, *, acts: 
         "ladder": ladder,
         "here": here,
         "others": other_troubles(facts, ladder),
-        "behind_here": is_behind_shown(facts, seen),
+        "behind_here": is_behind_shown(facts, visible),
         "acts": acts,
-        "advised": Ways(request.user, facts).of_rung(here) if acts else Advised([(here.note, ())]),
+        "advised": Ways(request.user, facts).of_stage(here) if acts else Advised([(here.note, ())]),
         "query": f"?{orders.get_preserved_filters(request)}",
         **_content(order, facts),
-        "relatives": list(_relatives(request, order, seen)),
+        "relatives": list(_relatives(request, order, visible)),
         "events": [describe(row) for row in order.events.order_by("-pk")[:EVENTS_SHOWN]] if with_events else [],
     }
 

@@ -26,7 +26,7 @@ from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, sh
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.order_words.differences import DifferenceLine, lines_of
 from orders.order_words.history import FILTERS, describe, events_of
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.order_facts import content_text
 from orders.order_words.trial_family import family_of
 from orders.queries.order_times import Stretch, Why, placed, times_of
@@ -101,12 +101,12 @@ def overview(ask: Ask) -> dict:
         "operator": ask.personal.person(order.oper_user, order.oper_tel, order.oper_mail),
     }
     if order.kind == Order.Kind.TRIAL:
-        return shown | {"shape": shape_lines(order, sees=partial(_seen, ask.orders))}
+        return shown | {"shape": shape_lines(order, sees=partial(_visible_ids, ask.orders))}
     domains = list(order.domains.all()[:7])
     return shown | {"domains": domains[:6], "more_domains": len(domains) > 6}
 
 
-def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
+def _visible_ids(orders: QuerySet[Order], ids: list[int]) -> set[int]:
     return set(orders.filter(pk__in=ids).order_by().values_list("pk", flat=True)) if ids else set()
 
 

@@ -40,10 +40,10 @@ def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> Shape
     shape = parts.shape
     some = list(parts.domains.items())[:DOMAINS_SHOWN]
     sources = [source for source in (parts.service, parts.end, parts.ending, *(one for _name, one in some)) if source]
-    seen = sees(sorted({source.change.pk for source in sources if source.change}))
+    visible = sees(sorted({source.change.pk for source in sources if source.change}))
 
     def line(what: str, source: Source | None) -> Line:
-        change = source.change if source and source.change and source.change.pk in seen else None
+        change = source.change if source and source.change and source.change.pk in visible else None
         return Line(what, source_words(source, trial) if source else "", change)
 
     return ShapeLines(

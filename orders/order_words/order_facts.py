@@ -17,7 +17,7 @@ from orders.incidents.stuck import blocker_of
 from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim
 from orders.models.proxies import open_conflicts
 from orders.models.querysets import OPEN_STATES, UNRESOLVED
-from orders.order_words.ladder.step_rungs import Facts, Trouble, Waiver
+from orders.order_words.ladder.step_stages import Facts, Trouble, Waiver
 from orders.outbox.outcome import ACTED_BEFORE
 from orders.pauses.breaker_incidents import partners_down
 from orders.rules.steps import Partner, Phase

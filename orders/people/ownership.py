@@ -30,7 +30,7 @@ ROWS_AT_ONCE = 200
 DONE_AFTER = datetime.timedelta(days=1)
 """How long a finished order keeps its owner: if it fails again meanwhile, it still belongs to that person."""
 ANY = -1
-"""Value of `seen`: any owner."""
+"""Value of `shown_owner`: any owner."""
 
 
 class OwnerChangedError(NotAllowedError):
@@ -115,15 +115,15 @@ def set_owner(
     by: str,
     now: datetime.datetime,
     reason: str = "",
-    seen: int = ANY,
+    shown_owner: int = ANY,
     tell: bool = True,
 ) -> bool:
     """Sets the owner to the account `to`, or to nobody (None). Returns False if the row already had this owner.
 
-    `seen`: the owner shown on the page, as an account id, 0 for nobody. The new owner is notified by mail, and the
-    previous one if they may still see it; never the actor, and nobody without `tell`. An incident with an owner becomes
-    acknowledged. Raises OwnerChangedError (another owner than shown) and NotAllowedError (unknown, needs no owner any
-    more, or the account can't own it).
+    `shown_owner`: the owner shown on the page, as an account id, 0 for nobody. The new owner is notified by mail, and
+    the previous one if they may still see it; never the actor, and nobody without `tell`. An incident with an owner
+    becomes acknowledged. Raises OwnerChangedError (another owner than shown) and NotAllowedError (unknown, needs no
+    owner any more, or the account can't own it).
     """
     what = OWNED_KINDS[kind]
     with transaction.atomic():
@@ -133,7 +133,7 @@ def set_owner(
         before = get_user_model().objects.filter(pk=row.owner_id).first() if row.owner_id else None
         if why := why_not_hands(row, by):
             raise why
-        if seen not in (ANY, row.owner_id or 0):
+        if shown_owner not in (ANY, row.owner_id or 0):
             raise _changed(row, before)
         if (to.pk if to else None) == row.owner_id and (to is None or _has_owner(what, row)):
             return False

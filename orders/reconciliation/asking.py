@@ -25,13 +25,13 @@ UNREADABLE = "unreadable"  # `theirs` if no record of the answer can be parsed
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The big-data side's records. `seen`: our records at that time; `shown`: the open differences.
+    """The big-data side's records. `our_snapshot`: our records at that time; `shown`: the open differences.
 
     Both are None if the answer was not compared. `changed`: the differences are not the same as before.
     """
 
     held: list[HeldRecord]
-    seen: Snapshot | None = None
+    our_snapshot: Snapshot | None = None
     shown: Shown | None = None
     changed: bool = False
 
@@ -72,7 +72,7 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answe
         owner = lock_order(owner.number)
         before, row = shown_of(owner), begin_reconciliation(by=by, now=now)
         kept = keep_discrepancies(
-            row, owner.pk, found.discrepancies, seen=found.seen, fix=False, by=by, now=now, mail=False
+            row, owner.pk, found.discrepancies, our_snapshot=found.our_snapshot, fix=False, by=by, now=now, mail=False
         )
         if kept is None:
             raise NotAllowedError("billing_under_way", number=order.number)
@@ -81,7 +81,7 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answe
         shown = shown_of(owner)
         if shown == before:  # unchanged: keep the rows and their owners
             transaction.set_rollback(True)
-    return Answer(held=held, seen=found.seen, shown=shown, changed=shown != before)
+    return Answer(held=held, our_snapshot=found.our_snapshot, shown=shown, changed=shown != before)
 
 
 def _of_trial(order: Order, look: Look | None = None) -> list[HeldRecord]:
@@ -119,7 +119,7 @@ def check_as_shown(order: Order, answer: Answer) -> None:
     if answer.changed or shown != answer.shown:
         raise NotAllowedError("books_otherwise", number=order.number, found=told_shown(shown))
     records = BillingRecord.objects.filter(order=owner)
-    if snapshot(records) != answer.seen:
+    if snapshot(records) != answer.our_snapshot:
         raise NotAllowedError("billing_under_way", number=order.number)
 
 

@@ -62,7 +62,7 @@ def keep_discrepancies(
     order_id: int,
     discrepancies: list[Discrepancy],
     *,
-    seen: Snapshot,
+    our_snapshot: Snapshot,
     but: Collection[tuple[str, str]] = (),
     fix: bool,
     by: str,
@@ -77,13 +77,13 @@ def keep_discrepancies(
     fix also corrects what staff accepted before. `mail=False`: sends no mail, since staff started the comparison and
     see the result. `but`: records, by productId and domain key, that were not compared: their differences stay. A
     record of unknown state gets the state from the big-data side, with or without `fix`. If a step has acted on the
-    order since its records were read (`seen`), nothing is stored and the result is None.
+    order since its records were read (`our_snapshot`), nothing is stored and the result is None.
     """
     trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
     order = lock_orders({order_id, trial} - {None})[order_id]
     records = {record.pk: record for record in order.billing_records.all()}
     obstacle = obstacles([order], now=now).get(order_id)
-    if obstacle and obstacle.moving or snapshot(records.values()) != seen:
+    if obstacle and obstacle.moving or snapshot(records.values()) != our_snapshot:
         return None
     discrepancies = _settle(order, without_accepted(order, discrepancies), records, now)
     discrepancies = _drop_given_up(order, discrepancies, records, now=now, by=by)
@@ -131,7 +131,7 @@ def compare_order(
             row,
             order.pk,
             held.discrepancies,
-            seen=held.seen,
+            our_snapshot=held.our_snapshot,
             fix=fix,
             by=by,
             now=now,

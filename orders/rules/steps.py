@@ -44,7 +44,7 @@ OTHER_CHANNELS = tuple(
     channel
     for channel in Channel
     if channel not in {Channel.FILES, Channel.USAGE, Channel.BILLING, Channel.BPM, Channel.MAIL}
-)  # the order's page shows their calls in a rung and a tab; the five named here have pages of their own
+)  # the order's page shows their calls in a stage and a tab; the five named here have pages of their own
 
 
 def channels_of(*partners: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 At most CANDIDATES texts are read, those that end with the term first. So a term that matches half of all orders takes
 no longer than another, and `more` says that there are further matches.
-Rows are taken from the callers' querysets, which hold what the reader may see. `seen`: the orders that a limited reader
-may see, None for all: nobody finds a customer by a name that occurs only in orders of others. For a limited reader the
-CANDIDATES are chosen among the first PLACES matches.
+Rows are taken from the callers' querysets, which hold what the reader may see. `scope`: the orders that a limited
+reader may see, None for all: nobody finds a customer by a name that occurs only in orders of others. For a limited
+reader the CANDIDATES are chosen among the first PLACES matches.
 """
 
 from collections.abc import Callable, Iterable
@@ -85,8 +85,8 @@ def _best(found: Iterable, visible: Visible) -> tuple[list, bool]:
     return own, len(keys) > most
 
 
-def _among(seen: QuerySet[Order] | None) -> Visible:
-    return None if seen is None else lambda ids: set(seen.filter(pk__in=ids).order_by().values_list("pk", flat=True))
+def _among(scope: QuerySet[Order] | None) -> Visible:
+    return None if scope is None else lambda ids: set(scope.filter(pk__in=ids).order_by().values_list("pk", flat=True))
 
 
 def cut(rows: Iterable[Any], most: int, more: bool = False) -> Found:
@@ -94,10 +94,10 @@ def cut(rows: Iterable[Any], most: int, more: bool = False) -> Found:
     return Found(rows[:most], more or len(rows) > most)
 
 
-def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
+def find_orders(term: str, orders: QuerySet[Order], most: int, scope: QuerySet[Order] | None = None) -> Found:
     """Returns orders with the term in their number, and those of the trial with exactly this number."""
     term = term.strip()
-    ids, more = _numbers_with(folded(term), _among(seen))
+    ids, more = _numbers_with(folded(term), _among(scope))
     fits = orders.filter(Q(pk__in=ids) | Q(number=term) | Q(trial_number=term))
     numbers = list(fits.order_by().values_list("number", "pk"))
     best = sorted(numbers, key=lambda row: (_rank(row[0], term), -row[1]))[: most + 1]
@@ -120,14 +120,14 @@ def _rank(text: str, term: str) -> int:
     return 1 if text.endswith(term) else 2 if text.startswith(term) else 3
 
 
-def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
+def find_customers(term: str, customers: QuerySet[Customer], most: int, scope: QuerySet[Order] | None = None) -> Found:
     """Returns customers with the term in their enterprise ID or any name used in an order, annotated with
     `shown_name`.
     """
     ids, more = [], False
     if is_long_enough(folded(term), WHOLE):
-        own = customers.filter(which_fit(term, seen)).order_by().values_list("pk", flat=True)
-        visible = None if seen is None else lambda part: set(own.filter(pk__in=part))
+        own = customers.filter(which_fit(term, scope)).order_by().values_list("pk", flat=True)
+        visible = None if scope is None else lambda part: set(own.filter(pk__in=part))
         ids, more = _best(_first(Customer.objects.all(), "texts", folded(term), _most(visible)), visible)
     fits = customers.filter(pk__in={*ids, term.strip()})
     named = fits.values_list("pk", "shown_name", "last_order_id")
@@ -136,7 +136,7 @@ def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: Qu
     return cut((rows[row[0]] for row in best if row[0] in rows), most, more)
 
 
-def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: QuerySet[Order] | None = None) -> Found:
+def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, scope: QuerySet[Order] | None = None) -> Found:
     """Returns the orders' domains that contain the term, with `order` and `record`, the type of the billing record
     in force.
 
@@ -149,7 +149,7 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
     if is_short := SHORTEST <= len(short) <= WHOLE_IN_DOMAIN and short.isascii():
         begins, more = _keys_that_begin(short, domains)
         part = f".{short}."[: WHOLE_IN_DOMAIN + 1]
-    found_keys, others = _keys_with(part if is_short else short, domains, seen)
+    found_keys, others = _keys_with(part if is_short else short, domains, scope)
     keys = {*found_keys, domain_key(term)}
 
     def best(key: str) -> tuple:
@@ -158,7 +158,7 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
     ranked = sorted(keys.union(begins if is_short else ()), key=best)
     found: list[list[OrderDomain]] = []
     for start in range(0, len(ranked), KEY_BATCH_SIZE):
-        rows, left_out = _rows_of(ranked[start : start + KEY_BATCH_SIZE], domains, seen)
+        rows, left_out = _rows_of(ranked[start : start + KEY_BATCH_SIZE], domains, scope)
         found += rows
         more = more or left_out
         if len(found) > most:
@@ -169,12 +169,12 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
     return Found([row for _place, _which, row in shown], more or others or len(lines) > most)
 
 
-def _keys_with(term: str, domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None) -> tuple[list[str], bool]:
+def _keys_with(term: str, domains: QuerySet[OrderDomain], scope: QuerySet[Order] | None) -> tuple[list[str], bool]:
     """Returns the domains with the (folded) term in one of their forms, and True if there may be more."""
     if not is_long_enough(term, WHOLE_IN_DOMAIN):
         return [], False
     own = domains.order_by().values_list("key", flat=True)
-    visible = None if seen is None else lambda keys: set(own.filter(key__in=keys))
+    visible = None if scope is None else lambda keys: set(own.filter(key__in=keys))
     texts = DomainText.objects.all() if term.isascii() else DomainText.objects.filter(text__contains="xn--")
     found = _first(texts, "text", term, _most(visible))
     return _best((text.partition("\n")[0] for text in found), visible)
@@ -195,13 +195,13 @@ def _begins(name: str, term: str) -> Q:
 
 
 def _rows_of(
-    keys: list[str], domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None
+    keys: list[str], domains: QuerySet[OrderDomain], scope: QuerySet[Order] | None
 ) -> tuple[list[list[OrderDomain]], bool]:
     """Returns the rows of each of these domains, the best first, and True if there are more."""
     now = timezone.now()
     records = BillingRecord.objects.in_force(now).filter(domain_key__in=keys)
-    if seen is not None:
-        records = records.filter(order__in=seen.order_by().values("pk"))
+    if scope is not None:
+        records = records.filter(order__in=scope.order_by().values("pk"))
     in_force = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
     types = {(order, key): info_type for order, key, info_type in reversed(list(in_force))}  # a commercial one counts
     rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE_COLUMNS))
@@ -220,26 +220,26 @@ def _rows_of(
 
 
 def find_by_beginning(
-    column: str, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None
+    column: str, term: str, orders: QuerySet[Order], most: int, scope: QuerySet[Order] | None
 ) -> Found:
     """Returns orders whose text in this column of `OrderText` begins with the term."""
     term = folded(term)
     if not is_long_enough(term, WHOLE):
         return NOTHING
-    visible = _among(seen)
+    visible = _among(scope)
     rows = OrderText.objects.filter(_begins(column, term)).values_list("pk", flat=True)
     ids, more = _best(rows[: _most(visible) + 1], visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
 
 
-def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    visible = _among(seen)
+def find_by_phone(term: str, orders: QuerySet[Order], most: int, scope: QuerySet[Order] | None = None) -> Found:
+    visible = _among(scope)
     rows = OrderText.objects.filter(phone=folded(term)).order_by("-pk").values_list("pk", flat=True)
     ids, _more = _best(rows[: _most(visible)], visible)
     return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most)
 
 
-def find_orders_with_all(words: list[str], orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None) -> Found:
+def find_orders_with_all(words: list[str], orders: QuerySet[Order], most: int, scope: QuerySet[Order] | None) -> Found:
     """Returns orders with each word in their number, product id, BPM process, customer or a domain, the newest first.
 
     One word is looked up, the longest with few matches; the others are compared with what it finds.
@@ -248,7 +248,7 @@ def find_orders_with_all(words: list[str], orders: QuerySet[Order], most: int, s
     more = False
     for word in sorted(words, key=len, reverse=True):
         if is_long_enough(folded(word), WHOLE_IN_DOMAIN):
-            found, more = _orders_of_word(word, orders, seen)
+            found, more = _orders_of_word(word, orders, scope)
             ids = ids | found if more else found
             if not more:
                 break
@@ -258,17 +258,17 @@ def find_orders_with_all(words: list[str], orders: QuerySet[Order], most: int, s
     return cut(rows[: most + 1], most, more)
 
 
-def _orders_of_word(word: str, orders: QuerySet[Order], seen: QuerySet[Order] | None) -> tuple[set[int], bool]:
+def _orders_of_word(word: str, orders: QuerySet[Order], scope: QuerySet[Order] | None) -> tuple[set[int], bool]:
     """Returns the ids of orders with this word, and True if there may be more."""
-    visible, own = _among(seen), orders.order_by().values_list("pk", flat=True)
+    visible, own = _among(scope), orders.order_by().values_list("pk", flat=True)
     texts = OrderText.objects.filter(_begins("product", folded(word)) | _begins("process", folded(word)))
     ids, more = _best(texts.values_list("pk", flat=True)[: _most(visible) + 1], visible)
     numbers, more_numbers = _numbers_with(folded(word), visible)
     rows = OrderDomain.objects.all()
-    rows = rows if seen is None else rows.filter(order__in=seen.order_by().values("pk"))
-    domains = find_domains(word, rows, CANDIDATES, seen)
+    rows = rows if scope is None else rows.filter(order__in=scope.order_by().values("pk"))
+    domains = find_domains(word, rows, CANDIDATES, scope)
     numbered = own.filter(Q(number=word) | Q(trial_number=word))[:CANDIDATES]
-    customers = Customer.objects.filter(which_fit(word, seen)).order_by().values("pk")
+    customers = Customer.objects.filter(which_fit(word, scope)).order_by().values("pk")
     named = list(own.filter(enterprise_id__in=customers).order_by("-pk")[: CANDIDATES + 1])
     found = {*ids, *numbers, *numbered, *(row.order_id for row in domains.rows), *named[:CANDIDATES]}
     return found, more or more_numbers or domains.more or len(named) > CANDIDATES
@@ -287,9 +287,9 @@ def _with_word(word: str, ids: set[int]) -> set[int]:
 
 
 def find_customers_with_all(
-    words: list[str], customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None
+    words: list[str], customers: QuerySet[Customer], most: int, scope: QuerySet[Order] | None
 ) -> Found:
-    rows = customers.filter(*(which_fit(word, seen) for word in words)).order_by("-last_order_id")
+    rows = customers.filter(*(which_fit(word, scope) for word in words)).order_by("-last_order_id")
     return cut(rows[: most + 1], most)
 
 
@@ -312,26 +312,26 @@ def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Fo
     return cut(rows[: most + 1], most)
 
 
-def which_fit(term: str, seen: QuerySet[Order] | None = None) -> Q:
+def which_fit(term: str, scope: QuerySet[Order] | None = None) -> Q:
     """Matches customers with the term in their enterprise ID or in any name used in an order."""
     if not is_long_enough(folded(term), WHOLE):
         return Q(pk__in=[])
     fits = Q(texts__contains=folded(term))
-    if seen is None:
+    if scope is None:
         return fits
-    named = seen.filter(enterprise_id=OuterRef("pk"), enterprise_name__icontains=term.strip())
+    named = scope.filter(enterprise_id=OuterRef("pk"), enterprise_name__icontains=term.strip())
     return fits & (Q(pk__icontains=term.strip()) | Exists(named))
 
 
-def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
+def customers_meant(term: str, scope: QuerySet[Order] | None = None) -> list[str] | QuerySet:
     """Returns the ids of matching customers for `__in`, as a subquery if they are many.
 
     The term is any part of a Chinese name, or the whole id.
     """
     if term.isascii():
-        orders = Order.objects.all() if seen is None else seen
+        orders = Order.objects.all() if scope is None else scope
         return [term.strip()] if orders.filter(enterprise_id=term.strip()).exists() else []
-    fits = Customer.objects.filter(which_fit(term, seen)).order_by().values_list("pk", flat=True)
+    fits = Customer.objects.filter(which_fit(term, scope)).order_by().values_list("pk", flat=True)
     found = list(fits[: CANDIDATES + 1])
     return found if len(found) <= CANDIDATES else fits
 

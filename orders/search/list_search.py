@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import folded as plain_letters
 from orders.intake.customer_names import name_in
 from orders.lists.cells import clipped, column
-from orders.lists.scope import attributions_of, seen_orders
+from orders.lists.scope import attributions_of, visible_orders
 from orders.models import BillingRecord, Customer, Order, OrderDomain
 from orders.rules.content import domain_key, domain_meant
 from orders.search.find import customers_meant, is_behind
@@ -51,21 +51,21 @@ def each_word(text: str, fits: Callable[[str], Q]) -> Q:
     return reduce(or_, (reduce(and_, map(fits, words)) for words in readings(text)), Q())
 
 
-def search_orders(rows, text: str, seen: QuerySet[Order] | None):
+def search_orders(rows, text: str, visible: QuerySet[Order] | None):
     """Filters orders whose number, trial number, product id, enterprise (id or name) or a domain begins with each word.
 
-    Two Chinese characters from the middle of an enterprise's name match too. `seen`: the orders that a limited reader
-    may see, None for all.
+    Two Chinese characters from the middle of an enterprise's name match too. `visible`: the orders that a limited
+    reader may see, None for all.
     """
-    return rows.filter(each_word(text, lambda term: _order_fits(term, seen)))
+    return rows.filter(each_word(text, lambda term: _order_fits(term, visible)))
 
 
-def _order_fits(term: str, seen: QuerySet[Order] | None) -> Q:
+def _order_fits(term: str, visible: QuerySet[Order] | None) -> Q:
     if LOOKS_LIKE_AN_ID.fullmatch(term):
         found = _by_id(term)
         few = _few(Order.objects.filter(found).order_by().values_list("pk", flat=True))
         return found if few is None else Q(pk__in=few)  # otherwise all orders might be scanned for a few rows
-    customers = customers_meant(term, seen)
+    customers = customers_meant(term, visible)
     found = Q(enterprise_id__in=customers)
     if (behind := is_behind()) or customers == []:
         found |= Q(**{f"enterprise_name__{'icontains' if behind else 'startswith'}": term})
@@ -110,16 +110,16 @@ def _few(ids: QuerySet) -> list[int] | None:
     return found if len(found) <= FEW else None
 
 
-def search_by_order(rows, text: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
+def search_by_order(rows, text: str, visible: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
     """Filters rows of orders of which each word is the customer, or the beginning of the order's number.
 
     `domain`: a field of domain keys, which may begin with a word.
     """
-    return rows.filter(each_word(text, lambda term: _row_fits(term, seen, order=order, domain=domain)))
+    return rows.filter(each_word(text, lambda term: _row_fits(term, visible, order=order, domain=domain)))
 
 
-def _row_fits(term: str, seen: QuerySet[Order] | None, *, order: str, domain: str) -> Q:
-    customers = customers_meant(term, seen)
+def _row_fits(term: str, visible: QuerySet[Order] | None, *, order: str, domain: str) -> Q:
+    customers = customers_meant(term, visible)
     named = Q() if term.isascii() or not is_behind() else Q(**{f"{order}__enterprise_name__icontains": term})
     if customers != []:
         named |= Q(**{f"{order}__enterprise_id__in": customers})
@@ -166,11 +166,11 @@ def customer_anchor(order: Order) -> str | None:
 
 def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
     """Filters customers with an order that the user may see. `shown_name`, `shown_at`: from the newest such order."""
-    letters, seen = attributions_of(user), seen_orders(user)
-    if letters is None or seen is None:
+    letters, visible = attributions_of(user), visible_orders(user)
+    if letters is None or visible is None:
         return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
     places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
-    newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
+    newest = visible.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
     return rows.filter(Exists(places)).annotate(
         shown_name=name_in(newest), shown_at=Subquery(newest.values("received_at")[:1])
     )
@@ -198,8 +198,8 @@ class OrderSearch:
     search_domain = ""
 
     def get_search_results(self, request, queryset, search_term):
-        seen = seen_orders(request.user)
-        found = search_by_order(queryset, search_term, seen, order=self.search_path, domain=self.search_domain)
+        visible = visible_orders(request.user)
+        found = search_by_order(queryset, search_term, visible, order=self.search_path, domain=self.search_domain)
         return found, False
 
     order_link = order_field("order", _("order"), empty_value="-")

@@ -25,7 +25,7 @@ from orders.lists.chips import chip_of, toned_chip
 from orders.lists.owner_column import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import address_of_list, lists_in_order, right_to_view
-from orders.lists.scope import attributions_of, by_number, limit, seen_orders, why_blind
+from orders.lists.scope import attributions_of, by_number, limit, visible_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province
 from orders.people.staff_events import note_phone_searched
 from orders.rules.content import domain_meant
@@ -126,7 +126,7 @@ def _joined(*parts: str | Promise) -> str:
 
 def _in_orders(search: Callable[..., find.Found], *column: str) -> Callable[[str, object, int], find.Found]:
     return lambda term, user, most: search(
-        *column, term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
+        *column, term, limit(Order.objects.all(), user, "attribution"), most, visible_orders(user)
     )
 
 
@@ -162,11 +162,11 @@ FOUND_KINDS = [
     Kind(gettext_lazy("Orders"), (SEE_ORDERS,), _in_orders(find.find_orders), _order_hits),
     Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
          lambda term, user, most: find.find_customers(
-             term, limit_customers(Customer.objects.all(), user), most, seen_orders(user)
+             term, limit_customers(Customer.objects.all(), user), most, visible_orders(user)
          ), _customer_hits),
     Kind(gettext_lazy("Domains"), (SEE_ORDERS,),
          lambda term, user, most: find.find_domains(
-             term, limit(OrderDomain.objects.all(), user), most, seen_orders(user)
+             term, limit(OrderDomain.objects.all(), user), most, visible_orders(user)
          ),
          _domain_hits),
     Kind(gettext_lazy("productId"), (SEE_ORDERS,),
@@ -192,11 +192,11 @@ FOUND_KINDS = [
 KINDS_OF_WORDS = [
     Kind(gettext_lazy("Orders"), (SEE_ORDERS,),
          lambda text, user, most: find.find_orders_with_all(
-             text.split(), limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
+             text.split(), limit(Order.objects.all(), user, "attribution"), most, visible_orders(user)
          ), _order_hits),
     Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
          lambda text, user, most: find.find_customers_with_all(
-             text.split(), limit_customers(Customer.objects.all(), user), most, seen_orders(user)
+             text.split(), limit_customers(Customer.objects.all(), user), most, visible_orders(user)
          ), _customer_hits),
 ]  # fmt: skip
 

@@ -119,7 +119,7 @@ def trail_page(request: HttpRequest, site) -> HttpResponseBase:
         "days": days,
         "rows": [row for _day, groups in days for group in groups for row in group],
         "newest": _address(request, None),
-        "older": _address(request, acts[SHOWN - 1].place) if len(acts) > SHOWN else "",
+        "older": _address(request, acts[SHOWN - 1].position) if len(acts) > SHOWN else "",
         "may_export": request.user.has_perm(PERMISSION),
     }
     return TemplateResponse(request, "admin/trail.html", context, status=200 if valid else 400)
@@ -161,7 +161,7 @@ def _lines(asked: TrailFilter, before: TrailPosition) -> Iterator[str]:
     line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
     yield "\ufeff" + line([str(column) for column in COLUMNS])
     acts: list[Act] = []
-    while acts := newest_acts(asked, before=acts[-1].place if acts else before, number=READ_AT_ONCE):
+    while acts := newest_acts(asked, before=acts[-1].position if acts else before, number=READ_AT_ONCE):
         with names_read_once():
             lines = [line([csv_cell(value) for value in _cells(act)]) for act in acts]
         yield "".join(lines)

@@ -24,24 +24,24 @@ from orders.mails.mail_creation import write_notices
 from project.models import OpenAlarm
 from project.observability.alarm_reasons import Reason, alarm_reasons
 from project.observability.alarm_texts import ALARMS, BY_INCIDENT, CRITICAL
-from project.observability.silent_failures import LASTING, STOPS
+from project.observability.silent_failures import LASTING, SILENT_FAILURES
 from project.observability.status_report import desk_status
 
-BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # they stand at each start after a stop, and are over in a moment
+BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # open at each start after a stop, for a moment only
 CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}
-AT_ONCE = CRITICALS - BY_THE_WORKER | {STOPS[code].alarm for code in LASTING}
+AT_ONCE = CRITICALS - BY_THE_WORKER | {SILENT_FAILURES[code].alarm for code in LASTING}
 EACH_MINUTE = AT_ONCE | BY_THE_WORKER
 
 
 def watch_at_once(*, now: datetime.datetime) -> None:
-    """Run `watch_alarms` each minute for critical alarms, and for warnings of failures that have already lasted."""
+    """Runs `watch_alarms` each minute for critical alarms, and for warnings of failures that have already lasted."""
     watch_alarms(now=now, names=EACH_MINUTE)
 
 
 def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> None:
-    """Open and end alarms of these names, and mail them. A worker calls it every five minutes.
+    """Opens and ends alarms of these names, and mails them. A worker calls it every five minutes.
 
-    An alarm of AT_ONCE is mailed when it is first seen, other alarms if they are still there at the next check.
+    An alarm of AT_ONCE is mailed at the first check that finds it, other alarms if the next check finds them too.
     """
     if not settings.DEFAULT_CONTACT_MAIL:
         return
@@ -68,7 +68,7 @@ def _update_open_alarms(
     mail: Callable[[str, OpenAlarm, str, datetime.datetime], None],
     now: datetime.datetime,
 ) -> None:
-    """Store the open alarms, and mail new and ended ones. If the status was not read completely, no alarm ends."""
+    """Stores the open alarms, and mails new and ended ones. If the status was not read completely, no alarm ends."""
     with transaction.atomic():
         lock_incidents([(DESK, "")])  # two concurrent checks would open the same alarm
         rows = OpenAlarm.objects.filter(name__in=names).select_for_update()
@@ -98,7 +98,7 @@ def _alarming(found: dict) -> list[Reason]:
 
 
 def _write(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None:
-    """Write the mail to the outbox. The mail about an alarm's end is sent after the mail about its start."""
+    """Writes the mail to the outbox. The mail about an alarm's end is sent after the mail about its start."""
     mails, path, cause = [settings.DEFAULT_CONTACT_MAIL], reverse("admin:index"), f"alarm {row.pk}"
     told = Mail.objects.to_staff().filter(kind="notice_alarm", cause=cause).values_list("pk", flat=True)
     behind = list(told) if kind == "notice_alarm_over" else []

@@ -1,6 +1,6 @@
-"""When an alarm is raised: the limits, and what `status` finds wrong (contract section 5).
+"""The limits beyond which an alarm is raised, and the reasons in `status` (contract section 5).
 
-Alarms' words: alarm_texts.py. Over which metric Prometheus fires each: deploy/prometheus-rules.yml.
+The texts of alarms are in alarm_texts.py, the metrics over which Prometheus fires in deploy/prometheus-rules.yml.
 """
 
 import datetime
@@ -17,7 +17,7 @@ from orders.texts.incident_texts import cause_of
 from project.observability.desk_snapshot import is_alive
 from project.observability.expiring_soon import API_TOKEN
 from project.observability.readiness import LOOK_FAILED, MIGRATIONS_MISSING, NO_WORKER, RESTORED, why_unknown
-from project.observability.silent_failures import STOPS, is_going_on
+from project.observability.silent_failures import SILENT_FAILURES, is_going_on
 from project.trail_syslog import AUDIT_STUCK
 
 LATE = 120.0
@@ -29,7 +29,7 @@ the next waits are of half an hour and of hours (contract 3.5)."""
 
 
 class Reason(NamedTuple):
-    """Something that is wrong, in English for engineers. `alarm`: its alarm (alarm_texts.py), empty if it has none.
+    """A fault, in English for engineers. `alarm`: its alarm (alarm_texts.py), empty if it has none.
     `about`: the partner, token or certificate. `since`: when it began, if that is known."""
 
     alarm: str
@@ -39,7 +39,7 @@ class Reason(NamedTuple):
 
 
 def alarm_reasons(found: dict) -> list[Reason]:
-    """Returns what is wrong, worst first."""
+    """Returns the faults in a status, worst first."""
     if found["database"]["missing_migrations"]:
         return [Reason("", MIGRATIONS_MISSING)]
     down = {row["partner"]: row for row in found["breakers"]}
@@ -48,7 +48,7 @@ def alarm_reasons(found: dict) -> list[Reason]:
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
     unbilled, asleep = found["differences"]["unbilled"], ", ".join(found["schedules"]["asleep"])
     if found["restored"]:
-        late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
+        late, tried, queued = {}, {}, 0.0  # due steps wait for `restored`
     found_wrong = [
         Reason("DatabaseRestored", RESTORED if found["restored"] else ""),
         Reason("OrdersNotStored", found["unwritable"]),
@@ -78,7 +78,7 @@ def alarm_reasons(found: dict) -> list[Reason]:
             for row in found["other_desks"]
         ),
         *(
-            Reason(STOPS[code].alarm, _incident_words(code, params))
+            Reason(SILENT_FAILURES[code].alarm, _incident_words(code, params))
             for code, params in found["stops"].items()
             if code not in {"orders_not_stored", "state_folder_broken"}  # above, also without a database
         ),
@@ -156,23 +156,24 @@ def _suspended_work(row: dict) -> str:
 
 
 def _read_otherwise(orders: list[str]) -> str:
-    """Says how many answers the profile in force reads differently than they were read. Empty if none."""
+    """Returns a text with the number of answers that the profile in force classifies differently now. Empty if none."""
     said = _number(len(orders), "answer would read otherwise now", "answers would read otherwise now")
     named = ", ".join(orders[:ANSWERS_NAMED]) + (", ..." if len(orders) > ANSWERS_NAMED else "")
     return f"{said}: `resume` or `resend` carries it out ({named})" if said else ""
 
 
 def _expiry_alarm(row: dict) -> str:
-    """A token of the read API that has ended stops nothing of ours."""
+    """Returns the alarm of an expiring credential. An expired token of the read API is only a warning: it stops nothing
+    of ours."""
     ended = datetime.datetime.fromisoformat(row["ends"]) <= timezone.now() and row["what"] != API_TOKEN
     return "Expired" if ended else "ExpiresSoon"
 
 
 def _incident_words(code: str, params: dict | None) -> str:
-    """Returns an incident's cause and what to do. Empty without `params`."""
+    """Returns an incident's cause and next step. Empty without `params`."""
     return f"{say_in_english(code, params)}. {in_language('en', cause_of(code).next)}" if params else ""
 
 
 def _number(number: int, one: str, many: str) -> str:
-    """`2 incidents are open`. Empty for 0."""
+    """Returns a text such as `2 incidents are open`. Empty for 0."""
     return f"{number} {one if number == 1 else many}" if number else ""

@@ -1,7 +1,7 @@
-"""The alarms, for Prometheus and for mails: severity, summary, and what to do.
+"""The alarms, for Prometheus and for mails: severity, summary, and next step.
 
-deploy/prometheus-rules.yml says over which metrics each fires, alarm_reasons.py which one belongs to what
-`status` finds wrong. docs/operations.md has a line for each, which begins with what to do.
+deploy/prometheus-rules.yml has the metrics over which each fires, alarm_reasons.py the alarm of each fault in `status`.
+docs/operations.md has a row for each, which begins with the next step.
 """
 
 from typing import NamedTuple
@@ -15,9 +15,9 @@ CRITICAL, WARNING = "critical", "warning"
 
 
 class Alarm(NamedTuple):
-    """CRITICAL: orders are lost to sight, not taken in, not sent or not billed now. WARNING: they will be, or one is.
+    """CRITICAL: orders are unmonitored, not taken in, not sent or not billed now. WARNING: they will be, or one is.
 
-    `summary` and `next` (what to do) are translated when they are shown.
+    `summary` and `next` (the next step) are translated when they are shown.
     """
 
     severity: str
@@ -119,4 +119,4 @@ ALARMS = {
     "DatabaseDiskNearlyFull": _as_incident(CRITICAL, "database_disk"),
 }
 BY_INCIDENT = {"disk_low": "DiskNearlyFull", "partner_paused": "PausedTooLong"}
-"""Alarms for which `status` only names an incident. Other incidents are mailed to whom they concern."""
+"""Alarms for which `status` only names an incident. Other incidents are mailed to the people concerned."""

@@ -1,5 +1,5 @@
-"""Diagnoses why the database can't work: who holds a lock, which sequence is at its end, which constraint or trigger
-refuses. It shows no row's values."""
+"""Diagnoses why the database can't work: the holder of a lock, an exhausted sequence, or a constraint or trigger that
+rejects a row. Never shows a row's values."""
 
 import re
 from contextlib import suppress
@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from integrations.base.database_deadline import error_line
 
-NOT_IN_TIME = {"55P03", "57014", None}  # a lock not had, a statement cancelled, or the client's own deadline
+NOT_IN_TIME = {"55P03", "57014", None}  # lock not available, statement cancelled, or the client's own deadline
 NO_NUMBERS, NO_RIGHT = "2200H", "42501"
 NO_DISK = {"53100", "58030"}
 SQLITE_BUSY, SQLITE_READ_ONLY, SQLITE_FULL = {5, 6}, 8, 13
 SQLITE_LAST = 2**63 - 1
 KEEP_OUT = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")  # from writing
 READERS_TOO = ("AccessExclusiveLock",)
-WRITERS = ("RowExclusiveLock", "RowShareLock")  # they may hold a row
+WRITERS = ("RowExclusiveLock", "RowShareLock")  # may hold row locks
 HOLDER = """SELECT locks.pid, activity.usename, activity.application_name, activity.xact_start, locks.mode, relname,
     upper(substring(activity.query FROM '^\\s*([[:alpha:]]+)'))
 FROM pg_locks AS locks JOIN pg_class ON pg_class.oid = locks.relation
@@ -31,10 +31,10 @@ WHERE proname = %s AND NOT tgisinternal ORDER BY 2, 1"""
 
 
 def diagnosed(error: Exception) -> str:
-    """Returns the obstacle in English, followed by the database's first line. Asks the database, outside the
-    transaction that failed, and leaves out what it can't find out."""
+    """Returns the obstacle in English, followed by the first line of the database's message; only that line if the
+    obstacle can't be found. Queries the database outside the transaction that failed."""
     driver = error.__cause__ or error
-    said = error_line(str(error).partition("\n")[0])  # what follows shows our statement
+    said = error_line(str(error).partition("\n")[0])  # further lines show our statement
     with suppress(Error):
         if what := _named(driver, said) if isinstance(error, Error) else "":
             return f"{what} ({said})"
@@ -62,10 +62,10 @@ def _named(driver: BaseException, said: str) -> str:
 
 
 def lock_holder(*, of_readers: bool = False) -> str:
-    """Returns the session that holds a lock which keeps others from writing, else the one with the longest writing
-    transaction. Empty: none. `of_readers`: only one that keeps others from reading.
+    """Returns the session that holds a lock which blocks writers, else the session with the longest writing
+    transaction. Empty if there is none. `of_readers`: only a session that blocks readers.
 
-    Of a session's statement only the first word is shown; a role without pg_read_all_stats sees that of its own
+    Only the first word of a session's statement is shown; a role without pg_read_all_stats sees those of its own
     sessions.
     """
     if connection.vendor != "postgresql":

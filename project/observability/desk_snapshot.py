@@ -31,7 +31,7 @@ COUNT_ALL = Count("*")
 
 
 class WaitsFor(StrEnum):
-    NEEDING = "needing"  # stuck orders that somebody owns
+    NEEDING = "needing"  # stuck orders with an owner
     NOBODYS = "nobodys"  # the other stuck orders
     UNKNOWN = "unknown"  # numbers that differ and have no order
     AWAITING = "awaiting"
@@ -61,10 +61,10 @@ class WaitingCalls(NamedTuple):
 
 
 class DeskSnapshot:
-    """The state of the desk at a moment. Values are queried when they are first read.
+    """The state of the desk at a given time. Values are queried when they are first read.
 
-    Raises django.db.Error if the database is unavailable. `user`: count only rows within this user's attributions; the
-    caller checks rights. `kinds`: the kinds of waiting items to count, in one query.
+    Raises django.db.Error if the database is unavailable. `user`: only rows within this user's attributions are
+    counted; the caller checks permissions. `kinds`: the kinds of waiting items to count, in one query.
     """
 
     def __init__(

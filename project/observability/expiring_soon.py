@@ -34,14 +34,14 @@ class Expiry:
 
     @property
     def words(self) -> str:
-        """Says that it expires, and what to do, in the reader's language."""
+        """Returns a sentence about the expiry and the next step, in the reader's language."""
         return str(WORDS[self.what]) % {"name": self.name, "day": f"{timezone.localtime(self.ends):%Y-%m-%d}"}
 
 
 def expiring(*, now: datetime.datetime) -> list[Expiry]:
-    """Returns what expires within 14 days, the soonest first. One query.
+    """Returns the credentials that expire within 14 days, the soonest first. One query.
 
-    An expired token of the read API counts for 14 days: then its system does without.
+    An expired token of the read API is included for 14 days. After that its system is known to do without it.
     """
     today = timezone.localdate(now)
     systems = [one for one in api_tokens() if abs(timezone.localdate(one.ends) - today) <= SOON]
@@ -49,31 +49,32 @@ def expiring(*, now: datetime.datetime) -> list[Expiry]:
 
 
 def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
-    """The same of settings and files alone, without a query. The dashboard shows these to all, and tokens of the read
-    API are not for all who see it.
+    """Returns the expiring credentials of settings and files, without a query. The dashboard shows these to all users,
+    but not the tokens of the read API.
 
-    An ended token of BBOSS's counts only if none is valid.
+    An expired token of BBOSS is included only if none is valid.
     """
     tokens = [found for found in bboss_tokens() if found.ends > now] or list(bboss_tokens())
     return [one for one in [*tokens, *client_certificate()] if one.ends < now + SOON]
 
 
 def bboss_tokens() -> Iterator[Expiry]:
-    """Returns all of our tokens for BBOSS. Leaves out one without a readable day: `check` reports it (desk.002)."""
+    """Yields our tokens for BBOSS, without tokens whose day can't be parsed: `check` reports these (desk.002)."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
         if ends := token_expiry(token):
             yield Expiry(BBOSS_TOKEN, str(place), ends)
 
 
 def api_tokens() -> Iterator[Expiry]:
-    """Returns all tokens that are not revoked, expired ones too. One query."""
+    """Yields the read API's tokens that are not revoked, expired ones too. One query."""
     zone = timezone.get_current_timezone()
     for system, day in ApiToken.objects.filter(revoked_at=None).values_list("system", "valid_until"):
         yield Expiry(API_TOKEN, system, datetime.datetime.combine(day, datetime.time.max, zone))
 
 
 def client_certificate() -> Iterator[Expiry]:
-    """Ours towards partners, if there is one. `check` names a file that can't be read (desk.011)."""
+    """Yields our certificate towards partners, if there is one. `check` reports a file that can't be read
+    (desk.011)."""
     if settings.PARTNER_CLIENT_CERT:
         with contextlib.suppress(OSError, ValueError):
             yield Expiry(CERTIFICATE, "PARTNER_CLIENT_CERT", certificate_expiry(settings.PARTNER_CLIENT_CERT[0]))

@@ -1,7 +1,7 @@
 """The text of /metrics (contract 6): the counters of all processes of this machine, and gauges read from the database.
 
-The gauges' text is kept in a file for 15 s, so that the database is asked no more often, however many processes are
-scraped. A database that is away is not asked more often either.
+The gauges' text is cached in a file for 15 s, so that the database is queried no more often, however many processes are
+scraped. An unavailable database is not queried more often either.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ outage = Outage(logging.getLogger(__name__), "/metrics")
 
 
 def exposition() -> bytes:
-    """All figures as Prometheus text. Without a database those of the processes, and `desk_database_up` 0."""
+    """Returns all metrics as Prometheus text. Without a database: those of the processes, and `desk_database_up` 0."""
     build = _family("desk_build_info", "The version that answers, as a label", ["version"], [([__version__], 1)])
     here = [PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, CountedCollector(), Given([build])]
     return b"".join(map(generate_latest, here)) + _gauges()
@@ -56,7 +56,7 @@ def _gauges() -> bytes:
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
             FOLDER.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(FOLDER))  # whoever else is scraped waits for this one's answer
+            held.enter_context(locked(FOLDER))  # other processes that are scraped meanwhile wait, then read the file
             if 0 <= time.time() - KEPT.stat().st_mtime < KEPT_FOR:
                 return KEPT.read_bytes()
         text = _read_gauges()
@@ -71,14 +71,14 @@ def _read_gauges() -> bytes:
         with database_deadline(CHECK_SECONDS):
             text = generate_latest(DeskCollector())
         outage.over()
-    except Exception as error:  # whatever it is: the counters are shown
+    except Exception as error:  # any error: the counters are shown without the gauges
         outage.began(error)
         up, text = GaugeMetricFamily("desk_database_up", "1 if the database answers", value=0), b""
     return text + generate_latest(Given([up]))
 
 
 class Given(Collector):
-    """Families that are there already."""
+    """Collects the given metric families."""
 
     def __init__(self, families: Iterable[Metric]):
         self.families = families
@@ -95,7 +95,8 @@ def _family(name: str, text: str, labels: Iterable[str], values: Iterable[tuple[
 
 
 def _counted(name: str, text: str, rows: QuerySet, **labels: Iterable[str]) -> Metric:
-    """The number of rows by these columns' values. Values without any are 0, so that a graph has no gaps."""
+    """Returns the number of rows by the values of these columns. Values without rows are 0, so that graphs have no
+    gaps."""
     counts = rows.order_by().values_list(*labels).annotate(number=Count("pk"))
     found = dict.fromkeys(itertools.product(*labels.values()), 0)
     for *values, number in counts:
@@ -165,8 +166,8 @@ def _backup_age(now: float) -> Metric:
 
 
 def _expiries(now: float) -> Metric:
-    """Returns the ends of our tokens for BBOSS, of the certificate, and of the read API's tokens that are not
-    revoked."""
+    """Returns the remaining seconds of our tokens for BBOSS, of the certificate, and of the read API's tokens that are
+    not revoked."""
     found = (*bboss_tokens(), *client_certificate(), *api_tokens())
     text = "Time until a token or certificate ends; below 0 it has ended"
     values = (((one.what, one.name), one.ends.timestamp() - now) for one in found)

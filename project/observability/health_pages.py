@@ -23,16 +23,16 @@ INTAKE = "intake"
 @never_cache
 @require_safe
 def livez(request):
-    """Says that this process answers, and uses nothing else. The body is just `ok`; the version is in a header."""
+    """Returns `ok`, with the version in a header. Uses nothing but this process."""
     return HttpResponse("ok", content_type="text/plain", headers={"X-Version": __version__})
 
 
 @never_cache
 @require_safe
 def readyz(request):
-    """200 if all is well, otherwise 503 with the reasons. Never 500.
+    """Returns 200 if all is well, otherwise 503 with the reasons. Never 500.
 
-    `?for=intake`: whether BBOSS's calls can be taken, for a load balancer. That needs no worker.
+    `?for=intake`: checks only if BBOSS's calls can be accepted, for a load balancer. That needs no worker.
     """
     try:
         state = readiness(timezone.now(), intake=request.GET.get("for") == INTAKE)
@@ -47,7 +47,7 @@ def readyz(request):
 @never_cache
 @require_safe
 def metrics(request):
-    """Prometheus text for METRICS_ALLOWED_IPS. Checks the real peer's address, since a header can be forged."""
+    """Returns Prometheus text to METRICS_ALLOWED_IPS. Checks the peer's address, since a header can be forged."""
     if not is_allowed(request.META.get("REMOTE_ADDR", ""), settings.METRICS_ALLOWED_IPS):
         return HttpResponse("not for this address", status=403, content_type="text/plain")
     return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -1,8 +1,8 @@
-"""The figures of the last hour, a line a minute, to find increases within some minutes, which `/metrics` alone can't
-show.
+"""The counters of the last hour, a row for each minute, to find increases within some minutes. `/metrics` alone can't
+show these.
 
-A worker writes them to STATE_DIR. They are of this machine's processes, except the number of due steps, which is of the
-whole desk.
+A worker writes the rows to STATE_DIR. They count this machine's processes, except the number of due steps, which counts
+the whole desk.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from orders.rules.steps import Channel
 
 KEPT_SECONDS = 3700  # seconds
 SLOW_LIMITS = {"desk_inbound_seconds": ("source", "2.5"), "desk_call_seconds": ("partner", "10.0")}
-"""Of a histogram: the label that counts, and the seconds above which a call is slow."""
+"""For a histogram: the label by which calls are grouped, and the seconds above which a call is slow."""
 QUICK_CALLS, ALL_CALLS = "quick", "all"
 DUE_STEPS, MANY_DUE = "due", 200
 
 
 def note_figures(*, now: datetime.datetime) -> None:
-    """Adds a line to the file. If STATE_DIR takes no file, StateFolderBroken reports it."""
+    """Adds a row to the file. A STATE_DIR that can't be written is reported by StateFolderBroken, not here."""
     rows = [row for row in _read() if now.timestamp() - KEPT_SECONDS < row[0] < now.timestamp()]
     line = [now.timestamp(), _figures(now)]
     with contextlib.suppress(OSError):
@@ -49,7 +49,7 @@ def _read() -> list[list]:
 
 
 def _figures(now: datetime.datetime) -> dict[str, float]:
-    """Counters by name and label: `desk_calls_total bpm refused`, `desk_call_seconds bpm quick`."""
+    """Returns counters by name and labels: `desk_calls_total bpm refused`, `desk_call_seconds bpm quick`."""
     found: Counter[str] = Counter()
     for family in CountedCollector().collect():
         for name, labels, value, *_ in family.samples:
@@ -69,9 +69,9 @@ def _figures(now: datetime.datetime) -> dict[str, float]:
     return dict(found) | {f"{DUE_STEPS} {channel}": number for channel, number in due.items()}
 
 
-class Rise(NamedTuple):
-    """The increase of each counter within so many `seconds`, by name and labels. `now` and `before` are the lines at
-    both ends."""
+class Increase(NamedTuple):
+    """The increase of each counter within `seconds`, by name and labels. `now` and `before` are the rows at both
+    ends."""
 
     seconds: float
     now: dict[str, float]
@@ -84,19 +84,19 @@ class Rise(NamedTuple):
         return {labels: self.now[key] - self.before.get(key, 0.0) for labels, key in rows.items()}
 
 
-def rise(minutes: int, *, now: datetime.datetime) -> Rise | None:
-    """Returns the increase within so many minutes up to the newest line. None without recent lines."""
+def increase(minutes: int, *, now: datetime.datetime) -> Increase | None:
+    """Returns the increase within this number of minutes up to the newest row. None without recent rows."""
     rows = [row for row in _read() if 0 <= now.timestamp() - row[0] < KEPT_SECONDS]
     if len(rows) < 2 or now.timestamp() - rows[-1][0] > 180:
         return None
     began = rows[-1][0] - minutes * 60 - 30
     before = next(row for row in rows if row[0] >= began)
-    return Rise(rows[-1][0] - before[0], rows[-1][1], before[1])
+    return Increase(rows[-1][0] - before[0], rows[-1][1], before[1])
 
 
 def database_errors(*, now: datetime.datetime) -> dict | None:
     """Returns the `kind` of database error that occurred more than 10 times within `minutes`, except `away`."""
-    found = rise(10, now=now)
+    found = increase(10, now=now)
     for kind, number in found.of("desk_database_errors_total").items() if found else ():
         if kind != "away" and number > 10:
             return {"kind": kind, "number": int(number), "minutes": 10}
@@ -104,8 +104,8 @@ def database_errors(*, now: datetime.datetime) -> dict | None:
 
 
 def callbacks_refused(*, now: datetime.datetime) -> dict | None:
-    """Returns the HTTP `status` that BPM's callbacks got 5 times or more within `minutes`."""
-    found = rise(10, now=now)
+    """Returns the HTTP `status` (4xx or 5xx) of at least 5 responses to BPM's callbacks within `minutes`."""
+    found = increase(10, now=now)
     for status, number in found.of("desk_inbound_total").items() if found else ():
         if status[0] in "45" and number >= 5:
             return {"status": status, "number": int(number), "minutes": 10}
@@ -113,18 +113,18 @@ def callbacks_refused(*, now: datetime.datetime) -> dict | None:
 
 
 def slow_intake(*, now: datetime.datetime) -> dict | None:
-    """Returns the number of BBOSS's calls that took longer than 2.5 s, if it is one of a hundred, of at least 20."""
+    """Returns the number of BBOSS's calls that took longer than 2.5 s, if it is above 1 % of at least 20."""
     return _slow("desk_inbound_seconds", 10, now, only="bboss")
 
 
 def slow_partner(*, now: datetime.datetime) -> dict | None:
-    """Returns the partner with slow calls: of at least 20 calls one of a hundred took longer than 10 s."""
+    """Returns a partner with slow calls: above 1 % of at least 20 calls took longer than 10 s."""
     return _slow("desk_call_seconds", 15, now)
 
 
 def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> dict | None:
-    """None as well where none was slow within the last two minutes: it is over."""
-    long, short = rise(minutes, now=now), rise(2, now=now)
+    """Returns the first source with slow calls. None also if no call was slow within the last two minutes."""
+    long, short = increase(minutes, now=now), increase(2, now=now)
     if not long or not short:
         return None
     rows, lately = long.of(name), short.of(name)
@@ -138,8 +138,8 @@ def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> di
 
 
 def partner_refuses(*, now: datetime.datetime) -> dict | None:
-    """The partner that refused more than half of our calls within `minutes`, and 5 at least."""
-    found = rise(60, now=now)
+    """Returns the partner that refused more than half of our calls within `minutes`, and at least 5."""
+    found = increase(60, now=now)
     rows = found.of("desk_calls_total") if found else {}
     totals: Counter[str] = Counter()
     for key, number in rows.items():
@@ -152,9 +152,9 @@ def partner_refuses(*, now: datetime.datetime) -> dict | None:
 
 
 def queue_growing(*, now: datetime.datetime) -> dict | None:
-    """The channel with more than 200 due steps, and more than `minutes` ago, when there were as many. None during a
-    pause."""
-    found = rise(15, now=now)
+    """Returns the channel whose number of due steps has increased within `minutes`, and was above 200 before already.
+    None during a pause."""
+    found = increase(15, now=now)
     if found is None or found.seconds < 14 * 60 or pauses_in_force(now=now):
         return None
     for channel, number in found.of(DUE_STEPS).items():

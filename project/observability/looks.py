@@ -1,6 +1,6 @@
-"""A worker's check of the desk itself, each minute: silent failures, and alarms that are mailed at once.
+"""A worker's checks of the desk itself, each minute: silent failures, and alarms that are mailed at once.
 
-It is a task of its own, so that no sweep waits for an address that does not answer.
+They are a separate task, so that no sweep waits for an address that does not respond.
 """
 
 import logging
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 @unless_away
 def look_around() -> str:
-    """Runs the checks. A failing one does not stop the others. The findings are incidents and mails."""
-    beat()  # the others need not be told that a worker lives
+    """Runs the checks. A failing check does not stop the others. The findings become incidents and mails."""
+    beat()  # first, so that the checks don't report a dead worker while this one runs
     failed = None
     for look in (part.run for part in parts_of(DESK_CHECKS)):
         try:
@@ -28,5 +28,5 @@ def look_around() -> str:
                 log.exception("%s failed", look.__name__)
             failed = error
     if failed and is_away(failed):
-        raise failed  # `unless_away` says it once
+        raise failed  # `unless_away` logs it once
     return "looked"

@@ -1,4 +1,4 @@
-"""The answer of /readyz: the database, its migrations and a living worker."""
+"""The response of /readyz: the database, its migrations and a living worker."""
 
 import datetime
 import logging
@@ -25,15 +25,15 @@ RESTORED = "the database was restored to an earlier state: nothing is taken in o
 OTHER_PROFILE = "this process has another profile of the partners than the desk, so it takes no order: reload it"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
-LOOK_FOR = 4.0  # seconds of a look's 5, so that there is time to ask who holds the lock that it met
+LOOK_FOR = 4.0  # seconds of a check's 5; the rest is for a query about the lock that blocked it
 TRY_EVERY = 5.0  # seconds
-TRY_FOR = 3.0  # seconds that a try may take
-LOCK_FOR = "1s"  # that it waits for a lock
+TRY_FOR = 3.0  # time-out of a try, in seconds
+LOCK_FOR = "1s"  # its lock_timeout
 
 
 def why_unknown(error: Exception) -> str:
-    """The reason to give where a look failed: who holds the lock that it met, or that the database is away. An error
-    that is not the database's is logged: its traceback helps."""
+    """Returns the reason for a failed check: the holder of the lock that blocked it, or the unavailable database. Other
+    errors are logged with their traceback."""
     if isinstance(error, Error) or is_away(error):
         with suppress(Exception):
             return lock_holder(of_readers=True) or DATABASE_AWAY
@@ -43,7 +43,7 @@ def why_unknown(error: Exception) -> str:
 
 
 def missing_migrations() -> list[str]:
-    """The migrations that the code has and the database lacks."""
+    """Returns the names of migrations that the code has and the database lacks."""
     return applied_migrations.missing_names(connection)
 
 
@@ -57,14 +57,14 @@ def is_read_only() -> bool:
 
 
 class WriteTry:
-    """Rehearses the storing of an order. Each process does so at most once in 5 s, and keeps the result."""
+    """Tries to store an order and rolls back. Each process does so at most once in 5 s, and caches the result."""
 
     def __init__(self):
         self.tried_at, self.why, self.trying = float("-inf"), "", threading.Lock()
 
     def why_not(self, now: datetime.datetime) -> str:
-        """Returns the reason why no order can be stored. Empty if it can be. Callers during a try wait for its
-        result."""
+        """Returns the reason why no order can be stored; empty if orders can be stored. Callers during a try wait for
+        its result."""
         with self.trying:
             if time.monotonic() - self.tried_at >= TRY_EVERY:
                 self.why = self._try(now)
@@ -86,9 +86,10 @@ write_try = WriteTry()
 
 
 def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
-    """The report of /readyz. `reasons` is empty if all is well. Raises django.db.Error if the database is away.
+    """Returns the report of /readyz. `reasons` is empty if all is well. Raises django.db.Error if the database is
+    unavailable.
 
-    `intake`: checks only whether orders can be stored.
+    `intake`: checks only that orders can be stored.
 
     The age of the oldest due dispatch, clocks and open breakers are reported but are never reasons. A partner that is
     down is no reason to refuse BBOSS's orders.

@@ -1,4 +1,4 @@
-"""Records each request: an id and a trace, a figure for /metrics, and a line in the log."""
+"""Records each request: an id and a trace, a count for /metrics, and a log line."""
 
 import logging
 import re
@@ -27,11 +27,12 @@ SOURCES = {"/api/bboss/": "bboss", "/api/bpm/": "bpm", "/api/orders/": "api", "/
 MACHINES = ("/livez", "/readyz", "/metrics", f"/{settings.STATIC_URL.strip('/')}/")
 LOGIN = "admin:login"
 NOT_STORED = Code.OUR_FAULT.value.number
-ASK_THE_DATABASE = (*SOURCES, "/admin/orders/")  # a 200 from there says that the database answers
+ASK_THE_DATABASE = (*SOURCES, "/admin/orders/")  # a 200 of these shows that the database works
 
 
 class RequestMiddleware(Middleware):
-    """Gives every request an id and sends it back. A harmless X-Request-Id is kept. Counts it, and writes a line."""
+    """Gives every request an id and returns it as X-Request-Id; a harmless given one is kept. Counts and logs the
+    request."""
 
     def __call__(self, request):
         given = request.headers.get("X-Request-Id", "")
@@ -41,12 +42,12 @@ class RequestMiddleware(Middleware):
             "request": number,
             "trace": trace_of(request.headers.get("traceparent", "")),
             "caller": caller_address(request.META),
-            "path": quote(request.path)[:LONGEST_PATH],  # without what people search for, which stands behind it
+            "path": quote(request.path)[:LONGEST_PATH],  # without the query string, which has what people search for
         }
         with log_facts(**about) as facts:
             response = self.get_response(request)
             seconds = round(time.monotonic() - began, 4)
-            if not (response.status_code == 204 and is_poll(request)):  # open pages ask all day long
+            if not (response.status_code == 204 and is_poll(request)):  # open pages poll all day long
                 count_request(request, response, seconds)
                 write_line(request, response, facts, seconds)
         response["X-Request-Id"] = number
@@ -54,7 +55,7 @@ class RequestMiddleware(Middleware):
 
 
 def write_line(request: HttpRequest, response: HttpResponse, facts: dict, seconds: float) -> None:
-    """Writes one line, for an accepted or refused call. `why`: a refusal's reason for our own people."""
+    """Writes one log line for a request. `why` in `facts`: the reason of a refusal, for our own staff."""
     status, code = response.status_code, code_of(response) if request.path.startswith("/api/") else ""
     if status == 503:
         callers_outage.refuse()
@@ -81,13 +82,13 @@ def count_request(request: HttpRequest, response: HttpResponse, seconds: float) 
         count_page((match and match.view_name) or OTHER, seconds)
         if match and match.view_name == LOGIN and request.method == "POST":
             if response.headers.get("Location") == reverse("admin:login_code"):
-                return  # that page counts how it ends
+                return  # that page counts the outcome
             outcomes = {302: "let_in", settings.AXES_HTTP_RESPONSE_CODE: "locked"}
             count_login("password", outcomes.get(response.status_code, "refused"))
 
 
 def code_of(response: HttpResponse) -> str:
-    """The rspCode of an answer to BBOSS, else the HTTP status."""
+    """Returns the rspCode of a response to BBOSS, else the HTTP status."""
     data = getattr(response, "data", None)
     said = data.get("response") if isinstance(data, dict) else None
     return said["rspCode"] if isinstance(said, dict) and "rspCode" in said else str(response.status_code)

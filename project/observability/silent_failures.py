@@ -1,4 +1,4 @@
-"""Detect failures that nobody reports, such as missing calls of BBOSS, missing backups, or a STATE_DIR that can't be
+"""Detects failures that nobody reports, such as missing calls of BBOSS, missing backups, or a STATE_DIR that can't be
 written.
 
 Each failure is an incident of the desk while it lasts. `status`, mails, robots and a Prometheus rule use the same name
@@ -35,10 +35,7 @@ log = logging.getLogger(__name__)
 BACKUP_WITHIN = datetime.timedelta(hours=30)
 LOST_IN_A_ROW = 2  # a single loss may be a manual kill
 LEAST_INODES = 1000
-MAX_NOT_STORED, RECENT_SECONDS = (
-    5,
-    120,
-)  # number of 20000 responses without an alarm; seconds for which the last one counts
+MAX_NOT_STORED, RECENT_SECONDS = 5, 120  # 20000 responses without an alarm; seconds for which the last one is recent
 LOCAL_HOSTS, POSTGRESQL = {"127.0.0.1", "::1", "localhost"}, Path("/var/lib/postgresql")
 FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # share and bytes: a disk with more free than either is not nearly full
 IDLE_FOR, OPEN_FOR = "60 seconds", "30 minutes"  # longest idle and active transactions
@@ -121,7 +118,7 @@ def transaction_old(*, now: datetime.datetime) -> dict | None:
 
 def archive_fails(*, now: datetime.datetime) -> dict | None:
     """Returns the last WAL file that archive_command failed to archive, with the times of the last failure and success.
-    Returns the last WAL file that archive_command failed to archive, and the last failure and success.
+    None if the last file was archived.
     """
     rows = _ask(FAILING_ARCHIVER, [])
     if not rows:
@@ -175,66 +172,67 @@ def database_disk(*, now: datetime.datetime) -> dict | None:
     return {"folder": str(folder), "percent": round(100 * disk.free / disk.total)}
 
 
-class Stop(NamedTuple):
+class SilentFailure(NamedTuple):
     """A silent failure.
 
-    `look` checks it at once; None: a worker checks it and keeps its incident. `own`: it concerns this machine only.
+    `check` returns its parameters, or None if all is well; without `check` another part of the worker keeps the
+    incident. `own`: it concerns this machine only.
     """
 
     alarm: str
-    look: Callable[..., dict | None] | None = None
+    check: Callable[..., dict | None] | None = None
     own: bool = False
 
 
-STOPS = {
-    DESK_DOWN: Stop("DeskDown"),
-    "orders_not_stored": Stop("OrdersNotStored", orders_not_stored, own=True),
-    "intake_quiet": Stop("IntakeQuiet", intake_quiet),
-    "state_folder_broken": Stop("StateFolderBroken", state_folder_broken, own=True),
-    "database_errors": Stop("DatabaseErrors", last_hour.database_errors, own=True),
-    "step_kills_worker": Stop("StepKillsWorker", step_kills_worker),
-    "database_disk": Stop("DatabaseDiskNearlyFull", database_disk, own=True),
-    "archive_fails": Stop("ArchiveFails", archive_fails),
-    "transaction_old": Stop("TransactionOld", transaction_old),
-    SITE_CERTIFICATE: Stop("SiteCertificate"),
-    "backup_old": Stop("BackupOld", backup_old),
-    "callbacks_refused": Stop("CallbacksRefused", last_hour.callbacks_refused, own=True),
-    "slow_intake": Stop("SlowIntake", last_hour.slow_intake, own=True),
-    "slow_partner": Stop("SlowPartner", last_hour.slow_partner, own=True),
-    "partner_refuses": Stop("PartnerRefuses", last_hour.partner_refuses, own=True),
-    "queue_growing": Stop("QueueGrowing", last_hour.queue_growing),
+SILENT_FAILURES = {
+    DESK_DOWN: SilentFailure("DeskDown"),
+    "orders_not_stored": SilentFailure("OrdersNotStored", orders_not_stored, own=True),
+    "intake_quiet": SilentFailure("IntakeQuiet", intake_quiet),
+    "state_folder_broken": SilentFailure("StateFolderBroken", state_folder_broken, own=True),
+    "database_errors": SilentFailure("DatabaseErrors", last_hour.database_errors, own=True),
+    "step_kills_worker": SilentFailure("StepKillsWorker", step_kills_worker),
+    "database_disk": SilentFailure("DatabaseDiskNearlyFull", database_disk, own=True),
+    "archive_fails": SilentFailure("ArchiveFails", archive_fails),
+    "transaction_old": SilentFailure("TransactionOld", transaction_old),
+    SITE_CERTIFICATE: SilentFailure("SiteCertificate"),
+    "backup_old": SilentFailure("BackupOld", backup_old),
+    "callbacks_refused": SilentFailure("CallbacksRefused", last_hour.callbacks_refused, own=True),
+    "slow_intake": SilentFailure("SlowIntake", last_hour.slow_intake, own=True),
+    "slow_partner": SilentFailure("SlowPartner", last_hour.slow_partner, own=True),
+    "partner_refuses": SilentFailure("PartnerRefuses", last_hour.partner_refuses, own=True),
+    "queue_growing": SilentFailure("QueueGrowing", last_hour.queue_growing),
 }
 LASTING = {"backup_old", "archive_fails", "transaction_old"}
-"""Warnings that are mailed when they are first seen: they have lasted."""
+"""Warnings that are mailed at the first check that finds them, since these failures have lasted already."""
 
 
-def stops(*, now: datetime.datetime) -> dict[str, dict]:
-    """Returns the current failures, by the incident's code, worst first. Those that staff ignore are left out."""
+def current_failures(*, now: datetime.datetime) -> dict[str, dict]:
+    """Returns the current failures, by the incident's code, worst first, without those that staff ignore."""
     standing = Incident.objects.filter(state__in=[*UNRESOLVED, Incident.State.IGNORED])
-    noted = {row.code: row for row in standing.filter(partner=DESK, code__in=STOPS)}
+    noted = {row.code: row for row in standing.filter(partner=DESK, code__in=SILENT_FAILURES)}
     found = {}
-    for code, stop in STOPS.items():
+    for code, failure in SILENT_FAILURES.items():
         row = noted.get(code)
         if row and row.state == Incident.State.IGNORED:
             continue
-        params = stop.look(now=now) if stop.look else row and row.detail_params
+        params = failure.check(now=now) if failure.check else row and row.detail_params
         if params:
             found[code] = {name: value for name, value in params.items() if name != "code"}
     return found
 
 
-def keep_stops(*, now: datetime.datetime) -> None:
-    """Opens or ends the incident of each failure that can be checked at once. A check that fails, as behind a lock,
-    stops none of the others; together they have ten seconds."""
+def keep_failure_incidents(*, now: datetime.datetime) -> None:
+    """Opens or ends the incident of each failure that can be checked at once. A check that fails, such as one blocked
+    by a lock, does not stop the others. All checks together have a time-out of ten seconds."""
     unknown, why = [], ""
     with database_deadline(2 * CHECK_SECONDS):
-        for code, stop in STOPS.items():
+        for code, failure in SILENT_FAILURES.items():
             try:
-                if stop.look:
-                    keep = keep_own_incident if stop.own else keep_desk_incident
-                    keep(code, stop.look(now=now), now=now)
+                if failure.check:
+                    keep = keep_own_incident if failure.own else keep_desk_incident
+                    keep(code, failure.check(now=now), now=now)
             except Error as error:
-                unknown.append(stop.alarm)
+                unknown.append(failure.alarm)
                 why = why or error_line(error)
     if unknown:
         log.warning("whether these stand can't be told now: %s (%s)", ", ".join(unknown), why)

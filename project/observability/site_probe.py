@@ -1,6 +1,4 @@
-"""Asks the desk at SITE_URL, as people and BBOSS reach it: whether something answers there, and until when nginx's
-certificate is valid.
-"""
+"""Probes the desk at SITE_URL, as people and BBOSS reach it: its responses, and the expiry of nginx's certificate."""
 
 import datetime
 import http.client
@@ -15,7 +13,7 @@ from orders.incidents.desk_incidents import keep_own_incident
 
 DESK_DOWN, SITE_CERTIFICATE = "desk_down", "site_certificate"
 ASKED = ("/livez", "/livez?for=intake")
-TIMES = 2  # each: of two machines behind one address one may be dead
+TIMES = 2  # requests per path, since one of two machines at the address may be dead
 TIMEOUT = 3.0  # seconds
 SOON = datetime.timedelta(days=14)
 
@@ -29,8 +27,8 @@ def watch_site(*, now: datetime.datetime) -> None:
 
 
 def probe_site() -> tuple[dict | None, datetime.datetime | None]:
-    """Returns the failure of SITE_URL (`address`, `number` of `total` requests, the last `error`), and the
-    certificate's end."""
+    """Returns the failure of SITE_URL (`address`, `number` of `total` requests, the last `error`) or None, and the
+    certificate's expiry."""
     parts = urlsplit(settings.SITE_URL)
     errors, ends = [], None
     for path in ASKED * TIMES:
@@ -45,8 +43,8 @@ def probe_site() -> tuple[dict | None, datetime.datetime | None]:
 
 
 def _ask(scheme: str, host: str, port: int | None, path: str) -> datetime.datetime | None:
-    """Makes one request, on a connection of its own. Returns the end of the certificate, if there is one; accepts any,
-    since its CA need not be ours. Raises OSError or HTTPException, also if nginx has nothing behind it."""
+    """Makes one request, on a new connection. Returns the expiry of the certificate, if there is one; any certificate
+    is accepted, since its CA need not be ours. Raises OSError (also for HTTP 5xx) or HTTPException."""
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     if scheme == "https":
         context = ssl.create_default_context()

@@ -31,16 +31,16 @@ from project.observability.readiness import (
     missing_migrations,
     write_try,
 )
-from project.observability.silent_failures import state_folder_broken, stops
+from project.observability.silent_failures import current_failures, state_folder_broken
 
 PUT_BACK_WITHIN = datetime.timedelta(hours=1)
 
 
 def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
-    """Returns the whole state, JSON-able. `reasons` lists what is wrong and is empty if all is well.
+    """Returns the whole state, serialisable as JSON. `reasons` lists the faults and is empty if all is well.
 
-    With `reads_answers` stored answers are read again, for `read_otherwise`; no alarm depends on that. A value is None
-    if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
+    With `reads_answers` stored answers are classified again, for `read_otherwise`; no alarm depends on that. A value is
+    None if it can't be read because the database is unavailable or lacks migrations. Times are in Asia/Shanghai.
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
@@ -104,7 +104,7 @@ def _known(facts: DeskSnapshot) -> dict:
         "schedules": schedules(facts.now),
         "clocks_ahead": facts.clocks,
         "stuck_trail": facts.stuck_trail,
-        "stops": stops(now=facts.now),
+        "stops": current_failures(now=facts.now),
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
         "old_secrets": [
@@ -134,7 +134,7 @@ def _expiring(facts: DeskSnapshot) -> list[dict]:
 
 
 def _restored(facts: DeskSnapshot) -> dict | None:
-    """Returns since when the database counts as restored, and the known facts of it. None if it does not.
+    """Returns the time since which the database counts as restored, with its known facts. None if it does not.
 
     `entered_missing`: numbers that staff entered by hand and that it lacks; None if their file can't be read.
     """
@@ -149,8 +149,8 @@ def _restored(facts: DeskSnapshot) -> dict | None:
 def queue(now: datetime.datetime) -> dict:
     """Returns the figures of django-q2's table. Until a task is taken, its lock is the time at which it was queued.
 
-    Pings of clusters that are gone do not count. Wake-ups are only hints: steps that they announce are reported as
-    late.
+    Pings of dead clusters are not counted. Nor are wake-ups for `oldest_seconds`: the steps that they announce are
+    reported as late.
     """
     tasks = OrmQ.objects.filter(key__in=SHARED_KEYS)
     oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
@@ -158,7 +158,8 @@ def queue(now: datetime.datetime) -> dict:
 
 
 def schedules(now: datetime.datetime) -> dict:
-    """The names of those of the queue that are missing or asleep, and which ones a worker put back within the hour."""
+    """Returns the names of the queue's schedules that are missing or asleep, and of those that a worker restored within
+    the hour."""
     asleep = sleeping_schedules(now=now)
     rows = OrderEvent.objects.filter(order=None, kind=PUT_BACK, at__gt=now - PUT_BACK_WITHIN).order_by("-pk")
     back = [{"at": _local_time(row.at), "names": row.data["names"]} for row in rows]
@@ -166,10 +167,10 @@ def schedules(now: datetime.datetime) -> dict:
 
 
 def pauses(facts: DeskSnapshot) -> list[dict]:
-    """Returns the partners whose calls staff hold back.
+    """Returns the paused partners.
 
-    For each: since when, until when (empty: until somebody resumes), by whom and why, how many steps wait, and the
-    seconds that one worker process needs for them at PARTNER_RATE (None: no bound).
+    `until` is empty if the pause lasts until somebody resumes the partner. `waiting`: the number of waiting steps;
+    `seconds_to_work_off`: the seconds that one worker process needs for them at PARTNER_RATE, None without a limit.
     """
     return [
         {
@@ -197,8 +198,8 @@ def _incidents(facts: DeskSnapshot) -> dict:
 
 
 def _before_the_way_back() -> list[str]:
-    """Returns what must be done before going back to the release before (deploy/README.md). Empty if nothing must."""
+    """Returns the steps that are necessary before a downgrade to the previous release (deploy/README.md)."""
     found = [f"resume {row.partner}, which the desk holds" for row in holds_in_force()]
     found += ["take PARTNERS_FILE out of the settings"] if settings.PARTNERS_FILE else []
-    unknown = Dispatch.objects.current().open().filter(step=Dispatch.Step.MOVE_ATTRIBUTION)  # there nothing is claimed
+    unknown = Dispatch.objects.current().open().filter(step=Dispatch.Step.MOVE_ATTRIBUTION)  # not claimed there
     return found + ["let move_attribution_billing end"] * unknown.exists()

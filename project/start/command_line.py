@@ -1,4 +1,4 @@
-"""`manage.py`: an error is one line on stderr and an exit code (contract section 5)."""
+"""Runs `manage.py`. An error is one line on stderr and an exit code (contract section 5)."""
 
 import gc
 import sys
@@ -22,10 +22,10 @@ from integrations.base.database_deadline import (
 from project import production
 from project.management.commands import version
 
-# Commands that install, look or restore run even if production lacks a setting. The sandbox has its own refusal.
+# Commands that install, show or restore run even if production lacks a setting. The sandbox has its own check.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
 MAKE_AN_EMERGENCY_ACCOUNT = {"emergency_account", "createsuperuser", "changepassword"}
-# How long a statement may take. Copying or migrating a large database takes hours.
+# Time-outs of statements. Copying or migrating a large database takes hours.
 LIMITS = {
     "worker": WORKER_SECONDS,
     "qcluster": WORKER_SECONDS,
@@ -36,13 +36,13 @@ LIMITS = {
 }
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
 
-NOTE = "project.trail.command_trail.note_command"  # by its name: it needs the models, which are not loaded yet
+NOTE = "project.trail.command_trail.note_command"  # imported later: it needs the models
 
 
 class DeskUtility(ManagementUtility):
     def fetch_command(self, subcommand):
-        """Notes the command. Django calls this once its settings and models are loaded, just before the command
-        runs."""
+        """Returns the command, after recording it in the trail. Django calls this just before the command runs, when
+        settings and models are loaded."""
         command = super().fetch_command(subcommand)
         gc.freeze()
         gc.enable()
@@ -51,27 +51,27 @@ class DeskUtility(ManagementUtility):
 
 
 def run(argv: list[str]) -> None:
-    """Runs a command. A wrong argument, a wrong setting or a database that is away ends it with one line."""
+    """Runs a command. A wrong argument, a wrong setting or an unavailable database ends it with a one-line error."""
     CommandParser.print_usage = _no_usage
     for place, word in enumerate(argv):
         if not _is_text(word):
             sys.exit(f"{argv[0]}: argument {place} is no UTF-8 text")
-    if argv[1:2] in (["version"], ["--version"]):  # Django would answer these two itself, with its own version
+    if argv[1:2] in (["version"], ["--version"]):  # Django would print its own version
         return version.Command().run_from_argv([argv[0], "version", *argv[2:]])
     command = next((word for word in argv[1:] if not word.startswith("-")), "help")
     limit_statements(LIMITS.get(command, COMMAND_SECONDS))
-    gc.disable()  # until all is loaded: that stays, and looking through it takes two fifths of the start
+    gc.disable()  # until all is loaded: collecting these objects, which stay, takes two fifths of the start
     try:
         _stop_where_production_lacks(command, argv)
         DeskUtility(argv).execute()
         _note_command(argv, done=True)
-    except ImproperlyConfigured as error:  # a missing or wrong setting: its name is enough
+    except ImproperlyConfigured as error:  # a missing or wrong setting: the traceback would not help
         sys.exit(_line_each(argv, str(error).splitlines()))
     except Error as error:
         code = getattr(error.__cause__, "sqlstate", "")
         lacks = code in NO_SUCH_TABLE_OR_COLUMN or isinstance(error, OperationalError)
         if not lacks and not is_away(error):
-            raise  # our own fault, so the traceback helps
+            raise  # an error of ours, so the traceback helps
         sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {error_line(error)}")
     finally:
         gc.enable()
@@ -82,23 +82,23 @@ def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
     if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
         if lacking := production.missing_settings():
             sys.exit(_line_each(argv, lacking))
-    elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` reports it
+    elif command in {"migrate", "restore", "restored"}:  # these commands run all checks; only `check` reports this one
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.CHECK]
-    if command != "check":  # the web's log says it as well
+    if command != "check":  # the web process logs it as well
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.ONE_ADMINISTRATOR]
     if command in {"migrate", "restore", "restored", *MAKE_AN_EMERGENCY_ACCOUNT}:
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.NO_EMERGENCY]
 
 
 def _note_command(argv: list[str], *, done: bool) -> None:
-    """Notes the command in the trail. Without settings there are no apps, and `help` runs all the same."""
+    """Records the command in the trail, unless the apps are not loaded: `help` runs without settings."""
     if apps.ready:
         import_string(NOTE)(argv, done=done)
 
 
 def _is_text(word: str) -> bool:
-    """Returns True if a word is text. Bytes that are not UTF-8 arrive as halves of surrogate pairs, which nothing
-    accepts."""
+    """Returns True if an argument is valid UTF-8. Other bytes arrive as unpaired surrogates, which can't be stored or
+    printed."""
     try:
         word.encode()
     except UnicodeEncodeError:

@@ -27,21 +27,21 @@ register.simple_tag(ago, name="ago")
 
 @register.simple_tag(takes_context=True)
 def help_address(context) -> str:
-    """The manual's page about the page that is shown."""
+    """Returns the address of the manual's page about the current page."""
     match = getattr(context.get("request"), "resolver_match", None)
     return reverse("admin:manual", args=[page_explaining(match.view_name if match else "").slug])
 
 
 @register.simple_tag
 def state_help(order) -> str:
-    """Returns the manual's address for this order's state; for a held order, for what it waits for."""
+    """Returns the manual's address for this order's state; for a held order, for the reason of the hold."""
     anchor = f"held-{order.held_because}" if order.held_because else f"order-{order.state}"
     return f"{reverse('admin:manual', args=[STATES])}#{anchor}"
 
 
 @register.simple_tag
 def rows_of(changelist) -> str:
-    """`12 orders`, or `More than 10,000 orders` beyond the limit of counting."""
+    """Returns the number of rows as a text: `12 orders`, or `More than 10,000 orders` above MAX_COUNTED."""
     number, opts = changelist.result_count, changelist.opts
     if number > MAX_COUNTED:
         return _("More than %(number)s %(name)s") % {"number": f"{MAX_COUNTED:,}", "name": opts.verbose_name_plural}
@@ -58,7 +58,7 @@ def exported_rows(count: int) -> str:
 
 @register.simple_tag(takes_context=True)
 def export_address(context, changelist) -> str:
-    """Returns the address that exports the filtered list. Empty if it can't be exported, or not by this user."""
+    """Returns the address that exports the filtered list. Empty if the list or this user has no export."""
     name, user = list_of(changelist.model), context["request"].user
     if name is None or not may_export(user, changelist.model_admin):
         return ""
@@ -72,7 +72,7 @@ def list_views(context, changelist) -> dict | None:
 
 @register.simple_tag(takes_context=True)
 def bulk_acts(context, changelist) -> dict:
-    """Returns the user's acts on many rows of the list, and its filter as hidden fields."""
+    """Returns the user's bulk actions on the list, and the list's filter as hidden fields."""
     request = context["request"]
     pairs = ((name, value) for name, values in request.GET.lists() for value in values)
     return {
@@ -83,14 +83,14 @@ def bulk_acts(context, changelist) -> dict:
 
 @register.simple_tag
 def worker_silence() -> str:
-    """Returns a warning that no worker lives, for pages of work that waits for one; empty if one does."""
+    """Returns a warning if no worker is alive, for pages whose work waits for a worker; otherwise empty."""
     return worker_of(DeskSnapshot(timezone.now())).silence
 
 
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
-    """Returns the text of an empty list. A limited user is not told that there are no rows, since others may see
-    some."""
+    """Returns the text of an empty list. For a limited user it does not claim that there are no rows, since other users
+    may see some."""
     user, listed = context["request"].user, LISTS[changelist.model]
     if is_unlimited(user) or listed.same_for_all:
         return str(listed.empty) or _("Nothing here yet.")

@@ -1,4 +1,4 @@
-"""Record management commands in the trail, with `--by` and the OS user, without secrets (contract 5, `audit`)."""
+"""Records management commands in the trail, with `--by` and the OS user, without secrets (contract 5, `audit`)."""
 
 import argparse
 import contextlib
@@ -24,19 +24,18 @@ NOTED = {
     *("loaddata", "shell", "check_attachments", "fetch_usage", "axes_reset", "axes_reset_failure_logs"),
     *("axes_reset_ip", "axes_reset_ip_username", "axes_reset_logs", "axes_reset_username"),
 }
-"""Those that say who gives them, those that act on orders without it or let people log in again, and those of Django's
-that change accounts or anything at all."""
+"""Commands with `--by`, other commands that act on orders or unlock log-ins, and Django's commands that change data."""
 NOTED_WITH = [("settings", "--adopt"), ("partners", "try")]
-"""Commands that act only with this word."""
+"""Commands that are recorded only with this argument."""
 START = {"worker", "qcluster"}
-INTO_NOTHING = {"restore"}  # there is no table yet: it is noted once it has succeeded
+INTO_NOTHING = {"restore"}  # there is no table before it, so it is recorded after it has succeeded
 READ_THE_CLOCK = {"deliver", "setup_schedules", "show", "stuck"}
-"""Others that read the clock before they ask the database anything."""
+"""Other commands that read the clock before their first query."""
 logger = logging.getLogger(__name__)
 
 
 def note_command(argv: list[str], *, done: bool) -> None:
-    """Record a command before it runs, or after it is `done` if it creates the database.
+    """Records a command before it runs, or after it is `done` if it creates the database.
 
     If the row can't be written, the command still runs: without a database it fails by itself.
     """
@@ -44,7 +43,7 @@ def note_command(argv: list[str], *, done: bool) -> None:
     acts = command in NOTED or any(command == name and word in words for name, word in NOTED_WITH)
     if (acts or command in READ_THE_CLOCK) and command not in INTO_NOTHING and not done:
         with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
-            connection.ensure_connection()  # from here on the database's time is known
+            connection.ensure_connection()  # reads the database's time, which timezone.now() uses from then on
     if command in START and not done:
         note_settings()
     if not acts or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
@@ -53,7 +52,7 @@ def note_command(argv: list[str], *, done: bool) -> None:
     parser.add_argument("--by")
     try:
         by = parser.parse_known_args(words)[0].by
-    except (argparse.ArgumentError, SystemExit):  # `--by` without a name: the command will say so
+    except (argparse.ArgumentError, SystemExit):  # `--by` without a name: the command itself reports it
         by = None
     address = f"{socket.gethostname()}:{os_user()}"
     text = safe(command_words(command, words))

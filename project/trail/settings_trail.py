@@ -1,4 +1,4 @@
-"""Record, at start, the settings that have changed since this machine's last start (contract 5, `audit`).
+"""Records, at start, the settings that have changed since this machine's last start (contract 5, `audit`).
 
 For a secret only the fact that it is set is stored, not a hash, since a weak secret could be guessed from its hash.
 """
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def note_settings() -> None:
-    """Write a row if a setting differs from this machine's newest row.
+    """Writes a row if a setting differs from this machine's newest row.
 
     If the database is unavailable, the start continues, and the next start writes the row.
     """
@@ -32,7 +32,8 @@ def note_settings() -> None:
 
 @transaction.atomic
 def _note_changes(machine: str) -> None:
-    list(Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1])  # those that start together take turns
+    # Lock this row, so that processes that start together don't write the same change.
+    list(Timeline.objects.select_for_update(no_key=True).order_by("-pk")[:1])
     if change := _changed(machine):
         note_act(TrailEntry.Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)
 

@@ -34,7 +34,7 @@ from project.trail.trail_words import more_words
 
 FLAGS = {ADDITION: "added", CHANGE: "changed"}
 ROWS_A_READ = 500
-CLOCK_TOLERANCE = datetime.timedelta(hours=1)  # by which the clocks of two machines differ at most
+CLOCK_TOLERANCE = datetime.timedelta(hours=1)  # the largest difference of two machines' clocks
 EPOCH, MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetime.timedelta(microseconds=1)
 
 
@@ -63,7 +63,7 @@ class Act:
     order concerned. Texts are masked.
     """
 
-    place: TrailPosition
+    position: TrailPosition
     who: str
     account_id: int | None
     address: str
@@ -76,7 +76,7 @@ class Act:
 
     @property
     def at(self) -> datetime.datetime:
-        return self.place.at
+        return self.position.at
 
     @property
     def same(self) -> tuple:
@@ -150,11 +150,11 @@ class TrailFilter:
 
 
 def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
-    """Yield the acts, oldest first. Rows are read as needed."""
+    """Yields the acts, oldest first. Rows are read as needed."""
     parts = [
         map(SOURCES[source].read, _between(source, rows, asked).iterator(ROWS_A_READ)) for source, rows in _parts(asked)
     ]
-    return heapq.merge(*parts, key=attrgetter("place"))
+    return heapq.merge(*parts, key=attrgetter("position"))
 
 
 def newest_acts(asked: TrailFilter, *, before: TrailPosition | None = None, number: int) -> list[Act]:
@@ -163,7 +163,7 @@ def newest_acts(asked: TrailFilter, *, before: TrailPosition | None = None, numb
         [*map(SOURCES[source].read, _before(source, _between(source, rows, asked), before)[:number])]
         for source, rows in _parts(asked)
     ]
-    return list(islice(heapq.merge(*parts, key=attrgetter("place"), reverse=True), number))
+    return list(islice(heapq.merge(*parts, key=attrgetter("position"), reverse=True), number))
 
 
 def _between(source: int, rows: QuerySet, asked: TrailFilter) -> QuerySet:
@@ -172,19 +172,19 @@ def _between(source: int, rows: QuerySet, asked: TrailFilter) -> QuerySet:
     return rows.filter(**{name: at for name, at in bounds.items() if at}).order_by(moment, "pk")
 
 
-def _before(source: int, rows: QuerySet, place: TrailPosition | None) -> QuerySet:
+def _before(source: int, rows: QuerySet, position: TrailPosition | None) -> QuerySet:
     moment = SOURCES[source].moment
-    if place and source > place.source:
-        rows = rows.filter(**{f"{moment}__lt": place.at})
-    elif place:
-        rows = rows.filter(**{f"{moment}__lte": place.at})
-        if source == place.source:
-            rows = rows.exclude(**{moment: place.at, "pk__gte": place.pk})
+    if position and source > position.source:
+        rows = rows.filter(**{f"{moment}__lt": position.at})
+    elif position:
+        rows = rows.filter(**{f"{moment}__lte": position.at})
+        if source == position.source:
+            rows = rows.exclude(**{moment: position.at, "pk__gte": position.pk})
     return rows.order_by(f"-{moment}", "-pk")
 
 
 def _parts(asked: TrailFilter) -> Iterator[tuple[int, QuerySet]]:
-    """Yield the queries for a filter, each with its source. A source has several queries if each can use an index."""
+    """Yields the queries for a filter, each with its source. A source has several queries if each can use an index."""
     kind = ACT_KINDS[asked.kind] if asked.kind else ANY
     parts = [(ENTRIES, kind.entries, _entries(asked))]
     parts += [(EVENTS, kind.events, part) for part in _events(asked)]
@@ -254,25 +254,25 @@ def _accounts(user: str) -> QuerySet[User]:
 
 
 def _of_row(row: TrailEntry) -> Act:
-    place, words = TrailPosition(row.at, ENTRIES, row.pk), row.get_code_display()
-    return Act(place, row.actor, row.account_id, row.address, row.code, mask_text(row.about), words, more_words(row))
+    position, words = TrailPosition(row.at, ENTRIES, row.pk), row.get_code_display()
+    return Act(position, row.actor, row.account_id, row.address, row.code, mask_text(row.about), words, more_words(row))
 
 
 def _of_event(row: OrderEvent) -> Act:
     words, data = describe(row), row.data if isinstance(row.data, dict) else {}
     about = row.order.number if row.order else str(data.get("account") or data.get("customer") or "")
-    place, more = TrailPosition(row.at, EVENTS, row.pk), mask_text_or_json(words.more)
+    position, more = TrailPosition(row.at, EVENTS, row.pk), mask_text_or_json(words.more)
     address = str(data.get("caller", ""))
     about = mask_text(about)
-    return Act(place, row.actor, row.account_id, address, row.kind, about, words.what, more, row.order_id, words.run)
+    return Act(position, row.actor, row.account_id, address, row.kind, about, words.what, more, row.order_id, words.run)
 
 
 def _of_entry(row: LogEntry) -> Act:
     kind = ContentType.objects.get_for_id(row.content_type_id) if row.content_type_id else None  # kept in memory
     what = f"{FLAGS.get(row.action_flag, 'deleted')} {f'{kind.app_label}.{kind.model}' if kind else '-'}"
     words = _joined(row.get_action_flag_display(), capfirst(kind.name) if kind else "")
-    place, who = TrailPosition(row.action_time, JOURNAL, row.pk), f"{STAFF}:{row.user.get_username()}"
-    return Act(place, who, row.user_id, "", what, mask_text_or_json(row.object_repr), words, entry_words(row))
+    position, who = TrailPosition(row.action_time, JOURNAL, row.pk), f"{STAFF}:{row.user.get_username()}"
+    return Act(position, who, row.user_id, "", what, mask_text_or_json(row.object_repr), words, entry_words(row))
 
 
 def _joined(*words: object) -> str:

@@ -48,7 +48,7 @@ def more_words(row: TrailEntry) -> str:
     if row.code == TrailEntry.Code.SESSIONS_ENDED:
         return _("%(n)s of them") % {"n": data.get("count", "")}
     if row.code == TrailEntry.Code.COMMAND:
-        return mask_text(kept_words(str(data.get("words", ""))))  # a worker of 1.10.0 may still write them whole
+        return mask_text(kept_words(str(data.get("words", ""))))  # a worker of 1.10.0 may still store them with secrets
     if row.code == TrailEntry.Code.SETTINGS:
         old, new = data.get("from", {}), data.get("to", {})
         return mask_text(

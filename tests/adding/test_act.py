@@ -102,9 +102,9 @@ def test_a_second_person_confirms_it_where_its_word_is_in_four_eyes(client, sett
     assert (row.decision, row.right, order.events.filter(kind="note").exists()) == ("applaud", "orders.add_note", False)
     client.force_login(staff("add_note", "view_askedact", name="li"))
     shown = client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
-    foreseen = shown.context["foreseen"]
-    assert (foreseen.will, "鼓掌" in shown.text) == (["大家都会听到。"], True)
-    told = {"told": foreseen.told, "seen": foreseen.seen}
+    preview = shown.context["preview"]
+    assert (preview.will, "鼓掌" in shown.text) == (["大家都会听到。"], True)
+    told = {"told": preview.told, "seen": preview.last_event_id}
     assert client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), told).status_code == 302
     assert order.events.get(kind="note").actor == "staff:wang"
 

@@ -226,7 +226,7 @@ def looked(order_id, look=None):
         for row in records
         if row.state == "live"
     ]
-    return OrderComparison(discrepancies=discrepancies, seen=snapshot(records), records=len(records))
+    return OrderComparison(discrepancies=discrepancies, our_snapshot=snapshot(records), records=len(records))
 
 
 def scheduled(*, days):

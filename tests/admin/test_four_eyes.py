@@ -81,8 +81,8 @@ def look(client, row):
 
 def confirm(client, row, shown=None, **form):
     shown = shown or look(client, row)
-    foreseen = shown.context["foreseen"]
-    data = {"seen": foreseen.seen, "told": foreseen.told} | form
+    preview = shown.context["preview"]
+    data = {"seen": preview.last_event_id, "told": preview.told} | form
     return client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), data, follow=True)
 
 
@@ -162,7 +162,7 @@ def test_what_has_changed_meanwhile_is_shown_again(people, judge):
     again = confirm(client, row, shown)
     assert again.status_code == 409
     assert again.context["again"]
-    assert again.context["foreseen"].before == row.told
+    assert again.context["preview"].before == row.told
     assert Order.objects.get(pk=order.pk).undo_since is None
     confirm(client, row, again)
     assert Order.objects.get(pk=order.pk).undo_since is not None
@@ -178,11 +178,11 @@ def test_days_without_service_are_told_to_who_asks_and_to_who_confirms(people, j
     row = AskedAct.objects.get()
     client = people.acts(judge)
     shown = look(client, row)
-    assert (gap in told.text, gap in shown.text, shown.context["foreseen"].before) == (True, True, [])
+    assert (gap in told.text, gap in shown.text, shown.context["preview"].before) == (True, True, [])
     Order.objects.filter(pk=order.trial_id).update(biz_end=timezone.localdate() + 40 * DAY)
     again = confirm(client, row, shown)
-    assert (again.status_code, again.context["foreseen"].before) == (409, row.told)
-    assert gap not in "".join(again.context["foreseen"].will)
+    assert (again.status_code, again.context["preview"].before) == (409, row.told)
+    assert gap not in "".join(again.context["preview"].will)
     confirm(client, row, again)
     assert order.events.get(kind="act_confirmed")
 
@@ -211,7 +211,7 @@ def test_who_confirms_is_told_of_the_step_that_was_asked_for(people, judge):
     step(order, "cancel_trial_billing", "failed", lane=order.pk, error_code="code_400", definite=True)
     client = people.acts(people("工程师"))
     client.post(deciding(order, "give_up"), filled(order, "give_up", step="create_trial_billing"))
-    will = look(people.acts(judge), AskedAct.objects.get()).context["foreseen"].will
+    will = look(people.acts(judge), AskedAct.objects.get()).context["preview"].will
     assert [sentence for sentence in will if "放弃" in sentence] == will[:1]
     assert str(order.dispatches.get(step="create_trial_billing").get_step_display()) in will[0]
 
@@ -235,7 +235,7 @@ def test_what_is_not_allowed_any_more_is_not_carried_out(people, clerk, judge):
     shown = look(client, row)
     Order.objects.filter(pk=order.pk).update(state="withdrawn", undo_since=timezone.now(), withdrawal_idh="1")
     assert confirm(client, row, shown).status_code == 409
-    assert look(client, row).context["foreseen"].why_not
+    assert look(client, row).context["preview"].why_not
     assert decided(order) == ""
 
 

@@ -264,8 +264,8 @@ def test_the_ladder_says_withdrawn_only_of_a_withdrawn_order(admin_client, more,
     step(order, "start_bpm", "failed", position=9, error_code="timeout")
     for place, state in enumerate(rows, start=1):
         step(order, "delete_billing", state, position=place, undo=True)
-    rung = next(one for one, _way in admin_client.get(page(order)).context["ladder"] if one.key == "undo")
-    assert (str(rung.title), str(rung.result)) == told
+    stage = next(one for one, _way in admin_client.get(page(order)).context["ladder"] if one.key == "undo")
+    assert (str(stage.title), str(stage.result)) == told
 
 
 def test_notes_stand_on_top_the_newest_first(member):
@@ -359,7 +359,7 @@ def test_advice_without_its_button_says_who_may_or_why_nobody_can(client):
     TrialClaim.objects.create(trial=order.trial, activation=other, taken_at=NOW, trial_was="trialing")
     client.force_login(staff("resend_order", name="clerk"))
     answer = client.get(page(order))
-    refused = next(advised.refused for rung, advised in answer.context["ladder"] if rung.current)
+    refused = next(advised.refused for stage, advised in answer.context["ladder"] if stage.current)
     assert other.number in refused
     assert refused in answer.content.decode()
     assert "重新发送。" not in answer.content.decode()
@@ -374,12 +374,12 @@ def test_advice_at_another_step_than_the_current_one_has_its_button_too(client):
     client.force_login(staff("accept_difference", "resend_order", name="boss"))
     answer = client.get(page(order))
     assert answer.context["here"].key == "bpm"
-    panel = answer.content.decode().split('id="rung-live"')[1].split("</li>")[0]
+    panel = answer.content.decode().split('id="stage-live"')[1].split("</li>")[0]
     assert button in panel
     client.force_login(staff("resend_order", name="clerk"))
     text = client.get(page(order)).content.decode()
     assert button not in text
-    assert "“认可现状”由以下角色执行：" in text.split('id="rung-live"')[1].split("</li>")[0]
+    assert "“认可现状”由以下角色执行：" in text.split('id="stage-live"')[1].split("</li>")[0]
 
 
 def test_advice_of_an_incident_beside_the_ladder_names_its_button_or_who_has_it(client):

@@ -163,8 +163,8 @@ def test_a_waiver_is_shown_as_one_with_who_and_why(admin_client, folder, capsys)
         assert "li" in text
         assert "客户已补纸质材料" in text, url
     assert "chip-green" not in admin_client.get(history).content.decode()
-    rung = next(one for one, _way in admin_client.get(page(order)).context["ladder"] if one.key == "files")
-    assert (rung.tone, rung.points != ()) == ("none", True)
+    stage = next(one for one, _way in admin_client.get(page(order)).context["ladder"] if one.key == "files")
+    assert (stage.tone, stage.points != ()) == ("none", True)
     call_command("show", order.number)
     [line] = [line for line in capsys.readouterr().out.splitlines() if "check_files" in line]
     assert "已豁免" in line

@@ -61,8 +61,8 @@ def confirm(judge, row):
     """What the page answers to a click, whatever it has offered before."""
     client = acts(judge)
     shown = client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
-    seen = shown.context["foreseen"] if shown.context and "foreseen" in shown.context else None
-    form = {"seen": seen.seen, "told": seen.told} if seen else {}
+    preview = shown.context["preview"] if shown.context and "preview" in shown.context else None
+    form = {"seen": preview.last_event_id, "told": preview.told} if preview else {}
     return client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), form, follow=True)
 
 

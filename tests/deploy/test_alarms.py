@@ -15,7 +15,7 @@ from orders.texts.error_messages import MESSAGES
 from orders.texts.incident_texts import CAUSES
 from project.observability.alarm_mails import EACH_MINUTE
 from project.observability.alarm_texts import ALARMS, BY_INCIDENT
-from project.observability.silent_failures import STOPS
+from project.observability.silent_failures import SILENT_FAILURES
 from tests.deploy.prometheus import PANELS, RULES_FILE, SELECTOR
 from tests.deploy.quiet_week import quiet_week
 from tests.deploy.record import RECORDED, STEP
@@ -311,8 +311,14 @@ def test_the_page_says_who_tells_what():
     rows = {name: said for name, *said in SAYS.findall(OPERATIONS)}
     assert rows.keys() == ALARMS.keys() == RULES.keys()
     source = (ROOT / "project" / "observability" / "alarm_reasons.py").read_text()
-    by_status = {*re.findall(r'"([A-Z]\w+)"', source), *BY_INCIDENT.values(), *(stop.alarm for stop in STOPS.values())}
-    codes = {stop.alarm: code for code, stop in STOPS.items()} | {name: code for code, name in BY_INCIDENT.items()}
+    by_status = {
+        *re.findall(r'"([A-Z]\w+)"', source),
+        *BY_INCIDENT.values(),
+        *(stop.alarm for stop in SILENT_FAILURES.values()),
+    }
+    codes = {stop.alarm: code for code, stop in SILENT_FAILURES.items()} | {
+        name: code for code, name in BY_INCIDENT.items()
+    }
     assert rows.keys() - by_status == set()
     for name, (mail, robots) in rows.items():
         assert mail == ("no mail" if name in UNMAILED else "" if name in EACH_MINUTE else "after 5 min")
@@ -322,7 +328,7 @@ def test_the_page_says_who_tells_what():
 
 
 def test_each_stop_has_words_an_alarm_and_a_cause():
-    for code, stop in STOPS.items():
+    for code, stop in SILENT_FAILURES.items():
         assert stop.alarm in ALARMS
         assert code in CAUSES
         assert code in MESSAGES

@@ -322,16 +322,16 @@ def test_the_second_person_sees_what_joined_since_it_was_asked(both, books, peop
     else:
         store.put_record(both.held_there("A1")[B] | put[B])
     judge = people("judge", "审批主管")
-    shown = judge.get(reverse("admin:orders_askedact_change", args=[row.pk])).context["foreseen"]
+    shown = judge.get(reverse("admin:orders_askedact_change", args=[row.pk])).context["preview"]
     assert (shown.before, shown.news) == ([], [])
     url = reverse("admin:orders_askedact_confirm", args=[row.pk])
-    answer = judge.post(url, {"seen": shown.seen, "told": shown.told})
+    answer = judge.post(url, {"seen": shown.last_event_id, "told": shown.told})
     assert answer.status_code == 409
-    again = answer.context["foreseen"]
+    again = answer.context["preview"]
     assert (bool(again.before), len(again.news)) == (True, 1)
     assert any(B in sentence for sentence in again.will)
     assert (both.records("A1"), both.troubles("A1")) == ({A: "live", B: "live"}, ["difference"])
-    answer = judge.post(url, {"seen": again.seen, "told": again.told})
+    answer = judge.post(url, {"seen": again.last_event_id, "told": again.told})
     assert (answer.status_code, both.troubles("A1")) == (302, [])
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integrations.outbound.http_client import PartnerResponse
+from integrations.outbound.failure_classification import PartnerResponse
 from orders.actions.accept import accept
 from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
 from orders.reconciliation import results

@@ -14,7 +14,7 @@ from django.utils import timezone
 from integrations.base.other_desk import register_process
 from integrations.delivery import loop
 from integrations.onboarding.call_status import call_statuses, doubtful_answers
-from integrations.outbound.http_client import PartnerError
+from integrations.outbound.failure_classification import PartnerError
 from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
 from notifications.models import Mail

@@ -345,8 +345,8 @@ def test_with_four_eyes_a_fix_is_asked_for_order_by_order(desk, books, active, c
     row = AskedAct.objects.get()
     assert (ended.value.code, row.asker_id, row.order.number, books.live()) == (3, clerk.pk, "A1", [])
     client.force_login(judge)
-    foreseen = client.get(reverse("admin:orders_askedact_change", args=[row.pk])).context["foreseen"]
-    told = {"told": foreseen.told, "seen": foreseen.seen}
+    preview = client.get(reverse("admin:orders_askedact_change", args=[row.pk])).context["preview"]
+    told = {"told": preview.told, "seen": preview.last_event_id}
     client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), told)
     desk.deliver()
     assert (books.held("A1"), books.live()) == (before, ["A1"])

@@ -300,8 +300,8 @@ def test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right(los
     desk.at("2023-10-02 00:00:05")
     with pytest.raises(CommandError, match="more than a day"):
         call_command("compensate", "A1", reason="one is gone")
-    [_, foreseen] = action_previews.take(desk.order("A1"), now=timezone.now())
-    assert foreseen.code == "takes_live_ones"
+    [_, preview] = action_previews.take(desk.order("A1"), now=timezone.now())
+    assert preview.code == "takes_live_ones"
     call_command("take", "A1", reason="theirs")
     assert desk.troubles("A1") == ["difference"]
     desk.sweep(after=900)

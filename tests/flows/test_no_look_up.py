@@ -358,6 +358,6 @@ def test_four_eyes_ask_a_second_person_for_what_was_seen(desk, unknown, held_fil
     assert (row.act, row.decision, desk.troubles("C1")) == ("take", "look_up", ["look_up"])
     shown = admin_client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
     assert "T1 1 a.example.com 1 20230920" in shown.content.decode()
-    told = {"told": shown.context["foreseen"].told, "seen": shown.context["foreseen"].seen}
+    told = {"told": shown.context["preview"].told, "seen": shown.context["preview"].last_event_id}
     admin_client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), told)
     assert desk.troubles("C1") == []

@@ -128,11 +128,11 @@ def test_what_needs_nobody_is_nobodys():
 
 def test_of_two_who_take_it_at_the_same_moment_one_is_told():
     order, li, wang = failed(), person(), person("wang", display_name="王敏")
-    give(order, wang, by=staff_actor(wang), seen=0)
+    give(order, wang, by=staff_actor(wang), shown_owner=0)
     with pytest.raises(OwnerChangedError, match="王敏 has it since"):
-        give(order, li, by=staff_actor(li), seen=0)
+        give(order, li, by=staff_actor(li), shown_owner=0)
     assert order.owner == wang
-    give(order, li, by=staff_actor(li), seen=wang.pk)
+    give(order, li, by=staff_actor(li), shown_owner=wang.pk)
     assert order.owner == li
 
 

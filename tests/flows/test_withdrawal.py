@@ -83,7 +83,7 @@ def test_bboss_s_own_withdrawal_asks_no_second_person(desk, settings):
     assert (desk.state("A1"), desk.alive_there("A1")) == ("withdrawn", [])
     row = AskedAct.objects.get()
     with pytest.raises(NotAllowedError):
-        confirm_second(row, judge=staff("confirm_act", name="wang"), seen=10**9, digest="", now=timezone.now())
+        confirm_second(row, judge=staff("confirm_act", name="wang"), last_event_id=10**9, digest="", now=timezone.now())
     desk.play(trial("T2", X), withdrawal("T2"))
     assert (desk.state("T2"), AskedAct.objects.count()) == ("withdrawn", 1)
 

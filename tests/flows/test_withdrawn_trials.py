@@ -14,7 +14,7 @@ from tests.flows.contents import activation, change, trial, withdrawal
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
 
 
-def foreseen(desk, number: str) -> dict[str, int | None]:
+def previewed(desk, number: str) -> dict[str, int | None]:
     """What staff read before they take an order back: how many records of each kind."""
     found = undoing(desk.order(number), now=timezone.now())
     return {one.code: one.params.get("n") for one in found if one.code != "closes_steps"}
@@ -46,11 +46,11 @@ def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings, t
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(change("C1", A, B, C))
     desk.sandbox.partners.store.put_record(desk.held_there("T1")[A] | {"domain": B})
-    assert foreseen(desk, "C1") == {"cancels_trial": 2}
+    assert previewed(desk, "C1") == {"cancels_trial": 2}
     desk.staff(give_up, "C1")
     desk.sweep(after=600)
     assert desk.records("T1") == {A: "live", B: "live", C: "deleted"}
-    assert foreseen(desk, "C1") == {"cancels_trial": 1}
+    assert previewed(desk, "C1") == {"cancels_trial": 1}
     before = len(desk.billed())
     desk.play(withdrawal("C1"))
     assert desk.billed()[before:] == [("cancel", "T1", [B])]
@@ -141,7 +141,7 @@ def test_nor_does_one_whose_undoing_has_still_to_take_away_first(desk):
     desk.play(trial("T1", A, B), change("C1", B, C))
     desk.post(withdrawal("C1"))
     assert desk.step("C1", "restore_trial_billing", undo=True).state == "waiting"
-    assert foreseen(desk, "T1") == {"cancels_trial": 2}  # A will not come any more, and C goes with the trial
+    assert previewed(desk, "T1") == {"cancels_trial": 2}  # A will not come any more, and C goes with the trial
     desk.play(withdrawal("T1"))
     assert desk.billed()[3:] == [("cancel", "T1", [B, C])]
     assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "withdrawn", [])
@@ -162,11 +162,11 @@ def test_a_change_is_undone_record_by_record(desk):
     before = desk.held_there("T1")
     desk.clock.shift(60)
     desk.play(change("C1", B, C))
-    assert foreseen(desk, "T1") == {"cancels_trial": 2}  # the change removed A, which is not cancelled again
-    assert foreseen(desk, "C1") == {"cancels_trial": 1, "restores": 1}
+    assert previewed(desk, "T1") == {"cancels_trial": 2}  # the change removed A, which is not cancelled again
+    assert previewed(desk, "C1") == {"cancels_trial": 1, "restores": 1}
     desk.play(withdrawal("C1"))
-    assert foreseen(desk, "C1") == {"taken_back": None}
-    assert foreseen(desk, "T1") == {"cancels_trial": 2}
+    assert previewed(desk, "C1") == {"taken_back": None}
+    assert previewed(desk, "T1") == {"cancels_trial": 2}
     assert desk.billed()[3:] == [("cancel", "T1", [C]), ("create", "T1", [A])]
     # 3.5: after a restore an order uses its own keys again. C1 has cancelled one already.
     assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))

@@ -13,7 +13,7 @@ from orders.actions.all_actions import DECISIONS
 from orders.actions.asked_decision import AskedDecision
 from orders.actions.run_action import (
     ChangedMeanwhileError,
-    ForeseenOtherwiseError,
+    PreviewChangedError,
     ask_second,
     confirm_second,
 )
@@ -64,7 +64,7 @@ class Asking:
     def ask(self, number: str, key: str, choice: int = 0):
         """Asks for what a button of the order's page does, with the n-th choice of its form. Nothing is done."""
         order, decision = Order.objects.select_related("trial").get(number=number), DECISIONS[key]
-        about = {"number": number, "seen": last_event(order), "reason": "the model", "now": timezone.now()}
+        about = {"number": number, "last_event_id": last_event(order), "reason": "the model", "now": timezone.now()}
         before = (order.state, order.undo_since, order.decision)
         try:
             ask_second(decision, by=staff_actor(account(ASKER)), **about, **answers(decision, order, choice))
@@ -83,12 +83,12 @@ class Asking:
         if not rows:
             return "nothing waits"
         row, judge, now = rows[which % len(rows)], account(JUDGE), timezone.now()
-        shown = AskedDecision(row).foresee(now=now)
+        shown = AskedDecision(row).preview_effects(now=now)
         try:
             with only_what_was_shown(row.order.number) if row.act in {"accept", "take"} else nullcontext():
-                confirm_second(row, judge=judge, seen=shown.seen, digest=shown.told, now=now)
-            confirm_second(row, judge=judge, seen=shown.seen, digest=shown.told, now=now)
-        except (BooksSilentError, ChangedMeanwhileError, ForeseenOtherwiseError) as error:
+                confirm_second(row, judge=judge, last_event_id=shown.last_event_id, digest=shown.told, now=now)
+            confirm_second(row, judge=judge, last_event_id=shown.last_event_id, digest=shown.told, now=now)
+        except (BooksSilentError, ChangedMeanwhileError, PreviewChangedError) as error:
             return repr(error)
         return ""
 

@@ -26,7 +26,7 @@ from orders.incidents.order_warnings import mark_orders
 from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order
 from orders.order_words.ladder.ladder import build_ladder
-from orders.order_words.ladder.step_rungs import Facts
+from orders.order_words.ladder.step_stages import Facts
 from orders.order_words.order_facts import facts_of, last_event
 from orders.people.owned_work import set_owners
 from orders.texts.errors import OrderError
@@ -96,7 +96,7 @@ def _ends_red(order: Order) -> bool:
 
 
 def _page(facts: Facts) -> bool:
-    return bool(NOT_FINE & {rung.tone for rung in build_ladder(facts)})
+    return bool(NOT_FINE & {stage.tone for stage in build_ladder(facts)})
 
 
 def _list(order: Order) -> bool:
@@ -165,7 +165,9 @@ def _refusals(decision: Action, order: Order) -> Iterator[str]:
         more = {name: _chosen(name, form.fields[name], choice) for name in names}
         try:
             with transaction.atomic():
-                carry_out(decision, number=order.number, seen=last_event(order), now=timezone.now(), **WHY, **more)
+                carry_out(
+                    decision, number=order.number, last_event_id=last_event(order), now=timezone.now(), **WHY, **more
+                )
                 raise Undone
         except (Undone, BooksSilentError, ChangedMeanwhileError):  # what was shown is not so any more, as it says
             continue
@@ -196,7 +198,7 @@ class Buttons:
         more = answers(decision, order, choice)
         try:
             with only_what_was_shown(number) if key in {"accept", "take"} else nullcontext():
-                carry_out(decision, number=number, seen=last_event(order), now=timezone.now(), **WHY, **more)
+                carry_out(decision, number=number, last_event_id=last_event(order), now=timezone.now(), **WHY, **more)
         except (BooksSilentError, ChangedMeanwhileError) as error:
             return repr(error)
         return ""

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from urllib.parse import urlsplit
 
-from integrations.outbound.http_client import PartnerError
+from integrations.outbound.failure_classification import PartnerError
 from integrations.outbound.wire_formats import WIRE_FORMAT, encode
 from integrations.sandbox.faults import FAULT_KINDS, Fault
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response

@@ -107,7 +107,7 @@ class Staff:
         chosen, how = Selection(numbers=numbers, **selection), {"force": force, "open_partners": open_partners()}
         before = judge_selection(chosen, **how)
         judged = resend(chosen, now=timezone.now(), **how, **WHY).judgements
-        of_orders = [row for row in judged if row.order != "-"]  # mails about none are not foretold
+        of_orders = [row for row in judged if row.order != "-"]  # mails about none are not previewed
         if [(row.order, row.step, row.verdict) for row in of_orders] != [(r.order, r.step, r.verdict) for r in before]:
             raise WrongError("the page says what happens", before, judged)
         return ", ".join(f"{row.order} {row.step}: {row.verdict}" for row in judged)

@@ -32,7 +32,7 @@ CODES = {
 }  # by what a record is, and becomes
 
 
-def foreseen(what, number: str) -> dict[str, object]:
+def previewed(what, number: str) -> dict[str, object]:
     """{code of a sentence: its number} of a dry run."""
     order = Order.objects.select_related("trial").get(number=number)
     return {one.code: one.params.get("n") for one in what(order, now=timezone.now())}
@@ -42,7 +42,7 @@ def test_withdrawing_an_extension_says_that_the_trial_ends(desk):
     desk.trial("T0", "a", end=1).deliver()
     desk.change("C0", "T0", end=5).deliver()
     desk.wait(3 * DAY)
-    told = foreseen(action_previews.withdraw, "C0")
+    told = previewed(action_previews.withdraw, "C0")
     assert told["cancels_trial"] == 1
     assert "ends_without" in told
     desk.withdraw("C0").check()
@@ -52,7 +52,7 @@ def test_withdrawing_an_extension_says_that_the_trial_ends(desk):
 def test_withdrawing_a_change_of_domains_says_nothing_about_the_trials_end(desk):
     desk.trial("T0", "a", end=9).deliver()
     desk.change("C0", "T0", "ab").deliver()
-    assert not {"ends_without", "runs_without"} & foreseen(action_previews.withdraw, "C0").keys()
+    assert not {"ends_without", "runs_without"} & previewed(action_previews.withdraw, "C0").keys()
 
 
 def test_a_late_withdrawal_says_that_the_trial_ends_of_the_one_that_holds_it_alone(desk):
@@ -62,8 +62,8 @@ def test_a_late_withdrawal_says_that_the_trial_ends_of_the_one_that_holds_it_alo
     desk.callback("A1", "pass", "A1-r1").deliver()
     desk.wait(3 * DAY)
     late = partial(action_previews.withdraw, how="cancel")
-    assert "ends_trial" in foreseen(late, "A0")
-    assert "ends_trial" not in foreseen(late, "A1")
+    assert "ends_trial" in previewed(late, "A0")
+    assert "ends_trial" not in previewed(late, "A1")
     desk.withdraw("A1").deliver().withdraw_by_staff("A1", "cancel").check()
     assert (desk.state("A1"), desk.state("T0")) == ("withdrawn", "converted")
 
@@ -72,7 +72,7 @@ def test_withdrawing_a_shortening_says_that_the_trial_runs_again(desk):
     desk.trial("T0", "a", end=9).deliver()
     desk.change("C0", "T0", end=1).deliver()
     desk.wait(3 * DAY).sweep()
-    assert "runs_without" in foreseen(action_previews.withdraw, "C0")
+    assert "runs_without" in previewed(action_previews.withdraw, "C0")
     desk.withdraw("C0").check()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230929"})
 
@@ -80,7 +80,7 @@ def test_withdrawing_a_shortening_says_that_the_trial_runs_again(desk):
 def test_giving_up_says_what_becomes_of_a_change(desk):
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=9).deliver("bigdata", fates=("refuse",))
-    assert "change_shrinks" in foreseen(action_previews.give_up, "C0")
+    assert "change_shrinks" in previewed(action_previews.give_up, "C0")
 
 
 def test_giving_up_what_a_withdrawn_change_takes_back_says_that_it_stays_open(desk):
@@ -88,10 +88,10 @@ def test_giving_up_what_a_withdrawn_change_takes_back_says_that_it_stays_open(de
     desk.change("C0", "T0", "b", end=9).deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
-    assert "runs_on" in foreseen(action_previews.give_up, "C0")
+    assert "runs_on" in previewed(action_previews.give_up, "C0")
     desk.refuses("live", "a")
     desk.give_up("C0").play_out()
-    assert "not_put_back" in foreseen(action_previews.give_up, "C0")
+    assert "not_put_back" in previewed(action_previews.give_up, "C0")
 
 
 def test_giving_up_an_activations_restore_says_that_the_trial_ends(desk):
@@ -99,7 +99,7 @@ def test_giving_up_an_activations_restore_says_that_the_trial_ends(desk):
     desk.activation("A0", "T0").deliver()
     desk.refuses("live", "a")
     desk.withdraw("A0").play_out()
-    assert "no_restore" in foreseen(action_previews.give_up, "A0")
+    assert "no_restore" in previewed(action_previews.give_up, "A0")
 
 
 def test_a_fix_says_that_it_sends_what_the_orders_say(desk):
@@ -108,7 +108,7 @@ def test_a_fix_says_that_it_sends_what_the_orders_say(desk):
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
     desk.refuses().give_up("C0")
-    assert foreseen(action_previews.fix, "T0")["fix_as_meant"] == 1
+    assert previewed(action_previews.fix, "T0")["fix_as_meant"] == 1
     desk.press("T0", "fix").check()
     desk.stands(ends={"a": ""}, stuck=())
 
@@ -172,7 +172,7 @@ def records() -> dict[int, tuple]:
 
 
 def taken_back(before: dict, after: dict) -> Counter:
-    """What became of the records, by the codes of the sentences that foretell it."""
+    """What became of the records, by the codes of the sentences that preview it."""
     found = Counter()
     for pk, (kind, state, end) in before.items():
         now_state, now_end = after[pk][1:]
@@ -200,7 +200,7 @@ def taken_back(before: dict, after: dict) -> Counter:
         (scheduled, "move_start", "", {"day": wire_day("20230930")}),
     ],
 )
-def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, capsys, situation, act, how, given):
+def test_what_the_page_previews_the_dry_run_reports_and_the_act_does(desk, capsys, situation, act, how, given):
     number = situation(desk)
     days = [f"{day:%Y%m%d}" for day in given.values()]
     options = [act, number, "--reason=x", *days, *([f"--{how}"] if how else [])]
@@ -208,7 +208,7 @@ def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, caps
     with override("en"):
         page = chosen_of(DECISIONS[act].will(facts_of(order, now=timezone.now()), **given), how)
     if act == "withdraw":
-        counted = {code: n for code, n in foreseen(partial(action_previews.withdraw, how=how), number).items() if n}
+        counted = {code: n for code, n in previewed(partial(action_previews.withdraw, how=how), number).items() if n}
     kept, before = everything(), records()
     call_command(*options, "--dry-run")
     *reported, end = capsys.readouterr().out.splitlines()
@@ -240,7 +240,7 @@ def test_the_dry_run_of_a_mail_about_no_order_sends_it_again_and_rolls_back(desk
 
 
 def chosen_of(sentences: list[str], how: str) -> set[str]:
-    """What a page foretells of one choice; it names what differs between them."""
+    """What a page previews of one choice; it names what differs between them."""
     found = set()
     for sentence in sentences:
         choice, _, rest = sentence.partition(": ")

@@ -333,7 +333,7 @@ def test_a_given_up_restore_is_not_called_restored(desk, active):
     desk.withdraw("A0").play_out()
     desk.refuses().give_up("A0").check()
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
-    assert "restored" not in desk.rungs("A0")["undo"].note
+    assert "restored" not in desk.stages("A0")["undo"].note
     assert not desk.stuck()
     desk.look()
 
@@ -353,7 +353,7 @@ def _given_up_deletion(desk):
 def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(desk):
     """C2."""
     _given_up_deletion(desk)
-    assert "deleted" not in desk.rungs("A0")["undo"].note
+    assert "deleted" not in desk.stages("A0")["undo"].note
     desk.withdraw("A0").check()
     desk.stands(T0="trialing", A0="withdrawn", ends={"a": ""}, live="", stuck=())
 
@@ -376,7 +376,7 @@ def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk, trial
     desk.change("C0", "T0", "b").play_out().check()
     desk.stands(C0="failed", ends={}, stuck={"T0", "C0"})
     assert desk.troubles("T0")
-    assert {"red", "amber"} & {rung.tone for rung in desk.rungs("T0").values()}
+    assert {"red", "amber"} & {stage.tone for stage in desk.stages("T0").values()}
     desk.look()
 
 
@@ -386,7 +386,7 @@ def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=("refuse",))
     desk.wait(2 * DAY).check()
     desk.stands(T0="trialing", C0="failed", stuck={"T0", "C0"})
-    assert {"red", "amber"} & {rung.tone for rung in desk.rungs("T0").values()}
+    assert {"red", "amber"} & {stage.tone for stage in desk.stages("T0").values()}
     desk.look()
 
 
@@ -406,7 +406,7 @@ def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk, trialing):
     desk.change("C0", "T0", end=1).deliver()
     desk.wait(2 * DAY).check()
     assert desk.state("T0") == "ended"
-    assert desk.rungs("T0")["live"].note == "The trial's last day has passed."
+    assert desk.stages("T0")["live"].note == "The trial's last day has passed."
     assert not desk.stuck()
 
 
@@ -416,14 +416,14 @@ def test_an_accepted_late_reject_leaves_nothing_red(desk, active):
     assert "late_undo" in desk.troubles("A0")
     desk.accept("A0").check()
     desk.stands(T0="converted", A0="active", live="a", stuck=())
-    assert not {"red", "amber"} & {rung.tone for rung in desk.rungs("A0").values()}
+    assert not {"red", "amber"} & {stage.tone for stage in desk.stages("A0").values()}
 
 
 def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk, active):
     """C8: the page said that nothing had reached the big-data side."""
     desk.wait(LATE).withdraw_by_staff("A0", "cancel").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
-    assert "Nothing had reached" not in desk.rungs("A0")["undo"].note
+    assert "Nothing had reached" not in desk.stages("A0")["undo"].note
     assert not desk.stuck()
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import override
 from orders.actions.all_actions import offered_decisions
 from orders.models import AffectedOrder, Order
 from orders.order_words.ladder.ladder import build_ladder
-from orders.order_words.ladder.step_rungs import Rung
+from orders.order_words.ladder.step_stages import Stage
 from orders.order_words.order_facts import facts_of
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
@@ -167,11 +167,13 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         """The numbers that `stuck` names."""
         return {row.number for row in self.stuck()}
 
-    def rungs(self, number: str) -> dict[str, Rung]:
-        """What the order's page shows, by the rung's key; its texts are in English."""
+    def stages(self, number: str) -> dict[str, Stage]:
+        """What the order's page shows, by the stage's key; its texts are in English."""
         with override("en"):
-            rungs = build_ladder(facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now()))
-            return {rung.key: replace(rung, result=str(rung.result), note=str(rung.note)) for rung in rungs}
+            stages = build_ladder(
+                facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now())
+            )
+            return {stage.key: replace(stage, result=str(stage.result), note=str(stage.note)) for stage in stages}
 
     def offered(self, number: str) -> set[str]:
         """The keys of the decisions that the order's page offers."""

@@ -49,5 +49,5 @@ def as_judge(client):
 
 def confirm_as_second(client, row):
     """Looks at what a colleague has asked for, then confirms what the page showed."""
-    told = client.get(of("change", row)).context["foreseen"].told
+    told = client.get(of("change", row)).context["preview"].told
     return client.post(of("confirm", row), {"told": told})

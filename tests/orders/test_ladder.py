@@ -9,7 +9,7 @@ from django.utils.translation import override
 from orders.incidents.order_warnings import Marks, Open
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.ladder import build_ladder, current
-from orders.order_words.ladder.step_rungs import Facts, Trouble
+from orders.order_words.ladder.step_stages import Facts, Trouble
 from orders.texts.incident_texts import UNKNOWN
 from tests.factories import NOW
 
@@ -18,8 +18,8 @@ DAY = datetime.timedelta(days=1)
 KEYS = ["received", "stored", "files", "billing", "bpm", "approval", "start", "live"]
 
 
-def rung_of(rungs, key):
-    return next(rung for rung in rungs if rung.key == key)
+def stage_of(stages, key):
+    return next(stage for stage in stages if stage.key == key)
 
 
 def step(name, state="done", **fields):
@@ -48,8 +48,8 @@ def ladder(one, steps=(), **facts):
     return build_ladder(Facts(order=one, steps=list(steps), now=NOW, **facts))
 
 
-def by_key(rungs):
-    return {rung.key: rung for rung in rungs}
+def by_key(stages):
+    return {stage.key: stage for stage in stages}
 
 
 LATER = {"start_at": NOW + 10 * DAY, "biz_start": (NOW + 10 * DAY).date()}
@@ -59,7 +59,7 @@ CANCEL_LATER = step("cancel_trial_billing", "waiting", gate="start", position=5)
 UNDONE = {"undo_since": NOW}
 GONE = [step("delete_billing", undo=True, records=[1, 2]), step("restore_trial_billing", undo=True, records=[3])]
 
-# id, order, steps, current rung, its tone, its action
+# id, order, steps, current stage, its tone, its action
 TABLE = [
     ("trial under way", order(S.IN_PROGRESS, "trial"), [step("create_trial_billing", "due")], "billing", "blue", ""),
     ("trial running", order(S.TRIALING, "trial"), [step("create_trial_billing")], "live", "green", ""),
@@ -110,11 +110,11 @@ TABLE = [
 
 @pytest.mark.parametrize("one, steps, key, tone, action", [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_where_it_stands(one, steps, key, tone, action):
-    rungs = ladder(one, steps)
-    here = current(rungs)
+    stages = ladder(one, steps)
+    here = current(stages)
     assert (here.key, here.tone, here.action) == (key, tone, action)
-    assert sum(rung.current for rung in rungs) == 1
-    assert all(str(rung.title) and str(rung.result) for rung in rungs)
+    assert sum(stage.current for stage in stages) == 1
+    assert all(str(stage.title) and str(stage.result) for stage in stages)
     if here.tone in {"red", "amber"}:
         assert str(here.cause.what)
         assert str(here.cause.next)
@@ -144,29 +144,29 @@ BOOKS = {
     ids=["active", "trialing", "withdrawn", "rejected"],
 )
 def test_what_only_the_books_end_is_not_shown_as_fine(one, key, code):
-    rungs = ladder(one, [], troubles=[Trouble(code=code, since=NOW)])
-    rung = by_key(rungs)[key]
-    assert (rung.tone, rung.action, rung.code) == ("amber", BOOKS[code], code)
-    assert current(rungs).key == key
-    assert str(rung.cause.what) != str(UNKNOWN.what)
+    stages = ladder(one, [], troubles=[Trouble(code=code, since=NOW)])
+    stage = by_key(stages)[key]
+    assert (stage.tone, stage.action, stage.code) == ("amber", BOOKS[code], code)
+    assert current(stages).key == key
+    assert str(stage.cause.what) != str(UNKNOWN.what)
 
 
 @pytest.mark.parametrize("state", [S.ACTIVE, S.SCHEDULED, S.IN_PROGRESS, S.HELD, S.WITHDRAWN, S.COMPENSATING])
 def test_nothing_is_green_while_a_difference_is_open(state):
     undone = {"undo_since": NOW} if state in {S.WITHDRAWN, S.COMPENSATING} else {}
-    rungs = ladder(order(state, live_at=NOW, **undone), first_plan(), open=Open(number=1, since=NOW))
-    assert "green" not in {rung.tone for rung in rungs}
+    stages = ladder(order(state, live_at=NOW, **undone), first_plan(), open=Open(number=1, since=NOW))
+    assert "green" not in {stage.tone for stage in stages}
 
 
 def test_a_customer_who_is_served_and_not_billed_is_red():
-    rungs = ladder(order(S.ACTIVE, live_at=NOW), first_plan(), open=Open(number=2, unbilled=1, since=NOW))
-    here = current(rungs)
+    stages = ladder(order(S.ACTIVE, live_at=NOW), first_plan(), open=Open(number=2, unbilled=1, since=NOW))
+    here = current(stages)
     assert (here.key, here.tone, here.action, here.at) == ("live", "red", "fix", NOW)
 
 
 def test_what_only_bbosss_list_lacks_can_be_lived_with():
-    rungs = ladder(order(S.ACTIVE, live_at=NOW), first_plan(), open=Open(number=1, unlisted=1, since=NOW))
-    assert (current(rungs).tone, current(rungs).action) == ("amber", "accept")
+    stages = ladder(order(S.ACTIVE, live_at=NOW), first_plan(), open=Open(number=1, unlisted=1, since=NOW))
+    assert (current(stages).tone, current(stages).action) == ("amber", "accept")
 
 
 def test_one_behind_a_failed_order_names_it():
@@ -181,24 +181,24 @@ def test_the_table_knows_every_state():
     assert {row[1].state for row in TABLE} == set(S)
 
 
-def test_an_activation_has_eight_rungs_in_this_order():
-    assert [rung.key for rung in ladder(order(S.ACTIVE, live_at=NOW), first_plan())] == KEYS
+def test_an_activation_has_eight_stages_in_this_order():
+    assert [stage.key for stage in ladder(order(S.ACTIVE, live_at=NOW), first_plan())] == KEYS
 
 
 def test_a_subsequent_one_is_billed_after_its_approval():
-    keys = [rung.key for rung in ladder(order(S.AWAITING_APPROVAL, **SUBSEQUENT), LATE_BILLING)]
+    keys = [stage.key for stage in ladder(order(S.AWAITING_APPROVAL, **SUBSEQUENT), LATE_BILLING)]
     assert keys == ["received", "stored", "files", "bpm", "approval", "billing", "start", "live"]
 
 
 def test_a_trial_has_four():
-    rungs = ladder(order(S.TRIALING, "trial"), [step("create_trial_billing")])
-    assert [rung.key for rung in rungs] == ["received", "stored", "billing", "live"]
+    stages = ladder(order(S.TRIALING, "trial"), [step("create_trial_billing")])
+    assert [stage.key for stage in stages] == ["received", "stored", "billing", "live"]
 
 
 def test_an_undone_order_tells_what_went():
-    rungs = by_key(ladder(order(S.WITHDRAWN, **UNDONE), [*first_plan("undone"), *GONE]))
-    assert "2" in str(rungs["undo"].note)
-    assert "1" in str(rungs["undo"].note)
+    stages = by_key(ladder(order(S.WITHDRAWN, **UNDONE), [*first_plan("undone"), *GONE]))
+    assert "2" in str(stages["undo"].note)
+    assert "1" in str(stages["undo"].note)
 
 
 def test_a_retry_says_when_and_why():
@@ -212,42 +212,42 @@ def test_a_retry_says_when_and_why():
         attempts=3,
         next_try_at=NOW + DAY,
     )
-    rung = by_key(ladder(order(S.IN_PROGRESS), [row]))["billing"]
-    assert (rung.tries, rung.next_try, rung.code, rung.detail) == (3, NOW + DAY, "code_500", "稍后再试")
+    stage = by_key(ladder(order(S.IN_PROGRESS), [row]))["billing"]
+    assert (stage.tries, stage.next_try, stage.code, stage.detail) == (3, NOW + DAY, "code_500", "稍后再试")
 
 
 def test_a_partner_that_is_down_offers_no_button():
-    rung = by_key(ladder(order(S.IN_PROGRESS), first_plan("retrying", "waiting"), shut={"bigdata"}))["billing"]
-    assert (rung.tone, rung.action) == ("amber", "")
-    assert rung.next_try is None
+    stage = by_key(ladder(order(S.IN_PROGRESS), first_plan("retrying", "waiting"), shut={"bigdata"}))["billing"]
+    assert (stage.tone, stage.action) == ("amber", "")
+    assert stage.next_try is None
 
 
 def test_a_finding_is_told_by_its_own_code():
     trouble = Trouble(code="encrypted", step="check_files", partner="files", detail="a.xlsx: locked", since=NOW)
     one = order(S.HELD, held_because=H.FILES, info_security="a.xlsx")
-    rung = current(ladder(one, [step("check_files", "retrying", error_code="encrypted")], troubles=[trouble]))
-    assert (rung.code, rung.detail) == ("encrypted", "a.xlsx")
+    stage = current(ladder(one, [step("check_files", "retrying", error_code="encrypted")], troubles=[trouble]))
+    assert (stage.code, stage.detail) == ("encrypted", "a.xlsx")
 
 
 def test_bpm_deciding_twice_shows_on_the_approval():
     one = order(S.ACTIVE, live_at=NOW, decision="pass", decided_at=NOW, **SUBSEQUENT)
-    rungs = ladder(one, first_plan(), troubles=[Trouble(code="second", step="approval", partner="bpm")])
-    assert (current(rungs).key, current(rungs).tone) == ("approval", "amber")
+    stages = ladder(one, first_plan(), troubles=[Trouble(code="second", step="approval", partner="bpm")])
+    assert (current(stages).key, current(stages).tone) == ("approval", "amber")
 
 
 @pytest.mark.parametrize("attempts, note", [(0, "It was never begun"), (1, "It was under way when")])
 def test_a_closed_step_says_whether_it_was_begun(attempts, note):
     """A call to BPM that is in the air when its order is taken back is closed, whatever its answer."""
     steps = [*first_plan()[:2], step("start_bpm", "closed", position=4, attempts=attempts, done_at=None)]
-    rung = by_key(ladder(order(S.WITHDRAWN, **UNDONE), steps))["bpm"]
+    stage = by_key(ladder(order(S.WITHDRAWN, **UNDONE), steps))["bpm"]
     with override("en"):
-        assert str(rung.note).startswith(note)
+        assert str(stage.note).startswith(note)
 
 
 def test_the_start_day_of_an_order_without_a_plan_is_the_one_it_names():
     """Whether it lies ahead is decided when the order is planned."""
     held = order(S.HELD, held_because=H.TRIAL_UNKNOWN, planned_at=None, biz_start=(NOW + 5 * DAY).date())
-    assert rung_of(ladder(held, []), "start").result == date_format(held.biz_start, "n-j")
+    assert stage_of(ladder(held, []), "start").result == date_format(held.biz_start, "n-j")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_start_day_of_an_order_without_a_plan_is_the_one_it_names():
     ],
 )
 def test_what_was_taken_back_is_not_still_to_come(one, steps, icon):
-    assert rung_of(ladder(one, steps), "live").icon == icon
+    assert stage_of(ladder(one, steps), "live").icon == icon
 
 
 def test_a_trial_beside_a_stopped_change_is_not_shown_as_fine():
@@ -282,7 +282,7 @@ def test_a_trial_beside_a_stopped_change_is_not_shown_as_fine():
     ],
 )
 def test_what_is_not_fine_is_never_all_green(one, marks, tone):
-    """Whatever its rungs know: orders.incidents.order_warnings decides it."""
+    """Whatever its stages know: orders.incidents.order_warnings decides it."""
     here = current(ladder(one, first_plan(), marks=marks))
     assert here.tone == tone
     assert here.tone == "green" or str(here.cause.what)
@@ -290,9 +290,9 @@ def test_what_is_not_fine_is_never_all_green(one, marks, tone):
 
 def test_a_reject_that_staff_let_stand_is_not_red():
     one = order(S.ACTIVE, live_at=NOW, decision="reject", decided_at=NOW)
-    assert rung_of(ladder(one, first_plan()), "approval").tone == "none"
+    assert stage_of(ladder(one, first_plan()), "approval").tone == "none"
     one.undo_asked_at = NOW  # nobody has decided yet
-    assert rung_of(ladder(one, first_plan()), "approval").tone == "red"
+    assert stage_of(ladder(one, first_plan()), "approval").tone == "red"
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_a_reject_that_staff_let_stand_is_not_red():
 )
 def test_what_an_undoing_did_is_told_and_not_what_it_planned(steps, told):
     with override("en"):
-        assert str(rung_of(ladder(order(S.WITHDRAWN, **UNDONE), steps), "undo").note) == told
+        assert str(stage_of(ladder(order(S.WITHDRAWN, **UNDONE), steps), "undo").note) == told
 
 
 @pytest.mark.parametrize(
@@ -331,10 +331,10 @@ def test_what_an_undoing_did_is_told_and_not_what_it_planned(steps, told):
 )
 def test_why_a_trial_has_ended_is_told(over, told):
     with override("en"):
-        rung = rung_of(ladder(order(S.ENDED, "trial"), [step("create_trial_billing")], over=over), "live")
-        assert str(rung.note) == told
+        stage = stage_of(ladder(order(S.ENDED, "trial"), [step("create_trial_billing")], over=over), "live")
+        assert str(stage.note) == told
 
 
 def test_a_failed_step_that_matters_no_more_is_not_red():
     steps = [step("create_billing", "failed", position=3, error_code="timeout")]
-    assert rung_of(ladder(order(S.WITHDRAWN, **UNDONE), steps), "billing").tone == "grey"
+    assert stage_of(ladder(order(S.WITHDRAWN, **UNDONE), steps), "billing").tone == "grey"

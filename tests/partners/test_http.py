@@ -20,7 +20,8 @@ from integrations.bigdata import client as bigdata
 from integrations.bpm import bpm_steps as bpm
 from integrations.delivery.channels import longest
 from integrations.outbound import http_client
-from integrations.outbound.http_client import PartnerError, check_success, post, request_json, waiting_time
+from integrations.outbound.failure_classification import PartnerError, check_success
+from integrations.outbound.http_client import post, request_json, waiting_time
 from integrations.partners.calls import call_of
 from integrations.partners.profile import read_profile
 

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from integrations.outbound.http_client import PartnerError, check_success, post
+from integrations.outbound.failure_classification import PartnerError, check_success
+from integrations.outbound.http_client import post
 from integrations.partners.calls import call_of
 from project.base.settings_table import certificate_files
 from tests.fakes import RunningSandbox

@@ -11,7 +11,7 @@ from integrations.bigdata import client as bigdata
 from integrations.bpm.bpm_steps import start_flow
 from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
 from integrations.outbound import http_client
-from integrations.outbound.http_client import PartnerError
+from integrations.outbound.failure_classification import PartnerError
 from integrations.partners.answers import lines_for
 from integrations.partners.calls import call_of, rename_paths
 from integrations.partners.profile import Answer, ProfileError, read_profile

@@ -76,7 +76,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "integrations.base": "bodies, counts, database deadline and clock, old secrets, other desks",
-        "integrations.outbound": "outgoing HTTP, deadlines, rate limit",
+        "integrations.outbound": "outgoing HTTP, failures, deadlines, rate limit",
     },
     {
         "integrations.bboss": "BBOSS's calls: checks, reading, answers; the machine's clock",
@@ -112,7 +112,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "project.admin_site": "the staff site: menu, journal",
-        "project.observability": "status, health, metrics, alarms, stops",
+        "project.observability": "status, health, metrics, alarms, silent failures",
     },
     {
         "project.commands": "`manage.py`: status, settings, backup, audit",

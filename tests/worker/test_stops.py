@@ -307,7 +307,7 @@ def test_each_stop_is_heard_and_is_over(settings, tmp_path, play):
     alarm, way = (PLAYS | ON_POSTGRESQL)[play]
     beat("one")
     Timeline.objects.update(begun_at=timezone.now())
-    (code,) = {code for code, stop in silent_failures.STOPS.items() if stop.alarm == alarm}
+    (code,) = {code for code, stop in silent_failures.SILENT_FAILURES.items() if stop.alarm == alarm}
     look_around()
     assert (status()["reasons"], Incident.objects.count(), mailed()) == ([], 0, [])
     with way(settings, tmp_path) as words:

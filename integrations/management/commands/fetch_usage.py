@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.bigdata.client import query_trial_flow, trial_flow_query
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import PartnerError
+from integrations.outbound.failure_classification import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
 from orders.pauses.paused_steps import why_paused

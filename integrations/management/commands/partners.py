@@ -25,7 +25,8 @@ from integrations.delivery.loop import drain
 from integrations.onboarding.call_status import call_statuses, lines_of_status
 from integrations.onboarding.samples import example_of, samples
 from integrations.outbound import partner_rate
-from integrations.outbound.http_client import PartnerError, answer_listeners, named_charset, post
+from integrations.outbound.failure_classification import PartnerError
+from integrations.outbound.http_client import answer_listeners, named_charset, post
 from integrations.outbound.wire_formats import encode
 from integrations.partners.calls import Call, call_of
 from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile

@@ -20,7 +20,7 @@ class Command(OrderCommand):
 
     def handle(self, *args, move, dry_run, **options):
         if move:
-            self.act, self.foretells = "move_attribution", True
+            self.act, self.has_preview = "move_attribution", True
             self.done = "attribution %(letters)s given to it and its family"
         elif dry_run:
             raise CommandError("--dry-run goes with --move")

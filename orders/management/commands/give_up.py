@@ -6,7 +6,7 @@ from orders.management.order_command import OrderCommand
 class Command(OrderCommand):
     help = "Gives up a billing step that failed for good, or each one that something waits for; says what will follow."
     act = "give_up"
-    foretells = True
+    has_preview = True
     OPTIONS = ("step",)
 
     def add_more(self, parser):

@@ -7,7 +7,7 @@ from orders.management.order_command import OrderCommand
 class Command(OrderCommand):
     help = "Moves the start day of a scheduled activation; BPM is not told. Says what will follow."
     act = "move_start"
-    foretells = True
+    has_preview = True
     OPTIONS = ("day",)
 
     def add_more(self, parser):

@@ -6,7 +6,7 @@ from orders.management.order_command import OrderCommand
 class Command(OrderCommand):
     help = "Withdraws an order as BBOSS would; says what will follow."
     act = "withdraw"
-    foretells = True
+    has_preview = True
     OPTIONS = ("how",)
     done = "withdrawn"
 

@@ -8,9 +8,9 @@ from django.utils.translation import get_language, override
 
 from notifications.mail_rendering import LANGUAGE
 from orders.actions.all_actions import BULK_ACTS
-from orders.actions.asked_decision import Foreseen
+from orders.actions.asked_decision import EffectsPreview
 from orders.actions.bulk_action import asked_of
-from orders.actions.run_action import ForeseenOtherwiseError, digest_of
+from orders.actions.run_action import PreviewChangedError, digest_of
 from orders.models import AskedAct
 from orders.office.bulk.acts import count_kinds
 from orders.office.bulk.bulk_runs import start_asked
@@ -48,21 +48,21 @@ class AskedRun:
         asked = BULK_ACTS[self.run.act].details_of(self.run)
         return [(rows, f"{self.run.total:,}"), *((title, value) for title, value in self.run.words), *asked]
 
-    def foresee(self, *, now: datetime.datetime) -> Foreseen:
+    def preview_effects(self, *, now: datetime.datetime) -> EffectsPreview:
         if self.run is None:
-            return Foreseen(why_not=NotAllowedError("bulk_over").words())
+            return EffectsPreview(why_not=NotAllowedError("bulk_over").words())
         with override(LANGUAGE):
-            foreseen = foresee_run(self.run)
-        will = foreseen if get_language() == LANGUAGE else foresee_run(self.run)
-        before = self.row.told if self.row.told != foreseen else []
-        return Foreseen(will=will, told=digest_of(foreseen), before=before)
+            preview = preview_run(self.run)
+        will = preview if get_language() == LANGUAGE else preview_run(self.run)
+        before = self.row.told if self.row.told != preview else []
+        return EffectsPreview(will=will, told=digest_of(preview), before=before)
 
-    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+    def confirm(self, *, judge, last_event_id: int, told: str, now: datetime.datetime) -> str:
         if self.run is None:
             raise NotAllowedError("bulk_over")
         with override(LANGUAGE):
-            if digest_of(foresee_run(self.run)) != told:
-                raise ForeseenOtherwiseError
+            if digest_of(preview_run(self.run)) != told:
+                raise PreviewChangedError
         check_quota(BulkRun, self.run.maker_id)
         with transaction.atomic():
             by = confirm(self.row, judge=judge, now=now)
@@ -71,7 +71,7 @@ class AskedRun:
         return ""
 
 
-def foresee_run(run: BulkRun) -> list[str]:
+def preview_run(run: BulkRun) -> list[str]:
     """Returns a preview: how many of the run's first rows have each expected result, in the current language."""
     first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
     return [f"{number:,} × {kind}" for kind, number in count_kinds(BULK_ACTS[run.act].judge_ids(first, asked_of(run)))]

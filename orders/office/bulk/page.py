@@ -21,7 +21,7 @@ from orders.history.actors import staff_actor
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import address_of, count_kinds, label_of
-from orders.office.bulk.asked import foresee_run
+from orders.office.bulk.asked import preview_run
 from orders.office.bulk.bulk_runs import begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run_parts import run_part
@@ -144,7 +144,7 @@ def _begin(request: HttpRequest, act: Bulk, selected: Selected, form: BulkForm) 
 
     def told() -> list[str]:
         with override(LANGUAGE):
-            return foresee_run(BulkRun.objects.get(pk=given[DRAFT]))
+            return preview_run(BulkRun.objects.get(pk=given[DRAFT]))
 
     run = confirm_draft(
         pk=given[DRAFT],

@@ -21,7 +21,7 @@ from orders.attachments.check import FILE_TYPES
 from orders.attachments.preview import own_file
 from orders.history.actors import actor_of
 from orders.lists.personal_data import mask_members, mask_text_or_json, may_open
-from orders.lists.scope import seen_orders
+from orders.lists.scope import visible_orders
 from orders.models import Attempt, InboundMessage, Order
 from orders.office.evidence.archive import Entry
 from orders.office.exports.export_jobs import Table
@@ -43,8 +43,10 @@ LEFT_OUT = {"order", "dispatch", "content_hash", "body_hash", "lease_token", "me
 
 def order_for(number: str, user, *, personal: bool) -> Order:
     """Returns the order. Raises ExportError if the user may not export its evidence."""
-    seen = seen_orders(user)
-    orders = (Order.objects.all() if seen is None else seen).select_related("attribution", "trial", "service_type")
+    visible = visible_orders(user)
+    orders = (Order.objects.all() if visible is None else visible).select_related(
+        "attribution", "trial", "service_type"
+    )
     order = orders.filter(number=number).first()
     if order is None or not user.has_perms([EXPORT, "orders.view_order"]) or (personal and not may_open(user)):
         raise ExportError("export_not_allowed")
@@ -152,7 +154,7 @@ def _time_text(at: datetime.datetime) -> str:
 def _report(order: Order, user, *, by: str, personal: bool, now: datetime.datetime) -> str:
     mask = str if personal else mask_text_or_json
     shape = shape_of(order) if order.kind == Order.Kind.TRIAL else None
-    rungs = build_ladder(facts_of(order, now=now))
+    stages = build_ladder(facts_of(order, now=now))
     names = list(shape.domains.values()) if shape else [row.name for row in order.domains.all()]
     lines = [
         f"{_('Evidence')} {order.number}",
@@ -166,7 +168,7 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
         f"{_('Received')}{_(': ')}{_time_text(order.received_at)}",
         f"{_('Domains')}{_(': ')}{len(names)}",
         "",
-        *(f"{rung.title}{_(': ')}{rung.result} {_time_text(rung.at) if rung.at else ''}" for rung in rungs),
+        *(f"{stage.title}{_(': ')}{stage.result} {_time_text(stage.at) if stage.at else ''}" for stage in stages),
     ]
     if user.has_perm("orders.view_orderevent"):
         lines += ["", _("Events"), *(_event(row, mask) for row in order.events.order_by("pk").iterator(500))]

@@ -5,7 +5,7 @@ import datetime
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from orders.actions.asked_decision import Foreseen
+from orders.actions.asked_decision import EffectsPreview
 from orders.models import AskedAct
 from orders.office.exports.export_jobs import judge_export
 from orders.office.exports.lists import title_of_export
@@ -34,13 +34,13 @@ class AskedExport:
     def address(self) -> str:
         return reverse("admin:orders_export_change", args=[self.row.target])
 
-    def foresee(self, *, now: datetime.datetime) -> Foreseen:
+    def preview_effects(self, *, now: datetime.datetime) -> EffectsPreview:
         """Does not return the filter: it may contain names. The export's own page shows it to those who may read it."""
         if self.export is None:
-            return Foreseen(why_not=NotAllowedError("ask_over").words())
-        return Foreseen(will=[_("A worker writes the file, with people's data unmasked; its maker fetches it.")])
+            return EffectsPreview(why_not=NotAllowedError("ask_over").words())
+        return EffectsPreview(will=[_("A worker writes the file, with people's data unmasked; its maker fetches it.")])
 
-    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+    def confirm(self, *, judge, last_event_id: int, told: str, now: datetime.datetime) -> str:
         if self.export is None:
             raise NotAllowedError("ask_over")
         judge_export(pk=self.row.target, agree=True, reason="", judge=judge, now=now)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.intake.customer_names import name_of
-from orders.lists.scope import limit, seen_orders
+from orders.lists.scope import limit, visible_orders
 from orders.lists.service_names import service_name
 from orders.models import Customer, Order, ServiceType
 from orders.office.trials.columns import (
@@ -123,7 +123,7 @@ def look_up(user, typed: Mapping[str, str]) -> LookedUp:
     if facts := _facts_of(user, term):
         return LookedUp(facts)
     customers = limit_customers(Customer.objects.all(), user)
-    found = find_customers(term, customers, MAX_CHOICES, seen_orders(user))
+    found = find_customers(term, customers, MAX_CHOICES, visible_orders(user))
     if len(found.rows) == 1 and not found.more:
         return LookedUp(_facts_of(user, found.rows[0].pk))
     return LookedUp(choices=[(row.pk, row.shown_name) for row in found.rows], more=found.more)

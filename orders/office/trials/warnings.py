@@ -24,11 +24,11 @@ def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now
     trial, and names that differ from their customers' names. `letters`: the attributions of a limited user; None for
     all."""
     entries = list(entries)
-    seen = Order.objects.all() if letters is None else Order.objects.filter(attribution__in=letters)
+    visible = Order.objects.all() if letters is None else Order.objects.filter(attribution__in=letters)
     numbers = {entry.content[NUMBER] for entry in entries}
     names = {entry.content[CUSTOMER]: "" for entry in entries}
     for customer in names:
-        names[customer] = name_of(seen.filter(enterprise_id=customer).exclude(number__in=numbers))
+        names[customer] = name_of(visible.filter(enterprise_id=customer).exclude(number__in=numbers))
     used = _used_domains(entries, letters, now)
     found = []
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The last rungs of the ladder: approval, start day, live, undoing. Pure."""
+"""The last stages of the ladder: approval, start day, live, undoing. Pure."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ from django.utils.translation import ngettext_lazy, pgettext_lazy
 from orders.incidents.incident_codes import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
 from orders.models import Dispatch, Order
 from orders.order_words.error_details import of_trouble
-from orders.order_words.ladder.step_rungs import (
+from orders.order_words.ladder.step_stages import (
     BEHIND,
     Facts,
-    Rung,
+    Stage,
     Text,
     Trouble,
     amber,
@@ -82,8 +82,8 @@ BESIDE = Cause(
 )
 
 
-def approval_rung(facts: Facts) -> Rung:
-    """Returns the rung of BPM's decision. Only a subsequent activation waits for it."""
+def approval_stage(facts: Facts) -> Stage:
+    """Returns the stage of BPM's decision. Only a subsequent activation waits for it."""
     order, base = facts.order, {"key": "approval", "title": _("Approval")}
     odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:
@@ -101,28 +101,28 @@ def approval_rung(facts: Facts) -> Rung:
             return amber(base, _("Returned by BPM"), icon="undo", at=sent, note=back, detail=facts.opinion)
         note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
         about = {"at": sent, "note": note, "detail": facts.opinion, "action": "push"}
-        return Rung(**base, tone="violet", icon="person", result=_("Waits for BPM"), **about)
+        return Stage(**base, tone="violet", icon="person", result=_("Waits for BPM"), **about)
     note = _("BPM's people are asked when the work order is there.")
-    return Rung(**base, result=_("Not begun"), note=note, detail=facts.opinion)
+    return Stage(**base, result=_("Not begun"), note=note, detail=facts.opinion)
 
 
-def _decided(base: dict, facts: Facts) -> Rung:
+def _decided(base: dict, facts: Facts) -> Stage:
     order, decided = facts.order, {"at": facts.order.decided_at, "detail": facts.opinion}
     if order.decision == Order.Decision.PASS:
         return green(base, _("Approved"), note=_("BPM's people approved the order."), **decided)
     if order.live_at and order.undo_since is None and order.undo_asked_at is None:
         note = _("BPM's people rejected it after the customer had gone live. Staff let it stand, with a reason.")
         return skipped(base, _("Rejected, let stand"), note=note, **decided)
-    return Rung(**base, tone="red", icon="cross", result=_("Rejected"), cause=REJECTED, **decided)
+    return Stage(**base, tone="red", icon="cross", result=_("Rejected"), cause=REJECTED, **decided)
 
 
-def start_day_rung(facts: Facts) -> Rung:
+def start_day_stage(facts: Facts) -> Stage:
     order, base = facts.order, {"key": "start", "title": _("Start day")}
     if order.undo_since and not order.live_at:
         return never_begun(base)
     if order.planned_at is None:
         day = date_format(order.biz_start, "n-j") if order.biz_start else _("Not begun")
-        return Rung(**base, result=day, note=_("It has not come to this yet."))
+        return Stage(**base, result=day, note=_("It has not come to this yet."))
     if not order.undo_since and (move := unresolved(facts.steps)):
         return _being_moved(base, move, facts)
     if order.start_at is None:
@@ -133,12 +133,12 @@ def start_day_rung(facts: Facts) -> Rung:
     return _come(base, facts)
 
 
-def _being_moved(base: dict, move: Dispatch, facts: Facts) -> Rung:
-    """Returns the rung while the start day is being moved. If the outcome is unknown, it shows the incident."""
+def _being_moved(base: dict, move: Dispatch, facts: Facts) -> Stage:
+    """Returns the stage while the start day is being moved. If the outcome is unknown, it shows the incident."""
     trouble = next((row for row in facts.troubles if row.code == MOVE_FAILED), None)
     if move.state != Dispatch.State.FAILED or trouble is None:
-        rung = from_steps("start", base["title"], [move], facts, done=_("Carried out"))
-        return replace(rung, note=_moves_to(move, facts)) if facts.order.start_at else rung
+        stage = from_steps("start", base["title"], [move], facts, done=_("Carried out"))
+        return replace(stage, note=_moves_to(move, facts)) if facts.order.start_at else stage
     about = {"cause": trouble.cause, "code": trouble.code, "detail": of_trouble(trouble)}
     return amber(base, _("Needs a look"), at=trouble.since, action=_leaves_move(move, facts), **about)
 
@@ -159,17 +159,17 @@ def _leaves_move(move: Dispatch | None, facts: Facts) -> str:
     return "take" if differs(move) else ""
 
 
-def _ahead(base: dict, order: Order) -> Rung:
+def _ahead(base: dict, order: Order) -> Stage:
     day = date_format(order.biz_start or order.start_at, "n-j")
     if order.state == Order.State.SCHEDULED:
         note = _(
             "Everything is sent. The order goes live by itself on its start day. Until then BBOSS can withdraw it."
         )
         return blue(base, day, icon="clock", at=order.start_at, note=note, action="move_start")
-    return Rung(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))
+    return Stage(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))
 
 
-def _come(base: dict, facts: Facts) -> Rung:
+def _come(base: dict, facts: Facts) -> Stage:
     order = facts.order
     rows = facts.of(lambda row: row.gate == "start" and not row.undo)
     waiting = [row for row in rows if row.state == "waiting"]
@@ -180,10 +180,10 @@ def _come(base: dict, facts: Facts) -> Rung:
         return from_steps("start", base["title"], rows, facts, done=_("Carried out"))
     if order.live_at is not None:
         return green(base, _("Carried out"), at=order.start_at)
-    return Rung(**base, icon="clock", result=_("Not begun"), at=order.start_at)
+    return Stage(**base, icon="clock", result=_("Not begun"), at=order.start_at)
 
 
-def live_rung(facts: Facts) -> Rung:
+def live_stage(facts: Facts) -> Stage:
     order, accepted = facts.order, facts.marks.accepted
     titles = {
         Order.Kind.TRIAL: _("Trial runs"),
@@ -191,28 +191,28 @@ def live_rung(facts: Facts) -> Rung:
         Order.Kind.ACTIVATION: pgettext_lazy("rung", "Live"),
     }
     base = {"key": "live", "title": titles[order.kind]}
-    if not order.undo_since and (rung := books_rung(base, facts)):
-        return rung
+    if not order.undo_since and (stage := books_stage(base, facts)):
+        return stage
     if accepted and not order.undo_since:
         word, note = ACCEPTED[accepted]
-        return Rung(**base, tone="none", icon="check", result=word, at=order.live_at or _last(facts), note=note)
+        return Stage(**base, tone="none", icon="check", result=word, at=order.live_at or _last(facts), note=note)
     if order.state in WENT_LIVE:
         word, note = LIVE_WORDS[order.state]
         if order.given_up and any(order.given_up.values()) and order.state == Order.State.APPLIED:
             note = IN_PART
         return green(base, word, at=order.live_at or _last(facts), note=note)
     if order.state == Order.State.ENDED:
-        return Rung(**base, tone="none", icon="check", result=_("Ended"), note=WHY_ENDED.get(facts.over, HAS_ENDED))
+        return Stage(**base, tone="none", icon="check", result=_("Ended"), note=WHY_ENDED.get(facts.over, HAS_ENDED))
     if order.live_at or _ran(facts):
         note = _("It was live, and no longer is.")
         if order.state == Order.State.COMPENSATING:
             note = _("It was live, and is being taken back.")
         elif accepted or not facts.marks.fine:
             note = _("It was live; the last step says what is left of it.")
-        return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=note)
+        return Stage(**base, icon="undo", result=_("Was live"), at=order.live_at, note=note)
     if order.undo_since:
         return never_begun(base)
-    return Rung(**base, result=_("Not yet"), note=_("It has not come to this yet."))
+    return Stage(**base, result=_("Not yet"), note=_("It has not come to this yet."))
 
 
 def _ran(facts: Facts) -> bool:
@@ -224,8 +224,8 @@ def _last(facts: Facts):
     return max((row.done_at for row in facts.steps if row.done_at and row.channel == "billing"), default=None)
 
 
-def books_rung(base: dict, facts: Facts) -> Rung | None:
-    """Returns the rung for an open difference or an incident that needs a decision; None if there is neither.
+def books_stage(base: dict, facts: Facts) -> Stage | None:
+    """Returns the stage for an open difference or an incident that needs a decision; None if there is neither.
 
     Only a comparison or staff can end such an incident, or it stops another order with the same trial's records.
     """
@@ -250,7 +250,7 @@ def way_out(trouble: Trouble, facts: Facts) -> str:
     return "pass" if trouble.step == "approval" else "resend"
 
 
-def _beside(base: dict, facts: Facts) -> Rung | None:
+def _beside(base: dict, facts: Facts) -> Stage | None:
     trouble = next((row for row in facts.troubles if row.beside and not row.ignored), None)
     if trouble is None or facts.beside is None:
         return None
@@ -258,57 +258,57 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
     return amber(base, _("Needs a look"), at=trouble.since, other=facts.beside, **about)
 
 
-def not_fine(rung: Rung, facts: Facts) -> Rung:
-    """Returns the rung with a warning. Used if an order is not fine (order_warnings.py) and no rung shows it."""
+def not_fine(stage: Stage, facts: Facts) -> Stage:
+    """Returns the stage with a warning. Used if an order is not fine (order_warnings.py) and no stage shows it."""
     failed, doubt = facts.order.state == Order.State.FAILED, facts.marks.doubt
     troubles = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
     trouble = troubles[0] if troubles else None
     code = doubt or (trouble.code if trouble else "")
     cause = cause_of(code) if code else BEHIND if facts.marks.behind else HAS_FAILED
     return replace(
-        rung,
+        stage,
         tone="red" if failed else "amber",
         icon="cross" if failed else "pause",
         note="",
         cause=cause,
         code=code,
         result=_("Failed") if failed else _("Needs a look"),
-        at=trouble.since if trouble else rung.at,
+        at=trouble.since if trouble else stage.at,
         detail=of_trouble(trouble) if trouble else "",
-        action="resend" if failed else rung.action,
+        action="resend" if failed else stage.action,
     )
 
 
-def _differing(base: dict, facts: Facts) -> Rung:
-    """Returns the rung for records that differ. A customer with service and without a bill is the most urgent case."""
+def _differing(base: dict, facts: Facts) -> Stage:
+    """Returns the stage for records that differ. A customer with service and without a bill is the most urgent case."""
     about = {"at": facts.open.since, "code": DIFFERENCE}
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here once it is there.")
         return blue(base, _("Being put right"), note=note, **about)
     about["action"] = "fix" if facts.differs else "accept"
     if facts.open.unbilled:
-        return Rung(**base, tone="red", icon="cross", result=_("Not billed"), cause=UNBILLED, **about)
+        return Stage(**base, tone="red", icon="cross", result=_("Not billed"), cause=UNBILLED, **about)
     cause = NOT_MEANT if facts.open.not_meant == facts.open.number else cause_of(DIFFERENCE)
     return amber(base, _("Needs a look"), cause=cause, **about)
 
 
-def undone_rung(facts: Facts) -> Rung:
+def undone_stage(facts: Facts) -> Stage:
     order = facts.order
     title = _("Withdrawal") if Order.State.WITHDRAWN in {order.state, order.undo_to} else _("Putting back")
     base, rows = {"key": "undo", "title": title}, facts.of(lambda row: row.undo)
     if order.state == Order.State.COMPENSATING:
-        rung = from_steps("undo", title, rows, facts, done=_("Done"))
-        if rung.tone != "grey":
-            return rung
+        stage = from_steps("undo", title, rows, facts, done=_("Done"))
+        if stage.tone != "grey":
+            return stage
         return blue(base, _("Under way"), icon="undo", note=what_was_undone(rows))
-    if rung := books_rung(base, facts):
-        return rung
+    if stage := books_stage(base, facts):
+        return stage
     at = max((row.done_at for row in rows if row.done_at), default=order.undo_since)
     if accepted := facts.marks.accepted:
         word, note = ACCEPTED[accepted]
-        return Rung(**base, tone="none", icon="undo", result=word, at=at, note=note)
+        return Stage(**base, tone="none", icon="undo", result=word, at=at, note=note)
     word = _("Withdrawn") if order.state == Order.State.WITHDRAWN else _put_back(rows)
-    return Rung(**base, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
+    return Stage(**base, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
 
 
 def _put_back(rows: list[Dispatch]) -> Text:

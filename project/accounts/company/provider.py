@@ -15,7 +15,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
-from integrations.outbound.http_client import PartnerError, request_json
+from integrations.outbound.failure_classification import PartnerError
+from integrations.outbound.http_client import request_json
 from project.base.ip_addresses import is_loopback
 
 SECONDS = 5.0

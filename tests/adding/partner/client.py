@@ -5,7 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.outbound.http_client import check_success, post
+from integrations.outbound.failure_classification import check_success
+from integrations.outbound.http_client import post
 from integrations.partners.calls import Call
 
 

@@ -21,10 +21,10 @@ def page(desk, admin_client, **asked) -> str:
     return admin_client.get(url, asked).content.decode()
 
 
-def rung(desk, admin_client):
-    """The rung of the licence server on the order's page."""
+def stage(desk, admin_client):
+    """The stage of the licence server on the order's page."""
     url = reverse("admin:orders_order_change", args=[desk.order("A1").pk])
-    return next(rung for rung, _way in admin_client.get(url).context["ladder"] if rung.key == "licence")
+    return next(stage for stage, _way in admin_client.get(url).context["ladder"] if stage.key == "licence")
 
 
 def fail(desk, kind: str, count: int = 1, **more):
@@ -48,7 +48,7 @@ def test_the_step_is_sent_and_the_order_follows(desk, admin_client):
     assert [call["key"] for call in desk.sandbox.calls(path=PATH)] == [str(step.key)]
     assert step.tries.get().outcome == "ok"
     assert TAKE in run("show", "A1")
-    told = rung(desk, admin_client)
+    told = stage(desk, admin_client)
     assert (told.tone, str(told.title), str(told.result)) == ("green", "许可证服务器", "已完成")
     assert "办理许可证" in page(desk, admin_client, tab="licence")
     assert "?tab=licence" in page(desk, admin_client)
@@ -68,7 +68,7 @@ def test_a_refusal_stops_the_order_in_an_incident_that_names_the_partner(desk, a
     assert "许可证服务器" in admin_client.get(reverse("admin:orders_incident_changelist")).content.decode()
     with pytest.raises(CommandError, match="1 stuck"):
         run("stuck")
-    told = rung(desk, admin_client)
+    told = stage(desk, admin_client)
     assert (told.tone, told.current, told.code, told.action) == ("red", True, "code_400", "resend")
     assert "客户未登记" in page(desk, admin_client)
 
@@ -94,7 +94,7 @@ def test_staff_pause_the_partner(desk, admin_client):
     pause_partner(partner="licence", reason="维护", by="staff:wang", now=timezone.now())
     desk.play(activation("A1"))
     assert (desk.step("A1", TAKE).state, desk.sent(PATH)) == ("due", [])
-    assert rung(desk, admin_client).code == "partner_paused"
+    assert stage(desk, admin_client).code == "partner_paused"
     home = admin_client.get("/admin/").content.decode()
     assert "许可证服务器" in home
     assert reverse("admin:orders_resume_partner", args=["licence"]) in home
@@ -110,7 +110,7 @@ def test_its_breaker_opens(desk, admin_client, settings):
     desk.sandbox.fault(path=PATH, kind="500", count=20)
     desk.play(*(activation(f"A{number}", of=f"T{number}") for number in numbers))
     assert Incident.objects.get(code="breaker_open").partner == "licence"
-    assert (rung(desk, admin_client).result, desk.state("A1")) == ("对方故障", "in_progress")
+    assert (stage(desk, admin_client).result, desk.state("A1")) == ("对方故障", "in_progress")
 
 
 @pytest.mark.parametrize("name", ["dispatch", "incident"])

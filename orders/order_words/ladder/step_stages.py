@@ -1,4 +1,4 @@
-"""The rungs built from an order's steps: received, stored, files, billing, BPM. Pure."""
+"""The stages built from an order's steps: received, stored, files, billing, BPM. Pure."""
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
@@ -112,8 +112,8 @@ class Facts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rung:
-    """One rung. `tone`: one of six, or `none` if the rung does not apply. `action`: the key of the recommended
+class Stage:
+    """One stage. `tone`: one of six, or `none` if the stage does not apply. `action`: the key of the recommended
     decision.
 
     `result`: one to three words. `note`: a sentence if there is no cause. `cause`: what is wrong and what to do. `code`
@@ -138,27 +138,27 @@ class Rung:
     current: bool = False
 
 
-def green(base: dict, result: Text, **facts) -> Rung:
-    return Rung(**base, tone="green", icon="check", result=result, **facts)
+def green(base: dict, result: Text, **facts) -> Stage:
+    return Stage(**base, tone="green", icon="check", result=result, **facts)
 
 
-def amber(base: dict, result: Text, *, icon: str = "pause", **facts) -> Rung:
-    return Rung(**base, tone="amber", icon=icon, result=result, **facts)
+def amber(base: dict, result: Text, *, icon: str = "pause", **facts) -> Stage:
+    return Stage(**base, tone="amber", icon=icon, result=result, **facts)
 
 
-def blue(base: dict, result: Text, *, icon: str = "arrow", **facts) -> Rung:
-    return Rung(**base, tone="blue", icon=icon, result=result, **facts)
+def blue(base: dict, result: Text, *, icon: str = "arrow", **facts) -> Stage:
+    return Stage(**base, tone="blue", icon=icon, result=result, **facts)
 
 
-def skipped(base: dict, result: Text, **facts) -> Rung:
-    return Rung(**base, tone="none", icon="dash", result=result, **facts)
+def skipped(base: dict, result: Text, **facts) -> Stage:
+    return Stage(**base, tone="none", icon="dash", result=result, **facts)
 
 
-def never_begun(base: dict) -> Rung:
-    return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+def never_begun(base: dict) -> Stage:
+    return Stage(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
 
 
-def received_rung(facts: Facts) -> Rung:
+def received_stage(facts: Facts) -> Stage:
     """BBOSS got the response 00000, or a person entered the order."""
     result = _("From BBOSS")
     note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
@@ -168,7 +168,7 @@ def received_rung(facts: Facts) -> Rung:
     return green({"key": "received", "title": _("Received")}, result, at=facts.order.received_at, note=note)
 
 
-def stored_rung(facts: Facts) -> Rung:
+def stored_stage(facts: Facts) -> Stage:
     order = facts.order
     base = {"key": "stored", "title": _("Stored")}
     if order.held_because and order.held_because != Order.Held.FILES:
@@ -177,7 +177,7 @@ def stored_rung(facts: Facts) -> Rung:
         cause, action = cause_of(order.held_because), _lets_go(order)
         return amber(base, _("Held"), at=at, cause=cause, detail=detail, action=action)
     if order.planned_at is None:
-        return Rung(**base, result=_("Not planned"), note=_("The order's steps were never laid out."))
+        return Stage(**base, result=_("Not planned"), note=_("The order's steps were never laid out."))
     note = _("The order's steps are laid out, and its billing records noted.")
     return green(base, _("Plan made"), at=order.planned_at, note=note)
 
@@ -188,7 +188,7 @@ def _lets_go(order: Order) -> str:
     return "withdraw" if change else ON_HOLD.get(order.held_because, "")
 
 
-def files_rung(facts: Facts) -> Rung:
+def files_stage(facts: Facts) -> Stage:
     rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
     base = {"key": "files", "title": _("Files")}
     if not facts.order.file_names:
@@ -203,7 +203,7 @@ def files_rung(facts: Facts) -> Rung:
     return from_steps(**base, rows=rows, facts=facts, done=_("All right"))
 
 
-def _held_for_files(base: dict, facts: Facts, rows: list[Dispatch]) -> Rung:
+def _held_for_files(base: dict, facts: Facts, rows: list[Dispatch]) -> Stage:
     trouble = next((found for found in facts.troubles if found.partner == "files"), Trouble(code=""))
     code, detail, more = trouble.code, trouble.detail, {}
     if rows:
@@ -231,7 +231,7 @@ def _file_of(code: str, detail: str) -> str:
     return detail_text(detail, {}) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
 
 
-def billing_rung(facts: Facts) -> Rung:
+def billing_stage(facts: Facts) -> Stage:
     """The planned billing calls, without those of the start day, of its move and of the undoing."""
     others = {*OF_COMPARISONS, Step.MOVE_START}
     rows = facts.of(
@@ -241,21 +241,21 @@ def billing_rung(facts: Facts) -> Rung:
     return from_steps("billing", title, rows, facts, done=_("Accepted"))
 
 
-def bpm_rung(facts: Facts) -> Rung:
+def bpm_stage(facts: Facts) -> Stage:
     rows = facts.of(lambda row: row.channel == "bpm")
     return from_steps("bpm", _("BPM"), rows, facts, done=_("Process started"))
 
 
-def other_rung(channel: Channel, facts: Facts) -> Rung:
+def other_stage(channel: Channel, facts: Facts) -> Stage:
     rows = facts.of(lambda row: row.channel == channel and not row.undo)
     return from_steps(channel.value, channel.label, rows, facts, done=_("Done"))
 
 
-def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, done: Text) -> Rung:
-    """Builds a rung from several steps. It shows the most urgent one."""
+def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, done: Text) -> Stage:
+    """Builds a stage from several steps. It shows the most urgent one."""
     base = {"key": key, "title": title}
     if not rows:
-        return Rung(**base, result=_("Not begun"), note=_("It has not come to this yet."))
+        return Stage(**base, result=_("Not begun"), note=_("It has not come to this yet."))
     row = next((row for state in BY_URGENCY for row in rows if row.state == state), None)
     if row is None:
         return _over(base, rows, done)
@@ -281,8 +281,8 @@ def _said_by(row: Dispatch) -> dict:
     return {"code": row.error_code, "detail": of_step(row), "tries": row.attempts}
 
 
-def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
-    """Returns the rung for a paused partner: staff hold its calls until a given time or until they resume it."""
+def _paused(base: dict, row: Dispatch, pause: Pause) -> Stage:
+    """Returns the stage for a paused partner: staff hold its calls until a given time or until they resume it."""
     cause = CAUSES[PARTNER_PAUSED]
     if pause.until:
         cause = Cause(cause.what, GOES_ON, *cause.advice)
@@ -291,12 +291,12 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
     return amber(base, _("Paused"), at=pause.since, tries=row.attempts, next_try=pause.until, **about)
 
 
-def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
+def _failed(base: dict, row: Dispatch, facts: Facts) -> Stage:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
     # same rule as `still_matters` in orders.incidents.order_warnings
     matters = not over or row.undo or facts.order.undo_since is None
-    return Rung(
+    return Stage(
         **base,
         tone="red" if matters else "grey",
         icon="cross",
@@ -314,7 +314,7 @@ def _how(row: Dispatch) -> Text:
     return _("Refused") if row.definite else _("Failed")
 
 
-def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Rung:
+def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Stage:
     """The step is not ready yet, or waits for other orders of the trial if all earlier steps of its own order are
     done.
     """
@@ -329,10 +329,10 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
         return blue(base, _("In line"), icon="clock", note=note)
     if any(other.state == Dispatch.State.DONE for other in rows):
         return blue(base, _("Under way"), note=_("It is under way."))
-    return Rung(**base, result=_("Not begun"), note=_("It begins when the steps before it are done."))
+    return Stage(**base, result=_("Not begun"), note=_("It begins when the steps before it are done."))
 
 
-def _behind(base: dict, row: Dispatch) -> Rung:
+def _behind(base: dict, row: Dispatch) -> Stage:
     """Another order of the trial has failed, and this one waits for it: it does not proceed by itself."""
     why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # without an error code the blocker is a given-up step
     detail = f"{row.get_step_display()}{_(': ')}{why}"
@@ -340,7 +340,7 @@ def _behind(base: dict, row: Dispatch) -> Rung:
     return amber(base, _("Waits behind a failed order"), at=row.done_at, **about)
 
 
-def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
+def _over(base: dict, rows: list[Dispatch], done: Text) -> Stage:
     at = max((row.done_at for row in rows if row.done_at), default=None)
     tries = max(row.attempts for row in rows)
     if all(row.state == Dispatch.State.DONE for row in rows):
@@ -349,10 +349,12 @@ def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
         note = _("Staff gave it up, with a reason: it stands in the events.")
         return skipped(base, _("Given up"), at=at, tries=tries, note=note)
     if any(row.state == Dispatch.State.UNDONE for row in rows):
-        return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
+        return Stage(
+            **base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back.")
+        )
     if any(row.state == Dispatch.State.DONE for row in rows):
-        return Rung(**base, icon="undo", result=_("Broken off"), at=at, tries=tries)
+        return Stage(**base, icon="undo", result=_("Broken off"), at=at, tries=tries)
     if tries:
         note = _("It was under way when the order was taken back, and was given up.")
-        return Rung(**base, icon="dash", result=_("Closed"), note=note, tries=tries)
+        return Stage(**base, icon="dash", result=_("Closed"), note=note, tries=tries)
     return never_begun(base)
