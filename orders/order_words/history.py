@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
@@ -124,6 +124,8 @@ WORDS = {
     "owner_taken": gettext_lazy("Took it on"),
     "owner_given": gettext_lazy("Handed it over to %(owner)s"),
     "owner_back": gettext_lazy("Handed it back: it is nobody's"),
+    "owners_given": gettext_lazy("Handed over to %(owner)s: %(things)s"),
+    "owners_gone": gettext_lazy("Taken from %(before)s: %(things)s"),
     "owner_lost": gettext_lazy("It is nobody's again: %(before)s can't act on it any more"),
     "owner_done": gettext_lazy("It needs nobody any more; it was with %(before)s"),
     "difference_taken": gettext_lazy("Took a difference on: %(number)s"),
@@ -281,6 +283,17 @@ def describe(row: OrderEvent) -> Told:
     return Told(row, who, person, what, str(more), error)
 
 
+def things_words(data: dict) -> str:
+    """Returns how many rows of which kind changed their owner together."""
+    count = data.get("count", 0)
+    words = {
+        "order": ngettext("%(n)d order", "%(n)d orders", count),
+        "incident": ngettext("%(n)d incident", "%(n)d incidents", count),
+        "difference": ngettext("%(n)d difference", "%(n)d differences", count),
+    }
+    return words.get(data.get("of", ""), "%(n)d") % {"n": count}
+
+
 class _Facts(dict):
     """An event's data with codes replaced by texts. Missing keys give an empty string."""
 
@@ -305,6 +318,8 @@ class _Facts(dict):
             return _("; taken: %(rights)s") % {"rights": _(", ").join(rights)} if rights else ""
         if key == "why":
             return _why(str(self.get("why", "")))
+        if key == "things":
+            return things_words(self)
         if key in {"owner", "before"}:
             return name_of(str(self.get(key, "")), self.get(f"{key}_id"))
         if key == "end":
