@@ -83,7 +83,8 @@ def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
 def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield from undoing(order, now=now)
     yield Foreseen("ends_failed")
-    yield Foreseen("frees_trial")
+    if _holds_trial(order):
+        yield Foreseen("frees_trial")
     yield from _warn_about_bpm(order)
 
 
