@@ -67,7 +67,7 @@ TAKE_INCIDENTS = Action(
 
 
 class OwnerForm(BulkForm):
-    to = PersonField()
+    to = PersonField(help_text=gettext_lazy("Rows that this person may not see stay as they are."))
     reason = reason_field(autofocus=False, required=False)
     field_order = ["to", "reason"]
 
