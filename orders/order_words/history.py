@@ -197,10 +197,12 @@ WORDS = {
 WHY = {
     "rejected": gettext_lazy("BPM rejected it"),
     "withdrawn": gettext_lazy("it was withdrawn"),
+    "trial_withdrawn": gettext_lazy("its trial was withdrawn"),
     "given up": gettext_lazy("staff gave it up, and it had done nothing"),
     "not_restored": gettext_lazy("its records were not restored"),
     "undone_late": gettext_lazy("its activation was taken back after a day of billed service"),
 }
+WHOLE = "all"  # as a step: the order was planned anew
 PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order"), "desk": gettext_lazy("The desk")}
 LABELS = {
     "old": Order.State,
@@ -347,5 +349,7 @@ def _label(key: str, value) -> str:
         return str(ACTS[value])
     if key == "partner":
         return str(PARTNER_NAMES.get(value, value))
+    if key == "step" and value == WHOLE:
+        return _("the whole order")
     words = LABELS.get(key)
     return str(words(value).label) if words and value in words.values else str(value)
