@@ -23,7 +23,7 @@ from bench.results import append, spread
 from integrations.api.tokens import make_token
 from orders.models import Order
 from orders.office.saved_views.tabs import ready_tabs
-from orders.search.order_search import customer_address
+from orders.search.list_search import customer_address
 
 SMALL, LIMIT = 1000, 1.4
 FULL = 60  # rows, more than a page shows

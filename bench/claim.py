@@ -14,9 +14,9 @@ from bench.options import read_options
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
 from integrations.delivery.channels import build_payloads
-from orders.intake.holds import settle_arrived
+from orders.intake.replan_held_orders import settle_arrived
 from orders.models import Dispatch, Order, OrderDomain
-from orders.outbox.due_steps import release
+from orders.outbox.release_steps import release
 from orders.sending.claim import claim, next_due
 from orders.start_day.start_day import activate
 from orders.trials.expired_trials import end_trials

@@ -16,7 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from bench.environment import NAME, SERVER
-from orders.restore.restored_guard import read_restore_state
+from orders.restore.detect_restore import read_restore_state
 from tests.harness.children import WORKERS, Children
 from tests.harness.ports import free_port, listens
 

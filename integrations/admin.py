@@ -20,10 +20,10 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
 from orders.lists.scope import ScopedByNumber
 from orders.lists.time_cells import ago_field
-from orders.order_page.advice import Ways
+from orders.order_page.advice_buttons import Ways
 from orders.order_words.error_details import code_of
 from orders.order_words.history import PARTNER_NAMES
-from orders.search.order_search import order_anchor
+from orders.search.list_search import order_anchor
 from orders.texts.incident_texts import cause_of
 
 CallbackFilter = word_filter(

@@ -19,7 +19,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books.books import client
         from orders.office.trials.columns import rules
-        from orders.outbox import proof
+        from orders.outbox import proven_calls
 
         # The core compares records in many places (pages, commands), to which no caller could pass the function.
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
@@ -27,5 +27,5 @@ class IntegrationsConfig(AppConfig):
         # Trials entered by staff follow the rules of BBOSS's messages, which the core does not know.
         rules.members, rules.read = trial_members, read_trial
         # The profile's rules restrict claims. The core's claims, records and pages read them by these functions.
-        proof.rules.others = machines_with_another_profile
-        proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of
+        proven_calls.rules.others = machines_with_another_profile
+        proven_calls.rules.hash_of, proven_calls.rules.read, proven_calls.rules.lines = rules_hash, read_kept, lines_of

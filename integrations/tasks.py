@@ -24,9 +24,9 @@ from integrations.worker.broker import APART_KEY, cluster_id
 from integrations.worker.heartbeat import beat
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from orders.attachments.files import recheck_files
+from orders.attachments.files_hold import recheck_files
 from orders.books.books import has_look_up
-from orders.intake.holds import settle_arrived
+from orders.intake.replan_held_orders import settle_arrived
 from orders.models import Reconciliation
 from orders.office.bulk.run_parts import run_part
 from orders.office.exports.run import run_export

@@ -21,6 +21,6 @@ class OrdersConfig(AppConfig):
             import_module(f"orders.office.{feature}.models")
 
     def ready(self):
-        from orders.restore.restored_guard import look_at_new_connection
+        from orders.restore.detect_restore import look_at_new_connection
 
         connection_created.connect(look_at_new_connection)

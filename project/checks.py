@@ -27,7 +27,7 @@ from notifications.contacts_and_recipients import is_address
 from orders.lists.registration import Role
 from orders.models import Province
 from orders.people.second_person import SAME_PERSON_PERIOD
-from orders.restore.high_water_mark import unwritable
+from orders.restore.mark_file import unwritable
 from orders.rules.four_eyes_acts import acts_asked
 from orders.texts.bpm_task import wrong_placeholders
 from project import production

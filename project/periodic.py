@@ -25,25 +25,25 @@ from integrations.tasks import (
 )
 from integrations.worker.heartbeat import forget_dead
 from integrations.worker.implausible_times import correct_times
-from orders.attachments.files import recheck_files, watch_unchecked
+from orders.attachments.files_hold import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
 from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
 from orders.incidents.sleeping import wake_slept
-from orders.intake.holds import settle_arrived
+from orders.intake.replan_held_orders import settle_arrived
 from orders.mails.inbox import remove_old_messages, tell_owners
 from orders.mails.mail_creation import tell_missed
 from orders.mails.notices import remove_old_notices
 from orders.office.asked_ends import lapse_asked
-from orders.office.bulk.service import remove_old_items, resume_runs
+from orders.office.bulk.bulk_runs import remove_old_items, resume_runs
 from orders.office.digest.service import remove_old_digests, write_digests, write_red
+from orders.office.exports.export_jobs import remove_old_files, resume_exports
 from orders.office.exports.schedules import begin_due_exports
-from orders.office.exports.service import remove_old_files, resume_exports
 from orders.office.trials.uploads import forget_uploads
-from orders.outbox.due_steps import release
+from orders.outbox.release_steps import release
 from orders.pauses.pause_and_resume import end_pauses, remind_of_pauses
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
-from orders.sending.expired_moves import end_moves
+from orders.sending.end_moves import end_moves
 from orders.start_day.start_day import activate
 from orders.trials.expired_trials import end_trials
 from orders.undoing.start import close_abandoned

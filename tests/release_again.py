@@ -6,7 +6,7 @@
 from django.db import transaction
 
 from orders.models import Dispatch, Order
-from orders.outbox.due_steps import release
+from orders.outbox.release_steps import release
 
 State = Dispatch.State
 

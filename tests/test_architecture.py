@@ -20,7 +20,7 @@ SERVICES = tuple(
 WRITERS = (
     *(*SERVICES, "orders/db/", "orders/migrations/"),
     # of their own rows
-    *("orders/office/bulk/service.py", "orders/office/exports/service.py"),
+    *("orders/office/bulk/bulk_runs.py", "orders/office/exports/export_jobs.py"),
     "orders/search/index.py",
 )
 ROOMS = ("admin", "customer_page", "lists", "office", "order_page", "order_words", "search", "templatetags")
@@ -168,7 +168,7 @@ def test_no_import_hides_in_a_function():
 LATE_BOUND = {
     ("integrations/apps.py", "client"): "asked for deep in the core: nobody from above is there to pass it on",
     ("integrations/apps.py", "rules"): "trials that people enter follow the rules of BBOSS's messages",
-    ("integrations/apps.py", "proof"): "the partners' profile says what a claim may take",
+    ("integrations/apps.py", "proven_calls"): "the partners' profile says what a claim may take",
     ("project/apps.py", "ENDINGS"): "a mail's secret comes from accounts, as the mail is sent below them",
     ("project/apps.py", "site"): "these pages import ModelAdmins, whose registering imports the site",
 }
@@ -283,7 +283,7 @@ def test_only_enqueue_makes_outbox_rows():
     assert places(makes_dispatch, "orders/outbox/enqueue.py") == []
 
 
-PURE = ("orders/intake/planning.py", "orders/rules/trial_shape.py")
+PURE = ("orders/intake/plan_or_hold.py", "orders/rules/trial_shape.py")
 NOT_PURE = ("django", "orders.db", *(folder[:-1].replace("/", ".") for folder in SERVICES), "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order

@@ -107,7 +107,7 @@ def test_a_connection_that_ends_while_it_is_looked_at_is_a_database_that_is_away
         connection.close()
 
     connection.close()
-    monkeypatch.setattr("orders.restore.restored_guard.read_restore_state", lose)
+    monkeypatch.setattr("orders.restore.detect_restore.read_restore_state", lose)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["the database does not answer"])
 

@@ -16,7 +16,7 @@ from orders.lists.owner_column import NOBODY, OwnerFilter
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
 from orders.people.owned_work import is_nobodys, is_of
-from orders.search.order_search import search_orders
+from orders.search.list_search import search_orders
 from orders.trials.trial_state_reads import SERVICE_NOW
 
 EMPTY = {"True": True, "False": False, "1": True, "0": False}

@@ -29,7 +29,7 @@ from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.models import HEARTBEAT_LIMIT, DeskProcess
 from orders.books.books import BooksSilentError
 from orders.incidents.desk_incidents import close_desk_incident, open_desk_incident
-from orders.restore.restored_guard import read_restore_state
+from orders.restore.detect_restore import read_restore_state
 from orders.sending.reread_answers import read_otherwise
 
 logger = logging.getLogger(__name__)

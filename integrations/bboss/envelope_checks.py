@@ -15,9 +15,18 @@ from typing import Any
 from django.conf import settings
 
 from integrations.base.old_secrets import ACCESS_TOKEN, APP_SECRET, matching_secret, note_use
+from integrations.bboss.compute_signature import (
+    EMPTY,
+    MASK,
+    Message,
+    as_wire,
+    masked,
+    masked_text_to_sign,
+    method_of,
+    verify,
+)
 from integrations.bboss.message_decoding import Wire, ours
 from integrations.bboss.reply_codes import Code, Refused
-from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked, masked_text_to_sign, method_of, verify
 from integrations.outbound.wire_formats import encode, wire_time
 from integrations.partners.profile import EPOCHS
 from notifications.masks import head

@@ -14,9 +14,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from integrations.base.strict_json import BadJsonError, parse_bytes
+from integrations.bboss.compute_signature import sign
 from integrations.bboss.envelope_checks import TOKEN_LIST, parse_digits, token_expiry
 from integrations.bboss.message_decoding import FORM, Wire
-from integrations.bboss.signing import sign
 from integrations.outbound.wire_formats import encode, wire_time
 from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
 from integrations.partners.renames import copied, inverted, paths_of, rename_in

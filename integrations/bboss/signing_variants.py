@@ -16,8 +16,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
+from integrations.bboss.compute_signature import BASE64, BODY, EMPTY, HMAC, RAW, SKIP, SORTED, put, verify
 from integrations.bboss.message_decoding import Wire
-from integrations.bboss.signing import BASE64, BODY, EMPTY, HMAC, RAW, SKIP, SORTED, put, verify
 from integrations.partners.member_rules import toml
 from integrations.partners.profile import PAIRS, SECRET, SIGN_METHODS, Bboss, Sign
 from orders.rules.content import canonical_json

@@ -38,7 +38,7 @@ from orders.history.log_facts import note
 from orders.intake.receive import keep_message, receive_order
 from orders.models import InboundMessage
 from orders.replanning.withdrawal import withdraw_order
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.rules.content import Receipt, content_hash
 from orders.texts import errors
 

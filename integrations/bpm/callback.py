@@ -25,7 +25,7 @@ from integrations.bpm.kept_callbacks import Call, keep_refused, keep_until_known
 from orders.bpm.received_decisions import receive_approval
 from orders.history.log_facts import note
 from orders.queries.order_of_process import order_of_process
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.texts.errors import OrderUnknownError, RecordConflictError
 
 logger = logging.getLogger(__name__)

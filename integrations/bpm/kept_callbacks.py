@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_datetime
 from integrations.base.old_secrets import CALLBACK_SECRET
 from integrations.base.strict_json import STRANGER_BOUNDS, BadJsonError, parse_bytes
 from integrations.bboss.caller_limits import may_store_refused
-from integrations.bboss.signing import MASK
+from integrations.bboss.compute_signature import MASK
 from integrations.bpm.callback_reading import CODE, PROCESS, Approval
 from integrations.models import BpmCallback
 from integrations.partners.answers import parse_object
@@ -24,7 +24,7 @@ from integrations.partners.profile import SECRET_NAMES
 from notifications.masks import head, mask_name
 from orders.bpm.received_decisions import receive_approval
 from orders.queries.order_of_process import order_of_process
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.texts.errors import RecordConflictError
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import Attempt
 from orders.outbox.outcome import LOOK_UP, Outcome
-from orders.pauses.breakers import note_partner_down, note_partner_up
+from orders.pauses.breaker_incidents import note_partner_down, note_partner_up
 from orders.rules.steps import OUTSIDE, PARTNERS
 
 logger = logging.getLogger(__name__)

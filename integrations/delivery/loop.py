@@ -38,9 +38,9 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.history.log_facts import log_facts
 from orders.models import Attempt, Dispatch
-from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
-from orders.outbox.proof import is_never_repeated
+from orders.outbox.proven_calls import is_never_repeated
+from orders.outbox.release_steps import release
 from orders.outbox.retry_schedule import WAITS
 from orders.pauses.pause_and_resume import end_pauses, next_end
 from orders.rules.steps import OUTSIDE, PARTNERS, Partner, channels_of

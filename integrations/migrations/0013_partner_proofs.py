@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from integrations.partners.calls import rules_hash
 from integrations.partners.profile import Profile
-from orders.outbox.proof import BY_STEP, CALLS
+from orders.outbox.proven_calls import BY_STEP, CALLS
 
 
 def prove_what_is_done(apps, schema_editor) -> None:

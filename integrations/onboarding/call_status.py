@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations.partners.profile import NAMES
 from orders.models import AffectedOrder, Attempt, KeptAnswer, PartnerHold, PartnerProof, Pause
 from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD
-from orders.outbox.proof import CALLS, asks_proof, proofs_in_force
+from orders.outbox.proven_calls import CALLS, asks_proof, proofs_in_force
 from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.steps import STEPS, call_name
 

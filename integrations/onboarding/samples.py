@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from integrations.bboss.compute_signature import MASK
 from integrations.bboss.sample_envelope import SigningError, body_of, signed_envelope
-from integrations.bboss.signing import MASK
 from integrations.bigdata.billing_record_fields import RecordFacts, deletion_body, records_body
 from integrations.bpm.start_payload import FlowFacts, first_activation, subsequent_activation
 from integrations.partners.profile import Profile

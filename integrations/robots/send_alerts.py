@@ -24,7 +24,7 @@ from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.models import AffectedOrder, Incident
 from orders.outbox.retry_schedule import WAITS, next_try
-from orders.restore.restored_guard import read_restore_state
+from orders.restore.detect_restore import read_restore_state
 
 logger = logging.getLogger(__name__)
 TIMEOUT = 5.0  # seconds for a whole call

@@ -12,8 +12,8 @@ from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker.recurring_schedules import put_schedules_back, were_made
 from orders.history.order_locks_and_events import add_event
 from orders.office.bulk.models import BulkRun
+from orders.office.exports.export_jobs import PACKING_LEASE
 from orders.office.exports.models import Export
-from orders.office.exports.service import PACKING_LEASE
 from orders.sending import far_future_times
 from orders.sending.far_future_times import BY_ITSELF, CLOCK_TOLERANCE
 

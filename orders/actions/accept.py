@@ -34,7 +34,7 @@ from orders.incidents.incidents import (
     shared_by,
     stopping_nobody,
 )
-from orders.intake.holds import settle_followers
+from orders.intake.replan_held_orders import settle_followers
 from orders.models import AffectedOrder, Difference, Dispatch, Order, Reconciliation
 from orders.outbox.outcome import ACTED_BEFORE
 from orders.reconciliation.asking import (

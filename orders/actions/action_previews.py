@@ -16,13 +16,13 @@ from orders.books.fixes import FixPlan, obstacles
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.incidents.order_warnings import accepted_of
 from orders.intake.facts import open_claim
-from orders.intake.holds import province_of
+from orders.intake.replan_held_orders import province_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.outbox.open_moves import move_of
 from orders.outbox.record_selection import select_records
 from orders.reconciliation.asking import owner_of_records
 from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
-from orders.replanning.trial_line import begun_with
+from orders.replanning.replan_line import begun_with
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import STEPS, Step

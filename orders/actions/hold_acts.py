@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm
 from orders.actions.bulk_action import Bulk, BulkForm, Judged, each
-from orders.attachments.files import waive_files, why_not_waive
+from orders.attachments.files_hold import waive_files, why_not_waive
 from orders.attachments.preview import findings_of
-from orders.intake.holds import (
+from orders.intake.replan_held_orders import (
     choose_attribution,
     name_domains,
     proceed,

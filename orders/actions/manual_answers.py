@@ -13,9 +13,9 @@ from orders.books.held_records import by_identity, identity, owner
 from orders.history.order_locks_and_events import load_records, lock_order
 from orders.incidents.incidents import close_troubles
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, KeptAnswer, Order, asks_about
-from orders.outbox.due_steps import NOT_FINISHED
 from orders.outbox.enqueue import build_replacement, enqueue
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Outcome
+from orders.outbox.release_steps import NOT_FINISHED
 from orders.rules.steps import Step
 from orders.sending.record import record_read_again
 

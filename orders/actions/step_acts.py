@@ -16,7 +16,7 @@ from orders.actions.bulk_action import Bulk, Judged, asked_of
 from orders.history.order_locks_and_events import lock_order
 from orders.models import Dispatch, Order
 from orders.order_words.ladder.step_rungs import Facts
-from orders.pauses.breakers import partners_down
+from orders.pauses.breaker_incidents import partners_down
 from orders.replanning.giving_up import give_up, steps_to_give_up, why_not_give_up
 from orders.replanning.reopening import claims_against, why_not_open
 from orders.rules.local_time import midnight

@@ -22,12 +22,12 @@ from orders.incidents.incidents import close_troubles, end_settled
 from orders.mails.mail_creation import tell_accepted
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order
 from orders.outbox.billing_effects import starts_in_doubt
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import enqueue_next_parts, wake
 from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
 from orders.outbox.record_selection import set_times
-from orders.pauses.restores import is_from_before_restore
+from orders.outbox.release_steps import release
+from orders.pauses.release_restored import is_from_before_restore
 from orders.reconciliation.asking import (
     Answer,
     ask_and_compare,
@@ -45,8 +45,8 @@ from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import STEPS, Effect, Step
 from orders.rules.trial_shape import Shape, last_moment
 from orders.sending.record import record_read_again
-from orders.start_day.move_outcomes import take_move
 from orders.start_day.move_start import may_send_again, move_start_to
+from orders.start_day.move_start_outcomes import take_move
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.trial_state_reads import meant_of, shape_of
 from orders.trials.trial_state_writes import refresh_trial, reshape, take_end

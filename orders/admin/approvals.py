@@ -15,7 +15,7 @@ from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
-from orders.search.order_search import order_field
+from orders.search.list_search import order_field
 
 LATEST = 2000
 

@@ -15,7 +15,7 @@ from orders.lists.scope import Scoped
 from orders.lists.service_names import service_name
 from orders.lists.time_cells import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
-from orders.search.order_search import CustomerFilter, OrderSearch, customer_anchor, customer_words, order_field
+from orders.search.list_search import CustomerFilter, OrderSearch, customer_anchor, customer_words, order_field
 
 
 @undoubted_parts.register

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import column
 from orders.lists.pauses_in_force import paused_for
-from orders.order_page.advice import Advised, Ways
+from orders.order_page.advice_buttons import Advised, Ways
 from orders.order_words.order_facts import facts_of
 from orders.texts.incident_texts import cause_of
 

@@ -20,7 +20,7 @@ from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_words.error_details import of_attempt, of_step
 from orders.rules.steps import Partner, channels_of
-from orders.search.order_search import OrderSearch, order_field
+from orders.search.list_search import OrderSearch, order_field
 from orders.texts.incident_texts import cause_of
 
 FEW = 10

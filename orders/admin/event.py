@@ -20,7 +20,7 @@ from orders.office.exports.models import ScheduledExport
 from orders.office.exports.rights import SEE_SCHEDULES
 from orders.office.saved_views.tabs import seen_views
 from orders.order_words.history import FILTERS, describe
-from orders.search.order_search import OrderSearch
+from orders.search.list_search import OrderSearch
 
 SUBJECTS = {
     "view": ["view_"],

@@ -19,7 +19,7 @@ from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
 from orders.lists.time_cells import ago_field
 from orders.models import Dispatch, OrderFiles
-from orders.search.order_search import search_orders
+from orders.search.list_search import search_orders
 from orders.texts.incident_texts import cause_of
 
 

@@ -20,8 +20,8 @@ from orders.lists.scope import Scoped, ScopedByNumber
 from orders.lists.time_cells import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
-from orders.order_page.advice import Ways
-from orders.search.order_search import OrderSearch, order_anchor
+from orders.order_page.advice_buttons import Ways
+from orders.search.list_search import OrderSearch, order_anchor
 from orders.texts.refusal_hints import why_refused
 
 AnswerFilter = word_filter(

@@ -31,7 +31,7 @@ from orders.order_words.error_details import of_trouble
 from orders.order_words.history import PARTNER_NAMES as PARTNERS
 from orders.people.owned_work import set_owners
 from orders.rules.steps import STEPS as KINDS
-from orders.search.order_search import OrderSearch
+from orders.search.list_search import OrderSearch
 from orders.texts.incident_texts import cause_of, title_of
 
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}

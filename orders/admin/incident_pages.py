@@ -27,7 +27,7 @@ from orders.lists.notes import notes_within
 from orders.lists.registration import address_of_list
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
-from orders.order_page.advice import PLACES, Place, Ways
+from orders.order_page.advice_buttons import PLACES, Place, Ways
 from orders.rules.steps import OUTSIDE, Partner, channels_of
 from orders.texts.error_messages import say
 from orders.texts.errors import NotAllowedError

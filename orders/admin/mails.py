@@ -35,10 +35,10 @@ from orders.mails.mail_reasons import reasons_of
 from orders.mails.mail_resend import RESENDABLE, is_written_anew, resend_mail
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Dispatch, Province
-from orders.order_page.advice import Ways
+from orders.order_page.advice_buttons import Ways
 from orders.order_page.tabs import shown_reasons
 from orders.order_words.error_details import machine_text
-from orders.search.order_search import order_field
+from orders.search.list_search import order_field
 from orders.texts.errors import OrderError
 
 

@@ -27,7 +27,7 @@ from orders.lists.filter_kinds import (
 from orders.lists.overtime_marks import overtime_filter
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.pauses.paused_steps import waits_for_paused
-from orders.search.order_search import CustomerFilter
+from orders.search.list_search import CustomerFilter
 from orders.trials.trial_state_reads import is_ending
 
 STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]

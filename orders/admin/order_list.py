@@ -68,7 +68,7 @@ from orders.order_page.panel import PREVIEW, add_preview
 from orders.order_page.views import answer_page, order_pages
 from orders.pauses.paused_steps import to_paused
 from orders.people.owned_work import set_owners
-from orders.search.order_search import customer_anchor, customer_words, search_orders
+from orders.search.list_search import customer_anchor, customer_words, search_orders
 from orders.texts.incident_texts import cause_of
 from orders.trials.trial_state_reads import shape_row
 

@@ -8,7 +8,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped
 from orders.models import OrderDomain, TrialClaim, TrialEnd
-from orders.search.order_search import OrderSearch, order_field
+from orders.search.list_search import OrderSearch, order_field
 
 
 @register_list(OrderDomain, menu=(Section.TRACE, 90), empty=_("No domains yet. They come with the orders."))

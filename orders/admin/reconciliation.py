@@ -18,7 +18,7 @@ from orders.lists.time_cells import ago_field
 from orders.models import Difference, Dispatch, Reconciliation
 from orders.office.bulk.selection import HandledFilter, TickedList
 from orders.people.owned_work import set_owners
-from orders.search.order_search import OrderSearch, order_anchor
+from orders.search.list_search import OrderSearch, order_anchor
 from orders.texts.error_messages import say_why
 
 

@@ -15,8 +15,8 @@ from orders.books.differences import close_differences, is_over, open_found, upd
 from orders.incidents.incident_codes import DIFFERENCE
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain
-from orders.outbox.due_steps import BLOCKING, NOT_FINISHED
 from orders.outbox.record_selection import LEFT
+from orders.outbox.release_steps import BLOCKING, NOT_FINISHED
 from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.trial_shape import Shape

@@ -15,9 +15,9 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.due_steps import is_blocked, is_blocked_by_others
 from orders.outbox.enqueue import build_step, enqueue
-from orders.pauses.restores import is_from_before_restore
+from orders.outbox.release_steps import is_blocked, is_blocked_by_others
+from orders.pauses.release_restored import is_from_before_restore
 from orders.rules.content import domain_key
 from orders.rules.steps import FIXES, Step
 

@@ -20,9 +20,9 @@ from orders.intake.write import take_place
 from orders.mails.mail_creation import queue_mail, tell_accepted
 from orders.models import Attempt, Dispatch, Order
 from orders.outbox.billing_effects import starts_in_doubt
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import wake
 from orders.outbox.outcome import ACTED_BEFORE, RESTORED
+from orders.outbox.release_steps import release
 from orders.rules.content import content_hash
 from orders.rules.steps import Step
 from orders.texts.errors import RecordConflictError

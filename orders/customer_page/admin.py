@@ -32,7 +32,7 @@ from orders.lists.time_cells import ago_field
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
 from orders.people.staff_events import note_customer
 from orders.search.find import is_behind, which_fit
-from orders.search.order_search import RECORDS, customer_address, each_word, limit_customers
+from orders.search.list_search import RECORDS, customer_address, each_word, limit_customers
 
 FOLDER = "admin/orders/customer"
 WRITE = "orders.add_note"

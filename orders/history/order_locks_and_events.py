@@ -18,7 +18,7 @@ from orders.history.actors import STAFF, account_id_of
 from orders.history.log_facts import known_facts
 from orders.history.states import StepFacts, derive_state, set_state
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
-from orders.restore.restored_guard import remember
+from orders.restore.detect_restore import remember
 from orders.rules.steps import FIXES
 from orders.texts.errors import OrderUnknownError
 
@@ -141,7 +141,7 @@ def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime
 
 
 def add_events(rows: Iterable[OrderEvent]) -> None:
-    """Save events. After the commit this machine remembers the newest event (orders.restore.restored_guard)."""
+    """Save events. After the commit this machine remembers the newest event (orders.restore.detect_restore)."""
     rows = list(rows)
     insert_rows(rows)
     if rows:

@@ -21,8 +21,8 @@ from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTN
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
-from orders.outbox.due_steps import blocked_steps
 from orders.outbox.record_selection import LEFT
+from orders.outbox.release_steps import blocked_steps
 from orders.rules.steps import STEPS, Channel, Partner, Phase
 
 DOUBT, STOPPED, BEHIND, RETURNED, ACCEPTED = "doubt", "stopped", "behind", "returned", "accepted"

@@ -18,7 +18,7 @@ from orders.incidents.incident_codes import DIFFERENCE as DIFFERS
 from orders.incidents.order_warnings import SERVED, failed_mails, failed_steps, open_differences, open_troubles
 from orders.models import Attempt, Difference, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
-from orders.outbox.due_steps import blocked_steps, stopped_before, stopped_in_line
+from orders.outbox.release_steps import blocked_steps, stopped_before, stopped_in_line
 from orders.rules.local_time import midnight
 
 STOPPED = [Order.State.HELD, Order.State.FAILED]

@@ -10,9 +10,9 @@ from django.db.models import OuterRef, Q, QuerySet
 
 from orders.db.compiled_sql import FreeIds, Prepared, Slot, ask_together
 from orders.db.expressions import RowsOf
-from orders.intake.planning import ClaimFacts, Facts, RecordFacts
+from orders.intake.plan_or_hold import ClaimFacts, Facts, RecordFacts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
-from orders.outbox.due_steps import BLOCKING, NOT_FINISHED
+from orders.outbox.release_steps import BLOCKING, NOT_FINISHED
 from orders.rules.content import OrderContent, shown
 from orders.texts.errors import ContentError
 from orders.trials.trial_state_reads import shape_from, shape_of

@@ -14,7 +14,7 @@ from orders.history.order_locks_and_events import event, refresh_states
 from orders.history.states import set_held, set_state
 from orders.incidents.incidents import open_incident
 from orders.intake.manual_trials import ENTERED
-from orders.intake.planning import Facts, Plan, PlannedStep
+from orders.intake.plan_or_hold import Facts, Plan, PlannedStep
 from orders.mails.mail_creation import build_mail, save_mails
 from orders.models import (
     AcceptedCall,
@@ -27,9 +27,9 @@ from orders.models import (
     TrialShape,
 )
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import build_schedule, build_step, find_schedule, give_keys, start_plan, wake_up
-from orders.restore.restored_guard import remember
+from orders.outbox.release_steps import release
+from orders.restore.detect_restore import remember
 from orders.rules.content import OrderContent, domain_key
 from orders.rules.steps import STEPS, Effect, Phase, Step
 from orders.trials.trial_state_writes import keep_change

@@ -16,7 +16,7 @@ from django.http import QueryDict
 from django.utils.text import capfirst
 
 from orders.lists.cells import cut
-from orders.lists.file_cells import Cell, as_number, field_value, plain
+from orders.lists.csv_and_xlsx_cells import Cell, as_number, field_value, plain
 from orders.lists.list_query import COLUMNS, names_in
 from orders.lists.registration import list_of
 

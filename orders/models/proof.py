@@ -4,7 +4,7 @@ from django.db import models
 
 
 class PartnerProof(models.Model):
-    """Marks a kind of step (`orders.outbox.proof`) as proven: an answer of its call was a success by these rules.
+    """Marks a kind of step (`orders.outbox.proven_calls`) as proven: an answer was a success by these rules.
     `rules`: hash of call, address and rules. `order`: number of the order, empty if an upgrade created the row."""
 
     kind = models.CharField(max_length=8)

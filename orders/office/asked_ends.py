@@ -6,8 +6,8 @@ import datetime
 from django.db import transaction
 
 from orders.models import AskedAct
-from orders.office.bulk import service as bulk
-from orders.office.exports import service as exports
+from orders.office.bulk import bulk_runs as bulk
+from orders.office.exports import export_jobs as exports
 from orders.people import asked_acts
 from orders.rules.four_eyes_acts import BULK, EXPORT
 

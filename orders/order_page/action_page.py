@@ -20,14 +20,14 @@ from orders.actions.run_action import (
     digest_of_warnings,
     needs_second,
 )
-from orders.attachments.files import look_again
+from orders.attachments.files_hold import look_again
 from orders.books.books import BooksSilentError
 from orders.history.actors import staff_actor
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.lists.live_pages import answer_live_page
 from orders.lists.neighbours import list_query
 from orders.models import Order
-from orders.order_page.advice import Ways
+from orders.order_page.advice_buttons import Ways
 from orders.order_page.page_context import changes_of, shown_facts
 from orders.order_page.page_fingerprint import opened_fingerprint
 from orders.order_page.panel import panel_of

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.attachments.check import FILE_TYPES
-from orders.attachments.files import take_upload
+from orders.attachments.files_hold import take_upload
 from orders.attachments.preview import open_attachment, own_name
 from orders.history.actors import staff_actor
 from orders.lists.personal_data import may_open

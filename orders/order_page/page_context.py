@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from notifications.contacts_and_recipients import chosen_as
 from orders.actions.all_actions import label_of
-from orders.attachments.files import can_be_cured
+from orders.attachments.files_hold import can_be_cured
 from orders.bpm.pushing import days_waited, waits_since, whom_to_push
 from orders.history.actors import actor_of
 from orders.incidents.incident_codes import BREAKER_OPEN, PARTNER_PAUSED
@@ -24,7 +24,7 @@ from orders.lists.overtime_marks import overtime_mark
 from orders.lists.pauses_in_force import paused_for
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
-from orders.order_page.advice import UPLOAD, Ways
+from orders.order_page.advice_buttons import UPLOAD, Ways
 from orders.order_page.page_fingerprint import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
 from orders.order_words.history import describe

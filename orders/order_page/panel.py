@@ -15,7 +15,7 @@ from orders.db.unstorable_values import is_id
 from orders.lists.overtime_marks import overtime_mark
 from orders.lists.service_names import service_name
 from orders.models import BillingRecord, Dispatch, Order
-from orders.order_page.advice import Advised, Ways
+from orders.order_page.advice_buttons import Advised, Ways
 from orders.order_page.page_context import is_behind_shown, other_troubles, shown_facts
 from orders.order_page.tabs import tabs_of
 from orders.order_page.trial_shape import service_words

@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_name
 from notifications.models import Mail
-from orders.attachments.files import why_not_waive
+from orders.attachments.files_hold import why_not_waive
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.incidents.order_warnings import mark_records
 from orders.lists.filter_kinds import DaysForm
 from orders.lists.personal_data import PersonalAccess
 from orders.mails.mail_reasons import Reasons, reasons_of, upcoming_mails
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
-from orders.order_page.advice import Ways
+from orders.order_page.advice_buttons import Ways
 from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.order_words.differences import DifferenceLine, lines_of

@@ -19,7 +19,7 @@ from orders.models.proxies import open_conflicts
 from orders.models.querysets import OPEN_STATES, UNRESOLVED
 from orders.order_words.ladder.step_rungs import Facts, Trouble, Waiver
 from orders.outbox.outcome import ACTED_BEFORE
-from orders.pauses.breakers import partners_down
+from orders.pauses.breaker_incidents import partners_down
 from orders.rules.steps import Partner, Phase
 from orders.trials.trial_state_reads import shape_of
 from orders.trials.trial_state_sources import why_over

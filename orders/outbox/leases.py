@@ -17,7 +17,7 @@ from django.utils import timezone
 from notifications.models import Mail
 from orders.models import Attempt, Dispatch
 from orders.outbox.outcome import WORKER_DIED, Outcome
-from orders.outbox.proof import is_never_repeated
+from orders.outbox.proven_calls import is_never_repeated
 
 RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases; more would fill the memory and make a claim slow
 LOSSES_ALLOWED = 5  # consecutive losses after the first, which another row may have caused

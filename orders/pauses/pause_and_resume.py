@@ -21,7 +21,7 @@ from orders.incidents.incidents import end_incidents, lock_incidents, open_incid
 from orders.mails.mail_creation import queue_mail
 from orders.models import Incident, Order, PartnerHold, Pause
 from orders.outbox.enqueue import wake
-from orders.outbox.proof import PARTNER_OF, end_holds, held_steps, rules
+from orders.outbox.proven_calls import PARTNER_OF, end_holds, held_steps, rules
 from orders.pauses.paused_steps import count_waiting, slept_through, waiting_steps
 from orders.rules.steps import OUTSIDE, Partner, Step
 from orders.texts.errors import NotAllowedError, check_reason

@@ -13,7 +13,7 @@ from orders.incidents.order_warnings import failed_steps, open_differences, open
 from orders.incidents.stuck import STOPPED, is_stuck, is_undone_late
 from orders.models import Difference, Incident, Order
 from orders.models.querysets import UNRESOLVED
-from orders.outbox.due_steps import blocked_steps
+from orders.outbox.release_steps import blocked_steps
 
 UNDER_WAY = [Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.COMPENSATING]
 """States in which an order may have an owner but needs none: it waits, or proceeds after a repair."""

@@ -19,14 +19,14 @@ from orders.history.order_locks_and_events import add_event, load_records, lock_
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, BOOKS_ONLY
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import open_claim
-from orders.intake.holds import settle_followers
+from orders.intake.replan_held_orders import settle_followers
 from orders.models import NOTES, PUTS_BACK, BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import MAY_ACT, late_calls, may_act_until
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import build_questions, enqueue, wake
 from orders.outbox.record_selection import LEFT, select_records
-from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
+from orders.outbox.release_steps import release
+from orders.replanning.replan_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import FIXES, STEPS, Phase, Step, named
 from orders.rules.trial_shape import Shape, after, effective_part, fold, is_same

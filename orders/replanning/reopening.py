@@ -1,7 +1,7 @@
 """Plans an order again (contract 3.9, Resend and The shape).
 
 A compensated order is reopened. An order that has sent nothing is planned again after the steps that undo another order
-of its line (trial_line.py).
+of its line (replan_line.py).
 """
 
 import datetime
@@ -15,7 +15,7 @@ from orders.history.states import set_decision, set_undo_mark
 from orders.incidents.incident_codes import COMPENSATED, PROCESS_DIFFERS
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
-from orders.intake.planning import is_closed, plan_order
+from orders.intake.plan_or_hold import is_closed, plan_order
 from orders.intake.write import claim_trial, write_plan
 from orders.mails.mail_creation import tell_accepted
 from orders.models import NOTES, Dispatch, Order, TrialClaim

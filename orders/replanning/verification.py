@@ -15,10 +15,10 @@ from orders.books.held_records import TAKEN, by_identity, identity, take_record
 from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, asks_about, question_about
 from orders.outbox.billing_effects import LateCall, late_calls, may_act_until
-from orders.outbox.due_steps import NOT_FINISHED
 from orders.outbox.enqueue import build_questions, build_step, enqueue
 from orders.outbox.open_moves import move_of
 from orders.outbox.record_selection import LEFT, select_records
+from orders.outbox.release_steps import NOT_FINISHED
 from orders.rules.steps import FIXES, Step
 from orders.undoing.plan import build_repair_steps
 

@@ -11,11 +11,11 @@ from orders.history.states import set_undo_mark
 from orders.incidents.incident_codes import LATE_UNDO
 from orders.incidents.incidents import close_troubles
 from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
-from orders.intake.holds import settle_followers
+from orders.intake.replan_held_orders import settle_followers
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.outbox.open_moves import differs, move_of
 from orders.replanning.giving_up import complete_confirmed_removals
-from orders.replanning.trial_line import lock_line, open_dependency_incident, plan_behind
+from orders.replanning.replan_line import lock_line, open_dependency_incident, plan_behind
 from orders.rules.content import HashOf, Receipt, content_hash
 from orders.texts.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.trials.trial_state_writes import reshape

@@ -6,8 +6,8 @@ which changes at each promotion. This machine stores the newest timeline in addi
 
 import contextlib
 
-from orders.restore import high_water_mark
-from orders.restore.high_water_mark import raise_mark, read_mark
+from orders.restore import mark_file
+from orders.restore.mark_file import raise_mark, read_mark
 
 WAL_TIMELINE = ".wal-timeline"  # the file's suffix
 STATE = """
@@ -31,6 +31,6 @@ def is_behind(server) -> bool:
     if restored or newest < read_mark(name) or timeline < known:
         return True
     if timeline > known:  # `status` reports if STATE_DIR can't be written
-        with contextlib.suppress(OSError), high_water_mark.mark_writer.writing:
+        with contextlib.suppress(OSError), mark_file.mark_writer.writing:
             raise_mark(name, timeline, WAL_TIMELINE)
     return False

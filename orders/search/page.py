@@ -31,7 +31,7 @@ from orders.people.staff_events import note_phone_searched
 from orders.rules.content import domain_meant
 from orders.rules.search_terms import folded, is_long_enough
 from orders.search import find
-from orders.search.order_search import RECORDS, customer_address, customer_words, limit_customers, readings, term_meant
+from orders.search.list_search import RECORDS, customer_address, customer_words, limit_customers, readings, term_meant
 from orders.texts.refusal_hints import why_refused
 
 IN_BOX, ON_PAGE = 6, 50

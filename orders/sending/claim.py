@@ -27,12 +27,12 @@ from orders.outbox.leases import (
     within_bounds,
 )
 from orders.outbox.outcome import Work
-from orders.outbox.proof import PARTNER_OF, Gate, gate, of_kind
+from orders.outbox.proven_calls import PARTNER_OF, Gate, gate, of_kind
 from orders.outbox.record_selection import read_records
 from orders.pauses.pause_and_resume import PAUSE_LOCK
-from orders.restore.restored_guard import RestoreState, read_restore_state
+from orders.restore.detect_restore import RestoreState, read_restore_state
 from orders.rules.steps import DELETIONS, Effect, Phase, Step, channels_of, named
-from orders.sending.expired_moves import ask_starts
+from orders.sending.end_moves import ask_starts
 from orders.sending.held_processes import hold_processes, hold_unanswered, is_held
 from orders.sending.record import note_losses, record_outcomes
 from orders.start_day.move_start import hold_back

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from notifications.models import Mail
-from orders.attachments.files import MAILED_AGAIN
+from orders.attachments.files_hold import MAILED_AGAIN
 from orders.db.compiled_sql import update_rows
 from orders.history.order_locks_and_events import add_events, event
 from orders.models import Dispatch, OrderEvent

@@ -16,7 +16,7 @@ from orders.db.compiled_sql import update_rows
 from orders.history.order_locks_and_events import add_event, lock_steps
 from orders.models import NOTES, Attempt, Dispatch, Order
 from orders.outbox.outcome import RESTORED, UNANSWERED, Outcome
-from orders.outbox.proof import is_never_repeated
+from orders.outbox.proven_calls import is_never_repeated
 from orders.sending.outcome_effects import carry_out
 from orders.sending.record import note_losses
 

@@ -49,7 +49,7 @@ from orders.outbox.leases import (
 )
 from orders.outbox.outcome import Outcome, Work
 from orders.outbox.retry_schedule import next_try, try_again
-from orders.restore.restored_guard import read_restore_state
+from orders.restore.detect_restore import read_restore_state
 from orders.rules.steps import Channel, Partner, Step
 from orders.sending.claim import not_paused
 

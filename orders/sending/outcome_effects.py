@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from orders.attachments.files import end_files_hold, hold_for_files
+from orders.attachments.files_hold import end_files_hold, hold_for_files
 from orders.books.differences import note_fixed
 from orders.books.expected_records import note_not_meant
 from orders.bpm.received_decisions import apply_early_decisions
@@ -24,9 +24,9 @@ from orders.mails.mail_creation import ACCEPTED, tell_accepted
 from orders.models import OF_START, AffectedOrder, Attempt, Dispatch, Order
 from orders.models.querysets import STOPPED_BY
 from orders.outbox.billing_effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
+from orders.outbox.release_steps import release
 from orders.replanning.giving_up import answer_given_up, complete_confirmed_removals, settle_given_up_orders
 from orders.replanning.verification import answer_look, schedule_verification
 from orders.rules.steps import FIXES, STEPS, Channel, Effect, Step, named
@@ -38,7 +38,7 @@ from orders.sending.step_incidents import (
     note_failure,
 )
 from orders.sending.trial_traffic import write_usage
-from orders.start_day.move_outcomes import answer_move, answer_start, follow_move
+from orders.start_day.move_start_outcomes import answer_move, answer_start, follow_move
 from orders.trials.trial_state_writes import convert_trials
 from orders.undoing.after_failed_step import compensate
 from orders.undoing.finish import finish_undo, note_undone

@@ -15,7 +15,7 @@ from orders.models import OF_START, Attempt, Dispatch, Order, OrderEvent
 from orders.outbox.leases import hand_back, still_held
 from orders.outbox.open_moves import is_move
 from orders.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
-from orders.outbox.proof import (
+from orders.outbox.proven_calls import (
     asks_proof,
     hold,
     is_in_run,
@@ -31,8 +31,8 @@ from orders.outbox.retry_schedule import next_try, try_again
 from orders.rules.steps import STEPS, Channel, Phase, Step
 from orders.sending.outcome_effects import carry_out
 from orders.sending.record_updates import already_applied_correctly, settle_by_books
-from orders.start_day.move_outcomes import settle_move
 from orders.start_day.move_start import is_over
+from orders.start_day.move_start_outcomes import settle_move
 from orders.texts.error_messages import say_why_in_english
 
 ROW = [

@@ -8,7 +8,7 @@ from django.db import transaction
 from orders.history.order_locks_and_events import add_event, lock_order
 from orders.models import Attempt, Dispatch, KeptAnswer, Order
 from orders.outbox.outcome import DOUBTS, Outcome
-from orders.outbox.proof import START, rules
+from orders.outbox.proven_calls import START, rules
 from orders.pauses.pause_and_resume import Resumed, resume
 from orders.rules.steps import STEPS, Effect, Step, call_name, channels_of
 from orders.sending.record import record_read_again

@@ -31,21 +31,21 @@ from orders.outbox.billing_effects import (
     takes_back,
     touched_since,
 )
-from orders.outbox.due_steps import NOT_FINISHED, release
 from orders.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.outbox.open_moves import differs, move_of
 from orders.outbox.outcome import ACTED_BEFORE, DOUBTS
-from orders.outbox.proof import is_never_repeated
+from orders.outbox.proven_calls import is_never_repeated
 from orders.outbox.record_selection import set_times
+from orders.outbox.release_steps import NOT_FINISHED, release
 from orders.reconciliation.asking import ask_steps, why_silent
 from orders.replanning.reopening import claims_against, open_again, why_not_open
-from orders.replanning.trial_line import cancel_after_all, is_rebuilt_on_resend, rebuild_step
+from orders.replanning.replan_line import cancel_after_all, is_rebuilt_on_resend, rebuild_step
 from orders.rules.local_time import midnight
 from orders.rules.steps import OF_COMPARISONS, STEPS, Channel, Partner, Phase, Step, channels_of
-from orders.sending.blockers import step_waits_for
 from orders.sending.claim import paused_partners
 from orders.sending.held_processes import let_go
 from orders.sending.reread_answers import end_by_reading, ends_by_reading, note_begun
+from orders.sending.waiting_words import step_waits_for
 from orders.start_day.move_start import may_send_again
 from orders.texts.errors import NotAllowedError
 

@@ -12,13 +12,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from orders.books.fixes import FIRST
 from orders.db.compiled_sql import update_rows
 from orders.history.order_locks_and_events import add_event, find_order, lock_orders
-from orders.intake.holds import province_of
+from orders.intake.replan_held_orders import province_of
 from orders.models import BillingRecord, Dispatch, Order, Province
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import MAY_ACT
-from orders.outbox.due_steps import NOT_FINISHED
 from orders.outbox.enqueue import build_step, enqueue, wake
 from orders.outbox.record_selection import WAS_IN
+from orders.outbox.release_steps import NOT_FINISHED
 from orders.rules.steps import SENDS_NOTHING, Step
 from orders.texts.errors import NotAllowedError, check_reason
 

@@ -20,10 +20,10 @@ from orders.incidents.incidents import close_troubles
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import ACTED, late_calls
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import build_schedule, build_step, enqueue, schedule_name, wake
 from orders.outbox.open_moves import differs, is_move, move_of
 from orders.outbox.record_selection import moved_to
+from orders.outbox.release_steps import release
 from orders.outbox.retry_schedule import next_try
 from orders.replanning.reopening import note_sent_with
 from orders.rules.local_time import SHANGHAI, in_ten_years, midnight

@@ -8,8 +8,8 @@ from django.db import transaction
 from orders.history.order_locks_and_events import add_event, lock_order, lock_orders, refresh_states
 from orders.incidents.incidents import end_settled
 from orders.models import Dispatch, Order
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import wake
+from orders.outbox.release_steps import release
 from orders.replanning.withdrawal import withdraw_by_staff
 from orders.start_day.move_start import why_moving
 from orders.texts.errors import NotAllowedError

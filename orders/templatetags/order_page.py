@@ -15,7 +15,7 @@ from orders.lists.service_names import service_name
 from orders.models import Attempt
 from orders.order_words.error_details import of_attempt, of_step, of_trouble
 from orders.order_words.history import by_day
-from orders.search.order_search import customer_address
+from orders.search.list_search import customer_address
 from orders.texts.incident_texts import cause_of
 
 register = template.Library()

@@ -12,7 +12,7 @@ from notifications.masks import mask_text
 
 class Advice(NamedTuple):
     """One sentence of what to do, translated when shown, and its act: keys of DECISIONS (orders/actions/all_actions.py)
-    or of PLACES (orders/order_page/advice.py), with blanks between, or a key of WITHOUT_ACT."""
+    or of PLACES (orders/order_page/advice_buttons.py), with blanks between, or a key of WITHOUT_ACT."""
 
     words: str | Promise
     act: str

@@ -3,7 +3,7 @@
 import datetime
 
 from orders.history.order_locks_and_events import add_event
-from orders.intake.holds import settle_followers
+from orders.intake.replan_held_orders import settle_followers
 from orders.models import Order, TrialClaim
 from orders.trials.trial_state_writes import end_trial, reshape
 

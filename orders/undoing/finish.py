@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 
 from orders.db.compiled_sql import update_rows
-from orders.intake.holds import settle_followers
+from orders.intake.replan_held_orders import settle_followers
 from orders.models import IS_LAST, ONLY_LAST, BillingRecord, Dispatch, Order, TrialClaim
 from orders.outbox.billing_effects import acts_of
 from orders.rules.steps import Step

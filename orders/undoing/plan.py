@@ -1,4 +1,4 @@
-"""Plans the undo steps of an order, as orders.intake.planning plans its forward steps (contract 3.9, Compensation's
+"""Plans the undo steps of an order, as orders.intake.plan_or_hold plans its forward steps (contract 3.9, Compensation's
 order and Unknown).
 
 A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.outbox.record_selection).

@@ -17,8 +17,8 @@ from orders.history.states import set_held, set_state, set_undo_mark
 from orders.incidents.incident_codes import BILLED_NOT_ACTIVE, DEPENDENCY_GONE, DIFFERENCE
 from orders.incidents.incidents import close_troubles, end_built_upon, end_settled
 from orders.models import ASKS_START, Attempt, BillingRecord, Dispatch, Order
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import enqueue, schedule_name, wake
+from orders.outbox.release_steps import release
 from orders.rules.steps import FIXES, Channel, Phase
 from orders.trials.trial_state_writes import reshape
 from orders.undoing.late import end_question

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from notifications.masks import mask_text
 from orders.history.actors import actor_of, names_read_once, staff_actor
 from orders.lists.cells import cut
-from orders.lists.file_cells import csv_cell
+from orders.lists.csv_and_xlsx_cells import csv_cell
 from orders.lists.filter_kinds import DaysForm
 from orders.lists.list_query import in_a_line
 from orders.lists.scope import is_unlimited

@@ -22,7 +22,7 @@ from orders.mails.inbox import unread_words
 from orders.models import TrailEntry
 from orders.office.digest.page import digest_page
 from orders.office.inbox.page import inbox_page, open_message
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.search.page import find_page
 from project.accounts.company.company_login_pages import end_address
 from project.accounts.emergency_accounts import LoginForm

@@ -18,12 +18,12 @@ from orders.lists.scope import attributions_of, is_unlimited
 from orders.lists.time_cells import span
 from orders.mails.places_without_sa import places_without_sa
 from orders.models import Incident, Order
-from orders.order_page.advice import Advised, Ways
+from orders.order_page.advice_buttons import Advised, Ways
 from orders.order_words.pause_words import slept_words
 from orders.pauses.paused_steps import PauseInForce
 from orders.people.asked_acts import waiting_for
 from orders.people.owned_work import set_owners
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.rules.four_eyes_acts import acts_asked
 from orders.texts.incident_texts import cause_of, title_of
 from project.dashboard import dashboard_queries

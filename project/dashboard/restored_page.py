@@ -18,8 +18,8 @@ from orders.history.actors import staff_actor
 from orders.lists.reason import WordsField
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
-from orders.office.bulk.service import stop_runs
-from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
+from orders.office.bulk.bulk_runs import stop_runs
+from orders.pauses.release_restored import numbers_compared_since, open_restore, release_restored
 from orders.restore.restore_preview import LOST_KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import NotAllowedError

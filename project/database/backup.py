@@ -20,7 +20,7 @@ from django.utils import timezone
 from orders.db.applied_migrations import applied_migrations
 from orders.history.order_locks_and_events import add_event
 from orders.models import OrderEvent
-from orders.pauses.restores import present_timeline
+from orders.pauses.release_restored import present_timeline
 from project.database import backup_manifest, encryption, postgres_programs
 from project.database.run_program import CHUNK, BackupError
 

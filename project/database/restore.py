@@ -20,9 +20,9 @@ from django.db import connection
 
 from orders.history.order_locks_and_events import add_event
 from orders.models import OrderEvent
-from orders.restore.high_water_mark import raise_mark
+from orders.restore.detect_restore import note_restored
 from orders.restore.manual_trial_numbers import merge_numbers, numbers_file
-from orders.restore.restored_guard import note_restored
+from orders.restore.mark_file import raise_mark
 from project.database import backup_manifest, encryption, postgres_programs
 from project.database.backup import (
     ARCHIVE,

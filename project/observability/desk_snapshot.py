@@ -21,7 +21,7 @@ from orders.lists.scope import attributions_of, by_number, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
 from orders.pauses.paused_steps import PauseInForce, pauses_in_force, seconds_due
-from orders.restore.restored_guard import read_restore_state
+from orders.restore.detect_restore import read_restore_state
 from orders.rules.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiring_soon import Expiry, expiring
 from project.trail_syslog import stuck_trail

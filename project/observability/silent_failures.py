@@ -24,8 +24,8 @@ from notifications.models import Mail
 from orders.incidents.desk_incidents import DESK, keep_desk_incident, keep_own_incident
 from orders.models import Dispatch, InboundMessage, Incident, Timeline
 from orders.models.querysets import UNRESOLVED
-from orders.restore.high_water_mark import unwritable
-from orders.restore.restored_guard import read_restore_state
+from orders.restore.detect_restore import read_restore_state
+from orders.restore.mark_file import unwritable
 from project.database.backup import last_backup
 from project.observability import last_hour
 from project.observability.readiness import write_try

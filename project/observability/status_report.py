@@ -20,7 +20,7 @@ from orders.books.books import has_look_up
 from orders.models import AffectedOrder, Dispatch, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.pauses.paused_steps import holds_in_force
-from orders.pauses.restores import open_restore
+from orders.pauses.release_restored import open_restore
 from orders.restore.restore_preview import lost_entries
 from orders.sending.reread_answers import read_otherwise
 from project.database.backup import last_backup

@@ -77,7 +77,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
 ]
 CHANGED = [
     (
-        "orders/intake/planning.py",
+        "orders/intake/plan_or_hold.py",
         "PlannedStep(Step.CANCEL_TRIAL), create, bpm]",
         "create, ",
         "create, PlannedStep(Step.TAKE_LICENCE), ",

@@ -10,7 +10,7 @@ from django.utils.translation import override
 
 from orders.actions.all_actions import DECISIONS
 from orders.models import Order
-from orders.order_page.advice import PLACES
+from orders.order_page.advice_buttons import PLACES
 from orders.order_words.order_facts import facts_of
 from orders.texts.error_messages import MESSAGES
 from orders.texts.incident_texts import CAUSES, WITHOUT_ACT, Cause, cause_of

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from orders.lists.file_cells import plain
+from orders.lists.csv_and_xlsx_cells import plain
 from orders.models import BillingRecord, Order, OrderEvent, OrderText, TextProgress
 from orders.search.index import index_orders
-from orders.search.order_search import customer_address
+from orders.search.list_search import customer_address
 from tests import factories as make
 from tests.admin.walking import unrendered
 from tests.sampling import WHOLE

@@ -12,7 +12,7 @@ from orders.actions.all_actions import BULK_ACTS
 from orders.actions.incident_acts import INCIDENT_ACTS
 from orders.models import BillingRecord, Dispatch, Incident, Order, Timeline
 from orders.models.dispatch import OPEN_STATES
-from orders.restore.restored_guard import note_restored, read_restore_state
+from orders.restore.detect_restore import note_restored, read_restore_state
 from orders.texts.incident_texts import CAUSES
 from tests import factories as make
 from tests.admin.latin import Shown, english, fill_with_digits_and_chinese, latin

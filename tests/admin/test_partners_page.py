@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.partners.profile import read_profile
 from orders.models import KeptAnswer, PartnerHold, PartnerProof
-from orders.outbox import proof
+from orders.outbox import proven_calls
 from tests import factories as make
 from tests.admin.latin import Shown, latin
 
@@ -31,15 +31,15 @@ success = [{ code = [0] }]
 def played(settings, monkeypatch, clock):
     """A create that is proven; a start that was refused, which holds BPM; an older answer that was not understood."""
     settings.PARTNER_ANSWERS = "prove"
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
     monkeypatch.setenv("BPM_TOKEN", SECRET)
     settings.PARTNERS, settings.BPM_BASE_URL = read_profile(PROFILE), "http://me:hidden@bpm.test"
     now = timezone.now()
     made = make.DispatchFactory(step="create_billing")
     make.AttemptFactory(dispatch=made, outcome="ok", http_status=200, started_at=now)
     PartnerProof.objects.create(
-        kind="create", call="bigdata.post", rules=proof.hash_of("create"), proven_at=now, order=made.order.number
+        kind="create", call="bigdata.post", rules=proven_calls.hash_of("create"), proven_at=now, order=made.order.number
     )
     start = make.BpmDispatchFactory(state="failed", error_code="unproven")
     for said, read in [("<html>乱码</html>", "not_understood"), (f'{{"code": 7, "msg": "{SECRET}"}}', "refused")]:
@@ -57,8 +57,8 @@ def played(settings, monkeypatch, clock):
         partner="bpm", kind="start", call="bpm.start", code="unproven", detail="x", order=start.order.number, since=now
     )
     yield start, incident
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
 
 
 def rows_of(page: str, heading: str) -> list[str]:

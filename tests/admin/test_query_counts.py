@@ -18,7 +18,7 @@ from orders.lists.change_list import DeskChangeList
 from orders.lists.model_admin import DeskAdmin
 from orders.models import InboundMessage, Order
 from orders.search.index import index_orders
-from orders.search.order_search import customer_address
+from orders.search.list_search import customer_address
 from tests import factories as make
 from tests.admin.orders import failed, step
 from tests.admin.rows import ALL_MAKERS, new_row, of_none, of_order

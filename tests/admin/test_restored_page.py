@@ -5,8 +5,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Dispatch, OrderEvent, Timeline
+from orders.restore.detect_restore import note_restored, read_restore_state
 from orders.restore.manual_trial_numbers import note_numbers, numbers_file
-from orders.restore.restored_guard import note_restored, read_restore_state
 from tests import factories as make
 from tests.admin.walking import text_of
 from tests.conftest import shanghai

@@ -8,8 +8,8 @@ import time
 import pytest
 from django.urls import reverse
 
+from integrations.bboss.compute_signature import masked_text_to_sign
 from integrations.bboss.envelope_checks import masked_body, storable_hint
-from integrations.bboss.signing import masked_text_to_sign
 from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incidents.incidents import common_words
 from orders.lists.personal_data import mask_json, mask_text_or_json

@@ -24,7 +24,7 @@ from orders.history.actors import staff_actor
 from orders.models import CalendarDay, OrderEvent, Pause, Province, ServiceType, TimeLimit, Timeline
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export, ScheduledExport
-from orders.restore.restored_guard import note_restored, read_restore_state
+from orders.restore.detect_restore import note_restored, read_restore_state
 from project.models import AccountSession, AuthenticatorApp, FailedLogin, User
 from tests import factories as make
 from tests.admin.latin import english, fill_with_digits_and_chinese

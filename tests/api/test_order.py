@@ -12,7 +12,7 @@ from orders.incidents.incidents import open_incident
 from orders.models import OrderEvent
 from orders.pauses.pause_and_resume import remind_of_pauses
 from orders.queries.order_status import order_status
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from tests import factories as make
 from tests.admin.orders import failed, failed_trial, held_for_files, planned, step
 from tests.admin.test_query_counts import busy, queries

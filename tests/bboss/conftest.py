@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from integrations.bboss.compute_signature import sign
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bboss.signing import sign
 from orders.models import InboundMessage
 
 PATH = "/api/bboss/orders"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from integrations.bboss.compute_signature import sign
 from integrations.bboss.reply_codes import Code
-from integrations.bboss.signing import sign
 from tests.bboss.conftest import envelope
 
 A, B = "20991231235959" + "a" * 32 + "-1234-1700000000", "20991231235959" + "b" * 32 + "-5678-1700000000"

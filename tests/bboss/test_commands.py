@@ -6,7 +6,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations.bboss.signing import verify
+from integrations.bboss.compute_signature import verify
 from tests.bboss.conftest import TRIAL
 
 

@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integrations.base.strict_json import GENERAL_BOUNDS
+from integrations.bboss.compute_signature import verify
 from integrations.bboss.message_decoding import Wire, parsed
 from integrations.bboss.sample_envelope import body_of, signed_envelope
-from integrations.bboss.signing import verify
 from integrations.bboss.signing_variants import FORMS, TEXTS
 from integrations.partners.member_rules import toml
 from integrations.partners.profile import SIGN_METHODS, read_profile

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from integrations.bboss.signing import masked_text_to_sign, sign, text_to_sign, verify
+from integrations.bboss.compute_signature import masked_text_to_sign, sign, text_to_sign, verify
 from orders.rules.content import canonical_json, content_hash
 
 MEMBERS = {

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orders.customer_page.tabs import TABS
 from orders.search.index import index_orders
-from orders.search.order_search import customer_address
+from orders.search.list_search import customer_address
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from integrations.base import orders_not_stored
 from notifications.models import Mail
 from orders.intake.rehearsal import rehearse
 from orders.models import BillingRecord, Dispatch, InboundMessage, Order
-from orders.restore.high_water_mark import mark_writer
+from orders.restore.mark_file import mark_writer
 from project.observability import readiness
 from project.observability.alarm_reasons import alarm_reasons
 from project.observability.status_report import desk_status

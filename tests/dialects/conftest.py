@@ -16,7 +16,7 @@ from integrations.sandbox.send_callback import callback_for
 from notifications.models import Contact
 from orders.activation import run_job
 from orders.models import AffectedOrder, Dispatch, OrderEvent, PartnerHold, TrialUsage
-from orders.outbox import proof
+from orders.outbox import proven_calls
 from orders.outbox.outcome import DOUBTS
 from tests.bboss_messages import URL as BBOSS
 from tests.bboss_messages import accepted
@@ -210,8 +210,8 @@ def desk_of(client, clock, db, settings, tmp_path, case):
     """`desk_of(theirs, ours="")`: a desk whose partners speak by the lines of `theirs`; its own file has `ours`."""
     settings.ATTACHMENT_DIR, settings.PARTNER_ANSWERS = tmp_path / "files", "prove"
     settings.ATTACHMENT_DIR.mkdir()
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
     with contextlib.ExitStack() as stack:
 
         def begin(theirs: str, ours: str = "") -> DialectDesk:
@@ -226,5 +226,5 @@ def desk_of(client, clock, db, settings, tmp_path, case):
 
         yield begin
     check_history()
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()

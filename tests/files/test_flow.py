@@ -7,7 +7,7 @@ from django.utils import timezone
 from approvals.models import ApprovalRecord
 from integrations.delivery.loop import drain
 from orders.attachments import xlsx
-from orders.attachments.files import recheck_files, take_upload, waive_files, watch_unchecked
+from orders.attachments.files_hold import recheck_files, take_upload, waive_files, watch_unchecked
 from orders.models import Incident
 from orders.texts.incident_texts import cause_of
 from tests.bboss.conftest import ACTIVATION, TRIAL

@@ -6,7 +6,7 @@ import pytest
 from django_q.models import OrmQ
 
 from approvals.models import ApprovalRecord
-from orders.attachments.files import recheck_files, waive_files
+from orders.attachments.files_hold import recheck_files, waive_files
 from orders.models import Attempt, Order
 from orders.sending.record import record_outcomes
 from orders.texts.errors import NotAllowedError

@@ -14,14 +14,14 @@ from integrations.delivery.loop import drain
 from integrations.delivery.write_and_send_mail import write_mail
 from notifications.models import Mail
 from orders.history.states import may_move
-from orders.intake.holds import settle_arrived
+from orders.intake.replan_held_orders import settle_arrived
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
+from orders.outbox.release_steps import release
 from orders.queries.order_status import current_steps, order_status
 from orders.sending.claim import claim
-from orders.sending.expired_moves import end_moves
+from orders.sending.end_moves import end_moves
 from orders.sending.mail_claim_and_record import claim_mails, record_mails
 from orders.sending.record import record_outcomes
 from orders.start_day.start_day import activate

@@ -20,7 +20,7 @@ from integrations.partners.profile import read_profile
 from notifications.models import Mail
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, Dispatch, Incident, PartnerHold, PartnerProof
-from orders.outbox import proof
+from orders.outbox import proven_calls
 from project.observability.status_report import desk_status
 from tests.bpm_messages import approval, post_signed
 from tests.flows.conftest import BILLING, BPM, QUERY
@@ -32,11 +32,11 @@ A = "a.example.com"
 @pytest.fixture
 def prove(settings):
     settings.PARTNER_ANSWERS = "prove"
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
     yield settings
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
 
 
 def undone(desk, number="A1"):
@@ -269,7 +269,7 @@ def test_an_upgrade_proves_what_done_steps_show(desk, trialing, prove):
     for _ in range(2):
         migration.prove_what_is_done(apps, types.SimpleNamespace(connection=connection))
     assert [(row.kind, row.order) for row in PartnerProof.objects.all()] == [("create", "T1")]
-    assert proof.is_proven("create")
+    assert proven_calls.is_proven("create")
     PartnerProof.objects.all().delete()
     prove.PARTNERS = read_profile("[bigdata.answer]\nsuccess = [{ code = [0] }]")
     migration.prove_what_is_done(apps, types.SimpleNamespace(connection=connection))

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.intake import receive
-from orders.intake.holds import choose_attribution
+from orders.intake.replan_held_orders import choose_attribution
 from orders.models import Incident, Order, TrialClaim
 from orders.texts.errors import NotAllowedError
 from tests import factories

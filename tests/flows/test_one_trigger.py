@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders.activation import run_job
 from orders.models import Attempt, Dispatch
-from orders.outbox.due_steps import release
+from orders.outbox.release_steps import release
 from orders.start_day.start_day import activate
 from tests.flows.contents import activation, trial, withdrawal
 
@@ -118,8 +118,8 @@ def test_an_order_whose_step_failed_on_its_day_is_not_started_again(desk, schedu
 
 def test_a_sweep_takes_so_many_steps_and_others_the_next_time(desk, monkeypatch):
     """A sweep's time does not grow with the steps that wait, and none is forgotten."""
-    monkeypatch.setattr("orders.outbox.due_steps.STEPS_AT_ONCE", 2)
-    monkeypatch.setattr("orders.outbox.due_steps.STEPS_A_QUERY", 1)
+    monkeypatch.setattr("orders.outbox.release_steps.STEPS_AT_ONCE", 2)
+    monkeypatch.setattr("orders.outbox.release_steps.STEPS_A_QUERY", 1)
     desk.play(*(trial(f"T{number}", f"{number}.example.com") for number in range(5)))
     missed = Dispatch.objects.filter(step="create_trial_billing")
     seen = set()

@@ -10,7 +10,7 @@ from integrations import tasks
 from integrations.bboss import caller_limits
 from integrations.worker import heartbeat
 from orders.models import Dispatch, Order, OrderEvent
-from orders.restore import high_water_mark, restored_guard
+from orders.restore import detect_restore, mark_file
 from tests.flows.contents import activation, change, trial
 
 TABLES = {
@@ -50,15 +50,15 @@ def test_the_rate(desk, settings, monkeypatch, caplog):
 @pytest.fixture
 def mark_writer(monkeypatch, tmp_path, settings):
     settings.STATE_DIR = tmp_path / "state"
-    monkeypatch.setattr(high_water_mark, "mark_writer", high_water_mark.MarkWriter())
-    return high_water_mark.mark_writer
+    monkeypatch.setattr(mark_file, "mark_writer", mark_file.MarkWriter())
+    return mark_file.mark_writer
 
 
 @pytest.mark.django_db(transaction=True)
 class TestHighWaterMark:
     def test_a_machine_without_a_thread_to_give(self, desk, monkeypatch, mark_writer, caplog):
-        restored_guard.read_restore_state()
-        monkeypatch.setattr(restored_guard, "FRESH", -1.0)  # each order looks
+        detect_restore.read_restore_state()
+        monkeypatch.setattr(detect_restore, "FRESH", -1.0)  # each order looks
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", self.no_thread)
             self.another_process_commits()
@@ -68,7 +68,7 @@ class TestHighWaterMark:
         assert mark_writer.thread.is_alive()
 
     def test_a_folder_that_is_none(self, desk, settings, mark_writer):
-        restored_guard.read_restore_state()
+        detect_restore.read_restore_state()
         settings.STATE_DIR.write_text("no folder")
         post_some(desk)
         mark_writer.flush()

@@ -13,7 +13,7 @@ from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.worker.recurring_schedules import make_schedules
 from orders.incidents.incidents import open_incident
 from orders.models import BillingRecord, Difference, Dispatch, Incident, OrderEvent, Reconciliation
-from orders.outbox.due_steps import release
+from orders.outbox.release_steps import release
 from orders.sending.resend import Selection, judge_selection
 from orders.undoing.by_staff import compensate
 from tests.bboss.conftest import ACTIVATION, TRIAL

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from orders.actions.take import take
 from orders.models import Dispatch, OrderEvent, Timeline
-from orders.office.bulk.service import stop_runs
-from orders.pauses.restores import open_restore, release_restored
-from orders.restore import high_water_mark, restored_guard
+from orders.office.bulk.bulk_runs import stop_runs
+from orders.pauses.release_restored import open_restore, release_restored
+from orders.restore import detect_restore, mark_file
 from orders.restore.manual_trial_numbers import note_numbers
 from orders.sending.trial_traffic import ask_for_usage
 from orders.texts.errors import NotAllowedError
@@ -26,7 +26,7 @@ A, B = "a.example.com", "b.example.com"
 @pytest.fixture
 def state_dir(settings, tmp_path):
     settings.STATE_DIR = tmp_path / "state"
-    high_water_mark.mark_writer.written.clear()
+    mark_file.mark_writer.written.clear()
     return settings.STATE_DIR
 
 
@@ -39,7 +39,7 @@ def past(desk, state_dir):
     def forgotten():
         copy = connection.savepoint()
         yield
-        high_water_mark.raise_mark(Timeline.objects.latest("pk").name, OrderEvent.objects.latest("pk").pk)
+        mark_file.raise_mark(Timeline.objects.latest("pk").name, OrderEvent.objects.latest("pk").pk)
         connection.savepoint_rollback(copy)
         connection.savepoint_commit(copy)
         desk.clock.shift(60)
@@ -50,18 +50,18 @@ def past(desk, state_dir):
 
 def release(**more):
     """The word; whatever looks at the database has noticed before."""
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), stop_runs=stop_runs, **more)
 
 
 def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, past, client, capsys, trialing):
     with past():
         desk.play(activation("A1"))
-    assert restored_guard.read_restore_state().restored
+    assert detect_restore.read_restore_state().restored
     row = open_restore()
     assert row.restored["seen"] > row.restored["newest"]
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
     reply = client.get("/readyz")
     assert reply.status_code == 503
@@ -74,17 +74,17 @@ def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, 
 
 
 def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir, trialing):
-    assert not restored_guard.read_restore_state().restored
-    high_water_mark.raise_mark(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
-    assert not restored_guard.read_restore_state().restored
+    assert not detect_restore.read_restore_state().restored
+    mark_file.raise_mark(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
+    assert not detect_restore.read_restore_state().restored
     desk.play(activation("A1"))
-    assert not restored_guard.read_restore_state().restored
+    assert not detect_restore.read_restore_state().restored
 
 
 def test_bboss_and_bpm_are_told_to_come_again_and_nothing_is_stored(desk, past, active):
     with past():
         desk.play(activation("A2", B))
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     before = OrderEvent.objects.count()
     for content in (activation("A2", B), trial("T1", A), withdrawal("A1")):
         assert desk.refused(content) == ("20000", "")
@@ -113,7 +113,7 @@ def test_commands_name_what_was_entered_by_hand_and_lost(desk, past, capsys, tri
     with past():
         desk.play(activation("A1"))
         note_numbers(["T8"], by="staff:wang", now=timezone.now())
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     assert code_of("status") == 1
     told = capsys.readouterr().out
     assert "not in this database: 1 trial that was entered by hand" in told
@@ -131,11 +131,11 @@ def test_the_word_needs_a_reason_and_a_restored_database(desk, past):
         call_command("restored", reason="because")
     with past():
         desk.play(trial("T1", A))
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     with pytest.raises(CommandError, match="needs a reason"):
         call_command("restored", reason=" ")
     call_command("restored", reason="checked", by="zhao")
-    assert not restored_guard.read_restore_state().restored
+    assert not detect_restore.read_restore_state().restored
     row = Timeline.objects.latest("pk")
     assert (row.begun_by, row.reason) == ("command:zhao", "checked")
     desk.play(trial("T1", A))
@@ -216,7 +216,7 @@ def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past, trialing):
     desk.play(activation("A1"))
     with past():
         desk.wait_out()
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     call_command("restored", reason="checked")
     assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["restored"])
     desk.command("resend", "A1")
@@ -230,7 +230,7 @@ def test_a_person_may_resend_before_the_word(desk, past, trialing):
     desk.play(activation("A1"))
     with past():
         desk.wait_out()
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     desk.command("resend", "A1")
     assert len(desk.sent(BPM)) == 2
     desk.command("restored", reason="checked")
@@ -282,14 +282,14 @@ def test_several_restores_in_a_row(desk, past, trialing):
     for number in ("A1", "A2", "A3"):
         with past():
             desk.play(activation(number, B))
-        assert restored_guard.read_restore_state().restored
+        assert detect_restore.read_restore_state().restored
         release()
-        assert not restored_guard.read_restore_state().restored
+        assert not detect_restore.read_restore_state().restored
     with past():
         with pytest.raises(NotAllowedError):
             release()
         desk.play(activation("A1", B))
-    assert restored_guard.read_restore_state().restored
+    assert detect_restore.read_restore_state().restored
     release()
     desk.play(activation("A1", B))
     assert desk.state("A1") == "awaiting_approval" or desk.state("A1") == "active"
@@ -302,7 +302,7 @@ def test_a_copy_from_before_the_word_counts_as_restored_again(desk, past, triali
             desk.play(activation("A1"))
         release()
         desk.play(trial("T2", B))
-    assert restored_guard.read_restore_state().restored
+    assert detect_restore.read_restore_state().restored
 
 
 def compare() -> None:

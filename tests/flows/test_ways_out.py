@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from orders.intake.holds import name_domains, proceed
+from orders.intake.replan_held_orders import name_domains, proceed
 from orders.sending.resend import Selection, resend
 from orders.texts.errors import NotAllowedError
 from orders.undoing.by_staff import compensate

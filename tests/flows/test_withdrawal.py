@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from orders.actions.run_action import confirm_second
-from orders.intake.holds import proceed
+from orders.intake.replan_held_orders import proceed
 from orders.models import AskedAct, TrialClaim
 from orders.rules.four_eyes_acts import ACTS
 from orders.sending.resend import Selection, judge_selection

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from orders.actions.action_previews import undoing
-from orders.intake.holds import choose_attribution
+from orders.intake.replan_held_orders import choose_attribution
 from orders.outbox.enqueue import derived_key
 from orders.replanning.giving_up import give_up
 from orders.sending.resend import Selection, resend

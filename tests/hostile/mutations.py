@@ -11,8 +11,8 @@ import random
 
 from django.conf import settings
 
+from integrations.bboss.compute_signature import sign
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bboss.signing import sign
 from tests.hostile import shapes, valid, wire
 from tests.hostile.wire import Request
 

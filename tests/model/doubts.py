@@ -18,7 +18,7 @@ from orders.actions.take import take
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import Attempt, Dispatch, PartnerHold, PartnerProof
-from orders.outbox import proof
+from orders.outbox import proven_calls
 from orders.outbox.outcome import Outcome, Work
 from orders.sending.reread_answers import resume_partner
 from orders.sending.resend import Selection, resend
@@ -42,8 +42,8 @@ LEFT_ALONE = {"handed_back", "late", "lost", "held", ""}  # attempts that tell n
 
 def start_anew() -> None:
     """As processes start: they know nothing of what is proven."""
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
 
 
 @dataclass

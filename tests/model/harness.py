@@ -22,7 +22,7 @@ from integrations.delivery import channels
 from integrations.outbound import http_client
 from integrations.partners.profile import read_profile
 from notifications.sending import MailError
-from orders.restore import restored_guard
+from orders.restore import detect_restore
 from tests.conftest import shanghai
 from tests.model.partner import Wire
 from tests.model.world import Desk
@@ -66,7 +66,7 @@ class Complaints(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == "orders.restore.restored_guard":
+        if record.name == "orders.restore.detect_restore":
             return  # it says what was played
         fault = record.exc_info[1] if record.exc_info else ""
         self.lines.append(f"{record.getMessage()}: {fault!r}")
@@ -123,7 +123,7 @@ class Stage:
             files = Path(state_dir) / "attachments"  # with the list of numbers that staff entered
             files.mkdir()
             stack.enter_context(override_settings(STATE_DIR=Path(state_dir), ATTACHMENT_DIR=files))
-            restored_guard.read_restore_state()
+            detect_restore.read_restore_state()
             self.desk = Desk(clock, self.wire, self.complaints)
             try:
                 with connection.execute_wrapper(self.desk.statements):

@@ -108,7 +108,7 @@ def known_defects() -> dict[str, Mend]:
     from orders.replanning import reopening, staff_decision, withdrawal
     from orders.sending import outcome_effects, record_updates, resend
     from orders.sending import record as outcomes
-    from orders.start_day import move_outcomes
+    from orders.start_day import move_start_outcomes
     from orders.undoing import after_failed_step, finish, late, plan, start
 
     acts_of, release_claim = billing_effects.acts_of, finish.release_claim
@@ -170,7 +170,9 @@ def known_defects() -> dict[str, Mend]:
         "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, order_warnings)),
         "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
         "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),
-        "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_outcomes)),
+        "18 what is gone is taken as what is not late": Mend(
+            put("is_late", lambda order, now: False, move_start_outcomes)
+        ),
         "14 an incident ends with what it was about": Mend(put("ENDED_STEPS", [], incidents)),
         "14 a refused move's incident ends with its day": Mend(
             put("NEVER_END_BY_THEMSELVES", all_that_last, incidents)

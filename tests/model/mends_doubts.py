@@ -1,4 +1,4 @@
-"""What `bite` takes back of contract 7.2: doubtful steps, kept answers, proof, runs of refusals, `repeats = "ask"`."""
+"""What `bite` takes back of contract 7.2: doubtful steps, kept answers, proofs, runs of refusals, `repeats = "ask"`."""
 
 import datetime
 from dataclasses import replace
@@ -55,7 +55,7 @@ def doubts() -> dict[str, Mend]:
     from orders.actions import take
     from orders.bpm import received_decisions
     from orders.models import Dispatch, KeptAnswer, PartnerHold, PartnerProof
-    from orders.outbox import leases, proof
+    from orders.outbox import leases, proven_calls
     from orders.outbox.outcome import DOUBTS, NOT_UNDERSTOOD, UNANSWERED
     from orders.pauses import pause_and_resume
     from orders.rules.steps import Step
@@ -63,7 +63,7 @@ def doubts() -> dict[str, Mend]:
     from orders.undoing import after_failed_step
 
     doubt_of, settle_row, note_proofs, gate = record._doubt_of, record._settle_row, record.note_proofs, claim.gate
-    work_of, end_again, hash_of = claim._work, reread_answers.record_read_again, proof.hash_of
+    work_of, end_again, hash_of = claim._work, reread_answers.record_read_again, proven_calls.hash_of
 
     def no_doubt(code, result=""):
         def doubt(row, outcome):
@@ -89,14 +89,14 @@ def doubts() -> dict[str, Mend]:
     def prove_by_any(rows, outcomes, **when):
         told = dict(outcomes)
         for row in rows:
-            kind = proof.kind_of(row)
+            kind = proven_calls.kind_of(row)
             if kind and told[row.pk].read == "refused":
                 told[row.pk] = replace(told[row.pk], read="success", rules=hash_of(kind))
         note_proofs(rows, told, **when)
 
     def all_go(*, now):
         may_go = gate(now=now)
-        flying = {kind for kind in may_go.shut if proof.PARTNER_OF[kind] not in held_partners()}
+        flying = {kind for kind in may_go.shut if proven_calls.PARTNER_OF[kind] not in held_partners()}
         return replace(may_go, shut=may_go.shut - flying, single=())
 
     def held_partners():
@@ -104,7 +104,7 @@ def doubts() -> dict[str, Mend]:
 
     def held_go(*, now):
         may_go = gate(now=now)
-        freed = {kind for kind in may_go.shut if proof.PARTNER_OF[kind] in held_partners()}
+        freed = {kind for kind in may_go.shut if proven_calls.PARTNER_OF[kind] in held_partners()}
         return replace(may_go, shut=may_go.shut - freed, single=(*may_go.single, *freed))
 
     def refused(kind, outcome):
@@ -141,22 +141,24 @@ def doubts() -> dict[str, Mend]:
         "7.2 resume does not read": put("read_partner_again", none, reread_answers),
         "7.2 what is read again proves nothing": read_as(reread_answers, rules=""),
         "7.2 what was undone is not read again": put("note_begun", nothing, resend),
-        "7.2 nothing asks for proof": put("asks_proof", lambda: False, proof, record),
-        "7.2 trust asks for proof": put("asks_proof", lambda: True, proof, record),
+        "7.2 nothing asks for proof": put("asks_proof", lambda: False, proven_calls, record),
+        "7.2 trust asks for proof": put("asks_proof", lambda: True, proven_calls, record),
         "7.2 a refusal proves": put("note_proofs", prove_by_any, record),
         "7.2 other rules are proven too": put(
-            "is_proven", lambda kind: PartnerProof.objects.filter(kind=kind).exists(), proof, record
+            "is_proven", lambda kind: PartnerProof.objects.filter(kind=kind).exists(), proven_calls, record
         ),
-        "7.2 other steps ask for proof": put("BY_STEP", proof.BY_STEP | {Step.EXTEND_TRIAL: proof.CREATE}, proof),
+        "7.2 other steps ask for proof": put(
+            "BY_STEP", proven_calls.BY_STEP | {Step.EXTEND_TRIAL: proven_calls.CREATE}, proven_calls
+        ),
         "7.2 many of an unproven kind are in the air": put("gate", all_go, claim),
         "7.2 doubt holds nothing": put("hold", nothing, record),
         "7.2 what is held goes out": put("gate", held_go, claim),
-        "7.2 a success ends no hold": put("end_holds", none, proof),
+        "7.2 a success ends no hold": put("end_holds", none, proven_calls),
         "7.2 resume ends no hold": put("end_holds", none, pause_and_resume),
         "7.2 no run is counted": put("is_in_run", lambda kind, outcome: False, record),
         "7.2 one order is a run": put("is_in_run", lambda kind, outcome: refused(kind, outcome).count() > 1, record),
-        "7.2 a run has no end": put("_newest_accepted", lambda kind: 0, proof),
-        "7.2 a run over days": put("A_DAY", datetime.timedelta(days=999), proof),
+        "7.2 a run has no end": put("_newest_accepted", lambda kind: 0, proven_calls),
+        "7.2 a run over days": put("A_DAY", datetime.timedelta(days=999), proven_calls),
         "7.2 ask tries a start again": not_never(record),
         "7.2 ask repeats a lost start": not_never(leases),
         "7.2 ask repeats by another road": put("hold_unanswered", lambda *, now: 0, claim),

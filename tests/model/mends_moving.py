@@ -52,10 +52,10 @@ def moves() -> dict[str, Mend]:
 def _of_asking() -> dict[str, Mend]:
     from orders.actions import action_previews
     from orders.outbox import enqueue, record_selection
-    from orders.sending import claim, expired_moves, record
-    from orders.start_day import move_outcomes, move_start
+    from orders.sending import claim, end_moves, record
+    from orders.start_day import move_start, move_start_outcomes
 
-    follow_move, why_not_on, build_step = move_outcomes.follow_move, move_start.why_not_on, move_start.build_step
+    follow_move, why_not_on, build_step = move_start_outcomes.follow_move, move_start.why_not_on, move_start.build_step
 
     def says_nothing(row, *, now, by):
         if row.state != "closed":
@@ -75,7 +75,7 @@ def _of_asking() -> dict[str, Mend]:
             row.key = enqueue.derived_key(order.number, step, 1)
         return row
 
-    never = put("is_over", lambda move, now: False, move_start, expired_moves, record)
+    never = put("is_over", lambda move, now: False, move_start, end_moves, record)
     return {
         # A move is sent whenever it is due.
         "18 ten minutes before the earlier start": Mend(both(put("BEFORE_START", -LONG, move_start), never)),
@@ -88,7 +88,9 @@ def _of_asking() -> dict[str, Mend]:
         # Every move of an order has the first key.
         "18 a move of its own key": Mend(put("build_step", same_key, move_start)),
         # To today is its midnight.
-        "18 to today: its T": Mend(put("moved_to", midnight_of_today, record_selection, move_start, move_outcomes)),
+        "18 to today: its T": Mend(
+            put("moved_to", midnight_of_today, record_selection, move_start, move_start_outcomes)
+        ),
         # Any day will do.
         "18 today or later": Mend(put("why_not_on", any_day, move_start, action_previews)),
         # Nobody looks for calls without an answer.
@@ -122,7 +124,7 @@ def _of_answers() -> dict[str, Mend]:
     from orders.actions import take
     from orders.outbox.outcome import ACTED_BEFORE
     from orders.sending import outcome_effects, record
-    from orders.start_day import move_outcomes, move_start
+    from orders.start_day import move_start, move_start_outcomes
     from orders.undoing.start import begin_undo
 
     def stays_failed(row):
@@ -139,7 +141,7 @@ def _of_answers() -> dict[str, Mend]:
         if row.state == "closed" and row.attempts:
             begin_undo(row.order, ending="failed", why="refused", by=by, now=now)
 
-    settle_move, follow_move = move_outcomes.settle_move, move_outcomes.follow_move
+    settle_move, follow_move = move_start_outcomes.settle_move, move_start_outcomes.follow_move
 
     def moves_the_day_alone(order, start, *, now, by):
         order.start_at = start
@@ -149,7 +151,7 @@ def _of_answers() -> dict[str, Mend]:
     def never_new(move):
         return move_start.datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
-    answer_move = move_outcomes.answer_move
+    answer_move = move_start_outcomes.answer_move
 
     def names_nothing(row, held, *, now, by):
         answer_move(row, held, now=now, by=by)
@@ -170,12 +172,12 @@ def _of_answers() -> dict[str, Mend]:
         "18 an unanswered call before a refusal": Mend(put("settle_move", closes_all, record)),
         # Schedule and waiting steps stay.
         "18 day, schedule and steps move": Mend(
-            put("move_start_to", moves_the_day_alone, move_start, move_outcomes, take)
+            put("move_start_to", moves_the_day_alone, move_start, move_start_outcomes, take)
         ),
         # It is asked at once.
-        "18 asked after ten minutes": Mend(put("late_calls", lambda **about: [], move_outcomes)),
+        "18 asked after ten minutes": Mend(put("late_calls", lambda **about: [], move_start_outcomes)),
         # What stands there is never the new start.
-        "18 all new: accepted": Mend(put("moved_to", never_new, move_outcomes)),
+        "18 all new: accepted": Mend(put("moved_to", never_new, move_start_outcomes)),
         # The answer that nothing was done is not taken.
         "18 all old: refused": Mend(put("ANSWERS", outcome_effects.ANSWERS | {"move": keeps_asking}, outcome_effects)),
         # The incident ends with the answer.
@@ -185,7 +187,7 @@ def _of_answers() -> dict[str, Mend]:
         # They may always be sent again.
         "18 resend while both lie ahead": Mend(put("MIN_LEAD", -LONG, move_start)),
         # The latest counts.
-        "18 the earliest is the start": Mend(put("earliest", max, move_outcomes)),
+        "18 the earliest is the start": Mend(put("earliest", max, move_start_outcomes)),
     }
 
 
@@ -196,7 +198,7 @@ def _of_what_else() -> dict[str, Mend]:
     from orders.replanning import withdrawal
     from orders.rules.steps import Step
     from orders.sending import claim
-    from orders.start_day import move_outcomes, move_start
+    from orders.start_day import move_start, move_start_outcomes
     from orders.undoing import late, plan, start
 
     build_move = move_start._build_move
@@ -262,7 +264,9 @@ def _of_what_else() -> dict[str, Mend]:
         # A late cancel goes out whatever start the records have.
         "18 late undoing cancels what is known": Mend(put("move_of", lambda order: None, withdrawal)),
         # An order is planned anew for the day of its message.
-        "18 a reopened order keeps its day": Mend(put("move_start_to", keeps_its_first_day, move_start, move_outcomes)),
+        "18 a reopened order keeps its day": Mend(
+            put("move_start_to", keeps_its_first_day, move_start, move_start_outcomes)
+        ),
         # An old order's start day is carried out as it stands here.
         "18 asked after a restore": Mend(put("ask_starts", lambda **marks: 0, claim)),
     }

@@ -48,7 +48,7 @@ def sentences() -> dict[str, Mend]:
 
 
 def _of_the_fold() -> dict[str, Mend]:
-    from orders.intake import facts, holds, planning, receive
+    from orders.intake import facts, plan_or_hold, receive, replan_held_orders
     from orders.models import Order, TrialEnd
     from orders.replanning import giving_up, reopening
     from orders.rules import trial_shape as folding
@@ -59,7 +59,7 @@ def _of_the_fold() -> dict[str, Mend]:
         trial_state_reads._change_request,
         trial_state_reads.entries_of,
         folding._listed,
-        planning.plan_order,
+        plan_or_hold.plan_order,
     )
     readers, content_of = (trial_state_reads, keeping, giving_up), facts.content_of
 
@@ -106,7 +106,7 @@ def _of_the_fold() -> dict[str, Mend]:
         "19 each says only what its message gives": Mend(
             both(
                 put("_change_request", says_all, trial_state_reads),
-                put("content_of", content_says_all, holds, reopening),
+                put("content_of", content_says_all, replan_held_orders, reopening),
             )
         ),
         # The fold adds the list's domains, and takes none away.
@@ -117,12 +117,12 @@ def _of_the_fold() -> dict[str, Mend]:
         # The fold keeps withdrawn changes.
         "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, trial_state_reads)),
         # A held change is in effect.
-        "19 a held one has no number": Mend(put("plan_order", held_counts, receive, holds, reopening)),
+        "19 a held one has no number": Mend(put("plan_order", held_counts, receive, replan_held_orders, reopening)),
     }
 
 
 def _of_endings() -> dict[str, Mend]:
-    from orders.intake import planning
+    from orders.intake import plan_or_hold
     from orders.models import TrialEnd
     from orders.replanning import giving_up
     from orders.rules import trial_shape as folding
@@ -157,7 +157,7 @@ def _of_endings() -> dict[str, Mend]:
         # The fold leaves endings out.
         "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
         # Any change with a higher number ends an ending.
-        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, planning)),
+        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, plan_or_hold)),
         # A revival removes the ending.
         "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping)),
         # The fold leaves taken ends out.
@@ -248,7 +248,7 @@ def _of_the_state() -> dict[str, Mend]:
 def _of_taking_back() -> dict[str, Mend]:
     from orders.models import BillingRecord
     from orders.outbox import record_selection
-    from orders.replanning import giving_up, trial_line, withdrawal
+    from orders.replanning import giving_up, replan_line, withdrawal
     from orders.rules.steps import Step
     from orders.sending import record as outcomes
     from orders.sending import record_updates, step_incidents
@@ -259,7 +259,7 @@ def _of_taking_back() -> dict[str, Mend]:
         record_selection.select_records,
         record_selection.WANTED[Step.RESTORE_TRIAL],
     )
-    meant_now, plan_undo, open_incident = record_selection.meant_now, start.plan_undo, trial_line.open_incident
+    meant_now, plan_undo, open_incident = record_selection.meant_now, start.plan_undo, replan_line.open_incident
 
     def keeps_its_end(row, records):
         ends = {pk: records[pk].cancel_time for pk in row.records if pk in records}
@@ -288,7 +288,7 @@ def _of_taking_back() -> dict[str, Mend]:
         return meant_now(trial, dataclasses.replace(shape, end=None), **named) and shape
 
     def change_alone(order, *, code, **named):
-        if code != trial_line.DEPENDENCY_GONE or order.kind != "activation":
+        if code != replan_line.DEPENDENCY_GONE or order.kind != "activation":
             open_incident(order, code=code, **named)
 
     return {
@@ -303,7 +303,7 @@ def _of_taking_back() -> dict[str, Mend]:
         ),
         # What has sent nothing keeps its plan.
         "19 planned anew behind it": Mend(
-            put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, trial_line)
+            put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, replan_line)
         ),
         # An undoing restores after the end, and cancels nothing that runs on.
         "19 the end has passed": Mend(put("meant_now", meant_after_its_end, record_selection)),
@@ -312,5 +312,5 @@ def _of_taking_back() -> dict[str, Mend]:
         # An incident of a change's billing does not name its trial.
         "14 the trial is named": Mend(put("_names_trial", lambda row: False, step_incidents)),
         # `change_built_upon` names the change alone.
-        "3.10 named both": Mend(put("open_incident", change_alone, trial_line)),
+        "3.10 named both": Mend(put("open_incident", change_alone, replan_line)),
     }

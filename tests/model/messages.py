@@ -13,7 +13,7 @@ from orders.bpm.received_decisions import receive_approval
 from orders.intake.receive import keep_message, receive_order
 from orders.models import InboundMessage, Order
 from orders.replanning.withdrawal import withdraw_order
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.rules.content import OrderContent, content_hash
 from orders.texts.errors import OrderError
 from tests.flows import contents

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from integrations.bboss.reply_codes import Refused
 from orders.models import Order, OrderEvent, Pause
-from orders.office.bulk.service import stop_runs
+from orders.office.bulk.bulk_runs import stop_runs
 from orders.outbox.billing_effects import bpm_acts
-from orders.pauses.restores import present_timeline, release_restored
-from orders.restore import high_water_mark, restored_guard
+from orders.pauses.release_restored import present_timeline, release_restored
+from orders.restore import detect_restore, mark_file
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import OrderError
 from tests.model.acts import act
@@ -45,13 +45,13 @@ class Restoring:
         seen = newest_event()
         if seen <= had:
             return "nothing was lost"
-        high_water_mark.raise_mark(present_timeline().name, seen)
+        mark_file.raise_mark(present_timeline().name, seen)
         connection.savepoint_rollback(savepoint)
         self.restore_notes()
         self.air.clear()
         self.paused = {pause.partner: pause.until for pause in Pause.objects.not_ended()}  # those of the copy
         self.restores += 1
-        if not restored_guard.read_restore_state().restored:
+        if not detect_restore.read_restore_state().restored:
             raise AssertionError("the guard did not notice")
         known = set(Order.objects.values_list("number", flat=True))
         self.missing = {number: None for number in self.contents if number not in known}
@@ -64,7 +64,7 @@ class Restoring:
     @act
     def word(self):
         """Compares BBOSS's list; then staff say that the desk may send again."""
-        if not restored_guard.is_restored():
+        if not detect_restore.is_restored():
             return "it is not restored"
         self.reconcile(listed=" ".join(self.contents))
         row = release_restored(reason="the model", by="staff:model", now=timezone.now(), stop_runs=stop_runs)

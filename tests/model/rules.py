@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orders.actions.all_actions import DECISIONS
 from orders.db.compiled_sql import Prepared
 from orders.models import AskedAct, Dispatch, Order, PartnerHold
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES
 from tests.model.staff import SERVICES

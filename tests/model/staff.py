@@ -17,18 +17,18 @@ from integrations.bigdata.reconciliation import Comparison, Scope
 from integrations.delivery.circuit_breaker import open_partners
 from orders.actions.accept import ask_to_accept
 from orders.actions.take import ask_all
-from orders.attachments.files import waive_files
+from orders.attachments.files_hold import waive_files
 from orders.books.books import BooksSilentError
 from orders.history.order_locks_and_events import find_order, lock_order
 from orders.incidents.incident_handling import resolve_incident
-from orders.intake.holds import choose_attribution
 from orders.intake.receive import enter_order
+from orders.intake.replan_held_orders import choose_attribution
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.pauses.pause_and_resume import pause_partner
 from orders.people.ownership import set_owner
 from orders.replanning.withdrawal import withdraw_by_staff
+from orders.restore.detect_restore import is_restored
 from orders.restore.manual_trial_numbers import note_numbers
-from orders.restore.restored_guard import is_restored
 from orders.sending.reread_answers import resume_partner
 from orders.sending.resend import Selection, judge_selection, resend
 from orders.sending.trial_traffic import ask_for_usage
@@ -45,8 +45,8 @@ MAY_COME = {
     "take": "orders.actions.take.take",
     "accept": "orders.actions.accept.accept",
     "decide": "orders.replanning.staff_decision.decide",
-    "proceed": "orders.intake.holds.proceed",
-    "name_domains": "orders.intake.holds.name_domains",
+    "proceed": "orders.intake.replan_held_orders.proceed",
+    "name_domains": "orders.intake.replan_held_orders.name_domains",
     "move_start": "orders.start_day.move_start.move_start",
     "stuck": "orders.incidents.stuck.stuck",
 }

@@ -31,7 +31,7 @@ from orders.models import (
     TrialShape,
 )
 from orders.models.querysets import STOPPED_BY
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.rules.content import domain_key
 from orders.rules.steps import STEPS, Phase
 from orders.rules.trial_shape import fold, is_same

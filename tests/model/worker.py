@@ -14,18 +14,18 @@ from integrations.delivery.loop import LEASE_RESERVE, _may_send_probe, record_sa
 from integrations.models import Breaker
 from notifications.models import Mail
 from orders.attachments.check import FileProblem
-from orders.attachments.files import recheck_files
+from orders.attachments.files_hold import recheck_files
 from orders.db.compiled_sql import Prepared, Slot
-from orders.intake.holds import settle_arrived
+from orders.intake.replan_held_orders import settle_arrived
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.due_steps import release
 from orders.outbox.outcome import Outcome, Work
+from orders.outbox.release_steps import release
 from orders.pauses.pause_and_resume import end_pauses, remind_of_pauses
 from orders.reconciliation.number_list import close_known
 from orders.rules.steps import PARTNERS
 from orders.sending.claim import claim
-from orders.sending.expired_moves import end_moves
+from orders.sending.end_moves import end_moves
 from orders.sending.mail_claim_and_record import claim_mails, is_mail_due
 from orders.sending.reread_answers import resume_partner
 from orders.start_day.start_day import activate

@@ -5,9 +5,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations import tasks
+from orders.office.exports.export_jobs import resume_exports
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.schedules import begin_due_exports
-from orders.office.exports.service import resume_exports
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.mails import send_mails

@@ -10,9 +10,9 @@ from django.utils import timezone
 from integrations import tasks
 from orders.actions.step_acts import VERDICTS
 from orders.models import Dispatch, Incident, Order, OrderEvent
+from orders.office.bulk import bulk_runs as bulk_runs
 from orders.office.bulk import page as bulk_page
 from orders.office.bulk import selection as bulk_selection
-from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.sending.resend import Selection, resend
 from tests import factories as make

@@ -14,17 +14,17 @@ from integrations import tasks
 from notifications.models import Mail
 from orders.actions.all_actions import BULK_ACTS
 from orders.models import Incident, Message, Order, OrderEvent, Timeline
+from orders.office.bulk import bulk_runs as bulk_runs
 from orders.office.bulk import page as bulk_page
 from orders.office.bulk import run_parts as run_bulk
-from orders.office.bulk import service as bulk_runs
+from orders.office.bulk.bulk_runs import stop_runs
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.bulk.service import stop_runs
 from orders.office.jobs import MAX_ATTEMPTS
 from orders.outbox.leases import JOB_LEASE, LeftError
 from orders.outbox.retry_schedule import WAITS
-from orders.pauses.restores import release_restored
+from orders.pauses.release_restored import release_restored
 from orders.people.staff_events import add_note
-from orders.restore.restored_guard import note_restored, read_restore_state
+from orders.restore.detect_restore import note_restored, read_restore_state
 from orders.texts.errors import NotAllowedError
 from tests import factories as make
 from tests.admin.orders import billed, held_for_attribution

@@ -14,10 +14,10 @@ from django_q.models import OrmQ
 from integrations import tasks
 from orders.lists.registration import exported_lists
 from orders.office import jobs
-from orders.office.exports import service as exports
+from orders.office.exports import export_jobs as exports
+from orders.office.exports.export_jobs import Table, claim_export, resume_exports, write_export
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
-from orders.office.exports.service import Table, claim_export, resume_exports, write_export
 from orders.outbox.leases import JOB_LEASE, LeftError, renew
 from tests import factories as make
 from tests.admin.rows import of_order

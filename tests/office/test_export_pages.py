@@ -15,7 +15,7 @@ from django_q.models import OrmQ
 from orders.lists.chosen_columns import columns_of
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.models import OrderEvent
-from orders.office.exports import service as exports
+from orders.office.exports import export_jobs as exports
 from orders.office.exports.column_meanings import meanings_of
 from orders.office.exports.models import Export
 from tests import factories as make

@@ -5,8 +5,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
+from orders.office.exports import export_jobs as exports
 from orders.office.exports import schedules
-from orders.office.exports import service as exports
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.schedules import begin_due_exports
 from orders.office.jobs import queue_next

@@ -12,7 +12,7 @@ from django.utils import timezone
 from integrations import tasks
 from notifications.models import Mail
 from orders.models import OrderEvent
-from orders.office.exports import service as exports
+from orders.office.exports import export_jobs as exports
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.schedules import begin_due_exports
 from orders.outbox.leases import JOB_LEASE

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from orders.intake.planning import PlanFacts, build_plan, later_start
+from orders.intake.plan_or_hold import PlanFacts, build_plan, later_start
 from orders.rules.local_time import in_ten_years
 from orders.rules.steps import STEPS
 from tests.conftest import shanghai

@@ -7,7 +7,7 @@ import tempfile
 import openpyxl
 import pytest
 
-from orders.lists.file_cells import LONGEST_TEXT, clean
+from orders.lists.csv_and_xlsx_cells import LONGEST_TEXT, clean
 from orders.office.exports import table_files
 from orders.office.exports.table_files import write_csv, write_xlsx
 

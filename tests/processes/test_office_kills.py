@@ -13,7 +13,7 @@ NOTED = 800
 BULK = f"""
 from django.utils import timezone
 from orders.models import Order
-from orders.office.bulk.service import begin_draft, confirm_draft
+from orders.office.bulk.bulk_runs import begin_draft, confirm_draft
 from orders.office.jobs import queue
 from project.models import User
 User.objects.create_superuser("bulk-keeper")
@@ -30,7 +30,7 @@ EXPORTED = 30_000  # enough that the worker still writes when it is killed, on a
 EXPORT = f"""
 from django.utils import timezone
 from orders.models import InboundMessage
-from orders.office.exports.service import begin_export
+from orders.office.exports.export_jobs import begin_export
 from orders.office.jobs import queue
 from project.models import User
 User.objects.create_superuser("keeper")

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from integrations.delivery.loop import drain
-from orders.intake.holds import settle_arrived
+from orders.intake.replan_held_orders import settle_arrived
 from orders.models import Attempt, Order
 from tests.bboss_messages import accepted, post_order
 from tests.bpm_messages import approval, post_signed

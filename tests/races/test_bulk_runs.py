@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Dispatch, Order, OrderEvent
+from orders.office.bulk.bulk_runs import begin_draft, confirm_draft, stop_run
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run_parts import run_part
-from orders.office.bulk.service import begin_draft, confirm_draft, stop_run
 from orders.sending.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import failed, staff

@@ -13,9 +13,9 @@ from integrations.delivery.channels import build_payloads, send_step
 from integrations.partners.calls import rules_hash
 from orders.activation import run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
-from orders.outbox import proof
-from orders.outbox.due_steps import release
+from orders.outbox import proven_calls
 from orders.outbox.outcome import Outcome
+from orders.outbox.release_steps import release
 from orders.sending.claim import claim
 from orders.sending.record import record_outcomes
 from orders.sending.trial_traffic import ask_for_usage
@@ -82,11 +82,11 @@ def test_schedule_sweep_and_command_at_once_send_one_cancel(desk, clock):
 @pytest.fixture
 def prove(settings):
     settings.PARTNER_ANSWERS = "prove"
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
     yield
-    proof.known.clear()
-    proof.free.clear()
+    proven_calls.known.clear()
+    proven_calls.free.clear()
 
 
 def test_one_of_an_unproven_kind_is_in_the_air_in_all_workers(desk, prove):

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from orders.attachments.files import recheck_files, waive_files
+from orders.attachments.files_hold import recheck_files, waive_files
 from orders.history.order_locks_and_events import lock_order
 from orders.models import Dispatch
 from tests.processes.orders import activation, trial

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from orders.history.order_locks_and_events import add_event
 from orders.models import OrderEvent, Timeline
-from orders.pauses.restores import open_restore
-from orders.restore import high_water_mark, restored_guard
-from orders.restore.high_water_mark import raise_mark
+from orders.pauses.release_restored import open_restore
+from orders.restore import detect_restore, mark_file
+from orders.restore.mark_file import raise_mark
 from orders.restore.newest_server import WAL_TIMELINE, is_behind
 from project.database.postgresql import base
 from tests.bboss_messages import accepted, post_order
@@ -28,21 +28,21 @@ from tests.flows.contents import trial
 @pytest.fixture(autouse=True)
 def state_dir(settings, tmp_path):
     settings.STATE_DIR = tmp_path / "state"
-    high_water_mark.mark_writer = high_water_mark.MarkWriter()
+    mark_file.mark_writer = mark_file.MarkWriter()
     yield settings.STATE_DIR
-    high_water_mark.mark_writer.flush()
+    mark_file.mark_writer.flush()
 
 
 @pytest.fixture
 def named(transactional_db):
     """The name that a migration gave the database."""
-    restored_guard.read_restore_state()
+    detect_restore.read_restore_state()
     return Timeline.objects.get().name
 
 
 def mark(name: str) -> int:
-    high_water_mark.mark_writer.flush()
-    return high_water_mark.read_mark(name)
+    mark_file.mark_writer.flush()
+    return mark_file.read_mark(name)
 
 
 def say(kind: str = "note") -> int:
@@ -51,22 +51,22 @@ def say(kind: str = "note") -> int:
 
 def test_a_number_never_goes_back():
     for number in (5, 3, 7):
-        high_water_mark.raise_mark("x", number)
-    assert high_water_mark.read_mark("x") == 7
+        mark_file.raise_mark("x", number)
+    assert mark_file.read_mark("x") == 7
 
 
 @pytest.mark.whole
 def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
     """Else the mark could not be written by anybody as long as that child lives, and commands would never end."""
-    high_water_mark.raise_mark("x", 1)
+    mark_file.raise_mark("x", 1)
     over = threading.Event()
 
     def write():
         for number in range(2, 100_000):
             if over.is_set():
                 return
-            high_water_mark.mark_writer.pending["x"] = number
-            high_water_mark.mark_writer.flush()
+            mark_file.mark_writer.pending["x"] = number
+            mark_file.mark_writer.flush()
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
@@ -89,13 +89,13 @@ def _fork_sleeper() -> int:
 
 
 def test_what_was_never_seen_is_nothing(state_dir):
-    assert high_water_mark.read_mark("x") == 0
+    assert mark_file.read_mark("x") == 0
 
 
 def test_a_broken_file_is_told_and_is_nothing(state_dir, caplog):
     state_dir.mkdir()
     (state_dir / "x.newest-event").write_text("")
-    assert high_water_mark.read_mark("x") == 0
+    assert mark_file.read_mark("x") == 0
     assert "can't be read" in caplog.text
 
 
@@ -104,7 +104,7 @@ def _raise_many(folder, start):
 
     settings.STATE_DIR = folder
     for number in range(start, 400, 4):
-        high_water_mark.raise_mark("x", number)
+        mark_file.raise_mark("x", number)
 
 
 def test_processes_of_one_machine_write_the_same_file(state_dir):
@@ -114,7 +114,7 @@ def test_processes_of_one_machine_write_the_same_file(state_dir):
         process.start()
     for process in processes:
         process.join(30)
-    assert high_water_mark.read_mark("x") == 399
+    assert mark_file.read_mark("x") == 399
     assert [path.name for path in state_dir.iterdir()] == ["x.newest-event"]
 
 
@@ -131,7 +131,7 @@ def test_nothing_is_remembered_from_within_a_transaction(named):
     number = say()
     with transaction.atomic():
         say()
-        restored_guard.read_restore_state()
+        detect_restore.read_restore_state()
         assert mark(named) == number
 
 
@@ -143,33 +143,33 @@ def test_an_order_is_remembered_when_it_was_answered(named, client):
 
 def test_it_is_written_by_itself_within_a_second_or_so(named):
     numbers = [say() for _ in range(20)]
-    thread = high_water_mark.mark_writer.thread
+    thread = mark_file.mark_writer.thread
     thread.join(10)
-    assert high_water_mark.read_mark(named) == numbers[-1]
+    assert mark_file.read_mark(named) == numbers[-1]
 
 
 def test_who_cant_write_goes_on_and_says_so_once(named, state_dir, caplog):
-    high_water_mark.mark_writer.flush()
+    mark_file.mark_writer.flush()
     shutil.rmtree(state_dir, ignore_errors=True)
     state_dir.write_text("no folder")
     for _ in range(2):
         say()
-        high_water_mark.mark_writer.flush()
+        mark_file.mark_writer.flush()
     assert caplog.text.count("STATE_DIR can't be written") == 1
 
 
 def test_it_is_asked_at_each_new_connection(named):
-    high_water_mark.raise_mark(named, 10_000)
+    mark_file.raise_mark(named, 10_000)
     connection.close()
     assert Timeline.objects.get().restored["seen"] == 10_000
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
 
 
 def test_a_connection_whose_check_breaks_off_is_closed(monkeypatch):
-    monkeypatch.setattr(restored_guard, "read_restore_state", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(detect_restore, "read_restore_state", Mock(side_effect=KeyboardInterrupt))
     opened = Mock(alias="default")
     with pytest.raises(KeyboardInterrupt):
-        restored_guard.look_at_new_connection(connection=opened)
+        detect_restore.look_at_new_connection(connection=opened)
     assert opened.close.called
 
 
@@ -180,7 +180,7 @@ def test_what_others_commit_meanwhile_is_no_step_back(named):
     def write():
         while not stop.is_set():
             say()
-            high_water_mark.mark_writer.flush()
+            mark_file.mark_writer.flush()
         connection.close()
 
     threads = [threading.Thread(target=write) for _ in range(2)]
@@ -188,7 +188,7 @@ def test_what_others_commit_meanwhile_is_no_step_back(named):
         thread.start()
     try:
         for _ in range(150):
-            assert not restored_guard.read_restore_state().restored
+            assert not detect_restore.read_restore_state().restored
     finally:
         stop.set()
         for thread in threads:
@@ -209,8 +209,8 @@ def test_a_database_without_tables_is_left_alone(named):
 
 
 def test_another_name_has_another_mark(named):
-    high_water_mark.raise_mark("another", 10_000)
-    assert not restored_guard.read_restore_state().restored
+    mark_file.raise_mark("another", 10_000)
+    assert not detect_restore.read_restore_state().restored
 
 
 @pytest.mark.parametrize("flag, level", [("0", "WARNING"), ("1", "ERROR")])
@@ -223,7 +223,7 @@ def test_a_state_dir_that_cant_be_written_is_named_at_the_start(settings, state_
 
 
 def test_one_that_is_still_to_be_made_is_fine(settings, state_dir):
-    assert high_water_mark.unwritable(state_dir) == ""
+    assert mark_file.unwritable(state_dir) == ""
     assert not state_dir.exists()
 
 

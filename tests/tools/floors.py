@@ -127,7 +127,7 @@ FLOORS: tuple[dict[str, str], ...] = (
 
 
 def folder_of(module: str) -> str:
-    """`orders/outbox/due_steps.py` -> `orders.outbox`. Commands, and files at the root of an app, are folders too."""
+    """`orders/outbox/release_steps.py` -> `orders.outbox`. Commands, and files at the root of an app, are folders."""
     app, *folders = module.split("/")[:-1]
     name = module.rpartition("/")[2].removesuffix(".py")
     if app in ("approvals", "notifications"):

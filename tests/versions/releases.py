@@ -61,7 +61,7 @@ CODE = {
     ],
     "orders/intake/facts.py": [("        data_flow=order.data_flow,\n", "")],
     "integrations/bboss/order_fields.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
-    "orders/intake/planning.py": [('        "data_flow": content.data_flow or trial.data_flow,\n', "")],
+    "orders/intake/plan_or_hold.py": [('        "data_flow": content.data_flow or trial.data_flow,\n', "")],
     "orders/admin/order_list.py": [('        "data_flow",\n', ""), ('    number_columns = ("data_flow",)\n', "")],
 }
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from integrations.bboss import signing
+from integrations.bboss import compute_signature
 from integrations.bboss.sample_envelope import signed_envelope
 from integrations.bpm.callback_signature import sign
 from project import __version__
@@ -111,7 +111,7 @@ class ChangingDesk(LinkedDesk):
         """Whether BBOSS's order is accepted."""
         token, secret = self.uses["BBOSS_ACCESS_TOKENS"], self.uses["BBOSS_APP_SECRET"]
         members = signed_envelope(trial(number), now=self.now(), overrides={"accessToken": token})
-        members["sign"] = signing.sign(members, secret)
+        members["sign"] = compute_signature.sign(members, secret)
         return accepted(requests.post(f"{self.web_url}/api/bboss/orders", json=members, timeout=30).json())
 
     def approval(self, number: int) -> bool:

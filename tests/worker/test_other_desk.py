@@ -26,7 +26,7 @@ from integrations.worker import watchdog
 from integrations.worker.watchdog import Watchdog
 from orders.models import Incident, Order, Pause, TrailEntry
 from orders.pauses.pause_and_resume import pause_partner
-from orders.restore.restored_guard import RestoreState
+from orders.restore.detect_restore import RestoreState
 from project.observability.readiness import readiness
 from project.trail.command_trail import note_command
 from tests.bboss_messages import post_order

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.attachments.check import check_files
-from orders.attachments.files import recheck_files
+from orders.attachments.files_hold import recheck_files
 from orders.attachments.xlsx import ProbeError
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress

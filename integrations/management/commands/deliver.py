@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from integrations.base.other_desk import why_other_desk
 from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
-from orders.intake.holds import settle_arrived
+from orders.intake.replan_held_orders import settle_arrived
 from orders.management.progress import Progress
 from orders.models import Dispatch
-from orders.outbox.due_steps import release
+from orders.outbox.release_steps import release
 from orders.pauses.pause_and_resume import end_pauses
 from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
 from orders.sending.claim import next_due

@@ -18,10 +18,10 @@ from django.utils import timezone
 from integrations.base.old_secrets import APP_SECRET
 from integrations.base.strict_json import GENERAL_BOUNDS, MAX_BODY_BYTES, BadJsonError, content_type_in
 from integrations.bboss import envelope_checks
+from integrations.bboss.compute_signature import SORTED, masked_text_to_sign, verify
 from integrations.bboss.message_decoding import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
 from integrations.bboss.order_fields import content_of, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.reply_codes import Code, Refused
-from integrations.bboss.signing import SORTED, masked_text_to_sign, verify
 from integrations.bboss.signing_variants import Found, digest_of, find_variant
 from integrations.partners.profile import Bboss
 

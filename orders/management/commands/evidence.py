@@ -13,8 +13,8 @@ from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import evidence_of, order_for
+from orders.office.exports.export_jobs import ask_for_account, note_written, write_file
 from orders.office.exports.run import whole_file
-from orders.office.exports.service import ask_for_account, note_written, write_file
 from orders.rules.four_eyes_acts import EXPORT, is_asked
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets

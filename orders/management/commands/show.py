@@ -15,11 +15,11 @@ from orders.lists.overtime_marks import limit_words, overtime_words
 from orders.mails.mail_reasons import EVENTS, Reasons, reasons_of, upcoming_mails
 from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
-from orders.pauses.breakers import partners_down
+from orders.pauses.breaker_incidents import partners_down
 from orders.queries.order_status import order_status, owner_of
 from orders.queries.order_times import placed, times_of
 from orders.rules.steps import PARTNERS
-from orders.sending.blockers import waits_for
+from orders.sending.waiting_words import waits_for
 from orders.texts.incident_texts import cause_of
 from orders.trials.trial_state_reads import shape_of
 

@@ -28,13 +28,13 @@ from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
 from orders.lists.time_cells import ago_field
 from orders.models import AskedAct
 from orders.office.bulk.acts import address_of, rows_for
+from orders.office.bulk.bulk_runs import go_on, is_asked_for, may_go_on
 from orders.office.bulk.meanings import MEANINGS
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run
 from orders.office.bulk.run_parts import stop
 from orders.office.bulk.selection import AGAIN
-from orders.office.bulk.service import go_on, is_asked_for, may_go_on
 from orders.office.jobs import is_made_by
 from orders.rules.four_eyes_acts import BULK
 from orders.texts.error_messages import say_why

@@ -13,9 +13,9 @@ from orders.actions.bulk_action import asked_of
 from orders.actions.run_action import ForeseenOtherwiseError, digest_of
 from orders.models import AskedAct
 from orders.office.bulk.acts import count_kinds
+from orders.office.bulk.bulk_runs import start_asked
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import JUDGED
-from orders.office.bulk.service import start_asked
 from orders.office.jobs import check_quota, queue
 from orders.people.asked_acts import confirm
 from orders.texts.errors import NotAllowedError

@@ -22,10 +22,10 @@ from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import address_of, count_kinds, label_of
 from orders.office.bulk.asked import foresee_run
+from orders.office.bulk.bulk_runs import begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run_parts import run_part
 from orders.office.bulk.selection import DRAFT, JUDGED, MAX_ROWS, Selected
-from orders.office.bulk.service import begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.jobs import is_made_by, queue
 from orders.texts.errors import OrderError
 

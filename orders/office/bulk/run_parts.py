@@ -8,8 +8,8 @@ from django.utils import timezone
 from orders.actions.all_actions import BULK_ACTS
 from orders.history.actors import account_of
 from orders.office.bulk.acts import rows_for
+from orders.office.bulk.bulk_runs import carry_out, claim_run, end_run, stop_run
 from orders.office.bulk.models import BulkRun
-from orders.office.bulk.service import carry_out, claim_run, end_run, stop_run
 from orders.office.jobs import queue_next
 from orders.texts.errors import NotAllowedError
 

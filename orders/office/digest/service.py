@@ -24,7 +24,7 @@ from orders.mails.notices import notify_staff
 from orders.models import Incident, Order
 from orders.office.digest.contents import GRACE, digest_facts, opened_red, red_facts, turned_red
 from orders.office.digest.models import Digest, RedWatch
-from orders.restore.restored_guard import read_restore_state
+from orders.restore.detect_restore import read_restore_state
 from orders.rules.local_time import SHANGHAI
 
 SEES, ACTS = "orders.view_order", "orders.own_order"

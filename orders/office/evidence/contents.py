@@ -24,7 +24,7 @@ from orders.lists.personal_data import mask_members, mask_text_or_json, may_open
 from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order
 from orders.office.evidence.archive import Entry
-from orders.office.exports.service import Table
+from orders.office.exports.export_jobs import Table
 from orders.order_words.history import describe
 from orders.order_words.ladder.ladder import build_ladder
 from orders.order_words.order_facts import facts_of

@@ -26,6 +26,7 @@ from orders.lists.reason import LONGEST_REASON
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
 from orders.lists.time_cells import ago_field
+from orders.office.exports.export_jobs import judge_export, stop_export, waiting_before, why_not_judge
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.meanings import MEANINGS
 from orders.office.exports.models import Export
@@ -40,7 +41,6 @@ from orders.office.exports.rights import (
     own_or_received,
 )
 from orders.office.exports.schedule_results import advice
-from orders.office.exports.service import judge_export, stop_export, waiting_before, why_not_judge
 from orders.office.jobs import is_made_by
 from orders.texts.error_messages import say_why
 from orders.texts.errors import OrderError

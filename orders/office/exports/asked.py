@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 
 from orders.actions.asked_decision import Foreseen
 from orders.models import AskedAct
+from orders.office.exports.export_jobs import judge_export
 from orders.office.exports.lists import title_of_export
 from orders.office.exports.models import Export
-from orders.office.exports.service import judge_export
 from orders.texts.errors import NotAllowedError
 
 

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.lists.file_cells import Cell
+from orders.lists.csv_and_xlsx_cells import Cell
 
 
 class Titled(Protocol):

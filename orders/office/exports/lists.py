@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from notifications.masks import mask_text
 from orders.history.actors import actor_of
 from orders.lists.chosen_columns import columns_of
-from orders.lists.file_cells import Cell
+from orders.lists.csv_and_xlsx_cells import Cell
 from orders.lists.list_query import address_query, columns_in, in_a_line, query_words, read_query, whole_list
 from orders.lists.personal_data import may_open
 from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
@@ -20,7 +20,7 @@ from orders.lists.scope import attributions_of
 from orders.models import Province
 from orders.office.evidence.archive import EVIDENCE
 from orders.office.exports.column_meanings import notes_of
-from orders.office.exports.service import Table
+from orders.office.exports.export_jobs import Table
 from orders.texts.errors import ExportError
 
 PERMISSION = "orders.export_list"

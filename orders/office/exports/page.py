@@ -21,9 +21,7 @@ from orders.lists.reason import reason_field
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in
-from orders.office.exports.lists import ExportedList, may_export, title_of_export
-from orders.office.exports.models import Export
-from orders.office.exports.service import (
+from orders.office.exports.export_jobs import (
     MAX_ROWS_AT_ONCE,
     Table,
     begin_export,
@@ -32,6 +30,8 @@ from orders.office.exports.service import (
     note_export_download,
     write_export,
 )
+from orders.office.exports.lists import ExportedList, may_export, title_of_export
+from orders.office.exports.models import Export
 from orders.office.jobs import queue
 from orders.texts.errors import ExportError, OrderError
 

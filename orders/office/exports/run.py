@@ -14,16 +14,14 @@ from django.utils import timezone
 
 from orders.history.actors import account_of, names_read_once
 from orders.incidents.desk_incidents import check_free_space
-from orders.lists.file_cells import Cell
+from orders.lists.csv_and_xlsx_cells import Cell
 from orders.lists.filter_kinds import days_as_of
 from orders.lists.list_query import columns_in
 from orders.lists.scope import attributions_of
 from orders.models import AskedAct
 from orders.office.evidence.archive import EVIDENCE, number_in
 from orders.office.evidence.contents import evidence_of
-from orders.office.exports.lists import ExportedList
-from orders.office.exports.models import Export, ScheduledExport
-from orders.office.exports.service import (
+from orders.office.exports.export_jobs import (
     PART,
     PARTS_KEPT,
     ask_for_account,
@@ -34,6 +32,8 @@ from orders.office.exports.service import (
     write_export,
     write_file,
 )
+from orders.office.exports.lists import ExportedList
+from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.table_files import SHEETS, WRITERS, remove_left
 from orders.office.exports.weekly_slots import last_slot
 from orders.office.jobs import queue_next

@@ -19,12 +19,12 @@ from orders.lists.personal_data import may_open
 from orders.lists.registration import title_of
 from orders.lists.scope import attributions_of
 from orders.lists.time_cells import short_moment
+from orders.office.exports.export_jobs import kept_scope
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export, ScheduledExport
 from orders.office.exports.page import PersonalDataForm
 from orders.office.exports.rights import lacking
 from orders.office.exports.schedules import save_schedule
-from orders.office.exports.service import kept_scope
 from orders.office.exports.weekly_slots import next_slot
 from orders.office.saved_views.models import SavedView
 from orders.rules.four_eyes_acts import EXPORT, is_asked

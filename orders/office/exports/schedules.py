@@ -17,8 +17,8 @@ from notifications.masks import mask_text
 from orders.history.actors import staff_actor
 from orders.history.order_locks_and_events import add_event
 from orders.incidents.desk_incidents import check_free_space
+from orders.office.exports.export_jobs import begin_export, check_export_quota, fail_export
 from orders.office.exports.models import Export, ScheduledExport
-from orders.office.exports.service import begin_export, check_export_quota, fail_export
 from orders.office.exports.weekly_slots import next_slot, slots_between
 from orders.office.jobs import queue, queue_next
 from orders.office.saved_views.models import SavedView

@@ -17,7 +17,7 @@ from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from orders.lists.file_cells import Cell, clean, csv_cell
+from orders.lists.csv_and_xlsx_cells import Cell, clean, csv_cell
 
 Notes = Callable[[int], Sequence[Sequence[Cell]]]
 ROWS_PER_SHEET = 1_048_575  # Excel's 1,048,576 without the header

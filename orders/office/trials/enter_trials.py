@@ -38,8 +38,8 @@ from orders.office.trials.columns import (
 )
 from orders.office.trials.sheet import Entry, Fault, TrialSheet
 from orders.office.trials.warnings import warnings_of
+from orders.restore.detect_restore import is_restored
 from orders.restore.manual_trial_numbers import note_numbers
-from orders.restore.restored_guard import is_restored
 from orders.rules.content import OrderContent, content_hash
 from orders.texts.errors import ContentError, NotAllowedError, OrderConflictError
 from orders.texts.name_rules import why_not_a_name

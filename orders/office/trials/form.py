@@ -33,7 +33,7 @@ from orders.office.trials.columns import (
 from orders.office.trials.enter_trials import Report
 from orders.office.trials.sheet import Entry
 from orders.search.find import find_customers
-from orders.search.order_search import limit_customers
+from orders.search.list_search import limit_customers
 from orders.search.page import why_not
 
 MAX_CHOICES = 8

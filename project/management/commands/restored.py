@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
-from orders.office.bulk.service import stop_runs
-from orders.pauses.restores import numbers_compared_since, open_restore, release_restored
+from orders.office.bulk.bulk_runs import stop_runs
+from orders.pauses.release_restored import numbers_compared_since, open_restore, release_restored
 from orders.sending.held_processes import hold_processes
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets

@@ -87,8 +87,8 @@ QUIET = """
 from django.utils import timezone
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.due_steps import release
-from orders.intake.holds import settle_arrived
+from orders.outbox.release_steps import release
+from orders.intake.replan_held_orders import settle_arrived
 from orders.start_day.start_day import activate
 now = timezone.now()
 print(settle_arrived(now=now) + len(activate(numbers=None, by="chaos", now=now)) + release(now=now)

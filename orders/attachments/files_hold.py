@@ -19,8 +19,8 @@ from orders.incidents.desk_incidents import keep_desk_incident
 from orders.incidents.incidents import close_troubles, move_trouble, open_incident
 from orders.mails.mail_creation import build_mail, queue_mail, save_mails
 from orders.models import NOTES, Attempt, Dispatch, Order
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import wake
+from orders.outbox.release_steps import release
 from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
 

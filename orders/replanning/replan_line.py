@@ -10,8 +10,8 @@ from orders.incidents.incident_codes import DEPENDENCY_GONE
 from orders.incidents.incidents import open_incident
 from orders.models import Dispatch, Order, TrialClaim
 from orders.outbox.billing_effects import takes_back
-from orders.outbox.due_steps import NOT_FINISHED, release
 from orders.outbox.enqueue import build_replacement, enqueue
+from orders.outbox.release_steps import NOT_FINISHED, release
 from orders.replanning.reopening import plan_anew
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Step

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from orders.db.compiled_sql import Prepared
 from orders.models import OrderEvent, Timeline
-from orders.restore import high_water_mark
-from orders.restore.high_water_mark import read_mark
+from orders.restore import mark_file
+from orders.restore.mark_file import read_mark
 
 logger = logging.getLogger(__name__)
 FRESH = 1.0  # seconds between checks in a web process
@@ -75,7 +75,7 @@ def read_restore_state() -> RestoreState:
     if behind:
         behind = _notice(name, seen=mark, newest=newest or 0)
     elif restored_at is None and newest and not connections[DEFAULT_DB_ALIAS].in_atomic_block:
-        high_water_mark.mark_writer.note(name, newest)
+        mark_file.mark_writer.note(name, newest)
     return _keep(name, RestoreState(restored_at is not None or behind, *marks))
 
 
@@ -166,4 +166,4 @@ def _lacks_table(error: Exception) -> bool:
 def remember(number: int) -> None:
     """Records on commit that this machine has seen the event with this number."""
     if name := _last.database:
-        transaction.on_commit(lambda: high_water_mark.mark_writer.note(name, number), robust=True)
+        transaction.on_commit(lambda: mark_file.mark_writer.note(name, number), robust=True)

@@ -21,7 +21,7 @@ from django.utils import timezone
 from orders.history.actors import Actor, account_id_of, actor_kept, find_account, staff_actor
 from orders.history.trail_writes import note_act
 from orders.incidents.desk_incidents import check_free_space
-from orders.lists.file_cells import Cell
+from orders.lists.csv_and_xlsx_cells import Cell
 from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.scope import attributions_of
 from orders.models import AskedAct, Order, TrailEntry

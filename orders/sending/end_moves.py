@@ -18,8 +18,8 @@ from orders.outbox.outcome import Outcome
 from orders.rules.steps import Step
 from orders.sending.outcome_effects import carry_out
 from orders.sending.record import note_losses
-from orders.start_day.move_outcomes import settle_move
 from orders.start_day.move_start import is_over
+from orders.start_day.move_start_outcomes import settle_move
 
 STEP_IS_OPEN = Q(Among("state", "due", "retrying", "sending"))  # as in `dispatch_due` (orders/models/dispatch.py)
 UNDER_WAY = STEP_IS_OPEN & Q(Among("step", Step.MOVE_START.value))

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.actions.action import Action
 from orders.actions.all_actions import DECISIONS
-from orders.attachments.files import can_be_cured
+from orders.attachments.files_hold import can_be_cured
 from orders.history.actors import person_words
 from orders.history.owners import OWN, possible_owners, staff_with
 from orders.lists.registration import address_of_list

@@ -23,7 +23,7 @@ from orders.office.jobs import check_quota, claim, queue, resume
 from orders.outbox.leases import LeftError, give_back, own, renew
 from orders.outbox.retry_schedule import WAITS
 from orders.people.asked_acts import ask
-from orders.restore.restored_guard import is_restored
+from orders.restore.detect_restore import is_restored
 from orders.rules.four_eyes_acts import BULK, rows_alone
 from orders.rules.local_time import midnight
 from orders.texts.errors import NotAllowedError, OrderError

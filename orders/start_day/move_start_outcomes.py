@@ -15,9 +15,9 @@ from orders.incidents.incident_codes import MOVE_FAILED
 from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import NOTES, BillingRecord, Difference, Dispatch, Order, question_about
 from orders.outbox.billing_effects import late_calls, may_act_until
-from orders.outbox.due_steps import release
 from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.record_selection import moved_to
+from orders.outbox.release_steps import release
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import Partner, Step
 from orders.start_day.move_start import move_start_to, start_of

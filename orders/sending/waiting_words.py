@@ -4,8 +4,8 @@ from django.utils import timezone
 
 from orders.intake.facts import open_claim
 from orders.models import Dispatch, Order, Pause
-from orders.outbox.due_steps import in_front_of
-from orders.outbox.proof import held_steps
+from orders.outbox.proven_calls import held_steps
+from orders.outbox.release_steps import in_front_of
 from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import PARTNERS
