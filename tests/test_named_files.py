@@ -48,7 +48,7 @@ def paths() -> set[str]:
 
 @functools.cache
 def ends() -> set[str]:
-    """Each path, and what is left of it without its first folders: `orders/intake/plan_or_hold.py`, `plan_or_hold.py`."""
+    """Each path, and what is left of it without its first folders, as in `orders/rules/steps.py` and `steps.py`."""
     return {path[at:] for path in (f"/{path}" for path in paths()) for at, letter in enumerate(path) if letter == "/"}
 
 

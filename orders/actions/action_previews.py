@@ -83,7 +83,8 @@ def _warn_about_bpm(order: Order) -> Iterator[PreviewSentence]:
 def compensate(order: Order, *, now: datetime.datetime) -> Iterator[PreviewSentence]:
     yield from undoing(order, now=now)
     yield PreviewSentence("ends_failed")
-    yield PreviewSentence("frees_trial")
+    if _holds_trial(order):
+        yield PreviewSentence("frees_trial")
     yield from _warn_about_bpm(order)
 
 

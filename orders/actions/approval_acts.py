@@ -5,14 +5,18 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
+from notifications.contacts_and_recipients import chosen_as
+from notifications.masks import mask_name
 from orders.actions import action_previews
 from orders.actions.action import Action, ReasonForm
-from orders.bpm.pushing import push_approval, push_text, why_not_push
+from orders.bpm.pushing import push_approval, push_text, whom_to_mail, why_not_push
 from orders.history.actors import operator_of
 from orders.models import Order
+from orders.order_words.ladder.step_stages import Facts
 from orders.replanning.staff_decision import decide, why_not_count, why_not_decide
 
 
@@ -85,14 +89,22 @@ class PushForm(ReasonForm):
         remark.help_text = _("It stands in the mail and in the order's history. It may stay empty.")
 
 
+def _pushing(facts: Facts, **_asked: object) -> list[str]:
+    people = [f"{chosen_as(one.how, one.of, one.instead)} {mask_name(one.name)}" for one in whom_to_mail(facts.order)]
+    return [
+        gettext("The mail below goes to: %(people)s.") % {"people": gettext(", ").join(people)},
+        gettext("The order itself does not change."),
+    ]
+
+
 PUSH = Action(
     key="push",
     label=_("Push the approval"),
     permission="orders.push_approval",
-    done=_("The mail to the SA goes out next; who pushed stands in the order's history."),
+    done=_("The mail goes out next; who pushed stands in the order's history."),
     form=PushForm,
     why_not=lambda facts: why_not_push(facts.order, facts.pushed),
-    follows=_("The SA of the order's attribution gets the mail below. The order itself does not change."),
+    says=_pushing,
     preview=lambda facts, by: push_text(facts.order, by=by, now=facts.now),
     service=push_approval,
 )

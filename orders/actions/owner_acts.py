@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from orders.actions.action import Action
 from orders.actions.bulk_action import Bulk, BulkForm, Judged, each
 from orders.db.unstorable_values import is_id
-from orders.history.actors import actor_of, name_of, person_words
+from orders.history.actors import actor_kept, actor_of, name_of, person_words
 from orders.history.owners import OWN
 from orders.lists.owner_column import PersonField
 from orders.lists.reason import reason_field
@@ -23,7 +23,7 @@ from orders.mails.notices import notify_staff
 from orders.models import Incident, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.people.owned_work import may_have_owner, set_owners
-from orders.people.ownership import OWNED_KINDS, Kind, set_owner
+from orders.people.ownership import OWNED_KINDS, Kind, set_owner, tell_inboxes
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import title_of
 
@@ -58,14 +58,16 @@ TAKE_INCIDENTS = Action(
             "kind": "incident",
             "pk": row.pk,
             "to": get_user_model().objects.get(pk=owner),
+            "tell": False,
         },
+        ended=lambda run: _tell(OWNED_KINDS["incident"], run),
         large=(),
     ),
 )
 
 
 class OwnerForm(BulkForm):
-    to = PersonField()
+    to = PersonField(help_text=gettext_lazy("Rows that this person may not see stay as they are."))
     reason = reason_field(autofocus=False, required=False)
     field_order = ["to", "reason"]
 
@@ -98,21 +100,25 @@ def _account(chosen: str):
 
 @transaction.atomic
 def _tell(kind: Kind, run: Any) -> None:
-    """Sends each person one mail instead of a mail per row. After a continued run, the mail covers only the rows since
-    the stop."""
-    to, maker, told = _account(run.details.get("to", "")), run.maker_id, run.details.get("told", {})
+    """Sends each person one mail and one message instead of one per row. After a continued run, they cover only the
+    rows since the stop. A run without a chosen person is one in which the maker takes the rows."""
+    maker, told = run.maker_id, run.details.get("told", {})
+    to = _account(str(run.details.get("to", maker or 0)))
     who, now, path = actor_of(run.by, maker, run.created_at)[0], timezone.now(), reverse("admin:index")
-    about, done = {"who": who, "reason": run.reason}, run.done - told.get("done", 0)
+    about = {"who": who, "reason": run.reason}
     made = OrderEvent.objects.filter(actor=run.by, at__gte=run.created_at, kind__in=kind.events.values())
-    events = dict(made.filter(data__run=run.pk, pk__gt=told.get("event", 0)).values_list("pk", "data"))
-    if to and to.pk != maker and done:
-        notify_staff([to], "notice_owner_all", facts={**about, "count": done, "from": ""}, path=path, now=now)
-    for pk, number in Counter(data["before_id"] for data in events.values() if "before_id" in data).items():
+    events = made.filter(data__run=run.pk, pk__gt=told.get("event", 0)).order_by("pk").in_bulk()
+    given = sum("owner_id" in event.data for event in events.values())
+    if to and to.pk != maker and given:
+        notify_staff([to], "notice_owner_all", facts={**about, "count": given, "from": ""}, path=path, now=now)
+    for pk, number in Counter(one.data["before_id"] for one in events.values() if "before_id" in one.data).items():
         if pk != maker and not (to and pk == to.pk):
             what = ngettext("%(n)d thing", "%(n)d things", number) % {"n": number}
             facts = {**about, "what": what, "about": what, "owner": name_of(to.username, to.pk) if to else ""}
             people = get_user_model().objects.filter(pk=pk)
             notify_staff(people, "notice_owner_gone", facts=facts, path=path, now=now)
+    reason = {"reason": run.reason} if run.reason else {}
+    tell_inboxes(kind, events.values(), by=actor_kept(run.by, maker), now=now, run=run.pk, **reason)
     run.details |= {"told": {"done": run.done, "event": max(events, default=told.get("event", 0))}}
     run.save(update_fields=["details"])
 

@@ -26,7 +26,7 @@ from orders.lists.scope import Scoped, attributions_of
 from orders.lists.time_cells import ago_field, short_moment
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
-from orders.office.bulk.selection import TickedList
+from orders.office.bulk.selection import HandledFilter, TickedList
 from orders.order_words.error_details import of_trouble
 from orders.order_words.history import PARTNER_NAMES as PARTNERS
 from orders.people.owned_work import set_owners
@@ -136,6 +136,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         PartnerFilter,
         day_filter("first_at", _("first at"), parameter="first"),
         PlacesFilter,
+        HandledFilter,
     ]
     add_facts = staticmethod(set_owners)
     ordering = ["-pk"]  # Django ignores the model's ordering in grouped queries

@@ -61,7 +61,7 @@ from orders.lists.time_cells import ago, ago_field, ahead
 from orders.models import Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.office.bulk.page import resend_pages
-from orders.office.bulk.selection import TickedList
+from orders.office.bulk.selection import HandledFilter, TickedList
 from orders.office.evidence.page import evidence_pages
 from orders.office.trials.pages import trial_pages
 from orders.order_page.panel import PREVIEW, add_preview
@@ -286,6 +286,7 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         StoppedFilter,
         IncidentFilter,
         OrderCustomerFilter,
+        HandledFilter,
     ]
     export_fields = [
         "since",

@@ -16,7 +16,7 @@ from orders.lists.registration import READS_ORDERS, Role, Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
 from orders.lists.time_cells import ago_field
 from orders.models import Difference, Dispatch, Reconciliation
-from orders.office.bulk.selection import TickedList
+from orders.office.bulk.selection import HandledFilter, TickedList
 from orders.people.owned_work import set_owners
 from orders.search.list_search import OrderSearch, order_anchor
 from orders.texts.error_messages import say_why
@@ -60,7 +60,14 @@ class DifferenceAdmin(TickedList, OrderSearch, Scoped, ReadOnlyAdmin):
         "found": _("when a comparison found it"),
         "fix_step": _("the step that puts it right"),
     }
-    list_filter = ["state", OwnerFilter, "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
+    list_filter = [
+        "state",
+        OwnerFilter,
+        "kind",
+        day_filter("found_at", _("found at"), parameter="found"),
+        PlacesFilter,
+        HandledFilter,
+    ]
     linked_by = ["reconciliation"]
     add_facts = staticmethod(set_owners)
     change_form_template = "admin/orders/difference.html"

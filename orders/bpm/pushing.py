@@ -25,6 +25,14 @@ def whom_to_push(order: Order) -> list[ContactFacts]:
     return contacts_for(order.attribution_id or "")
 
 
+def whom_to_mail(order: Order) -> list[ContactFacts]:
+    """Returns those of them who get the mail. Raises NotAllowedError if there is none."""
+    people = [one for one in whom_to_push(order) if is_address(one.mail.strip())]
+    if not people:
+        raise NotAllowedError("nobody_to_push")
+    return people
+
+
 def pushed_today(order: Order, now: datetime.datetime) -> OrderEvent | None:
     today = midnight(timezone.localdate(now))
     return order.events.filter(kind=PUSHED, at__gte=today).order_by("-pk").first()
@@ -50,9 +58,7 @@ def push_approval(*, number: str, reason: str, by: str, now: datetime.datetime) 
         order = lock_order(number)
         if why := why_not_push(order, pushed_today(order, now)):
             raise why
-        people = [one for one in whom_to_push(order) if is_address(one.mail.strip())]
-        if not people:
-            raise NotAllowedError("nobody_to_push")
+        people = whom_to_mail(order)
         named = [mask_name(one.name) for one in people]
         add_event(order, PUSHED, by=by, now=now, people=named, reason=reason.strip())
         notify_contacts(

@@ -23,6 +23,12 @@ def staff_with(right: str) -> QuerySet:
     return get_user_model().objects.with_perm(right, backend=ACCOUNTS).filter(is_staff=True)
 
 
+def possible_people() -> QuerySet:
+    """Returns the accounts that may own some row, by name. An account that is limited to no attribution sees none."""
+    some = Q(limited=False) | Q(attributions__isnull=False)
+    return staff_with(OWN).filter(some).order_by("display_name", "username").distinct()
+
+
 def seen_by(model: type[Model], user) -> Q:
     """Returns the condition for the rows within the user's attributions, as in lists (`orders/lists/scope.py`)."""
     if not user.limited:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from orders.db.unstorable_values import is_id
 from orders.history.actors import name_of, person_words
-from orders.history.owners import OWN, staff_with
+from orders.history.owners import possible_people
 from orders.lists.cells import column
 from orders.lists.filter_kinds import IncorrectLookupParameters
 from orders.lists.registration import address_of_list
@@ -85,6 +85,6 @@ class PersonField(forms.ChoiceField):
 
     def people(self, people, but):
         today = timezone.localdate()
-        rows = (staff_with(OWN).order_by("display_name", "username") if people is None else people).values_list("pk")
+        rows = (possible_people() if people is None else people).values_list("pk")
         named = [(str(pk), person_words(pk, today)) for (pk,) in rows if pk != but]
         return [("", "---------"), *([("0", _("Nobody"))] if self.nobody else []), *named]

@@ -15,6 +15,8 @@ KEPT, LOOKED_BACK = datetime.timedelta(days=90), datetime.timedelta(days=1)
 MAX_AHEAD = datetime.timedelta(days=3653)
 AT_ONCE = 1000
 MAX_COUNTED = 100
+MANY = 0
+"""Value of a message's `row`: its event counts several rows."""
 CHANGES = ["state", "incident"]
 """Kinds of events that the owner of an order is told of."""
 

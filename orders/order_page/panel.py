@@ -14,7 +14,7 @@ from django.utils import timezone
 from orders.db.unstorable_values import is_id
 from orders.lists.overtime_marks import overtime_mark
 from orders.lists.service_names import service_name
-from orders.models import BillingRecord, Order
+from orders.models import BillingRecord, Dispatch, Order
 from orders.order_page.advice_buttons import Advised, Ways
 from orders.order_page.page_context import is_behind_shown, other_troubles, shown_facts
 from orders.order_page.tabs import tabs_of
@@ -69,14 +69,17 @@ def panel_of(request: HttpRequest, order: Order, orders, facts: Facts, *, acts: 
 def _content(order: Order, facts: Facts) -> dict:
     """Returns what is billed, of a trial what is meant now: the service, the first domains and their number.
 
-    `at_once`: billing begins as soon as the order is carried out, since its start day is not ahead.
+    `at_once`: billing begins as soon as the order is carried out, since its start day is not ahead. Records that are
+    sent are billed already.
     """
     if shape := facts.shape:
         names, service = list(shape.domains.values()), service_words(order, shape.service)
         return {"service": service, "domains": names[:DOMAINS_SHOWN], "number": len(names), "last_day": shape.end}
     named = order.domains.order_by("pk").annotate(number=Window(Count("pk")))  # the number of all, in the same query
     rows = list(named.values_list("name", "number")[:DOMAINS_SHOWN])
-    not_begun = order.kind == Order.Kind.ACTIVATION and order.live_at is None and order.undo_since is None
+    billed = (Dispatch.Step.CREATE_BILLING, Dispatch.State.DONE) in {(step.step, step.state) for step in facts.steps}
+    begun = billed or order.live_at is not None or order.undo_since is not None
+    not_begun = order.kind == Order.Kind.ACTIVATION and not begun
     return {
         "service": service_name(order.service_type),
         "domains": [name for name, _number in rows],

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
@@ -124,6 +124,8 @@ WORDS = {
     "owner_taken": gettext_lazy("Took it on"),
     "owner_given": gettext_lazy("Handed it over to %(owner)s"),
     "owner_back": gettext_lazy("Handed it back: it is nobody's"),
+    "owners_given": gettext_lazy("Handed over to %(owner)s: %(things)s"),
+    "owners_gone": gettext_lazy("Taken from %(before)s: %(things)s"),
     "owner_lost": gettext_lazy("It is nobody's again: %(before)s can't act on it any more"),
     "owner_done": gettext_lazy("It needs nobody any more; it was with %(before)s"),
     "difference_taken": gettext_lazy("Took a difference on: %(number)s"),
@@ -195,10 +197,12 @@ WORDS = {
 WHY = {
     "rejected": gettext_lazy("BPM rejected it"),
     "withdrawn": gettext_lazy("it was withdrawn"),
+    "trial_withdrawn": gettext_lazy("its trial was withdrawn"),
     "given up": gettext_lazy("staff gave it up, and it had done nothing"),
     "not_restored": gettext_lazy("its records were not restored"),
     "undone_late": gettext_lazy("its activation was taken back after a day of billed service"),
 }
+WHOLE = "all"  # as a step: the order was planned anew
 PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order"), "desk": gettext_lazy("The desk")}
 LABELS = {
     "old": Order.State,
@@ -281,6 +285,17 @@ def describe(row: OrderEvent) -> Told:
     return Told(row, who, person, what, str(more), error)
 
 
+def things_words(data: dict) -> str:
+    """Returns how many rows of which kind changed their owner together."""
+    count = data.get("count", 0)
+    words = {
+        "order": ngettext("%(n)d order", "%(n)d orders", count),
+        "incident": ngettext("%(n)d incident", "%(n)d incidents", count),
+        "difference": ngettext("%(n)d difference", "%(n)d differences", count),
+    }
+    return words.get(data.get("of", ""), "%(n)d") % {"n": count}
+
+
 class _Facts(dict):
     """An event's data with codes replaced by texts. Missing keys give an empty string."""
 
@@ -305,6 +320,8 @@ class _Facts(dict):
             return _("; taken: %(rights)s") % {"rights": _(", ").join(rights)} if rights else ""
         if key == "why":
             return _why(str(self.get("why", "")))
+        if key == "things":
+            return things_words(self)
         if key in {"owner", "before"}:
             return name_of(str(self.get(key, "")), self.get(f"{key}_id"))
         if key == "end":
@@ -332,5 +349,7 @@ def _label(key: str, value) -> str:
         return str(ACTS[value])
     if key == "partner":
         return str(PARTNER_NAMES.get(value, value))
+    if key == "step" and value == WHOLE:
+        return _("the whole order")
     words = LABELS.get(key)
     return str(words(value).label) if words and value in words.values else str(value)

@@ -4,7 +4,8 @@ An owner does not affect processing: nothing waits for the owner, and others may
 """
 
 import datetime
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,9 @@ from orders.history.order_locks_and_events import add_event, lock_orders
 from orders.history.owners import OWN, counts, sees_it
 from orders.incidents.incident_handling import keep_note, lock_incident, why_not_theirs
 from orders.incidents.incidents import reference_of
-from orders.mails.inbox import send_message
+from orders.mails.inbox import MANY, send_message
 from orders.mails.notices import notify_staff
-from orders.models import Difference, Incident, Message, Order
+from orders.models import Difference, Incident, Message, Order, OrderEvent
 from orders.people.owned_work import may_have_owner
 from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import title_of
@@ -141,8 +142,9 @@ def set_owner(
             raise why
         own = to is not None and to.pk == account_id_of(by)
         happened = "back" if to is None else "taken" if own else "given"
-        _write(what, row, to, happened, before=before, by=by, now=now, reason=reason)
+        event = _write(what, row, to, happened, before=before, by=by, now=now, reason=reason)
         if tell:
+            tell_inboxes(what, [event], by=by, now=now)
             _tell(what, row, to, before, by=by, now=now, reason=reason)
     return True
 
@@ -190,7 +192,7 @@ def _has_owner(what: Kind, row: Any) -> bool:
 
 def _write(
     what: Kind, row: Any, to, happened: str, *, before, by: str, now: datetime.datetime, reason: str = ""
-) -> None:
+) -> OrderEvent:
     change: dict = {"owner": to, "owner_since": now if to else None}
     if isinstance(row, Incident):
         reason = keep_note(row, reason, by=by, now=now)
@@ -202,10 +204,31 @@ def _write(
     facts = {"owner": to.username, "owner_id": to.pk} if to else {}
     facts |= {"before": before.username, "before_id": before.pk} if before else {}
     facts |= {"reason": reason.strip()} if reason.strip() else {}
-    event = add_event(what.order_of(row), what.events[happened], by=by, now=now, **what.reference(row), **facts)
-    if by != "sweep":
-        people = {user.pk for user in (to, before) if user and user.is_active} - {account_id_of(by)}
-        send_message(Message.Kind.OWNER, event, row, people, at=now)
+    return add_event(what.order_of(row), what.events[happened], by=by, now=now, **what.reference(row), **facts)
+
+
+def tell_inboxes(what: Kind, events: Iterable[OrderEvent], *, by: str, now: datetime.datetime, **about: object) -> None:
+    """Sends one message to each new and each previous owner, except the actor: of one row by its own event, of several
+    by an event that counts them (contract 3.13). `about`: facts of that event, such as the reason.
+    """
+    people: dict[tuple[int, str], list[OrderEvent]] = defaultdict(list)
+    for event in events:
+        for role in ("owner", "before"):
+            if f"{role}_id" in event.data:
+                people[event.data[f"{role}_id"], role].append(event)
+    users = get_user_model().objects.filter(is_active=True).exclude(pk=account_id_of(by))
+    users = users.in_bulk({pk for pk, _role in people})
+    for (pk, role), theirs in people.items():
+        if pk not in users:
+            continue
+        event = theirs[0]
+        row = event.data.get(what.key, event.order_id)
+        if len(theirs) > 1:
+            facts = {name: event.data[name] for name in ("owner", "owner_id") if name in event.data}
+            facts |= {"before": users[pk].username, "before_id": pk} if role == "before" else {}
+            kind = "owners_gone" if role == "before" else "owners_given"
+            event, row = add_event(None, kind, by=by, now=now, of=what.key, count=len(theirs), **facts, **about), MANY
+        send_message(Message.Kind.OWNER, event, what.model(pk=row), [pk], at=now)
 
 
 def _tell(what: Kind, row: Any, to, before, *, by: str, now: datetime.datetime, reason: str) -> None:
@@ -246,16 +269,18 @@ def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = ""
     given, left = 0, list[Model]()
     with transaction.atomic():
         for kind in OWNED_KINDS.values():
+            events = []
             for pk in list(owned_rows(kind, user).values_list("pk", flat=True)):
                 row = kind.lock(pk)
                 if row is None or row.owner_id != user.pk:
                     continue
                 fits = why_not_owner(row, to) is None
                 target, happened = (to, "given") if fits else (None, "back")
-                _write(kind, row, target, happened, before=user, by=by, now=now, reason=reason)
+                events.append(_write(kind, row, target, happened, before=user, by=by, now=now, reason=reason))
                 given += fits
                 if not fits:
                     left.append(row)
+            tell_inboxes(kind, events, by=by, now=now, **({"reason": reason} if reason else {}))
         if given and to.pk != account_id_of(by):
             facts = {"who": actor_of(by)[0], "from": name_of(user.username, user.pk), "count": given, "reason": reason}
             notify_staff([to], "notice_owner_all", facts=facts, path=reverse("admin:index"), now=now)

@@ -119,8 +119,7 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
             set_undo_mark(change, now)
             change.in_effect = change.in_effect and change.state == Order.State.APPLIED
             change.save(update_fields=["undo_since", "in_effect"])
-            why = f"trial {trial.number} withdrawn"
-            add_event(change, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[])
+            add_event(change, "undo_mark", by=by, now=now, why="trial_withdrawn", closed=closed, steps=[])
         if change.state != Order.State.WITHDRAWN:
             give_ending(change, Order.State.WITHDRAWN, now=now, by=by)
         elif closed:

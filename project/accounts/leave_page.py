@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.history.actors import name_of, person_words, staff_actor
-from orders.history.owners import OWN, sees_it, staff_with
+from orders.history.owners import possible_people, sees_it
 from orders.lists.owner_column import PersonField
 from orders.lists.reason import LONGEST_REASON, WordsField
 from orders.lists.registration import right_to_view
@@ -43,7 +43,7 @@ class LeaveForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["first"].widget.attrs["autofocus"] = True
         self.fields["deputy"].label = gettext_lazy("deputy")
-        self.fields["deputy"].offer(_deputies(), but=user.pk)
+        self.fields["deputy"].offer(possible_people(), but=user.pk)
 
 
 class HandOverForm(forms.Form):
@@ -52,12 +52,7 @@ class HandOverForm(forms.Form):
 
     def __init__(self, *args, user: User, **kwargs):
         super().__init__(*args, prefix="all", **kwargs)
-        self.fields["to"].offer(staff_with(OWN).order_by("display_name", "username"), but=user.pk)
-
-
-def _deputies():
-    """Returns the possible deputies: accounts that may act on orders."""
-    return staff_with(OWN).order_by("display_name", "username")
+        self.fields["to"].offer(possible_people(), but=user.pk)
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
@@ -72,11 +67,13 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
         return redirect(request.path)
     own = person.pk == request.user.pk
     name = name_of(person.username, person.pk)
+    begins = person.away_from if person.away_from and person.away_from > today else None
     about = {
         "title": _("Leave") if own else _("Leave of %(name)s") % {"name": name},
         "own": own,
         "person": person,
-        "away": person_words(person.pk, today) if person.away_until and person.away_until >= today else "",
+        "away": person_words(person.pk, begins or today) if person.away_until and person.away_until >= today else "",
+        "begins": begins,
         "leave": leave,
         "over": over,
         "count": sum(owned_rows(kind, person).count() for kind in OWNED_KINDS.values()),
@@ -108,7 +105,7 @@ def _do_action(request: HttpRequest, person: User, act: str, leave: LeaveForm, o
 
 def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -> None:
     given = form.cleaned_data
-    deputy = _deputies().filter(pk=given["deputy"]).first()
+    deputy = possible_people().filter(pk=given["deputy"]).first()
     left = enter_leave(user=person, first=given["first"], last=given["last"], deputy=deputy, by=by, now=now)
     messages.success(request, _("The leave is entered."))
     if left:
@@ -129,7 +126,7 @@ def why_not_all(person: User, deputy: User) -> str:
 
 
 def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, now) -> None:
-    to = staff_with(OWN).get(pk=form.cleaned_data["to"])
+    to = possible_people().get(pk=form.cleaned_data["to"])
     done = hand_over_all(user=person, to=to, by=by, now=now, reason=form.cleaned_data["reason"])
     sentence = ngettext("%(n)d thing is with %(name)s now.", "%(n)d things are with %(name)s now.", done.given)
     messages.success(request, sentence % {"n": done.given, "name": name_of(to.username, to.pk)})

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.actions.all_actions import DECISIONS
 from orders.books.books import BooksSilentError
-from orders.models import Order
+from orders.models import Order, TrialClaim
 from orders.order_words.order_facts import last_event
 from tests import factories
 from tests.admin.orders import (
@@ -178,6 +178,15 @@ def test_compensating_says_how_many_records_go(boss):
     order.refresh_from_db()
     assert order.state == Order.State.COMPENSATING
     assert order.dispatches.filter(step="delete_billing").count() == 1
+
+
+def test_only_who_holds_the_trial_s_claim_is_said_to_release_it(boss):
+    """A subsequent activation has none (contract 3.3)."""
+    frees = "释放对试用单的占用。"
+    assert frees in boss.get(deciding(billed(), "compensate")).context["will"]
+    later = billed()
+    TrialClaim.objects.filter(activation=later).update(activation=billed())
+    assert frees not in boss.get(deciding(later, "compensate")).context["will"]
 
 
 def test_calling_off_withdraws(boss):

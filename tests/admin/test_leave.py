@@ -81,6 +81,24 @@ def test_what_a_deputy_will_not_see_is_said(member):
     assert "只能查看" not in said(enter(member("业务人员", letters=["SH"]), deputy=deputy))
 
 
+def test_who_sees_no_order_is_neither_offered_as_deputy_nor_to_hand_over_to(member):
+    blind, staff = colleague("blind", "黄海", letters=[]), member("业务人员")
+    owned(staff.person, "BJ")
+    assert "黄海" not in staff.get(OWN).text
+    assert "deputy" in enter(staff, deputy=blind).context["leave"].errors
+    assert "to" in staff.post(OWN, {"act": "all", "all-to": blind.pk}).context["over"].errors
+
+
+def test_a_leave_that_has_not_begun_says_its_days(member):
+    """A name alone, with a button that ends something, says nothing."""
+    staff = member("业务人员")
+    answer = enter(staff, first=1, deputy=colleague("li", "李娜"))
+    text = " ".join(answer.text.split())
+    assert f"自 {day(1)} 起：" in text
+    assert f"离岗至 {day(5)[5:]}，代理人 李娜" in text
+    assert "自 " not in " ".join(enter(staff, first=0).text.split()).partition("<strong>")[2].partition("</strong>")[0]
+
+
 def test_it_ends(member):
     staff = member("业务人员")
     enter(staff)

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from orders.models import OrderEvent
 from tests import factories as make
-from tests.admin.orders import awaiting, deciding, failed, page, staff
+from tests.admin.orders import awaiting, deciding, failed, page, staff, step
 from tests.admin.test_open_pages import Open
 from tests.admin.walking import text_of, words_of
 
@@ -35,6 +35,15 @@ def test_it_says_where_the_order_stands_and_has_the_one_right_button(client):
     assert re.findall(r'class="button[^"]*"\s+href="([^"]+)"', text) == [
         f"{deciding(order, 'resend')}?_changelist_filters=state__exact%3Dfailed"
     ]
+
+
+def test_what_is_billed_already_is_not_said_to_be_billed_later(admin_client):
+    """A first activation that failed at BPM is billed: its records were sent before."""
+    order, ahead = failed(), "开通日已到，执行后立即计费"
+    order.dispatches.filter(step="create_billing").delete()
+    assert ahead in text_of(admin_client, preview(order))
+    step(order, "create_billing", "done")
+    assert ahead not in text_of(admin_client, preview(order))
 
 
 def test_it_asks_for_the_rights_and_the_limits_of_the_page(client, member):

@@ -55,6 +55,7 @@ def test_whom_to_push_is_one_click_from_the_list(clerk, order):
 def test_it_shows_the_mail_sends_it_to_the_sas_alone_and_notes_it(clerk, order):
     asked = words_of(clerk.get(deciding(order, "push")))
     assert f"请尽快审批：{order.number}" in asked
+    assert "邮件将发给：北京 SA 赵**" in asked
     assert push(clerk, order, reason="客户在催").status_code == 302
     drain(seconds=None, linger=False)
     [sent] = mail.outbox
@@ -98,6 +99,9 @@ def test_without_an_sa_the_default_contact_is_pushed_if_there_is_one(clerk, orde
     settings.DEFAULT_CONTACT_MAIL = contact
     if contact:
         assert "默认联系人（未设置其他人）" in words_of(clerk.get(page(order)))
+        asked = words_of(clerk.get(deciding(order, "push")))
+        assert "邮件将发给：默认联系人（未设置其他人）" in asked
+        assert "SA 将收到" not in asked
     answer = push(clerk, order)
     assert answer.status_code == expected
     assert [row.recipients for row in Mail.objects.all()] == ([[contact]] if contact else [])

@@ -15,6 +15,7 @@ from orders.lists.registration import admin_of, exported_lists
 from orders.office.trials.columns import trial_columns
 from orders.order_words.error_details import detail_text, of_attempt
 from orders.order_words.history import WORDS, describe
+from orders.replanning.withdrawal import withdraw_by_staff
 from orders.texts.error_messages import MESSAGES
 from orders.texts.errors import ContentError, NotAllowedError
 from tests import factories
@@ -152,6 +153,14 @@ def test_every_kind_of_event_has_its_words():
 
 
 @pytest.mark.django_db
+def test_a_change_that_goes_with_its_trial_says_so():
+    trial = factories.TrialFactory(planned_at=timezone.now())
+    change = factories.OrderFactory(kind="change", trial=trial, trial_number=trial.number, state="applied")
+    withdraw_by_staff(number=trial.number, reason="客户要求", by="staff:li", now=timezone.now())
+    assert describe(change.events.get(kind="undo_mark")).what == "开始撤回：其试用单已撤单"
+
+
+@pytest.mark.django_db
 def test_an_event_tells_why(admin_client):
     order = factories.OrderFactory()
     row = factories.OrderEventFactory(
@@ -170,6 +179,8 @@ def test_an_event_tells_why(admin_client):
         },
     )
     assert describe(row).more == "对接方应答超时。"
+    row = factories.OrderEventFactory(order=order, kind="resend", actor="staff:li", data={"steps": ["all"]})
+    assert describe(row).what == "重新发送：整单"
     text = admin_client.get(reverse("admin:orders_orderevent_changelist")).content.decode()
     assert "step_retrying" not in text
     assert "后台程序" in text

@@ -99,6 +99,12 @@ def test_attributions_that_a_second_person_confirms_are_not_chosen_in_bulk(staff
     assert 'name="draft"' not in text
 
 
+def test_whom_it_is_handed_over_to_may_not_see_all_and_the_page_says_what_comes_of_these(staff):
+    """The person is chosen on the page that says what will happen."""
+    order = make.OrderFactory(state="failed")
+    assert "对方看不到的行保持不变。" in staff.get(new("own_orders", picked(order))).text
+
+
 def test_where_nothing_would_change_there_is_no_button(staff):
     text = staff.get(new("attribute", picked(billed()))).content.decode()
     assert "不会有任何变化" in text

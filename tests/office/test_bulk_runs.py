@@ -13,7 +13,7 @@ from django_q.models import OrmQ
 from integrations import tasks
 from notifications.models import Mail
 from orders.actions.all_actions import BULK_ACTS
-from orders.models import Order, OrderEvent, Timeline
+from orders.models import Incident, Message, Order, OrderEvent, Timeline
 from orders.office.bulk import bulk_runs as bulk_runs
 from orders.office.bulk import page as bulk_page
 from orders.office.bulk import run_parts as run_bulk
@@ -30,10 +30,13 @@ from tests import factories as make
 from tests.admin.orders import billed, held_for_attribution
 from tests.admin.orders import staff as allowed
 from tests.admin.walking import colleague
-from tests.office.bulking import begin, confirm, new, notes, outcomes, page, picked
+from tests.office.bulking import NOTE, begin, confirm, new, notes, outcomes, page, picked
 from tests.office.conftest import body, read_csv
 
 pytestmark = pytest.mark.django_db
+INBOX = "/admin/inbox/"
+OVER = {"order": {"state": "active"}, "incident": {"state": "resolved"}, "difference": {"state": "over"}}
+MANY = {"order": "个订单", "incident": "个异常", "difference": "处差异"}
 DEAD = JOB_LEASE + datetime.timedelta(seconds=1)
 
 
@@ -41,6 +44,19 @@ def begun(client, number=1):
     """A run that notes so many orders, and these."""
     orders = [make.OrderFactory() for _ in range(number)]
     return begin(client, new("note", picked(*orders))), orders
+
+
+def _owned(kind, owner):
+    """A row that somebody has to see to, with this owner."""
+    order = make.OrderFactory(state="failed")
+    rows = {
+        "order": lambda: order,
+        "incident": lambda: make.AffectedOrderFactory(order=order).incident,
+        "difference": lambda: make.DifferenceFactory(order=order),
+    }
+    row = rows[kind]()
+    type(row).objects.filter(pk=row.pk).update(owner=owner, owner_since=timezone.now() if owner else None)
+    return row
 
 
 # --- in the background
@@ -262,6 +278,56 @@ def test_a_handing_over_tells_at_a_stop_what_it_did_and_later_the_rest(staff, sl
         "【IBS 订单台】2 项工作已转交给您",
         "【IBS 订单台】不再由您负责：2 项工作",
     ]
+
+
+@pytest.mark.parametrize("kind", ["order", "incident", "difference"])
+def test_a_handing_over_in_parts_is_one_message_with_what_was_handed_over(staff, slow, client, kind):
+    wang, li = colleague("wang", display_name="王敏"), colleague("li", display_name="李娜")
+    rows = [_owned(kind, owner=owner) for owner in (li, li, None, None)]
+    type(rows[0]).objects.filter(pk=rows[-1].pk).update(**OVER[kind])
+    run = begin(staff, new(f"own_{kind}s", picked(*rows)), to=wang.pk)
+    for _part in range(5):
+        run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, False, True, True]).__next__)
+    assert outcomes(run) == ("done", 3, 1)
+    message, lost = Message.objects.order_by("recipient__username", "pk").reverse()
+    assert (message.recipient, lost.recipient) == (wang, li)
+    client.force_login(wang)
+    page_text, link = client.get(INBOX).text, reverse("admin:inbox_open", args=[message.pk])
+    assert f'<a href="{link}">3 {MANY[kind]}</a>' in page_text
+    assert f"转交给 王敏：3 {MANY[kind]}" in page_text
+    assert NOTE in page_text
+    shown = client.get(client.get(link)["Location"])
+    assert {row.pk for row in shown.context["cl"].result_list} == {row.pk for row in rows[:3]}
+    client.force_login(li)
+    assert f"从 李娜 转走：2 {MANY[kind]}" in client.get(INBOX).text
+
+
+def test_a_handing_over_of_one_row_reads_like_a_single_one(staff, client):
+    wang, order = colleague("wang"), make.OrderFactory(state="failed")
+    mine = make.OrderFactory(state="failed", owner=wang)
+    begin(staff, new("own_orders", picked(order, mine)), to=wang.pk)
+    [message] = Message.objects.all()
+    assert (message.model, message.row, message.event.kind) == ("order", order.pk, "owner_given")
+    assert Mail.objects.get().subject == "【IBS 订单台】1 项工作已转交给您"
+
+
+def test_who_takes_up_incidents_of_a_colleague_tells_them_once(staff):
+    li = colleague("li")
+    rows = [make.AffectedOrderFactory().incident for _ in range(2)]
+    Incident.objects.update(owner=li, owner_since=timezone.now())
+    begin(staff, new("incidents", picked(*rows)))
+    assert Message.objects.get().recipient == li
+    assert Mail.objects.get().subject == "【IBS 订单台】不再由您负责：2 项工作"
+
+
+def test_a_run_in_two_goes_is_a_message_for_each(staff, slow):
+    wang, orders = colleague("wang"), [make.OrderFactory(state="failed") for _ in range(4)]
+    run = begin(staff, new("own_orders", picked(*orders)), to=wang.pk)
+    run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, False, False, True]).__next__)
+    staff.post(reverse("admin:orders_bulkrun_stop", args=[run.pk]))
+    staff.post(reverse("admin:orders_bulkrun_go_on", args=[run.pk]))
+    tasks.bulk(run.pk)
+    assert [message.event.data["count"] for message in Message.objects.order_by("pk")] == [2, 2]
 
 
 def test_a_stop_in_the_middle_of_a_row_undoes_that_row(staff, slow):

@@ -93,6 +93,19 @@ def test_an_incident_and_all_work_of_who_leaves_are_told_and_not_to_the_doer(clo
     assert order.number in shown(clerk)
 
 
+def test_all_work_of_who_leaves_is_one_message_a_kind(clock):
+    clerk, leaver = person(username="wang", display_name="王敏"), person(username="li")
+    orders = [order_of(leaver.person) for _ in range(3)]
+    boss = staff_actor(person(username="boss").person)
+    hand_over_all(user=leaver.person, to=clerk.person, by=boss, now=timezone.now(), reason="离职")
+    assert (unread(clerk), unread(leaver)) == (1, 1)
+    assert "转交给 王敏：3 个订单" in shown(clerk)
+    message = Message.objects.get(recipient=clerk.person)
+    answer = clerk.get(reverse("admin:inbox_open", args=[message.pk]))
+    assert answer["Location"] == "/admin/orders/order/?owner=me"
+    assert {row.pk for row in clerk.get(answer["Location"]).context["cl"].result_list} == {row.pk for row in orders}
+
+
 @pytest.mark.parametrize("kind", ["order", "incident"])
 def test_who_is_named_in_a_note_reads_it(kind):
     clerk, boss = person(username="lina"), person(username="boss")

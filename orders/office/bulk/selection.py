@@ -4,6 +4,7 @@ run."""
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
@@ -11,8 +12,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.actions.all_actions import BULK_ACTS
 from orders.actions.bulk_action import Bulk
 from orders.db.unstorable_values import NONSENSE, is_id
+from orders.lists.filter_kinds import IncorrectLookupParameters
 from orders.lists.list_query import (
     COLUMNS,
     NOT_OF_THE_FILTER,
@@ -132,6 +135,29 @@ class Selected:
             return list(self.rows.values_list("pk", flat=True)[: MAX_ROWS + 1])
         except NONSENSE as error:
             raise Http404 from error
+
+
+class HandledFilter(SimpleListFilter):
+    """Filters a list by a bulk run: the rows that it carried out. Only links to it offer it."""
+
+    title, parameter_name = gettext_lazy("bulk run"), "run"
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), self.word_of(self.value()))] if self.value() else []
+
+    @staticmethod
+    def word_of(value: str) -> str:
+        run = BulkRun.objects.filter(pk=value).first() if is_id(value) else None
+        return f"#{run.pk} {run.get_act_display()}" if run else value
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        if not is_id(self.value()):
+            raise IncorrectLookupParameters(self.value())
+        acts = [key for key, act in BULK_ACTS.items() if act.model is queryset.model]
+        done = BulkItem.objects.filter(run=self.value(), run__act__in=acts, state=BulkItem.State.DONE)
+        return queryset.filter(pk__in=done.values("target"))
 
 
 class TickedList:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from urllib.parse import urlencode
 
 from django.apps import apps
 from django.contrib import messages
@@ -17,9 +18,10 @@ from django.utils.translation import gettext as _
 
 from orders.db.unstorable_values import is_id
 from orders.history.actors import staff_actor
-from orders.mails.inbox import messages_of, reminders_ahead, take_back
+from orders.lists.owner_column import ME, NOBODY
+from orders.mails.inbox import MANY, messages_of, reminders_ahead, take_back
 from orders.models import Message
-from orders.order_words.history import describe
+from orders.order_words.history import describe, things_words
 
 PER_PAGE = 50
 
@@ -59,7 +61,16 @@ def open_message(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(messages_of(request.user, now=timezone.now()), pk=pk)
     if request.method == "GET":
         Message.objects.filter(pk=row.pk, read_at=None).update(read_at=timezone.now())
+    if row.row == MANY:
+        url = reverse(f"admin:orders_{row.model}_changelist")
+        return redirect(f"{url}?{_query_of_many(row.event.data, request.user)}")
     return redirect(reverse(f"admin:orders_{row.model}_change", args=[row.row]))
+
+
+def _query_of_many(data: dict, reader) -> str:
+    """Returns the list's filter for the rows that an event counts: of its bulk run, or else the new owner's."""
+    owner = data.get("owner_id", NOBODY)
+    return urlencode({"run": data["run"]} if "run" in data else {"owner": ME if owner == reader.pk else owner})
 
 
 def _describe(rows: Iterable[Message], request: HttpRequest, site) -> None:
@@ -74,6 +85,8 @@ def _describe(rows: Iterable[Message], request: HttpRequest, site) -> None:
         if model_admin.has_view_permission(request):
             for one in model_admin.get_queryset(request).filter(pk__in=found):
                 names[name, one.pk] = model_admin.heading(one)
+            names[name, MANY] = None
     for row in rows:
-        row.about = names.get((row.model, row.row), "")
+        key = row.model, row.row
+        row.about = things_words(row.event.data) if row.row == MANY and key in names else names.get(key, "")
         row.told = describe(row.event) if row.about else None
