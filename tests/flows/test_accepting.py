@@ -284,15 +284,20 @@ def test_a_deletion_that_nobody_knows_of_does_not_pass_for_billed_still(desk, bo
     assert (desk.troubles("A1"), books.live()) == ([], ["A1"])
 
 
-def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, clerk, settings, active):
-    """The page said that the order is billed still. Accepted, its trial would end; as it is gone, the trial runs
-    again."""
+@pytest.fixture
+def billed_still(desk, settings, active):
+    """A1 is withdrawn, and staff gave up its deletion, which had no answer."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="503")
     desk.play(withdrawal("A1"))
     assert accepted("A1") == ""
     desk.wait_out()
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
+
+
+def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, clerk, billed_still):
+    """The page said that the order is billed still. Accepted, its trial would end; as it is gone, the trial runs
+    again."""
     form = filled(desk.order("A1"), "accept")
     books.lose("A1")
     answer = clerk.post(deciding(desk.order("A1"), "accept"), form)
@@ -302,16 +307,8 @@ def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, 
     assert (desk.state("T1"), len(desk.events("A1", "accepted"))) == ("trialing", 1)
 
 
-def test_what_is_billed_still_of_a_withdrawn_order_is_over_with_the_answer_to_its_fix(
-    desk, books, clerk, settings, active
-):
+def test_what_is_billed_still_of_a_withdrawn_order_is_over_with_the_answer_to_its_fix(desk, books, clerk, billed_still):
     """Nobody accepted it: withdrawing it once more leads to the same way out, and the trial runs again at once."""
-    settings.DISPATCH_RETRY_SECONDS = []
-    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="503")
-    desk.play(withdrawal("A1"))
-    assert accepted("A1") == ""
-    desk.wait_out()
-    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
     with pytest.raises(CommandError, match="reconcile A1 --fix --reason"):
         call_command("withdraw", "A1", reason="x")
     order = desk.order("A1")
