@@ -118,7 +118,7 @@ def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str =
     about = is_about_records(order, *acceptable(order, incident))
     manual = Look.read(look)
     check_look(manual, timezone.now())
-    return ask_and_compare(order, by=by, look=manual) if about else Answer(held=[])
+    return ask_and_compare(order, by=by, look=manual, gone=True) if about else Answer(held=[])
 
 
 def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:

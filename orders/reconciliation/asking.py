@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from orders.books.books import BooksSilentError, HeldRecord, Look, compare_now, fetch_records
 from orders.books.differences import Shown, shown_of, told_shown
-from orders.history.order_locks_and_events import lock_order
+from orders.history.order_locks_and_events import add_event, lock_order
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.models import BillingRecord, Dispatch, Order, Reconciliation
 from orders.outbox.outcome import LOOK_UP
 from orders.reconciliation.manual_answer_guards import check_not_called
 from orders.reconciliation.results import Snapshot, begin_reconciliation, keep_discrepancies, snapshot
+from orders.replanning.giving_up import given_up_removals
 from orders.texts.errors import NotAllowedError
 
 UNREADABLE = "unreadable"  # `theirs` if no record of the answer can be parsed
@@ -27,7 +28,7 @@ UNREADABLE = "unreadable"  # `theirs` if no record of the answer can be parsed
 class Answer:
     """The big-data side's records. `our_snapshot`: our records at that time; `shown`: the open differences.
 
-    Both are None if the answer was not compared. `changed`: the differences are not the same as before.
+    Both are None if the answer was not compared. `changed`: something is not as it was shown.
     """
 
     held: list[HeldRecord]
@@ -54,9 +55,9 @@ def ask_steps(order: Order, look: Look | None = None) -> Answer:
     return Answer(held=fetch_records(owner_of_records(order).number, look) + _of_trial(order, look))
 
 
-def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answer:
+def ask_and_compare(order: Order, *, by: str, look: Look | None = None, gone: bool = False) -> Answer:
     """Queries the records and compares them; stores the differences again if they have changed. `look`: a manual
-    look-up.
+    look-up. `gone`: a loss that is no difference, since nobody should be billed for the record, is a change too.
 
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.
     """
@@ -70,7 +71,8 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answe
     held = [*found.held, *_of_trial(order, look)]
     with transaction.atomic():
         owner = lock_order(owner.number)
-        before, row = shown_of(owner), begin_reconciliation(by=by, now=now)
+        before, there = shown_of(owner), _counted_as_there(owner)
+        row = begin_reconciliation(by=by, now=now)
         kept = keep_discrepancies(
             row, owner.pk, found.discrepancies, our_snapshot=found.our_snapshot, fix=False, by=by, now=now, mail=False
         )
@@ -78,10 +80,19 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answe
             raise NotAllowedError("billing_under_way", number=order.number)
         counts = {"orders": 1, "records": found.records, "differences": len(kept)}
         Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, **counts)
-        shown = shown_of(owner)
-        if shown == before:  # unchanged: keep the rows and their owners
+        shown, lost = shown_of(owner), gone and bool(there - _counted_as_there(owner))
+        changed = lost or shown != before
+        if lost and shown == before:
+            add_event(owner, "compared", by=by, now=now, reason="", differences=len(kept))
+        if not changed:  # keep the rows and their owners
             transaction.set_rollback(True)
-    return Answer(held=held, our_snapshot=found.our_snapshot, shown=shown, changed=shown != before)
+    return Answer(held=held, our_snapshot=found.our_snapshot, shown=shown, changed=changed)
+
+
+def _counted_as_there(owner: Order) -> set[tuple[str, int]]:
+    """Returns an order's live records and its given-up removals, which an order's page shows."""
+    live = owner.billing_records.filter(state=BillingRecord.State.LIVE).values_list("pk", flat=True)
+    return {("live", pk) for pk in live} | {("removal", row.pk) for row in given_up_removals(owner)}
 
 
 def _of_trial(order: Order, look: Look | None = None) -> list[HeldRecord]:

@@ -10,6 +10,7 @@ from orders.actions.accept import accept
 from orders.actions.take import take
 from orders.models import AskedAct, BillingRecord, Difference
 from orders.texts.errors import NotAllowedError
+from orders.trials.expired_trials import end_trials
 from tests import factories
 from tests.admin.orders import PERMISSIONS, deciding, filled, page, staff
 from tests.flows.conftest import BILLING, QUERY
@@ -135,6 +136,24 @@ def test_a_number_that_we_do_not_know_is_looked_at_too(desk, books, trialing):
     assert standing("X9") == [f"{A} unknown_order live"]
     assert accepted("X9") == ""
     assert standing("X9") == []
+
+
+def test_what_is_gone_of_an_ended_trial_is_shown_first(desk, books, clerk):
+    """Nobody should be billed for it, so it is no difference; but the page called it live."""
+    desk.play(trial("T1", A, B, BizEnd="20230921"))
+    desk.at("2023-09-23 09:00:00")
+    end_trials(now=timezone.now())
+    assert desk.state("T1") == "ended"
+    store = desk.sandbox.partners.store
+    store.put_record(desk.held_there("T1")[A] | {"createTime": "20230901000000"})
+    books.reconcile()
+    form = filled(desk.order("T1"), "accept")
+    store.put_record(desk.held_there("T1")[B] | {"cancelStatus": "2"})
+    answer = clerk.post(deciding(desk.order("T1"), "accept"), form)
+    assert (answer.status_code, len(answer.context["news"]), desk.events("T1", "accepted")) == (409, 1, [])
+    assert (standing("T1"), desk.records("T1")) == ([f"{A} fields live"], {A: "live", B: "cancelled"})
+    clerk.post(deciding(desk.order("T1"), "accept"), filled(desk.order("T1"), "accept"))
+    assert (standing("T1"), desk.troubles("T1"), books.reconcile()[0]) == ([], [], 0)
 
 
 # --- by its name alone
@@ -265,16 +284,31 @@ def test_a_deletion_that_nobody_knows_of_does_not_pass_for_billed_still(desk, bo
     assert (desk.troubles("A1"), books.live()) == ([], ["A1"])
 
 
-def test_what_is_billed_still_of_a_withdrawn_order_is_over_with_the_answer_to_its_fix(
-    desk, books, clerk, settings, active
-):
-    """Nobody accepted it: withdrawing it once more leads to the same way out, and the trial runs again at once."""
+@pytest.fixture
+def billed_still(desk, settings, active):
+    """A1 is withdrawn, and staff gave up its deletion, which had no answer."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="503")
     desk.play(withdrawal("A1"))
     assert accepted("A1") == ""
     desk.wait_out()
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
+
+
+def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, clerk, billed_still):
+    """The page said that the order is billed still. Accepted, its trial would end; as it is gone, the trial runs
+    again."""
+    form = filled(desk.order("A1"), "accept")
+    books.lose("A1")
+    answer = clerk.post(deciding(desk.order("A1"), "accept"), form)
+    assert (answer.status_code, bool(answer.context["news"])) == (409, True)
+    desk.deliver()
+    assert (desk.troubles("A1"), desk.records("A1"), books.live()) == ([], {A: "deleted"}, ["T1"])
+    assert (desk.state("T1"), len(desk.events("A1", "accepted"))) == ("trialing", 1)
+
+
+def test_what_is_billed_still_of_a_withdrawn_order_is_over_with_the_answer_to_its_fix(desk, books, clerk, billed_still):
+    """Nobody accepted it: withdrawing it once more leads to the same way out, and the trial runs again at once."""
     with pytest.raises(CommandError, match="reconcile A1 --fix --reason"):
         call_command("withdraw", "A1", reason="x")
     order = desk.order("A1")

@@ -34,6 +34,7 @@ NOTICED_BY = {
     "9 late is as soon": "test_found.py::test_late_reject_deletes_nothing",
     "9 the trial runs on": "test_found.py::test_late_withdrawal_cancels_as_staff_choose",
     "14 what was not shown is taken": "test_accepting.py::test_a_loss_behind_another_difference_is_shown_first",
+    "14 what is gone is accepted": "test_accepting.py::test_what_is_gone_by_the_click_is_not_accepted_as_billed_still",
     "14 a create is accepted that is not there": (
         "test_accepting.py::test_an_activation_whose_records_are_not_there_is_not_accepted_as_made"
     ),
@@ -104,7 +105,7 @@ def known_defects() -> dict[str, Mend]:
     from orders.incidents import incident_codes, incident_handling, incidents, order_warnings
     from orders.models import Dispatch, OrderDomain
     from orders.outbox import billing_effects
-    from orders.reconciliation import results
+    from orders.reconciliation import asking, results
     from orders.replanning import reopening, staff_decision, withdrawal
     from orders.sending import outcome_effects, record_updates, resend
     from orders.sending import record as outcomes
@@ -165,6 +166,7 @@ def known_defects() -> dict[str, Mend]:
         "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, received_decisions)),
         "9 the trial runs on": Mend(put("release_claim", free_and_running, finish)),
         "14 what was not shown is taken": Mend(put("check_as_shown", lambda order, answer: None, accept, take)),
+        "14 what is gone is accepted": Mend(put("_counted_as_there", lambda order: set(), asking)),
         "14 a create is accepted that is not there": Mend(put("_check_made", lambda row, held: None, accept)),
         "14 a loss needs no name": Mend(put("check_named", lambda order, codes: None, accept)),
         "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, order_warnings)),

@@ -18,14 +18,18 @@ SETTLED = {"live", "cancelled", "deleted"}  # what a record is of which nobody i
 def only_what_was_shown(number: str) -> Iterator[None]:
     """Within the block an act takes the partner's word about an order. Of its records (a change's are its trial's) only
     those change that an open difference named, or that steps which stopped are about; one that is live is taken as gone
-    only where its difference says so. What a step's answer set meanwhile does not count."""
+    only where its difference says so. What a step's answer set meanwhile does not count. An order is accepted as billed
+    still only while a record is there that those steps should have removed."""
     order = Order.objects.select_related("trial").filter(number=number).first()
     owner = order and (order.trial if order.kind == Order.Kind.CHANGE and order.trial else order)
     if owner is None:
         yield
         return
     before, told, stopped = _records(owner), _told(owner), _of_steps(order, owner)
+    billed = _billed_still(order)
     yield
+    if _billed_still(order, accepted=True) & billed and not stopped & _there():
+        raise WrongError("what is accepted as billed still is there", number)
     for pk, now in _records(owner).items():
         name, was = now[0], before.get(pk, (now[0], "none", *now[2:]))
         if now == was or now[-1] != was[-1] or pk in stopped or (pk in before and was[1] not in SETTLED):
@@ -61,6 +65,18 @@ def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
     for row in Difference.objects.filter(order=owner, state="open"):
         found.setdefault((row.product_id, domain_key(row.domain)), set()).add(row.detail.get("theirs", ""))
     return found
+
+
+def _billed_still(order: Order, *, accepted: bool = False) -> set[int]:
+    """Where the order is listed as billed still. A trial is listed beside others too, whose records are not its own."""
+    if order.kind == Order.Kind.TRIAL:
+        return set()
+    rows = order.troubles.filter(incident__code="billed_not_active", closed_at__isnull=not accepted)
+    return set((rows.exclude(accepted_by="") if accepted else rows).values_list("pk", flat=True))
+
+
+def _there() -> set[int]:
+    return set(BillingRecord.objects.filter(state__in=BillingRecord.THERE).values_list("pk", flat=True))
 
 
 def _of_steps(order: Order, owner: Order) -> set[int]:

@@ -948,3 +948,22 @@ def test_a_look_sends_nothing_for_records_that_were_given_up(desk):
     desk.trial("T0", "a").deliver("bigdata", "bpm", fates=("lost",), room=1).next_moment().deliver()
     desk.change("C0", "T0", "abc", end=0).deliver("bigdata", fates=("refuse",)).mend("give up first")
     desk.stands(C0="applied", T0="trialing", services={"a": "1"})
+
+
+def test_a_record_that_an_ended_trial_lost_is_not_accepted_with_another(desk):
+    desk.trial("T0", "cd", end=1).deliver().change("C0", "T0", "a", end=1, flow="2").deliver()
+    desk.withdraw("C0").deliver().wait(3 * DAY).sweep().deliver()
+    assert desk.state("T0") == "ended"
+    desk.meddle("T0", "a", "live").reconcile("T0").meddle("T0", "c", "cancel").press("T0", "accept")
+    assert desk.answer()
+    assert not desk.press("T0", "accept").check().answer()
+
+
+def test_a_given_up_deletion_is_not_accepted_once_its_record_is_gone(desk):
+    """Accepted as billed still, the order would end the trial that it held."""
+    _given_up_deletion(desk)
+    desk.meddle("A0", "a", "delete").press("A0", "accept")
+    assert desk.answer()
+    desk.deliver().check()
+    assert "billed_not_active" not in [*desk.troubles("A0"), *desk.troubles("T0")]
+    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "failed")
