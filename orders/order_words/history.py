@@ -91,6 +91,7 @@ WORDS = {
     "planned_again": gettext_lazy("Planned anew: what it follows in the line of its trial has changed"),
     "trial_ending": gettext_lazy("The trial ends before its last day: %(why)s"),
     "end_taken": gettext_lazy("The big-data side's last day taken as the trial's: %(end)s"),
+    "end_moved": gettext_lazy("The trial's end moved: %(end_before)s → %(end)s"),
     START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
     MOVE_ASKED: gettext_lazy("Start to be moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
@@ -307,8 +308,8 @@ class _Facts(dict):
             return _why(str(self.get("why", "")))
         if key in {"owner", "before"}:
             return name_of(str(self.get(key, "")), self.get(f"{key}_id"))
-        if key == "end":
-            return str(self.get("end") or _("no end"))
+        if key in {"end", "end_before"}:
+            return str(self.get(key) or _("no end"))
         return _label(key, super().__getitem__(key))
 
     def _more_domains(self) -> bool:
