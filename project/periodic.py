@@ -30,7 +30,7 @@ from orders.attachments.upload import remove_parts
 from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
 from orders.incidents.sleeping import wake_slept
 from orders.intake.holds import settle_arrived
-from orders.mails.inbox import remove_old_messages, tell_owners
+from orders.mails.inbox import remove_old_messages, tell_owners, tell_watchers
 from orders.mails.mail_creation import tell_missed
 from orders.mails.notices import remove_old_notices
 from orders.office.asked_ends import lapse_asked
@@ -90,6 +90,7 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, write_digests, when=may_office_run),
     Part(MINUTE, write_red, when=may_office_run),
     Part(MINUTE, tell_owners, when=may_office_run),
+    Part(MINUTE, tell_watchers, when=may_office_run),
     Part(MINUTE, let_go_owners, when=may_office_run),
     Part(MINUTE, index_after_sweep, when=may_office_run),
     # a look at the desk itself

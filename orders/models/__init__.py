@@ -39,3 +39,4 @@ from orders.models.step_notes import (
 from orders.models.time_limit import CalendarDay, TimeLimit
 from orders.models.timeline import Timeline
 from orders.models.trail import TrailEntry, TrailSending
+from orders.models.watch import Watch
