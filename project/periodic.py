@@ -41,6 +41,7 @@ from orders.office.exports.service import remove_old_files, resume_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.due_steps import release
 from orders.pauses.pause_and_resume import end_pauses, remind_of_pauses
+from orders.pauses.planned import begin_planned_pauses
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.sending.expired_moves import end_moves
@@ -58,6 +59,7 @@ from project.trail_syslog import send_trail, watch_trail
 PARTS: tuple[Part, ...] = (
     # what a lost wake-up, schedule or worker left behind
     Part(MINUTE, correct_times),
+    Part(MINUTE, begin_planned_pauses),
     Part(MINUTE, end_pauses),
     Part(MINUTE, settle_arrived),
     Part(MINUTE, apply_kept),

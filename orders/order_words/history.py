@@ -139,6 +139,8 @@ WORDS = {
     "partner_paused": gettext_lazy("%(partner)s paused"),
     "partners_probed": gettext_lazy("Made test calls"),
     "test_mail_sent": gettext_lazy("Sent a test mail"),
+    "pause_planned": gettext_lazy("Pause of %(partner)s planned: %(begins)s to %(ends)s"),
+    "planned_pause_off": gettext_lazy("Planned pause of %(partner)s called off: %(begins)s to %(ends)s"),
     "partner_resumed": gettext_lazy("%(partner)s resumed"),
     "start_slept_through": gettext_lazy("Its start day came while %(partner)s was paused; it is made up for now"),
     "notice_resent": gettext_lazy("A notice to staff was sent again"),

@@ -546,6 +546,11 @@ MESSAGES = {
     # pauses, restores
     "no_such_pause": Message("%(partner)r can't be paused: %(known)s can"),
     "pause_over": Message(words=_("This moment has passed already.")),
+    "planned_pause_end": Message(
+        "a planned pause needs --until, later than --from; a weekly one is shorter than a week",
+        _("A planned pause needs an end later than its beginning; a weekly one is shorter than a week."),
+    ),
+    "no_planned_pause": Message("there is no planned pause %(pk)s", _("Nothing was done: it is not planned any more.")),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "other_profiles": Message(
         "nothing was done: these have another profile of the partners (PARTNERS_FILE) than this process: %(machines)s. "
