@@ -30,7 +30,7 @@ from orders.attachments.upload import remove_parts
 from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
 from orders.incidents.sleeping import wake_slept
 from orders.intake.replan_held_orders import settle_arrived
-from orders.mails.inbox import remove_old_messages, tell_owners
+from orders.mails.inbox import remove_old_messages, tell_owners, tell_watchers
 from orders.mails.mail_creation import tell_missed
 from orders.mails.notices import remove_old_notices
 from orders.office.asked_ends import lapse_asked
@@ -41,6 +41,7 @@ from orders.office.exports.schedules import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.outbox.release_steps import release
 from orders.pauses.pause_and_resume import end_pauses, remind_of_pauses
+from orders.pauses.planned import begin_planned_pauses
 from orders.people.ownership import let_go_owners
 from orders.reconciliation.number_list import close_known
 from orders.sending.end_moves import end_moves
@@ -58,6 +59,7 @@ from project.trail_syslog import send_trail, watch_trail
 PARTS: tuple[Part, ...] = (
     # work that a lost wake-up, schedule or worker left undone
     Part(MINUTE, correct_times),
+    Part(MINUTE, begin_planned_pauses),
     Part(MINUTE, end_pauses),
     Part(MINUTE, settle_arrived),
     Part(MINUTE, apply_kept),
@@ -90,6 +92,7 @@ PARTS: tuple[Part, ...] = (
     Part(MINUTE, write_digests, when=may_office_run),
     Part(MINUTE, write_red, when=may_office_run),
     Part(MINUTE, tell_owners, when=may_office_run),
+    Part(MINUTE, tell_watchers, when=may_office_run),
     Part(MINUTE, let_go_owners, when=may_office_run),
     Part(MINUTE, index_after_sweep, when=may_office_run),
     # checks of the desk itself

@@ -27,6 +27,7 @@ from orders.rules.content import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import STEPS, Step
 from orders.start_day.move_attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
+from orders.start_day.move_end import why_not_end_on, why_not_move_end
 from orders.start_day.move_start import last_call, why_not_move, why_not_on
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError
@@ -138,6 +139,8 @@ def _after_giving_up(order: Order, row: Dispatch) -> Iterator[PreviewSentence]:
         yield PreviewSentence("trial_still_live")
     elif row.puts_back:
         yield PreviewSentence("not_put_back")
+    elif row.step == Step.EXTEND_TRIAL and order.kind == Order.Kind.TRIAL:
+        yield PreviewSentence("end_stays")
     else:
         yield from _shrinking(order, row)
 
@@ -270,6 +273,18 @@ def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | Non
         yield PreviewSentence("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
     if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=Dispatch.State.DONE).exists():
         yield PreviewSentence("bpm_not_told")
+
+
+def move_end(order: Order, *, now: datetime.datetime, day: datetime.date | None = None) -> Iterator[PreviewSentence]:
+    """Yields the effects of moving a trial's end. `day`: the new day, if known. Raises NotAllowedError."""
+    if why := why_not_move_end(order, now) or (day and why_not_end_on(order, day, now)):
+        raise why
+    old = shape_of(order).end
+    sooner = day is not None and (old is None or day < old)
+    yield PreviewSentence(
+        "end_is" if day is None else "ends_sooner" if sooner else "moves_end", {"old": old, "new": day}
+    )
+    yield PreviewSentence("posts_ends", {"n": order.billing_records.filter(state__in=BillingRecord.THERE).count()})
 
 
 def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "") -> Iterator[PreviewSentence]:

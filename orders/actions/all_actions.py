@@ -10,7 +10,7 @@ from orders.actions.hold_acts import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, 
 from orders.actions.manual_look_up import LOOK_UP_BY_HAND
 from orders.actions.note_acts import NOTE, REMIND, SEE_CONFLICT
 from orders.actions.owner_acts import HAND_OVER, TAKE_INCIDENTS
-from orders.actions.start_day_acts import ACTIVATE, MOVE_START
+from orders.actions.start_day_acts import ACTIVATE, MOVE_END, MOVE_START
 from orders.actions.step_acts import GIVE_UP, RESEND, USAGE
 from orders.actions.undo_acts import CALL_OFF, COMPENSATE, WITHDRAW
 from orders.models import AskedAct
@@ -24,6 +24,7 @@ DECISIONS: dict[str, Action] = {
         ATTRIBUTE,
         ACTIVATE,
         MOVE_START,
+        MOVE_END,
         MOVE_ATTRIBUTION,
         CALL_OFF,
         USAGE,

@@ -161,6 +161,16 @@ SENTENCES = {
     "move_ends_within": _("If it can't be sent within %(n)d minutes, it is called off, and an incident says so."),
     "no_service": _("From %(first)s to %(last)s the customer has no service: the trial ends before the new start."),
     "bpm_not_told": _("BPM is not told: tell the people there."),
+    # move_end
+    "end_stays": _("The trial keeps its moved end; records that have another one are differences then."),
+    "end_is": _("The trial's last day is %(old)s; it becomes the day that is named."),
+    "moves_end": _("The trial's last day becomes %(new)s instead of %(old)s."),
+    "ends_sooner": _("The customer loses days of the trial: it ends on %(new)s, not on %(old)s."),
+    "posts_ends": ngettext_lazy(
+        "%(n)d live billing record is posted again with its new end; its begin stays.",
+        "%(n)d live billing records are posted again with their new end; their begin stays.",
+        "n",
+    ),
     # attribute --move
     "moves_family": _("These orders get the attribution, and mails, limits and lists follow: %(orders)s"),
     "posts_records": ngettext_lazy(
@@ -200,6 +210,8 @@ class PreviewSentence:
         params = dict(self.params)
         if step := params.get("step"):
             params["step"] = str(Dispatch.Step(step).label)
+        if "old" in params:
+            params["old"] = params["old"] or gettext("no end")
         if "orders" in params:
             params["orders"] = gettext(", ").join(params["orders"])
         if state := params.get("state"):

@@ -1,4 +1,6 @@
-"""Staff actions on a start day: run it now, or move it."""
+"""Staff actions on a start day and on a trial's end: run the day now, or move it."""
+
+import datetime
 
 from django import forms
 from django.utils import timezone
@@ -10,8 +12,10 @@ from orders.actions.action import Action, ReasonForm
 from orders.models import Order
 from orders.order_words.ladder.step_stages import Facts
 from orders.outbox.open_moves import move_of
+from orders.start_day.move_end import move_end, why_not_end_on, why_not_move_end
 from orders.start_day.move_start import move_start, why_not_move, why_not_on
 from orders.start_day.start_day import run_start_day, why_not_run
+from orders.texts.errors import NotAllowedError
 
 ACTIVATE = Action(
     key="activate",
@@ -38,10 +42,23 @@ class DayForm(ReasonForm):
         self.fields["day"].widget.attrs["min"] = timezone.localdate().isoformat()
 
     def clean_day(self):
-        day, now = self.cleaned_data["day"], timezone.now()
-        if not why_not_move(self.order, now) and (why := why_not_on(self.order, day, now)):
+        day = self.cleaned_data["day"]
+        if why := self.why_not_day(day, timezone.now()):
             raise forms.ValidationError(why.words())
         return day
+
+    def why_not_day(self, day: datetime.date, now: datetime.datetime) -> NotAllowedError | None:
+        """Returns the error if the day is wrong; None also if no day is possible, which the act says."""
+        return None if why_not_move(self.order, now) else why_not_on(self.order, day, now)
+
+
+class LastDayForm(DayForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["day"].label = gettext_lazy("new last day")
+
+    def why_not_day(self, day, now):
+        return None if why_not_move_end(self.order, now) else why_not_end_on(self.order, day, now)
 
 
 def _how_it_moves(_facts: Facts, order: Order) -> str:
@@ -61,4 +78,16 @@ MOVE_START = Action(
     must_read=frozenset({"no_service"}),
     service=move_start,
     became=_how_it_moves,
+)
+MOVE_END = Action(
+    key="move_end",
+    label=gettext_lazy("Move the trial's end"),
+    permission="orders.move_end",
+    four_eyes="move_end",
+    done=gettext_lazy("The trial's end is moved; the new day goes to the big-data side next."),
+    form=LastDayForm,
+    why_not=lambda facts: why_not_move_end(facts.order, facts.now),
+    preview_effects=action_previews.move_end,
+    must_read=frozenset({"ends_sooner"}),
+    service=move_end,
 )

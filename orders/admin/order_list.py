@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -58,7 +58,7 @@ from orders.lists.registration import EVERYBODY, Section, register_list
 from orders.lists.scope import Scoped, visible_orders
 from orders.lists.service_names import ServicesInWords, service_name
 from orders.lists.time_cells import ago, ago_field, ahead
-from orders.models import Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape
+from orders.models import Difference, Dispatch, Order, OrderDomain, OrderEvent, ServiceType, TrialShape, Watch
 from orders.models.dispatch import OPEN_STATES
 from orders.office.bulk.page import resend_pages
 from orders.office.bulk.selection import HandledFilter, TickedList
@@ -445,4 +445,5 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         """Returns the orders that the user may see, with the related rows of the page header."""
         entered = OrderEvent.objects.filter(order=OuterRef("pk"), kind=ENTERED).values("actor")[:1]
         rows = self.get_queryset(request).select_related("trial", "attribution", "service_type")
-        return rows.annotate(entered_by=Subquery(entered))
+        watches = Watch.objects.filter(account=request.user.pk, order=OuterRef("pk"))
+        return rows.annotate(entered_by=Subquery(entered), watched=Exists(watches))

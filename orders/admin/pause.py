@@ -12,6 +12,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from orders.db.unstorable_values import is_id
 from orders.history.actors import staff_actor
 from orders.lists.cells import actor_field
 from orders.lists.chips import toned_chip
@@ -26,6 +27,7 @@ from orders.order_words.history import PARTNER_NAMES
 from orders.order_words.pause_words import slept_words, will_end_hold, will_pause, will_resume
 from orders.pauses.pause_and_resume import pause_partner
 from orders.pauses.paused_steps import count_waiting, holds_in_force
+from orders.pauses.planned import call_off_planned, plan_pause, planned_pauses
 from orders.rules.steps import OUTSIDE
 from orders.sending.reread_answers import resume_partner
 from orders.texts.errors import NotAllowedError
@@ -42,6 +44,14 @@ class PauseForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
 
+    begins = forms.DateTimeField(
+        label=_("Begins at"),
+        required=False,
+        help_text=_("Empty: now. A planned pause begins by itself, and needs an end."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    weekly = forms.BooleanField(label=_("Each week again"), required=False)
+    field_order = ["reason", "begins", "until", "weekly", "known"]
     known = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data=None, *, stands: Pause | None):
@@ -95,8 +105,21 @@ class PauseAdmin(ReadOnlyAdmin):
         """GET shows a preview, POST pauses the partner, or changes the reason and end of its pause."""
         check_permission(request, partner)
         stands = paused_for(request).get(partner)
+        if is_id(off := request.POST.get("off", "")):
+            call_off_planned(pk=int(off), by=staff_actor(request.user), now=timezone.now())
+            messages.success(request, _("The planned pause is called off."))
+            return redirect("admin:orders_pause_partner", partner)
         form = PauseForm(request.POST or None, stands=stands)
-        if request.method == "POST" and form.is_valid():
+        if request.method == "POST" and form.is_valid() and form.cleaned_data["begins"]:
+            given = {name: form.cleaned_data[name] for name in ("reason", "begins", "until", "weekly")}
+            try:
+                plan_pause(partner=partner, by=staff_actor(request.user), now=timezone.now(), **given)
+            except NotAllowedError as error:
+                form.add_error("begins", error.words())
+            else:
+                messages.success(request, _("The pause is planned."))
+                return redirect("admin:orders_pause_partner", partner)
+        elif request.method == "POST" and form.is_valid():
             given = {name: form.cleaned_data[name] for name in ("reason", "until")}
             try:
                 pause_partner(partner=partner, by=staff_actor(request.user), now=timezone.now(), **given)
@@ -107,7 +130,8 @@ class PauseAdmin(ReadOnlyAdmin):
                 return redirect("admin:index")
         steps = count_waiting(now=timezone.now(), partner=partner)
         title = _("Change the pause of %(partner)s") if stands else _("Pause %(partner)s")
-        return self.ask(request, partner, title, form=form, will=will_pause(partner, steps))
+        planned = planned_pauses().filter(partner=partner)
+        return self.ask(request, partner, title, form=form, will=will_pause(partner, steps), planned=planned)
 
     def resume_view(self, request, partner: str):
         check_permission(request, partner)

@@ -29,6 +29,7 @@ from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, limit, visible_orders
 from orders.lists.time_cells import ago_field
+from orders.mails.inbox import is_watched
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
 from orders.people.staff_events import note_customer
 from orders.search.find import is_behind, which_fit
@@ -181,6 +182,7 @@ def page_context(request, customer: Customer) -> dict:
         "customer": customer,
         "places": ask.places,
         "notes": _notes(customer, user),
+        "watched": is_watched(user, customer),
         **_figures(ask, user),
         "tab": tab,
         "tabs": tabs,

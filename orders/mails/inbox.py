@@ -1,13 +1,15 @@
-"""Messages to accounts (contract 3.13), written with their cause; those of changes of owned orders by the sweep."""
+"""Messages to accounts (contract 3.13), written with their cause; the sweep writes those of changed orders."""
 
 import datetime
+from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db.models import Exists, F, Model, OuterRef, QuerySet
 
 from orders.history.actors import account_id_of
 from orders.history.order_locks_and_events import add_event, lock_order
-from orders.models import Message, Order, OrderEvent
+from orders.history.owners import staff_with
+from orders.models import Customer, Message, Order, OrderEvent, Watch
 from orders.rules.local_time import SHANGHAI, midnight
 from orders.texts.errors import NotAllowedError
 
@@ -62,6 +64,60 @@ def tell_owners(*, now: datetime.datetime) -> int:
         _save(rows)
         sent += len(rows)
     return sent
+
+
+def tell_watchers(*, now: datetime.datetime) -> int:
+    """Tells who watches an order or its customer of what changed, as owners are told. Called by the sweep, after them.
+
+    Who may not see orders, or this one, any more is not told.
+    """
+    by_order, by_customer = defaultdict(list), defaultdict(list)
+    watches = Watch.objects.filter(account__in=staff_with("orders.view_order")).select_related("account")
+    for row in watches.prefetch_related("account__attributions"):
+        (by_order[row.order_id] if row.order_id else by_customer[row.enterprise_id]).append(row)
+    theirs = Order.objects.filter(enterprise_id__in=list(by_customer)).order_by().values_list("pk", flat=True)
+    ids, sent = sorted({*by_order, *theirs}), 0
+    for start in range(0, len(ids), AT_ONCE):
+        news = OrderEvent.objects.filter(order__in=ids[start : start + AT_ONCE], kind__in=CHANGES)
+        news = news.filter(at__gte=now - LOOKED_BACK).select_related("order__attribution").order_by("pk")
+        events = list(news.defer("order__content"))
+        told = set(Message.objects.filter(event__in=events).values_list("event", "recipient"))
+        rows = [
+            _message(Message.Kind.WATCHED, one, one.order, account, at=one.at)
+            for one in events
+            for account in _watchers(one, [*by_order[one.order_id], *by_customer[one.order.enterprise_id]])
+            if (one.pk, account) not in told
+        ]
+        _save(rows)
+        sent += len(rows)
+    return sent
+
+
+def _watchers(event: OrderEvent, watches: Iterable[Watch]) -> set[int]:
+    """Returns the accounts that hear of the event: they watched before it, did not cause it and may see its order."""
+    return {
+        row.account_id
+        for row in watches
+        if row.since < event.at
+        and row.account_id != event.account_id
+        and (not row.account.limited or event.order.attribution in row.account.attributions.all())
+    }
+
+
+def watch(user, row: Order | Customer, *, now: datetime.datetime) -> None:
+    Watch.objects.get_or_create(**_watched(user, row), defaults={"since": now})
+
+
+def unwatch(user, row: Order | Customer) -> None:
+    Watch.objects.filter(**_watched(user, row)).delete()
+
+
+def is_watched(user, row: Order | Customer) -> bool:
+    return Watch.objects.filter(**_watched(user, row)).exists()
+
+
+def _watched(user, row: Order | Customer) -> dict:
+    return {"account": user} | ({"order": row} if isinstance(row, Order) else {"order": None, "enterprise_id": row.pk})
 
 
 def remind(*, number: str, day: datetime.date, reason: str, by: str, now: datetime.datetime) -> None:

@@ -19,6 +19,7 @@ from orders.models.message import Message
 from orders.models.notes import CustomerNote, IncidentNote
 from orders.models.order import Order, OrderDomain, TrialClaim, TrialEnd, TrialShape
 from orders.models.pause import Pause
+from orders.models.planned_pause import PlannedPause
 from orders.models.proof import KeptAnswer, PartnerHold, PartnerProof
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
@@ -39,3 +40,4 @@ from orders.models.step_notes import (
 from orders.models.time_limit import CalendarDay, TimeLimit
 from orders.models.timeline import Timeline
 from orders.models.trail import TrailEntry, TrailSending
+from orders.models.watch import Watch

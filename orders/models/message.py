@@ -17,6 +17,7 @@ class Message(models.Model):
         MENTION = "mention", _("Mentioned")
         ASKED = "asked", _("To be confirmed")
         CHANGED = "changed", _("Mine, changed")
+        WATCHED = "watched", _("Watched, changed")
         REMINDER = "reminder", _("Reminder")
 
     recipient = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)

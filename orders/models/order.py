@@ -163,6 +163,7 @@ class Order(Row):
             ("choose_attribution", "Can choose an attribution"),
             ("run_activation", "Can run a start day by hand"),
             ("move_start", "Can move a start day"),
+            ("move_end", "Can move a trial's end"),
             ("fetch_usage", "Can ask for trial traffic"),
             ("add_note", "Can add a note"),
             ("give_up_step", "Can give up a failed billing step"),
@@ -275,8 +276,8 @@ class TrialShape(Row):
 
 
 class TrialEnd(models.Model):
-    """An end of a trial that is not from a message: an ending, or the last day that staff took from the big-data side.
-    `number`: its position among the trial's changes, assigned under the trial's lock."""
+    """An end of a trial that is not from a message: an ending, or the last day that staff set or took from the
+    big-data side. `number`: its position among the trial's changes, assigned under the trial's lock."""
 
     class Kind(models.TextChoices):
         ENDING = "ending", _("Ending")  # an activation of the trial was undone late, or a restore was given up

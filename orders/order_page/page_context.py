@@ -41,6 +41,7 @@ from orders.texts.bpm_task import task_url
 DIFFERENCES_SHOWN = 5
 BESIDE = {"pass": "reject"}  # the opposite decision
 MAX_PRINTED = 1000  # rows of each kind in print
+ENDING_SHOWN, A_DAY = 3, datetime.timedelta(days=1)
 SOON = datetime.timedelta(seconds=5)
 LOOKS = 60
 """How often the page reloads after an action, every 5 seconds, while a step of the order is in progress."""
@@ -79,6 +80,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "notes": _notes(request, order, tabs),
         "asked_acts": waiting_acts(request, order, facts.now),
         **changes_of(request, order, tabs),
+        "ending": _ending(facts, ways),
         "task_url": task_url(order),
         "asking": _asking(facts, personal) if waits else None,
         "conflicts": facts.conflicts,
@@ -117,6 +119,20 @@ def _asking(facts: Facts, personal: PersonalAccess) -> dict:
         "since": since,
         "days": days_waited(since, facts.now),
         "pushed": facts.pushed and describe(facts.pushed),
+    }
+
+
+def _ending(facts: Facts, ways: Ways) -> dict | None:
+    """Returns what ends tonight or tomorrow night with a running trial, and the act that moves its end."""
+    shape, today = facts.shape, timezone.localdate(facts.now)
+    if facts.order.state != Order.State.TRIALING or shape is None or shape.end not in {today, today + A_DAY}:
+        return None
+    names = list(shape.domains.values())
+    return {
+        "tonight": shape.end == today,
+        "names": names[:ENDING_SHOWN],
+        "number": len(names),
+        "advised": ways.advise((), "move_end"),
     }
 
 

@@ -91,6 +91,7 @@ WORDS = {
     "planned_again": gettext_lazy("Planned anew: what it follows in the line of its trial has changed"),
     "trial_ending": gettext_lazy("The trial ends before its last day: %(why)s"),
     "end_taken": gettext_lazy("The big-data side's last day taken as the trial's: %(end)s"),
+    "end_moved": gettext_lazy("The trial's end moved: %(end_before)s → %(end)s"),
     START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
     MOVE_ASKED: gettext_lazy("Start to be moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
@@ -140,6 +141,8 @@ WORDS = {
     "partner_paused": gettext_lazy("%(partner)s paused"),
     "partners_probed": gettext_lazy("Made test calls"),
     "test_mail_sent": gettext_lazy("Sent a test mail"),
+    "pause_planned": gettext_lazy("Pause of %(partner)s planned: %(begins)s to %(ends)s"),
+    "planned_pause_off": gettext_lazy("Planned pause of %(partner)s called off: %(begins)s to %(ends)s"),
     "partner_resumed": gettext_lazy("%(partner)s resumed"),
     "start_slept_through": gettext_lazy("Its start day came while %(partner)s was paused; it is made up for now"),
     "notice_resent": gettext_lazy("A notice to staff was sent again"),
@@ -324,8 +327,8 @@ class _Facts(dict):
             return things_words(self)
         if key in {"owner", "before"}:
             return name_of(str(self.get(key, "")), self.get(f"{key}_id"))
-        if key == "end":
-            return str(self.get("end") or _("no end"))
+        if key in {"end", "end_before"}:
+            return str(self.get(key) or _("no end"))
         return _label(key, super().__getitem__(key))
 
     def _more_domains(self) -> bool:

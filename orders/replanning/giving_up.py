@@ -171,6 +171,13 @@ def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, 
             continue
         trial = order.trial or order
         lock_line(trial)
+        creates = steps.filter(step=Step.CREATE_TRIAL, state=Dispatch.State.GIVEN_UP)
+        if order.kind == Order.Kind.TRIAL and not creates.exists():
+            # the post of its moved end was given up: that end stays, so records with another one differ
+            order.given_up = order.given_up or {"domains": []}
+            order.save(update_fields=["given_up"])
+            note_not_meant(order, now=now, by=by)
+            continue
         moved = _settle_change(order, now, by) if order.kind == Order.Kind.CHANGE else _settle_trial(order, now, by)
         plan_behind(trial, moved=moved, now=now, by=by)
         open_dependency_incident(order, now=now, by=by)

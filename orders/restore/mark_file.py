@@ -1,4 +1,4 @@
-"""The high-water mark: the newest event of a database that this machine has seen (compared by `restored_guard`).
+"""The high-water mark: the newest event of a database that this machine has seen (compared by detect_restore.py).
 
 It is a file in STATE_DIR for each database name, with the number of the newest event. It never decreases and never
 exceeds what was committed, since a number is recorded only after its commit. All processes of the machine write the

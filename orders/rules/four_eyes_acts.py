@@ -18,6 +18,7 @@ ACTS: dict[str, str | Promise] = {
     "accept": _("Live with it"),
     "proceed": _("Let it go on"),
     "move_start": _("Move the start day"),
+    "move_end": _("Move the trial's end"),
     "attribute": _("Choose or correct the attribution"),
     BULK: _("An act on many rows"),
     EXPORT: _("An export of people's data"),

@@ -323,6 +323,16 @@ MESSAGES = {
         "%(number)s",
         _("It is too late for that: the big-data side must have answered ten minutes before the earlier start."),
     ),
+    "end_no_trial": Message("order %(number)s is no trial", _("Only a trial has an end to move.")),
+    "end_not_trialing": Message(
+        "trial %(number)s is not running (state %(state)s)", _("The trial is not running, so its end can't be moved.")
+    ),
+    "end_claimed": Message(
+        "activation %(activation)s holds trial %(number)s, so its end can't be moved",
+        _("Activation %(activation)s holds the trial, so its end can't be moved."),
+    ),
+    "end_too_far": Message("argument day: %(day)s is not within ten years", _("That day is not within ten years.")),
+    "end_same_day": Message("argument day: %(day)s is its last day already", _("That is its last day already.")),
     "move_refused": Message(
         "the big-data side refused the new start; the order stays on its day",
         _("The big-data side refused the new start; the order stays on its day."),
@@ -536,6 +546,11 @@ MESSAGES = {
     # pauses, restores
     "no_such_pause": Message("%(partner)r can't be paused: %(known)s can"),
     "pause_over": Message(words=_("This moment has passed already.")),
+    "planned_pause_end": Message(
+        "a planned pause needs --until, later than --from; a weekly one is shorter than a week",
+        _("A planned pause needs an end later than its beginning; a weekly one is shorter than a week."),
+    ),
+    "no_planned_pause": Message("there is no planned pause %(pk)s", _("Nothing was done: it is not planned any more.")),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "other_profiles": Message(
         "nothing was done: these have another profile of the partners (PARTNERS_FILE) than this process: %(machines)s. "

@@ -164,8 +164,13 @@ def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> Non
 
 def take_end(trial: Order, end: datetime.date | None, *, now: datetime.datetime, by: str) -> None:
     """Makes the big-data side's last day a (locked) trial's end; None: it has no end. The caller reshapes it."""
-    _add_end(trial, TrialEnd.Kind.TAKEN, end, now, by)
+    set_end(trial, end, now=now, by=by)
     add_event(trial, "end_taken", by=by, now=now, end=end and end.isoformat())
+
+
+def set_end(trial: Order, end: datetime.date | None, *, now: datetime.datetime, by: str) -> None:
+    """Makes this day a (locked) trial's end. The caller writes the event and reshapes the trial."""
+    _add_end(trial, TrialEnd.Kind.TAKEN, end, now, by)
 
 
 def _add_end(trial: Order, kind: str, end: datetime.date | None, now: datetime.datetime, by: str) -> None:

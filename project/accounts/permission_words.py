@@ -20,6 +20,7 @@ ACTS = {
     "choose_attribution": gettext_lazy("choose an attribution"),
     "run_activation": gettext_lazy("run a start day by hand"),
     "move_start": gettext_lazy("move a start day"),
+    "move_end": gettext_lazy("move a trial's end"),
     "fetch_usage": gettext_lazy("ask for trial traffic"),
     "add_note": gettext_lazy("add a note"),
     "give_up_step": gettext_lazy("give up a failed billing step"),

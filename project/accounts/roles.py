@@ -17,6 +17,7 @@ WORK = [
     "orders.resend_order",
     "orders.run_activation",
     "orders.move_start",
+    "orders.move_end",
     "orders.fetch_usage",
     "orders.compare_order",
     "orders.add_note",

@@ -22,6 +22,7 @@ from orders.mails.inbox import unread_words
 from orders.models import TrailEntry
 from orders.office.digest.page import digest_page
 from orders.office.inbox.page import inbox_page, open_message
+from orders.pauses.planned import planned_soon
 from orders.restore.detect_restore import is_restored
 from orders.search.page import find_page
 from project.accounts.company.company_login_pages import end_session_url
@@ -142,7 +143,12 @@ class DeskAdminSite(AdminSite):
         def show():
             pauses = pauses_for(request)
             figures = self.parts.dashboard(request.user, now=timezone.now(), pauses=pauses)
-            about = {"desk": figures, "app_list": whole_menu(self, request, self.parts.menu_pages)}
+            planned = planned_soon(now=timezone.now())
+            about = {
+                "desk": figures,
+                "planned_pauses": planned,
+                "app_list": whole_menu(self, request, self.parts.menu_pages),
+            }
             return super(DeskAdminSite, self).index(request, about | (extra_context or {}))
 
         read = partial(self.parts.dashboard_fingerprint, request.user.pk, now=timezone.now())

@@ -18,8 +18,8 @@ from project.trail.settings_trail import note_settings
 
 NOTED = {
     *("accept", "activate", "attribute", "backup", "compensate", "decide", "emergency_account", "evidence", "export"),
-    *("give_up", "import_trials", "move_start", "name_domains", "own", "pause", "proceed", "prune", "reconcile"),
-    *("resend", "restore"),
+    *("give_up", "import_trials", "move_end", "move_start", "name_domains", "own", "pause", "proceed", "prune"),
+    *("reconcile", "resend", "restore"),
     *("restored", "resume", "take", "waive", "withdraw", "changepassword", "createsuperuser", "dbshell", "flush"),
     *("loaddata", "shell", "check_attachments", "fetch_usage", "axes_reset", "axes_reset_failure_logs"),
     *("axes_reset_ip", "axes_reset_ip_username", "axes_reset_logs", "axes_reset_username"),

@@ -22,6 +22,7 @@ ASKED = {
     "move_attribution": {"letters": "SH"},
     "name_domains": {"domains": "n.example.com"},
     "move_start": {"day": "2033-10-10"},
+    "move_end": {"day": "2033-09-10"},
     "remind": {"day": "2033-10-10"},
 }
 """What a decision's form asks besides the reason."""
@@ -263,6 +264,11 @@ def trialing():
     return factories.TrialFactory(planned_at=timezone.now())
 
 
+def ends_late():
+    """A trial whose act needs no second look: a later end is typed."""
+    return factories.TrialFactory(planned_at=timezone.now(), biz_end="2033-09-09")
+
+
 def before_the_trial_ends():
     """An activation that starts in three days; its trial would run for a week."""
     order = billed_ahead(days=3)
@@ -293,6 +299,7 @@ TRIED = {
     "activate": ("run_activation", "activation_run", started, ahead),
     "call_off": ("withdraw_order", "withdrawn", ahead, started),
     "move_start": ("move_start", "move_asked", ahead_and_billed, started),
+    "move_end": ("move_end", "end_moved", ends_late, billed),
     "move_attribution": ("choose_attribution", "attribution_moved", billed, held_for_attribution),
     "usage": ("fetch_usage", "usage_asked", trialing, billed),
     "note": ("add_note", "note", billed, None),

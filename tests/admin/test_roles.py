@@ -42,6 +42,7 @@ ACTS = {
     "choose_attribution": "yes no  no  no  no",
     "run_activation": "yes yes no  no  no",
     "move_start": "yes yes no  no  no",
+    "move_end": "yes yes no  no  no",
     "fetch_usage": "yes yes no  no  no",
     "compare_order": "yes yes no  no  no",
     "add_note": "yes yes no  no  no",

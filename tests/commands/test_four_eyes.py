@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 DECIDING = [act for act in ACTS if act in ALLOWED and act != "fix"]
 MORE = {
     "move_start": [f"{timezone.localdate() + datetime.timedelta(days=9):%Y%m%d}"],
+    "move_end": ["20330910"],
     "attribute": ["SH"],
 }
 WHY = ("--reason", "客户经理确认")

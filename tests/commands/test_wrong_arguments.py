@@ -36,6 +36,8 @@ WRONG = {
     "activate": ["activate"],
     "move_start": ["move_start", "T1", "20330101", "--reason", "x"],
     "move_start, no day": ["move_start", "T1", "2033-01-01", "--reason", "x"],
+    "move_end": ["move_end", "T1", "20230919", "--reason", "x"],
+    "move_end, no day": ["move_end", "T1", "2033-01-01", "--reason", "x"],
     "compensate": ["compensate", "T1", "--reason", "x"],
     "fetch_usage": ["fetch_usage", "NOBODY"],
     "reconcile": ["reconcile", "NOBODY"],

@@ -52,7 +52,8 @@ def asked_wrongly() -> Iterator[str]:
     if any(judge is None or judge == account(ASKER).pk for _pk, judge in events):
         yield "asked: confirmed by whoever asked"
     done = OrderEvent.objects.filter(kind__in=DONE, actor=f"staff:{ASKER}").count()
-    counted = AskedAct.objects.filter(state="confirmed").exclude(act__in=["fix", "move_start", "attribute"]).count()
+    others = ["fix", "move_start", "move_end", "attribute"]
+    counted = AskedAct.objects.filter(state="confirmed").exclude(act__in=others).count()
     if done > counted:
         yield f"asked: {done} acts were carried out, and {counted} confirmed"
 

@@ -494,6 +494,11 @@ class Acts:
         number = waiting[pick % len(waiting)] if waiting else self.some(pick, "TCA")
         self.desk.move_start(number, self.days_gone() + to)
 
+    @often(6, needs="move_end", pick=PICK, to=st.sampled_from([0, 1, 2, 5, 20, 40]))
+    def move_end(self, pick, to):
+        """Staff move the end of a trial, usually of one that runs."""
+        self.desk.move_end(self.some(pick, "T" if pick < 8 else "TCA"), self.days_gone() + to)
+
     @often(4, pick=PICK, kind=st.sampled_from(["live", "cancel", "delete"]), domains=LETTERS)
     def refuses(self, pick, kind, domains):
         """The partner refuses some records, until it refuses nothing any more."""

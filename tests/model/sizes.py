@@ -98,6 +98,19 @@ def moves(desk, some):
 
 
 @play
+def moved_ends(desk, some):
+    """A trial's end is moved: accepted, refused and sent again, unknown, refused and given up."""
+    desk.setting(retries=[30]).trial("T0", some(0, 1)).deliver()
+    desk.move_end("T0", 20).deliver().change("C0", "T0", some(0.5, 1.5)).deliver()
+    desk.move_end("T0", 10).deliver(fates=("refuse",)).resend("T0").deliver()
+    desk.move_end("T0", 30).deliver(fates=("lost",)).next_moment().deliver(fates=("refuse",)).play_out()
+    desk.resend("T0").deliver().wait(1800)
+    desk.move_end("T0", 25).deliver(fates=("refuse",)).give_up("T0").deliver()
+    desk.reconcile("T0", fix=True, reason="x").deliver()
+    desk.activation("A0", "T0").deliver().withdraw("A0").deliver().play_out()
+
+
+@play
 def unknown(desk, some):
     """Calls without an answer; the looks; what is given up, taken, accepted."""
     desk.setting(retries=[30]).trial("T0", some(0, 0.6)).deliver(fates=("lost",))

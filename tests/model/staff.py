@@ -48,6 +48,7 @@ MAY_COME = {
     "proceed": "orders.intake.replan_held_orders.proceed",
     "name_domains": "orders.intake.replan_held_orders.name_domains",
     "move_start": "orders.start_day.move_start.move_start",
+    "move_end": "orders.start_day.move_end.move_end",
     "stuck": "orders.incidents.stuck.stuck",
 }
 
@@ -223,6 +224,11 @@ class Staff:
     def move_start(self, number: str, to: int):
         """Staff move a start to this day, counted from the first one."""
         SERVICES["move_start"](number=number, day=FIRST_DAY + datetime.timedelta(days=to), now=timezone.now(), **WHY)
+
+    @act
+    def move_end(self, number: str, to: int):
+        """Staff move a trial's end to this day, counted from the first one."""
+        SERVICES["move_end"](number=number, day=FIRST_DAY + datetime.timedelta(days=to), now=timezone.now(), **WHY)
 
     @act
     def resolve(self, number: str):

@@ -13,7 +13,7 @@ from tests.model.story import Order as Heard
 
 KINDS = [
     "received", "entered", "held", "went_on", "planned_again", "opened", "withdrawn", "given_up", "accepted", "taken",
-    "claim_released", "domains_named", "state", "start_moved",
+    "claim_released", "domains_named", "state", "start_moved", "end_moved",
 ]  # fmt: skip
 EVENTS = Prepared(
     lambda: (

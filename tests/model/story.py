@@ -269,6 +269,8 @@ class Story:
     def _taken_ends(self) -> Iterator[tuple]:
         """Ends that staff took. Another order of the trial may have been the one that was named."""
         for one in self.told:
+            if one.kind == "end_moved":
+                yield Taken(one.place, one.data["end"].replace("-", "") + END_OF_DAY), None
             if one.kind != "taken" or self.kind(one.number) == "activation":
                 continue
             ends = set()

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -12,8 +13,8 @@ from django.utils import timezone
 from integrations import tasks
 from orders.history.actors import staff_actor
 from orders.history.order_locks_and_events import add_event
-from orders.mails.inbox import remove_old_messages, tell_owners
-from orders.models import Incident, Message, Order, OrderEvent
+from orders.mails.inbox import remove_old_messages, tell_owners, tell_watchers
+from orders.models import Incident, Message, Order, OrderEvent, Watch
 from orders.people.ownership import hand_over_all, set_owner
 from tests import factories as make
 from tests.conftest import shanghai
@@ -219,3 +220,90 @@ def test_a_page_asks_the_same_however_many(django_assert_max_num_queries):
     clerk.get(INBOX)
     with django_assert_max_num_queries(16):
         clerk.get(INBOX)
+
+
+def watch(client, row, act="watch"):
+    return client.post(INBOX, {"watch": f"{row._meta.model_name}:{row.pk}", "act": act})
+
+
+def changes(order):
+    """Something happens to the order; the sweep runs. Returns who is told, by name."""
+    event = add_event(order, "state", by="worker", now=timezone.now(), old="failed", new="in_progress")
+    tasks.sweep()
+    assert tell_watchers(now=timezone.now()) == 0
+    return sorted(Message.objects.filter(event=event).values_list("recipient__username", "kind"))
+
+
+def test_who_watches_an_order_or_its_customer_hears_of_its_changes_once(clock):
+    clerk, other, owner = person(username="li"), person(username="wang"), person(username="zhao")
+    order, same, strange = (order_of(enterprise_id=number) for number in ("E1", "E1", "E2"))
+    customer = make.CustomerFactory(enterprise_id="E1", last_order=order)
+    add_event(order, "state", by="worker", now=timezone.now(), old="failed", new="in_progress")  # before
+    clock.shift(1)
+    page = reverse("admin:orders_order_change", args=[order.pk])
+    assert 'value="watch"' in clerk.get(page).text
+    assert watch(clerk, order)["Location"] == page
+    for one, row in ((clerk, order), (clerk, customer), (other, customer), (owner, order)):
+        assert watch(one, row).status_code == 302
+    assert 'value="unwatch"' in clerk.get(page).text
+    assert 'value="unwatch"' in other.get(reverse("admin:orders_customer_change", args=["E1"])).text
+    tasks.sweep()
+    assert Message.objects.count() == 0
+    clock.shift(1)
+    assert changes(order) == [("li", "watched"), ("wang", "watched"), ("zhao", "watched")]
+    assert changes(same) == [("li", "watched"), ("wang", "watched")]
+    assert changes(strange) == []
+    assert "关注的有变化" in shown(clerk)
+    Order.objects.filter(pk=order.pk).update(owner=owner.person, owner_since=timezone.now() - DAY)
+    assert ("zhao", "changed") in changes(order)
+    assert ("zhao", "watched") not in changes(order)
+    assert mail.outbox == []
+
+
+def test_watching_ends_on_the_page_and_in_the_inbox(clock):
+    clerk, order = person(username="li"), order_of(enterprise_id="E1")
+    customer = make.CustomerFactory(enterprise_id="E1", last_order=order)
+    watch(clerk, order)
+    watch(clerk, customer)
+    assert order.number in shown(clerk)
+    watch(clerk, order, "unwatch")
+    [row] = Watch.objects.all()
+    assert person().post(INBOX, {"unwatch": row.pk}).status_code == 302  # a colleague's
+    assert Watch.objects.count() == 1
+    assert clerk.post(INBOX, {"unwatch": row.pk})["Location"] == INBOX
+    clock.shift(1)
+    assert changes(order) == []
+
+
+def test_who_watches_hears_no_more_of_what_they_may_not_see(clock):
+    clerk, order = person(username="li", letters=["BJ"]), order_of(enterprise_id="E1")
+    customer = make.CustomerFactory(enterprise_id="E1", last_order=order)
+    customer.attributions.add("BJ")
+    watch(clerk, order)
+    watch(clerk, customer)
+    clock.shift(1)
+    assert changes(order) == [("li", "watched")]
+    Order.objects.update(attribution_id="SH")
+    assert changes(order) == []
+    assert order.number not in shown(clerk)
+    assert "您已不能查看" in shown(clerk)
+    Order.objects.update(attribution_id="BJ")
+    clerk.person.groups.clear()
+    assert changes(order) == []
+    clerk.person.groups.set(Group.objects.filter(name="业务人员"))
+    clerk.person.is_active = False
+    clerk.person.save()
+    assert changes(order) == []
+
+
+def test_only_what_one_may_see_is_watched():
+    order = order_of(enterprise_id="E1")
+    make.CustomerFactory(enterprise_id="E1", last_order=order)
+    order_of(enterprise_id="", attribution_id="SH")  # an order without a customer, as one that waits for its trial
+    far, none = person(letters=["SH"]), person(role="")
+    assert watch(far, order).status_code == 404
+    assert watch(none, order).status_code == 403
+    for asked in ("customer:E1", "order:x", "incident:1", f"order:{'9' * 30}", "customer:", "order"):
+        assert far.post(INBOX, {"watch": asked}).status_code == 404
+    assert Client().post(INBOX, {"watch": f"order:{order.pk}"}).status_code == 302
+    assert not Watch.objects.exists()

@@ -273,7 +273,7 @@ def test_what_the_sets_replace_may_be_there_with_their_own_rows_or_without(appli
     assert client.get("/readyz").json()["migrations"] == []
     forget_since(applied)
     assert migrate_command.why_not(connection) == ""
-    assert client.get("/readyz").json()["migrations"][-1] == "project.0028_compare_right"
+    assert client.get("/readyz").json()["migrations"][-1] == "project.0029_end_right"
 
 
 @pytest.mark.parametrize(

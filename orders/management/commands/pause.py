@@ -1,4 +1,4 @@
-"""`pause PARTNER --reason TEXT [--until MOMENT]`: holds back the calls to a partner (contract section 5)."""
+"""`pause PARTNER`: holds back the calls to a partner, now or from a moment on (contract section 5)."""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -6,6 +6,7 @@ from django.utils import timezone
 from orders.management.arguments import actor, add_by, moment
 from orders.pauses.pause_and_resume import pause_partner
 from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
+from orders.pauses.planned import plan_pause, say_planned
 from orders.rules.steps import OUTSIDE
 from orders.texts.errors import OrderError
 from orders.texts.secrets_in_text import without_named_secrets
@@ -22,11 +23,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--until", type=moment, metavar="MOMENT", help="YYYY-MM-DDTHH:MM, Shanghai; then it goes on by itself"
         )
+        parser.add_argument(
+            "--from", dest="begins", type=moment, metavar="MOMENT", help="with --until: it begins then by itself"
+        )
+        parser.add_argument("--weekly", action="store_true", help="with --from: each week again")
         add_by(parser)
 
-    def handle(self, *args, partner, reason, until, by, **options):
+    def handle(self, *args, partner, reason, until, by, begins, weekly, **options):
         now = timezone.now()
+        if weekly and begins is None:
+            raise CommandError("--weekly goes with --from")
         try:
+            if begins:
+                about = {"begins": begins, "until": until, "weekly": weekly}
+                planned = plan_pause(partner=partner, reason=reason, by=actor(by), now=now, **about)
+                self.stdout.write(f"planned as {say_planned(planned)}")
+                return
             row = pause_partner(partner=partner, reason=reason, by=actor(by), now=now, until=until)
         except OrderError as error:
             raise CommandError(str(error)) from error

@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 from django.apps import apps
 from django.contrib import messages
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,31 +19,75 @@ from django.utils.translation import gettext as _
 from orders.db.unstorable_values import is_id
 from orders.history.actors import staff_actor
 from orders.lists.owner_column import ME, NOBODY
-from orders.mails.inbox import MANY, messages_of, reminders_ahead, take_back
-from orders.models import Message
+from orders.mails.inbox import MANY, messages_of, reminders_ahead, take_back, unwatch, watch
+from orders.models import Customer, Message, Order, Watch
 from orders.order_words.history import describe, things_words
+from orders.search.list_search import customer_address
 
-PER_PAGE = 50
+PER_PAGE, WATCHES_SHOWN = 50, 200
 
 
 def inbox_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the messages; with `part=all` the read ones too. POST marks those up to the id `read` as read, or takes
-    back the reminder `back`."""
+    """GET shows the messages; with `part=all` the read ones too. POST marks those up to the id `read` as read, takes
+    back the reminder `back`, or begins and ends watching."""
     now = timezone.now()
     if request.method == "POST":
-        return _act(request, now)
+        return _act(request, site, now)
     rows = messages_of(request.user, now=now).select_related("event").order_by("-at", "-pk")
     every = request.GET.get("part") == "all"
     page = Paginator(rows if every else rows.filter(read_at=None), PER_PAGE).get_page(request.GET.get("page"))
     ahead = list(reminders_ahead(request.user, now=now).select_related("event"))
     about = {"title": _("Inbox"), "page": page, "ahead": ahead, "every": every}
+    about["watches"] = _watches(request, site)
     about["newest"] = max((row.pk for row in page), default=0)
     _describe([*page, *ahead], request, site)
     return TemplateResponse(request, "inbox/page.html", site.each_context(request) | about)
 
 
-def _act(request: HttpRequest, now) -> HttpResponse:
+def _watches(request: HttpRequest, site) -> list[dict]:
+    """Returns what the user watches, newest first, with the name and the address where they may see it."""
+    rows = Watch.objects.filter(account=request.user).order_by("-pk")[:WATCHES_SHOWN]
+    kept = [(row.pk, Order if row.order_id else Customer, row.order_id or row.enterprise_id) for row in rows]
+    names: dict = {}
+    for model in (Order, Customer):
+        model_admin = site.get_model_admin(model)
+        if model_admin.has_view_permission(request):
+            seen = model_admin.get_queryset(request).filter(pk__in=[pk for _watch, kind, pk in kept if kind is model])
+            names |= {(model, one.pk): model_admin.heading(one) for one in seen}
+    return [{"pk": watch, "name": names.get((model, pk), ""), "url": _address(model, pk)} for watch, model, pk in kept]
+
+
+def _address(model: type[Order | Customer], pk) -> str:
+    return customer_address(pk) if model is Customer else reverse("admin:orders_order_change", args=[pk])
+
+
+def _watch(request: HttpRequest, site, asked: str) -> HttpResponse:
+    """Watches the order or customer of `asked` (`order:PK`, `customer:ID`), or no more; leads back to its page."""
+    name, _colon, pk = asked.partition(":")
+    if name not in {"order", "customer"} or not pk or (name == "order" and not is_id(pk)):
+        raise Http404
+    model_admin = site.get_model_admin(apps.get_model("orders", name))
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    row = model_admin.get_object(request, pk)
+    if row is None:
+        raise Http404
+    if request.POST.get("act") == "unwatch":
+        unwatch(request.user, row)
+        messages.success(request, _("You don't watch it any more."))
+    else:
+        watch(request.user, row, now=timezone.now())
+        messages.success(request, _("You watch it: its changes come into your inbox."))
+    return redirect(_address(type(row), row.pk))
+
+
+def _act(request: HttpRequest, site, now) -> HttpResponse:
     read, back = request.POST.get("read", ""), request.POST.get("back", "")
+    if asked := request.POST.get("watch"):
+        return _watch(request, site, asked)
+    if is_id(over := request.POST.get("unwatch", "")):
+        Watch.objects.filter(account=request.user, pk=over).delete()
+        return redirect("admin:inbox")
     if is_id(read):
         messages_of(request.user, now=now).filter(read_at=None, pk__lte=read).update(read_at=now)
     elif is_id(back):
