@@ -340,7 +340,7 @@ def test_what_decides_is_pure(module):
 
 
 def test_only_write_writes_a_plan():
-    assert places(writes_plan, "orders/intake/write.py", "orders/migrations/") == []
+    assert places(writes_plan, "orders/intake/write_planned_order.py", "orders/migrations/") == []
 
 
 GUARDS = {

@@ -34,7 +34,7 @@ from orders.texts.errors import NotAllowedError
 from orders.texts.incident_texts import cause_of
 from orders.trials.trial_state_reads import begun_shape, shape_of
 from orders.undoing.late import is_late
-from orders.undoing.plan import plan_undo
+from orders.undoing.undo_steps import plan_undo
 
 UNDOING = {
     Step.DELETE_BILLING: "deletes",

@@ -15,7 +15,7 @@ from orders.start_day.start_day import call_off_start_day, why_not_call_off
 from orders.texts.errors import NotAllowedError, OrderError, TrialClaimedError
 from orders.undoing.by_staff import compensate, why_not_compensate
 from orders.undoing.late import is_late
-from orders.undoing.plan import CANCEL, DELETE
+from orders.undoing.undo_steps import CANCEL, DELETE
 
 HOW = {CANCEL: gettext_lazy("Cancel from now on"), DELETE: gettext_lazy("Delete")}
 

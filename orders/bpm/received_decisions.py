@@ -16,7 +16,7 @@ from orders.db.expressions import OneOf
 from orders.history.order_locks_and_events import add_event, lock_order, refresh_states
 from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
-from orders.intake.write import take_place
+from orders.intake.write_planned_order import take_place
 from orders.mails.mail_creation import queue_mail, tell_accepted
 from orders.models import Attempt, Dispatch, Order
 from orders.outbox.billing_effects import starts_in_doubt

@@ -10,7 +10,7 @@ from orders.intake.facts import read_facts
 from orders.intake.manual_trials import differences
 from orders.intake.plan_or_hold import plan_order
 from orders.intake.replan_held_orders import settle_followers
-from orders.intake.write import new_order, write_plan
+from orders.intake.write_planned_order import new_order, write_plan
 from orders.models import InboundMessage, Order
 from orders.rules.content import MAX_DOMAINS, HashOf, OrderContent, Receipt, content_hash
 from orders.texts.errors import ContentError, OrderConflictError

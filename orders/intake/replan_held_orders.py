@@ -10,7 +10,7 @@ from orders.history.order_locks_and_events import add_event, lock_order, refresh
 from orders.incidents.incidents import close_troubles
 from orders.intake.facts import WAITS_FOR_TRIAL, content_of, given_domains, read_again, waiting_for
 from orders.intake.plan_or_hold import is_withdrawn, plan_order
-from orders.intake.write import write_plan
+from orders.intake.write_planned_order import write_plan
 from orders.models import Order, Province
 from orders.outbox.enqueue import wake
 from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key

@@ -35,8 +35,8 @@ from orders.trials.trial_state_reads import begun_shape, entries_of, is_meant, m
 from orders.trials.trial_state_writes import end_trial, refresh_trial, reshape
 from orders.undoing.claim_release import WAITS_FOR_CLAIM, release_claim
 from orders.undoing.finish import finish_undo
-from orders.undoing.plan import build_restore_steps
 from orders.undoing.start import begin_undo
+from orders.undoing.undo_steps import build_restore_steps
 
 # if a step that leads to one of these states is given up, records may still be billed
 NOT_BILLED = {

@@ -16,7 +16,7 @@ from orders.incidents.incident_codes import COMPENSATED, PROCESS_DIFFERS
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
 from orders.intake.plan_or_hold import is_closed, plan_order
-from orders.intake.write import claim_trial, write_plan
+from orders.intake.write_planned_order import claim_trial, write_plan
 from orders.mails.mail_creation import tell_accepted
 from orders.models import NOTES, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES

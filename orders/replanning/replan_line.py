@@ -18,7 +18,7 @@ from orders.rules.steps import Step
 from orders.rules.trial_shape import Shape
 from orders.trials.trial_state_reads import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
 from orders.trials.trial_state_writes import reshape
-from orders.undoing.plan import build_restore_steps
+from orders.undoing.undo_steps import build_restore_steps
 
 ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
 

@@ -22,8 +22,8 @@ from orders.trials.trial_state_writes import reshape
 from orders.undoing.by_staff import why_undone
 from orders.undoing.finish import finish_undo
 from orders.undoing.late import ask_staff, is_late, mark_undo_asked
-from orders.undoing.plan import CANCEL, DELETE
 from orders.undoing.start import begin_undo, close_never_begun, close_refused, give_ending
+from orders.undoing.undo_steps import CANCEL, DELETE
 
 
 def withdraw_order(

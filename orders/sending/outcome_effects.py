@@ -28,7 +28,7 @@ from orders.outbox.enqueue import enqueue_next_parts
 from orders.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.outbox.release_steps import release
 from orders.replanning.giving_up import answer_given_up, complete_confirmed_removals, settle_given_up_orders
-from orders.replanning.verification import answer_look, schedule_verification
+from orders.replanning.verify_unanswered_calls import answer_look, schedule_verification
 from orders.rules.steps import FIXES, STEPS, Channel, Effect, Step, named
 from orders.sending.record_updates import write_moved, write_processes, write_records
 from orders.sending.step_incidents import (

@@ -12,8 +12,8 @@ from orders.outbox.billing_effects import acts_of
 from orders.rules.steps import Step
 from orders.undoing.claim_release import release_claim
 from orders.undoing.late import unmark_undo_asked
-from orders.undoing.plan import may_be_made
 from orders.undoing.start import give_ending
+from orders.undoing.undo_steps import may_be_made
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:

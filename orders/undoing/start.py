@@ -1,8 +1,8 @@
 """Compensation (话单异常删除兜底): stops an order and undoes what it sent (contract 3.9, Compensation's order; 3.10).
 
 The order first gets its undo mark. From then on no forward step is claimed. Steps that were never started are closed.
-Undo steps are ordinary dispatches after the plan's steps (plan.py). When all are done, the order gets the state in
-`undo_to`, and its claim is released (finish.py).
+Undo steps are ordinary dispatches after the plan's steps (undo_steps.py). When all are done, the order gets the state
+in `undo_to`, and its claim is released (finish.py).
 """
 
 import datetime
@@ -22,7 +22,7 @@ from orders.outbox.release_steps import release
 from orders.rules.steps import FIXES, Channel, Phase
 from orders.trials.trial_state_writes import reshape
 from orders.undoing.late import end_question
-from orders.undoing.plan import plan_undo
+from orders.undoing.undo_steps import plan_undo
 
 OPEN_ATTEMPT = Attempt.Outcome.OPEN
 STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, DEPENDENCY_GONE]  # not closed by a withdrawal: the books may be wrong

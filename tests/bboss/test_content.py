@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from integrations.bboss.order_fields import TrialSerializer, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.reply_codes import Code, Refused
 from orders.intake.manual_trials import COMPARED
-from orders.intake.write import COPIED
+from orders.intake.write_planned_order import COPIED
 from orders.models import Order, ServiceType
 from orders.rules.content import OrderContent
 from tests.bboss.conftest import ACTIVATION, CHANGE, TRIAL, envelope, without

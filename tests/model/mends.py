@@ -89,7 +89,7 @@ def both(*patches: Patch) -> Patch:
 
 def looks_where(fits: Callable) -> Callable:
     """`schedule_verification` that leaves out the steps that do not fit."""
-    from orders.replanning.verification import schedule_verification
+    from orders.replanning.verify_unanswered_calls import schedule_verification
 
     return lambda rows, calls, *, now: schedule_verification(filter(fits, rows), calls, now=now)
 
@@ -110,7 +110,7 @@ def known_defects() -> dict[str, Mend]:
     from orders.sending import outcome_effects, record_updates, resend
     from orders.sending import record as outcomes
     from orders.start_day import move_start_outcomes
-    from orders.undoing import after_failed_step, finish, late, plan, start
+    from orders.undoing import after_failed_step, finish, late, start, undo_steps
 
     acts_of, release_claim = billing_effects.acts_of, finish.release_claim
 
@@ -140,7 +140,7 @@ def known_defects() -> dict[str, Mend]:
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
         "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_handling)),
         "1 a filter opens": Mend(put("by_number", mock.PropertyMock(return_value=True), resend.Selection)),
-        "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan)),
+        "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, undo_steps)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
         "4 a repeat replaces": Mend(put("_repeat", resend.replace, resend)),
         "4 a repeat overtakes": Mend(put("_is_followed", lambda row: False, resend)),

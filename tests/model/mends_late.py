@@ -23,12 +23,12 @@ def late_calls() -> dict[str, Mend]:
     """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
     from orders.actions import take
     from orders.outbox import billing_effects
-    from orders.replanning import giving_up, verification
+    from orders.replanning import giving_up, verify_unanswered_calls
     from orders.rules.steps import FIXES, Step
     from orders.sending import outcome_effects
-    from orders.undoing import plan
+    from orders.undoing import undo_steps
 
-    called, acts_of = billing_effects.late_calls, plan.acts_of
+    called, acts_of = billing_effects.late_calls, undo_steps.acts_of
 
     def but(*steps):
         return lambda found: [call for call in billing_effects.as_late_calls(found) if call.step not in steps]
@@ -36,11 +36,11 @@ def late_calls() -> dict[str, Mend]:
     def makes_nothing(*steps):
         """An undoing does not look behind these steps."""
         return both(
-            put("late_calls", lambda **about: [row for row in called(**about) if row.step not in steps], plan),
-            put("acts_of", lambda order: [row for row in acts_of(order) if row.step not in steps], plan),
+            put("late_calls", lambda **about: [row for row in called(**about) if row.step not in steps], undo_steps),
+            put("acts_of", lambda order: [row for row in acts_of(order) if row.step not in steps], undo_steps),
         )
 
-    trials_end = plan._trials_end
+    trials_end = undo_steps._trials_end
 
     def of_what_is_there(order, now):
         there = order.trial.billing_records.filter(state__in=["live", "unknown"])
@@ -65,10 +65,10 @@ def late_calls() -> dict[str, Mend]:
         # What staff took is not looked at again.
         "6 behind staff's word": Mend(put("look_behind", lambda order, now: None, take)),
         # The trial's cancel is planned for what is there alone.
-        "6 a late undoing behind a creation under way": Mend(put("_trials_end", of_what_is_there, plan)),
+        "6 a late undoing behind a creation under way": Mend(put("_trials_end", of_what_is_there, undo_steps)),
         # The looks only look.
         "6 what is not as meant is sent again": Mend(
-            put("_put_own_right", lambda row, records, now: None, verification)
+            put("_put_own_right", lambda row, records, now: None, verify_unanswered_calls)
         ),
     }
     return {

@@ -199,7 +199,7 @@ def _of_what_else() -> dict[str, Mend]:
     from orders.rules.steps import Step
     from orders.sending import claim
     from orders.start_day import move_start, move_start_outcomes
-    from orders.undoing import late, plan, start
+    from orders.undoing import late, start, undo_steps
 
     build_move = move_start._build_move
 
@@ -233,7 +233,7 @@ def _of_what_else() -> dict[str, Mend]:
     def without_end(trial):
         return dataclasses.replace(shape_of(trial), end=None)
 
-    close_never_begun, shape_of, acts_of = start.close_never_begun, action_previews.shape_of, plan.acts_of
+    close_never_begun, shape_of, acts_of = start.close_never_begun, action_previews.shape_of, undo_steps.acts_of
 
     return {
         # It stays due, and nobody may claim it.
@@ -249,8 +249,10 @@ def _of_what_else() -> dict[str, Mend]:
         # What moves has the last word behind a deletion.
         "18 a late call is looked for after an undoing": Mend(
             both(
-                put("late_calls", but_for_moves(plan.late_calls), plan),
-                put("acts_of", lambda order: [row for row in acts_of(order) if row.step != Step.MOVE_START], plan),
+                put("late_calls", but_for_moves(undo_steps.late_calls), undo_steps),
+                put(
+                    "acts_of", lambda order: [row for row in acts_of(order) if row.step != Step.MOVE_START], undo_steps
+                ),
             )
         ),
         # The start day's cancel stands in front of the move.

@@ -55,7 +55,7 @@ CODE = {
     "orders/models/order.py": [
         ('data_flow = models.CharField(_("data flow"), max_length=64, blank=True)', f"source = {SOURCE}")
     ],
-    "orders/intake/write.py": [
+    "orders/intake/write_planned_order.py": [
         ('"billing_method", "data_flow", ', '"billing_method", '),
         ("        given=[", '        source="bboss",\n        given=['),
     ],

@@ -2,7 +2,7 @@
 
 Such a call may act for ten minutes, even if a repeat of it was answered. After each step on the same records the
 big-data side is queried at once, and again when the call can no longer act. Each verification resends the records that
-differ from their target state. A deletion has verifications of its own (orders/undoing/plan.py).
+differ from their target state. A deletion has verifications of its own (orders/undoing/undo_steps.py).
 """
 
 import datetime
@@ -20,7 +20,7 @@ from orders.outbox.open_moves import move_of
 from orders.outbox.record_selection import LEFT, select_records
 from orders.outbox.release_steps import NOT_FINISHED
 from orders.rules.steps import FIXES, Step
-from orders.undoing.plan import build_repair_steps
+from orders.undoing.undo_steps import build_repair_steps
 
 
 def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
