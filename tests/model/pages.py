@@ -57,6 +57,7 @@ ITS_ANSWER = {
     "move_day_too_far",
     "move_not_there",
     "books_otherwise",
+    "reminder_day",
 }
 """Refusals that follow from what the big-data side answers when it is asked, or from the day that a person types. No
 page could know them before."""
