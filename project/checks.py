@@ -345,8 +345,8 @@ def backup_recipient() -> Iterator[CheckMessage]:
 
 
 def production_settings() -> Iterator[CheckMessage]:
-    """Reports missing settings without which production does not start. project/start/command_line.py lists the
-    commands that run nevertheless."""
+    """Reports missing settings that production needs to start. project/start/command_line.py lists the commands that
+    run without these settings."""
     for text in production.missing_settings():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 

@@ -200,7 +200,7 @@ def _day(text: str, form: str) -> datetime.date | None:
 
 
 def _text(source: str, *, required: bool = False, field=StringField):
-    """Returns a string field, with the length of the order's column of this name."""
+    """Returns a string field. Its maximum length is that of the order's column `source`."""
     return field(source=source, required=required, most=Order._meta.get_field(source).max_length)
 
 

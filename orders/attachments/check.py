@@ -165,7 +165,7 @@ def why_never_right(start: bytes, size: int) -> dict | None:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[int]:
-    """Yields a descriptor, opened once for all checks. Does not follow links or block on pipes."""
+    """Yields the file's descriptor, opened once for all checks. Does not follow links. Does not wait for a pipe."""
     try:
         path = Path(settings.ATTACHMENT_DIR) / name
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

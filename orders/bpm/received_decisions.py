@@ -119,7 +119,7 @@ def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, no
 
 
 def _attempted(order: Order) -> QuerySet[Dispatch]:
-    """Returns the attempted BPM steps, the last one first: ordered by attempt id, since a clock may step back."""
+    """Returns the attempted BPM steps, the last one first. The order is by attempt id: a clock may step back."""
     rows = order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False)
     return rows.order_by(Coalesce(Subquery(NEWEST_ATTEMPT.values("pk")[:1]), 0).desc(), "-pk")
 
@@ -136,7 +136,7 @@ def _start_in_doubt(order: Order) -> Dispatch | None:
 
 
 def _is_rejected(order: Order) -> bool:
-    """Returns True if the order is undone because BPM rejected it, not for a later withdrawal or compensation."""
+    """Returns True if the order is undone because of BPM's reject, not of a later withdrawal or compensation."""
     return order.decision == Order.Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
 
 
@@ -147,7 +147,7 @@ def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) 
 
 
 def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) -> None:
-    """Completes the BPM step, since BPM has the process, whatever our call returned. A replacement is closed."""
+    """Completes the BPM step, since BPM has the process, whatever our call returned. Closes the step's replacement."""
     waiting = order.dispatches.current().filter(step=Step.START_BPM, repeat=False, attempts=0)
     other = waiting.exclude(pk=process.pk).exclude(state=Dispatch.State.CLOSED).first()
     if other:
@@ -180,9 +180,9 @@ def as_done(now: datetime.datetime) -> dict[str, object]:
 def counting_records(order: Order) -> list[ApprovalRecord]:
     """Returns BPM's finished decisions about the order's current process, oldest first.
 
-    If BPM was sent a second or later key, only decisions about the process of this key count (contract 3.6). A decision
-    received before anything was sent refers to the first process. Records of older versions do not store their process;
-    they count if they were received after the key was sent.
+    If the order was sent to BPM under more than one key, only decisions about the process of the last key count
+    (contract 3.6). A decision received before anything was sent refers to the first process. Records of older versions
+    do not store their process. Such a record counts if it was received after the last key was sent.
     """
     records = FROM_BPM.filter(order=order).order_by("pk")
     keys = list(_attempted(order)[:2])
@@ -232,7 +232,7 @@ def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) ->
 
 
 def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
-    """Applies the first finished decision to a (locked) order whose BPM step is done. Others open incidents."""
+    """Applies the first finished decision to a (locked) order whose BPM step is done. Later ones open incidents."""
     bpm = order.dispatches.current().filter(step=Step.START_BPM, repeat=False).order_by("-pk").first()
     records = counting_records(order)
     if not records or order.decision or order.undo_since or bpm is None or bpm.state != Dispatch.State.DONE:

@@ -17,8 +17,11 @@ BILLING = Dispatch.Channel.BILLING
 
 @dataclass(frozen=True)
 class Counted:
-    """The records of a type: the `number` in force and `since` when, and the number that begin `later` and when the
-    first of those `begins`."""
+    """Counts of the records of a type.
+
+    `number`: how many are in force. `since`: the earliest start of these. `later`: how many start later. `begins`: the
+    earliest start of those.
+    """
 
     info_type: BillingRecord.Type
     number: int
@@ -50,7 +53,7 @@ class BilledLine:
 class Theirs:
     """The last known state of a record at the big-data side, with its time.
 
-    `compared`: it is the result of a comparison. Otherwise the record was only accepted when we sent it.
+    `compared`: the state is the result of a comparison. Otherwise the big-data side only accepted our call.
     """
 
     word: str | Promise
@@ -60,7 +63,7 @@ class Theirs:
 
 
 def records_of(orders: QuerySet[Order], *, now: datetime.datetime) -> QuerySet[BillingRecord]:
-    """Returns the records that are, or may be, live at the big-data side. A record ends by itself at its cancelTime."""
+    """Returns the records that are or may be live at the big-data side. A record ends by itself at its cancelTime."""
     return BillingRecord.objects.not_over(now).filter(order__in=orders.order_by().values("pk"))
 
 
@@ -140,7 +143,7 @@ def _open_differences(records: Iterable[BillingRecord], orders: set[int]) -> dic
 
 
 def _left_out(orders: set[int], last: Reconciliation | None) -> set[int]:
-    """Returns the orders whose billing changed during the comparison or since: it may have left them out."""
+    """Returns the orders whose billing changed during or after the comparison. It may have left these orders out."""
     if last is None:
         return set()
     moved = Dispatch.objects.filter(Q(done_at__gt=last.started_at) | Q(state__in=OPEN_STATES), channel=BILLING)

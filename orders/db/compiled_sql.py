@@ -1,19 +1,19 @@
 """SQL that is compiled once: queries, and writes of many rows.
 
-Django compiles a statement anew at each use. In intake and delivery that takes several times as long as the database
-(bench/README.md), so the queries and writes there keep their text.
+Django compiles a statement anew at each use. In intake and delivery, compiling takes several times as long as the
+database's work (bench/README.md). So the queries and writes of intake and delivery are compiled once.
 
 A Prepared query is written as usual, with a Slot in place of each value that changes:
 
     OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None)[:1])
     rows = OPEN_CLAIM(trial=trial.pk)
 
-It gives rows of a model with what `select_related` names, or what `values_list` names. A Slot's field says how its
-value goes to the database. Without a field the value goes as it is, which is right for numbers and texts.
+The query returns model instances with their `select_related` relations, or the fields of `values_list`. A Slot's field
+converts the value for the database. Without a field the value is not converted, which is right for numbers and texts.
 
 `insert_rows` and `update_rows` do what `bulk_create` and `bulk_update` do, for plain tables: no signals, no parents.
-`insert_together` saves rows of several models in one statement. Only services use them, since they can write a state.
-docs/mechanisms/fast-writes.md says why, and how rows travel.
+`insert_together` saves rows of several models in one statement. Only services may use these functions, since they can
+write a state. docs/mechanisms/fast-writes.md explains the reason, and how rows are sent to the database.
 """
 
 import datetime
@@ -90,8 +90,8 @@ class Prepared:
 
     @functools.cached_property
     def _compiled(self) -> tuple[str, tuple, Callable[[list], Iterable], Callable[[Sequence], object]]:
-        """The SQL, its parameters (with Slots), and two functions: Django's conversion of all rows, and from a row to a
-        result."""
+        """The SQL, its parameters (with Slots), and two functions. The first converts all rows as Django does. The
+        second turns a row into a result."""
         rows = self._build()
         compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, places = compiler.as_sql()
@@ -197,14 +197,14 @@ def _sequence(model: type[Model]) -> str:
 
 
 def insert_rows(rows: Iterable[Model]) -> None:
-    """Save new rows of one model and set their ids. Rows to which they refer must be saved."""
+    """Save new rows of one model and set their ids. Rows to which these refer must be saved before."""
     rows, most = list(rows), ROWS_A_STATEMENT[connection.vendor]
     for start in range(0, len(rows), most):
         _write_new(rows[start : start + most])
 
 
 def insert_missing(rows: Iterable[Model]) -> None:
-    """Save new rows of one model, without those that violate a unique constraint. Their ids are not set."""
+    """Save new rows of one model, without those that violate a unique constraint. Does not set the ids of the rows."""
     rows, most = list(rows), ROWS_A_STATEMENT[connection.vendor]
     for start in range(0, len(rows), most):
         sql, values = _insert_statement(rows[start : start + most])
@@ -213,8 +213,8 @@ def insert_missing(rows: Iterable[Model]) -> None:
 
 
 def insert_together(rows: Iterable[Model]) -> None:
-    """Save new rows of several models. Rows to which others refer need reserved ids. Other rows do not get their ids
-    set on PostgreSQL.
+    """Save new rows of several models. Rows to which others refer need reserved ids. On PostgreSQL, the ids
+    of other rows are not set.
 
     On PostgreSQL this is one statement. Foreign keys are checked when the transaction ends, so the order of the models
     does not matter. The rows of one model are saved in the given order.

@@ -36,7 +36,7 @@ LEAVE = ("away_from", "away_until", "deputy_id", "deputy__is_active", "deputy__i
 
 
 class Actor(str):
-    """An actor with the id of its account. Services take it as `by`; rows store both."""
+    """An actor with the id of its account. Services take it as the argument `by`. Rows store the actor and the id."""
 
     account_id: int
 

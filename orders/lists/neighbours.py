@@ -1,6 +1,6 @@
 """The previous and next row of a row in a filtered and sorted list: two queries.
 
-They are found by the row's sort values, not by counting. So they are correct even if the row no longer matches the
+Both are found by the row's sort values, not by counting. So both are correct even if the row no longer matches the
 filter after an action. `place` stores the sort values from before such an action.
 """
 

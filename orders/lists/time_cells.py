@@ -46,17 +46,17 @@ def ago(moment: datetime.datetime | None) -> str:
 
 
 def clock(moment: datetime.datetime) -> str:
-    """Returns the local time of day, below a heading with the day."""
+    """Returns the local time of day. The page shows the day in a heading above."""
     return _cell(moment, f"{timezone.localtime(moment):%H:%M:%S}")
 
 
 def ago_field(name: str, label, **display) -> Callable:
-    """Returns a column or a field with the relative time of a row's field. `display`: arguments of `admin.display`."""
+    """Returns a column or a field that shows a row's time as relative. `display`: arguments of `admin.display`."""
     return column(label, attrgetter(name), lambda row: ago(getattr(row, name)), **display)
 
 
 def ahead(moment: datetime.datetime | None) -> str:
-    """Returns a future time as `ago` does. A past time is shown as due now, since its partner may be paused or down."""
+    """Returns a future time as `ago` does. A past time is shown as due now: the partner may be paused or down."""
     return ago(moment) if moment is None or moment > timezone.now() else _cell(moment, _("at once"))
 
 

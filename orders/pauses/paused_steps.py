@@ -80,9 +80,9 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
 
 
 def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.datetime) -> dict[str, float]:
-    """Returns, by partner, the seconds for which the oldest due step could have been claimed. At most two queries.
+    """Returns for each partner the seconds for which the oldest due step could have been claimed. At most two queries.
 
-    Zero during a pause or a hold; after a pause, counted from its end.
+    During a pause or a hold the value is zero. After a pause the seconds are counted from its end.
     """
     since = {partner: first for partner, first in since.items() if first}
     if not since:
@@ -99,7 +99,7 @@ def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.
 
 
 def holds_in_force() -> list[PartnerHold]:
-    """Returns the holds set by this system (contract 7.2), by partner. One query; none on a test bench."""
+    """Returns the holds that this system set (contract 7.2), by partner's name. One query; none on a test bench."""
     if settings.PARTNER_ANSWERS == "trust":
         return []
     return list(PartnerHold.objects.filter(ended_at=None).order_by("partner"))

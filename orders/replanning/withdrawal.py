@@ -100,7 +100,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
 
 
 def why_claimed(order: Order) -> TrialClaimedError | None:
-    """Returns the error for a trial that an activation holds; otherwise None."""
+    """Returns an error if the order is a trial that an activation holds; otherwise None."""
     claimed = order.kind == Order.Kind.TRIAL and open_claim(order)
     return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
 
@@ -158,7 +158,7 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why staff can't withdraw an order; None if they can. They can also withdraw an order that an earlier,
+    """Returns why staff can't withdraw an order; None if they can. Staff can also withdraw an order that an earlier,
     late withdrawal left unchanged."""
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)

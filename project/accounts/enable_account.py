@@ -1,5 +1,5 @@
-"""Enables and disables accounts after a confirmation page, recorded in the admin log. Also shows if an account can log
-in."""
+"""Enables and disables accounts after a confirmation page, and records this in the admin log. Also shows whether an
+account can log in."""
 
 import datetime
 

@@ -1,7 +1,7 @@
 """Queries over the whole trail (contract 5, `audit`), for the page, the command and AUDIT_SYSLOG.
 
-The trail consists of three tables: its own rows, events of people, other systems and the company log-in, and Django's
-log entries. Each act is in exactly one of them.
+The trail consists of three tables: its own rows; events of people, other systems and the company log-in; and Django's
+log entries. Each act is in exactly one of these tables.
 """
 
 import datetime

@@ -1,4 +1,7 @@
-"""`settings`: prints the values in force with their origin, secrets masked. `--adopt` makes them the desk's."""
+"""`settings`: prints the values in force and where each comes from. Secrets are masked.
+
+`--adopt` stores this process's partner settings in the database as those of the desk (integrations/base/other_desk.py).
+"""
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
