@@ -50,7 +50,7 @@ class BilledLine:
 class Theirs:
     """The last known state of a record at the big-data side, with its time.
 
-    `compared`: it is the result of a comparison. Otherwise the record was only accepted when we sent it.
+    `compared`: the state is the result of a comparison. Otherwise the partner only accepted the record when we sent it.
     """
 
     word: str | Promise
