@@ -106,10 +106,10 @@ class PartnerPool:
 
     @property
     def is_rate_limited(self) -> bool:
-        """Returns True if PARTNER_RATE limits its calls.
+        """Returns True if PARTNER_RATE limits the calls to this partner.
 
-        Then at most the calls of one second are claimed ahead. A claimed call must be sent within its lease, and at the
-        end of a drain unsent calls are released.
+        In that case a drain claims at most as many calls ahead as may be sent in one second: a claimed call must be
+        sent within its lease, and at the end of the drain unsent calls are released.
         """
         return bool(settings.PARTNER_RATE) and self.partner in OUTSIDE
 
@@ -133,7 +133,7 @@ class ClaimedCall:
 
 @dataclass
 class DrainReport:
-    """The results of a drain. `done` is the number of accepted steps and mails, `failed` of refused, `tried` of all.
+    """The results of a drain: the numbers of accepted (`done`), refused (`failed`) and all (`tried`) steps and mails.
 
     `fault` is the error that prevented the recording of outcomes.
     """
@@ -147,9 +147,10 @@ class DrainReport:
 
 @dataclass
 class Drain:
-    """A drain. It claims for `seconds`, or with None until nothing is due. `on_progress` is called after each batch.
+    """A drain. It claims calls for `seconds`; with None, until nothing is due.
 
-    With `only`, a step that a person tries (contract 7.3), nothing else is sent, and the step is sent once.
+    `on_progress` is called after each batch. With `only`, a step that a person tries (contract 7.3), nothing else is
+    sent, and the step is sent once.
     """
 
     seconds: float | None = CLAIM_FOR

@@ -2,8 +2,8 @@
 
 The account (`project.models.User`) stores whether it is limited, and to which attributions.
 
-All parts of the admin use `get_queryset`: lists, pages, search, counts, autocomplete and direct URLs. So limiting it
-limits them all. Only users without a limit see orders without an attribution.
+All parts of the admin use `get_queryset`: lists, pages, search, counts, autocomplete and direct URLs. So limiting
+`get_queryset` limits them all. Only users without a limit see orders without an attribution.
 """
 
 from django.core.exceptions import PermissionDenied
@@ -15,7 +15,8 @@ from orders.models import Order
 
 
 def attributions_of(user) -> frozenset[str] | None:
-    """Returns the letters of the attributions that the user may see; None for all. Cached per request."""
+    """Returns the letters of the attributions that the user may see, or None if the user may see all. Cached per
+    request."""
     if not hasattr(user, "desk_attributions"):
         user.desk_attributions = frozenset(row.letters for row in user.attributions.all()) if user.limited else None
     return user.desk_attributions
@@ -28,7 +29,7 @@ BLIND = _(
 
 
 def why_blind(user) -> str | Promise:
-    """Returns a message for a limited user without attributions, who sees no orders. Empty for other users."""
+    """Returns a message for a limited user without attributions, who sees no orders; an empty text for other users."""
     return BLIND if user.is_staff and attributions_of(user) == frozenset() else ""
 
 
@@ -38,7 +39,8 @@ def is_unlimited(user) -> bool:
 
 
 def sees_all(user, permission: str) -> bool:
-    """Returns True if the user sees the rows of all users. They may name any order, so limited users never do."""
+    """Returns True if the user sees the rows of all users. Such rows may name any order, so limited users never see
+    them."""
     return bool(permission) and user.has_perm(permission) and is_unlimited(user)
 
 
@@ -53,7 +55,7 @@ def sees(user, order: Order) -> bool:
 
 
 def visible_orders(user) -> QuerySet[Order] | None:
-    """Returns the orders that a limited user may see; None for all."""
+    """Returns the orders that a limited user may see, or None if the user may see all orders."""
     return None if is_unlimited(user) else limit(Order.objects.all(), user, "attribution")
 
 

@@ -43,9 +43,9 @@ def release(
     `order_ids=None` means all orders, but at most STEPS_AT_ONCE steps. `dated` means only steps whose start time has
     come.
 
-    A step may start when the blocking steps before it are done, no earlier step of its trial's line is unfinished, its
-    gate (approval, start day) is open and the order has no undo mark. The steps are locked during this check, so
-    schedule, sweep, command and a finished step may all call it at once.
+    A step may start when the blocking steps before it are done, no earlier step of its trial's line (all steps on the
+    trial's records) is unfinished, its gate (approval, start day) is open, and its order has no undo mark. The steps
+    are locked during this check. So the schedule, the sweep, the command and a finished step may call this at once.
     """
     if dated:
         return _make_due(READY_BY_DATE, now=now)
@@ -73,8 +73,8 @@ def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
 
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:
-    """Returns the unfinished steps that a waiting step waits for: first its order's own, then others' in its trial's
-    line."""
+    """Returns the unfinished steps that a waiting step waits for: first those of its order, then those of other orders
+    in its trial's line."""
     own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
     own = own.filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
     if row.lane is None:
@@ -122,7 +122,7 @@ def is_blocked() -> Q:
 
 
 def is_blocked_by_others() -> Q:
-    """Returns the condition of `is_blocked` for the steps before it in its trial's line."""
+    """Returns the condition for waiting steps after such a step in their trial's line (see `is_blocked`)."""
     return Q(Exists(_before_in_line().filter(STOPPED)))
 
 
@@ -131,8 +131,8 @@ def _waiting() -> QuerySet[Dispatch]:
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
-    """Returns the waiting steps that may start, locked. Steps locked by other transactions are skipped: those make them
-    due or close them."""
+    """Returns the waiting steps that may start, locked. Steps that other transactions have locked are skipped: these
+    transactions make the steps due or close them."""
     ready = _waiting().filter(
         among,
         Q(gate=Dispatch.Gate.NONE)
@@ -160,8 +160,11 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _line(lane, turn) -> QuerySet[Dispatch]:
-    """Returns the unfinished steps of a line before a place. Ids increase in order of arrival, under the trial's
-    lock."""
+    """Returns the unfinished steps of a trial's line before a turn.
+
+    A step's turn is its place, or else its id. Ids follow the order of arrival, because they are assigned while the
+    trial is locked.
+    """
     turns = Coalesce("place", "pk", output_field=BigIntegerField())
     return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
 

@@ -52,7 +52,7 @@ def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False
 
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
-    """Returns the columns of these records that change if a step acts on them meanwhile."""
+    """Returns those columns of the records that change if a step acts on the records meanwhile."""
     return {record.pk: (record.state, record.dispatch_id, record.cancel_time) for record in records}
 
 
@@ -150,9 +150,10 @@ def compare_order(
 def _accepted_no_more(
     order: Order, mended: list[Discrepancy], records: Mapping[int, BillingRecord]
 ) -> list[Discrepancy]:
-    """Removes acceptances of records that a fix corrects, except values that identify them at the big-data side.
+    """Removes what staff accepted for the records that a fix corrects. Keeps accepted values that identify a record at
+    the big-data side.
 
-    Records to be deleted are marked as deleted here.
+    If the fix deletes a record, our record is set to deleted.
     """
     changed, found = [], []
     for one in mended:
@@ -179,7 +180,7 @@ def _settle(
 ) -> list[Discrepancy]:
     """Gives unknown records the partner's state and times, unless an unanswered call may still take effect.
 
-    A missing record that must exist is set to live here, which makes it a not-billed difference.
+    If a missing record must exist, our record is set to live, and the difference becomes `not_billed`.
     """
     unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
     if unknown and may_still_change(order, now):
@@ -211,7 +212,7 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Filters out records that are gone as they should be, also those whose removal staff gave up."""
+    """Filters out records that are gone and should be, also records whose removal staff gave up."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone if gone and not may_still_change(order, now) else ():
@@ -241,7 +242,7 @@ def _must_be_live(order: Order, record: BillingRecord) -> bool:
 
 
 def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
-    """Sets the partner's times, since it is unknown which of ours it applied."""
+    """Sets the partner's times, since it is unknown which of our times the partner applied."""
     created, ends = one.times
     record.create_time = created or record.create_time
     if record.state == BillingRecord.State.CANCELLED:
@@ -259,7 +260,7 @@ def _difference(
     by: str,
     now: datetime.datetime,
 ) -> Difference:
-    """Creates a difference. If the query itself has settled it, it is closed at once."""
+    """Creates a difference. A difference that the query itself has settled is closed at once."""
     over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
     return Difference(
         reconciliation=row,

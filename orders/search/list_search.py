@@ -52,10 +52,11 @@ def each_word(text: str, fits: Callable[[str], Q]) -> Q:
 
 
 def search_orders(rows, text: str, visible: QuerySet[Order] | None):
-    """Filters orders whose number, trial number, product id, enterprise (id or name) or a domain begins with each word.
+    """Keeps the orders that match all words of a reading of the text (`readings`).
 
-    Two Chinese characters from the middle of an enterprise's name match too. `visible`: the orders that a limited
-    reader may see, None for all.
+    A word matches if the number, the trial number, the product id, the enterprise (id or name) or a domain begins with
+    it. Two Chinese characters from the middle of an enterprise's name match too. `visible`: the orders that a limited
+    reader may see; None if the reader may see all orders.
     """
     return rows.filter(each_word(text, lambda term: _order_fits(term, visible)))
 
@@ -92,8 +93,8 @@ def _by_id(term: str) -> Q:
 
 
 def _with_domain(term: str):
-    """Returns orders with a domain that begins with the term: few as ids, which every index uses in an OR; many as a
-    subquery.
+    """Returns the orders with a domain that begins with the term. Few orders are a list of ids, for which every index
+    can be used in an OR; many are a subquery.
     """
     rows = (
         OrderDomain.objects.filter(key__startswith=domain_key(domain_meant(term)))
@@ -111,9 +112,10 @@ def _few(ids: QuerySet) -> list[int] | None:
 
 
 def search_by_order(rows, text: str, visible: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
-    """Filters rows of orders of which each word is the customer, or the beginning of the order's number.
+    """Keeps the rows whose order matches all words of a reading of the text (`readings`).
 
-    `domain`: a field of domain keys, which may begin with a word.
+    A word matches if it is the order's customer, or if the order's number begins with it. With `domain`, a field of
+    domain keys, a word also matches if this field begins with it.
     """
     return rows.filter(each_word(text, lambda term: _row_fits(term, visible, order=order, domain=domain)))
 
@@ -165,7 +167,7 @@ def customer_anchor(order: Order) -> str | None:
 
 
 def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
-    """Filters customers with an order that the user may see. `shown_name`, `shown_at`: from the newest such order."""
+    """Keeps the customers with an order that the user may see. `shown_name`, `shown_at`: from the newest such order."""
     letters, visible = attributions_of(user), visible_orders(user)
     if letters is None or visible is None:
         return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
@@ -177,7 +179,7 @@ def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
 
 
 class CustomerFilter(SimpleListFilter):
-    """Filters rows by the enterprise id of their order. Only links on the customer's page set it."""
+    """Filters rows by the enterprise id of their order. Only links on the customer's page set this filter."""
 
     title, parameter_name = _("customer"), "customer"
     path = "order__enterprise_id"

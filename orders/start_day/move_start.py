@@ -99,7 +99,8 @@ def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotA
 
 
 def why_moving(order: Order) -> NotAllowedError | None:
-    """Returns the error for other actions on the order's records while a move of its start has not ended."""
+    """Returns the error with which other actions on the order's records are refused while a move of its start is not
+    finished. None without such a move."""
     return why_unresolved(order, move_of(order))
 
 
@@ -125,7 +126,8 @@ def _is_today(day: datetime.date, now: datetime.datetime) -> bool:
 
 
 def _is_unbilled(order: Order) -> bool:
-    """Returns True if no billing call of the order was made. Locks its step, so that no worker claims it meanwhile."""
+    """Returns True if no billing call of the order was made. Locks the billing step, so that no worker claims the step
+    meanwhile."""
     acts = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, lane=None, undo=False)
     rows = order.dispatches.current().filter(step=Step.CREATE_BILLING, undo=False)
     if transaction.get_connection().in_atomic_block:

@@ -395,7 +395,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return None
 
     def _invitation_page(self, request, user, **more):
-        """Shows the link in this response only. It is not stored: reloading the page creates another one."""
+        """Shows the link in this response only. The link is not stored: reloading the page creates another one."""
         context = self.admin_site.each_context(request) | {"opts": self.opts, "account": user, **more}
         title = _("Password of %(name)s") % {"name": account_words(user)}
         context |= {"title": title, "why_not": why_no_password(user), "mail": mask_mail(user.email)}

@@ -164,9 +164,9 @@ def _value(copy: sqlite3.Connection, sql: str):
 
 
 def _copy_postgres(folder: Path) -> dict:
-    """Dumps the database with pg_dump. Returns the manifest's entries.
+    """Dumps a snapshot of the database with pg_dump. Returns the manifest's entries.
 
-    Raises BackupError if the dump's row counts differ from those of the same snapshot.
+    Raises BackupError if the row counts in the dump differ from those that the database had in this snapshot.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -309,8 +309,8 @@ def waiting_before(row: Export) -> int:
 def remove_old_files(*, now: datetime.datetime) -> int:
     """Removes expired files. Returns their number. The rows are kept.
 
-    Also removes files of dead processes: incomplete ones, and complete ones without a row, which remain if the process
-    or the database fails before the row is updated.
+    Also removes files that dead processes left: incomplete files, and complete files that no row names. Such a complete
+    file remains if the process or the database fails after the file is written and before its row is updated.
     """
     old = list(Export.objects.filter(expires_at__lt=now).exclude(file=""))
     for row in old:

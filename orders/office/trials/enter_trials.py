@@ -134,11 +134,12 @@ def import_trials(
     """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
     not confirm. Trials that are stored already with the same content change nothing. `dry_run` rolls everything back.
 
-    `letters` are the attributions of a limited user; None for all. Each trial gets the event `entered` with its actor.
-    `file` is the workbook's name, for the event of the import; empty for a single trial. `on_progress` gets the number
-    of finished rows. Raises NotAllowedError, and enters nothing, if the database is restored, if the numbers can't be
-    saved to the list in ATTACHMENT_DIR, or after more than MOST_FOREIGN numbers outside the attributions within an
-    hour.
+    `letters` are the attributions of a limited user; None if the user may see all. Each trial gets the event `entered`
+    with its actor. `file` is the workbook's name, for the event of the import; empty for a single trial. `on_progress`
+    gets the number of finished rows.
+
+    Raises NotAllowedError, and enters nothing, if the database is restored, if the numbers can't be saved to the list
+    in ATTACHMENT_DIR, or after more than MOST_FOREIGN numbers outside the attributions within an hour.
     """
     if is_restored():
         raise NotAllowedError("entry_restored")
