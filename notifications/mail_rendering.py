@@ -31,7 +31,7 @@ row may store. The function may raise MailError."""
 
 @dataclass(frozen=True, kw_only=True)
 class MailFacts:
-    """The facts of one order for the SA. Labels may be lazily translated. For an empty value the line is omitted or
+    """The facts of one order for the SA. Labels may be lazily translated. If a value is empty, its line is omitted or
     blank.
 
     `domains` has all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is the
@@ -75,7 +75,7 @@ def one_line(value: object) -> str:
 
 
 def _on_lines(value: object) -> str | list[str]:
-    """Returns the value on one line; the values of a list as a list of such lines."""
+    """Returns the value on one line. For a list, returns a list with each of its values on one line."""
     return list(map(one_line, value)) if isinstance(value, list) else one_line(value)
 
 
@@ -90,7 +90,7 @@ def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
 
 
 def _why(rules: Iterable[str | Promise]) -> str:
-    """Returns the sentence with the reasons why the recipients get the mail; empty without reasons."""
+    """Returns the sentence that says why the recipients get the mail. Empty if there are no reasons."""
     with translation.override(LANGUAGE):
         words = _(" or ").join(dict.fromkeys(map(str, rules)))
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""

@@ -1,7 +1,8 @@
 """Keyset pagination of the read API: `limit` rows after the row whose sort keys are in `cursor`.
 
 No row is repeated or skipped while rows are added. DRF's CursorPagination uses an offset among rows with an equal first
-key. That fails here, because an order may have 20,000 records, and some of them may end between two pages.
+key. An offset fails here: an order may have 20,000 records, and some of them may end after one page was read and before
+the next one is.
 """
 
 import re

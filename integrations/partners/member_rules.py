@@ -96,7 +96,8 @@ def matches(value: str | float | bool, given: object) -> bool:
 
 
 def equals(value: str | float | bool, given: object) -> bool:
-    """Returns True if a member has this value. 200 equals "200", but "0000" does not equal 0, nor true 1."""
+    """Returns True if a member has this value. 200 equals "200". But "0000" does not equal 0, and true does not
+    equal 1."""
     if isinstance(value, bool) or isinstance(given, bool):
         return value is given
     return isinstance(given, str | int | float) and _text(value) == _text(given)

@@ -1,4 +1,4 @@
-"""Staff actions on BPM's approval: decide in its place, or push for it."""
+"""Staff actions on BPM's approval: decide in BPM's place, or push for a decision by a mail to the SA."""
 
 from typing import Any, ClassVar
 
@@ -21,8 +21,8 @@ from orders.replanning.staff_decision import decide, why_not_count, why_not_deci
 
 
 class DecideForm(ReasonForm):
-    """Form that chooses which finished record of BPM counts from now on. The field is removed if BPM has sent none: its
-    record was lost."""
+    """Form that chooses which finished record of BPM counts from now on. If BPM has sent no such record, the record was
+    lost, and the field is removed."""
 
     result: ClassVar[str]
     lost: ClassVar[str | Promise]
@@ -55,7 +55,7 @@ class RejectForm(DecideForm):
 
 
 def _in_bpms_place(form: type[DecideForm], **own: Any) -> Action:
-    """Returns the action that decides the form's `result`: by a record of BPM or, if that was lost, by staff alone."""
+    """Returns the action that decides the form's `result`: by a record of BPM, or by staff alone if that was lost."""
 
     def service(*, record: str = "", **about: Any) -> Order:
         return decide(record=record or form.result, **about)

@@ -58,8 +58,8 @@ LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SC
 
 def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> Answer:
     """Returns the records that the big-data side holds, or that a person saw there (`look`: a Look's text). If
-    differences are taken, also compares them. Makes no call for a BPM start. Raises BooksSilentError and
-    NotAllowedError."""
+    differences are taken, also compares the records with ours. Makes no call for a BPM start. Raises BooksSilentError
+    and NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
     manual = Look.read(look)
@@ -92,13 +92,13 @@ def take(
     """Adopts the partner's records as ours. For a BPM start in doubt, records that BPM has the process (`process`: its
     number, if known).
 
-    If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences,
-    as they were shown. `held` is the partner's answer. If it is None, the partner is called now, so the caller must not
-    be in a transaction. `look` holds the records that a person saw instead: it answers the steps that wait for a manual
-    look-up first. Records that were called too recently are left out, and listed in the event.
+    If steps stopped because the partner had acted before, the records of these steps are taken. Otherwise the order's
+    differences are taken, as they were shown. `held` is the partner's answer. If it is None, the partner is called now,
+    so the caller must not be in a transaction. `look` holds the records that a person saw instead: it answers the steps
+    that wait for a manual look-up first. Records that were called too recently are left out, and listed in the event.
 
-    A cancel or delete is taken only if the partner's records are not live, a create only if they are. Raises
-    OrderUnknownError and NotAllowedError.
+    A cancel or delete is taken only if the partner's records are not live. A create is taken only if they are live.
+    Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "taking the books")
     if step == Step.START_BPM:

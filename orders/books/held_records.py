@@ -1,7 +1,7 @@
 """Compares the big-data side's records of a jobId with the step that queried them (contract 3.5, 409).
 
-The partner had processed the step's key before with other bytes, as happens after a restore from a backup. If its
-records match the step's target state, the step is done, and our records get the partner's times.
+The partner had processed the step's key before, with other bytes. This happens after a restore from a backup. If the
+partner's records match the step's target state, the step is done, and our records get the partner's times.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,8 +19,8 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
     """Returns True if all records of a step are at the big-data side in the step's target state: live, cancelled or
     absent.
 
-    Ends or starts must match too if the step changes them; the records have the times that the step gives them. A
-    trial's create also matches if its records are cancelled: then a lost order has cancelled them.
+    If the step changes ends or starts, these must match too; our records have the times that the step gives them. A
+    trial's create also matches if its records are cancelled at the partner: then a lost order has cancelled them.
     """
     there = by_identity(held)
     found = [there.get(identity(record, owner(row, record))) for record in records]
@@ -63,14 +63,13 @@ def by_identity(held: Iterable[HeldRecord]) -> dict[tuple[str, str, str, str], H
 
 
 def by_name(held: Iterable[HeldRecord]) -> dict[tuple[str, str], HeldRecord]:
-    """Returns the partner's records by productId and domain, as a comparison identifies them, without unreadable
-    ones.
-    """
+    """Returns the partner's readable records by productId and domain, as a comparison identifies them."""
     return {(one.product_id, one.key): one for one in held if one.readable}
 
 
 def take_record(record: BillingRecord, there: HeldRecord | None) -> None:
-    """Sets our record to the partner's state and times, or to deleted if there is none (None). Does not save it."""
+    """Sets our record to the state and times of the partner's record, or to deleted if the partner has no such record
+    (None). Does not save our record."""
     if there is None:
         record.state = BillingRecord.State.DELETED
         return

@@ -63,8 +63,8 @@ class DeskList:
     """The declaration of a list.
 
     `empty`: the text of the empty list. `readers`: the roles with the permission to view it. `name`: its name in
-    exports and saved views; empty if it has none. `same_for_all`: users limited to attributions see the same rows.
-    `needed_by`: the roles whose menu has the list.
+    exports and saved views; empty if it has none. `same_for_all`: users limited to attributions see the same rows as
+    users without a limit. `needed_by`: the roles whose menu has the list.
     """
 
     section: Section
@@ -92,8 +92,11 @@ def register_list(
     tones: Mapping[str, Tones] | None = None,
     meanings: Meanings | None = None,
 ) -> Callable[[Admin], Admin]:
-    """Returns a class decorator that registers a ModelAdmin. `menu`: section and position. `tones`, `meanings`: of its
-    chips. Other arguments as in DeskList; `needed_by` defaults to the roles of the section."""
+    """Returns a class decorator that registers a ModelAdmin.
+
+    `menu`: section and position. `tones` and `meanings` describe the chips of the list. The other arguments are those
+    of DeskList; `needed_by` defaults to the roles of the section.
+    """
 
     def register(admin_class: Admin) -> Admin:
         admin.site.register(model, admin_class)

@@ -303,7 +303,7 @@ class TrialEnd(models.Model):
 
 
 class TrialClaim(Row):
-    """An activation's claim on its trial. It belongs to the first activation (contract 3.9, First claim)."""
+    """An activation's claim on its trial. The first activation gets it (contract 3.9, First claim)."""
 
     trial = models.ForeignKey("Order", models.PROTECT, related_name="claims", verbose_name=_("trial"))
     activation = models.ForeignKey("Order", models.PROTECT, related_name="held_claims", verbose_name=_("activation"))

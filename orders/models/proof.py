@@ -4,8 +4,10 @@ from django.db import models
 
 
 class PartnerProof(models.Model):
-    """Marks a kind of step (`orders.outbox.proven_calls`) as proven: an answer was a success by these rules.
-    `rules`: hash of call, address and rules. `order`: number of the order, empty if an upgrade created the row."""
+    """Marks a kind of step (`orders.outbox.proven_calls`) as proven: an answer was a success by the rules in `rules`.
+
+    `rules`: hash of call, address and rules. `order`: the order's number; empty if an upgrade created the row.
+    """
 
     kind = models.CharField(max_length=8)
     call = models.CharField(max_length=16)
@@ -22,8 +24,8 @@ class PartnerProof(models.Model):
 
 
 class PartnerHold(models.Model):
-    """A hold of a partner's creates, immediate cancels and starts, after an unproven call got a doubtful answer. It is
-    independent of pauses by staff, and ends with `resume` or a success."""
+    """A hold of a partner's creates, immediate cancels and starts, after an unproven call got a doubtful answer. The
+    hold is independent of pauses by staff. It ends with `resume` or with a success."""
 
     partner = models.CharField(max_length=16)
     kind = models.CharField(max_length=8)
@@ -51,8 +53,9 @@ class KeptAnswer(models.Model):
     """The bytes of an answer, to be read again: a refusal of a step that needs proof, or an answer that was not
     understood.
 
-    `read`: the result of reading it. `said`: the values that the rule matched, by which refusals are compared. `after`:
-    id of the newest accepted attempt of its kind when the answer was recorded, or 0.
+    `read`: the result of reading the answer. `said`: the values that the rule matched; refusals are compared by these.
+    `after`: the id of the newest accepted attempt of the same kind of step, when the answer was recorded; 0 if there
+    was none.
     """
 
     attempt = models.OneToOneField("orders.Attempt", models.CASCADE, primary_key=True, related_name="kept")

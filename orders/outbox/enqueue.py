@@ -30,8 +30,8 @@ def build_step(
 
     Fields that are not in `fields` get the values of `orders.rules.steps`.
 
-    `records` are the ids of its billing records. With `due` it may be claimed at once; otherwise `release` makes it
-    due. If an order has several steps of one phase, each needs its `position`.
+    `records` are the ids of the step's billing records. With `due` the step may be claimed at once; otherwise `release`
+    makes it due. If an order has several steps of one phase, each needs its own `position`.
     """
     kind, records = STEPS[step], list(records)
     usual = {
@@ -50,8 +50,8 @@ def build_step(
 def build_questions(
     row: Dispatch, asked: dict, *, again: datetime.datetime | None, now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds queries about a step's records, in its place: one for now and, if `again` is given, a last one due then.
-    `asked`: the fields of `question_about`."""
+    """Builds queries about a step's records, in the step's place: one that is due now and, if `again` is given, a last
+    one that is due then. `asked`: the fields of `question_about`."""
     place = {
         "position": row.position,
         "lane": row.lane,
@@ -67,8 +67,8 @@ def build_questions(
 
 
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
-    """Builds a replacement of a step with its own T and key, in its place or, with `behind`, at the end of its line. It
-    also gets the records left for further parts of the step."""
+    """Builds a replacement of a step, with its own T and key. It gets the place of the step or, with `behind`, the end
+    of the line. It also gets the records left for further parts of the step."""
     rest = row.rest or []
     return _copy(
         row,
@@ -84,7 +84,7 @@ def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = F
 
 
 def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
-    """Builds the next part of a step, in its place, with the records that its call did not carry."""
+    """Builds the next part of a step, in the step's place, with the records that the step's call did not carry."""
     return _copy(
         row,
         now,
@@ -117,7 +117,7 @@ def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
 
 
 def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
-    """Saves steps of locked orders, with their keys. `random_keys`: the partner may have seen the derived ones."""
+    """Saves steps of locked orders, with their keys. `random_keys`: the partner may have seen the derived keys."""
     rows = list(rows)
     if not random_keys:
         give_keys(rows)
@@ -141,8 +141,8 @@ def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
 
 
 def _moves_end(row: Dispatch) -> bool:
-    """Returns True for a trial's end that staff moved. A restored desk may move it again, to another day, so that a
-    derived key would be one that the partner knows with other bytes."""
+    """Returns True for a trial's end that staff moved. After a restore, staff may move it to another day. The step
+    would then have the same derived key, but other bytes than those that the partner knows under this key."""
     return row.step == Step.EXTEND_TRIAL and row.order.kind == Order.Kind.TRIAL
 
 

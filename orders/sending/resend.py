@@ -61,7 +61,8 @@ WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The selection of steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
+    """The selection of steps to resend. Without `failed` and `channel`, these are an order's failed steps, or all steps
+    if none failed.
 
     `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: the error
     code of the failure. `reopen`: a filter also reopens compensated orders, but not those that staff compensated.
@@ -367,13 +368,14 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _is_followed(row: Dispatch) -> bool:
-    """Returns True if a later step of its trial's line is unfinished: a repeat would run after it, and it may change
-    the records."""
+    """Returns True if a later step of the trial's line is unfinished: it would run before a repeat, and may change the
+    records."""
     return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
 def _is_lined_up(row: Dispatch) -> bool:
-    """Returns True if a repeat of the step is unfinished, or its records no longer have the state that it gave them."""
+    """Returns True if a repeat of the step is unfinished, or if a record no longer has the state that the step gave
+    it."""
     repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
     made = STEPS[row.step].record_state_after if STEPS[row.step].sets_record_times else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)

@@ -17,13 +17,12 @@ from orders.undoing.start import begin_undo
 
 
 def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Stops an activation, deletes its billing records at the big-data side and restores the trial's. It ends as
-    `failed`.
+    """Stops an activation, deletes its billing records at the big-data side and restores the trial's records.
 
-    The order is `compensating` until the big-data side has answered. `reason` is stored in the order's history and in
-    an incident, since every failed order has one (contract 3.8). The incident is closed when the order is withdrawn or
-    resent. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing sent, undone already, blank
-    reason).
+    The order is `compensating` until the big-data side has answered. Then it is `failed`. `reason` is stored in the
+    order's history and in an incident, since every failed order has an incident (contract 3.8). The incident is closed
+    when the order is withdrawn or resent. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing
+    sent, undone already, blank reason).
     """
     check_reason(reason, "a compensation")
     with transaction.atomic():
@@ -56,8 +55,8 @@ def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.d
 
 
 def why_undone(order: Order, code: str, now: datetime.datetime) -> NotAllowedError:
-    """Returns the error, with this code, for undoing an order that is undone already. If its records still exist, the
-    error says how to delete them."""
+    """Returns the error for an attempt to undo an order that is already undone. The error has this code, unless records
+    of the order still exist: then the error says how to delete them."""
     if is_over(order) and order.billing_records.not_over(now).exists():
         return NotAllowedError("undone_but_there", number=order.number, state=order.state)
     return NotAllowedError(code, number=order.number, state=order.state)
