@@ -18,6 +18,7 @@ from orders.models import (
     Message,
     Order,
     OrderText,
+    PlannedPause,
     Province,
     SearchPiece,
     SearchProgress,
@@ -27,6 +28,7 @@ from orders.models import (
     TrailEntry,
     TrailSending,
     TrialShape,
+    Watch,
 )
 from orders.models.proof import KeptAnswer, PartnerHold, PartnerProof
 from orders.office.bulk.models import BulkItem
@@ -51,7 +53,8 @@ MADE = {
     TrialShape,
 }
 MADE |= {Digest, RedWatch}  # only mails follow from them
-MADE |= {Message}  # the inbox shows them, to their recipient alone
+MADE |= {Message, Watch}  # the inbox shows them, to their account alone
+MADE |= {PlannedPause}  # the page of a partner's pause shows them
 MADE |= {PartnerProof, PartnerHold, KeptAnswer}  # `partners` and `status` show them
 MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState, DeskProcess}
 OURS = [

@@ -206,7 +206,7 @@ def test_where_a_second_person_is_asked(trialing, settings, client, capsys):
     client.force_login(factories.UserFactory(username="wang", is_superuser=True))
     row = AskedAct.objects.get()
     shown = client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
-    told = {"told": shown.context["foreseen"].told, "seen": shown.context["foreseen"].seen}
+    told = {"told": shown.context["preview"].told, "seen": shown.context["preview"].last_event_id}
     assert client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), told).status_code == 302
     trialing.deliver()
     assert ends_there(trialing) == [f"{NEW}235959"]

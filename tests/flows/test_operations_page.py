@@ -299,6 +299,9 @@ def moving(desk, run):
     run('move_start A31 20231110 --reason "客户要求" --dry-run')
     run('move_start A31 20231110 --reason "客户要求"')
     run('move_start A31 20231115 --reason "客户要求"')
+    desk.play(trial("T32", "t32.example.com", BizEnd="20231102"))
+    run('move_end A31 20231110 --reason "客户要求"')
+    run('move_end T32 20231110 --reason "客户要求" --dry-run')
 
 
 def second_person(run, settings):
@@ -383,7 +386,7 @@ def test_its_order_files_are_carried_out(desk):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 42
+    assert len(ours) == 43
     assert ours - {line.split()[0] for line, _ in [*shown(PAGE), *shown(PRINTED)]} == set()
 
 
