@@ -22,6 +22,7 @@ def test_a_clerk_schedules_a_view_and_runs_it_by_hand(visit, desk, tmp_path):
     page = visit("clerk")
     page.goto(LIST)
     page.get_by_role("link", name="新建定时导出").click()
+    page.select_option("#id_view", label="订单 · 挂起的订单")
     page.fill("#id_name", "周一早报")
     for day in ("周二", "周三", "周四", "周五"):
         page.get_by_label(day, exact=True).uncheck()
