@@ -71,7 +71,7 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None, gone: bo
     held = [*found.held, *_of_trial(order, look)]
     with transaction.atomic():
         owner = lock_order(owner.number)
-        before, there = shown_of(owner), _counted_as_there(owner)
+        before, there = shown_of(owner), _counted_as_there(owner) if gone else set()
         row = begin_reconciliation(by=by, now=now)
         kept = keep_discrepancies(
             row, owner.pk, found.discrepancies, our_snapshot=found.our_snapshot, fix=False, by=by, now=now, mail=False
@@ -80,7 +80,7 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None, gone: bo
             raise NotAllowedError("billing_under_way", number=order.number)
         counts = {"orders": 1, "records": found.records, "differences": len(kept)}
         Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, **counts)
-        shown, lost = shown_of(owner), gone and bool(there - _counted_as_there(owner))
+        shown, lost = shown_of(owner), bool(there and there - _counted_as_there(owner))
         changed = lost or shown != before
         if lost and shown == before:
             add_event(owner, "compared", by=by, now=now, reason="", differences=len(kept))
