@@ -21,14 +21,21 @@ from orders.rules.steps import DELETIONS, SENDS_NOTHING, Channel, Step, named
 
 ACTED = Q(may_have_acted=True) | Q(state=Dispatch.State.SENDING)
 MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: how long an unanswered call may act
+
+
+def unanswered_since(moment: datetime.datetime | Slot) -> Q:
+    """Returns the condition for steps with an unanswered call since then. A worker that died before its call sent
+    nothing."""
+    return Q(unanswered_at__gt=moment) & ~Q(payload=SENDS_NOTHING)
+
+
 UNANSWERED = Prepared(
     lambda: (
         Dispatch.objects.filter(
             OneOf("lane", "serial_trial_ids") | OneOf("order_id", "orders") & Q(lane=None),
+            unanswered_since(Slot("since", DateTimeField())),
             channel=Channel.BILLING,
-            unanswered_at__gt=Slot("since", DateTimeField()),
         )
-        .exclude(payload=SENDS_NOTHING)  # its worker died and made no call
         .order_by()
         .values_list("pk", "order_id", "lane", "step", "unanswered_at")
     )

@@ -15,11 +15,11 @@ from orders.history.order_locks_and_events import add_event, find_order, lock_or
 from orders.intake.replan_held_orders import province_of
 from orders.models import BillingRecord, Dispatch, Order, Province
 from orders.models.dispatch import OPEN_STATES
-from orders.outbox.billing_effects import MAY_ACT
+from orders.outbox.billing_effects import MAY_ACT, unanswered_since
 from orders.outbox.enqueue import build_step, enqueue, wake
 from orders.outbox.record_selection import WAS_IN
 from orders.outbox.release_steps import NOT_FINISHED
-from orders.rules.steps import SENDS_NOTHING, Step
+from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
 
 STEPS = Dispatch.objects.filter(order=OuterRef("pk"), channel=Dispatch.Channel.BILLING)
@@ -27,7 +27,6 @@ UNSURE = Q(state=Dispatch.State.FAILED, definite=False, repeat=False)
 UNSETTLED = Q(Exists(STEPS.current().filter(Q(state__in=OPEN_STATES) | UNSURE))) | Q(
     Exists(BillingRecord.objects.filter(order=OuterRef("pk"), state=BillingRecord.State.UNKNOWN))
 )
-LATE = STEPS.exclude(payload=SENDS_NOTHING)  # of all plans, including replaced ones and repeats, as in `late_calls`
 
 
 def move_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -79,7 +78,8 @@ def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowed
         return NotAllowedError("attribution_held", number=order.number)
     if order.attribution_id is None:
         return NotAllowedError("attribution_none", number=order.number, state=order.state)
-    unsettled = _family(order).filter(UNSETTLED | Q(Exists(LATE.filter(unanswered_at__gt=now - MAY_ACT))))
+    late = STEPS.filter(unanswered_since(now - MAY_ACT))  # of all plans, including replaced ones and repeats
+    unsettled = _family(order).filter(UNSETTLED | Q(Exists(late)))
     number = unsettled.order_by("pk").values_list("number", flat=True).first()
     return NotAllowedError("attribution_unsettled", number=number) if number else None
 

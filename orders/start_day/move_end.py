@@ -11,16 +11,16 @@ from django.db.models import Exists, OuterRef, Subquery
 
 from orders.history.order_locks_and_events import add_event, lock_order, refresh_states
 from orders.models import Dispatch, Order, TrialClaim
-from orders.outbox.billing_effects import MAY_ACT
+from orders.outbox.billing_effects import MAY_ACT, unanswered_since
 from orders.outbox.enqueue import build_step, enqueue, wake
 from orders.outbox.release_steps import BLOCKING, NOT_FINISHED, release
 from orders.rules.local_time import SHANGHAI, in_ten_years, midnight
-from orders.rules.steps import SENDS_NOTHING, Channel, Phase, Step
+from orders.rules.steps import Channel, Step
+from orders.start_day.move_start import BEHIND_PLAN
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.trial_state_reads import shape_of
 from orders.trials.trial_state_writes import reshape, set_end
 
-BEHIND_PLAN = Phase.UNDO - 50
 IN_LINE = Dispatch.objects.filter(lane=OuterRef("pk"), channel=Channel.BILLING)
 
 
@@ -55,11 +55,10 @@ def why_not_move_end(trial: Order, now: datetime.datetime) -> NotAllowedError | 
     if trial.state != Order.State.TRIALING or trial.undo_since:
         return NotAllowedError("end_not_trialing", number=trial.number, state=trial.state)
     claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
-    late = IN_LINE.filter(unanswered_at__gt=now - MAY_ACT).exclude(payload=SENDS_NOTHING)
     facts = Order.objects.filter(pk=trial.pk).values_list(
         Subquery(claims.values("activation__number")[:1]),
         Exists(IN_LINE.current().filter(BLOCKING, state__in=NOT_FINISHED)),
-        Exists(late),
+        Exists(IN_LINE.filter(unanswered_since(now - MAY_ACT))),
     )
     activation, moving, unanswered = facts.get()
     if activation:
