@@ -2,7 +2,7 @@
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.db.models import Exists, F, Model, OuterRef, QuerySet
 
@@ -55,15 +55,20 @@ def tell_owners(*, now: datetime.datetime) -> int:
     """
     owned = list(Order.objects.filter(owner__isnull=False).order_by("pk").values_list("pk", flat=True))
     told = Message.objects.filter(event=OuterRef("pk"), recipient=OuterRef("order__owner"))
-    news = OrderEvent.objects.filter(kind__in=CHANGES, at__gte=now - LOOKED_BACK, at__gt=F("order__owner_since"))
-    news = news.filter(~Exists(told)).exclude(account_id=F("order__owner")).select_related("order").order_by("pk")
     sent = 0
-    for start in range(0, len(owned), AT_ONCE):
-        events = news.filter(order__in=owned[start : start + AT_ONCE])
+    for news in _changes_of(owned, now):
+        events = news.filter(~Exists(told), at__gt=F("order__owner_since")).exclude(account_id=F("order__owner"))
         rows = [_message(Message.Kind.CHANGED, one, one.order, one.order.owner_id, at=one.at) for one in events]
         _save(rows)
         sent += len(rows)
     return sent
+
+
+def _changes_of(orders: list[int], now: datetime.datetime) -> Iterator[QuerySet[OrderEvent]]:
+    """Yields the changes of these orders since LOOKED_BACK, with their orders, for AT_ONCE orders at a time."""
+    news = OrderEvent.objects.filter(kind__in=CHANGES, at__gte=now - LOOKED_BACK).select_related("order").order_by("pk")
+    for start in range(0, len(orders), AT_ONCE):
+        yield news.filter(order__in=orders[start : start + AT_ONCE])
 
 
 def tell_watchers(*, now: datetime.datetime) -> int:
@@ -77,10 +82,8 @@ def tell_watchers(*, now: datetime.datetime) -> int:
         (by_order[row.order_id] if row.order_id else by_customer[row.enterprise_id]).append(row)
     theirs = Order.objects.filter(enterprise_id__in=list(by_customer)).order_by().values_list("pk", flat=True)
     ids, sent = sorted({*by_order, *theirs}), 0
-    for start in range(0, len(ids), AT_ONCE):
-        news = OrderEvent.objects.filter(order__in=ids[start : start + AT_ONCE], kind__in=CHANGES)
-        news = news.filter(at__gte=now - LOOKED_BACK).select_related("order__attribution").order_by("pk")
-        events = list(news.defer("order__content"))
+    for news in _changes_of(ids, now):
+        events = list(news.select_related("order__attribution").defer("order__content"))
         told = set(Message.objects.filter(event__in=events).values_list("event", "recipient"))
         rows = [
             _message(Message.Kind.WATCHED, one, one.order, account, at=one.at)

@@ -20,7 +20,7 @@ from orders.db.unstorable_values import is_id
 from orders.history.actors import staff_actor
 from orders.lists.owner_column import ME, NOBODY
 from orders.mails.inbox import MANY, messages_of, reminders_ahead, take_back, unwatch, watch
-from orders.models import Customer, Message, Order, Watch
+from orders.models import Message, Watch
 from orders.order_words.history import describe, things_words
 from orders.search.list_search import customer_address
 
@@ -47,18 +47,13 @@ def inbox_page(request: HttpRequest, site) -> HttpResponse:
 def _watches(request: HttpRequest, site) -> list[dict]:
     """Returns what the user watches, newest first, with the name and the address where they may see it."""
     rows = Watch.objects.filter(account=request.user).order_by("-pk")[:WATCHES_SHOWN]
-    kept = [(row.pk, Order if row.order_id else Customer, row.order_id or row.enterprise_id) for row in rows]
-    names: dict = {}
-    for model in (Order, Customer):
-        model_admin = site.get_model_admin(model)
-        if model_admin.has_view_permission(request):
-            seen = model_admin.get_queryset(request).filter(pk__in=[pk for _watch, kind, pk in kept if kind is model])
-            names |= {(model, one.pk): model_admin.heading(one) for one in seen}
+    kept = [(row.pk, *(("order", row.order_id) if row.order_id else ("customer", row.enterprise_id))) for row in rows]
+    names = _names(((model, pk) for _watch, model, pk in kept), request, site)
     return [{"pk": watch, "name": names.get((model, pk), ""), "url": _address(model, pk)} for watch, model, pk in kept]
 
 
-def _address(model: type[Order | Customer], pk) -> str:
-    return customer_address(pk) if model is Customer else reverse("admin:orders_order_change", args=[pk])
+def _address(model: str, pk) -> str:
+    return customer_address(pk) if model == "customer" else reverse("admin:orders_order_change", args=[pk])
 
 
 def _watch(request: HttpRequest, site, asked: str) -> HttpResponse:
@@ -78,7 +73,7 @@ def _watch(request: HttpRequest, site, asked: str) -> HttpResponse:
     else:
         watch(request.user, row, now=timezone.now())
         messages.success(request, _("You watch it: its changes come into your inbox."))
-    return redirect(_address(type(row), row.pk))
+    return redirect(_address(name, row.pk))
 
 
 def _act(request: HttpRequest, site, now) -> HttpResponse:
@@ -119,18 +114,24 @@ def _query_of_many(data: dict, reader) -> str:
 
 def _describe(rows: Iterable[Message], request: HttpRequest, site) -> None:
     """Sets `about`, the name of the row, and `told`, the event in words; both empty where the user may not see the
-    row. One query for each model."""
-    ids = defaultdict(set)
-    for row in rows:
-        ids[row.model].add(row.row)
-    names = {}
-    for name, found in ids.items():
-        model_admin = site.get_model_admin(apps.get_model("orders", name))
-        if model_admin.has_view_permission(request):
-            for one in model_admin.get_queryset(request).filter(pk__in=found):
-                names[name, one.pk] = model_admin.heading(one)
-            names[name, MANY] = None
+    row."""
+    names = _names(((row.model, row.row) for row in rows), request, site)
     for row in rows:
         key = row.model, row.row
         row.about = things_words(row.event.data) if row.row == MANY and key in names else names.get(key, "")
         row.told = describe(row.event) if row.about else None
+
+
+def _names(keys: Iterable[tuple[str, object]], request: HttpRequest, site) -> dict[tuple[str, object], str]:
+    """Returns the names of rows, by model and id, that the user may see, and an empty one for MANY of a model that the
+    user may see. One query for each model."""
+    ids, names = defaultdict(set), {}
+    for model, pk in keys:
+        ids[model].add(pk)
+    for model, found in ids.items():
+        model_admin = site.get_model_admin(apps.get_model("orders", model))
+        if model_admin.has_view_permission(request):
+            names[model, MANY] = ""
+            seen = model_admin.get_queryset(request).filter(pk__in=found)
+            names |= {(model, one.pk): model_admin.heading(one) for one in seen}
+    return names
