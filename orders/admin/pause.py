@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.db.unstorable_values import is_id
@@ -33,25 +34,21 @@ from orders.sending.reread_answers import resume_partner
 from orders.texts.errors import NotAllowedError
 
 
+def _moment_field(label: Promise, help_text: Promise) -> forms.DateTimeField:
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    return forms.DateTimeField(label=label, required=False, help_text=help_text, widget=widget)
+
+
 class PauseForm(forms.Form):
-    """The reason and the end of a pause. `known`: the version of the pause when the page was opened."""
+    """The reason and the end of a pause, and its begin if it is planned.
+
+    `known`: the version of the pause when the page was opened.
+    """
 
     reason = reason_field(help_text=_("Everybody reads it on every page while the pause stands."))
-    until = forms.DateTimeField(
-        label=_("Goes on by itself at"),
-        required=False,
-        help_text=_("Empty: until somebody resumes it."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
-
-    begins = forms.DateTimeField(
-        label=_("Begins at"),
-        required=False,
-        help_text=_("Empty: now. A planned pause begins by itself, and needs an end."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    begins = _moment_field(_("Begins at"), _("Empty: now. A planned pause begins by itself, and needs an end."))
+    until = _moment_field(_("Goes on by itself at"), _("Empty: until somebody resumes it."))
     weekly = forms.BooleanField(label=_("Each week again"), required=False)
-    field_order = ["reason", "begins", "until", "weekly", "known"]
     known = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data=None, *, stands: Pause | None):
@@ -105,33 +102,39 @@ class PauseAdmin(ReadOnlyAdmin):
         """GET shows a preview, POST pauses the partner, or changes the reason and end of its pause."""
         check_permission(request, partner)
         stands = paused_for(request).get(partner)
+        about = {"partner": partner, "by": staff_actor(request.user), "now": timezone.now()}
         if is_id(off := request.POST.get("off", "")):
-            call_off_planned(pk=int(off), by=staff_actor(request.user), now=timezone.now())
-            messages.success(request, _("The planned pause is called off."))
-            return redirect("admin:orders_pause_partner", partner)
+            return self._call_off(request, pk=int(off), **about)
         form = PauseForm(request.POST or None, stands=stands)
-        if request.method == "POST" and form.is_valid() and form.cleaned_data["begins"]:
-            given = {name: form.cleaned_data[name] for name in ("reason", "begins", "until", "weekly")}
+        if request.method == "POST" and form.is_valid():
+            begins, weekly = form.cleaned_data["begins"], form.cleaned_data["weekly"]
+            about |= {name: form.cleaned_data[name] for name in ("reason", "until")}
             try:
-                plan_pause(partner=partner, by=staff_actor(request.user), now=timezone.now(), **given)
-            except NotAllowedError as error:
-                form.add_error("begins", error.words())
+                if begins:
+                    plan_pause(begins=begins, weekly=weekly, **about)
+                else:
+                    pause_partner(**about)
+            except NotAllowedError as error:  # a time has passed, or the plan has no end
+                form.add_error("begins" if begins else "until", error.words())
             else:
-                messages.success(request, _("The pause is planned."))
-                return redirect("admin:orders_pause_partner", partner)
-        elif request.method == "POST" and form.is_valid():
-            given = {name: form.cleaned_data[name] for name in ("reason", "until")}
-            try:
-                pause_partner(partner=partner, by=staff_actor(request.user), now=timezone.now(), **given)
-            except NotAllowedError as error:  # `until` has passed
-                form.add_error("until", error.words())
-            else:
+                if begins:
+                    messages.success(request, _("The pause is planned."))
+                    return redirect("admin:orders_pause_partner", partner)
                 messages.success(request, _("Calls to %(partner)s are paused.") % {"partner": PARTNER_NAMES[partner]})
                 return redirect("admin:index")
         steps = count_waiting(now=timezone.now(), partner=partner)
         title = _("Change the pause of %(partner)s") if stands else _("Pause %(partner)s")
         planned = planned_pauses().filter(partner=partner)
         return self.ask(request, partner, title, form=form, will=will_pause(partner, steps), planned=planned)
+
+    def _call_off(self, request, *, partner: str, **about):
+        try:
+            call_off_planned(partner=partner, **about)
+        except NotAllowedError as error:  # a colleague was quicker, or its time is over
+            messages.warning(request, error.words())
+        else:
+            messages.success(request, _("The planned pause is called off."))
+        return redirect("admin:orders_pause_partner", partner)
 
     def resume_view(self, request, partner: str):
         check_permission(request, partner)

@@ -41,14 +41,15 @@ def plan_pause(
     return row
 
 
-def call_off_planned(*, pk: int, by: str, now: datetime.datetime) -> PlannedPause | None:
-    """Calls off a planned pause; one that has begun ends as any pause. Returns None if it is over already."""
+def call_off_planned(*, partner: str, pk: int, by: str, now: datetime.datetime) -> None:
+    """Calls off a partner's planned pause; one that has begun ends as any pause. Raises NotAllowedError if there is
+    none of this number."""
     with transaction.atomic():
-        row = planned_pauses().select_for_update().filter(pk=pk).first()
-        if row:
-            PlannedPause.objects.filter(pk=pk).update(over_at=now)
-            add_event(None, "planned_pause_off", by=by, now=now, partner=row.partner, **_times(row))
-    return row
+        row = planned_pauses().select_for_update().filter(partner=partner, pk=pk).first()
+        if row is None:
+            raise NotAllowedError("no_planned_pause", pk=pk)
+        PlannedPause.objects.filter(pk=pk).update(over_at=now)
+        add_event(None, "planned_pause_off", by=by, now=now, partner=partner, **_times(row))
 
 
 def planned_pauses() -> QuerySet[PlannedPause]:

@@ -5,10 +5,10 @@ from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
 from orders.pauses.paused_steps import steps
-from orders.pauses.planned import call_off_planned, planned_pauses
+from orders.pauses.planned import call_off_planned
 from orders.rules.steps import OUTSIDE
 from orders.sending.reread_answers import resume_partner
-from orders.texts.errors import NotAllowedError, OrderError
+from orders.texts.errors import OrderError
 
 
 class Command(BaseCommand):
@@ -22,13 +22,11 @@ class Command(BaseCommand):
         add_by(parser)
 
     def handle(self, *args, partner, by, planned, **options):
-        if planned is not None:
-            if not planned_pauses().filter(pk=planned, partner=partner).exists():
-                raise CommandError(str(NotAllowedError("no_planned_pause", pk=planned)))
-            call_off_planned(pk=planned, by=actor(by), now=timezone.now())
-            self.stdout.write(f"planned pause {planned} of {partner} called off")
-            return
         try:
+            if planned is not None:
+                call_off_planned(partner=partner, pk=planned, by=actor(by), now=timezone.now())
+                self.stdout.write(f"planned pause {planned} of {partner} called off")
+                return
             found = resume_partner(partner=partner, by=actor(by), now=timezone.now())
         except OrderError as error:
             raise CommandError(str(error)) from error
