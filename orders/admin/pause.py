@@ -57,7 +57,10 @@ class PauseForm(forms.Form):
         super().__init__(data, initial=shown | {"known": self.version})
 
     def clean(self):
-        """Raises ValidationError if the pause has changed since, so that the user sees it before replacing it."""
+        """Refuses a weekly pause without a begin. Raises ValidationError if the pause has changed since the page was
+        opened."""
+        if self.cleaned_data.get("weekly") and "begins" not in self.errors and not self.cleaned_data["begins"]:
+            self.add_error("begins", NotAllowedError("weekly_unplanned").words())
         if self.cleaned_data.get("known", "") != self.version:
             self.data = self.data.copy()
             self.data["known"] = self.version

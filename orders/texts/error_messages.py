@@ -550,6 +550,7 @@ MESSAGES = {
         "a planned pause needs --until, later than --from; a weekly one is shorter than a week",
         _("A planned pause needs an end later than its beginning; a weekly one is shorter than a week."),
     ),
+    "weekly_unplanned": Message("--weekly goes with --from", _("A weekly pause needs its beginning.")),
     "no_planned_pause": Message("there is no planned pause %(pk)s", _("Nothing was done: it is not planned any more.")),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "other_profiles": Message(

@@ -106,6 +106,8 @@ def test_it_is_called_off_by_its_number(desk):
 def test_the_page_plans_it_the_dashboard_says_so_the_day_before_and_it_is_called_off(desk, admin_client):
     form = {"reason": "对方维护窗口", "begins": "2023-09-22T00:00", "until": "2023-09-22T06:00", "weekly": "on"}
     assert "比开始晚" in admin_client.post(PAGE, form | {"until": ""}).text
+    assert "每周重复的暂停需要开始时间" in admin_client.post(PAGE, form | {"begins": ""}).text
+    assert not Pause.objects.exists()
     assert admin_client.post(PAGE, form)["Location"] == PAGE
     page = admin_client.get(PAGE).text
     assert ("对方维护窗口" in page, "2023-09-22 00:00" in page, "每周重复" in page) == (True, True, True)
@@ -114,7 +116,8 @@ def test_the_page_plans_it_the_dashboard_says_so_the_day_before_and_it_is_called
     desk.at("2023-09-21 09:00:00")
     assert "计划暂停" in admin_client.get(index).text
     row = PlannedPause.objects.get()
-    assert admin_client.post(PAGE, {"off": row.pk}, follow=True).status_code == 200
+    assert "已取消" in admin_client.post(PAGE, {"off": row.pk}, follow=True).text
+    assert "已不在计划中" in admin_client.post(PAGE, {"off": row.pk}, follow=True).text
     assert "计划暂停" not in admin_client.get(index).text
     assert not at(desk, "2023-09-22 00:00:00")
     assert not Pause.objects.exists()

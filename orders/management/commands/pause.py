@@ -8,7 +8,7 @@ from orders.pauses.pause_and_resume import pause_partner
 from orders.pauses.paused_steps import pauses_in_force, say_paused, steps
 from orders.pauses.planned import plan_pause, say_planned
 from orders.rules.steps import OUTSIDE
-from orders.texts.errors import OrderError
+from orders.texts.errors import NotAllowedError, OrderError
 from orders.texts.secrets_in_text import without_named_secrets
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args, partner, reason, until, by, begins, weekly, **options):
         now = timezone.now()
         if weekly and begins is None:
-            raise CommandError("--weekly goes with --from")
+            raise CommandError(str(NotAllowedError("weekly_unplanned")))
         try:
             if begins:
                 about = {"begins": begins, "until": until, "weekly": weekly}
