@@ -119,7 +119,7 @@ def _tell(kind: Kind, run: Any) -> None:
             notify_staff(people, "notice_owner_gone", facts=facts, path=path, now=now)
     reason = {"reason": run.reason} if run.reason else {}
     tell_inboxes(kind, events.values(), by=actor_kept(run.by, maker), now=now, run=run.pk, **reason)
-    # 1.12.0, which may continue the run, reads `done`
+    # 1.10.0, which may continue the run after a rollback, reads `done`
     run.details |= {"told": {"done": run.done, "event": max(events, default=told.get("event", 0))}}
     run.save(update_fields=["details"])
 

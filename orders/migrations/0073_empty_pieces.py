@@ -1,4 +1,5 @@
-"""Empties the search index of 1.10.0 and 1.11.0, which nothing reads any more. 1.14.0 drops its tables and `orders_bulkrun.upto`.
+"""Empties the search index of 1.10.0 and 1.11.0, which nothing reads any more. Its tables and `orders_bulkrun.upto` stay
+while a desk may go back to 1.10.0.
 
 The three tables go together: 1.10.0, after going back, then indexes all orders anew, and says so until it is done.
 TRUNCATE waits for nobody who reads orders, and takes no longer on a large table. A draft of 1.10.0 that lacks rows can't

@@ -1,7 +1,7 @@
 """Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
 
 Only `orders.search.index` writes them; their rows can be rebuilt at any time. No code uses
-`IndexedOrder`, `SearchPiece` and `SearchProgress`, the index of 1.10.0: 1.14.0 drops them.
+`IndexedOrder`, `SearchPiece` and `SearchProgress`, the index of 1.10.0: the tables stay while a desk may go back to it.
 """
 
 from django.db import models
