@@ -23,7 +23,7 @@ from orders.history.order_locks_and_events import find_order, lock_order
 from orders.incidents.incident_handling import resolve_incident
 from orders.intake.receive import enter_order
 from orders.intake.replan_held_orders import choose_attribution
-from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order, OrderEvent
 from orders.pauses.pause_and_resume import pause_partner
 from orders.people.ownership import set_owner
 from orders.replanning.withdrawal import withdraw_by_staff
@@ -38,6 +38,7 @@ from project.models import User
 from tests.model.acts import WrongError, act
 from tests.model.messages import FIRST_DAY, as_order, day, names, trial_content
 from tests.model.shown import only_what_was_shown
+from tests.model.worker import LOOKS
 
 # Only this table names what may not exist yet: the act, and the service that it calls.
 MAY_COME = {
@@ -267,6 +268,9 @@ class Staff:
             return "no such record"
         self.wire.meddle(rows[-1], what, "" if to is None else day(to) + MOMENTS[what])
         self.meddled = True
+        looking = Dispatch.objects.filter(state="waiting", step__in=LOOKS).values("order")
+        for given_up in OrderEvent.objects.filter(kind="given_up", order__in=looking):
+            self.seen.note_changed(given_up.pk, self.wire.partners.store.records())
         return ""
 
     @act

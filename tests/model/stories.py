@@ -40,6 +40,12 @@ class Seen:
         if newest >= since:
             self.books.append(Books(since, newest, tuple(read_rows(records))))
 
+    def note_changed(self, place: int, records: list[dict]) -> None:
+        """A look-up for the event `place` is still to come, and finds these records, which somebody changed by hand."""
+        before = next((at for at, one in enumerate(self.books) if one.since <= place <= one.until), None)
+        if before is not None:
+            self.books.insert(before + 1, Books(place, self.books[before].until, tuple(read_rows(records))))
+
 
 def read_stories(
     orders: Mapping[int, Order],

@@ -177,3 +177,43 @@ def test_each_order_of_a_shared_doubt_and_its_trial_is_named_by_its_own_step(des
         "T0": "cancel_trial_billing",
         "A0": "cancel_trial_billing",
     }
+
+
+# --- somebody changes records by hand before the second look after a `give_up`
+
+
+def test_a_look_after_a_give_up_may_find_a_record_gone(desk):
+    desk.setting(answers="prove")
+    desk.trial("T0", "bc", end=9)
+    desk.deliver("bigdata", fates=("again",))
+    desk.give_up("T0", "create_trial_billing")
+    desk.pause("bigdata", 90)
+    desk.next_moment()
+    desk.deliver()
+    desk.reconcile("T0")
+    desk.meddle("T0", "c", "delete")
+    desk.check()
+
+
+def test_and_an_activation_of_that_trial_bills_it_no_more(desk):
+    desk.setting(answers="prove")
+    desk.trial("T0", "bc")
+    desk.again("T0")
+    desk.deliver("bigdata", fates=("again",))
+    desk.pause("bigdata", 0)
+    desk.pause("bigdata", 90)
+    desk.give_up("T0", "")
+    desk.activation("A0", "T0", "")
+    desk.activation("A1", "T0", "a")
+    desk.deliver("bigdata")
+    desk.deliver("bpm", fates=("odd",))
+    desk.next_moment()
+    desk.profile(odd=True)
+    desk.resume("bpm")
+    desk.resend("A1")
+    desk.deliver()
+    desk.meddle("T0", "a", "delete")
+    desk.reconcile("T0")
+    desk.meddle("T0", "b", "delete")
+    desk.accept("T0")
+    desk.check()
