@@ -47,6 +47,7 @@ def test_the_tick_in_the_heading_ticks_the_page(visit):
     page.goto(MAIN["orders"])
     page.get_by_label("本页各行").check()
     assert page.locator(f"{TICKS}:checked").count() == page.locator(TICKS).count() > 20
+    assert page.locator(".bulk .ticked").inner_text() == str(page.locator(TICKS).count())
     page.get_by_label("本页各行").uncheck()
     assert page.locator(f"{TICKS}:checked").count() == 0
 
@@ -56,8 +57,10 @@ def test_all_that_match_are_worked_off_in_the_background_stopped_and_gone_on_wit
     page.goto(MAIN["orders"])
     assert not page.locator(".bulk").is_visible()
     page.locator(TICKS).first.check()
+    assert page.locator(".bulk .ticked").inner_text() == "1"
     page.locator(".bulk").get_by_label("全部").check()
     assert page.locator(f"{TICKS}:checked").count() == 0
+    assert page.locator(".bulk .ticked").inner_text() == "0"
     page.get_by_role("button", name="添加备注").click()
     confirm(page, "添加备注", "批量通知")
     total = counts(page)[2].split()[0]

@@ -120,6 +120,13 @@ document.addEventListener("change", ({ target }) => {
     document.querySelectorAll(others).forEach((box) => { box.checked = false; });
 });
 
+function countTicks() {
+    const count = document.querySelector(".bulk .ticked");
+    if (count) count.textContent = document.querySelectorAll("#result_list [name=pick]:checked").length;
+}
+
+document.addEventListener("change", countTicks);
+
 /* A toolbar is one stop of the Tab key; the arrows lead on within it. */
 function offerArrows() {
     document.querySelectorAll("[role=toolbar]").forEach((bar) => {
@@ -158,6 +165,7 @@ document.addEventListener("input", ({ target }) => {
 
 function offer() {
     offerTicks();
+    countTicks();
     offerArrows();
     offerSearch();
     if (navigator.clipboard) offerCopies();
