@@ -22,8 +22,8 @@ from tests.partners.certificates import Authority
 from tests.test_deployment import token
 
 KEYS = [
-    "reasons", "database", "queue", "worker", "breakers", "pauses", "planned", "oldest_due", "incidents", "differences", "stuck",
-    "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
+    "reasons", "database", "queue", "worker", "breakers", "pauses", "planned", "oldest_due", "incidents", "differences",
+    "stuck", "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
     "expiring", "unwritable", "failed_tasks", "clocks_ahead", "old_secrets", "stuck_trail", "robots",
     "schedules", "other_desks",
     "not_stored", "stops", "alarms",
