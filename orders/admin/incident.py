@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cause_cells import advised_cell
 from orders.admin.incident_pages import IncidentPages
+from orders.incidents.incident_codes import BREAKER_OPEN
 from orders.incidents.incidents import shared_by
 from orders.lists.assign_owner import owned_pages
 from orders.lists.cells import actor_field, column, cut, row_link
@@ -29,6 +30,8 @@ from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import HandledFilter, TickedList
 from orders.order_words.error_details import of_trouble
 from orders.order_words.history import PARTNER_NAMES as PARTNERS
+from orders.order_words.pause_words import backlog_words
+from orders.pauses.backlog import backlog_of
 from orders.people.owned_work import set_owners
 from orders.rules.steps import STEPS as KINDS
 from orders.search.list_search import OrderSearch
@@ -144,7 +147,7 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
     search_help_text = _("error code or step: whole, or how it begins")
     raw_code = raw_field("code", _("error code"))
     fieldsets = [
-        (None, {"fields": ["what_to_do", "state_chip", "asleep", "orders_stopped"]}),
+        (None, {"fields": ["what_to_do", "state_chip", "asleep", "orders_stopped", "backlog"]}),
         (
             _("Details"),
             {"fields": ["partner_name", "step_name", "last_detail", "raw_code", "count", "first_at", "last_at"]},
@@ -164,8 +167,11 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         return obj
 
     def get_fieldsets(self, request, obj=None):
-        """Hides `count` and the last detail if the incident also stopped orders that the user may not see."""
+        """Hides `count` and the last detail if the incident also stopped orders that the user may not see, and the
+        waiting calls unless it is an open breaker."""
         hidden = {"count", "last_detail"} if obj and obj.others else set()
+        if not obj or obj.code != BREAKER_OPEN or obj.state not in UNRESOLVED:
+            hidden.add("backlog")
         return [
             (title, more | {"fields": [name for name in more["fields"] if name not in hidden]})
             for title, more in super().get_fieldsets(request, obj)
@@ -190,6 +196,10 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
     )
     step_name = column(_("step"), lambda incident: step_words(incident) or "-", empty_value="-")
 
+    backlog = column(
+        _("waiting calls"),
+        lambda row: backlog_words(backlog_of(row.partner, since=row.first_at, now=timezone.now())),
+    )
     orders_stopped = column(_("orders stopped"), attrgetter("still"), _stopped_link)
     asleep = column(
         _("sleeps until"),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.db.unstorable_values import is_id
 from orders.history.actors import staff_actor
-from orders.lists.cells import actor_field
+from orders.lists.cells import actor_field, column
 from orders.lists.chips import toned_chip
 from orders.lists.pauses_in_force import may_pause, paused_for, pauses_for, slept_through_for
 from orders.lists.personal_data import masked_field
@@ -25,7 +25,8 @@ from orders.lists.registration import Section, register_list
 from orders.lists.time_cells import ago_field
 from orders.models import Pause
 from orders.order_words.history import PARTNER_NAMES
-from orders.order_words.pause_words import slept_words, will_end_hold, will_pause, will_resume
+from orders.order_words.pause_words import backlog_words, slept_words, will_end_hold, will_pause, will_resume
+from orders.pauses.backlog import backlog_of
 from orders.pauses.pause_and_resume import pause_partner
 from orders.pauses.paused_steps import count_waiting, holds_in_force
 from orders.pauses.planned import call_off_planned, plan_pause, planned_pauses
@@ -69,13 +70,22 @@ class PauseForm(forms.Form):
             )
 
 
+def _work_off(row: Pause, waiting: int | None = None) -> str:
+    return backlog_words(backlog_of(row.partner, since=row.since, now=timezone.now(), waiting=waiting))
+
+
 @register_list(Pause, menu=(Section.ENGINE, 30), empty=_("No partner has been paused yet."), same_for_all=True)
 class PauseAdmin(ReadOnlyAdmin):
     who = actor_field("paused_by", _("paused by"), at="since")
     who_resumed = actor_field("resumed_by", _("resumed by"), at="resumed_at")
     list_display = ["partner", "pause_chip", "why", "who", "since_when", "until_when", "went_on", "who_resumed"]
     fields = ["partner", "pause_chip", "why", "who", "since", "until", "resumed_at", "who_resumed"]
+    backlog = column(_("waiting calls"), _work_off)
     why = masked_field("reason", _("reason"))
+
+    def get_fields(self, request, obj=None):
+        stands = obj is not None and obj.stands(timezone.now())
+        return ["backlog", *self.fields] if stands else self.fields
 
     def heading(self, obj):
         return f"{obj.get_partner_display()} · {timezone.localtime(obj.since):%Y-%m-%d %H:%M}"
@@ -128,7 +138,9 @@ class PauseAdmin(ReadOnlyAdmin):
         steps = count_waiting(now=timezone.now(), partner=partner)
         title = _("Change the pause of %(partner)s") if stands else _("Pause %(partner)s")
         planned = planned_pauses().filter(partner=partner)
-        return self.ask(request, partner, title, form=form, will=will_pause(partner, steps), planned=planned)
+        will = will_pause(partner, steps)
+        will += [_work_off(stands, steps)] if stands else []
+        return self.ask(request, partner, title, form=form, will=will, planned=planned)
 
     def _call_off(self, request, *, partner: str, **about):
         try:
@@ -147,7 +159,7 @@ class PauseAdmin(ReadOnlyAdmin):
         slept = slept_through_for(request.user, stands.pause, now=timezone.now()) if stands else []
         held = [row for row in holds_in_force() if row.partner == partner]
         why_not = "" if stands or held else _("It is not paused any more.")
-        will = will_resume(stands, slept) if stands else []
+        will = [*will_resume(stands, slept), _work_off(stands.pause, stands.waiting)] if stands else []
         will += [will_end_hold(row) for row in held]
         return self.ask(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
 

@@ -7,9 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.lists.time_cells import span
+from orders.lists.time_cells import MINUTE, span
 from orders.models import PartnerHold
 from orders.order_words.history import PARTNER_NAMES
+from orders.pauses.backlog import Backlog
 from orders.pauses.paused_steps import PauseInForce, work_off_seconds
 from orders.texts.incident_texts import cause_of
 
@@ -30,6 +31,17 @@ def waiting_text(steps: int) -> str:
     """Returns `12 steps wait; working them off takes at least ...`."""
     sentence = ngettext("%(n)d step waits", "%(n)d steps wait", steps) % {"n": steps}
     return _("; ").join(filter(None, [sentence, work_off(steps)]))
+
+
+def backlog_words(backlog: Backlog) -> str:
+    """Returns how long the waiting calls will take once calls go again; without a rate only their number."""
+    if not backlog.waiting:
+        return _("No call waits.")
+    words = {"n": backlog.waiting, "rate": backlog.rate}
+    if backlog.minutes is None:
+        return _("Waiting calls: %(n)d. No call was measured in the 24 hours before, so no time can be given.") % words
+    words["span"] = span(backlog.minutes * MINUTE)
+    return _("Worked off about %(span)s after it ends (waiting calls: %(n)d, about %(rate)d a minute).") % words
 
 
 def until(row: PauseInForce) -> str:

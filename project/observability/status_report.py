@@ -19,7 +19,9 @@ from integrations.worker.recurring_schedules import PUT_BACK, sleeping_schedules
 from orders.books.books import has_look_up
 from orders.models import AffectedOrder, Dispatch, OrderEvent
 from orders.models.querysets import UNRESOLVED
+from orders.pauses.backlog import Backlog, backlog_of
 from orders.pauses.paused_steps import holds_in_force
+from orders.pauses.planned import planned_pauses
 from orders.pauses.release_restored import open_restore
 from orders.restore.restore_preview import lost_entries
 from orders.sending.reread_answers import read_otherwise
@@ -45,9 +47,9 @@ def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
-        "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
-        "restored": None, "state_dir": (state_folder_broken(now=now) or {}).get("error", ""), "refused_calls": None,
-        "oldest_retrying": None, "expiring": None, "unwritable": None,
+        "planned": None, "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None,
+        "last_backup": None, "restored": None, "state_dir": (state_folder_broken(now=now) or {}).get("error", ""),
+        "refused_calls": None, "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
         "robots": None, "schedules": None, "other_desks": None, "not_stored": orders_not_stored_lately(),
         "stops": None, "alarms": [],
@@ -79,10 +81,27 @@ def _known(facts: DeskSnapshot) -> dict:
         "queue": queue(facts.now),
         "worker": {"heartbeat_age_seconds": facts.heartbeat_age},
         "breakers": [
-            {"partner": row.partner, "since": _local_time(row.opened_at), "error": row.last_error}
+            {
+                "partner": row.partner,
+                "since": _local_time(row.opened_at),
+                "error": row.last_error,
+                **_backlog(backlog_of(row.partner, since=row.opened_at, now=facts.now)),
+            }
             for row in facts.breakers
         ],
         "pauses": pauses(facts),
+        "planned": [
+            {
+                "number": row.pk,
+                "partner": row.partner,
+                "from": _local_time(row.begins),
+                "until": _local_time(row.ends),
+                "weekly": row.weekly,
+                "by": row.planned_by,
+                "reason": row.reason,
+            }
+            for row in planned_pauses()
+        ],
         "holds": [
             {
                 "partner": row.partner,
@@ -169,8 +188,8 @@ def schedules(now: datetime.datetime) -> dict:
 def pauses(facts: DeskSnapshot) -> list[dict]:
     """Returns the paused partners.
 
-    `until` is empty if the pause lasts until somebody resumes the partner. `waiting`: the number of waiting steps;
-    `seconds_to_work_off`: the seconds that one worker process needs for them at PARTNER_RATE, None without a limit.
+    `until` is empty if the pause lasts until somebody resumes the partner. `seconds_to_work_off`: the
+    seconds that one worker process needs for the waiting steps at PARTNER_RATE, None without a limit.
     """
     return [
         {
@@ -179,11 +198,15 @@ def pauses(facts: DeskSnapshot) -> list[dict]:
             "until": _local_time(row.pause.until) if row.pause.until else "",
             "by": row.pause.paused_by,
             "reason": row.pause.reason,
-            "waiting": row.waiting,
+            **_backlog(backlog_of(row.pause.partner, since=row.pause.since, now=facts.now, waiting=row.waiting)),
             "seconds_to_work_off": row.seconds,
         }
         for row in facts.pauses
     ]
+
+
+def _backlog(found: Backlog) -> dict:
+    return {"waiting": found.waiting, "calls_a_minute": found.rate, "minutes_to_work_off": found.minutes}
 
 
 def _local_time(at: datetime.datetime) -> str:

@@ -163,6 +163,16 @@ def test_an_incident_with_many_orders(unlimited):
     grows_not(unlimited, url, lambda: make.AffectedOrderFactory(incident=row, order__state="failed"), PAGE)
 
 
+def test_an_outage_costs_two_queries_more(unlimited):
+    """It counts the waiting calls, and measures the rate."""
+    plain, outage = (make.IncidentFactory(partner="bigdata", code=code) for code in ("timeout", "breaker_open"))
+    make.DispatchFactory()
+    pages = [reverse("admin:orders_incident_change", args=[row.pk]) for row in (plain, outage)]
+    queries(unlimited, pages[0])  # asks what is asked once per process
+    few, more = (queries(unlimited, page) for page in pages)
+    assert more <= min(few + 2, PAGE)
+
+
 @pytest.mark.parametrize("name", ["orders_dispatch", "orders_billingdispatch", "orders_bpmdispatch"])
 def test_a_dispatch_with_many_attempts(unlimited, name):
     row, numbers = new_row(name), itertools.count(1)

@@ -22,8 +22,8 @@ from tests.partners.certificates import Authority
 from tests.test_deployment import token
 
 KEYS = [
-    "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
-    "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
+    "reasons", "database", "queue", "worker", "breakers", "pauses", "planned", "oldest_due", "incidents", "differences",
+    "stuck", "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
     "expiring", "unwritable", "failed_tasks", "clocks_ahead", "old_secrets", "stuck_trail", "robots",
     "schedules", "other_desks",
     "not_stored", "stops", "alarms",
@@ -157,7 +157,8 @@ def test_the_facts(healthy, capsys):
     factories.AffectedOrderFactory(incident=incident, closed_at=timezone.now())
     found = look(capsys)
     assert found["queue"] == {"length": 2, "oldest_seconds": 300.0}
-    assert found["breakers"] == [{"partner": "bpm", "since": AT, "error": "refused"}]
+    work_off = {"waiting": 2, "calls_a_minute": None, "minutes_to_work_off": None}
+    assert found["breakers"] == [{"partner": "bpm", "since": AT, "error": "refused", **work_off}]
     assert found["oldest_due"] == {"bigdata": 121.0, "bpm": 900.0, "mail": 0.0, "files": 0.0}
     assert found["incidents"] == {"open": 1, "by_code": {"timeout": 2}}
     assert code_of("status") == 1

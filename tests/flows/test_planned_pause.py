@@ -1,5 +1,6 @@
 """Pauses that are planned ahead: once or weekly, on the page and by command (contract 3.5; 5, `pause --from`)."""
 
+import json
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from orders.models import Dispatch, Pause, PlannedPause
 from orders.pauses.pause_and_resume import end_pauses, resume
 from orders.pauses.planned import begin_planned_pauses
+from tests.flows.conftest import code_of
 from tests.flows.contents import trial
 
 BEGINS, ENDS = "2023-09-21T00:00", "2023-09-21T06:00"
@@ -121,3 +123,25 @@ def test_the_page_plans_it_the_dashboard_says_so_the_day_before_and_it_is_called
     assert "计划暂停" not in admin_client.get(index).text
     assert not at(desk, "2023-09-22 00:00:00")
     assert not Pause.objects.exists()
+
+
+def test_status_lists_what_is_planned_until_it_is_over(desk, capsys):
+    def planned():
+        code_of("status")
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith("planned  ")]
+
+    assert planned() == []
+    plan(weekly=True)
+    row = PlannedPause.objects.get()
+    capsys.readouterr()
+    times = "from 2023-09-21T00:00:00+08:00 until 2023-09-21T06:00:00+08:00"
+    assert [line.split(", by ")[0] for line in planned()] == [f"planned      {row.pk}: bigdata {times}, weekly"]
+    code_of("status", "--json")
+    [listed] = json.loads(capsys.readouterr().out)["planned"]
+    begins, ends = listed["from"], listed["until"]
+    assert (listed["number"], listed["partner"], listed["weekly"], listed["reason"]) == (
+        row.pk, "bigdata", True, "对方维护",
+    )  # fmt: skip
+    assert f"from {begins} until {ends}" == times
+    call_command("resume", "bigdata", planned=row.pk)
+    assert planned() == []

@@ -11,7 +11,7 @@ from integrations.base.database_deadline import CHECK_SECONDS, database_deadline
 from integrations.probes import probe_all
 from orders.history.actors import spoken
 from orders.management.lost_entries import lines_of_lost_entries
-from orders.pauses.paused_steps import steps
+from orders.pauses.backlog import say_backlog
 from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
 from project.trail.settings_trail import changed_since_start
@@ -91,6 +91,7 @@ def lines(found: dict) -> list[str]:
         *(f"schedules    put back {row['at']}: {row['names']}" for row in found["schedules"]["put_back"]),
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
         f"pauses       {', '.join(pause(row) for row in found['pauses']) or 'none'}",
+        *(f"planned      {planned(row)}" for row in found["planned"]),
         f"due          {', '.join(due) or 'nothing waits'}",
         *([f"retried      {', '.join(tried)}"] if tried else []),
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
@@ -121,10 +122,20 @@ def backup_line(row: dict | None) -> str:
 
 
 def open_breaker(row: dict) -> str:
-    return f"{row['partner']} since {row['since']} ({row['error']})"
+    return f"{row['partner']} since {row['since']} ({row['error']}): {work_off(row)}"
 
 
 def pause(row: dict) -> str:
     until = f" until {row['until']}" if row["until"] else ""
     by = f"by {spoken(row['by'])} ({row['reason']})"
-    return f"{row['partner']} since {row['since']}{until} {by}: {steps(row['waiting'])}"
+    return f"{row['partner']} since {row['since']}{until} {by}: {work_off(row)}"
+
+
+def planned(row: dict) -> str:
+    again = ", weekly" if row["weekly"] else ""
+    by = f"by {spoken(row['by'])} ({row['reason']})"
+    return f"{row['number']}: {row['partner']} from {row['from']} until {row['until']}{again}, {by}"
+
+
+def work_off(row: dict) -> str:
+    return say_backlog(row["waiting"], row["calls_a_minute"], row["minutes_to_work_off"])
