@@ -85,7 +85,8 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
 class InboundCall:
     """The known facts of one call of BBOSS.
 
-    `wire` is the envelope as received, `members` the envelope under our names. Both are empty until the body was read.
+    `wire` is the envelope as received. `members` is the envelope under our names. Both are empty until the body is
+    read.
     """
 
     now: datetime.datetime
