@@ -1,5 +1,5 @@
-"""Authenticates API calls with `Authorization: Bearer TOKEN`. Tokens have permissions like users, so the API and the
-pages can share code."""
+"""Authenticates API calls with `Authorization: Bearer TOKEN`. Tokens have permissions like users, so views can
+share code."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""Makes the filters of the staff's list of orders query parameters, with codes and names instead of ids."""
+"""Offers the filters of the staff's list of orders as query parameters, with codes and names instead of ids."""
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Q

@@ -231,7 +231,7 @@ class ScheduleSerializer(serializers.Serializer):
 
 
 class OperatorSerializer(serializers.Serializer):
-    """The customer's contact person. If the token may not see people's data, the person is masked."""
+    """The person at the customer. If the token may not see people's data, the person is masked."""
 
     name = Masked(source="oper_user", mask=mask_name)
     phone = Masked(source="oper_tel", mask=mask_phone)

@@ -353,8 +353,8 @@ class Drain:
         self.on_progress(self.report)
 
     def _wait_for_next(self, lingering: Lease) -> bool:
-        """Waits for the next step, mail, probe or end of a pause, at most LINGER_POLL seconds. When start days or steps
-        become due meanwhile, releases them. When pauses end, ends them.
+        """Waits for the next step, mail, probe or end of a pause, at most LINGER_POLL seconds. Releases start days and
+        steps that became due. Ends pauses that are over.
 
         Returns False if nothing is due within LINGER_AHEAD, or if another worker holds the lease and so waits already.
         """

@@ -95,7 +95,7 @@ class PartnerError(Exception):
 
 @dataclass(frozen=True)
 class PartnerResponse:
-    """A response with HTTP 2xx or 4xx. `check_success` sets its class from `reading`. `text` is the beginning of the
+    """A response with HTTP 2xx or 4xx. `check_success` classifies it by its `reading`. `text` is the beginning of the
     body. `data` is the unwrapped JSON object of the body, or empty."""
 
     http_status: int
