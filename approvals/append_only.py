@@ -1,6 +1,6 @@
 """Database triggers that reject changes and deletions in the approval history (contract 3.6).
 
-A shell, an admin action or `queryset.update()` can bypass a rule in Python. Nothing of these can bypass a trigger. Two
+A shell, an admin action or `queryset.update()` can bypass a rule in Python. None of them can bypass a trigger. Two
 limits apply on SQLite:
 
 - When a later migration alters a table, SQLite rebuilds it and drops its triggers. Such a migration ends with

@@ -25,7 +25,8 @@ class GivesRoles(NamesForm):
         return self.cleaned_data["groups"]
 
     def refuse_rights_together(self, found):
-        """Adds an error for a new role or permission that makes a forbidden combination. Existing ones stay valid."""
+        """Adds an error for a new role or permission that makes a forbidden combination. Existing combinations stay
+        valid."""
         names = ("groups", "user_permissions")
         held = {name: getattr(self.instance, name).all() if self.instance.pk else () for name in names}
         added = [name for name, rows in held.items() if set(found.get(name, ())) - set(rows)]

@@ -46,8 +46,8 @@ def may_see_calls(user) -> bool:
 
 
 def calls_page(request: HttpRequest, site) -> HttpResponse:
-    """Shows the calls of `day` in the query string (2026-11-25), by default of yesterday. An invalid day is answered
-    with the error and status 400."""
+    """Shows the calls of `day` in the query string (2026-11-25). The default is yesterday. For an invalid day, the
+    response has the error and status 400."""
     if not may_see_calls(request.user):
         raise PermissionDenied
     asked = {"day": request.GET.get("day") or (timezone.localdate() - DAY).isoformat()}
