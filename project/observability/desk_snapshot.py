@@ -65,7 +65,8 @@ class DeskSnapshot:
 
     If the database is unavailable, raises django.db.Error. With `user`, only rows within this user's attributions are
     counted. The caller must check the user's permissions. `kinds` are the kinds of waiting items to count, in one
-    query."""
+    query.
+    """
 
     def __init__(
         self,
