@@ -166,7 +166,7 @@ def mask_text(text: str) -> str:
 
 
 def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | None]) -> str:
-    """Replaces the matches of the pattern in the folded text by `mask(match)`, unless that is None."""
+    """Replaces the matches of the pattern in the folded text by `mask(match)`. If that is None, leaves the match."""
     parts, at = [], 0
     for found in pattern.finditer(folded(text)):
         if (masked := mask(found)) is not None:

@@ -1,6 +1,6 @@
 """Time limits of database work, and the classification of database errors.
 
-There are two limits; the earlier one applies (docs/mechanisms/database-deadline.md):
+There are two limits. The earlier limit applies (docs/mechanisms/database-deadline.md):
 
 - `with database_deadline(seconds):` limits all database work of a request or a check;
 - `limit_statements(seconds)` limits each statement of the process that has no deadline of its own.

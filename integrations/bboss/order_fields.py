@@ -335,8 +335,8 @@ def read_order(content: dict) -> OrderContent:
 
 
 def _kind_of(content: dict, how: Bboss) -> str:
-    """Returns the order's kind according to OrderType. Without OrderType the order is an activation. If the profile
-    says so, the kind depends on the members that are present instead."""
+    """Returns the order's kind according to OrderType. Without OrderType the order is an activation. But the
+    profile may say that the kind then depends on the members that are present."""
     values = {value: kind for kind in FORMS_BY_KIND for value in getattr(how.kinds, kind)}
     if (given := _choice(content, "OrderType", tuple(values))) is not None:
         return values[given]

@@ -291,8 +291,8 @@ def _refuse_unstored(call: InboundCall, refusal: Refused) -> Reply:
 
 
 def _refuse_unsigned(call: InboundCall, refusal: Refused) -> Reply:
-    """Refuses a message with an invalid token or signature. Stores its beginning, unless there are too many such
-    messages."""
+    """Refuses a message with an invalid token or signature. Stores the beginning of the message. If there are too
+    many such messages, stores nothing."""
     try:
         caller_limits.check_unsigned_rate()
     except Refused as too_many:

@@ -1,6 +1,6 @@
 """Compares our billing records with the big-data side's, order by order (contract section 5, `reconcile`).
 
-Several threads query the partner; one thread reads the database, compares and writes. Orders are processed in batches
+Several threads query the partner. One thread reads the database, compares and writes. Orders are processed in batches
 by id, so that memory use does not grow with their number. While a batch is compared, the next batch is queried.
 """
 
@@ -370,7 +370,7 @@ class Comparison:
 
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:
-    """Splits the orders into lists with at most RECORDS_A_BATCH records, or with one order."""
+    """Splits the orders into lists. A list has at most RECORDS_A_BATCH records, or only one order."""
     rows = BillingRecord.objects.filter(order__in=[order.pk for order in orders]).order_by()
     counts = dict(rows.values_list("order").annotate(records=Count("*")))
     part, records = [], 0

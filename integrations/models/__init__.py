@@ -140,7 +140,7 @@ class SecretUse(models.Model):
 
 
 class ToldIncident(models.Model):
-    """An open incident with an alert for robots, and the number of orders that it stopped at the last alert."""
+    """An open incident with an alert for robots. It has the number of orders that it stopped at the last alert."""
 
     incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
     orders = models.PositiveIntegerField()

@@ -240,10 +240,14 @@ def _number(text: str, number: int, url: str, tone: str) -> Number:
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
     """Returns the dashboard for a user.
 
-    Runs at most nine queries, apart from those for the user's rights and scope. There are additional queries in some
-    cases. There is one for each paused partner, one if a step is due, and one with FOUR_EYES. There is one for users
-    who may add contacts, and there are two for users who may own orders. While a breaker is open, there is one for
-    users without the right to test calls.
+    Runs at most nine queries, apart from those for the user's rights and scope. Additional queries:
+
+    - one for each paused partner;
+    - one if a step is due;
+    - one with FOUR_EYES;
+    - one for users who may add contacts;
+    - two for users who may own orders;
+    - one for users without the right to test calls, while a breaker is open.
     """
     today = timezone.localdate(now)
     facts = DeskSnapshot(now, user=user, kinds=_kinds(user))

@@ -17,8 +17,8 @@ CRITICAL, WARNING = "critical", "warning"
 class Alarm(NamedTuple):
     """An alarm.
 
-    CRITICAL means that orders are unmonitored, not taken in, not sent or not billed now. WARNING means that orders will
-    be in such a state, or that one order is.
+    CRITICAL means that orders are unmonitored, not taken in, not sent or not billed now. WARNING means that this will
+    happen to orders, or that it has happened to one order.
 
     `summary` and `next` (the next step) are translated when they are shown.
     """

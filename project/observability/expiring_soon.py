@@ -51,7 +51,7 @@ def expiring(*, now: datetime.datetime) -> list[Expiry]:
 
 def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
     """Returns the expiring credentials of settings and files, without a query. The dashboard shows these credentials to
-    all users. It does not show the tokens of the read API to all users.
+    all users. They do not include the tokens of the read API, which not all users see.
 
     If a token of BBOSS has expired, it is included only if no other token is valid.
     """
