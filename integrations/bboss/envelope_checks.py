@@ -108,7 +108,7 @@ def check_sign_method(members: dict[str, Any], now: datetime.datetime, wire: Wir
 
 
 def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20209: timeStamp is not a valid time in the form YYYYMMDDHHMMSS, or one of the profile's forms."""
+    """20209: timeStamp is not a valid time. The form is YYYYMMDDHHMMSS, or one of the profile's forms."""
     given, formats = members["timeStamp"], settings.PARTNERS.bboss.time_formats
     if not isinstance(given, str) or parse_time(given) is None:
         forms = " or ".join(formats).replace(TIME_FORMAT, "YYYYMMDDHHMMSS")

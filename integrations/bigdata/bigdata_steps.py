@@ -180,7 +180,7 @@ def _left(until: float) -> float:
 
 
 def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Looks up the records of a step that was carried out before, or may have been (contract 3.5; 3.9, 17).
+    """Looks up the records of a step that was or may have been carried out before (contract 3.5; 3.9, 17).
 
     Returns ACTED_BEFORE with the records that the partner holds, or a RETRY if the look-up fails.
     """

@@ -98,7 +98,7 @@ class TrailForm(DaysForm):
 
 def may_see_trail(user) -> bool:
     """Returns True if the user may see the audit trail, which covers all attributions. Limited auditors can see only
-    the events of orders of their attributions."""
+    the events of their attributions' orders."""
     return user.has_perm(PERMISSION_TO_VIEW) and is_unlimited(user)
 
 

@@ -44,7 +44,8 @@ def may_probe(user) -> bool:
 
 def probes_page(request: HttpRequest, site) -> HttpResponse:
     """GET lists the test calls. POST makes the test calls, and shows a row for each answer. POST with `mail` sends a
-    test mail instead. A POST is allowed at most once in COOL_DOWN seconds for all users together.
+    test mail instead. Each of the two is allowed at most once in COOL_DOWN seconds, for all users
+    together.
     """
     if not may_probe(request.user):
         raise PermissionDenied

@@ -19,7 +19,7 @@ SUFFIX = ".age"
 
 
 def why_not_encryptable() -> str:
-    """As a test, encrypts no data for BACKUP_RECIPIENT. If that fails, returns the error text. Otherwise returns ""."""
+    """Tests encryption for BACKUP_RECIPIENT with empty data. If it fails, returns the error text, otherwise ""."""
     try:
         with running(*_encrypt(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
             return ""

@@ -51,7 +51,7 @@ class WaitingGroup(NamedTuple):
 
 
 class WaitingCalls(NamedTuple):
-    """The number of waiting calls of a channel, or an open breaker of a partner, with the earliest time."""
+    """The waiting calls of a channel (their number and earliest time), or an open breaker of a partner."""
 
     what: str
     where: str

@@ -79,7 +79,7 @@ def run(argv: list[str]) -> None:
 
 
 def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
-    """For each missing setting, prints a line and ends the process. Some commands run even so."""
+    """Prints a line for each missing setting, then ends the process. Some commands may run nevertheless."""
     if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
         if lacking := production.missing_settings():
             sys.exit(_line_each(argv, lacking))

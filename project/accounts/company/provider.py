@@ -173,8 +173,8 @@ def _matching_keys(algorithm: str, number: str | None) -> list[dict]:
 
 
 def scopes() -> str:
-    """Returns the requested scopes. For the groups claim, some providers require an extra scope, which their metadata
-    list."""
+    """Returns the requested scopes. For the groups claim, some providers require an extra scope. It is listed in
+    their metadata."""
     supported = description().get("scopes_supported")
     more = [settings.OIDC_CLAIM] if isinstance(supported, list) and settings.OIDC_CLAIM in supported else []
     return " ".join(["openid", "profile", "email", *more])
