@@ -68,7 +68,7 @@ class Place:
         return spent / (Attempt.objects.count() - before)
 
     def reconcile(self) -> float:
-        """Returns the milliseconds of an order in a comparison by numbers."""
+        """Compares orders given by their numbers. Returns the milliseconds of an order."""
         run = Comparison(Scope(numbers=self.compared), by="bench")
         with override_settings(BIGDATA_BASE_URL=f"{self.sandbox}/bigdata"):
             spent = _milliseconds(run.run)

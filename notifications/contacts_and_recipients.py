@@ -91,7 +91,7 @@ class Choice:
 def contacts_for(letters: str) -> list[ContactFacts]:
     """Returns the active SA contacts of an attribution, in the order in which they were entered.
 
-    If only one of JT and GJ has a contact, that contact stands in for the other attribution. If no contact is found,
+    If only one of JT and GJ has contacts, these stand in for the other attribution. If no contact is found,
     returns the default contact of the settings. Without a default contact, the list is empty.
     """
     return _active_contacts(letters, Contact.Role.SA) or _default_contact(instead=bool(letters))
@@ -220,8 +220,8 @@ def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    """Returns the active contacts of an attribution. If there are none, returns those of the attribution that shares
-    its SA (SHARED)."""
+    """Returns the active contacts of an attribution. If there are none, returns the contacts of the
+    attribution with which it shares its SA (SHARED)."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]

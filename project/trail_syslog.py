@@ -1,6 +1,6 @@
 """Sends the trail to a log server (contract 4, AUDIT_SYSLOG). The format is RFC 5424.
 
-Over UDP, acts may be lost. Over TCP and TLS, each act is sent at least once.
+The server is reached over UDP, TCP or TLS. Over TCP and TLS, each act is sent at least once.
 
 Acts that can't be sent wait in the database. Each batch over TCP has its own connection. A batch counts as received
 once the server has read everything and has closed the connection too. Otherwise the batch is sent again.

@@ -122,7 +122,7 @@ class Tally:
 
 @dataclass
 class Comparison:
-    """A reconciliation run, or a part of a run that lasts `seconds`. The next part begins behind the order id `after`.
+    """A reconciliation run, or a part of a run that lasts `seconds`. The next part begins after the order id `after`.
 
     `fix` and `reason` are passed to `keep_discrepancies`. If BBOSS's list was given, `listed` has its order numbers.
     `on_left` is called with each order that is not compared or not fixed, and with the reason. `on_compared` is called

@@ -1,4 +1,4 @@
-"""The menu, which has the pages that the user's roles need. The home page lists all pages that the user may open."""
+"""The menu. It has the pages that the user's roles need. The home page lists all pages that the user may open."""
 
 import functools
 from collections.abc import Callable, Iterable, Set

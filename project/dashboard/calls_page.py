@@ -41,7 +41,7 @@ class DayForm(forms.Form):
 
 
 def may_see_calls(user) -> bool:
-    """Returns True for users with the right and no limit, because the counts include all attributions."""
+    """Returns True for users who have the right to this page and no limit. The counts include all attributions."""
     return user.has_perm(VIEW_ATTEMPTS) and is_unlimited(user)
 
 

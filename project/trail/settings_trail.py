@@ -1,7 +1,7 @@
 """When a process starts, records the settings that have changed since this machine's last start (contract 5, `audit`).
 
-For a secret, only the fact that it is set is stored. A hash is not stored, because a weak secret could be guessed from
-it.
+For a secret, only the fact that it is set is stored. No hash is stored, because a weak secret could be guessed from
+its hash.
 """
 
 import logging

@@ -33,7 +33,7 @@ CHECK_EVERY = 0.1  # seconds between two checks for Ctrl-C while waiting, as in 
 AWAY_TIMEOUT = 1.5  # seconds for each address after the database did not respond; psycopg's own minimum is 2
 GATE_TIMEOUT = 0.2  # seconds that a thread waits for another thread that connects, which usually takes less
 FRESH = 1.0  # seconds after a response in which a connection needs no health check
-HEALTH_CHECK = 2.0  # seconds without a response after which a connection is broken; leaves time to reconnect
+HEALTH_CHECK = 2.0  # seconds without a response until a connection counts as broken; leaves time to reconnect
 
 
 class DeadlineError(psycopg.OperationalError):
