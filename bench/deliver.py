@@ -65,7 +65,7 @@ class Bench:
         began = time.perf_counter()
         drain(seconds=None, linger=False)
         seconds = time.perf_counter() - began
-        clear_queue()  # wake-ups, which no worker takes here
+        clear_queue()  # deletes the wake-ups, which no worker takes here
         if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count() + Mail.objects.open().count():
             raise RuntimeError(f"{undone} steps are left")
         return (_calls() - calls) / seconds

@@ -53,7 +53,7 @@ def _carry_out(first: int, count: int) -> None:
             of = {"EnterpriseID": f"100A{number:017d}", "EnterpriseName": f"北京示例{number}科技有限公司"}
             post_contents([make(number, BizStart=today, **(of if make is trial else {}))])
         drain(seconds=None, linger=False)
-        clear_queue()  # of the wake-ups, which no worker takes here
+        clear_queue()  # deletes the wake-ups, which no worker takes here
     if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count():
         raise RuntimeError(f"{undone} steps are not done")
     index_orders(now=timezone.now() + 2 * ORDERS_SETTLED, seconds=600)

@@ -62,7 +62,7 @@ class Place:
         """Carries out the steps and mails that intake has created. Returns the milliseconds of a step."""
         before = Attempt.objects.count()
         spent = _milliseconds(lambda: drain(seconds=None, linger=False))
-        clear_queue()  # of the wake-ups, which no worker takes here
+        clear_queue()  # deletes the wake-ups, which no worker takes here
         if undone := Dispatch.objects.exclude(state__in=[Dispatch.State.DONE, Dispatch.State.FAILED]).count():
             raise RuntimeError(f"{undone} steps are left")
         return spent / (Attempt.objects.count() - before)

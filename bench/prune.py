@@ -1,6 +1,7 @@
 """`prune` on many rows while orders come in: `python -m bench.prune [--rows 1000000] [--seconds 15]`.
 
-The benchmark needs PostgreSQL. Two thirds of the rows are inbound messages. One third are attempts of finished orders.
+The benchmark needs PostgreSQL. Two thirds of the rows are inbound messages. One third are attempts, mostly of finished
+orders.
 All rows are 200 days old. A tenth of the attempts belongs to unfinished orders and must stay.
 """
 

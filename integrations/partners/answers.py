@@ -62,8 +62,8 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
     """Returns two lines for the profile. The first line would make the answer a success, the second line would make it
     a refusal.
 
-    Both lines are empty if the answer is not JSON with HTTP 2xx, or has no member that could identify it. If the answer
-    is nested in the text of a member, the first line unwraps that member.
+    Both lines are empty if the answer is not JSON with HTTP 2xx, or has no member that could identify the
+    answer. If the answer is nested in the text of a member, the first line unwraps that member.
     """
     data = read_answer(how, status=status, raw=raw, charset=charset).data if 200 <= status < 300 else None
     plain = dict(_plain(data or {}))

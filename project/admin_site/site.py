@@ -123,8 +123,8 @@ class DeskAdminSite(AdminSite):
             return request_code(request, needed.user)
 
     def logout(self, request, extra_context=None):
-        """Ends the session. If the provider has an end-session URL, the page then opens that URL. The content security
-        policy allows no redirect of a form to another site."""
+        """Ends the session. If the provider has an end-session URL, the page then opens that URL. No redirect
+        is used, because the content security policy allows no redirect of a form to another site."""
         # This must precede the flush of the session, because the URL contains the session's ID token.
         address = end_session_url(request) if request.method == "POST" else ""
         return super().logout(request, {"end_address": address} | (extra_context or {}))

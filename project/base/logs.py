@@ -71,8 +71,8 @@ def _safe_cached(text: str) -> str:
 class OutageFilter(logging.Filter):
     """Shortens and drops log records of an unavailable database.
 
-    The error's text is logged without a traceback, because no code is at fault. For requests, only the start of the
-    outage is logged, and at the end of the outage the number of refused requests. Django's records for a 503 and
+    The error's text is logged without a traceback, because no code is at fault. For requests, only the start
+    of the outage is logged. At its end, the number of refused requests is logged. Django's records for a 503 and
     django-q2's records are dropped, because our code logs the outage. Records of `django.security` lose their traceback
     too.
     """
