@@ -128,7 +128,8 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
 
 
 def _settled() -> list[int]:
-    """Returns an id for each source. Up to this id no new row can appear. After SETTLING seconds, raises TimeoutError.
+    """Returns the newest id of each source, once no new row can appear below it. After SETTLING seconds, raises
+    TimeoutError.
 
     PostgreSQL assigns ids in the order of the INSERTs, but rows become visible in the order of the COMMITs. Before a
     transaction takes an id, it locks the table, and it keeps the lock until it ends. So this function waits for the
