@@ -1,7 +1,7 @@
 """Database triggers that reject changes and deletions in the approval history (contract 3.6).
 
-A rule in Python can be bypassed from a shell, an admin action or `queryset.update()`; a trigger can't. Two limits apply
-on SQLite:
+A shell, an admin action or `queryset.update()` can bypass a rule in Python. None of them can bypass a trigger. Two
+limits apply on SQLite:
 
 - When a later migration alters a table, SQLite rebuilds it and drops its triggers. Such a migration ends with
   `RunPython(install, remove)`. A test checks that the triggers exist.
@@ -19,8 +19,8 @@ from django.db import transaction
 class RowGuard:
     """Triggers that reject changes to a table's rows.
 
-    `sqlite` maps `update`, `delete` and optionally `insert` to the end of that trigger's CREATE statement. `postgresql`
-    is the body of the function that the trigger for UPDATE and DELETE executes.
+    `sqlite` maps `update`, `delete` and optionally `insert` to the end of the CREATE statement of that trigger.
+    `postgresql` is the body of the function that the trigger for UPDATE and DELETE executes.
     """
 
     def __init__(self, table: str, name: str, *, sqlite: dict[str, str], postgresql: str):
@@ -51,7 +51,8 @@ class RowGuard:
     def install(self, apps, schema_editor) -> None:
         """Installs the triggers. Idempotent, for use in `RunPython`.
 
-        On PostgreSQL existing triggers are replaced, because a DROP TRIGGER waits until no transaction reads the table.
+        On PostgreSQL existing triggers are replaced and not dropped, because a DROP TRIGGER waits until no transaction
+        reads the table.
         """
         if schema_editor.connection.vendor == "sqlite":
             self.remove(apps, schema_editor)
@@ -66,8 +67,8 @@ class RowGuard:
     def lifted(self, connection) -> Iterator[None]:
         """Runs the block in a transaction without the triggers, for a migration that must change rows.
 
-        The statements lock the table, so other connections can't write to it before the transaction ends. By then the
-        triggers are installed again.
+        The statements lock the table, so other connections can't write to it before the transaction ends. Before that
+        end the triggers are installed again.
         """
         if connection.vendor == "sqlite":
             before, after = self.drop_statements("sqlite"), self.create_statements("sqlite")

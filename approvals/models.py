@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalRecord(models.Model):
-    """A decision or remark. Records from BPM have BPM's `record_id`; records of our staff are waivers with a reason.
+    """A decision or remark. Records from BPM have BPM's `record_id`. Records of our staff are waivers with a reason.
 
     `process_key` identifies the process to which a final record from BPM belongs (contract 3.6). It is the idempotency
     key of the last request sent to BPM before the record arrived, or NOTHING_SENT. It is null for all other records,

@@ -12,8 +12,8 @@ class RecordBodyDiffersError(Exception):
 def add_record(record: ApprovalRecord) -> tuple[ApprovalRecord, bool]:
     """Adds an unsaved record. Returns the stored record with this record id, and True if this call added it.
 
-    If the id is stored with the same order and `body_hash`, nothing changes, not even `process_key`. If several
-    transactions add the same id concurrently, a single transaction inserts the row; all transactions stay usable.
+    If the id is already stored with the same order and `body_hash`, nothing changes, not even `process_key`. If several
+    transactions add the same id concurrently, only one transaction inserts the row, and all transactions stay usable.
 
     Raises RecordBodyDiffersError.
     """

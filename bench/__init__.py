@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench` runs them all; `python -m bench.ingest` runs a single one. See README.md in this folder."""
+"""Benchmarks: `make bench` runs all, `python -m bench.ingest` runs one. See README.md in this folder."""

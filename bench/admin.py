@@ -1,7 +1,8 @@
 """The staff's pages on many orders: `python -m bench.admin [--orders 1000000] [--rounds 5]`.
 
-On PostgreSQL. Requests alternate between two databases, one with a thousand orders and one with many, so that a busy
-machine affects both. The result is the ratio of the medians, at most 1.4. Both databases are dropped at the end.
+The benchmark needs PostgreSQL. Requests alternate between two databases, so that a busy machine affects both. One
+database has a thousand orders, the other has many. The result is the ratio of the medians, which must be at most 1.4.
+Both databases are dropped at the end.
 """
 
 import datetime
@@ -27,7 +28,7 @@ from orders.search.list_search import customer_address
 
 SMALL, LIMIT = 1000, 1.4
 FULL = 60  # rows, more than a page shows
-TRIES = 3  # in a round; the fastest counts
+TRIES = 3  # tries in a round; the fastest counts
 LIST, FIND = "/admin/orders/order/", "/admin/find/?part=&q="
 
 
@@ -55,7 +56,7 @@ def fill_one(size: int, way) -> float:
 
 
 def pages() -> dict[str, str]:
-    """Returns the pages' addresses by description. They show full pages of rows in a database of any size."""
+    """Returns the pages' addresses by description. In a database of any size these pages show full pages of rows."""
     order = Order.objects.filter(kind=Order.Kind.ACTIVATION, state=Order.State.ACTIVE).order_by("-pk")[9]
     return {
         "dashboard": "/admin/",
@@ -156,7 +157,8 @@ def _measure(ways: dict, rounds: int) -> dict[str, dict[int, list[float]]]:
 
 
 def sign_in(way) -> tuple[Client, dict[str, str]]:
-    """Returns a superuser's client, which also sends a token of the read API, and the pages of this database."""
+    """Returns the client of a superuser, which also sends a token of the read API. Also returns this database's
+    pages."""
     switch(way)
     now = timezone.now()
     _token, text = make_token(
@@ -173,7 +175,7 @@ def sign_in(way) -> tuple[Client, dict[str, str]]:
 
 
 def ask(client: Client, url: str) -> float:
-    """Returns the milliseconds of a request with an empty cache. Raises RuntimeError for other statuses than 200."""
+    """Returns the milliseconds of a request with an empty cache. If the status is not 200, raises RuntimeError."""
     cache.clear()
     began = time.perf_counter()
     answer = client.get(url)

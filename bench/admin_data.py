@@ -1,11 +1,13 @@
-"""Fills a database for `bench.admin`: `python -m bench.admin_data --orders N` fills the one of DATABASE_URL.
+"""Fills a database for `bench.admin`. `python -m bench.admin_data --orders N` fills the database of DATABASE_URL.
 
-Uses plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
-events (one of staff for each twentieth), and an approval if it is an activation, in a thousand days; for each tenth a
-log-in. Up to ten thousand orders: in a hundred days and of fewer attributions, so that pages are as full. Of the newest
-thousand orders 50 are held, 33 failed and 67 are activations that start today, for every N: the number of open orders
-does not grow with the history. Each parent domain has the domains of 200 orders. The search index is filled by the
-worker's function, in a minute for each hundred thousand orders.
+The module uses plain SQL on PostgreSQL. It creates N orders, received in a thousand days up to now. Each order has two
+domains, two billing records, three dispatches and three events. One event of each twentieth order is by staff. Each
+activation also has an approval. There is a log-in for each tenth order.
+
+Up to ten thousand orders, the orders are received in a hundred days and are of fewer attributions, so that pages are as
+full. For every N, 50 of the newest thousand orders are held, 33 failed, and 67 are activations that start today. So the
+number of open orders does not grow with the history. Each parent domain has the domains of 200 orders. The worker's
+function fills the search index, in a minute for each hundred thousand orders.
 """
 
 import argparse
@@ -136,13 +138,13 @@ class Editor:
 
 
 def fill(orders: int) -> None:
-    """Adds the rows to an empty, migrated database. Our own indexes are created at the end, which is faster."""
+    """Adds the rows to an empty, migrated database. Creates our own indexes at the end, because that is faster."""
     indexes.remove(None, Editor())
     with connection.cursor() as cursor:
         for statement in STATEMENTS:
             cursor.execute(statement, SHAPES[orders <= FEW] | {"orders": orders})
         cursor.execute("SELECT setval(pg_get_serial_sequence('orders_order', 'id'), %s)", [orders])
-        cursor.execute("ANALYZE")  # otherwise the indexing reads whole tables
+        cursor.execute("ANALYZE")  # otherwise the indexing would read whole tables
     indexes.install(None, Editor())
     for seconds in (5, math.inf):
         index_orders(now=timezone.now(), seconds=seconds)

@@ -1,5 +1,7 @@
-"""`python -m bench.chart`: draws history.svg, the ratios of the history by run, without `growth`, which has too
-many."""
+"""`python -m bench.chart`: draws history.svg, which shows the ratios of the history by run.
+
+`growth` is left out, because it has too many ratios.
+"""
 
 from bench.results import HISTORY, read_history
 

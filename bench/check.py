@@ -1,6 +1,8 @@
-"""`make bench-check`: fails if a ratio of the last run is 15 % lower than the best earlier one in the history.
+"""`make bench-check`: fails if a ratio of the last run is 15 % lower than the best earlier ratio in the history.
 
-A comparison with the previous run alone would miss a loss that grows a little with each release."""
+If the last run were compared only with the previous run, a loss that grows a little with each release would be
+missed.
+"""
 
 import sys
 
@@ -11,7 +13,7 @@ CHECKED = ("ingest", "deliver")  # the target measures these anew
 
 
 def main() -> int:
-    """Prints each ratio with the best earlier one. Returns 1 if a ratio has lost more than LOSS."""
+    """Prints each ratio with the best earlier ratio. If a ratio has lost more than LOSS, returns 1."""
     kept: dict[tuple[str, str], list[tuple[float, str]]] = {}
     for line in filter(lambda one: one["bench"] in CHECKED, read_history()):
         for name, value in line["ratios"].items():

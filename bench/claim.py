@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _multiply(rows: int) -> None:
-    """Copies the finished trial: orders, then STEPS dispatches for each."""
+    """Copies the finished trial. Creates orders, then STEPS dispatches for each order."""
     _copy(Order, f"generate_series(1, {rows // STEPS}) n", number="'F' || n", trans_idh="n::text")
     names = {"order_id": "o.id", "key": "gen_random_uuid()", "lane": "o.id"}
     _copy(Dispatch, f"orders_order o, generate_series(1, {STEPS}) n WHERE o.number LIKE 'F%'", **names)
@@ -53,7 +53,7 @@ def _multiply(rows: int) -> None:
 
 
 def _copy(model, source: str, **changed: str) -> None:
-    """Inserts copies of the model's first row, joined with `source`. `changed`: SQL expressions by column."""
+    """Inserts copies of the model's first row, joined with `source`. `changed` maps columns to SQL expressions."""
     columns = [field.column for field in model._meta.concrete_fields if not field.primary_key]
     values = ", ".join(changed.get(column, f'r."{column}"') for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
@@ -63,7 +63,7 @@ def _copy(model, source: str, **changed: str) -> None:
 
 
 def _milliseconds(part: Callable[[], object]) -> tuple[float, float]:
-    """Returns the medians of TIMES runs, each rolled back: milliseconds in the database, and in total."""
+    """Returns the medians of TIMES runs: milliseconds in the database, and in total. Each run is rolled back."""
     runs = [run_and_undo(part) for _ in range(TIMES)]
     return median(asked for asked, _ in runs), median(whole for _, whole in runs)
 

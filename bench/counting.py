@@ -1,8 +1,11 @@
-"""Measures the cost of counters and of log lines: CPU of an order and of a step without and with them, alternately, as
+"""Measures the cost of counters and of log lines.
+
+The CPU time of an order and of a step is measured alternately without and with counters and log lines. The result is
 the median of the differences between neighbouring runs.
 
-Run `python -m bench.counting [ROUNDS]`, with LOG_FORMAT=json for that form. Everything runs in one process: the
-endpoint by Django's test client, the delivery to a sandbox without a connection. Log lines are written into memory.
+Run `python -m bench.counting [ROUNDS]`. Set LOG_FORMAT=json to measure log lines in that form. Everything runs in one
+process. Django's test client calls the endpoint, and the delivery uses a sandbox without a connection. Log lines are
+written into memory.
 """
 
 import io

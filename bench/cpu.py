@@ -1,4 +1,4 @@
-"""CPU seconds of processes, from /proc: of a process group, or of this machine's PostgreSQL."""
+"""CPU seconds of processes, read from /proc. The processes are a process group, or this machine's PostgreSQL."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ def cpu_of_group(group: int) -> float:
 
 
 def cpu_of_postgres() -> float:
-    """Returns the CPU seconds of PostgreSQL's live processes, 0 if it runs on another machine."""
+    """Returns the CPU seconds of PostgreSQL's live processes. If it runs on another machine, returns 0."""
     return _seconds(lambda name, fields: name == "postgres")
 
 
 class DatabaseCpu:
-    """The CPU seconds that the connections of one database have used since the object was created. Those of other
+    """The CPU seconds that the connections of one database have used since the object was created. Connections of other
     databases are not counted.
 
     For a closed connection, the value of the last `look` counts.

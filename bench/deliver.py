@@ -1,5 +1,7 @@
-"""Partner calls per second, compared with a bare pool of threads: `python -m bench.deliver [--calls 2000] [--rounds
-3]`."""
+"""Partner calls per second, compared with a bare pool of threads.
+
+Run `python -m bench.deliver [--calls 2000] [--rounds 3]`.
+"""
 
 import time
 from argparse import Namespace
@@ -47,7 +49,8 @@ class Bench:
     partner: str
 
     def one_drain(self, steps: list[int]) -> float:
-        """Measures one drain with eight threads, from before its first claim until its last result is committed."""
+        """Measures one drain with eight threads. The time starts before the first claim and ends when the last result
+        is committed."""
         began = time.perf_counter()
         drain(seconds=None, linger=False)
         seconds = time.perf_counter() - began
@@ -62,7 +65,7 @@ class Bench:
         began = time.perf_counter()
         drain(seconds=None, linger=False)
         seconds = time.perf_counter() - began
-        clear_queue()  # of the wake-ups, which no worker takes here
+        clear_queue()  # deletes the wake-ups, which no worker takes here
         if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count() + Mail.objects.open().count():
             raise RuntimeError(f"{undone} steps are left")
         return (_calls() - calls) / seconds
@@ -89,7 +92,8 @@ class Bench:
         return len(steps) / seconds
 
     def two_drains(self, steps: list[int]) -> float:
-        """Measures two processes like the worker's, four threads each, from the first call to the last response."""
+        """Measures two processes like the worker's, each with four threads, from the first call to the last
+        response."""
         return self.processes(2, steps, "--workers", str(CALLS_AT_A_TIME // 2))
 
     def processes(self, count: int, steps: list[int], *words: str) -> float:
@@ -109,7 +113,7 @@ class Bench:
         return seen["calls"] / seen["seconds"]
 
     def _seen(self) -> dict:
-        """Returns the partner's calls since the last `GET /seen`, and their seconds."""
+        """Returns the number of the partner's calls since the last `GET /seen`, and the seconds that they took."""
         with requests.Session() as session:
             session.trust_env = False
             return session.get(f"{self.partner}/seen", timeout=10).json()

@@ -1,4 +1,4 @@
-"""The database and the processes of a benchmark. The end of the `with` block removes them."""
+"""The database and the processes of a benchmark. At the end of the `with` block both are removed."""
 
 import contextlib
 import os
@@ -50,8 +50,8 @@ class Desk(Children):
         return url
 
     def start_partner(self, milliseconds: float) -> str:
-        """Starts a partner that responds to every call after `milliseconds`, for this process and its children. Returns
-        its address."""
+        """Starts a partner for this process and its children. The partner responds to every call after `milliseconds`.
+        Returns the partner's address."""
         port = free_port()
         self.start("partner", "-m", "bench.partner", str(port), str(milliseconds))
         self.until(lambda: listens(port), what="the partner listens")
@@ -64,8 +64,8 @@ class Desk(Children):
         return self.start_sandbox_at(free_port(), *words)
 
     def command(self, *words: str, fails: bool = False, **environment: str) -> tuple[float, float, str]:
-        """Runs a management command. Returns (seconds, largest MiB, output). Raises RuntimeError if it fails, or with
-        `fails` if it succeeds."""
+        """Runs a management command. Returns (seconds, largest MiB, output). If the command fails, raises RuntimeError.
+        With `fails`, raises RuntimeError if the command succeeds."""
         name, began, most = words[0], time.monotonic(), 0.0
         (self.folder / f"{name}.log").unlink(missing_ok=True)
         process = self.start(name, "manage.py", *words, **environment)
@@ -79,15 +79,15 @@ class Desk(Children):
 
 
 def _largest_size(pid: int) -> float:
-    """Returns the largest size so far in MiB, 0 if the process has just ended. `ru_maxrss` would include the parent's
-    size before exec."""
+    """Returns the largest size so far in MiB. If the process has just ended, returns 0. `ru_maxrss` would include the
+    size of the parent before exec."""
     found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
 @contextlib.contextmanager
 def copied_database(suffix: str) -> Iterator[BaseDatabaseWrapper]:
-    """Yields a connection to a copy of the benchmark's database (see `switch`). The copy is dropped at the end.
+    """Yields a connection to a copy of the benchmark's database (see `switch`). At the end the copy is dropped.
 
     No other process may be connected to the benchmark's database while it is copied.
     """

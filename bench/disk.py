@@ -1,9 +1,9 @@
 """Measures the disk space of an order: `python -m bench.disk [--orders 3000]`.
 
-On PostgreSQL. Trials and their first activations, each pair of another customer, are posted, carried out with their
-mails, and indexed for the search, in this process. The result is the growth by the second half: of the database by
-table, of a backup, and of the server's WAL. No other client may use the server meanwhile, so BENCH_SERVER should name a
-separate one.
+The benchmark needs PostgreSQL. It posts trials and their first activations in this process. Each pair is of another
+customer. The steps are carried out, the mails are sent, and the orders are indexed for the search. The result is the
+growth caused by the second half of the orders. It is given for each table of the database, for a backup, and for the
+server's WAL. Meanwhile no other client may use the server, so BENCH_SERVER should name a separate server.
 """
 
 import pathlib
@@ -27,7 +27,7 @@ TABLES = """
 SELECT relname, pg_total_relation_size(oid), pg_indexes_size(oid) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"""
 WAL = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"
-NAMED = 10  # tables; the rest is one row
+NAMED = 10  # tables that are named; the others are one row
 YEARS = (100_000, 1_000_000, 10_000_000)  # orders a year
 
 
@@ -45,22 +45,22 @@ def main() -> None:
 
 
 def _carry_out(first: int, count: int) -> None:
-    """Carries out `count` orders, half trials and half activations, a pair for each customer. Raises RuntimeError if a
-    step is not done."""
+    """Carries out `count` orders. They are half trials and half activations, with a pair for each customer. If a step
+    is not done, raises RuntimeError."""
     today, numbers = f"{timezone.localtime():%Y%m%d}", range(first, first + count // 2)
     for make in (trial, activation):
         for number in numbers:
             of = {"EnterpriseID": f"100A{number:017d}", "EnterpriseName": f"北京示例{number}科技有限公司"}
             post_contents([make(number, BizStart=today, **(of if make is trial else {}))])
         drain(seconds=None, linger=False)
-        clear_queue()  # of the wake-ups, which no worker takes here
+        clear_queue()  # deletes the wake-ups, which no worker takes here
     if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count():
         raise RuntimeError(f"{undone} steps are not done")
     index_orders(now=timezone.now() + 2 * ORDERS_SETTLED, seconds=600)
 
 
 def _sizes(backup: pathlib.Path) -> dict[str, float]:
-    """Returns the bytes of each table with its indexes, of all indexes, of the WAL until now, and of a backup."""
+    """Returns the bytes of each table with its indexes, of all indexes, of the WAL so far, and of a backup."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute(WAL)

@@ -1,4 +1,7 @@
-"""The environment of every benchmark. Import it before other modules of ours: it sets up Django with a new database."""
+"""The environment of every benchmark. Import this module before our other modules, because it sets up Django.
+
+Django then uses a new database.
+"""
 
 import gc
 import os
@@ -26,4 +29,4 @@ os.environ.update(
     PYTHONUNBUFFERED="1",
 )
 django.setup()
-gc.freeze()  # as the desk's processes do: one full collection of what was imported costs a fifth of a second
+gc.freeze()  # as the desk's processes do, because a full collection of the imports costs a fifth of a second

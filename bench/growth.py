@@ -1,9 +1,10 @@
-"""The desk's work with a growing number of finished orders: `python -m bench.growth [--counts 1000 100000 1000000]
-[--rounds 5]`.
+"""The desk's work with a growing number of finished orders.
 
-On PostgreSQL, in a database for each count, filled by the function of `bench.admin`. In each round each part runs on
-all databases alternately, so a busy machine affects all. The result is the ratio of the medians to the first count's,
-at most 1.3.
+Run `python -m bench.growth [--counts 1000 100000 1000000] [--rounds 5]`.
+
+The benchmark needs PostgreSQL. It uses a database for each count, filled by the function of `bench.admin`. In each
+round each part runs on all databases alternately, so that a busy machine affects all of them. The result is the ratio
+of each median to the median of the first count. The ratio must be at most 1.3.
 """
 
 import argparse
@@ -34,13 +35,13 @@ COUNTS = [1000, 100_000, 1_000_000]
 LIMIT = 1.3
 POSTED = 40  # activations in a round
 COMPARED = 100  # trials with a record each, the same in each round
-TRIES = 3  # in a round; the fastest counts
-APART = 1_000_000  # between the trial numbers of two databases, since they share one sandbox
+TRIES = 3  # tries in a round; the fastest counts
+APART = 1_000_000  # distance of the trial numbers of two databases, since the databases share a sandbox
 
 
 @dataclass
 class Place:
-    """A database of `count` orders. `number`: the number of the next trial."""
+    """A database of `count` orders. `number` is the number of the next trial."""
 
     way: BaseDatabaseWrapper
     count: int
@@ -61,13 +62,13 @@ class Place:
         """Carries out the steps and mails that intake has created. Returns the milliseconds of a step."""
         before = Attempt.objects.count()
         spent = _milliseconds(lambda: drain(seconds=None, linger=False))
-        clear_queue()  # of the wake-ups, which no worker takes here
+        clear_queue()  # deletes the wake-ups, which no worker takes here
         if undone := Dispatch.objects.exclude(state__in=[Dispatch.State.DONE, Dispatch.State.FAILED]).count():
             raise RuntimeError(f"{undone} steps are left")
         return spent / (Attempt.objects.count() - before)
 
     def reconcile(self) -> float:
-        """Returns the milliseconds of an order in a comparison by numbers."""
+        """Compares orders given by their numbers. Returns the milliseconds of an order."""
         run = Comparison(Scope(numbers=self.compared), by="bench")
         with override_settings(BIGDATA_BASE_URL=f"{self.sandbox}/bigdata"):
             spent = _milliseconds(run.run)
@@ -86,7 +87,7 @@ WORK: dict[str, Callable[[Place], float]] = {
     "order list": lambda place: ask(place.client, place.pages["list"]),
     f"reconcile, an order of {COMPARED}": Place.reconcile,
 }
-ONCE = (Place.intake, Place.drain)  # each is a mean of many already
+ONCE = (Place.intake, Place.drain)  # each result is already a mean of many
 
 
 def main() -> None:
@@ -151,7 +152,7 @@ def _milliseconds(act: Callable[[], object]) -> float:
 
 
 def _report(times: dict[str, dict[int, list[float]]], counts: list[int]) -> tuple[list[str], dict[str, float]]:
-    """Returns the lines of the report, and for the history each part's ratio (higher is better)."""
+    """Returns the lines of the report. Also returns each part's ratio for the history (higher is better)."""
     first, *others = counts
     rows, kept = [], {}
     for name, by_count in times.items():

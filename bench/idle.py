@@ -1,4 +1,4 @@
-"""The time from the POST to all steps done on an idle desk: `python -m bench.idle [--orders 20] [--rounds 3]`."""
+"""On an idle desk, the time from the POST to all steps done: `python -m bench.idle [--orders 20] [--rounds 3]`."""
 
 import time
 from argparse import Namespace
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _time(desk: Desk, web: str, number: int) -> float:
-    """Returns the seconds from the POST until every step of the order, mail too, is committed as done."""
+    """Returns the seconds from the POST until every step of the order is committed as done. Includes the mail."""
     time.sleep(PAUSE)
     envelope = signed_envelope(activation(number), now=timezone.now())
     began = time.perf_counter()

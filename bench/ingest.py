@@ -25,7 +25,7 @@ SYNC = "-w 4 --worker-class sync --threads 1"
 
 @dataclass(frozen=True)
 class Case:
-    """A measurement of the web server with this name. `burst`: the trials' own steps are still open."""
+    """A measurement of the web server with this name. `burst` is True if the trials' own steps are still open."""
 
     server: str
     burst: bool = False
@@ -95,8 +95,8 @@ def prepare(file: pathlib.Path, first: int, count: int, *, burst: bool = False) 
 
 
 def post_all(file: pathlib.Path, url: str, *, seconds: int, clients: int = 8) -> dict:
-    """Posts the messages, `clients` at a time, until the time is up or all are sent. Returns the figures of wrk. Raises
-    RuntimeError if a message is refused."""
+    """Posts the messages, `clients` at a time, until the time is up or all messages are sent. Returns the figures of
+    wrk. If a message is refused, raises RuntimeError."""
     script = str(pathlib.Path(__file__).with_name("post.lua"))
     words = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "10s", "-s", script, f"{url}/api/bboss/orders"]
     ran = subprocess.run(
@@ -134,7 +134,7 @@ def _ratios(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
 
 
 def _to_bare(rounds: dict[tuple[str, int], list[dict]], name: str, clients: int) -> list[float]:
-    """Returns a case's speed divided by the bare view's, for each round."""
+    """Returns a case's speed divided by the speed of the bare view, for each round."""
     return ratios(speed(rounds[name, clients]), speed(rounds["bare view", clients]))
 
 

@@ -1,8 +1,8 @@
 """Time and memory of one order with many domains: `python -m bench.large [--domains 20000] [--acts 1]`.
 
-It posts, delivers, shows and compares a trial and its first activation. Each command and the sandbox run in separate
-processes. Then it plays every act with orders of a tenth of the domains and of all, on SQLite and on PostgreSQL
-(`bench.large_acts`). `--acts 0` leaves the acts out, `--acts 2` plays only the acts.
+The benchmark posts, delivers, shows and compares a trial and its first activation. Each command and the sandbox run in
+separate processes. Then the benchmark plays every act on SQLite and on PostgreSQL (`bench.large_acts`), with orders of
+all domains and with orders of a tenth of the domains. `--acts 0` leaves the acts out. `--acts 2` plays only the acts.
 """
 
 import json
@@ -34,7 +34,7 @@ OF_WORKERS = {"deliver", "play_out", "reconcile", "sweep"}  # only their stateme
 
 
 def main() -> None:
-    """Runs the parts once and appends seconds and MiB of each."""
+    """Runs the parts once, and appends the seconds and MiB of each part."""
     options = read_options(__doc__, domains=(20_000, 10, 20_000), acts=(1, 0, 2))
     if options.acts < 2:
         _parts(options.domains)

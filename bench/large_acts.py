@@ -1,9 +1,9 @@
 """Plays every act with orders of many domains: `python -m bench.large_acts COUNT [PLAY...]`.
 
-The plays are in tests/model/sizes.py. Prints a line of JSON for the slowest act of each name, `[act, seconds, longest
-statement]`. `bench.large` runs it on both databases, each in a separate process, since the settings have one database.
-A play is one transaction, whose savepoints make updates of many rows quadratic on SQLite. A worker's transactions have
-none.
+The plays are in tests/model/sizes.py. For the slowest act of each name, the program prints a line of JSON, `[act,
+seconds, longest statement]`. `bench.large` runs the program on both databases, each in a separate process, because the
+settings have only one database. A play is one transaction. On SQLite the savepoints of that transaction make updates of
+many rows quadratic. A worker's transactions have no savepoints.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.model.sizes import PLAYS, measure  # noqa: E402
 
 
 def main(count: int, *plays: str) -> None:
-    """Raises RuntimeError if an act was refused, since its play is wrong then."""
+    """Plays the acts. If an act is refused, raises RuntimeError, because its play is wrong then."""
     slowest: dict[str, tuple[float, float]] = {}
     with database(), Stage() as stage:
         measure(stage, next(iter(PLAYS)), 10)  # warms up the caches of compiled statements

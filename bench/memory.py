@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _post_all(file: pathlib.Path, url: str) -> None:
-    """Posts each message once, 8 at a time. Raises RuntimeError if a message is refused."""
+    """Posts each message once, 8 at a time. If a message is refused, raises RuntimeError."""
 
     def post(body: bytes) -> None:
         answer = requests.post(url, body, headers={"Content-Type": "application/json"}, timeout=30)

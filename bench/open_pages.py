@@ -1,8 +1,9 @@
 """Measures the cost of open pages while nothing happens: `python -m bench.open_pages [--pages 100] [--seconds 60]`.
 
-On PostgreSQL, behind gunicorn. Each page belongs to another user, limited or not: dashboards, lists, orders and
-incidents in equal parts. They are opened, then poll every 15 seconds as browsers do. The result is the CPU time of the
-web process and of PostgreSQL meanwhile: under 5 % of one core. Pages that are renewed in this time are included.
+The benchmark needs PostgreSQL, and runs behind gunicorn. Each page belongs to another user, who is limited or not. The
+pages are dashboards, lists, orders and incidents in equal parts. They are opened, and then they poll every 15 seconds
+as browsers do. The result is the CPU time that the web process and PostgreSQL use meanwhile. It must be under 5 % of
+one core. Pages that are renewed in this time are included.
 """
 
 import re
@@ -32,7 +33,7 @@ VERSION = re.compile(r'data-version="([\w-]+)"')
 
 
 def main() -> None:
-    """Opens the pages, lets them poll and appends the shares of a core."""
+    """Opens the pages, lets them poll, and appends the used shares of a core."""
     options = read_options(__doc__, pages=(100, 4, 400), seconds=(60, 15, 1800), orders=20_000)
     with Desk() as desk:
         fill(options.orders)
@@ -41,7 +42,7 @@ def main() -> None:
         group = desk.processes["web"].pid
         pages = [_open(web, path, cookie) for path, cookie in zip(_paths(options.pages), cookies, strict=True)]
         _poll(web, pages)  # warms up the caches of the web process
-        connections.close_all()  # this process's connections filled the database, and must not count
+        connections.close_all()  # this process's connections filled the database, so they must not count
         began, web_cpu, database_cpu = time.monotonic(), cpu_of_group(group), DatabaseCpu(environment.NAME)
         answers: list[int] = []
         for _ in range(options.seconds // CALM):
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def _person(number: int) -> str:
-    """Creates a clerk's account, every second one limited to a province. Returns its session's cookie."""
+    """Creates a clerk's account. Every second account is limited to a province. Returns the cookie of the session."""
     user = get_user_model().objects.create_user(f"bench{number}", is_staff=True, limited=number % 2 == 1)
     user.groups.set(ROLES.filter(name="业务人员"))
     if user.limited:
@@ -63,7 +64,7 @@ def _person(number: int) -> str:
 
 
 def _paths(number: int) -> list[str]:
-    """Returns `number` addresses. Those at even positions are for users without a limit, who see every row."""
+    """Returns `number` addresses. Addresses at even positions are for users without a limit, who see every row."""
     orders = list(Order.objects.order_by("-pk").values_list("pk", flat=True)[:50])
     incident = Incident.objects.create(partner="bpm", code="timeout", first_at=(now := timezone.now()), last_at=now)
     all_see = [f"{LIST}{orders[1]}/change/", f"/admin/orders/incident/{incident.pk}/change/"]
@@ -80,9 +81,9 @@ def _open(web: str, path: str, cookie: str) -> list:
 
 
 def _poll(web: str, pages: list[list], *, over: float = 0.0, look: Callable = lambda: None) -> list[int]:
-    """Polls each page once, spread evenly over `over` seconds, and calls `look` after each. Returns the HTTP
-    statuses."""
-    began, codes, session = time.monotonic(), [], requests.Session()  # as nginx keeps its connections
+    """Polls each page once, and calls `look` after each poll. The polls are spread evenly over `over` seconds. Returns
+    the HTTP statuses."""
+    began, codes, session = time.monotonic(), [], requests.Session()  # the session keeps its connections, as nginx does
     session.trust_env = False
     for place, page in enumerate(pages):
         time.sleep(max(0.0, began + over * place / len(pages) - time.monotonic()))

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def read_options(about: str | None, **numbers: int | tuple[int, int, int]) -> Namespace:
-    """Parses an option `--NAME N` for each keyword, given as its default or as (default, least, most)."""
+    """Parses an option `--NAME N` for each keyword. The keyword's value is the default, or (default, least, most)."""
     parser = argparse.ArgumentParser(description=about)
     for name, given in numbers.items():
         default, *bounds = given if isinstance(given, tuple) else (given,)

@@ -81,7 +81,7 @@ def _trial(number: int) -> Order:
 
 
 def live_record(order: Order, name: str, info_type: str, product_id: str) -> BillingRecord:
-    """Returns an unsaved record of this domain, live since the order was received."""
+    """Returns an unsaved record of this domain. The record has been live since the order was received."""
     return BillingRecord(
         order=order,
         info_type=info_type,
@@ -110,7 +110,7 @@ def _step(trial: Order, record: BillingRecord) -> Dispatch:
 
 
 def activation(number: int) -> dict:
-    """Returns the content of A<number>: the first activation of T<number>, which starts today."""
+    """Returns the content of A<number>. It is the first activation of T<number>, and starts today."""
     now = timezone.localtime()
     return {
         "BackFlag": "0",
@@ -134,14 +134,14 @@ def post_activations(trials: Iterable[Order]) -> None:
 
 
 def post_contents(contents: Iterable[dict]) -> None:
-    """Posts each content to the view, in this process. Raises RuntimeError if a message is refused."""
+    """Posts each content to the view, in this process. If a message is refused, raises RuntimeError."""
     client = Client(SERVER_NAME="127.0.0.1")
     for content in contents:
         check_accepted(post_order(client, content))
 
 
 def post(web: str, envelope: dict) -> None:
-    """Posts an envelope over HTTP. Raises RuntimeError if it is refused."""
+    """Posts an envelope over HTTP. If it is refused, raises RuntimeError."""
     with requests.Session() as session:
         session.trust_env = False
         check_accepted(session.post(f"{web}/api/bboss/orders", json=envelope, timeout=60).json())

@@ -1,7 +1,8 @@
 """A partner that responds to every call with success after a fixed time: `python -m bench.partner PORT MILLISECONDS`.
 
 The response is the same for all addresses: `code` 200 for billing and BPM, and an empty traffic list. `GET /seen`
-returns the calls since the last `GET /seen`, and the seconds from the first call's arrival to the last response.
+returns the number of calls since the last `GET /seen`. It also returns the seconds from the arrival of the first call
+to the last response.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""Orders accepted per second with each kind of connection pooling: `python -m bench.pooling [--seconds 10] [--rounds
-3]`.
+"""Orders accepted per second with each kind of connection pooling.
 
-Django's own pool is left out if `psycopg_pool` is not installed.
+Run `python -m bench.pooling [--seconds 10] [--rounds 3]`.
+
+If `psycopg_pool` is not installed, Django's own pool is left out.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
 """`prune` on many rows while orders come in: `python -m bench.prune [--rows 1000000] [--seconds 15]`.
 
-On PostgreSQL. Two thirds of the rows are inbound messages, one third attempts of finished orders, all 200 days old. A
-tenth of the attempts belongs to unfinished orders and must stay.
+The benchmark needs PostgreSQL. Two thirds of the rows are inbound messages. One third are attempts, mostly of finished
+orders.
+All rows are 200 days old. A tenth of the attempts belongs to unfinished orders and must stay.
 """
 
 import pathlib
@@ -18,7 +19,7 @@ from bench.results import append
 from orders.models import Attempt, InboundMessage
 
 OLD = "now() - interval '200 days'"
-UNFINISHED = 10  # one in this number of attempts must stay
+UNFINISHED = 10  # one of this number of attempts must stay
 MESSAGES = f"""
 INSERT INTO orders_inboundmessage (received_at, remote_address, trans_ido, trans_idh, order_number, http_status,
   rsp_code, rsp_desc, biz_code, hint, body, signed, sha256)
@@ -37,7 +38,7 @@ PASTS = 30_000  # orders that the attempts belong to
 
 
 def main() -> None:
-    """Posts orders without and with a prune running, and appends the results of both."""
+    """Posts orders without a running prune and with a running prune, and appends both results."""
     options = read_options(__doc__, rows=1_000_000, seconds=(15, 1, 60))
     with Desk() as desk, ThreadPoolExecutor(1) as beside_us:
         messages, attempts = _fill(options.rows)
@@ -77,7 +78,7 @@ def _prepare(folder: pathlib.Path, counts: dict[str, int]) -> dict[str, pathlib.
 
 
 def _check(left: tuple[int, int], attempts: int, still: bool) -> None:
-    """Raises RuntimeError if old messages, or attempts of finished orders, are left, or if `prune` ended too early."""
+    """Raises RuntimeError if old messages or attempts of finished orders are left, or if `prune` ended too early."""
     if not still:
         raise RuntimeError("prune ended before the posting: more --rows or fewer --seconds")
     if left[0] or not 0 < left[1] < attempts // 5:

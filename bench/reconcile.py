@@ -1,7 +1,7 @@
 """Time and memory of `reconcile`: `python -m bench.reconcile [--records 100000] [--domains 5] [--rounds 3]`.
 
 The command and the sandbox run in separate processes. A few records are missing in the sandbox on purpose.
-`--domains`: records of one order.
+`--domains` is the number of records of one order.
 """
 
 import pathlib
@@ -38,8 +38,8 @@ def main() -> None:
 
 
 def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
-    """Creates active orders with live records, and the same records in the sandbox except a few. Returns the number of
-    missing records."""
+    """Creates active orders with live records. Creates the same records in the sandbox, except a few. Returns the
+    number of missing records."""
     store, missing = Store(str(state)), 0
     for first in range(0, orders, RECORDS_A_BATCH):
         records = _make(range(first, min(first + RECORDS_A_BATCH, orders)), domains)
@@ -92,7 +92,7 @@ def _record(order: Order, domain: int) -> BillingRecord:
 
 
 def _run(desk: Desk, url: str, missing: int) -> tuple[float, float]:
-    """Returns seconds and largest MiB. Raises RuntimeError if the number of differences is not `missing`."""
+    """Returns seconds and largest MiB. If the number of differences is not `missing`, raises RuntimeError."""
     seconds, most, out = desk.command("reconcile", fails=bool(missing), BIGDATA_BASE_URL=url)
     print(f"{out.splitlines()[-1]} in {seconds:.1f} s", flush=True)
     if f": {missing} differences" not in out:

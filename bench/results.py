@@ -1,7 +1,7 @@
-"""The log of results: results.md for people, with versions and the machine's size, and history.jsonl for programs.
+"""The log of results. results.md is for people, and has versions and the machine's size. history.jsonl is for programs.
 
-A line of the history is `{"bench", "at", "commit", "ratios": {name: number}}`. Only ratios of one run can be compared
-later, since the machine's speed drifts. A higher ratio is better.
+A line of the history is `{"bench", "at", "commit", "ratios": {name: number}}`. The speed of the machine drifts, so only
+ratios within one run can be compared later. A higher ratio is better.
 """
 
 import json
@@ -21,8 +21,8 @@ PACKAGES = ("django", "djangorestframework", "django-q2", "gunicorn", "psycopg",
 
 
 def append(title: str, lines: list[str], ratios: dict[str, float] | None = None) -> None:
-    """Prints the results and appends them under a heading with time, conditions and commit. Adds `ratios` to the
-    history."""
+    """Prints the results and appends them to the log, under a heading with time, conditions and commit. Adds `ratios`
+    to the history."""
     text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(), "", *lines, ""])
     print(text)
     with FILE.open("a", encoding="utf-8") as file:
@@ -40,7 +40,7 @@ def read_history() -> list[dict]:
 
 
 def spread(values: list[float], digits: int = 0) -> str:
-    """Returns the median with all runs as a text: `430 [430 446 429]`."""
+    """Returns a text with the median and all runs: `430 [430 446 429]`."""
     return f"{median(values):.{digits}f} [{' '.join(f'{value:.{digits}f}' for value in values)}]"
 
 

@@ -1,5 +1,7 @@
-"""Two worker processes compared with one, with a slow partner: `python -m bench.two_workers [--calls 1000] [--rounds
-3]`."""
+"""Two worker processes compared with one worker process, with a slow partner.
+
+Run `python -m bench.two_workers [--calls 1000] [--rounds 3]`.
+"""
 
 from statistics import median
 
@@ -17,7 +19,7 @@ LEAST = 1.9
 
 
 def main() -> None:
-    """Runs one process and two alternately, and appends the medians."""
+    """Runs one process and two processes alternately, and appends the medians."""
     options = read_options(__doc__, calls=(1000, *CALLS), rounds=(3, 1, 20))
     with Desk() as desk:
         bench = Bench(desk, desk.start_partner(MILLISECONDS))

@@ -24,7 +24,7 @@ CLIENTS = (8, 32)
 
 
 def main() -> None:
-    """Runs all cases alternately, in another order in each round, and appends the medians."""
+    """Runs all cases alternately, and appends the medians. The order of the cases differs from round to round."""
     options = read_options(__doc__, seconds=(6, 1, 120), rounds=(5, 1, 20))
     with Desk() as desk:
         addresses = {
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _behind_nginx(desk: Desk, name: str, url: str) -> str:
-    """Starts an nginx for this server that buffers bodies like deploy/nginx.conf. Returns its address."""
+    """Starts an nginx for this server. It buffers bodies like deploy/nginx.conf. Returns its address."""
     port = free_port()
     folder = desk.folder / f"nginx-{port}"
     buffers = "".join(f"  {kind}_temp_path {folder}/{kind};\n" for kind in BUFFERS)  # any user may run it
@@ -51,7 +51,7 @@ def _behind_nginx(desk: Desk, name: str, url: str) -> str:
 
 
 def _rounds(desk: Desk, addresses: dict[str, str], options: Namespace) -> dict[tuple, list[dict]]:
-    """Returns the rounds by (case, clients), without the first: a process prepares each statement at first use."""
+    """Returns the rounds by (case, clients). The first round is left out, because it prepares each statement."""
     found: dict[tuple, list[dict]] = {}
     file = desk.folder / "bodies"
     prepare(file, 0, WARM_UP)
@@ -62,7 +62,7 @@ def _rounds(desk: Desk, addresses: dict[str, str], options: Namespace) -> dict[t
         for clients in CLIENTS:
             first = number % len(names)
             for name in names[first:] + names[:first]:
-                prepare(file, begin, count)  # new orders for each: a repeated order costs less
+                prepare(file, begin, count)  # each measurement gets new orders, because a repeated order costs less
                 begin += count
                 group = desk.processes[name].pid
                 before = cpu_of_group(group)

@@ -1,6 +1,6 @@
 """`make bundle`: creates an archive that installs the desk on a machine without a package index.
 
-The archive holds the committed code, its wheels for the target's Python, the collected static files and a list of all
+The archive has the committed code, the wheels for the target's Python, the collected static files and a list of all
 parts (`sbom.cdx.json`, CycloneDX). The same commit and the same wheels give the same bytes.
 """
 
@@ -26,7 +26,7 @@ class BundleError(Exception):
 
 
 def main(words: list[str] | None = None) -> int:
-    """Creates a bundle by the command line's options. Returns the exit code."""
+    """Creates a bundle with the options of the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make bundle", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="the folder for the archive; default: dist")
     parser.add_argument("--python-version", help="the target's Python, as 3.13; default: the one that runs this")
@@ -43,7 +43,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def make_bundle(output: Path, *, python: str | None = None, platforms: list[str] | None = None) -> Path:
-    """Writes the archive, and its SHA-256 into the same folder. Returns the archive's path. Raises BundleError."""
+    """Writes the archive. Writes its SHA-256 into the same folder. Returns the archive's path. Raises BundleError."""
     if _run("git", "status", "--porcelain", "--untracked-files=no"):
         raise BundleError("there are changes that are not committed; a bundle holds what is")
     commit = _run("git", "rev-parse", "HEAD").strip()
@@ -86,7 +86,7 @@ def _target(python: str | None, platforms: list[str]) -> str:
 
 
 def _pack(content: Path, archive: Path, moment: int) -> None:
-    """Packs files sorted by name, owned by root and with the commit's time, so that the bytes are reproducible."""
+    """Packs files sorted by name, owned by root and with the commit's time. So the archive's bytes are reproducible."""
 
     def as_committed(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0

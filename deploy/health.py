@@ -1,6 +1,7 @@
-"""`python deploy/health.py /livez`: exits with 0 if the web process of this container responds with 200 within 8 s.
+"""`python deploy/health.py /livez`: exits with 0 if this container's web process responds with 200 within 8 s.
 
-compose.yaml's health checks run it. It uses no proxy and imports none of our modules, so that a check is cheap.
+The health checks in compose.yaml run this program. It uses no proxy and imports none of our modules, so a check is
+cheap.
 """
 
 import http.client

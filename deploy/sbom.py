@@ -1,6 +1,6 @@
 """The software bill of materials of a bundle, as a CycloneDX 1.6 document. Security offices require it.
 
-Each library has its name, version, package URL, the wheel's SHA-256, its licence and its requirements.
+The document has the name, version, package URL, wheel's SHA-256, licence and requirements of each library.
 """
 
 import datetime
@@ -20,14 +20,14 @@ LICENCE = "License :: "
 def write_sbom(content: Path, *, version: str, moment: int) -> None:
     """Writes `sbom.cdx.json` into the folder of an unpacked bundle.
 
-    `moment`: the commit's time, in seconds since 1970.
+    `moment` is the time of the commit, in seconds since 1970.
     """
     document = sbom(content, version=version, moment=moment)
     (content / "sbom.cdx.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def sbom(content: Path, *, version: str, moment: int) -> dict:
-    """Returns the document. It is the same for the same wheels."""
+    """Returns the document. For the same wheels the document is the same."""
     wheels = {wheel: _metadata(wheel) for wheel in sorted((content / "wheels").glob("*.whl"))}
     components = [_component(wheel, metadata) for wheel, metadata in wheels.items()]
     urls = {_normalized_name(component["name"]): component["purl"] for component in components}
@@ -75,8 +75,8 @@ def _component(wheel: Path, metadata: Message) -> dict:
 
 
 def _licences(metadata: Message) -> list[dict]:
-    """Returns the licence by the wheel's metadata: an SPDX expression, the names of classifiers, or the first line of a
-    free text."""
+    """Returns the licence according to the wheel's metadata. It is an SPDX expression, the names of classifiers, or the
+    first line of a free text."""
     if expression := metadata["License-Expression"]:
         return [{"expression": expression}]
     classifiers = metadata.get_all("Classifier", [])

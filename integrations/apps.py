@@ -9,7 +9,7 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self):
-        """Registers functions of this app with the core, which must not import it."""
+        """Registers functions of this app with the core, because the core must not import this app."""
         from integrations.base.other_desk import machines_with_another_profile
         from integrations.bboss.order_fields import read_trial, trial_members
         from integrations.bigdata import reconciliation
@@ -21,11 +21,11 @@ class IntegrationsConfig(AppConfig):
         from orders.office.trials.columns import rules
         from orders.outbox import proven_calls
 
-        # The core compares records in many places (pages, commands), to which no caller could pass the function.
+        # The core compares records in many places (pages, commands). No caller could pass the function to all of them.
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         client.held, client.present, client.read_file = held_records, without_deleted, rows_of
         # Trials entered by staff follow the rules of BBOSS's messages, which the core does not know.
         rules.members, rules.read = trial_members, read_trial
-        # The profile's rules restrict claims. The core's claims, records and pages read them by these functions.
+        # The profile's rules restrict claims. The core's claims, records and pages get the rules from these functions.
         proven_calls.rules.others = machines_with_another_profile
         proven_calls.rules.hash_of, proven_calls.rules.read, proven_calls.rules.lines = rules_hash, read_kept, lines_of

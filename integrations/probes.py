@@ -1,5 +1,7 @@
-"""Test calls to each service that the desk needs. `status --probe` (contract section 5) makes them one after another,
-a page in parallel."""
+"""Test calls to each service that the desk needs.
+
+`status --probe` (contract section 5) makes the calls one after another. A page makes them in parallel.
+"""
 
 import time
 import uuid
@@ -24,12 +26,12 @@ from notifications.sending import MailError, greet
 from orders.books.books import has_look_up
 
 FOLDER, FAILED, TIMEOUT = "folder", "failed", "timeout"
-UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has: the response is an empty list
+UNKNOWN_NUMBER = "DESK-PROBE"  # a number that no order has, so that the response is an empty list
 
 
 class Probe(NamedTuple):
-    """The result of a test call: its target, its duration in seconds, and its error as a text for engineers and as a
-    code. Both are empty after a success."""
+    """The result of a test call: its target, its duration in seconds, and its error. The error is given as a text for
+    engineers and as a code. After a success both are empty."""
 
     what: str
     seconds: float
@@ -40,17 +42,17 @@ class Probe(NamedTuple):
 def probe_all() -> list[Probe]:
     """Makes all test calls and returns their results. The calls store nothing and change nothing at partners.
 
-    The big-data side is queried for a number that no order has, BPM gets a HEAD request, and the mail server a
+    The big-data side is queried for a number that no order has. BPM gets a HEAD request. The mail server gets a
     connection.
     """
     return [_timed(what, ask) for what, ask in PROBES.items()]
 
 
 def probe_together(*, within: float) -> list[Probe]:
-    """Makes all test calls and returns their results after at most `within` seconds. A call without a response by then
-    gets the code TIMEOUT.
+    """Makes all test calls and returns their results after at most `within` seconds. If a call has no response by then,
+    it gets the code TIMEOUT.
 
-    Calls that need no database run in threads. A thread that still waits ends by its own time-out.
+    Calls that need no database run in threads. A thread that still waits then ends by its own time-out.
     """
     end = time.monotonic() + within
     threads = ThreadPoolExecutor(len(IN_THREADS), thread_name_prefix="probe")
@@ -97,13 +99,13 @@ def _greet_mail_server() -> None:
 
 
 def _write_files() -> tuple[str, str] | None:
-    """Writes a temporary file into each folder to which the desk writes. Returns (code, text) of the errors, or
-    None."""
+    """Writes a temporary file into each folder to which the desk writes. If there are errors, returns (code, text),
+    otherwise None."""
     troubles = []
     for name in ("STATE_DIR", "ATTACHMENT_DIR", "EXPORT_DIR"):
         folder = Path(getattr(settings, name))
         try:
-            if folder.exists():  # otherwise it is created with its first file
+            if folder.exists():  # otherwise the folder is created together with its first file
                 with TemporaryFile(dir=folder) as file:
                     file.write(b"probe")
         except OSError as error:

@@ -39,12 +39,12 @@ MINUTE, FIVE_MINUTES, HOUR, DESK_CHECKS = "minute", "five minutes", "hour", "min
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
-OFFICE_WAITS = 300.0  # seconds for which due steps delay the sweep's parts for staff
-PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
+OFFICE_WAITS = 300.0  # longest seconds for which due steps delay the sweep's parts for staff
+PART_SECONDS = 15.0  # a stopping worker waits for its tasks, and kills those that take longer than 25 s
 
 
 class Part(NamedTuple):
-    """A part of the worker's periodic work: a row of PARTS (project/periodic.py), called with `now`."""
+    """A part of the worker's periodic work. It is a row of PARTS (project/periodic.py) and is called with `now`."""
 
     every: str
     run: Callable
@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 def unless_away(task: Callable) -> Callable:
-    """Decorates a task that is repeated anyway. If the database is unavailable, the task returns without failing, and
+    """Decorates a task that is repeated anyway. If the database is unavailable, the task returns without an error, and
     the outage is logged once."""
 
     @functools.wraps(task)
@@ -75,10 +75,10 @@ def unless_away(task: Callable) -> Callable:
 
 @unless_away
 def drain(settle: bool = False) -> str:
-    """Delivers due steps. Queues itself again while steps are left or due soon, and otherwise indexes the search.
+    """Delivers due steps. While steps are left or due soon, queues itself again. Otherwise indexes the search.
 
-    With `settle`, first plans held orders whose trial has arrived. If a response could not be recorded, raises its
-    error at the end, so that `watch_failed_tasks` reports it.
+    With `settle`, first plans held orders whose trial has arrived. If a response could not be recorded, its error is
+    raised at the end, so that `watch_failed_tasks` reports the error.
     """
     if ending.is_set():
         return "this cluster ends"
@@ -99,8 +99,8 @@ def drain(settle: bool = False) -> str:
 
 
 def _beat() -> None:
-    """Stores this cluster's heartbeat. An error is only logged, so that delivery continues, unless the database is
-    unavailable."""
+    """Stores this cluster's heartbeat. If the database is unavailable, raises the error. Any other error is only
+    logged, so that delivery continues."""
     try:
         beat()
     except Exception as error:
@@ -110,7 +110,7 @@ def _beat() -> None:
 
 
 def index_search(seconds: float, *, yields: bool = True) -> int:
-    """Indexes orders for the search for about `seconds`. Returns their number; 0 if another process indexes.
+    """Indexes orders for the search for about `seconds`. Returns their number, or 0 if another process indexes.
 
     With `yields`, stops as soon as a step becomes due. Errors are only logged, so that delivery continues.
     """
@@ -136,7 +136,7 @@ def index_search(seconds: float, *, yields: bool = True) -> int:
 def sweep() -> str:
     """Runs the parts of MINUTE, each minute. They also handle the work of lost wake-ups, schedules and workers.
 
-    If a part failed, raises its error at the end, so that `watch_failed_tasks` reports it.
+    If a part failed, raises the part's error at the end, so that `watch_failed_tasks` reports the error.
     """
     _beat()  # first, so that a new process measures the database's time before it uses the time
     return _run_parts(MINUTE, of="the sweep")[deliver]
@@ -152,8 +152,8 @@ class _Office:
 
 
 def may_office_run(began: datetime.datetime) -> bool:
-    """Returns True if the parts for staff, which call no partner, may run in this sweep. While steps are due, they wait
-    for a later sweep, at most OFFICE_WAITS seconds."""
+    """Returns True if the parts for staff, which call no partner, may run in this sweep. While steps are due, these
+    parts wait for a later sweep. They wait at most OFFICE_WAITS seconds."""
     _Office.late = _Office.put_off is not None and time.monotonic() - _Office.put_off > OFFICE_WAITS
     if not _Office.late and has_come_due(since=began):
         _Office.put_off = _Office.put_off or time.monotonic()
@@ -169,15 +169,15 @@ def index_after_sweep(*, now: datetime.datetime) -> int:
 def parts_of(every: str) -> list[Part]:
     """Returns the parts of this interval, in order.
 
-    The table is imported by its dotted path (PERIODIC), because it is on a higher floor than this module. The tasks
-    can't move there, because rows store their paths.
+    The table is imported by its dotted path (PERIODIC), because the table is on a higher floor than this module. The
+    tasks can't move to that floor, because rows store their paths.
     """
     return [part for part in import_string(settings.PERIODIC) if part.every == every]
 
 
 def _run_parts(every: str, *, of: str) -> dict[Callable, object]:
-    """Runs the parts of an interval and returns their results. A failing part does not stop other parts. Raises the
-    errors of all parts at the end. An unavailable database ends the run at once."""
+    """Runs the parts of an interval and returns their results. If a part fails, the other parts still run, and the
+    errors of all parts are raised at the end. If the database is unavailable, the run ends at once."""
     now, answers, faults = timezone.now(), {}, []
     may_run = functools.cache(lambda when: when(now))  # each condition is evaluated once a run
     for part in parts_of(every):
@@ -222,8 +222,8 @@ def nightly_usage() -> str:
 
 
 def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
-    """Runs each night: compares billing records with the big-data side's for about PART_SECONDS, then queues the next
-    part."""
+    """Runs each night: compares billing records with the big-data side's records for about PART_SECONDS. Then queues
+    the next part."""
     if not has_look_up():
         return "left out: the big-data side offers no look-up"
     row = Reconciliation.objects.get(pk=reconciliation) if reconciliation else None
@@ -247,7 +247,8 @@ def forget_failures(*, now: datetime.datetime) -> int:
 
 @unless_away
 def export(pk: int) -> str:
-    """Writes an export that takes too long for a request. It may take minutes; another task delivers meanwhile."""
+    """Writes an export that takes too long for a request. It may take minutes. Another task delivers in the
+    meantime."""
     return run_export(pk, now=timezone.now(), stop=ending.is_set)
 
 

@@ -1,6 +1,6 @@
 """Chooses the recipients of a mail by attribution and rules, and returns the contacts of an attribution.
 
-Events and kinds of orders are plain strings here. An event is the name of a mail's template, a kind of order is defined
+Events and kinds of orders are plain strings here. An event is the name of a mail's template. A kind of order is defined
 in `orders`.
 """
 
@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications.models import Contact, MailRule
 
-SHARED = {"JT": "GJ", "GJ": "JT"}  # attributions that share the group-customer SA (政企 SA), unless each has an SA
+SHARED = {"JT": "GJ", "GJ": "JT"}  # attributions that share the group-customer SA (政企 SA) if one has no SA of its own
 MUST_REACH = frozenset({"mail_held", "mail_incident"})
 """Events that must reach somebody: if a rule leaves no recipient, the default contact gets the mail."""
 SA, COPY, DEFAULT, ROLE, CONTACT = "sa", "copy", "default", "role", "contact"
@@ -50,7 +50,7 @@ class ContactFacts:
     """The facts of a contact at a given time. Only the default contact may lack a `mail`.
 
     `how` (a key of IS_A) and `of` (an attribution or role) are the reason for choosing the contact. `instead` is True
-    for a stand-in, chosen because no other contact was found. Comparisons ignore these three.
+    for a stand-in, which is chosen because no other contact was found. Comparisons ignore these three fields.
     """
 
     name: str
@@ -67,8 +67,8 @@ class ContactFacts:
 
 @dataclass(frozen=True)
 class Choice:
-    """The recipients of a mail. `rule` is the mail rule that was applied, or None. `off` is True if that rule has no
-    recipients, so that the mail is not sent."""
+    """The recipients of a mail. `rule` is the mail rule that was applied, or None. If that rule has no recipients,
+    `off` is True and the mail is not sent."""
 
     people: tuple[ContactFacts, ...]
     rule: MailRule | None = None
@@ -91,8 +91,8 @@ class Choice:
 def contacts_for(letters: str) -> list[ContactFacts]:
     """Returns the active SA contacts of an attribution, in the order in which they were entered.
 
-    JT and GJ stand in for each other if one of them has no contact. If no contact is found, returns the default contact
-    of the settings. Without a default contact, the list is empty.
+    If only one of JT and GJ has contacts, these stand in for the other attribution. If no contact is found,
+    returns the default contact of the settings. Without a default contact, the list is empty.
     """
     return _active_contacts(letters, Contact.Role.SA) or _default_contact(instead=bool(letters))
 
@@ -103,8 +103,9 @@ def choose(letters: str, event: str, order_kind: str = "") -> Choice:
     `event` is the mail's kind. The applicable rule with the highest weight (`applying`) determines the recipients.
     Without a rule, the SA contacts (`contacts_for`) and the contacts for copies get the mail.
 
-    A mail whose rule has no recipients is not sent, unless its event is in MUST_REACH: then the default contact gets
-    it. The default contact also gets the mail if the rule has recipients, but none of them exists any more.
+    If the rule of a mail has no recipients, the mail is not sent. But if its event is in MUST_REACH, the default
+    contact gets the mail. The default contact also gets the mail if the rule has recipients, but none of them exists
+    any more.
     """
     rule = applying(_reads.get().rules(), letters, event, order_kind)
     if rule is None:
@@ -147,7 +148,7 @@ def chosen_as(how: str, of: str, instead: bool) -> str:
 
 
 def distinct(mails: Iterable[str]) -> list[str]:
-    """Returns each valid address once, ignoring case, in the given order."""
+    """Returns each valid address once, in the given order. Ignores case."""
     found = {}
     for mail in filter(is_address, mails):
         found.setdefault(mail.lower(), mail)
@@ -219,7 +220,8 @@ def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    """Returns the active contacts of an attribution, or of the attribution that shares its SA (SHARED)."""
+    """Returns the active contacts of an attribution. If there are none, returns the contacts of the
+    attribution with which it shares its SA (SHARED)."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]

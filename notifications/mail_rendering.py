@@ -31,12 +31,12 @@ row may store. The function may raise MailError."""
 
 @dataclass(frozen=True, kw_only=True)
 class MailFacts:
-    """The facts of one order for the SA. Labels may be lazily translated. If a value is empty, its line is omitted or
+    """The facts of one order for the SA. Labels may be lazily translated. If a value is empty, its line is left out or
     blank.
 
-    `domains` has all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is the
-    path of the order's page. `outcome` describes the states of an incident's orders; it is empty if all of them
-    continue. `since` is the start of a closed incident, if no earlier mail reported it.
+    `domains` has all domains. `start` is an aware time. `cause` and `next_step` are sentences. `admin_path` is the path
+    of the order's page. `outcome` describes the states of an incident's orders. If all of them continue, `outcome` is
+    empty. If no earlier mail reported a closed incident, `since` is the start of the incident.
     """
 
     order_number: str
@@ -53,7 +53,7 @@ class MailFacts:
     since: datetime.datetime | None = None
 
     def for_template(self) -> dict:
-        """Returns the values for the templates, each on one line, so that no value can insert lines."""
+        """Returns the values for the templates. Each value is on one line, so that no value can insert lines."""
         texts = ("order_number", "kind_label", "state_label", "enterprise_name", "attribution")
         more = ("cause", "next_step", "admin_path", "outcome")
         return {
@@ -90,7 +90,7 @@ def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
 
 
 def _why(rules: Iterable[str | Promise]) -> str:
-    """Returns the sentence that says why the recipients get the mail. Empty if there are no reasons."""
+    """Returns the sentence that says why the recipients get the mail. If there are no reasons, returns ""."""
     with translation.override(LANGUAGE):
         words = _(" or ").join(dict.fromkeys(map(str, rules)))
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
@@ -99,8 +99,9 @@ def _why(rules: Iterable[str | Promise]) -> str:
 def mail_payload(mail: Mail) -> dict:
     """Returns the payload for `sending.send`.
 
-    `got` and `refused` list the recipients for whom the server accepted or permanently refused the mail in an earlier
-    attempt. `to` lists all others. `off` is set if a mail rule without recipients applies: nothing is sent.
+    `got` lists the recipients for whom the server accepted the mail in an earlier attempt. `refused` lists those for
+    whom the server permanently refused the mail. `to` lists all others. If a mail rule without recipients applies,
+    `off` is set and nothing is sent.
     """
     fate = mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
@@ -123,8 +124,8 @@ def _ending(mail: Mail) -> str:
 
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
-    """Returns each recipient, formatted with `show`. Once an attempt has stored a result per recipient, a note marks
-    each recipient that was refused or has not received the mail yet."""
+    """Returns each recipient, formatted with `show`. Once an attempt has stored a result for each recipient, the
+    recipients that were refused or have not received the mail yet get a note."""
     if "got" not in mail.fate:
         return list(map(show, mail.recipients))
     said = dict.fromkeys(mail.recipients, _("%(address)s (not delivered yet)"))
@@ -149,7 +150,7 @@ def render(kind: str, known: Mapping) -> tuple[str, str]:
 def render_notice(kind: str, facts: Mapping[str, object], path: str) -> tuple[str, str]:
     """Returns (subject, text) of a mail that is rendered when it is created.
 
-    `kind` is the template's name, and `path` the path of a page of the desk. A fact is a text or a list of texts; each
+    `kind` is the template's name. `path` is the path of a page of the desk. A fact is a text or a list of texts. Each
     text is put on one line.
     """
     return render(kind, {name: _on_lines(value) for name, value in facts.items()} | {"admin_path": path})

@@ -11,11 +11,11 @@ import string
 import unicodedata
 from collections.abc import Callable
 
-BYTES_SHOWN = 64 * 1024  # of a text from outside on a page
+BYTES_SHOWN = 64 * 1024  # bytes of a text from outside that a page shows
 LONGEST_PHONE = 200  # characters of a field with phones; a longer text is hidden completely
 LONGEST_WORD = 320  # characters; the longest mail address
 _IN_A_WORD = string.ascii_letters + string.digits + "._%+-@"
-_IN_A_NUMBER = string.digits + " -+()"  # between groups of digits
+_IN_A_NUMBER = string.digits + " -+()"  # characters between groups of digits
 
 # --- Normalisation: the patterns below match only plain characters
 
@@ -26,10 +26,10 @@ _LATER = range(0x1D400, 0x1D800)  # mathematical letters and digits; all other v
 
 @functools.cache
 def _folding() -> dict[int, str]:
-    """Returns a table for `str.translate` from other characters to those of _PLAIN.
+    """Returns a table for `str.translate` that maps other characters to those of _PLAIN.
 
-    Dashes become "-". Blanks and format characters become " ". All others get their NFKC form, if that form is a single
-    plain character.
+    Dashes become "-". Blanks and format characters become " ". Each other character is replaced by its NFKC form if
+    that form is a single plain character.
     """
     found = {}
     for code in (*range(0x80, 0x10000), *_LATER):
@@ -88,7 +88,7 @@ earlier birth years."""
 
 def _is_identity(number: str) -> bool:
     """Returns True if these 15 or 18 characters are an identity number. It must begin with a province and contain a
-    birth date; 18 characters also need a correct check digit."""
+    birth date. If it has 18 characters, it must also have a correct check digit."""
     if not REGIONS.match(number):
         return False
     if len(number) == 15:
@@ -166,7 +166,7 @@ def mask_text(text: str) -> str:
 
 
 def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | None]) -> str:
-    """Replaces the matches of the pattern in the folded text by `mask(match)`, unless that is None."""
+    """Replaces the matches of the pattern in the folded text by `mask(match)`. If that is None, leaves the match."""
     parts, at = [], 0
     for found in pattern.finditer(folded(text)):
         if (masked := mask(found)) is not None:
@@ -178,7 +178,7 @@ def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | N
 def head(text: str, most: int = BYTES_SHOWN) -> tuple[str, int]:
     """Returns at most the first `most` bytes of a text, and the number of bytes left out.
 
-    The cut is before a word or phone, never inside: the masks do not recognise half of an address or phone.
+    The cut is before a word or phone and never inside, because the masks do not recognise half of an address or phone.
     """
     if len(text) * 4 <= most:
         return text, 0

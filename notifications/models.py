@@ -12,7 +12,7 @@ FAILURES_SHOWN_FOR = datetime.timedelta(days=7)  # how long status and dashboard
 
 
 class Contact(models.Model):
-    """A contact for an attribution. JT and GJ share the group-customer SA unless each has its own."""
+    """A contact for an attribution. If one of JT and GJ has no contact of its own, both share the group-customer SA."""
 
     class Role(models.TextChoices):
         SA = "sa", _("SA")
@@ -36,16 +36,16 @@ class Contact(models.Model):
         ]
 
     def __str__(self):
-        """Returns attribution, role and id, for titles and logs. These must not contain the person's name."""
+        """Returns attribution, role and id, for titles and logs. Titles and logs must not contain the person's name."""
         return f"{self.attribution} {self.get_role_display()} {self.pk}"
 
 
 class MailRule(models.Model):
-    """A rule for recipients, in place of the SA contacts and copies of an attribution.
+    """A rule for recipients. It replaces the SA contacts and copies of an attribution.
 
-    `notifications/contacts_and_recipients.py` applies the rules.
-    An empty `attribution`, `event` or `order_kind` stands for all. `event` is a mail's kind, `order_kind` an order's. A
-    rule without recipients switches the mail off.
+    `notifications/contacts_and_recipients.py` applies the rules. An empty `attribution`, `event` or `order_kind` stands
+    for all. `event` is the kind of a mail. `order_kind` is the kind of an order. If a rule has no recipients, the mail
+    is not sent.
     """
 
     attribution = models.ForeignKey(
@@ -97,7 +97,7 @@ class MailRule(models.Model):
 
     @property
     def weight(self) -> tuple[bool, ...]:
-        """Returns the rule's priority: the applicable rule with the highest value decides."""
+        """Returns the rule's priority. Of the applicable rules, the rule with the highest value decides."""
         return tuple(map(bool, self.scope))
 
     @property
@@ -116,7 +116,7 @@ class MailQuerySet(models.QuerySet):
         return self.filter(next_try_at__isnull=False)
 
     def due(self, now) -> "MailQuerySet":
-        """Returns the mails that may be sent now, including mails being sent under an expired lease."""
+        """Returns the mails that may be sent now. Includes mails that are being sent under an expired lease."""
         return self.filter(next_try_at__lte=now)
 
     def given_up(self) -> "MailQuerySet":
@@ -129,7 +129,7 @@ class MailQuerySet(models.QuerySet):
         return self.exclude(order=None, cause="", written_at__lt=now - FAILURES_SHOWN_FOR)
 
     def to_staff(self) -> "MailQuerySet":
-        """Returns the mails without an order: to staff, or to the default contact."""
+        """Returns the mails without an order, which go to staff or to the default contact."""
         return self.filter(order=None)
 
     def beside_steps(self) -> "MailQuerySet":
@@ -141,17 +141,17 @@ class Mail(models.Model):
     """A mail and its state in its own outbox (contract 3.12). All attempts have the same Message-ID.
 
     A mail is stored in the transaction of its cause. There is at most one mail with the same order (or none), kind,
-    cause and addressee; mails without a cause are not limited. Recipients and text are set at the first attempt, from
-    `about`, unless they were set at creation. They do not change afterwards. Each recipient gets a separate copy.
+    cause and addressee. This limit does not apply to mails without a cause. Recipients and text are set at creation, or
+    else at the first attempt, from `about`. They do not change afterwards. Each recipient gets a separate copy.
 
     `fate` has the sender's address (`from`), and the addresses that `got` the mail or for which it was `refused`.
 
-    `next_try_at` is the time from which the mail may be sent. While the mail is being sent, it is the end of the lease;
-    once the mail is finished, it is null. `attempts` is the number of all attempts, `tries_left` of the remaining
-    scheduled attempts, and `lost` of the last consecutive attempts whose worker died.
+    `next_try_at` is the time from which the mail may be sent. While the mail is being sent, it is the end of the lease.
+    Once the mail is finished, it is null. `attempts` is the number of all attempts. `tries_left` is the number of
+    remaining scheduled attempts. `lost` is the number of consecutive attempts at the end whose worker died.
 
-    A closed mail is never sent. Its cause had ended before; or a version before 1.8.0 planned the mail, and the order
-    was undone or planned again.
+    A closed mail is never sent. Either its cause had ended before, or a version before 1.8.0 planned the mail and the
+    order was then undone or planned again.
     """
 
     class State(models.TextChoices):
@@ -172,7 +172,7 @@ class Mail(models.Model):
     chosen = models.JSONField(null=True, editable=False)  # the rule and each recipient's role: `recipients.Choice.kept`
     subject = models.CharField(_("subject"), max_length=255, blank=True)
     body = models.TextField(_("text"), blank=True)
-    account_id = models.BigIntegerField(null=True, editable=False)  # of the user whose log-in link is added at sending
+    account_id = models.BigIntegerField(null=True, editable=False)  # the user whose log-in link is added at sending
     written_at = models.DateTimeField(_("written at"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE, db_default=State.DUE)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, db_default=0)
@@ -210,7 +210,7 @@ class Mail(models.Model):
         """Returns the masked subject, for titles and logs. Subjects of old mails contain free text."""
         return mask_text(self.subject)
 
-    # Reports read these attributes of steps and mails.
+    # Reports read these attributes from both steps and mails.
 
     channel = "mail"
 

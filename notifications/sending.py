@@ -12,20 +12,20 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from notifications.smtp import Connect, WatchedBackend
 
-TEMPORARY_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider for faults that are not the mail's
-# Errors of the connection or log-in, not of the mail: it is sent once they are fixed.
+TEMPORARY_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider for faults that do not lie in the mail
+# Errors of the connection or log-in. They do not lie in the mail, which is sent once they are fixed.
 SERVER_ERRORS = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
 OUTAGES = {"connection", "timeout", "provider_trouble"}  # codes of a server that does not answer any mail
 CAUSE_SAYS_ALL = {"code": "cause_says_all"}
-NOT_WANTED = "not_wanted"  # the code of a mail that is dropped when it would be sent: nobody needs it
+NOT_WANTED = "not_wanted"  # the code of a mail that is dropped at sending because nobody needs it
 
 
 class MailError(Exception):
     """The mail was not sent. `permanent` is True if a repeat would fail too. `code` is a short word for grouping.
 
-    `params` is the text that pages show after the cause, as a code with parameters; if empty, pages show the message.
-    `left` is the payload of the repeat, if some recipients already have a final result.
+    `params` is the text that pages show after the cause, as a code with parameters. If `params` is empty, pages show
+    the message. If some recipients already have a final result, `left` is the payload of the repeat.
     """
 
     def __init__(self, message: str, *, permanent: bool, code: str, params: dict | None = None):
@@ -46,8 +46,8 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
     `connect(host, port)` opens the connection to an SMTP server, so that the caller can close it at any moment. All
     copies and repeats have the same Message-ID. If the payload is `off`, nothing is sent.
 
-    Returns the payload with all recipients in `got` or (refused permanently) in `refused`; `to` is empty. The mail
-    counts as sent if the server accepted at least one copy and refused all others permanently.
+    Returns the payload. Each recipient is in `got`, or in `refused` if the server refused the copy permanently. `to` is
+    empty. The mail counts as sent if the server accepted at least one copy and refused all others permanently.
 
     Raises MailError. The error is temporary after a connection error, a time-out, a failed log-in or SMTP 4xx. Its
     `left` is then the payload of a repeat without the recipients that have a final result. The error is permanent after
@@ -110,7 +110,7 @@ def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailE
 
 
 def _backend(connect: Connect | None, tls: type[SSLSocket]) -> BaseEmailBackend:
-    """Returns the mail backend of the settings. Only Django's SMTP backend uses `connect`; all other backends open
+    """Returns the mail backend of the settings. Only Django's SMTP backend uses `connect`. All other backends open
     their own connections."""
     usual = get_connection()
     return WatchedBackend(connect=connect, tls=tls) if connect and type(usual) is EmailBackend else usual
@@ -151,7 +151,8 @@ def _provider_error(error: AnymailError) -> MailError:
 
 
 def _trouble(error: Exception) -> str:
-    """Returns the error's code. A time-out while reading is the context of smtplib's lost connection."""
+    """Returns the error's code. If reading timed out, smtplib reports a lost connection, and the time-out is its
+    context."""
     slow = (TimeoutError, requests.Timeout)
     return "timeout" if isinstance(error, slow) or isinstance(error.__context__, slow) else "connection"
 

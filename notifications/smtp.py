@@ -1,7 +1,7 @@
 """Django's SMTP backend over connections that the caller opens, so that the caller can end them at a deadline.
 
-Socket time-outs apply to each read. A mail server that sends byte by byte could delay a mail beyond its lease (contract
-3.9, Leases). Then another worker would send it again.
+Socket time-outs apply to each read. So a mail server that sends byte by byte could delay a mail beyond its lease
+(contract 3.9, Leases). Then another worker would send the mail again.
 """
 
 import smtplib

@@ -1,7 +1,7 @@
 """Read-only pages of django-q2's queue.
 
-A schedule or task can have any dotted path as `func`, so a user who writes or runs one can execute any code on the
-worker's machine. Nobody can do so here, not even superusers.
+A schedule or task can have any dotted path as `func`. So a user who writes or runs a schedule or task can execute any
+code on the worker's machine. Nobody can write or run one here, not even superusers.
 """
 
 from django.contrib import admin
@@ -19,8 +19,8 @@ __all__ = ["account_admin", "admin_log", "lockout_pages"]  # importing them regi
 
 
 class ReadOnlyQueue(UnlimitedOnly, DeskAdmin):
-    """Read-only, for users with the view permission. Not for limited users: names and arguments contain order
-    numbers."""
+    """Read-only, for users with the view permission. Limited users can't see these pages, because names and arguments
+    contain order numbers."""
 
     actions = None  # django-q2's own action runs tasks again
 

@@ -1,7 +1,7 @@
 """System checks: report missing and wrong settings before anything runs (contract section 4).
 
-Every command runs them, the worker too. `project.wsgi` runs them for the web process. The messages stay in English, as
-those of Django's checks, because people search for them by their id.
+Every command runs the checks, and so does the worker. `project.wsgi` runs them for the web process. Like the messages
+of Django's checks, the messages stay in English, because people search for them by their id.
 """
 
 import importlib
@@ -85,8 +85,8 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
 
 
 def stop_on_errors() -> None:
-    """Runs the checks in a process that is no command. Raises ImproperlyConfigured with all errors that are not
-    silenced, and logs the warnings."""
+    """Runs the checks in a process that is no command. Raises ImproperlyConfigured with all errors except silenced
+    ones, and logs the warnings."""
     found = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
     if errors := [message for message in found if message.is_serious()]:
         raise ImproperlyConfigured("\n".join(str(message) for message in errors))
@@ -182,7 +182,8 @@ def company_login() -> Iterator[CheckMessage]:
 
 
 def company_roles() -> Iterator[CheckMessage]:
-    """Reports unknown roles and attributions. Reads the database, because a site may have added its own."""
+    """Reports unknown roles and attributions. Reads the database, because a site may have added roles and
+    attributions."""
     roles = {grant.role for grant in settings.OIDC_ROLES} - set(Role)
     letters = frozenset().union(*(grant.letters for grant in settings.OIDC_ROLES))
     if not (roles or letters) or not database_exists():
@@ -321,8 +322,8 @@ def folders() -> Iterator[CheckMessage]:
 
 
 def _why_not_writable(name: str) -> str:
-    """Returns an error text if nothing can be stored in the folder of this setting, else an empty text. Also empty if
-    the path is a file, which `folders` reports."""
+    """Returns an error text if nothing can be stored in the folder of this setting. Otherwise returns an empty text. If
+    the path is a file, also returns an empty text, because `folders` reports that."""
     why = unwritable(getattr(settings, name))
     return "" if why.endswith(" is no folder") else why
 
@@ -334,7 +335,7 @@ def state_dir() -> Iterator[CheckMessage]:
 
 
 def export_dir() -> Iterator[CheckMessage]:
-    """Warns only, because only the export of lists needs the folder."""
+    """Reports only a warning, because only the export of lists needs the folder."""
     if why := _why_not_writable("EXPORT_DIR"):
         yield Warning(f"EXPORT_DIR: {why}: lists can't be exported.", id="desk.013")
 
@@ -346,7 +347,7 @@ def backup_recipient() -> Iterator[CheckMessage]:
 
 def production_settings() -> Iterator[CheckMessage]:
     """Reports missing settings that production needs to start. project/start/command_line.py lists the commands that
-    run without these settings."""
+    run even if these settings are missing."""
     for text in production.missing_settings():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 
@@ -369,8 +370,8 @@ def is_proxy(url: str) -> bool:
 
 
 def callers_admitted() -> Iterator[CheckMessage]:
-    """Reports a partner profile that admits every caller. The settings module does so too, at the start of a process.
-    This check is for a profile that came into force later."""
+    """Reports a partner profile that admits every caller. The settings module reports such a profile when a process
+    starts. This check is for a profile that came into force later."""
     why = why_open_to_all(
         settings.PARTNERS,
         bboss_ips=settings.BBOSS_ALLOWED_IPS,

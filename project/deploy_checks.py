@@ -1,4 +1,4 @@
-"""Checks of `check --deploy`: warn about valid settings that are doubtful in production. They show no secrets."""
+"""Checks of `check --deploy`. They warn about valid settings that are doubtful in production. They show no secrets."""
 
 import difflib
 import os
@@ -165,8 +165,8 @@ def database_access() -> Iterator[str]:
 
 
 def names() -> Iterator[str]:
-    """Yields a warning for each unknown name: in the file any name except those of libraries, in the environment only
-    names similar to a setting's."""
+    """Yields a warning for each unknown name. In the file, any name except those of libraries counts. In the
+    environment, only names similar to a setting's name count."""
     file = settings.ENVIRONMENT.file
     for name in sorted({*settings.ENVIRONMENT.own, *file}):
         if name in TABLE or name.startswith(FREE_PREFIX):
@@ -194,7 +194,7 @@ def certificate() -> Iterator[str]:
 
 def _staff_rights() -> list[tuple[User, list[frozenset[str]]]] | None:
     """Returns the accounts that may log in, each with the rights of its roles and its single permissions (`rights_of`).
-    Returns None if the database is unavailable, which `database_access` reports."""
+    If the database is unavailable, which `database_access` reports, returns None."""
     if not database_exists():
         return None
     people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
@@ -206,10 +206,10 @@ def _staff_rights() -> list[tuple[User, list[frozenset[str]]]] | None:
 
 
 def second_persons() -> Iterator[str]:
-    """Yields a warning for each account that is the only one with a right, and for rights that no account has.
+    """Yields a warning for each account that is the only account with a right, and for rights that no account has.
 
-    Nobody could then do or confirm such an act while that person is away or has requested it. A limited account counts
-    for rights to act on its own orders.
+    If that person is away or has requested an act, nobody could do or confirm the act. For rights to act on its own
+    orders, a limited account counts too.
     """
     if (staff := _staff_rights()) is None:
         return
@@ -261,8 +261,8 @@ def mail_in_clear() -> Iterator[str]:
 
 
 def database_in_clear() -> Iterator[str]:
-    """Warns because libpq's default (`prefer`) falls back to plain text silently. A host that begins with a slash is a
-    socket's folder."""
+    """Warns because libpq's default (`prefer`) falls back to plain text silently. A host that begins with a slash is
+    the folder of a socket."""
     entry = settings.DATABASES["default"]
     mode = entry["OPTIONS"].get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
     if mode in {"require", "verify-ca", "verify-full"}:

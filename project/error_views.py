@@ -18,7 +18,8 @@ LATER = {"Retry-After": "10"}
 
 
 def bad_request(request, exception):
-    """Returns status 400 in the URL's format: BBOSS's envelope (contract 2.3), BPM's code (3.6), JSON, or a page."""
+    """Returns status 400 in the format of the URL: BBOSS's envelope (contract 2.3), BPM's code (3.6), JSON, or a
+    page."""
     if request.path == "/api/bboss/orders":
         call = InboundCall(now=timezone.now(), address="", trans_idh=uuid.uuid4().hex)
         return JsonResponse(reply(call, Code.UNREADABLE).body, status=400)
@@ -30,14 +31,15 @@ def bad_request(request, exception):
 
 
 def not_found(request, exception):
-    """Returns status 404: JSON for URLs of the read API, else Django's page."""
+    """Returns status 404. For URLs of the read API the response is JSON. For other URLs it is Django's page."""
     if request.path.startswith(READ_API):
         return JsonResponse({"error": "no such address"}, status=404)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request):
-    """Returns status 500 with the id of the log records, or 503 if the database is unavailable. Uses no database."""
+    """Returns status 500 with the id of the log records. If the database is unavailable, returns 503. Uses no
+    database."""
     if is_away(sys.exception()):
         if request.path.startswith(READ_API):
             return JsonResponse({"error": AWAY}, status=503, headers=LATER)

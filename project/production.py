@@ -2,8 +2,9 @@
 models.
 
 `python -m project.production [reload] [--print-file]` prints a line for each missing setting and exits with 1.
-gunicorn.conf.py runs it. `reload`: also runs all checks of a new process, before it replaces a working one.
-`--print-file`: prints the values of `.env` as JSON, secrets too, and the text of the partner profile.
+gunicorn.conf.py runs this command. With `reload`, it also runs all checks of a new process, before that process
+replaces a working one. With `--print-file`, it prints the values of `.env` as JSON, including secrets, and the text of
+the partner profile.
 """
 
 import gc
@@ -47,10 +48,10 @@ def _sends_mail() -> bool:
 
 
 def why_not_now() -> Iterator[str]:
-    """Yields the errors of these settings besides missing ones: malformed lines of the file, failed checks, an
-    unavailable database."""
+    """Yields the errors of these settings apart from missing settings. These are malformed lines of the file, failed
+    checks, and an unavailable database."""
     yield from settings.ENVIRONMENT.wrong_lines()
-    limit_statements(WORKER_SECONDS)  # gunicorn's master waits for this process, and must not wait for long
+    limit_statements(WORKER_SECONDS)  # gunicorn's master waits for this process, and must not wait long
     django.setup()
     for message in run_checks():
         if message.is_serious() and not message.is_silenced():

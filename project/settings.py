@@ -1,8 +1,8 @@
 """All settings, read from the environment (contract section 4) and from `.env` in the folder of manage.py.
 
-`project.base.settings_table` has the table of the settings that a site may set. The end of this file assigns those that
-are not used above. A missing or wrong value stops the process at its start with an error that names the setting; so do
-the checks of `project.checks`.
+`project.base.settings_table` has the table of the settings that a site may set. The end of this file assigns those
+settings that are not used above. If a value is missing or wrong, the process stops at its start with an error that
+names the setting. The checks of `project.checks` stop the process in the same way.
 """
 
 import os
@@ -98,8 +98,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "project.accounts.passwords.password_rules.UsedPasswordValidator"},
 ]
 
-# --- Log-ins: five wrong passwords lock an account for an address; project.accounts.login_throttle has two rules more.
-# The database counts, so all web processes agree.
+# --- Log-ins: five wrong passwords lock an account for an address. project.accounts.login_throttle has two more rules.
+# Failures are counted in the database, so all web processes agree.
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -116,7 +116,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # otherwise anybody could lock a colleague out for good
 AXES_LOCKOUT_CALLABLE = "project.accounts.login_throttle.answer_locked"
-# Log lines name account and address; passwords, keys and codes are never written.
+# Log lines name account and address. Passwords, keys and codes are never written.
 AXES_SENSITIVE_PARAMETERS = ["code", "new_code"]
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
 AXES_ENABLE_ACCESS_FAILURE_LOG = True  # login_throttle counts its rows of the last hour
@@ -130,12 +130,12 @@ OIDC_ISSUER = value("OIDC_ISSUER").strip().rstrip("/")
 
 AUDIT_SYSLOG = value("AUDIT_SYSLOG").strip()
 
-# --- Database: SQLite or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
+# --- Database: SQLite or PostgreSQL. There are no ATOMIC_REQUESTS, because no transaction may stay open around a call.
 
 DATABASE_POOLER = value("DATABASE_POOLER")
 DATABASES = {"default": database_entry(value("DATABASE_URL"), pooler=DATABASE_POOLER)}
 
-# --- Language and time: staff read Chinese; all times in messages are in Asia/Shanghai
+# --- Language and time: staff read Chinese. All times in messages are in Asia/Shanghai
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
@@ -163,7 +163,7 @@ WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 HTTPS_ONLY = value("HTTPS_ONLY")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
-# Subdomains and the browsers' list: they bind names that are not ours (deploy/README.md, HSTS).
+# Subdomains and the browsers' list would bind names that are not ours (deploy/README.md, HSTS).
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # internal machines call these
@@ -193,7 +193,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",  # we serve the page's files, not a CDN
 }
 
-# --- The queue. Our outbox has the steps and their times. django-q2 only wakes a worker up.
+# --- The queue. Our outbox has the steps and their times. django-q2 only wakes up a worker.
 
 PERIODIC = "project.periodic.PARTS"  # named here, since `integrations` must not import `project`
 Q_CLUSTER = {
@@ -202,14 +202,14 @@ Q_CLUSTER = {
     "orm": "default",  # the business database: a wake-up is one INSERT in its order's transaction
     "broker_class": "integrations.worker.broker.DeskBroker",  # also receives its own cluster's pings
     "workers": 2,
-    "queue_limit": 2,  # tasks that a cluster takes in advance: few, so that few are delayed if it dies
+    "queue_limit": 2,  # tasks that a cluster takes in advance; few, so that few are delayed if the cluster dies
     "bulk": 1,
     "poll": 0.02,  # seconds between queries of an idle worker; a query costs 0.3 ms
-    "timeout": 120,  # a drain ends within 20 s; this only ends tasks that hang
-    "retry": 180,  # longer than timeout, or a running task would be started twice
+    "timeout": 120,  # a drain ends within 20 s, so this ends only tasks that hang
+    "retry": 180,  # longer than timeout; otherwise a running task would be started twice
     "max_attempts": 1,  # the outbox has the retry schedule, not the queue
     "ack_failures": True,
-    "save_limit": -1,  # keep no successes: each kept one is loaded and locked at each finished task
+    "save_limit": -1,  # keep no successes, because each kept one is loaded and locked at each finished task
     "catch_up": False,  # after a stopped night the sweep runs once, not 600 times
     "recycle": 500,
 }

@@ -1,7 +1,9 @@
-"""Sends the trail to a log server (contract 4, AUDIT_SYSLOG): RFC 5424 over UDP, or at least once over TCP and TLS.
+"""Sends the trail to a log server (contract 4, AUDIT_SYSLOG). The format is RFC 5424.
 
-Acts that can't be sent wait in the database. Each batch over TCP has its own connection. It counts as received when the
-server has read everything and has closed the connection too; otherwise it is sent again.
+The server is reached over UDP, TCP or TLS. Over TCP and TLS, each act is sent at least once.
+
+Acts that can't be sent wait in the database. Each batch over TCP has its own connection. A batch counts as received
+once the server has read everything and has closed the connection too. Otherwise the batch is sent again.
 """
 
 import contextlib
@@ -41,7 +43,7 @@ ACTS_A_BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
 BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: to begin batches, for a batch, for its connection
 LEASE = datetime.timedelta(seconds=60)
 LONGEST = 8000  # bytes of a message; rsyslog takes 8 KiB
-LONGEST_VALUE = 300  # characters of a parameter's value; five values fit, even at four bytes a character
+LONGEST_VALUE = 300  # characters of a parameter's value; five values fit, even with four bytes a character
 PRIORITY = 13 * 8 + 5  # facility: log audit; severity: notice
 SD_ID = "trail@32473"  # IANA's enterprise number for examples, since we have none
 COLUMNS = ("entries", "events", "journal")  # of TrailSending, in the order of SOURCES
@@ -73,8 +75,8 @@ def watch_trail(*, now: datetime.datetime) -> None:
 
 
 def stuck_trail(*, now: datetime.datetime) -> dict | None:
-    """Returns the `number` of waiting acts, the `minutes` since the first failure, and the last `error`. None if
-    sending does not fail, or AUDIT_SYSLOG is empty."""
+    """Returns the `number` of waiting acts, the `minutes` since the first failure, and the last `error`. If sending
+    does not fail, or AUDIT_SYSLOG is empty, returns None."""
     row = TrailSending.objects.filter(failing_since__lt=now - STUCK_AFTER).first() if settings.AUDIT_SYSLOG else None
     if row is None:
         return None
@@ -87,7 +89,7 @@ def stuck_trail(*, now: datetime.datetime) -> dict | None:
 
 @unless_away
 def send_trail() -> str:
-    """Sends the trail for some seconds, unless another process does. Queues a task for the rest."""
+    """Sends the trail for some seconds. If another process is sending it, does nothing. Queues a task for the rest."""
     if not settings.AUDIT_SYSLOG:
         return "AUDIT_SYSLOG is empty"
     lease = Lease("audit_syslog", held_for=LEASE)
@@ -108,7 +110,8 @@ def send_trail() -> str:
 
 
 def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
-    """Sends batches for BEGIN_FOR seconds. Returns the number of acts, and True if some are left. Raises OSError."""
+    """Sends batches for BEGIN_FOR seconds. Returns the number of sent acts, and True if acts are left. Raises
+    OSError."""
     until, sent, ends = time.monotonic() + BEGIN_FOR, 0, _settled()
     number = FIRST_AFTER_FAILURE if row.failing_since else ACTS_A_BATCH
     while not ending.is_set() and time.monotonic() < until and lease.acquire():
@@ -125,12 +128,12 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
 
 
 def _settled() -> list[int]:
-    """Returns the newest id of each source up to which no new row can appear. Raises TimeoutError after SETTLING
-    seconds.
+    """Returns the newest id of each source, once no new row can appear below it. After SETTLING seconds, raises
+    TimeoutError.
 
-    PostgreSQL assigns ids in the order of the INSERTs, and rows become visible in the order of the COMMITs. A
-    transaction locks the table before it takes an id, until it ends. So this function waits for the transactions that
-    hold such a lock now.
+    PostgreSQL assigns ids in the order of the INSERTs, but rows become visible in the order of the COMMITs. Before a
+    transaction takes an id, it locks the table, and it keeps the lock until it ends. So this function waits for the
+    transactions that hold such a lock now.
     """
     newest = [source.rows().model.objects.aggregate(newest=Max("pk"))["newest"] or 0 for source in SOURCES]
     if connection.vendor != "postgresql":
@@ -153,7 +156,7 @@ def _writers() -> set[str]:
 
 
 def _next(row: TrailSending, ends: Sequence[int], number: int) -> tuple[list[Act], list[int]]:
-    """Returns the next acts, oldest first, and for each source the id up to which its acts are then sent."""
+    """Returns the next acts, oldest first. Also returns for each source the id up to which its acts are then sent."""
     marks, parts = [getattr(row, column) for column in COLUMNS], []
     with names_read_once():
         for source, mark, end in zip(SOURCES, marks, ends, strict=True):
@@ -191,7 +194,7 @@ def _escaped(text: str) -> str:
 
 
 def deliver(target: Target, messages: Sequence[bytes]) -> None:
-    """Sends the messages. Raises OSError if it is not certain over TCP that the server has read all of them."""
+    """Sends the messages. If, over TCP, it is not certain that the server has read all messages, raises OSError."""
     if target.scheme == "udp":
         [family, kind, protocol, _name, address] = socket.getaddrinfo(*target[1:], type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as sock:
@@ -216,7 +219,7 @@ def deliver(target: Target, messages: Sequence[bytes]) -> None:
 
 
 def _connect(target: Target, until: float) -> socket.socket:
-    """Returns a connection to the first address of the server that accepts it. Raises OSError."""
+    """Returns a connection to the first address of the server that accepts a connection. Raises OSError."""
     refused = OSError("the log server has no address")
     for *_kind, address in socket.getaddrinfo(*target[1:], type=socket.SOCK_STREAM):
         try:
@@ -227,14 +230,15 @@ def _connect(target: Target, until: float) -> socket.socket:
 
 
 def _seconds_left(until: float) -> float:
-    """Returns the seconds left. Raises TimeoutError if none are."""
+    """Returns the seconds left. If no time is left, raises TimeoutError."""
     if (left := until - time.monotonic()) > 0:
         return left
     raise TimeoutError("the log server is too slow")
 
 
 def _end_tls(sock: ssl.SSLSocket) -> None:
-    """Sends TLS's close_notify. Ignores a server that closes the connection without sending its own."""
+    """Sends TLS's close_notify. If the server closes the connection without sending its own close_notify, ignores
+    that."""
     try:
         sock.unwrap()
     except ssl.SSLEOFError:
@@ -245,8 +249,8 @@ def _end_tls(sock: ssl.SSLSocket) -> None:
 
 
 def _wait_for_end(sock: socket.socket, until: float) -> None:
-    """Waits until the server has closed the connection and its kernel has acknowledged all data. Raises OSError if data
-    is left unread."""
+    """Waits until the server has closed the connection and its kernel has acknowledged all data. If data are left
+    unread, raises OSError."""
     while time.monotonic() < until:
         sock.settimeout(max(until - time.monotonic(), 0.01))
         if not sock.recv(4096):

@@ -17,7 +17,7 @@ NOT_LOADED = 4  # gunicorn stops at this exit code instead of starting workers a
 logger = logging.getLogger("project")
 
 limit_statements(PAGE_SECONDS)
-gc.disable()  # until all is loaded, as in project/start/command_line.py
+gc.disable()  # off until all is loaded, as in project/start/command_line.py
 
 try:
     application = with_large_frame(get_wsgi_application())

@@ -1,4 +1,4 @@
-"""Minimal settings: no middleware, no authentication, one application; the desk's database."""
+"""Minimal settings: no middleware, no authentication, one application, and the desk's database."""
 
 import environ
 

@@ -1,5 +1,5 @@
-"""Authenticates API calls with `Authorization: Bearer TOKEN`. Tokens have permissions like users, so views share
-code."""
+"""Authenticates API calls with `Authorization: Bearer TOKEN`. Tokens have permissions like users, so views can
+share code."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
@@ -19,7 +19,8 @@ guesses = Buckets()  # calls with a valid token are not counted
 
 
 class Reader(AnonymousUser):
-    """The user of a request with a token. It has the token's permissions and attributions (orders/lists/scope.py)."""
+    """The user of a request with a token. The user has the token's permissions and attributions
+    (orders/lists/scope.py)."""
 
     def __init__(self, token: ApiToken):
         self.token = token
@@ -36,7 +37,8 @@ class Reader(AnonymousUser):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Accepts a valid token. Otherwise the response is 401 with the reason, or 429 after too many unknown tokens."""
+    """Accepts a valid token. For other tokens the response is 401 with the reason. After too many unknown tokens it is
+    429."""
 
     def authenticate(self, request) -> tuple[Reader, ApiToken]:
         scheme, _space, text = get_authorization_header(request).decode("latin-1").partition(" ")
@@ -59,7 +61,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenThrottle(SimpleRateThrottle):
-    """Limits the calls of a token in each web process. Counts in memory, without database writes."""
+    """Limits the calls of a token in each web process. Calls are counted in memory, without database writes."""
 
     rate = RATE
     scope = "api"

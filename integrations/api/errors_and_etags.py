@@ -1,6 +1,6 @@
 """Base view of the read API: JSON errors, parameters and ETags.
 
-The body of an error is `{"error": the fault, "field": the parameter}`, without `field` if no parameter is wrong.
+The body of an error is `{"error": the fault, "field": the parameter}`. If no parameter is wrong, `field` is missing.
 """
 
 import hashlib
@@ -50,17 +50,17 @@ class PersonalResponse(Response):
 
 
 class ReadView(GenericAPIView):
-    """A view for GET and HEAD with a token. Responses have a weak ETag; a request with a matching If-None-Match gets
+    """A view for GET and HEAD with a token. Responses have a weak ETag. A request with a matching If-None-Match gets
     304.
 
-    A response with personal data has the ETag of its masked form, so that the data can't be guessed from the ETag.
-    Since that ETag does not change with the data, such a response is never 304. It must not be cached.
+    A response with personal data has the ETag of its masked form, so that nobody can guess the data from the ETag. That
+    ETag does not change with the data, so such a response is never 304 and must not be cached.
     """
 
     http_method_names = SAFE
     authentication_classes = [BearerAuthentication]
     throttle_classes = [TokenThrottle]
-    parameters: list[str] | None = None  # the parameters that the view accepts; None: its filters check them
+    parameters: list[str] | None = None  # the accepted parameters; None: the view's filters check the parameters
 
     @staticmethod
     def documented() -> list[OpenApiParameter]:
@@ -77,7 +77,7 @@ class ReadView(GenericAPIView):
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
         for name, values in request.GET.lists():
-            if len(values) > 1:  # only one of them would be used
+            if len(values) > 1:  # the view would use only one of the values
                 raise BadParameterError(name[:LONGEST_NAMED], TWICE)
             if self.parameters is not None and name not in self.parameters:
                 raise BadParameterError(name[:LONGEST_NAMED], UNKNOWN.format(names=", ".join(self.parameters)))

@@ -1,4 +1,4 @@
-"""The filters of the staff's list of orders as query parameters, with codes and names instead of ids."""
+"""Offers the filters of the staff's list of orders as query parameters, with codes and names instead of ids."""
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Q
@@ -63,9 +63,10 @@ class ServiceFilter(SimpleListFilter):
 
 
 class OwnedFilter(SimpleListFilter):
-    """Filters by the owner's user name. `nobody` selects orders that need an owner and have none.
+    """Filters by the owner's user name. The value `nobody` selects orders that need an owner and have no owner.
 
-    Accepts only users who may own an order that the token can see. Other users and unknown names get the same error.
+    Accepts only users who may own an order that the token can see. All other names, known or unknown, get the same
+    error.
     """
 
     title, parameter_name = OwnerFilter.title, OwnerFilter.parameter_name
@@ -117,7 +118,7 @@ def _documented(name: str, one: type[SimpleListFilter]) -> OpenApiParameter:
 
 
 class OrderFilters(BaseFilterBackend):
-    """Rejects unknown parameters and values: if they were ignored, the response would contain unwanted orders."""
+    """Rejects unknown parameters and values. If they were ignored, the response would contain unwanted orders."""
 
     def filter_queryset(self, request, queryset, view):
         found, rows = set(), queryset.alias(service_now=SERVICE_NOW)

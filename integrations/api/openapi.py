@@ -1,5 +1,4 @@
-"""The parts of /api/schema and /api/docs that are not derived from the read API's serializers: parameters and
-errors."""
+"""The parameters and errors in /api/schema and /api/docs, which are not derived from the read API's serializers."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema

@@ -1,8 +1,8 @@
-"""Keyset pagination of the read API: `limit` rows after the row whose sort keys are in `cursor`.
+"""Keyset pagination of the read API. A page has `limit` rows after the row whose sort keys are in `cursor`.
 
-No row is repeated or skipped while rows are added. DRF's CursorPagination uses an offset among rows with an equal first
-key. An offset fails here: an order may have 20,000 records, and some of them may end after one page was read and before
-the next one is.
+No row is repeated or skipped while rows are added. DRF's CursorPagination uses an offset among rows whose first sort
+key is equal. An offset fails here. An order may have 20,000 records, and some of them may end between the reading of
+two pages.
 """
 
 import re
@@ -19,7 +19,7 @@ LIMIT, CURSOR = "limit", "cursor"
 class KeysetPagination(BasePagination):
     """Pagination by sort keys. `next` is the URL of the next page.
 
-    The view must have `ordering`, and `behind(rows, *keys)`, which filters the rows after a row with these keys.
+    The view must have `ordering` and `behind(rows, *keys)`. `behind` filters the rows after a row with these keys.
     """
 
     def read(self, request, ordering: list[str]) -> None:

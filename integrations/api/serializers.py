@@ -1,6 +1,6 @@
 """The serializers of the read API. /api/schema is generated from them.
 
-Codes are plain strings in the schema: new versions may add codes, so callers should not reject unknown ones.
+Codes are plain strings in the schema. New versions may add codes, so callers should not reject unknown codes.
 """
 
 import datetime
@@ -28,7 +28,7 @@ TIME = "ISO 8601, Asia/Shanghai"
 
 
 class Text(serializers.CharField):
-    """A text, or null. `of(row)` computes a text that is not an attribute of the row."""
+    """A text, or null. If the text is not an attribute of the row, `of(row)` computes it."""
 
     def __init__(self, about: str = "", *, null: bool = False, of: Callable[[Any], Any] | None = None, **more):
         super().__init__(allow_blank=True, allow_null=null, help_text=about, **more)
@@ -65,8 +65,8 @@ class Seconds(serializers.IntegerField):
 
 
 class Masked(Text):
-    """Personal data, or a free text that may contain personal data. The value is masked unless the serializer's context
-    has `shown`."""
+    """Personal data, or a free text that may contain personal data. If the serializer's context lacks `shown`, the
+    value is masked."""
 
     def __init__(self, about: str = "", *, mask: Callable[[str], str] = mask_text_or_json, **more):
         super().__init__(about, **more)
@@ -77,15 +77,15 @@ class Masked(Text):
 
 
 class Opinion(Masked):
-    """The first OPINION characters of an opinion. The text is shortened before masking too, since masking long texts is
-    slow."""
+    """The first OPINION characters of an opinion. The text is also shortened before masking, because masking long texts
+    is slow."""
 
     def to_representation(self, value):
         return super().to_representation(head(value, OPINION * BYTES)[0])[:OPINION]
 
 
 class Address(serializers.CharField):
-    """The URL of an order in the read API. DRF's HyperlinkedIdentityField takes twice as long."""
+    """The URL of an order in the read API. DRF's HyperlinkedIdentityField would take twice as long."""
 
     def get_attribute(self, instance):
         return self.context["request"].build_absolute_uri(reverse("api-order", args=[instance.number]))
@@ -104,7 +104,8 @@ class CustomerSerializer(serializers.Serializer):
 
 
 def _last_day(order: Order) -> datetime.date | None:
-    """Returns the last day of a trial as it is now planned; for other orders the last day in the order's message."""
+    """Returns the last day of a trial as currently planned. For other orders, returns the last day in the order's
+    message."""
     shape = shape_row(order)
     return shape.ends_on if shape else order.biz_end
 
@@ -193,7 +194,7 @@ class StepSerializer(serializers.Serializer):
 
 
 class ApprovalRecordSerializer(serializers.Serializer):
-    """A record of BPM, or of staff."""
+    """A record of BPM, or a record of staff."""
 
     recordId = Text()
     node = Masked()
@@ -230,7 +231,7 @@ class ScheduleSerializer(serializers.Serializer):
 
 
 class OperatorSerializer(serializers.Serializer):
-    """The customer's person, masked unless the token may see people's data."""
+    """The person at the customer. If the token may not see people's data, the person is masked."""
 
     name = Masked(source="oper_user", mask=mask_name)
     phone = Masked(source="oper_tel", mask=mask_phone)
@@ -279,7 +280,7 @@ class TheirsSerializer(serializers.Serializer):
 
 
 class RecordSerializer(serializers.Serializer):
-    """A billing record that is live, or may be."""
+    """A billing record that is live or may be live."""
 
     order = Text(source="order.number")
     info_type = Code(BillingRecord.Type)
@@ -294,7 +295,7 @@ class RecordSerializer(serializers.Serializer):
 
 
 class BillingPageSerializer(serializers.Serializer):
-    """A customer's current billing: counts of all records on the first page, and a page of records."""
+    """A customer's current billing. Each page has records. The first page also has the counts of all records."""
 
     customer = CustomerSerializer()
     billed = BilledSerializer(many=True, allow_null=True, help_text="of all records; null behind the first page")

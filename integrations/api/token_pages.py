@@ -1,4 +1,4 @@
-"""The administrators' pages of API tokens: list, form, the page that shows a new token once, and revocation."""
+"""The administrators' pages of API tokens: the list, the form, the page that shows a new token once, and revocation."""
 
 from django import forms
 from django.conf import settings
@@ -62,7 +62,7 @@ class TokenForm(forms.ModelForm):
         return system
 
     def clean(self):
-        """Requires attributions if the limit is ticked, and rejects them if it is not."""
+        """If the limit is ticked, requires attributions. If the limit is not ticked, rejects attributions."""
         found = super().clean()
         if bool(found.get("attributions")) != found.get("limited"):
             self.add_error("limited", _("Tick the limit and choose attributions, or neither: then it reads all."))
@@ -74,8 +74,8 @@ class RevokeForm(forms.Form):
 
 
 class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
-    """Users who are limited to attributions can neither see nor create tokens: a token might read more than its
-    creator."""
+    """Users who are limited to attributions can neither see nor create tokens, because a token might read more than its
+    creator may read."""
 
     form = TokenForm
     change_form_template = "admin/integrations/apitoken/token.html"
@@ -156,7 +156,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin):
         return self.readonly_fields if obj is not None else []
 
     def save_model(self, request, obj, form, change):
-        """Creates the token; sets the id of `obj`, and the token's text for the next page."""
+        """Creates the token. Sets the id of `obj`, and keeps the token's text for the next page."""
         chosen = form.cleaned_data
         made, obj.text = make_token(
             system=obj.system,

@@ -1,4 +1,4 @@
-"""Creates, finds and revokes tokens of the read API for other systems. Only a token's hash is stored."""
+"""Creates, finds and revokes tokens of the read API for other systems. Only the hash of a token is stored."""
 
 import datetime
 import hashlib
@@ -26,7 +26,7 @@ PREFIX = "ibs_"  # makes tokens recognisable for people and for secret scanners
 BEGINS_LENGTH = len(PREFIX) + 4
 LONGEST = 200
 NOTED_EVERY = datetime.timedelta(minutes=1)
-WRITE_TIMEOUT_SECONDS = 0.2  # to record a token's use, a request waits at most this long for other writers
+WRITE_TIMEOUT_SECONDS = 0.2  # the longest wait of a request for other writers, to record a token's use
 _failed_at = -math.inf  # monotonic time of the last failed attempt in this process
 
 
@@ -41,12 +41,12 @@ def make_token(
 ) -> tuple[ApiToken, str]:
     """Creates a token. Returns the token and its text, which is not stored.
 
-    `letters` are the attributions whose orders the token may read; None stands for all. Expired tokens of the same
-    system are revoked. If `export_personal` needs a second person (orders/rules/four_eyes_acts.py), personal data stay
-    masked until `agree_to_token`.
+    `letters` are the attributions whose orders the token may read. None stands for all attributions. Expired tokens of
+    the same system are revoked. `export_personal` may need a second person (orders/rules/four_eyes_acts.py). Then
+    personal data stay masked until `agree_to_token` is called.
 
-    Raises NotAllowedError: `valid_until` has passed or is too far ahead, the system has a valid token, or the system's
-    name has invalid characters.
+    Raises NotAllowedError if `valid_until` has passed or is too far ahead, if the system has a valid token, or if the
+    system's name has invalid characters.
     """
     today = timezone.localdate(now)
     if valid_until < today:
@@ -111,7 +111,7 @@ def _unrevoked(system: str) -> QuerySet[ApiToken]:
 
 def agree_to_token(*, pk: int, judge, now: datetime.datetime) -> ApiToken:
     """Stores a second person's consent to a token that reads personal data. Locks the token's row. Raises
-    NotAllowedError (`why_not_agree`)."""
+    NotAllowedError (with the reason of `why_not_agree`)."""
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
         if why := why_not_agree(row, judge, now=now):
@@ -130,7 +130,8 @@ def why_not_agree(row: ApiToken, judge, *, now: datetime.datetime) -> NotAllowed
 
 
 def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> ApiToken:
-    """Revokes a token immediately. Locks the token's row. Raises NotAllowedError (no reason, or already revoked)."""
+    """Revokes a token immediately. Locks the token's row. Without a reason, or if already revoked, raises
+    NotAllowedError."""
     check_reason(reason, "revoking a token")
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
@@ -152,8 +153,8 @@ def find_token(text: str) -> ApiToken | None:
 
 
 def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
-    """Records the token's use, at most once a minute. Ignores an unavailable or read-only database, so that reading
-    still works."""
+    """Records the token's use, at most once a minute. If the database is unavailable or read-only, nothing is recorded,
+    so that reading still works."""
     global _failed_at
     before = now - NOTED_EVERY
     if token.used_at is not None and token.used_at > before:

@@ -100,7 +100,7 @@ class OrderView(ReadView):
     def _shows_people(self, order: Order) -> bool:
         """Returns True if the request has `personal=1` and the token may read personal data.
 
-        Each disclosure is recorded, also for HEAD requests. If the record can't be written in time, the data stay
+        Each disclosure is recorded, also for HEAD requests. If the disclosure can't be recorded in time, the data stay
         masked. Raises BadParameterError for another value of `personal`.
         """
         asked, reader = self.request.GET.get(PERSONAL), self.request.user
@@ -129,7 +129,7 @@ class BillingView(ReadView):
 
     @staticmethod
     def behind(rows, order, record):
-        # `order__gte` is implied; with it the database uses the index
+        # `order` implies `order__gte`; with `order__gte` the database uses the index
         return rows.filter(Q(order__gt=order) | Q(order=order, pk__gt=record), order__gte=order)
 
     def get(self, request, enterprise_id):

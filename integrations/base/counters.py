@@ -1,9 +1,9 @@
 """The counters and histograms of /metrics (contract 6), for all processes of this machine.
 
-Each process counts in its own files in STATE_DIR, mapped into its memory (prometheus-client's multiprocess mode). So
-counting needs no other process, and counts survive a kill. A process locks its files while it lives. A later process
-continues the files of a dead process, so there are only as many files as processes ran at the same time. Readers merge
-all files.
+Each process counts in its own files in STATE_DIR (prometheus-client's multiprocess mode). The files are mapped into the
+memory of the process. So counting needs no other process, and counts survive a kill. A process locks its files while it
+lives. A later process continues the files of a dead process, so there are only as many files as processes ran at the
+same time. Readers merge all files.
 
 Counting never rejects a request: a failure is only logged.
 """
@@ -37,7 +37,8 @@ PAGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class _Own:
-    """The counter files of this process. `name` is the process's part of their names; empty before it locked them."""
+    """The counter files of this process. `name` is the process's part of the file names. It is empty until the process
+    has locked its files."""
 
     def __init__(self) -> None:
         self.pid, self.name = os.getpid(), ""
@@ -70,8 +71,8 @@ COUNTED = (INBOUND, INBOUND_SECONDS, CALLS, CALL_SECONDS, PAGES, DATABASE_ERRORS
 
 
 def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
-    """Decorates a counting function, so that it logs the first error of a series and raises none. A process without
-    files tries to create them each minute, without further log lines."""
+    """Decorates a counting function so that it never raises. The decorated function logs only the first error of a
+    series. A process without files tries to create them each minute and logs nothing more."""
 
     @functools.wraps(count)
     def safe(*args) -> None:
@@ -99,14 +100,15 @@ def _labelled(metric, *labels: str):
 
 @_only_counts
 def count_inbound(source: str, code: str, seconds: float) -> None:
-    """Counts a request. `source` is `bboss`, `bpm` or `api`, `code` the rspCode or HTTP status of the response."""
+    """Counts a request. `source` is `bboss`, `bpm` or `api`. `code` is the rspCode or the HTTP status of the
+    response."""
     _labelled(INBOUND, source, code).inc()
     _labelled(INBOUND_SECONDS, source).observe(seconds)
 
 
 @_only_counts
 def count_call(partner: str, step: str, outcome: str, seconds: float | None) -> None:
-    """Counts a call to a partner. `seconds` is None if the worker died, so that the duration is unknown."""
+    """Counts a call to a partner. `seconds` is None if the duration is unknown because the worker died."""
     _labelled(CALLS, partner, step, outcome).inc()
     if seconds is not None:
         _labelled(CALL_SECONDS, partner, step).observe(seconds)
@@ -126,12 +128,12 @@ def count_database_error(kind: str) -> None:
 
 @_only_counts
 def count_login(way: str, outcome: str) -> None:
-    """Counts a log-in. `way` is `company` or `password`, `outcome` is `let_in`, `refused` or `locked`."""
+    """Counts a log-in. `way` is `company` or `password`. `outcome` is `let_in`, `refused` or `locked`."""
     LOGINS.labels(way, outcome).inc()
 
 
 def _take_files() -> None:
-    """Locks the first pair of files that no process holds, creating it if needed, and continues its counts."""
+    """Locks the first pair of files that no process holds, and continues its counts. Creates the pair if needed."""
     with _own.making:
         if _own.has_files:
             return
@@ -145,7 +147,8 @@ def _take_files() -> None:
 def _lock(name: str) -> bool:
     """Locks a pair of files. Returns False if another process holds the pair, or if a file is damaged.
 
-    Allocates all blocks of the files, because on a full disk a write to an unallocated block would kill the process.
+    On a full disk a write to an unallocated block would kill the process, so all blocks of the files are allocated
+    here.
     """
     with contextlib.ExitStack() as pair:
         for kind, size in SIZES.items():
@@ -159,7 +162,7 @@ def _lock(name: str) -> bool:
             os.posix_fallocate(handle, 0, size)
             if not _is_sound(file):
                 return False
-        pair.pop_all()  # keeps the files open, also in a forked child, where the library still has them mapped
+        pair.pop_all()  # keeps the files open; in a forked child too the library has them mapped
     return True
 
 

@@ -35,8 +35,8 @@ class _Measured:
 
 @functools.wraps(own_now)  # so that migrations still refer to Django's function
 def now() -> datetime.datetime:
-    """Returns the database's time; before the first measurement, on SQLite and with CLOCK_SKEW_SECONDS=0 the
-    machine's."""
+    """Returns the database's time. Returns the machine's time before the first measurement, on SQLite, and with
+    CLOCK_SKEW_SECONDS=0."""
     if _Measured.offset is None or not settings.CLOCK_SKEW_SECONDS:
         return own_now()
     return datetime.datetime.fromtimestamp(_Measured.offset + steady(), datetime.UTC)
@@ -53,9 +53,9 @@ def is_measurement_due() -> bool:
 def measure(server: psycopg.Connection) -> float:
     """Reads the database's time. Returns the seconds by which this machine's clock is ahead. Raises psycopg.Error.
 
-    The monotonic clock is read before and after the query, which bounds the offset. If the previous offset is within
-    the bounds, it is kept, so that times do not jump at each measurement. The first measurement keeps the machine's
-    own time if that is within the bounds.
+    The monotonic clock is read before and after the query, which gives bounds for the offset. If the previous offset is
+    within the bounds, it is kept, so that times do not jump at each measurement. If the machine's own time is within
+    the bounds of the first measurement, that time is kept.
     """
     before = _Measured.at = steady()
     theirs: float = server.execute(TIME_QUERY).fetchone()[0]

@@ -1,6 +1,6 @@
 """Time limits of database work, and the classification of database errors.
 
-There are two limits; the earlier one applies (docs/mechanisms/database-deadline.md):
+There are two limits. The earlier limit applies (docs/mechanisms/database-deadline.md):
 
 - `with database_deadline(seconds):` limits all database work of a request or a check;
 - `limit_statements(seconds)` limits each statement of the process that has no deadline of its own.
@@ -52,8 +52,8 @@ def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[N
 
 
 def limit_statements(seconds: float) -> None:
-    """Sets the longest time of a statement in this process and in its later children. Call it before the first
-    statement."""
+    """Sets the longest time of a statement in this process and in the children that it forks later. Call this function
+    before the first statement."""
     global _limit
     _limit = seconds
 
@@ -63,19 +63,20 @@ def statement_limit() -> float:
 
 
 def time_left() -> float:
-    """Returns the seconds that a statement may take now. With 0 or less no statement may start; NEVER is no limit."""
+    """Returns the seconds that a statement may take now. With 0 or less, no statement may start. NEVER means no
+    limit."""
     moment, longest = _deadline.get()
     return min(moment - time.monotonic(), longest, _limit)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Returns True if the error or one of its causes means that the database is unavailable, not that our code is
-    wrong."""
+    """Returns True if the error or one of its causes shows that the database is unavailable. An error in our code gives
+    False."""
     return away_error(error) is not None
 
 
 def away_error(error: BaseException | None) -> Error | None:
-    """Returns the first error in the chain of causes that means an unavailable database, or None."""
+    """Returns the first error in the chain of causes that shows an unavailable database, or None."""
     while error is not None:
         if isinstance(error, Error) and _says_away(error):
             return error
@@ -98,10 +99,10 @@ def error_line(error: BaseException | str) -> str:
 
 
 class Outage:
-    """Logs a line when the database becomes unavailable and a line when it is available again; repeated calls of
-    `began` and `over` log nothing.
+    """Logs a line when the database becomes unavailable, and a line when it is available again.
 
-    The second line has the number of calls that were refused meanwhile (`refuse`).
+    Repeated calls of `began` and `over` log nothing. The second line contains the number of calls that were refused
+    meanwhile (`refuse`).
     """
 
     def __init__(self, logger: logging.Logger, who: str):

@@ -1,7 +1,8 @@
 """Old secrets, which stay valid while a secret is replaced, and the last use of each (contract 4).
 
-A separate thread records uses, at most once a minute for each secret and process, so no request waits for it. The table
-stores only 16 bits of a secret's hash: a guessed secret that matches them may still be wrong.
+A separate thread records uses, at most once a minute for each secret and process, so no request waits for a record. The
+table stores only 16 bits of a secret's hash. So somebody who guesses a secret that matches them can't know that the
+guess is right.
 """
 
 import datetime
@@ -28,8 +29,8 @@ _noted: dict[str, float] = {}  # by row name: monotonic time of the last record 
 
 
 class Kind(NamedTuple):
-    """The secrets for one purpose. `setting` names the setting with the current secret, `old` the setting with the old
-    secrets."""
+    """The secrets for one purpose. `setting` names the setting with the current secret. `old` names the setting with
+    the old secrets."""
 
     setting: str
     old: str
@@ -42,7 +43,8 @@ class Kind(NamedTuple):
 
 
 class Tokens(Kind):
-    """BBOSS's tokens, which are all in one setting. The newest token is the current secret; older tokens are old."""
+    """BBOSS's tokens, which are all in one setting. The newest token is the current secret. All other tokens are
+    old."""
 
     def current(self) -> str:
         return max(settings.BBOSS_ACCESS_TOKENS, key=_issued_at, default="")
@@ -53,8 +55,8 @@ class Tokens(Kind):
 
 
 def _issued_at(token: str) -> int:
-    """Returns the issue time (seconds since 1970) at the end of a token; 0 for a malformed token, which `check` reports
-    (desk.002)."""
+    """Returns the issue time (seconds since 1970) at the end of a token. Returns 0 for a malformed token, which `check`
+    reports (desk.002)."""
     end = token.rpartition("-")[2]
     return int(end) if end.isascii() and end.isdigit() else 0
 
@@ -69,7 +71,7 @@ SECRET_KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_K
 
 def matching_secret(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
     """Returns the first secret, current or old, for which `is_right(secret)` is true, or None. Skips empty secrets,
-    because anybody could sign with them."""
+    because anybody could sign with an empty secret."""
     return next((secret for secret in [kind.current(), *kind.old_values()] if secret and is_right(secret)), None)
 
 
@@ -130,7 +132,8 @@ def _name(kind: Kind, secret: str) -> str:
 class OldSecret:
     """An old secret that is still configured, without its value.
 
-    `number` is its position in the setting, from 1. `used_at` is its last use, up to a minute too early, or None.
+    `number` is the position of the secret in the setting, from 1. `used_at` is the time of the last use, or None. This
+    time may be up to a minute too early.
     """
 
     setting: str

@@ -29,8 +29,8 @@ def count_order_not_stored() -> None:
 
 
 def orders_not_stored_lately() -> dict | None:
-    """Returns the `number` of such responses within `minutes`, and `seconds_ago`, the age of the last response to about
-    ten seconds. None without responses."""
+    """Returns the `number` of such responses within `minutes`, and the age of the last response (`seconds_ago`), exact
+    to about ten seconds. Returns None without responses."""
     now, sizes = int(time.time()), {}
     with contextlib.suppress(OSError):
         sizes = {int(name): (FOLDER / name).stat().st_size for name in _counter_files() if _counts(name, now)}
@@ -45,6 +45,6 @@ def _counter_files() -> list[str]:
 
 
 def _counts(name: str, now: int) -> bool:
-    """Returns True if the file is from the last ten minutes. Files with a later time, left after a clock was set back,
-    are ignored."""
+    """Returns True if the file is from the last ten minutes. Ignores files with a later time, which remain after a
+    clock was set back."""
     return now - WINDOW_SECONDS < (int(name) + 1) * FILE_SECONDS <= now + FILE_SECONDS

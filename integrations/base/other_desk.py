@@ -1,11 +1,12 @@
 """Protects a database against a second desk: compares the partner settings of all processes (contract 3.9, 11).
 
-A test installation whose DATABASE_URL points to production would take half of all steps and send them to its own
-sandbox. So the database stores the desk's settings for calls (the row IN_FORCE). A process with other values sends
-nothing, and its row lists the settings that differ. The watchdog checks every 15 s, so steps need no check.
+A test installation whose DATABASE_URL points to production would take half of all steps and send them to the test
+installation's sandbox. So the database stores the settings that the desk uses for calls (the row IN_FORCE). A process
+with other values sends nothing, and its row lists the settings that differ. The watchdog checks every 15 s, so steps
+need no check.
 
-Web processes have rows too, but only their profile of partners is compared. With another profile they accept no order,
-because they would read BBOSS's messages differently. They check at most once in 5 s.
+Web processes have rows too, but only their profile of partners is compared. Web processes with another profile accept
+no order, because they would read BBOSS's messages differently. They check at most once in 5 s.
 """
 
 import datetime
@@ -40,8 +41,8 @@ PROFILE = "PARTNERS_FILE"
 WEB_CHECKS_EVERY = 60.0  # seconds
 REPEAT_SECONDS = 60.0
 FRESH = 5.0  # seconds for which a web process relies on its last check of the profile
-RELOAD_TIME = datetime.timedelta(seconds=15)  # for so long old web processes continue while new ones load
-UNREGISTER_SECONDS = 2.0  # seconds that the database may take at the end of a web process
+RELOAD_TIME = datetime.timedelta(seconds=15)  # so long the old web processes continue while the new ones load
+UNREGISTER_SECONDS = 2.0  # seconds that the database may take when a web process ends
 FORGOTTEN_AFTER = datetime.timedelta(days=1)
 ANSWERS_NAMED = 10  # answers that are listed in a line of the log
 
@@ -63,8 +64,8 @@ web = _Web()
 
 
 def calls_of_this_process() -> dict[str, str]:
-    """Returns the addresses and identities that this process uses in calls, by setting. No value is secret: SECRET_KEY
-    is represented by 32 bits of its hash."""
+    """Returns the addresses and identities that this process uses in calls, by setting. No value is secret: 32 bits of
+    the hash of SECRET_KEY stand for SECRET_KEY."""
     return {
         "BPM_BASE_URL": _address(settings.BPM_BASE_URL),
         "BIGDATA_BASE_URL": _address(settings.BIGDATA_BASE_URL),
@@ -102,7 +103,7 @@ def differing(theirs: dict[str, str]) -> list[str]:
 
 
 def _empty_before_migrate(act: Callable[..., list]) -> Callable[..., list]:
-    """Decorates a function to return an empty list if the table does not exist yet, before `migrate`
+    """Decorates a function so that it returns an empty list before `migrate` has created the table
     (docs/mechanisms/versions.md)."""
 
     @functools.wraps(act)
@@ -119,12 +120,15 @@ def _empty_before_migrate(act: Callable[..., list]) -> Callable[..., list]:
 
 @_empty_before_migrate
 def register_process(name: str, *, before: str = "", changed: bool = False, works: bool = True) -> list[str]:
-    """Stores a process's row at its start. Returns the settings that differ from the desk's. A process with a
-    difference must take no step. Locks the row IN_FORCE.
+    """Stores a process's row when the process starts. Returns the settings that differ from the desk's. A process with
+    a difference must take no step. Locks the row IN_FORCE.
 
-    The process's values become the desk's in three cases. The desk has no values yet. A reload changed the values:
-    `changed` is set, or `before`, the digest of the values before the reload, differs. The database is not restored,
-    and no other living process has other values.
+    The process's values become the desk's in each of three cases:
+
+    - The desk has no values yet.
+    - A reload changed the values: `changed` is set, or the values differ from `before`, the digest of the values before
+      the reload.
+    - The database is not restored, and no other living process has other values.
 
     A web process (`works` is False) sets only the profile. Of other web processes only the profile is compared.
     """
@@ -137,7 +141,8 @@ def register_process(name: str, *, before: str = "", changed: bool = False, work
 @transaction.atomic
 def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[str]]:
     now, mine = timezone.now(), calls_of_this_process() if works else {PROFILE: calls_of_this_process()[PROFILE]}
-    # Create the row first: without a row there is no lock, and two first processes could store different values.
+    # Create the row first. Without a row there is no lock, and two processes that both start first could store
+    # different values.
     DeskProcess.objects.get_or_create(name=IN_FORCE, defaults={"calls": mine, "seen_at": now})
     row = DeskProcess.objects.select_for_update(no_key=True).get(name=IN_FORCE)
     differs, taken = differing(row.calls), []
@@ -164,7 +169,7 @@ def _alive(now: datetime.datetime) -> QuerySet[DeskProcess]:
 
 
 def log_changed_readings() -> None:
-    """Logs the stored answers that have another meaning with the profile that has just come into force (contract
+    """Logs the stored answers whose meaning has changed with the profile that has just come into force (contract
     7.2)."""
     try:
         rows = read_otherwise()
@@ -220,7 +225,7 @@ def why_other_desk() -> str:
 
 
 def refuse_other_desk() -> None:
-    """Raises BooksSilentError if this process would call another big-data side than the desk's."""
+    """Raises BooksSilentError if this process would call another big-data side than the desk calls."""
     if why := why_other_desk():
         raise BooksSilentError(why, code=OTHER_DESK)
 
@@ -236,7 +241,7 @@ def unregister_process(name: str) -> None:
 
 
 def adopt(*, now: datetime.datetime) -> list[str]:
-    """Makes this process's values the desk's. Returns the settings that differed."""
+    """Stores this process's values as the desk's. Returns the settings that differed."""
     differs = differs_now()
     DeskProcess.objects.update_or_create(name=IN_FORCE, defaults={"calls": calls_of_this_process(), "seen_at": now})
     if PROFILE in differs:
@@ -246,8 +251,9 @@ def adopt(*, now: datetime.datetime) -> list[str]:
 
 @_empty_before_migrate
 def machines_with_another_profile() -> list[str]:
-    """Returns the names and machines of living processes whose profile differs from this process's, and the desk if its
-    profile differs. `resume` requires equal profiles, because it reads answers with the profile."""
+    """Returns the names and machines of living processes whose profile differs from this process's profile. Includes
+    the desk if its profile differs. `resume` reads answers with the profile, so it requires that all profiles are
+    equal."""
     mine = calls_of_this_process()[PROFILE]
     rows = DeskProcess.objects.filter(Q(name=IN_FORCE) | Q(seen_at__gt=timezone.now() - HEARTBEAT_LIMIT))
     others = [row for row in rows.order_by("name") if row.calls.get(PROFILE, mine) != mine]

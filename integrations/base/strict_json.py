@@ -35,7 +35,7 @@ class BodyTooLargeError(Exception):
 
 
 class BadJsonError(ValueError):
-    """The text is not JSON as we accept it; the message gives the reason, for the sender's engineers."""
+    """The text is not JSON as we accept it. The message gives the reason, for the sender's engineers."""
 
 
 class OutOfBoundsError(BadJsonError):
@@ -43,13 +43,13 @@ class OutOfBoundsError(BadJsonError):
 
 
 def read_body(request: HttpRequest, *, without_length: bool) -> bytes:
-    """Returns the body. `without_length` is True for a body without Content-Length.
+    """Returns the body. `without_length` is True if the request has no Content-Length.
 
     Raises BodyBrokenError, or BodyTooLargeError after discarding the rest of the body.
     """
     try:
         body = _stream(request, without_length=without_length).read(MAX_BODY_BYTES + 1)
-    except Exception as error:  # Django's, the socket's, the server's own for malformed chunks: no common base class
+    except Exception as error:  # errors of Django, the socket and the server have no common base class
         raise BodyBrokenError(f"the body could not be read: {type(error.__cause__ or error).__name__}") from error
     if len(body) > MAX_BODY_BYTES:
         discard_body(request, without_length=without_length)
@@ -58,14 +58,15 @@ def read_body(request: HttpRequest, *, without_length: bool) -> bytes:
 
 
 def content_type_in(head: bytes) -> str:
-    """Returns the value of Content-Type in a message's HTTP headers, which a file may contain. Empty without it."""
+    """Returns the value of Content-Type in a message's HTTP headers, which a file may contain. Returns "" without
+    Content-Type."""
     found = CONTENT_TYPE.search(head)
     return found[1].decode("latin-1").strip() if found else ""
 
 
 def discard_body(request: HttpRequest, *, without_length: bool) -> None:
     """Reads and drops at most MAX_DISCARDED bytes of a rejected body. Otherwise a caller that is still writing would
-    get a broken pipe in place of the response."""
+    get a broken pipe instead of the response."""
     left = MAX_DISCARDED
     with suppress(Exception):  # the request is already rejected: there is nothing to report
         while left > 0 and (taken := _stream(request, without_length=without_length).read(AT_ONCE)):
@@ -79,10 +80,10 @@ def _stream(request: HttpRequest, *, without_length: bool):
 
 @dataclass(frozen=True)
 class Bounds:
-    """The limits of a message: the number of values (brackets and commas), and the digits of a number."""
+    """The limits of a message: the number of values, counted by brackets and commas, and the digits of a number."""
 
     values: int = MAX_VALUES
-    digits: int | None = None  # None: no limit but Python's
+    digits: int | None = None  # None: only Python's own limit
 
 
 GENERAL_BOUNDS = Bounds()
@@ -102,7 +103,7 @@ def parse_bytes(body: bytes, bounds: Bounds = GENERAL_BOUNDS) -> dict:
 
 
 def parse_text(text: str, bounds: Bounds = GENERAL_BOUNDS, *, written: bool = False) -> dict:
-    """Returns the JSON object in a text. With `written`, decimals are `NumberWithText`, which keep their text.
+    """Returns the JSON object in a text. With `written`, decimals are `NumberWithText` objects, which keep their text.
 
     Raises BadJsonError for another type than an object, duplicate keys, NaN, Infinity, numbers that overflow, more than
     32 levels, and unpaired surrogates. Raises its subclass OutOfBoundsError for a text that exceeds `bounds`.
@@ -115,7 +116,7 @@ def parse_text(text: str, bounds: Bounds = GENERAL_BOUNDS, *, written: bool = Fa
         raise BadJsonError("the outermost value is not an object")
     if brackets > DEEPEST:
         _check_depth(value)
-    if "\\ud" in text or "\\uD" in text:  # only an escape can contain a surrogate, UTF-8 can't
+    if "\\ud" in text or "\\uD" in text:  # only an escape can contain a surrogate; UTF-8 can't
         _check_surrogates(value)
     return value
 
@@ -174,7 +175,7 @@ def _constant(name: str):
 
 
 class NumberWithText(float):
-    """A number with a decimal point or an exponent that keeps the text from which it was parsed."""
+    """A number with a decimal point or an exponent. It keeps the text from which it was parsed."""
 
     def __init__(self, text: str):
         self.text = text

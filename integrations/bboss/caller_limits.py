@@ -2,8 +2,8 @@
 
 Settings: BBOSS_ALLOWED_IPS, BBOSS_RATE and BBOSS_UNSIGNED_RATE (contract 4).
 
-Calls are counted in the memory of each web process. So counting needs no database and takes no time, and N processes
-admit N times the rate.
+Calls are counted in the memory of each web process. So counting needs no database and takes no time, but N processes
+together admit N times the rate.
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ from integrations.bboss.reply_codes import Code, Refused
 
 logger = logging.getLogger(__name__)
 MAX_CALLERS = 10_000
-NEARLY_ONE = 1 - 1e-6  # a token restored in fractions may be slightly below 1 by rounding
+NEARLY_ONE = 1 - 1e-6  # rounding may leave a token that was restored in fractions slightly below 1
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([a-z]+)")
@@ -61,8 +61,8 @@ def caller_address(meta: dict) -> str:
     """Returns the caller's address, or "" if there is none.
 
     With N proxies of ours (TRUSTED_PROXY_COUNT), the outermost proxy wrote the N-th entry from the end of
-    X-Forwarded-For. Earlier entries come from the caller and are not trusted. A shorter list did not pass all proxies;
-    it is ignored.
+    X-Forwarded-For. Earlier entries come from the caller and are not trusted. A list with fewer than N entries did not
+    pass all proxies, so the list is ignored.
     """
     count = settings.TRUSTED_PROXY_COUNT
     entries = meta.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -71,7 +71,7 @@ def caller_address(meta: dict) -> str:
 
 
 def _plain(text: str) -> str:
-    """Returns an address without a port, and an IPv4-mapped IPv6 address as IPv4. Returns "" for other texts."""
+    """Returns an address without its port. An IPv4-mapped IPv6 address is returned as IPv4. Other texts give ""."""
     text = text.strip()
     if match := _WITH_PORT.fullmatch(text):
         text = match.group(1) or match.group(2)
@@ -101,15 +101,15 @@ def check_rate(address: str) -> None:
 
 
 def check_unsigned_rate() -> None:
-    """Counts a message without a valid signature. All callers share this rate, so that stored messages can't fill the
-    disk. Raises Refused 20308 if the rate is exceeded."""
+    """Counts a message without a valid signature. Raises Refused 20308 if the rate is exceeded. All callers share this
+    rate, so that they can't fill the disk with stored messages."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not may_store_refused("strangers"):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
 
 
 def may_store_refused(kind: str) -> bool:
-    """Counts a refused call of a kind before it is stored. Returns False if BBOSS_UNSIGNED_RATE is exhausted."""
+    """Counts a refused call of this kind before the call is stored. Returns False if BBOSS_UNSIGNED_RATE is used up."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     return not rate or _counted(strangers, kind, rate)
 
@@ -125,8 +125,8 @@ def too_often(hint: str, rate: tuple[int, int]) -> Refused:
 
 
 def caller_of(address: str) -> str:
-    """Returns the key under which calls are counted. It is the IPv4 address, or the /64 network of an IPv6 address,
-    because a single caller may have the whole network."""
+    """Returns the key under which calls are counted. The key is the IPv4 address, or the /64 network of an IPv6
+    address, because a single caller may have the whole network."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
@@ -134,7 +134,7 @@ def caller_of(address: str) -> str:
 
 @dataclass
 class _Bucket:
-    """A caller's tokens; a call costs one token. Tokens are restored evenly, up to the number of calls in the rate."""
+    """A caller's tokens. A call costs one token. Tokens are restored evenly, up to the number of calls in the rate."""
 
     tokens: float
     at: float  # monotonic time at which `tokens` was computed
@@ -152,7 +152,7 @@ class Buckets:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def spend(self, caller: str, calls: int, seconds: int) -> bool:
-        """Spends one of the caller's tokens. Returns False, and spends nothing, if none is left."""
+        """Spends one of the caller's tokens. If none is left, returns False and spends nothing."""
         with self._lock:
             now = monotonic()
             bucket = self._buckets.setdefault(caller, _Bucket(calls, now))
@@ -172,12 +172,12 @@ class Buckets:
 
 
 callers = Buckets()
-strangers = Buckets()  # by kind of refused call; separate from `callers`, where many addresses could evict these
+strangers = Buckets()  # by kind of refused call; apart from `callers`, where many addresses could evict these
 
 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:
-    """Counts a call. Returns False if the rate is exhausted. Returns True after an error in our code, which must not
-    refuse calls."""
+    """Counts a call. Returns False if the rate is used up. Returns True after an error in our code, because such an
+    error must not refuse calls."""
     try:
         return buckets.spend(caller, *rate)
     except Exception:

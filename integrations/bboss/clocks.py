@@ -1,8 +1,8 @@
-"""Compares our clocks with the database's and BBOSS's. If ours is wrong, BBOSS's calls get 20210 (contract 2.3).
+"""Compares our clocks with the database's and BBOSS's. If our clock is wrong, BBOSS's calls get 20210 (contract 2.3).
 
 The watchdog and the sweep compare the worker machine's clock with the database's. `status` and /readyz compare the
-clock of the machine on which they run. The comparison with BBOSS uses the database's time
-(`integrations.base.database_clock`) at which BBOSS's calls were received.
+clock of the machine on which they run. For the comparison with BBOSS, the database's time
+(`integrations.base.database_clock`) at which BBOSS's calls were received is used.
 """
 
 import datetime
@@ -28,13 +28,13 @@ LONGEST = 16_384  # characters; longer messages are not parsed for their time
 
 
 def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
-    """Returns the seconds by which our clock is ahead of the database's and of BBOSS's, by the incident's code. A value
-    is None if it is unknown or the check is switched off."""
+    """Returns the seconds by which our clock is ahead of the database's and of BBOSS's, by the code of the incident. If
+    a difference is unknown or its check is switched off, the value is None."""
     return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
 
 
 def wrong_clocks(differences: dict[str, float | None]) -> dict[str, dict]:
-    """Returns the incident's parameters for each clock that differs too much, by the incident's code."""
+    """Returns the incident's parameters for each clock that differs too much, by the code of the incident."""
     most = {DATABASE_CLOCK: settings.CLOCK_SKEW_SECONDS, BBOSS_CLOCK: settings.BBOSS_TIMESTAMP_SKEW_SECONDS / 2}
     return {
         code: {"machine": socket.gethostname()[:64], "seconds": round(seconds)}
@@ -53,16 +53,17 @@ def watch_clocks(*, now: datetime.datetime) -> None:
 
 
 def watch_database_clock(*, now: datetime.datetime) -> None:
-    """Opens the incident if this machine's clock differs from the database's. The watchdog calls it at each ping,
-    because the sweep may run on another machine."""
+    """Opens the incident if this machine's clock differs from the database's. The watchdog calls this function at each
+    ping, because the sweep may run on another machine."""
     if wrong := wrong_clocks({DATABASE_CLOCK: _ahead_of_database()}):
         keep_desk_incident(DATABASE_CLOCK, wrong[DATABASE_CLOCK], now=now)
 
 
 def _is_of_another_machine(code: str) -> bool:
-    """Returns True if an open incident is about another machine's clock. Only a sweep on that machine may close it."""
+    """Returns True if an open incident is about another machine's clock. Only a sweep on that machine may close the
+    incident."""
     if code == BBOSS_CLOCK:
-        return False  # all web machines record the times that it compares, so any sweep may close it
+        return False  # the compared times are recorded by all web machines, so any sweep may close it
     details = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
     return any(params["machine"] != socket.gethostname()[:64] for params in details)
 
@@ -76,8 +77,10 @@ def _ahead_of_database() -> float | None:
 
 
 def _ahead_of_bboss(now: datetime.datetime) -> float | None:
-    """Returns the median of the seconds by which our clock is ahead of the times in BBOSS's newest signed messages.
-    Refused messages are included. None if there are too few messages."""
+    """Returns how many seconds our clock is ahead of the times in BBOSS's newest signed messages (the median).
+
+    Refused messages are included. Returns None if there are too few messages.
+    """
     rows = InboundMessage.objects.annotate(size=Length("body"))
     rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
     found = [

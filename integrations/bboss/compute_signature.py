@@ -1,6 +1,6 @@
 """The signature of a message, according to `[bboss.sign]` of the profile (contract 2.2, 7.1).
 
-Members are signed under BBOSS's names. The functions take a message as received, or its members alone.
+Members are signed under BBOSS's names. The functions take a message as received, or the members of a message alone.
 """
 
 import base64
@@ -24,7 +24,7 @@ Message = Wire | dict[str, Any]
 
 
 def digest(method: str, text: bytes, secret: str) -> bytes:
-    """Returns the digest of a text. `method` is one of SIGN_METHODS; an HMAC's key is the secret."""
+    """Returns the digest of a text. `method` is one of SIGN_METHODS. The key of an HMAC is the secret."""
     if method == "sm3":
         one = Hash(SM3())
         one.update(text)
@@ -35,7 +35,8 @@ def digest(method: str, text: bytes, secret: str) -> bytes:
 
 
 def method_of(members: dict[str, Any], how: Bboss) -> str:
-    """Returns the message's signMethod in lower case; the profile's first method if that is missing or unknown."""
+    """Returns the message's signMethod in lower case. If that is missing or unknown, returns the profile's first
+    method."""
     given = members.get(how.named("signMethod", members))
     known = [method.lower() for method in how.sign.methods]
     return given.lower() if isinstance(given, str) and given.lower() in known else known[0]
@@ -64,7 +65,7 @@ def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str
     """Returns the text whose digest is the signature. By default it consists of the secret, every key with its value in
     the order of the keys, and the secret again.
 
-    `sign` is left out. A string is used unchanged, any other value as canonical JSON.
+    `sign` is left out. A string is used unchanged. Any other value is used as canonical JSON.
     """
     how = how or settings.PARTNERS.bboss
     rule = how.sign
@@ -104,8 +105,8 @@ def masked_text_to_sign(message: Message, how: Bboss | None = None) -> str:
 
 
 def masked(value: Any, names: frozenset[str]) -> Any:
-    """Returns a JSON value with tokens and signatures masked at any depth, since an envelope may be wrapped in another
-    object."""
+    """Returns a JSON value with tokens and signatures masked at any depth, because another object may contain the
+    envelope."""
     if isinstance(value, list):
         return [masked(inner, names) for inner in value]
     if not isinstance(value, dict):

@@ -49,7 +49,7 @@ LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
 MAX_UNSIGNED_BYTES = 4096  # bytes that are stored of a message without a valid signature
 LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
-TOKEN_LIST, NO_TOKENS = "list", "none"  # values of the profile's token check; a third value checks only the form
+TOKEN_LIST, NO_TOKENS = "list", "none"  # values of the profile's token check; a third value checks the form alone
 MAX_OCCURRENCES = 3  # occurrences of `accessToken` that are examined in an unparsed body
 TIME_FORMAT = "%Y%m%d%H%M%S"
 LONGEST_TIME = 40
@@ -60,7 +60,7 @@ _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2}
 
 def check_envelope(members: dict[str, Any], now: datetime.datetime, wire: Wire | None = None) -> None:
     """Raises Refused for the first check that fails. `members` is the envelope under our names, with values of any
-    type. `wire` is the message as received, if it differs."""
+    type. If the message as received differs from `members`, pass it as `wire`."""
     wire = wire or Wire(members)
     for check in CHECKS:
         check(members, now, wire)
@@ -72,7 +72,7 @@ def is_signed(message: Message) -> bool:
     wire, how = as_wire(message), settings.PARTNERS.bboss
     try:
         members = ours(wire.members, how)
-    except Refused:  # a member occurs under BBOSS's name and ours: use BBOSS's
+    except Refused:  # a member occurs under BBOSS's name and ours: BBOSS's name is used
         members = {name: wire.members.get(how.named(name, wire.members)) for name in ("accessToken", "sign")}
     token, given = members.get("accessToken"), members.get("sign")
     if not isinstance(given, str):
@@ -108,7 +108,7 @@ def check_sign_method(members: dict[str, Any], now: datetime.datetime, wire: Wir
 
 
 def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20209: timeStamp is not a valid time in the form YYYYMMDDHHMMSS, or one of the profile's forms."""
+    """20209: timeStamp is not a valid time. The form is YYYYMMDDHHMMSS, or one of the profile's forms."""
     given, formats = members["timeStamp"], settings.PARTNERS.bboss.time_formats
     if not isinstance(given, str) or parse_time(given) is None:
         forms = " or ".join(formats).replace(TIME_FORMAT, "YYYYMMDDHHMMSS")
@@ -116,7 +116,7 @@ def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire)
 
 
 def check_time_distance(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20210: timeStamp is further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS. 0 switches the check off."""
+    """20210: timeStamp is further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS. With 0 the check is off."""
     allowed = settings.BBOSS_TIMESTAMP_SKEW_SECONDS
     moment = parse_time(members["timeStamp"])
     if allowed and moment and abs((moment - now).total_seconds()) > allowed:
@@ -130,8 +130,8 @@ def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> 
 
 
 def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20305: the token is malformed or unknown. 20311: the token has expired. Nothing is checked if a gateway checks
-    tokens (`check = "none"` in the profile)."""
+    """20305: the token is malformed or unknown. 20311: the token has expired. If a gateway checks tokens (`check =
+    "none"` in the profile), nothing is checked."""
     check = settings.PARTNERS.bboss.token.check
     if check == NO_TOKENS:
         return
@@ -146,8 +146,8 @@ def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> 
 
 
 def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20208: the signature is wrong. Without a configured secret every signature is wrong, because anybody could sign
-    with an empty secret."""
+    """20208: the signature is wrong. If no secret is configured, every signature counts as wrong, because anybody could
+    sign with an empty secret."""
     given = members["sign"]
     if not settings.BBOSS_APP_SECRET:
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
@@ -176,7 +176,7 @@ def check_route_value(members: dict[str, Any], now: datetime.datetime, wire: Wir
 
 
 def check_env_flag(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """21000: test data on a production site, or the reverse."""
+    """21000: the message has test data on a production site, or production data on a test site."""
     _check_one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
 
 
@@ -207,8 +207,8 @@ def parse_time(text: str) -> datetime.datetime | None:
 
 
 def read_moment(text: str, formats: Iterable[str]) -> datetime.datetime | None:
-    """Returns the aware time in a text, read in the first form that fits, or None. A text without an offset is in
-    Asia/Shanghai."""
+    """Returns the aware time in a text, read with the first form that fits. Returns None if no form fits. A text
+    without an offset is in Asia/Shanghai."""
     return next(filter(None, (_in_form(text, form) for form in formats)), None)
 
 
@@ -227,7 +227,8 @@ def _in_form(text: str, form: str) -> datetime.datetime | None:
 
 
 def parse_digits(text: str) -> datetime.datetime | None:
-    """Parses `20230920185339` to an aware time in Asia/Shanghai, or None if it is not a valid time."""
+    """Returns the aware time (Asia/Shanghai) of a text like `20230920185339`. Returns None if the text is not a valid
+    time."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None
@@ -264,14 +265,14 @@ def may_be_from_bboss(text: str) -> bool:
 
 
 def is_known(token: str, known: Iterable[str]) -> bool:
-    """Returns True if the token is known. Compares it with all tokens, each in constant time, so that the time reveals
-    nothing about a near miss."""
+    """Returns True if the token is known. The token is compared with all tokens, each in constant time. So the time of
+    the response does not reveal whether a guess was almost right."""
     return any([hmac.compare_digest(token.encode(), one.encode()) for one in known])  # noqa: C419
 
 
 def stored_trans_ido(given: str) -> str:
-    """Returns the caller's transaction number for storage. It is replaced by a digest if it is too long, or contains a
-    token or control characters."""
+    """Returns the caller's transaction number for storage. If the number is too long, or contains a token or control
+    characters, returns a digest of the number."""
     if len(given) <= LONGEST_TRANS_IDO and not CONTROL_CHARACTERS.search(given) and not TOKEN_PATTERN.search(given):
         return given
     return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
@@ -283,8 +284,8 @@ def masked_body(members: dict[str, Any]) -> str:
 
 
 def masked_head(members: dict[str, Any]) -> str:
-    """Returns the beginning of the `masked_body` of an unsigned message. The rest is not processed, so that 2 MiB cost
-    little."""
+    """Returns the beginning of the `masked_body` of an unsigned message. The rest is not processed, so a message of 2
+    MiB costs little."""
     return _masked_tokens_of_head(encode(_Beginning(MAX_UNSIGNED_BYTES + LONGEST_TOKEN).of(members)))
 
 
@@ -297,7 +298,7 @@ def storable_hint(hint: str, *, signed: bool) -> str:
 
 def _masked_tokens_of_head(text: str) -> str:
     """Returns the beginning of a text with tokens masked. The text is cut before masking, so that long texts cost
-    little, and again after masking, so that no half of a token is left."""
+    little. The text is cut again after masking, so that no half of a token is left."""
     masked = TOKEN_PATTERN.sub(MASK, text[: MAX_UNSIGNED_BYTES + LONGEST_TOKEN])
     if len(text) > MAX_UNSIGNED_BYTES + LONGEST_TOKEN:
         masked = masked[:-LONGEST_TOKEN]
@@ -305,8 +306,8 @@ def _masked_tokens_of_head(text: str) -> str:
 
 
 class _Beginning:
-    """Copies the beginning of a JSON value, with secrets masked. The copy's JSON text has at least the first `most`
-    characters of the value's text."""
+    """Copies the beginning of a JSON value, with secrets masked. The JSON text of the copy contains at least the first
+    `most` characters of the JSON text of the value."""
 
     def __init__(self, most: int):
         self.left, self.secret_names = most, settings.PARTNERS.bboss.secret_names

@@ -1,4 +1,4 @@
-"""The description of BBOSS's address in /api/schema and /api/docs. It validates nothing."""
+"""The description of BBOSS's address in /api/schema and /api/docs. These classes validate nothing."""
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers

@@ -40,7 +40,7 @@ class FaultCode(str):
 
 
 class Coded:
-    """Base of fields with FaultCodes as error codes. From a code and its parameters a page shows the message in
+    """Base of fields whose error codes are FaultCodes. A page uses the code and its parameters to show the message in
     Chinese."""
 
     def fail(self, key: str, **params):
@@ -51,7 +51,7 @@ class Coded:
 
 @extend_schema_field(OpenApiTypes.STR)
 class StringField(Coded, serializers.Field):
-    """A string. A blank string is an error if the member is required; otherwise the member counts as absent."""
+    """A string. A blank string is an error if the member is required. Otherwise the member counts as absent."""
 
     default_error_messages = {
         "required": "is missing",
@@ -92,8 +92,8 @@ class NumberField(StringField):
 
 
 class DayField(StringField):
-    """A valid date from 1970 on, in the form YYYYMMDD or in a form of the profile. Years below 1000 would be sent
-    without leading zeros."""
+    """A valid date from 1970 on, in the form YYYYMMDD or in a form of the profile. Earlier years are refused, because
+    years below 1000 would be sent without leading zeros."""
 
     default_error_messages = {
         "day": "{given} is not a date {forms}",
@@ -188,7 +188,8 @@ def names_in(text: str, how: Domains) -> list[str]:
 
 
 def _day(text: str, form: str) -> datetime.date | None:
-    """Returns the date in a text such as `20230920`. None if the text has another form or the day does not exist."""
+    """Returns the date in a text such as `20230920`. If the text has another form or the day does not exist, returns
+    None."""
     if form != DATE_FORMAT:
         moment = read_moment(text, (form,))
         return moment and moment.date()
@@ -205,7 +206,7 @@ def _text(source: str, *, required: bool = False, field=StringField):
 
 
 def _service_type(*, required: bool):
-    """Returns the field for BusinessType. Whether the type exists is checked later, once for the whole content."""
+    """Returns the field for BusinessType. A later check, once for the whole content, tests whether the type exists."""
     return StringField(source="service_type", required=required, most=ServiceType._meta.pk.max_length)
 
 
@@ -303,14 +304,14 @@ def order_number_of(content) -> str:
 
 
 def order_number_in(text: str) -> str:
-    """Returns the first well-formed OrderNum anywhere in a JSON text, including JSON nested in strings, or ""."""
+    """Returns the first well-formed OrderNum anywhere in a JSON text, or "". JSON nested in strings is searched too."""
     found = NUMBER_IN_TEXT.search(text)
     return found[1] if found else ""
 
 
 def is_withdrawal(content: dict) -> bool:
-    """Returns True if BackFlag has a value that the profile lists for withdrawals, False if BackFlag is absent. Raises
-    Refused 20505."""
+    """Returns True if BackFlag has a value that the profile lists for withdrawals. Returns False if BackFlag is absent.
+    Raises Refused 20505 for any other value."""
     how = settings.PARTNERS.bboss
     return _choice(content, "BackFlag", (*how.keeps, *how.withdraws)) in how.withdraws
 
@@ -334,8 +335,8 @@ def read_order(content: dict) -> OrderContent:
 
 
 def _kind_of(content: dict, how: Bboss) -> str:
-    """Returns the order's kind according to OrderType. Without OrderType, the kind is an activation, or depends on the
-    members present if the profile says so."""
+    """Returns the order's kind according to OrderType. Without OrderType the order is an activation. But the
+    profile may say that the kind then depends on the members that are present."""
     values = {value: kind for kind in FORMS_BY_KIND for value in getattr(how.kinds, kind)}
     if (given := _choice(content, "OrderType", tuple(values))) is not None:
         return values[given]
@@ -345,8 +346,8 @@ def _kind_of(content: dict, how: Bboss) -> str:
 
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
-    """Returns the trial that staff entered, or None with all faults. A fault has the error code of a field, or
-    `control` for a control character."""
+    """Returns the trial that staff entered, or None with all faults. A fault contains the error code of a field. For a
+    control character the code is `control`."""
     controls = ((path[0], CONTROL_CHARACTERS.search(value)) for path, value in _texts((), content) if path)
     faults = [MemberFault(name, "control", {"character": f"U+{ord(one[0]):04X}"}) for name, one in controls if one]
     try:
@@ -390,16 +391,16 @@ def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
 
 @functools.cache
 def _form(serializer: type[serializers.Serializer], *, by_hand: bool = False) -> serializers.Serializer:
-    """Returns the serializer. It is cached, because creating a serializer copies its fields. All calls may share it,
-    because validation leaves no state in it."""
+    """Returns the serializer. Serializers are cached, because creating a serializer copies its fields. All calls may
+    share a serializer, because validation leaves no state in it."""
     return serializer(context={BY_HAND: by_hand})
 
 
 def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yields every string at any depth of a value, with its path. Keys are included, under their parent's path.
 
-    Paths are tuples that are joined only when shown. Otherwise a name of a megabyte would be copied for each value
-    below it.
+    Paths are tuples, which are joined only when a path is shown. If paths were texts, a name of a megabyte would be
+    copied for each value below that name.
     """
     if isinstance(value, str):
         yield path, value

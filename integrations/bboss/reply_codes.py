@@ -13,8 +13,8 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class ReplyCode:
-    """A row of the table: HTTP status, rspCode, rspDesc. If `desc` ends in a colon and a space, the fault is
-    appended."""
+    """A row of the table: HTTP status, rspCode, rspDesc. If `desc` ends in a colon and a space, the response names the
+    fault after it."""
 
     http: int
     number: str
@@ -59,7 +59,8 @@ class BizCode(Enum):
 class Refused(Exception):  # noqa: N818  named for what it says: the request is refused
     """The request is refused with `code`.
 
-    `detail` completes the description. `hint` (stored, never sent) is the fault in detail, for the partner's engineers.
+    `detail` completes the description. `hint` describes the fault in detail for the partner's engineers. It is stored
+    and never sent.
     `retry_after` is the number of seconds until the caller may try again.
     """
 
@@ -84,7 +85,8 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
 class InboundCall:
     """The known facts of one call of BBOSS.
 
-    `wire` is the envelope as received, `members` the envelope under our names. Both are empty until the body was read.
+    `wire` is the envelope as received. `members` is the envelope under our names. Both are empty until the body is
+    read.
     """
 
     now: datetime.datetime
@@ -119,8 +121,8 @@ def reply(
 
 
 def result_of(order_number: str, biz: BizCode) -> str | dict:
-    """Returns the value of the response's member `result`. It is a compact JSON string, or an object if the profile
-    says so."""
+    """Returns the value of the response's member `result`. The value is a compact JSON string. If the profile says so,
+    the value is an object."""
     number, desc = biz.value
     result = {"OrderNum": order_number, "BizCode": number, "BizDesc": desc}
     return encode(result) if settings.PARTNERS.bboss.reply.result == TEXT else result

@@ -39,8 +39,8 @@ def signed_envelope(
     overrides: dict[str, Any] | None = None,
     how: Bboss | None = None,
 ) -> dict[str, Any]:
-    """Returns a signed envelope around `content`, with BBOSS's names of members. `overrides` replaces members (by our
-    names), including `sign`. Raises SigningError."""
+    """Returns a signed envelope around `content`, with BBOSS's names of members. `overrides` replaces members, given
+    under our names. `sign` may be replaced too. Raises SigningError."""
     how, number = how or settings.PARTNERS.bboss, trans_ido or uuid.uuid4().hex
     members = {
         "accessToken": _token(now, how),
@@ -67,7 +67,7 @@ def signed_envelope(
 
 
 def content_on_the_wire(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
-    """Returns a content in our notation with OrderType, BackFlag and dates in the profile's notation."""
+    """Returns a content in our notation with OrderType, BackFlag and dates converted to the profile's notation."""
     said: dict[str, Any] = copied(content) if how.rename else dict(content)
     values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
     flags = {"0": (*how.keeps, "0")[0], "1": how.withdraws[0]}
@@ -107,8 +107,8 @@ def current_token(now: datetime.datetime) -> str:
 
 
 def _token(now: datetime.datetime, how: Bboss) -> str:
-    """Returns `current_token`. Generates a token if none is configured and the profile does not check tokens against
-    the list."""
+    """Returns `current_token`. If no token is configured and the profile does not check tokens against the list,
+    generates a token."""
     if how.token.check == TOKEN_LIST or any(settings.BBOSS_ACCESS_TOKENS):
         return current_token(now)
     return f"{wire_time(now + A_MONTH)}{uuid.uuid4().hex}-0000-{now.timestamp():.0f}"

@@ -1,7 +1,8 @@
-"""Tries the signing variants that partners are known to use on one message (contract 7.3, `verify_message`).
+"""Tries on one message the signing variants that partners are known to use (contract 7.3, `verify_message`).
 
-A variant is a `[bboss.sign]` table. Variants that sign all members are tried first, then variants that omit some. The
-digest of a shared beginning is computed once, so that a thousand variants take less than a second.
+A variant is a `[bboss.sign]` table. Variants that sign all members are tried before variants that omit some members. If
+texts begin alike, the digest of their common beginning is computed once. So a thousand variants take less than a
+second.
 """
 
 import base64
@@ -44,19 +45,19 @@ TEXTS = [
     *("{pairs},{secret}", "{secret},{pairs}", "{pairs}\n{secret}", "{pairs}|key={secret}", "{pairs},key={secret}"),
 ]
 USUAL_FORMS, USUAL_TEXTS = 7, 8  # the number of usual entries at the beginning of FORMS and TEXTS
-FEW = 3  # the most members of a list that is tried in every order
+FEW = 3  # the longest list whose members are tried in every order
 
 
 @dataclass(frozen=True)
 class Found:
-    """A variant with which the signature is valid, the index of the secret, and the digest method."""
+    """A variant with which the signature is valid, with the index of the secret and the digest method."""
 
     sign: Sign
     secret: int
     method: str
 
     def missing(self, wire: Wire, how: Bboss) -> list[str]:
-        """Returns the members that must be signed but are not in this variant (contract 7.4)."""
+        """Returns the members that must be signed (contract 7.4) and that this variant does not sign."""
         names = wire.members if self.sign.order == SORTED else self.sign.order
         return [one for one in ("content", "timeStamp", "transIDO") if how.named(one, wire.members) not in names]
 
@@ -69,7 +70,8 @@ class Found:
 
 
 def digest_of(given: str) -> tuple[bytes, str]:
-    """Returns a signature's bytes and its encoding; no bytes if the signature is neither hex nor base64."""
+    """Returns a signature's bytes and the name of its encoding. A signature that is neither hex nor base64 has no
+    bytes."""
     try:
         return bytes.fromhex(given), "hex"
     except ValueError:
@@ -105,8 +107,8 @@ def find_variant(wire: Wire, given: str, secrets: list[str], how: Bboss, declare
 
 
 def _lists(names: list[str], content: str) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
-    """Yields (members to sign, `usual`, `surely`). With `usual`, only the usual forms and texts are tried. With
-    `surely`, the members are tried even after MAX_CPU_SECONDS."""
+    """Yields (members to sign, `usual`, `surely`). If `usual` is true, only the usual forms and texts are tried. If
+    `surely` is true, the members are tried even after MAX_CPU_SECONDS."""
     whole = [
         tuple(order) for order in (sorted(names), names, sorted(names, key=str.lower), sorted(names, reverse=True))
     ]
@@ -157,7 +159,8 @@ def _of_list(
 
 
 def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Sign, list[tuple[str, str]]]]:
-    """Yields (rules, members with values as text) for each variant of charset, content and empty members."""
+    """Yields (rules, members with values as text) for each variant of the charset, the content and the empty
+    members."""
     content, texts = how.named("content", wire.members), {}
     for name in names:
         value = wire.members[name]
@@ -178,8 +181,8 @@ def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Si
 def _matching(
     method: str, secret: str, pairs: bytes, texts: list[str], wanted: bytes, begun: dict[tuple[str, str], Any]
 ) -> Iterator[str]:
-    """Yields the templates whose texts have the digest `wanted`. `begun` caches the hash state after the pairs; its key
-    is the method (with the secret of an HMAC) and the text before the pairs."""
+    """Yields the templates whose texts have the digest `wanted`. `begun` caches the state of the hash after the pairs.
+    Its key consists of the method (with the secret of an HMAC) and the text before the pairs."""
     keyed = f"{method} {secret}" if method.startswith(HMAC) else method
     for template in texts:
         before, _, after = template.replace(SECRET, secret).partition(PAIRS)

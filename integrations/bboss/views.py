@@ -1,7 +1,7 @@
 """`POST /api/bboss/orders` (contract section 2): processes a call from the HTTP request to the response.
 
-Readable messages are stored, whether accepted or refused. Of unsigned messages the beginning is stored, up to a rate
-(contract 2.3). With a 503 nothing is stored.
+Readable messages are stored, whether they are accepted or refused. Only the beginning of unsigned messages is stored,
+and only up to a rate (contract 2.3). If the response is 503, nothing is stored.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ class OrdersView(APIView):
 
     @documented
     def post(self, request):
-        """An order: trial, trial change, activation, or the withdrawal of one (contract section 2)."""
+        """An order: a trial, a trial change, an activation, or the withdrawal of an order (contract section 2)."""
         return _response(answer(request))
 
     def handle_exception(self, exc):
@@ -100,8 +100,8 @@ def _in_charset(body: dict, charset: str) -> bytes:
 
 
 def answer(request: HttpRequest) -> Reply:
-    """Returns the response to a POST. Never raises. After an unexpected error the response is 503 and nothing is
-    stored."""
+    """Returns the response to a POST. Never raises an error. After an unexpected error the response is 503 and nothing
+    is stored."""
     call = _call(request.META)
     try:
         return _answer(call, request)
@@ -111,7 +111,7 @@ def answer(request: HttpRequest) -> Reply:
 
 
 def refuse(code: Code, meta: dict) -> Reply:
-    """Returns the response to a call that did not reach `answer`. The call counts towards the caller's rate too."""
+    """Returns the response to a call that did not reach `answer`. Such a call counts towards the caller's rate too."""
     call = _call(meta)
     caller_limits.count_refused(call.address)
     return reply(call, code)
@@ -131,7 +131,7 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
         call.members = ours(wire.members, settings.PARTNERS.bboss)
         envelope_checks.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not envelope_checks.is_signed(wire):  # of an unsigned message only the beginning is stored
+        if not envelope_checks.is_signed(wire):  # only the beginning of an unsigned message is stored
             return _refuse_unsigned(call, refusal)
         return _refuse_stored(call, _message(call, envelope_checks.masked_body(call.wire)), refusal)
     message = _message(call, envelope_checks.masked_body(call.wire))
@@ -151,7 +151,7 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
     except Refused:
         caller_limits.count_refused(address)
         raise
-    caller_limits.check_rate(address)  # before the body is read, which may be large and slow
+    caller_limits.check_rate(address)  # before the body is read, because a body may be large and slow
     body = _read(request, length)
     try:
         return _parse(*text_in(body, header, settings.PARTNERS.bboss)), body
@@ -160,10 +160,10 @@ def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
 
 
 def _parse(text: str, charset: str) -> Wire:
-    """Parses the message within UNSIGNED_BOUNDS, or STRANGER_BOUNDS without a token of ours. Raises BadJsonError.
+    """Parses the message within UNSIGNED_BOUNDS. Without a token of ours, STRANGER_BOUNDS apply. Raises BadJsonError.
 
-    A message with such a token that exceeds UNSIGNED_BOUNDS is parsed again with GENERAL_BOUNDS. It is accepted only
-    with a valid signature.
+    If a message with a token of ours exceeds UNSIGNED_BOUNDS, it is parsed again with GENERAL_BOUNDS. Then it is
+    accepted only with a valid signature.
     """
     how, known = settings.PARTNERS.bboss, envelope_checks.may_be_from_bboss(text)
     bounds = strict_json.UNSIGNED_BOUNDS if known else strict_json.STRANGER_BOUNDS
@@ -177,8 +177,8 @@ def _parse(text: str, charset: str) -> Wire:
 
 
 def _content_length(request: HttpRequest) -> int | None:
-    """Returns the Content-Length in bytes, or None for a chunked body. Discards a body that is too long and raises
-    Refused 20215."""
+    """Returns the Content-Length in bytes, or None for a chunked body. If the body is too long, discards the body and
+    raises Refused 20215."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if chunked and request.META.get("wsgi.input_terminated"):  # the server marks the body's end
         return None
@@ -207,8 +207,8 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     """Passes the order to the core and returns the response. Raises Refused.
 
-    Returns the 503 response without storing anything in two cases. In a restored database earlier orders may be
-    missing. A process with another profile than the desk would read the order differently.
+    In two cases the response is 503 and nothing is stored. In a restored database earlier orders may be missing. A
+    process whose profile differs from the desk's would read the order differently.
     """
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
@@ -241,8 +241,8 @@ def _to_core(content: dict, raw: dict, *, trans_ido: str, message: InboundMessag
 
 
 def _hash_of(kept: dict | str) -> str:
-    """Returns the hash of a stored content, or of the content in a stored masked body, read with the current profile.
-    Empty if it can't be read."""
+    """Returns the hash of a stored content. If only a masked body is stored, the content is read from that body with
+    the current profile. Returns "" if the content can't be read."""
     how = settings.PARTNERS.bboss
     try:
         wire = {"content": kept} if isinstance(kept, dict) else json.loads(kept)
@@ -252,7 +252,7 @@ def _hash_of(kept: dict | str) -> str:
 
 
 def _refusal(error: errors.OrderError) -> Refused:
-    """Returns the refusal for an error of the core. Raises an error without a refusal again."""
+    """Returns the refusal for an error of the core. If an error has no refusal, raises the error again."""
     if isinstance(error, errors.ContentError):
         return bad(error.field, error.why)
     if isinstance(error, errors.RepeatCallError):
@@ -263,7 +263,7 @@ def _refusal(error: errors.OrderError) -> Refused:
 
 
 def _message(call: InboundCall, body: str) -> InboundMessage:
-    """Returns the unsaved row of a request, with its masked body. It is saved once, with its outcome."""
+    """Returns the unsaved row of a request, with its masked body. The row is saved once, together with its outcome."""
     given = call.members.get("transIDO")
     named = {
         "trans_ido": envelope_checks.stored_trans_ido(given) if isinstance(given, str) else "",
@@ -285,14 +285,14 @@ def _set_outcome(message: InboundMessage, code: Code, desc: str, biz: BizCode | 
 
 
 def _refuse_unstored(call: InboundCall, refusal: Refused) -> Reply:
-    """Refuses a call and stores nothing: no message was read, or there are too many unsigned messages."""
+    """Refuses a call and stores nothing, because no message was read or there are too many unsigned messages."""
     note(why=refusal.hint)
     return reply(call, refusal.code, desc=refusal.desc, retry_after=refusal.retry_after)
 
 
 def _refuse_unsigned(call: InboundCall, refusal: Refused) -> Reply:
-    """Refuses a message with an invalid token or signature. Stores its beginning, unless there are too many such
-    messages."""
+    """Refuses a message with an invalid token or signature. Stores the beginning of the message. If there are too
+    many such messages, stores nothing."""
     try:
         caller_limits.check_unsigned_rate()
     except Refused as too_many:
@@ -307,7 +307,7 @@ def _refuse_stored(call: InboundCall, message: InboundMessage, refusal: Refused)
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
     message.hint = envelope_checks.storable_hint(refusal.hint, signed=message.signed)
     message.order_number = message.order_number or order_number_in(message.body)  # so that people can search for it
-    # The core may have saved the message in a transaction that was rolled back, and so have set its id.
+    # The core may have saved the message, and so set its id, in a transaction that was then rolled back.
     message.pk, message.trans_idh = None, call.trans_idh
     keep_message(message)
     result = result_of(message.order_number, refusal.biz) if refusal.biz else ""

@@ -1,7 +1,7 @@
 """Carries out the outbox's steps for the big-data side: builds payloads, makes calls.
 
-`build_...` functions read the database. `send_...` functions run in threads and do not use the database. They return
-fields of an `Outcome`, or raise PartnerError.
+`build_...` functions read the database. `send_...` functions run in threads and do not use the database. `send_...`
+functions return fields of an `Outcome`, or raise PartnerError.
 """
 
 import datetime
@@ -26,7 +26,7 @@ from orders.rules.content import domain_key
 from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
 from orders.trials.trial_state_reads import shape_of, shape_row
 
-LEFT_OUT = "{}"  # the payload of a traffic query to a partner without this call
+LEFT_OUT = "{}"  # the payload of a traffic query if the partner does not have this call
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}
 RESTORED = PartnerError(
     "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
@@ -52,7 +52,7 @@ def _deletion(row: Dispatch, facts: list[RecordFacts]) -> dict:
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """Returns the body of a correction. A record that is live or cancelled here is never deleted; a record in any other
+    """Returns the body of a correction. A record that is live or cancelled here is never deleted. A record in any other
     state is never sent."""
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
@@ -68,7 +68,7 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
 
 
 def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
-    """Returns a record to delete. Its identity is as the partner spells it; all other facts are the order's."""
+    """Returns a record to delete. Its identity is spelled as at the partner. All other facts come from the order."""
     return RecordFacts(
         job_id=named["jobId"],
         product_id=named["productId"],
@@ -106,7 +106,7 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
 
 
 def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    if not settings.PARTNERS.bigdata.traffic.path:  # the profile had this call when the step was planned
+    if not settings.PARTNERS.bigdata.traffic.path:  # the profile still had this call when the step was planned
         return LEFT_OUT
     trial = row.order.trial or row.order
     kept = shape_row(trial)
@@ -115,7 +115,7 @@ def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: d
 
 
 def send_billing(work: Work, until: float) -> dict:
-    """Makes all calls of a step. Look-ups in addition to the step's call end by `until`, so that a drain ends in
+    """Makes all calls of a step. Further look-ups, after the step's own call, end by `until`, so that a drain ends in
     time."""
     if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
@@ -135,7 +135,7 @@ def send_billing(work: Work, until: float) -> dict:
             raise
         if error.permanent and (effect == Effect.CANCEL or work.posted and not STEPS[work.step].fix):
             return _refused_cancel(work, named, error, until)
-        # a moved start has status queries of its own (contract 3.9, 18)
+        # the move of a start has its own status queries (contract 3.9, 18)
         if error.permanent and work.unsure and work.step != Step.MOVE_START:
             return _acted_before(work, named, error, until)
         raise
@@ -169,8 +169,8 @@ def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
 
 
 def _wait_for_further_call(until: float) -> None:
-    """Waits for a slot within PARTNER_RATE for a further call of a step. The loop waited for the first call's slot.
-    Raises PartnerError (`timeout`) if no slot is free before `until`."""
+    """Waits for a slot within PARTNER_RATE before a further call of a step. The loop has already waited for the first
+    call's slot. Raises PartnerError (`timeout`) if no slot is free before `until`."""
     if not partner_rate.wait_for_slot("bigdata", latest=until, urgent=True):
         raise PartnerError("no time was left for one call more within PARTNER_RATE", code="timeout")
 
@@ -196,8 +196,11 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Looks up the records after a refused cancel, because the partner refuses all records if one is missing (contract
-    3.9, 19). Returns REFUSED with the records, or a RETRY if the look-up fails."""
+    """Looks up the records after a refused cancel (contract 3.9, 19).
+
+    If one record is missing, the partner refuses all records of the cancel. Returns REFUSED with the records, or a
+    RETRY if the look-up fails.
+    """
     try:
         rows = _look_up_jobs(work, named, until)
     except PartnerError as silence:
@@ -215,14 +218,14 @@ def _look_up_jobs(work: Work, named: list[dict], until: float) -> list[dict]:
 
 
 def _retry_look_up(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
-    """Returns a RETRY, because a step is neither done nor refused while the partner's records are unknown. If the
-    partner has no look-up, the step waits for a person."""
+    """Returns a RETRY. While the partner's records are unknown, a step is neither done nor refused. If the partner has
+    no look-up, the step waits for a person."""
     return error.answered | {
         "data": {LOOK_UP: True} if silence.code == LOOK_UP else {},
         "result": Attempt.Outcome.RETRY,
         "code": ACTED_BEFORE if unknown else error.code,
         "message": error.message + more,
-        "params": error.params,  # a page shows the partner's text of the refusal; the failed look-up is logged
+        "params": error.params,  # a page shows the text of the partner's refusal; the failed look-up is only logged
         "unknown": unknown,
         "transport": silence.transport,
         "retry_after": silence.retry_after,
@@ -230,10 +233,10 @@ def _retry_look_up(error: PartnerError, more: str, silence: PartnerError, *, unk
 
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
-    """Looks up the records of a deletion without a known result, and deletes records that still exist (contract 3.9,
-    Unknown). The deletion has the earlier records and a new key.
+    """Looks up the records of a deletion whose result is unknown, and deletes records that still exist (contract 3.9,
+    Unknown). The new deletion has the same records and a new key.
 
-    Nothing is looked up if a person has seen the records at the partner (`there`).
+    If a person has seen the records at the partner (`there`), nothing is looked up.
     """
     seen, named = asked.get("there", False), asked["delete"]
     rows = [asked] if seen else _query(fields.in_our_names(asked)["jobId"], work, key=work.key, until=until)

@@ -22,8 +22,9 @@ ALWAYS_OURS = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "cr
 class RecordFacts:
     """A billing record (话单) in its target state at the big-data side.
 
-    `cancel_time` is the record's end: the agreed end if the record is live, the time T if it is cancelled. A deletion
-    needs no times. `accepted` has the big-data side's values that staff accepted; they are sent unchanged.
+    `cancel_time` is the record's end. For a live record this is the agreed end, for a cancelled record the time T. A
+    deletion needs no times. `accepted` contains the big-data side's values that staff accepted. These values are sent
+    unchanged.
     """
 
     job_id: str
@@ -51,8 +52,8 @@ def deletion_body(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 
 def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
-    """Returns the body that deletes records at a partner without a delete call, by cancelling each record as of its
-    creation time. `now` replaces an unknown creation time."""
+    """Returns the body that deletes records at a partner without a delete call. The body cancels each record as of its
+    creation time. If that time is unknown, `now` replaces it."""
     return records_body(
         replace(one, create_time=one.create_time or now, cancel_time=one.create_time or now, cancelled=True)
         for one in records
@@ -61,7 +62,7 @@ def deletion_by_post_body(records: Iterable[RecordFacts], now: datetime.datetime
 
 def without_deleted(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yields the rows (under our names) of records that are not deleted. At a partner without a delete call, a record
-    that is cancelled as of its creation time is deleted."""
+    counts as deleted if it is cancelled as of its creation time."""
     return iter(rows) if settings.PARTNERS.bigdata.delete.path else itertools.filterfalse(_is_deleted, rows)
 
 
@@ -71,7 +72,7 @@ def _is_deleted(row: Mapping[str, Any]) -> bool:
 
 
 def body_in_their_names(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the request body of the records. The records have our field names, the body has the partner's."""
+    """Returns the request body for the records. The records have our field names. The body has the partner's names."""
     names = settings.PARTNERS.bigdata.rename
     return {"productInfos": [renamed(record, names) for record in records]}
 

@@ -1,8 +1,8 @@
 """The calls to the big-data side (contract 3.3): billing records, and the traffic of trials.
 
-The functions use no database. Every call sends `body` (JSON, UTF-8) unchanged, with `key` (the dispatch's key, the same
-at every attempt). It raises `PartnerError` unless the response is a success. `seconds` overrides the total time-out
-PARTNER_TIMEOUT_SECONDS.
+The functions use no database. Every call sends `body` (JSON, UTF-8) unchanged, together with `key` (the dispatch's key,
+which is the same at every attempt). If the response is not a success, the call raises `PartnerError`. `seconds`
+overrides the total time-out PARTNER_TIMEOUT_SECONDS.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # a look-up may take a second l
 
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
-    """Returns the body of a query for one trial's traffic. `job_id` is the trial's number, `product_id` its service
+    """Returns the body of a query for one trial's traffic. `job_id` is the trial's number. `product_id` is its service
     type."""
     return body_in_their_names([{"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}])
 
@@ -58,8 +58,8 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
-    """Returns the big-data side's records of an order, `without_deleted`. Time-out and size limit grow with `expected`,
-    the number of records of ours."""
+    """Returns the big-data side's records of an order, `without_deleted`. The time-out and the size limit grow with
+    `expected`, the number of our records."""
     check_look_up()
     body = wire_formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
@@ -70,7 +70,8 @@ def query_product_infos(
 
 
 def check_look_up() -> None:
-    """Raises PartnerError if the big-data side has no look-up. Then a person must check its records (contract 7.2)."""
+    """Raises PartnerError if the big-data side has no look-up. Then a person must check the records there (contract
+    7.2)."""
     if not settings.PARTNERS.bigdata.query.path:
         raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=CAUSE_SAYS_ALL)
 
@@ -80,8 +81,8 @@ def look_up_seconds(expected: int) -> float:
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
-    """Returns the traffic of trials: enterpriseId, productId, jobId (texts), dataflow. `body` comes from
-    `trial_flow_query`."""
+    """Returns the traffic of trials. Each row has enterpriseId, productId, jobId (texts) and dataflow. `body` comes
+    from `trial_flow_query`."""
     answer, rows = _call("bigdata.traffic", body, key, request_id), settings.PARTNERS.bigdata.traffic.rows
     return [_flow(row) for row in _rows(answer, rows, TRAFFIC_KEYS)]
 

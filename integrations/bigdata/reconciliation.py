@@ -1,6 +1,6 @@
 """Compares our billing records with the big-data side's, order by order (contract section 5, `reconcile`).
 
-Several threads query the partner; one thread reads the database, compares and writes. Orders are processed in batches
+Several threads query the partner. One thread reads the database, compares and writes. Orders are processed in batches
 by id, so that memory use does not grow with their number. While a batch is compared, the next batch is queried.
 """
 
@@ -43,7 +43,7 @@ from orders.rules.local_time import midnight
 
 logger = logging.getLogger(__name__)
 THREADS = 12
-ORDERS_A_BATCH, RECORDS_A_BATCH = 200, 20_000  # the most orders of a batch, and the most records of ours
+ORDERS_A_BATCH, RECORDS_A_BATCH = 200, 20_000  # the largest number of orders in a batch, and of our records
 SECONDS_A_BATCH = 5  # the longest time of a batch at PARTNER_RATE, so that a part ends soon after its time limit
 Keys = Collection[tuple[str, str]]  # (productId, key of the domain) of records
 GIVE_UP_AFTER = 20  # orders without an answer in a row
@@ -63,8 +63,8 @@ NEEDED = [
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """The orders to compare: all orders, orders with these `numbers`, or orders received on the day `since`
-    (Asia/Shanghai) or later."""
+    """The orders to compare: all orders, the orders with these `numbers`, or the orders received since the start of the
+    day `since` (Asia/Shanghai)."""
 
     numbers: tuple[str, ...] = ()
     since: datetime.date | None = None
@@ -74,8 +74,8 @@ class Scope:
         return not self.numbers and self.since is None
 
     def orders(self) -> QuerySet[Order]:
-        """Returns orders that can have billing records under their own number. A change has none: its records belong to
-        its trial."""
+        """Returns orders that can have billing records under their own number. A change has no such records, because
+        its records belong to its trial."""
         rows = self.all_orders().exclude(kind=Order.Kind.CHANGE).select_related("attribution")
         return rows.only(*NEEDED, "attribution__code").order_by("pk")
 
@@ -90,7 +90,7 @@ class Scope:
 
 @dataclass
 class QueriedOrder:
-    """An order for which the partner was queried. `ours` and `our_snapshot` are our records, read before the query.
+    """An order for which the partner was queried. `ours` and `our_snapshot` are our records as read before the query.
 
     `troubled` is True if the comparison must be stored even without differences (`books/differences.py::troubled`,
     `books/expected_records.py::not_meant`). `left` are records that a file does not cover.
@@ -108,9 +108,9 @@ class QueriedOrder:
 class Tally:
     """The progress of a run.
 
-    `skipped` is the number of orders with steps in progress. `silent` is the number of orders without an answer,
-    `in_a_row` the number of the last consecutive orders without an answer. `error` is the last error. `counts` are not
-    yet added to the run's row.
+    `skipped` is the number of orders with steps in progress. `silent` is the number of orders without an answer.
+    `in_a_row` counts the orders without an answer since the last answer. `error` is the last error. `counts` has the
+    numbers that are not yet added to the run's row.
     """
 
     skipped: int = 0
@@ -124,9 +124,9 @@ class Tally:
 class Comparison:
     """A reconciliation run, or a part of a run that lasts `seconds`. The next part begins after the order id `after`.
 
-    `fix` and `reason` are passed to `keep_discrepancies`. `listed` are the order numbers in BBOSS's list, if a list was
-    given. `on_left` is called with each order that is not compared or not fixed, and the reason. `on_compared` is
-    called with the number of orders in each batch.
+    `fix` and `reason` are passed to `keep_discrepancies`. If BBOSS's list was given, `listed` has its order numbers.
+    `on_left` is called with each order that is not compared or not fixed, and with the reason. `on_compared` is called
+    with the number of orders in each batch.
 
     With a `file` of the partner's records at the time `as_of`, the partner is not queried and nothing is fixed
     (contract 7.2).
@@ -150,7 +150,8 @@ class Comparison:
     def run(self) -> Reconciliation:
         """Compares until the time limit or the end. Returns the run's row.
 
-        `after` is None at the end: all orders are compared, or the partner is paused or does not answer.
+        At the end `after` is None. The end is reached if all orders are compared, or if the partner is paused or does
+        not answer.
         """
         self.row = self.row or results.begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
         until = None if self.seconds is None else time.monotonic() + self.seconds
@@ -238,8 +239,8 @@ class Comparison:
         ]
 
     def _answer(self, pool: ThreadPoolExecutor, number: str, ours: Collection[Ours] = ()) -> Future:
-        """Returns a future with the big-data side's records of an order. A thread queries them; records of a file are
-        read at once, because the file must be used by a single thread."""
+        """Returns a future with the big-data side's records of an order. A thread queries the partner. Records of a
+        file are read at once, because only a single thread may use the file."""
         if not self.file:
             return pool.submit(_query, number, len(ours))
         answer: Future = Future()
@@ -247,7 +248,8 @@ class Comparison:
         return answer
 
     def _left_out(self, orders: list[Order], records: dict[int, list[BillingRecord]]) -> dict[int, Keys]:
-        """Returns, by order id, the records sent too late to be covered by the file. Reports their orders."""
+        """Returns, by order id, the records that were sent too late for the file to contain them. Reports their
+        orders."""
         found = called_after([order.pk for order in orders], self.as_of) if self.file and self.as_of else {}
         for order in orders if found else ():
             if young := found.get(order.pk):
@@ -261,7 +263,7 @@ class Comparison:
         return self.fix and bool(self.reason)
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
-        """Returns the orders without steps in progress. Reports orders with steps in progress, and orders that can't be
+        """Returns the orders without steps in progress. Reports the other orders, and the orders that can't be
         fixed."""
         found = obstacles(orders, now=timezone.now())
         for order in orders:
@@ -295,8 +297,8 @@ class Comparison:
         self.tally.error = f"{number}: {error.code}: {error.message}"
 
     def _compare_safely(self, asked: QueriedOrder, theirs: list[dict] | PartnerError) -> None:
-        """Compares an order. An error in our code is logged and treated as a missing answer, so that the run goes on.
-        Raises errors of the database."""
+        """Compares an order. If our code fails, logs the error and treats it as a missing answer, so that the run goes
+        on. Raises errors of the database."""
         try:
             self._compare_one(asked, theirs)
         except (OperationalError, InterfaceError):
@@ -319,8 +321,9 @@ class Comparison:
         self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """Stores the differences between order numbers. Numbers in BBOSS's list or in the file that we do not have are
-        stored with the partner's records. Our orders that BBOSS's list lacks are differences too."""
+        """Stores the differences between order numbers. If BBOSS's list or the file has a number that we do not have,
+        the number is stored with the partner's records. An order of ours that is missing in BBOSS's list is a
+        difference too."""
         numbers = iter(self.listed or ())
         if self.file and self.scope.is_whole:
             numbers = itertools.chain(self.file.jobs(), itertools.filterfalse(self.file.rows, numbers))
@@ -367,7 +370,7 @@ class Comparison:
 
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:
-    """Splits the orders into lists with at most RECORDS_A_BATCH records, or with one order."""
+    """Splits the orders into lists. A list has at most RECORDS_A_BATCH records, or only one order."""
     rows = BillingRecord.objects.filter(order__in=[order.pk for order in orders]).order_by()
     counts = dict(rows.values_list("order").annotate(records=Count("*")))
     part, records = [], 0
@@ -383,7 +386,7 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
 def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
     """Compares one order now (`orders.books.books.compare_now`). Raises BooksSilentError.
 
-    The partner's records are queried, or taken from `look`, if a person has seen them at the partner.
+    The partner's records are queried. If a person has seen the records at the partner, they are taken from `look`.
     """
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
@@ -412,8 +415,8 @@ def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tup
 
 
 def _our_records(order: Order, records: Collection[BillingRecord], *, again: bool = False) -> list[Ours]:
-    """Returns our records with their target states. With `again`, values that staff accepted are compared again, except
-    those in NAMES_IT, which identify a record."""
+    """Returns our records with their target states. With `again`, values that staff accepted are compared again. The
+    values of NAMES_IT, which identify a record, are not."""
     rows = []
     for record in records:
         record.order = order

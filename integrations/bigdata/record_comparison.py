@@ -26,7 +26,7 @@ MAX_VALUE_LENGTH = 300  # characters of a value that are stored
 
 @dataclass(frozen=True)
 class Ours:
-    """A record of ours. `facts` is its target state at the partner, `accepted` are the partner's values that staff
+    """A record of ours. `facts` is its target state at the partner. `accepted` has the partner's values that staff
     accepted."""
 
     pk: int
@@ -38,8 +38,8 @@ class Ours:
 def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Discrepancy]:
     """Returns the differences between our records of an order and the big-data side's rows for its jobId.
 
-    productId and domain (its `domain_key`) identify a record. Members that we do not send are ignored. A row that can't
-    be stored unchanged, or lacks productId or domain, is a separate difference and does not affect other rows.
+    productId and domain (by its `domain_key`) identify a record. Members that we do not send are ignored. If a row
+    can't be stored unchanged, or lacks productId or domain, it is a separate difference and does not affect other rows.
     """
     known = {_key(row.facts.product_id, row.facts.domain): row for row in ours}
     there, nameless = _by_key(theirs)
@@ -52,8 +52,8 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
 
 
 def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
-    """Returns the rows that a person saw. Members that the partner did not show get our values, so that they are no
-    differences."""
+    """Returns the rows that a person saw. If the partner did not show a member, our value is filled in, so that the
+    member is no difference."""
     known = {
         _key(row.facts.product_id, row.facts.domain): record_members(replace(row.facts, accepted={}))
         for row in ours
@@ -63,7 +63,7 @@ def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
 
 
 def unreadable_answer(text: str) -> Discrepancy:
-    """Returns the difference for a response that is not a list of objects. No record's state is known then."""
+    """Returns the difference for a response that is not a list of objects. Such a response shows no record's state."""
     return Discrepancy(
         kind=UNREADABLE,
         product_id="",
@@ -102,8 +102,8 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
 
 
 def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
-    """Returns the differences of a record of ours whose state is unknown. The first settles its state by the partner's
-    row. The second, if any, compares the record in that state with the row."""
+    """Returns the differences of a record of ours whose state is unknown. The first difference settles the state by the
+    partner's row. If there is a second difference, it results from comparing the record in that state with the row."""
     there = record_status(theirs)
     settled = _difference(FIELDS, SETTLE, ours, theirs)
     found: list[Discrepancy | None] = [settled]
@@ -164,7 +164,7 @@ def _not_ours(theirs: dict) -> Discrepancy:
 
 
 def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Discrepancy:
-    """Returns the difference for a row that can't be stored unchanged, with as much of its key as is readable."""
+    """Returns the difference for a row that can't be stored unchanged. Its key is stored as far as it is readable."""
     row = theirs if isinstance(theirs, dict) else {"domain": theirs}
     spoilt = {name: [None, _cut(row[name])] for name in MEMBERS if not is_clean(row.get(name))}
     return _difference(UNREADABLE, remedy, ours, row, spoilt)
@@ -177,8 +177,8 @@ def _cut(value: object) -> str:
 def _difference(
     kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None
 ) -> Discrepancy:
-    """Returns a difference. The remedy is NOTHING for a record to delete whose identity can't be repeated exactly,
-    because the partner deletes records only under its own spelling."""
+    """Returns a difference. If a record must be deleted and its identity can't be repeated exactly, the remedy is
+    NOTHING, because the partner deletes records only under its own spelling."""
     if remedy == DELETE and not all(is_name(theirs.get(name)) for name in IDENTITY):
         remedy = NOTHING
     return Discrepancy(

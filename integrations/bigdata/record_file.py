@@ -20,12 +20,12 @@ STATUS = "cancelStatus"
 NEEDED = (*NAMES, STATUS, *TIMES)
 SHOWN = 40  # characters of an invalid value that are shown
 
-Column = tuple[int, str, str, Callable[[str], str]]  # position, our name, name there, check of a value
+Column = tuple[int, str, str, Callable[[str], str]]  # position, our name, name in the file, check of a value
 
 
 class RecordFile:
-    """The big-data side's records in a file, by jobId. They are stored on disk, so that memory use does not grow with
-    the file. For one thread only."""
+    """The big-data side's records in a file, by jobId. The records are stored on disk, so that memory use does not grow
+    with the size of the file. Only one thread may use an object."""
 
     def __init__(self, path: Path):
         """Reads and checks the whole file. Raises RecordFileError."""
@@ -50,8 +50,8 @@ def rows_of(path: Path, job_ids: Collection[str]) -> list[dict[str, str]]:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yields the rows of a file with the columns of a record, under our names. Raises RecordFileError with line and
-    column."""
+    """Yields the rows of a file with the columns of a record, under our names. Raises RecordFileError that names line
+    and column."""
     try:
         with path.open("rb") as file:
             yield from _rows(file)
@@ -94,8 +94,8 @@ def _decoded(file: Iterable[bytes]) -> Iterator[str]:
 
 
 def _columns(header: list[str]) -> list[Column]:
-    """Returns the columns of a record's members, found by our names or the partner's. Ignores other columns. Raises
-    RecordFileError for a missing or double column."""
+    """Returns the columns of a record's members. A column is found by our name or the partner's. Ignores other columns.
+    Raises RecordFileError for a missing or double column."""
     theirs = settings.PARTNERS.bigdata.rename
     ours = {their: our for our, their in theirs.items()}
     found: dict[str, Column] = {}
@@ -124,8 +124,8 @@ def _why_no_status(value: str) -> str:
 
 
 def _why_no_time(value: str) -> str:
-    """Returns the reason why a time is wrong, or "". `strptime` would accept fewer digits and be slow for large
-    files."""
+    """Returns the reason why a time is wrong, or "". `strptime` is not used, because it accepts fewer digits and is
+    slow for large files."""
     try:
         if len(value) == 14 and value.isascii() and value.isdigit():
             parts = [value[:4], *(value[place : place + 2] for place in range(4, 14, 2))]

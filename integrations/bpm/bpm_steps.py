@@ -1,4 +1,4 @@
-"""Carries out the outbox's BPM steps: builds payloads from the database, makes calls in threads."""
+"""Carries out the outbox's BPM steps. Payloads are built from the database, and calls are made in threads."""
 
 import datetime
 
@@ -40,10 +40,11 @@ def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dic
 
 
 def start_flow(body: bytes, *, key: str, request_id: str) -> str:
-    """Starts a flow with `body` (JSON, UTF-8; see start_payload.py). Returns BPM's process id, or "" if the response
-    has none.
+    """Starts a flow with `body` (JSON, UTF-8; see start_payload.py). Returns BPM's process id. If the response has no
+    process id, returns "".
 
-    `key` is the dispatch's key, the same at every attempt. Raises PartnerError unless the response is a success.
+    `key` is the dispatch's key, which is the same at every attempt. If the response is not a success, raises
+    PartnerError.
     """
     answer = post(call_of("bpm.start"), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
@@ -51,8 +52,8 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
 
 
 def send_bpm(work: Work, until: float) -> dict:
-    """Starts the flow, in a thread. Returns fields of an `Outcome`, with ACTED_BEFORE if BPM has carried out the key
-    before. Raises PartnerError."""
+    """Starts the flow, in a thread. Returns fields of an `Outcome`. If BPM has already carried out a request with this
+    key, the fields contain ACTED_BEFORE. Raises PartnerError."""
     try:
         process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:

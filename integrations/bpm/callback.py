@@ -35,7 +35,7 @@ LONGEST_MESSAGE = 500  # characters; a message may quote the request
 
 
 class RefusedError(Exception):
-    """The call is refused; `status` is one of STATUS_MEANINGS."""
+    """The call is refused. `status` is one of STATUS_MEANINGS."""
 
     def __init__(self, status: int, message: str = ""):
         super().__init__(message or STATUS_MEANINGS[status])
@@ -55,7 +55,7 @@ class ApprovalsView(APIView):
 
     @documented
     def post(self, request):
-        """Receives an approval record. The same record again gets the same response and adds nothing."""
+        """Receives an approval record. If BPM sends a record again, the response is the same and nothing is added."""
         self.call = Call(address=caller_address(request.META))
         receive(request, self.call)
         return Response(dict(settings.PARTNERS.bpm.callback.answer))
@@ -93,7 +93,7 @@ def receive(request: HttpRequest, call: Call) -> None:
 
 
 def _authenticate(request: HttpRequest, call: Call) -> None:
-    """Raises RefusedError unless the caller passes the profile's check."""
+    """Raises RefusedError if the caller does not pass the profile's check."""
     how = settings.PARTNERS.bpm.callback
     if (settings.BPM_ALLOWED_IPS or how.check == ADDRESSES) and not is_among(call.address, settings.BPM_ALLOWED_IPS):
         raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")
@@ -129,8 +129,8 @@ def _answer(code: int, message: str, headers: dict | None = None) -> Response:
 
 
 def _body(request: HttpRequest) -> bytes:
-    """Returns the raw body, at most 2 MiB. A body without Content-Length is read only if the server marks its end.
-    Raises RefusedError."""
+    """Returns the raw body, at most 2 MiB. If a body has no Content-Length, it is read only if the server marks its
+    end. Raises RefusedError."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
         strict_json.discard_body(request, without_length=False)

@@ -27,7 +27,7 @@ _EARLIEST_YEAR = 1970
 
 @extend_schema_field(OpenApiTypes.STR)
 class TextField(serializers.Field):
-    """A string of at most `most` characters. A required string must not be blank; an optional string may be null."""
+    """A string of at most `most` characters. A required string must not be blank. An optional string may be null."""
 
     default_error_messages = {
         "required": "is missing",
@@ -82,7 +82,7 @@ class ResultField(TextField):
 
 
 class TimeField(TextField):
-    """A time in one of the profile's forms, in Asia/Shanghai unless it has an offset. The parsed value is an aware
+    """A time in one of the profile's forms. A time without an offset is in Asia/Shanghai. The parsed value is an aware
     datetime."""
 
     default_error_messages = {"time": "is not a time {forms}"}
@@ -118,8 +118,8 @@ def _listed(values) -> str:
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class TrueOrFalseField(serializers.Field):
-    """One of the profile's values for finished and unfinished. The default values are true and false, not "true" or
-    1."""
+    """One of the profile's values for finished and unfinished. By default these are the booleans true and false, and
+    the text "true" or the number 1 is refused."""
 
     default_error_messages = {
         "required": "is missing",

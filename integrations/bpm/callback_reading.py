@@ -18,13 +18,13 @@ LONGEST_PROCESS = 128
 
 
 class BadCallbackError(Exception):
-    """The callback can't be read; the message names the member."""
+    """The callback can't be read. The message names the member."""
 
 
 @dataclass(frozen=True)
 class Approval:
-    """The contents of a callback. By the profile it has either the order's `number` or BPM's `process` id; the other is
-    "". `record` has the arguments of `receive_approval` except `number` and `body_hash`."""
+    """The contents of a callback. Depending on the profile, either the order's `number` or BPM's `process` id is set.
+    The other of the two is "". `record` has the arguments of `receive_approval` except `number` and `body_hash`."""
 
     record: dict[str, Any]
     body_hash: str
@@ -62,8 +62,8 @@ def read_approval(given: dict[str, Any]) -> Approval:
 
 
 def ours(given: dict[str, Any], how: Callback) -> dict[str, Any]:
-    """Returns the members under our names. Members at nested paths of the profile move to the top level. Raises
-    BadCallbackError if a member occurs under BPM's name and ours."""
+    """Returns the members under our names. Members at nested paths of the profile move to the top level. If a member
+    occurs both under BPM's name and under ours, raises BadCallbackError."""
     found, taken = {}, set()
     for path, name in how.paths_of_ours:
         if (value := _at(given, path)) is not NOT_THERE:

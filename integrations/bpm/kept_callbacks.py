@@ -46,8 +46,8 @@ class Call:
 
 
 def keep_refused(call: Call, status: int, why: str) -> None:
-    """Stores a refused callback, unless the rate of such callbacks is exceeded. Database errors are only logged,
-    because the response must not depend on them."""
+    """Stores a refused callback. If the rate of such callbacks is exceeded, nothing is stored. Database errors are only
+    logged, because the response must not depend on them."""
     if not may_store_refused("callbacks" if call.signed else "strangers' callbacks"):
         return
     number = call.members.get(CODE)
@@ -59,8 +59,8 @@ def keep_refused(call: Call, status: int, why: str) -> None:
 
 
 def keep_until_known(call: Call, said: Approval) -> None:
-    """Stores a callback with a process id that no order has yet, unless it is stored already. Raises
-    RecordConflictError if its record is stored with another body."""
+    """Stores a callback whose process id no order has yet. A callback that is already stored is not stored again.
+    Raises RecordConflictError if the callback's record is already stored with another body."""
     record = said.record | {"time": said.record["time"].isoformat(), "body_hash": said.body_hash}
     for waiting in BpmCallback.objects.filter(process=said.process, record__isnull=False).values_list(
         "record", flat=True
@@ -73,8 +73,8 @@ def keep_until_known(call: Call, said: Approval) -> None:
 
 
 def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None) -> int:
-    """Applies stored callbacks, if an order has their process id now. Returns the number of applied callbacks.
-    `processes` limits it to callbacks with these ids."""
+    """Applies stored callbacks whose process id belongs to an order by now. Returns the number of applied callbacks.
+    With `processes`, only callbacks with these ids are applied."""
     if settings.PARTNERS.bpm.callback.identifies != PROCESS or is_restored():
         return 0
     waiting = BpmCallback.objects.filter(record__isnull=False)

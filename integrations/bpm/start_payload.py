@@ -19,8 +19,8 @@ TITLE = "业务开通(处理业务开通工单)"
 class FlowFacts:
     """The facts of an activation that BPM's users need.
 
-    `at` is the time T, `start` the start of the business. `file_names` are InfoSecurity and BusiInfo; empty names are
-    not sent. `contacts` are the SA contacts of the attribution. A flow uses only some of the facts.
+    `at` is the time T. `start` is the start of the business. `file_names` are InfoSecurity and BusiInfo. Empty names
+    are not sent. `contacts` are the SA contacts of the attribution. A flow uses only some of the facts.
     """
 
     number: str
@@ -42,8 +42,8 @@ class FlowFacts:
 
 
 def first_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Returns the body for the flow `tyywrwlc`, or the attribution's own flow, by which a trial's domains become
-    commercial."""
+    """Returns the body for the flow by which a trial's domains become commercial. This is `tyywrwlc`, or the
+    attribution's own flow."""
     how = settings.PARTNERS.bpm
     now, flow = bpm_time(facts.at), how.flow_by_attribution.get(facts.province_letters, how.flow)
     form = {
@@ -66,8 +66,8 @@ def first_activation(facts: FlowFacts) -> dict[str, Any]:
 
 
 def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Returns the body for process type 2, by which a converted trial gets new domains. `numberOfDoamin` is BPM's
-    spelling; its value is a number."""
+    """Returns the body for process type 2, by which a converted trial gets new domains. The member `numberOfDoamin`
+    (BPM's spelling) has a number as its value."""
     demand = {
         "cdn_type": facts.cdn_type,
         "cpId": facts.cp_id,
@@ -101,7 +101,7 @@ def _constants(*names: str) -> dict[str, str]:
 
 
 def bpm_time(moment: datetime.datetime) -> str:
-    """Formats an aware time for BPM: `2023-09-20 18:54:36`, or the profile's form."""
+    """Formats an aware time for BPM, as `2023-09-20 18:54:36` or in the profile's form."""
     return moment.astimezone(SHANGHAI).strftime(settings.PARTNERS.bpm.time_format)
 
 

@@ -1,4 +1,4 @@
-"""Carries out the steps of each channel: builds payloads at the first attempt, makes calls.
+"""Carries out the steps of each channel. Builds payloads at the first attempt, and makes the calls.
 
 CHANNELS lists the functions of each channel. Most of these functions are in the partner's folder.
 """
@@ -37,8 +37,8 @@ LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within
 def build_payloads(
     rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
 ) -> dict[int, str | Exception]:
-    """Returns {dispatch id: JSON text}. If a payload can't be built, its value is the exception; all other payloads are
-    still built.
+    """Returns {dispatch id: JSON text}. If a payload can't be built, the exception stands in its place, and all other
+    payloads are still built.
 
     `records` are the billing records of the rows, by id, with the values to send.
     """
@@ -56,7 +56,7 @@ def build_payloads(
 
 
 def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> None:
-    """Sets `order` on each record, without a query if the order is a row's order or its trial."""
+    """Sets `order` on each record. No query is needed if the order is the order of a row, or its trial."""
     orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
     for record in records.values():
         if record.order_id in orders:
@@ -83,7 +83,7 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 
 
 def send_step(work: Work) -> Outcome:
-    """Makes the call of a step or mail, in a thread. Returns its outcome. Every error becomes an outcome; none is
+    """Makes the call of a step or mail, in a thread. Returns its outcome. Every error becomes an outcome, so nothing is
     raised."""
     if not work.payload:
         return Outcome.of(
@@ -128,7 +128,7 @@ def _rules(work: Work) -> str:
 
 
 def longest(work: Work) -> float:
-    """Returns the seconds that `send` may take. A billing step with many records gets more than
+    """Returns the seconds that `send` may take. If a billing step has many records, it gets more than
     PARTNER_TIMEOUT_SECONDS, within the limits of a drain and of the lease."""
     usual = settings.PARTNER_TIMEOUT_SECONDS
     if work.channel != Channel.BILLING:
@@ -145,12 +145,12 @@ def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: 
 def _send_files(work: Work, until: float) -> dict:
     try:
         found = check_files(**json.loads(work.payload))
-    except ProbeError as error:  # our machine can't check files, so the retry costs no attempt
+    except ProbeError as error:  # a fault of our machine, which can't check files: the retry costs no attempt
         said = {"code": UNCHECKED, "message": str(error)}
         return {"result": Attempt.Outcome.RETRY, "free": True, "retry_after": WAITS["unchecked_files"][0], **said}
     if not found:
         return {"result": Attempt.Outcome.OK}
-    found.sort(key=lambda one: (not one.never_cured, not one.code))  # first the findings that a new file can't fix
+    found.sort(key=lambda one: (not one.never_cured, not one.code))  # findings that a new file can't fix come first
     wrong = [one for one in found if one.code]
     return {
         "result": Attempt.Outcome.HELD,
@@ -163,11 +163,12 @@ def _send_files(work: Work, until: float) -> dict:
 
 @dataclass(frozen=True)
 class Carrier:
-    """The functions that carry out a channel's steps. Mails need no `build`, because their rows contain the text.
+    """The functions that carry out a channel's steps. Mails need no `build` function, because their rows contain the
+    text.
 
     `build` gets a dispatch, the time, records by id, and domains by order id. It returns the payload. Domains are
-    loaded only with `names_domains`. `send` makes the call, in a thread. It gets the work and a deadline (a value of
-    time.monotonic()). It returns the fields of an Outcome, or raises PartnerError or MailError.
+    loaded only if `names_domains` is set. `send` makes the call, in a thread. It gets the work and a deadline, which is
+    a value of time.monotonic(). It returns the fields of an Outcome, or raises PartnerError or MailError.
     """
 
     build: Callable

@@ -2,9 +2,11 @@
 
 The breaker opens after BREAKER_FAILURES consecutive transport failures, or once consecutive transport failures span
 five minutes. In both cases at least three dispatches must have failed, because a single dispatch may itself cause its
-failures. While the breaker is open, a failure costs no attempt, and a single call is claimed for the partner every
-BREAKER_PROBE_SECONDS (a probe; half-open). So an open breaker delays calls but never drops them. The first answer that
-is not a transport failure closes the breaker.
+failures.
+
+While the breaker is open, a failure costs no attempt. Every BREAKER_PROBE_SECONDS a single call is claimed for the
+partner (a probe; half-open). So an open breaker delays calls but never drops them. The first answer that is not a
+transport failure closes the breaker.
 """
 
 import datetime
@@ -39,7 +41,7 @@ FAILING_PARTNERS = Prepared(
 class Tally:
     """The outcomes of a batch for one partner.
 
-    `failed` has the ids of dispatches, and negated ids of mails. `answered` is True after at least one answer.
+    `failed` has the ids of dispatches, and the negated ids of mails. `answered` is True after at least one answer.
     """
 
     failed: list[int] = field(default_factory=list)
@@ -54,8 +56,8 @@ def open_partners() -> set[str]:
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
-    """Reserves the next probe with an atomic UPDATE, so that a single worker sends a probe every BREAKER_PROBE_SECONDS.
-    Returns True if this worker may send it."""
+    """Reserves the next probe with an atomic UPDATE, so that only one worker sends a probe every BREAKER_PROBE_SECONDS.
+    Returns True if this worker may send the probe."""
     again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
 
@@ -67,7 +69,8 @@ def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
 
 
 class PartnerCache:
-    """A set of partners from the database, cached for a second: partners with an open breaker, or paused partners."""
+    """A set of partners from the database, cached for a second. These are partners with an open breaker, or paused
+    partners."""
 
     def __init__(self, read: Callable[[], set[str]]):
         self._read = read
@@ -157,8 +160,8 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
 def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
     """Returns the start of the consecutive failures, from the attempts of the dispatches in the row.
 
-    Mails have no attempt rows. If a mail failed, the start is at the latest `failing_since`, when the first failure was
-    counted.
+    Mails have no attempt rows. So if a mail failed, the start is not later than `failing_since`, the time at which the
+    first failure was counted.
     """
     tried = Attempt.objects.filter(dispatch__in=row.dispatches).exclude(outcome=Attempt.Outcome.HANDED_BACK)
     moments = list(tried.order_by("-pk").values_list("started_at", flat=True)[: row.failures])

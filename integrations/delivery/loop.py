@@ -1,10 +1,10 @@
-"""Delivers due steps and mails: claims, builds, sends and records them until none is left (contract 3.5, 3.9).
+"""Delivers due steps and mails (contract 3.5, 3.9). Claims, builds, sends and records them until none is left.
 
 A single thread uses the database. It claims steps in batches, passes the calls to other threads, and records the
 results in batches. Each partner has its own eight threads, so that a slow partner does not delay other partners.
 
-A received result is kept in memory and recorded once the database is available again. If the process dies before, the
-lease expires, and the same bytes are sent again with the same key.
+A received result is kept in memory until the database is available and the result is recorded. If the process dies
+before that, the lease expires, and the same bytes are sent again with the same key.
 """
 
 import datetime
@@ -53,11 +53,11 @@ from orders.start_day.start_day import activate
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # calls claimed before a thread is free, so that threads do not wait for the database
 QUICK_SECONDS = 0.25  # calls are claimed ahead only for a partner that answers within this time
-BATCH_WAIT = 0.03  # seconds to wait for more results while calls wait for a thread, so that one transaction takes many
-RECHECK_AFTER = 0.2  # seconds until the next claim for a partner without due steps, while calls run
+BATCH_WAIT = 0.03  # seconds to wait for more results while calls wait for threads: one transaction takes many
+RECHECK_AFTER = 0.2  # while calls run: seconds until the next claim for a partner that had no due steps
 RECORDS_IN_FLIGHT = 40_000  # records of a partner's claimed calls; their bodies are in memory
-ISOLATED_FOR = 4.0  # seconds at the start of a drain for steps that lost their worker; each is claimed alone
-CLAIM_FOR = 8.0  # seconds after which a drain claims no more; with the time-out of 10 s it ends within 20 s
+ISOLATED_FOR = 4.0  # seconds at a drain's start for steps that lost their worker; each is claimed alone
+CLAIM_FOR = 8.0  # seconds after which a drain claims no more; with the time-out of 10 s a drain ends within 20 s
 LINGER_AHEAD = datetime.timedelta(seconds=100)  # longer than the sweep's longest interval
 LINGER_POLL = 0.5
 WORKER = socket.gethostname()[:48]
@@ -84,14 +84,14 @@ class UnrecordedError(Exception):
 
 @dataclass
 class PartnerPool:
-    """A partner's threads. `last_took` is the duration of its last call in seconds. `recheck_at` is the monotonic time
-    of the next claim after a claim that found too few due steps."""
+    """A partner's threads. `last_took` is the duration of the last call in seconds. After a claim that found too few
+    due steps, `recheck_at` is the monotonic time of the next claim."""
 
     partner: str
     executor: ThreadPoolExecutor
     threads: int
     in_flight: int = 0
-    unsent: int = 0  # calls in flight that wait for a thread or for their slot within PARTNER_RATE
+    unsent: int = 0  # calls in flight that wait for a thread, or for a slot within PARTNER_RATE
     records: int = 0  # the records or domains of the calls in flight
     last_took: float = 1.0
     recheck_at: float = 0.0
@@ -108,8 +108,8 @@ class PartnerPool:
     def is_rate_limited(self) -> bool:
         """Returns True if PARTNER_RATE limits the calls to this partner.
 
-        In that case a drain claims at most as many calls ahead as may be sent in one second: a claimed call must be
-        sent within its lease, and at the end of the drain unsent calls are released.
+        In that case a drain claims at most as many calls ahead as may be sent in one second. A claimed call must be
+        sent within its lease, and unsent calls are released at the end of the drain.
         """
         return bool(settings.PARTNER_RATE) and self.partner in OUTSIDE
 
@@ -126,14 +126,15 @@ class ClaimedCall:
 
     @property
     def start_before(self) -> float:
-        """Returns the monotonic time of the call's latest start. The lease must outlast the longest call (contract 3.9,
-        Leases)."""
+        """Returns the monotonic time by which the call must start. The lease must outlast the longest call (contract
+        3.9, Leases)."""
         return self.until - longest(self.work) - LEASE_RESERVE
 
 
 @dataclass
 class DrainReport:
-    """The results of a drain: the numbers of accepted (`done`), refused (`failed`) and all (`tried`) steps and mails.
+    """The results of a drain: the numbers of steps and mails that were accepted (`done`), refused (`failed`) or tried
+    at all (`tried`).
 
     `fault` is the error that prevented the recording of outcomes.
     """
@@ -147,10 +148,10 @@ class DrainReport:
 
 @dataclass
 class Drain:
-    """A drain. It claims calls for `seconds`; with None, until nothing is due.
+    """A drain. It claims calls for `seconds`. If `seconds` is None, it claims calls until nothing is due.
 
-    `on_progress` is called after each batch. With `only`, a step that a person tries (contract 7.3), nothing else is
-    sent, and the step is sent once.
+    `on_progress` is called after each batch. `only` is a step that a person tries (contract 7.3). With `only`, nothing
+    else is sent, and the step is sent once.
     """
 
     seconds: float | None = CLAIM_FOR
@@ -161,14 +162,14 @@ class Drain:
     report: DrainReport = field(default_factory=DrainReport)
 
     def run(self) -> DrainReport:
-        """Delivers due steps and mails. With `linger`, also waits for steps that become due soon, unless another worker
-        waits for them. Returns the results."""
+        """Delivers due steps and mails, and returns the results. With `linger`, also waits for steps that become due
+        soon. If another worker already waits for such steps, this run does not wait."""
         self.began = time.monotonic()
         self.calls: dict[Future, ClaimedCall] = {}
         self.breakers = PartnerCache(open_partners)
         self.pauses = PartnerCache(lambda: paused_partners(now=timezone.now()))
         self.has_claimed = False
-        self.isolated = False  # the only step in flight lost its worker before: it may have killed the process
+        self.isolated = False  # the only step in flight has lost its worker before, and so may have killed the process
         threads = {name: AT_ONCE if name == Partner.FILES else self.threads for name in Partner.values}
         self.pools = {
             name: PartnerPool(name, ThreadPoolExecutor(number, f"to-{name}"), number)
@@ -178,7 +179,7 @@ class Drain:
         try:
             while self._round(lingering):
                 pass
-        except Exception:  # the claim failed: calls sent before are still recorded
+        except Exception:  # the claim failed, but calls that were sent before are still recorded
             self._hand_back()
             while self.calls:
                 self._collect()
@@ -193,8 +194,8 @@ class Drain:
     def _round(self, lingering: Lease | None) -> bool:
         """Claims, starts and collects calls once. Returns False at the end of the run.
 
-        Unsent calls are handed back at the end of the run, and if their partner is paused. They are handed back before
-        the loop waits for results, so that other workers can claim them at once.
+        At the end of the run, and while a partner is paused, unsent calls are handed back. This happens before the loop
+        waits for results, so that other workers can claim the calls at once.
         """
         over = ending.is_set() or (self.seconds is not None and time.monotonic() - self.began > self.seconds)
         claimed = 0 if over else self._fill()
@@ -252,8 +253,8 @@ class Drain:
         return len(work)
 
     def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
-        """Claims mails in addition to these steps. An error does not delay the claimed steps; it is raised only if
-        it is temporary and no steps were claimed."""
+        """Claims mails in addition to these steps. An error does not delay the claimed steps. It is raised only if it
+        is temporary and no steps were claimed."""
         if any(item.alone for item in work):
             return []
         try:
@@ -269,11 +270,11 @@ class Drain:
             return []
 
     def _free_calls_by_partner(self) -> dict[str, int]:
-        """Returns the number of calls that may be claimed for each partner; partners without any are left out.
+        """Returns the number of calls that may be claimed for each partner. Partners that may get no call are left out.
 
-        A busy partner gets more calls only if over half of CLAIMED_AHEAD is free, so that calls are claimed in batches.
-        While calls run, a partner without due steps is left out for RECHECK_AFTER. With an open breaker a single probe
-        is allowed, once it is due. A paused partner gets no calls and no probe.
+        If a partner already has calls, it gets more only if over half of CLAIMED_AHEAD is free, so that calls are
+        claimed in batches. While calls run, a partner without due steps is left out for RECHECK_AFTER. If a partner's
+        breaker is open, a single probe is allowed once the probe is due. A paused partner gets no calls and no probe.
         """
         rooms, paused = {}, self.pauses.partners()
         for pool in self.pools.values():
@@ -289,7 +290,7 @@ class Drain:
         return {partner: room for partner, room in rooms.items() if room}
 
     def _hand_back(self, *, to: Collection[str] | None = None) -> None:
-        """Releases the claimed calls that no thread has started. With `to`, only calls to these partners."""
+        """Releases the claimed calls that no thread has started. With `to`, releases only calls to these partners."""
         handed = []
         for future, call in list(self.calls.items()):
             if (to is None or call.pool.partner in to) and future.cancel():
@@ -316,7 +317,8 @@ class Drain:
             call.pool.last_took = call.took if call.sent else call.pool.last_took
             outcomes.append(future.result())
         if outcomes:
-            # Update the breakers before the record, because a failure behind an open breaker costs no attempt.
+            # Update the breakers before the outcomes are recorded, because a failure behind an open breaker costs no
+            # attempt.
             if self._record(retry_database(lambda: self._report_to_breakers(outcomes))):  # other steps became due
                 for pool in self.pools.values():
                     pool.recheck_at = 0.0
@@ -325,8 +327,8 @@ class Drain:
             self._count(outcomes)
 
     def _record(self, outcomes: list[Outcome]) -> int:
-        """Records a batch. Returns the number of steps that became due. If outcomes can't be recorded, the run goes on
-        and reports the error at its end."""
+        """Records a batch. Returns the number of steps that became due. If outcomes can't be recorded, the run goes on,
+        and reports the error when it ends."""
         try:
             return record_safely(outcomes)
         except UnrecordedError as error:
@@ -334,7 +336,7 @@ class Drain:
             return 0
 
     def _report_to_breakers(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Updates the breakers. Returns the outcomes; transport failures of a partner with an open breaker are marked
+        """Updates the breakers. Returns the outcomes. If a partner's breaker is open, its transport failures are marked
         `free`, so that they cost no attempt."""
         if note_outcomes(outcomes, now=timezone.now()):
             self.breakers.forget()
@@ -352,9 +354,9 @@ class Drain:
 
     def _wait_for_next(self, lingering: Lease) -> bool:
         """Waits for the next step, mail, probe or end of a pause, at most LINGER_POLL seconds. Releases start days and
-        steps that became due, and ends pauses.
+        steps that became due. Ends pauses that are over.
 
-        Returns False if nothing is due within LINGER_AHEAD, or if another worker waits (it holds the lease).
+        Returns False if nothing is due within LINGER_AHEAD, or if another worker holds the lease and so waits already.
         """
         if not lingering.is_free():  # before the queries below, because most workers return here
             return False
@@ -383,11 +385,11 @@ class Drain:
 
 
 def record_safely(outcomes: list[Outcome]) -> int:
-    """Records a batch in one transaction. If that fails, records each outcome alone. Returns the number of steps that
-    became due.
+    """Records a batch in one transaction. If the transaction fails, records each outcome alone. Returns the number of
+    steps that became due.
 
-    Raises UnrecordedError if an outcome could not be recorded, after trying all outcomes. Raises django.db.Error if the
-    database stays unavailable.
+    All outcomes are tried. Then, if an outcome could not be recorded, raises UnrecordedError. Raises django.db.Error if
+    the database stays unavailable.
     """
     mails = [outcome for outcome in outcomes if outcome.mail]
     if mails and len(mails) < len(outcomes):  # steps and mails are recorded in separate transactions
@@ -407,7 +409,7 @@ def record_safely(outcomes: list[Outcome]) -> int:
 
 
 def _record_together(outcomes: list[Outcome]) -> int:
-    """Records outcomes, which are all of steps or all of mails. Returns the number of steps that became due."""
+    """Records outcomes, which must be all of steps or all of mails. Returns the number of steps that became due."""
     if not outcomes or not outcomes[0].mail:
         return record_outcomes(outcomes, now=timezone.now())
     record_mails(outcomes, now=timezone.now())
@@ -415,7 +417,7 @@ def _record_together(outcomes: list[Outcome]) -> int:
 
 
 def _record_alone(outcome: Outcome) -> int | None:
-    """Records one outcome. If that fails, records an internal error in its place, so that the step or mail is retried.
+    """Records one outcome. If that fails, records an internal error instead, so that the step or mail is retried.
 
     Returns the number of steps that became due, or None if the internal error could not be recorded either.
     """
@@ -441,10 +443,10 @@ def _record_alone(outcome: Outcome) -> int | None:
 
 
 def retry_database(act: Callable[[], Given]) -> Given:
-    """Calls `act` and returns its result. Repeats the call after temporary errors of the database: it is unavailable or
-    locked, or cancelled the transaction to break a deadlock.
+    """Calls `act` and returns its result. Repeats the call after temporary errors of the database. An error is
+    temporary if the database is unavailable or locked, or cancelled the transaction to break a deadlock.
 
-    Raises the error after the waits of WAITS["outcome"]. `act` must be one transaction, or idempotent.
+    After the waits of WAITS["outcome"], raises the error. `act` must be a single transaction, or idempotent.
     """
     for seconds in WAITS["outcome"]:
         try:
@@ -474,8 +476,9 @@ def _is_temporary(error: Exception) -> bool:
 def _may_send_probe(partner: str) -> bool:
     """Returns True if a step of this partner may be sent to close its breaker.
 
-    If starts of BPM are never repeated by themselves (contract 7.2), a start is no test of the connection. A HEAD
-    request tests it first. Then a single start is sent, and its answer closes the breaker.
+    The profile may say that starts of BPM are never repeated automatically (contract 7.2). Then a start must not serve
+    as a test of the connection, so a HEAD request tests the connection first. Then a single start is sent, and its
+    answer closes the breaker.
     """
     if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
         return True
@@ -487,14 +490,14 @@ def _may_send_probe(partner: str) -> bool:
 
 
 def is_due(*, now: datetime.datetime) -> bool:
-    """Returns True if there may be something to claim. Takes no lock, because in most drains nothing is left to
+    """Returns True if there may be something to claim. Takes no lock, because most drains have nothing left to
     claim."""
     return bool(DUE_STEPS(now=now)) or is_mail_due(now=now)
 
 
 def has_come_due(*, since: datetime.datetime) -> bool:
-    """Returns True if an unclaimed step or mail came due after `since`, and its partner is neither paused nor behind an
-    open breaker."""
+    """Returns True if an unclaimed step or mail came due after `since` and its partner can be called. A partner can't
+    be called while it is paused or its breaker is open."""
     now = timezone.now()
     partners = set(Partner.values) - paused_partners(now=now) - set(open_partners())
     channels = [channel for partner in partners for channel in channels_of(partner)]
@@ -504,8 +507,8 @@ def has_come_due(*, since: datetime.datetime) -> bool:
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
-    """Makes a claimed call within PARTNER_RATE. Runs in a thread. Returns HANDED_BACK without a call if the call would
-    start too late for its lease."""
+    """Makes a claimed call within PARTNER_RATE. Runs in a thread. If the call would start too late for its lease,
+    returns HANDED_BACK without making the call."""
     late = time.monotonic() > call.start_before  # checked here, because the call may have waited for this thread
     if not late and call.pool.is_rate_limited:
         late = not partner_rate.wait_for_slot(call.pool.partner, latest=min(call.start_before, ends_at()))

@@ -1,4 +1,4 @@
-"""Builds the texts of mails at the first attempt, from the database's current state, and sends mails."""
+"""Sends mails. Builds their texts at the first attempt, from the database's current state."""
 
 import datetime
 import json
@@ -27,7 +27,8 @@ COMPARED = gettext_noop(
 
 
 def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) -> MailFacts:
-    """Returns the facts of a mail. `about` describes the event: `code` or `because`, and `detail` with `params`."""
+    """Returns the facts of a mail. `about` describes the event: it has `code` or `because`, and `detail` with
+    `params`."""
     if order is None or kind == Step.MAIL_RECONCILED:
         return _reconciliation_facts(about)
     code = about.get("code") or about.get("because") or ""
@@ -60,8 +61,8 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """Returns a text with the current states of a closed incident's orders in the mail's attribution. Empty if all
-    orders continue and staff did not close the incident with a reason."""
+    """Returns a text with the current states of the orders of a closed incident that belong to the mail's attribution.
+    If all orders continue and staff did not close the incident with a reason, returns ""."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOING_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOING_ON]
@@ -80,15 +81,15 @@ def _counted(parts: list[tuple[str, int]]) -> str:
 
 
 def _detail(about: dict, code: str) -> str:
-    """Returns the detail of a cause for staff: a message of ours, or a text written by staff. Details that are English
-    log texts are left out."""
+    """Returns the detail of a cause for staff, which is a message of ours or a text written by staff. English log texts
+    are left out."""
     params, written = about.get("params") or {}, not code or code in SAID_BY_STAFF
     return detail_text(about.get("detail", ""), params) if params or written else ""
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
-    """Returns the facts of a mail about a reconciliation, which belongs to no order: the comparison's figures, its
-    error and the next step."""
+    """Returns the facts of a mail about a reconciliation, which belongs to no order. The facts are the figures of the
+    comparison, its error and the next step."""
     with override(LANGUAGE):
         if not about["differences"]:
             do = gettext("Nothing needs to be done.")
@@ -111,7 +112,8 @@ def _orders(number: int) -> str:
 
 
 def _page(order: Order, about: dict) -> str:
-    """Returns the path of the incident that the mail is about, or else of its order."""
+    """Returns the path of the incident that the mail is about. If there is no incident, returns the path of the
+    order."""
     incident = about.get("incident")
     return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{order.pk}/change/"
 
@@ -124,8 +126,8 @@ def write_mail(mail: Mail, domains: list[str]) -> None:
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail. Returns the fields of an Outcome. `data` has the payload with each recipient's result, unless the
-    first attempt reached all recipients."""
+    """Sends a mail. Returns the fields of an Outcome. If the first attempt reached all recipients, there is no `data`.
+    Otherwise `data` has the payload with each recipient's result."""
     payload = json.loads(work.payload)
     after = send_in_time(payload)
     data = {"payload": encode(after)} if after["refused"] or "got" in payload else {}
@@ -133,8 +135,8 @@ def send_mail(work: Work, until: float) -> dict:
 
 
 def send_in_time(payload: dict) -> dict:
-    """Sends a mail like `send`, within PARTNER_TIMEOUT_SECONDS in total, because a mail that outlasts its lease would
-    be sent twice. Raises MailError, with the code `timeout` at the time-out."""
+    """Sends a mail like `send`, within PARTNER_TIMEOUT_SECONDS in total. A mail that outlasts its lease would be sent
+    twice. Raises MailError. At the time-out its code is `timeout`."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
     with deadline(seconds) as call:
         try:

@@ -37,8 +37,8 @@ class Heartbeat(models.Model):
 class DeskProcess(models.Model):
     """A worker or web process, with the addresses and identities of its calls (integrations/base/other_desk.py).
 
-    The row named IN_FORCE has the desk's values. `works` is True for workers. `differs` are the settings that differ
-    from the desk's.
+    The row named IN_FORCE has the desk's values. `works` is True for workers. `differs` lists the settings that differ
+    from the desk's settings.
     """
 
     name = models.CharField(max_length=64, primary_key=True)
@@ -96,8 +96,9 @@ class Breaker(models.Model):
 class BpmCallback(models.Model):
     """A callback of BPM that was refused, or that waits until an order has its process id (contract 3.6).
 
-    `body` is the beginning of the message, with secrets masked. `signed` is True if the caller was authenticated.
-    `record` is the parsed record while the callback waits; it is null once applied, and for a refused callback.
+    `body` is the beginning of the message, with secrets masked. `signed` is True if the caller was authenticated. While
+    the callback waits, `record` is the parsed record. After the callback was applied, and for a refused callback,
+    `record` is null.
     """
 
     received_at = models.DateTimeField(_("received at"), db_index=True)
@@ -126,7 +127,7 @@ class BpmCallback(models.Model):
 
 
 class SecretUse(models.Model):
-    """The last use of an old secret (integrations/base/old_secrets.py). `name` has its setting and fingerprint."""
+    """The last use of an old secret (integrations/base/old_secrets.py). `name` has its setting and its fingerprint."""
 
     name = models.CharField(max_length=64, primary_key=True)
     used_at = models.DateTimeField()
@@ -139,7 +140,7 @@ class SecretUse(models.Model):
 
 
 class ToldIncident(models.Model):
-    """An open incident with an alert for robots, and the number of orders that it stopped at the last alert."""
+    """An open incident with an alert for robots. It has the number of orders that it stopped at the last alert."""
 
     incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
     orders = models.PositiveIntegerField()
@@ -197,10 +198,11 @@ class RobotState(models.Model):
 
 
 class ApiToken(models.Model):
-    """A token with which another system reads orders (integrations/api). Only its hash is stored.
+    """A token with which another system reads orders (integrations/api). Only the hash of the token is stored.
 
     `begins` are the first characters, by which people recognise the token. A `limited` token reads only orders of its
-    attributions. `maker_id` is the account that created the token, `judge_id` the account that agreed to personal data.
+    attributions. `maker_id` is the account that created the token. `judge_id` is the account that agreed to personal
+    data.
     """
 
     system = models.CharField(_("system"), max_length=80)

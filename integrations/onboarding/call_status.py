@@ -1,4 +1,4 @@
-"""The status of each partner call: its proof, its hold and its last attempts (contract 7.3), for commands and pages."""
+"""The status of each partner call (contract 7.3), for commands and pages: its proof, its hold and its last attempts."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from orders.outbox.proven_calls import CALLS, asks_proof, proofs_in_force
 from orders.pauses.paused_steps import holds_in_force, say_held, say_when
 from orders.rules.steps import STEPS, call_name
 
-ATTEMPTS_SEARCHED = 50_000  # newest attempts that are searched: no index finds the last attempt of a call
+ATTEMPTS_SEARCHED = 50_000  # the newest attempts are searched, because no index finds the last attempt of a call
 NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "bigdata.traffic", "bpm.start"}]
 """Steps whose success is stored without an HTTP status. An attempt of any other step without a status sent nothing."""
 
@@ -23,8 +23,8 @@ NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "big
 class CallStatus:
     """The status of a call.
 
-    `proofs` has the proof, or None, of each kind of step that needs a proof. `held` is the hold on these kinds,
-    `paused` a pause by staff. `accepted`, `refused` and `doubtful` are the last attempts with such a result.
+    `proofs` has an entry for each kind of step that needs a proof: the proof, or None. `held` is the hold on these
+    kinds. `paused` is a pause by staff. `accepted`, `refused` and `doubtful` are the last attempts with such a result.
     """
 
     name: str
@@ -80,8 +80,8 @@ def _answered() -> Q:
 
 
 def doubtful_answers() -> QuerySet:
-    """Returns the answers that were not understood, and the answers of steps in doubt, newest first. `incident` is the
-    id of the incident in DOUBTS that affected the order at that time, or None."""
+    """Returns the answers that were not understood and the answers of steps in doubt, newest first. If an incident in
+    DOUBTS affected the order at that time, `incident` is its id. Otherwise it is None."""
     troubles = AffectedOrder.objects.of_step(OuterRef("attempt__dispatch__step")).filter(
         Q(closed_at=None) | Q(closed_at__gte=OuterRef("at")),
         order=OuterRef("attempt__dispatch__order"),

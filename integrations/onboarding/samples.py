@@ -30,7 +30,7 @@ CONTENT = {
 
 
 def samples(profile: Profile) -> list[tuple[str, str]]:
-    """Returns (name, text) of each case's payloads, and of an example message of BBOSS, under the profile."""
+    """Returns (name, text) of the payloads of each case, and of an example message of BBOSS, under the profile."""
     with _in_force(profile):
         found = [(name, json.dumps(body, ensure_ascii=False)) for name, body in _payloads()]
         return [*found, ("an example message of BBOSS", _message(profile))]
@@ -94,7 +94,7 @@ def _at(text: str) -> datetime.datetime:
 
 
 def _message(profile: Profile) -> str:
-    """Returns the message's text. Token and signature are masked, because they are secret and soon invalid."""
+    """Returns the message's text. Token and signature are masked, because they are secret and soon become invalid."""
     how = profile.bboss
     try:
         members = signed_envelope(CONTENT, now=timezone.now(), trans_ido="675cf2df623c47e69e523c0fd2b6f7b9", how=how)

@@ -1,7 +1,7 @@
 """Classifies the failures of calls to partners (contract 3.5): refused, temporary, or possibly carried out.
 
-Every failure is a `PartnerError`. `connection_error` classifies a call without a response, `check_status` the HTTP
-status, and `check_success` the answer by the profile's rules. Nothing is sent here.
+Every failure is a `PartnerError`. `connection_error` classifies a call without a response. `check_status` classifies
+the HTTP status. `check_success` classifies the answer by the profile's rules. Nothing is sent here.
 """
 
 import re
@@ -24,7 +24,7 @@ PROXY_WANTS_CREDENTIALS = 407  # from our proxy; the request did not reach the p
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
 URL = re.compile(r"\burl: \S+")
 CAUSE_SAYS_ALL = {"code": "cause_says_all"}
-ACTED_BEFORE = 409  # as HTTP status or as `code`: a request with this key but other bytes was carried out before
+ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before with other bytes
 
 
 class PartnerError(Exception):
@@ -38,14 +38,15 @@ class PartnerError(Exception):
     - `http_status`: None if there was no response.
     - `retry_after`: the partner's Retry-After in seconds, at most six hours.
     - `answer`: the beginning of the response's text. `raw`: its first bytes. `charset`: its declared charset.
-    - `unknown`: True if the request was sent, but may or may not have been carried out.
-    - `transport`: True if the failure counts for the partner's breaker, because it does not depend on the request.
-    - `acted_before`: True for 409. The partner has carried out this key before, with other bytes. Then `permanent` is
-      True, although records may have been created or deleted.
+    - `unknown`: True if the request was sent and it is not known whether it was carried out.
+    - `transport`: True if the failure counts for the partner's breaker. A failure counts if it does not depend on the
+      request.
+    - `acted_before`: True for 409. The partner has carried out a request with this key before, with other bytes. Then
+      `permanent` is True, although records may have been created or deleted.
     - `read`: the meaning of the answer by the profile's rules. It is `not_understood` with the codes `not_json`,
       `no_code`, `no_rule` and `bad_result` (contract 7.2).
-    - `params`: the text shown after the cause, as a code with parameters (`orders/texts/error_messages.py`). If it is
-      empty, `message` is shown.
+    - `params`: the text shown after the cause, as a code with parameters (`orders/texts/error_messages.py`). If
+      `params` is empty, `message` is shown.
     """
 
     def __init__(
@@ -94,8 +95,8 @@ class PartnerError(Exception):
 
 @dataclass(frozen=True)
 class PartnerResponse:
-    """A response with HTTP 2xx or 4xx. `check_success` classifies it by `reading`. `text` is the beginning of the body.
-    `data` is the unwrapped JSON object of the body, or empty."""
+    """A response with HTTP 2xx or 4xx. `check_success` classifies it by its `reading`. `text` is the beginning of the
+    body. `data` is the unwrapped JSON object of the body, or empty."""
 
     http_status: int
     text: str
@@ -107,22 +108,22 @@ class PartnerResponse:
 
 
 def clean(text: str) -> str:
-    """Returns the text without characters that databases reject: U+0000 and unpaired surrogates become question
+    """Returns the text without characters that databases reject. U+0000 and unpaired surrogates become question
     marks."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
 def storable_text(value: object) -> str:
-    """Returns a JSON value as a text that every database can store. A list or object becomes "...", because it may be
-    deeply nested."""
+    """Returns a JSON value as a text that every database can store. A list or object becomes "...", because lists and
+    objects may be deeply nested."""
     return "..." if isinstance(value, list | dict) else clean(str(value))
 
 
 def connection_error(call: TimedCall, error: Exception) -> PartnerError:
     """Returns the error for a call without a complete response.
 
-    If the partner rejects our client certificate, `unknown` is False. With TLS 1.3 the request may have been sent
-    before, but partners process no request of an unauthenticated caller.
+    If the partner rejects our client certificate, `unknown` is False. With TLS 1.3 the request may already have been
+    sent then, but partners process no request of an unauthenticated caller.
     """
     handshake = _handshake_error(error)
     sent, words = call.sent, str(error)
@@ -143,10 +144,10 @@ def connection_error(call: TimedCall, error: Exception) -> PartnerError:
 
 
 def check_status(status: int, raw: bytes, *, text: str, retry_after: float | None, charset: str, most: int) -> None:
-    """Raises PartnerError if the HTTP status or the size alone is a failure: HTTP 3xx, 401, 403, 408, 409, 429, 5xx,
-    407 of our proxy, and more than `most` bytes.
+    """Raises PartnerError if the HTTP status or the size alone is a failure.
 
-    Called before the profile's rules are applied, because a gateway may have sent such an answer.
+    These failures are HTTP 3xx, 401, 403, 408, 409, 429 and 5xx, 407 of our proxy, and more than `most` bytes. This
+    check comes before the profile's rules, because a gateway may have sent such an answer.
     """
     refuse = _Refusal(status, text, retry_after)
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
@@ -167,11 +168,11 @@ def check_status(status: int, raw: bytes, *, text: str, retry_after: float | Non
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Raises PartnerError unless the answer is a success (contract 7.1). The error is permanent for a refusal, and for
-    409."""
+    """Raises PartnerError if the answer is not a success (contract 7.1). For a refusal and for 409 the error is
+    permanent."""
     reading, refuse = answer.reading, _Refusal.of(answer)
     code = answer.data.get("code")
-    # Check this before the rules of success: 409 means that the key was used with other bytes.
+    # Check this before the rules of success. 409 means that the key was used with other bytes.
     if reading.meaning == Meaning.REPEATED or _number(code) == ACTED_BEFORE:
         raise refuse.acted_before(clean(reading.code), reading.words, code=_word(reading.code or code))
     if reading.meaning == Meaning.SUCCESS:
@@ -191,8 +192,8 @@ def check_success(answer: PartnerResponse) -> None:
 
 
 class _Refusal:
-    """Builds PartnerErrors with the facts about one answer. By default such an error is temporary, its result unknown,
-    and it counts for the breaker."""
+    """Builds PartnerErrors with the facts about one answer. By default such an error is temporary, leaves the result
+    unknown, and counts for the breaker."""
 
     def __init__(self, http_status: int, text: str, retry_after: float | None, **more):
         self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after, **more}
@@ -213,8 +214,8 @@ class _Refusal:
 
 
 def _unreached(error: Exception) -> str:
-    """Returns the address that could not be reached and the system's error, as a text without the libraries'
-    additions."""
+    """Returns a text with the address that could not be reached and the system's error. Additions of the libraries are
+    removed."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
         return str(error)
@@ -223,8 +224,8 @@ def _unreached(error: Exception) -> str:
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Returns the TLS library's error among the causes of an error. None if there is none, or if the connection was
-    closed without an error."""
+    """Returns the TLS library's error among the causes of an error. Returns None if there is no such error, or if the
+    connection was closed without an error."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
     if error is None or isinstance(error, ssl.SSLError):
@@ -233,14 +234,14 @@ def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _number(code: object) -> int | None:
-    """Returns a code as an integer, 200 for 200 and "200". None for other values."""
+    """Returns a code as an integer: 200 for both 200 and "200". Returns None for other values."""
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= 9:
         return int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 def _word(code: object) -> str:
-    """Returns the error code for a partner's code, cut to the length of the column."""
+    """Returns our error code for a partner's code. It is cut to the length of the column."""
     return f"code_{storable_text(code)}"[:32]
 
 

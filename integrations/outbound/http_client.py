@@ -47,15 +47,16 @@ def post(
 ) -> PartnerResponse:
     """Sends `body` (JSON, UTF-8) and returns the answer, all within `timeout` seconds.
 
-    `key` is sent in the call's key header, `request_id` as X-Request-Id, the log's trace as traceparent.
+    `key` is sent in the call's key header. `request_id` is sent as X-Request-Id. The log's trace is sent as
+    traceparent.
 
-    Raises PartnerError for a time-out, connection errors, an answer above `most` bytes, HTTP 3xx, 401, 403, 408, 409,
-    429, 5xx, and 407 of our proxy.
+    Raises PartnerError for a time-out and connection errors. Also raises it for an answer above `most` bytes, HTTP 3xx,
+    401, 403, 408, 409, 429 and 5xx, and 407 of our proxy.
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     named = named_charset(headers.get("Content-Type"))
     charset = named or call.charset
-    for listen in answer_listeners:  # before an error is raised, because `partners try` shows such answers too
+    for listen in answer_listeners:  # before an error is raised, because `partners try` shows answers with errors too
         listen(call, status, charset, raw)
     text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace").removeprefix(MARK)[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
@@ -65,8 +66,8 @@ def post(
 
 
 def check_reachable(url: str, *, timeout: float) -> int:
-    """Sends a HEAD request and returns the status of the response. Any response shows that the partner is reachable.
-    Raises PartnerError without a response."""
+    """Sends a HEAD request and returns the status of the response. Any response shows that the partner is reachable. If
+    there is no response, raises PartnerError."""
     request = requests.Request("HEAD", url, headers={"User-Agent": "ibs-order-desk"}).prepare()
     return _exchange(request, timeout, 0)[0]
 
@@ -79,11 +80,11 @@ def request_json(
     body: bytes | None = None,
     authorization: str = "",
 ) -> tuple[int, dict | None]:
-    """Sends a GET, or a POST of `form` or `body` (JSON). Returns the response's status, and its body if that is a JSON
-    object.
+    """Sends a GET, or a POST of `form` or `body` (JSON). Returns the response's status and body. The body is returned
+    only if it is a JSON object.
 
-    For systems other than partners, such as the provider of the company log-in, or a robot. Raises PartnerError without
-    a complete response.
+    This function is for systems other than partners, such as the provider of the company log-in, or a robot. If there
+    is no complete response, raises PartnerError.
     """
     headers = {"User-Agent": "ibs-order-desk", "Accept": "application/json"}
     if authorization:
@@ -93,21 +94,21 @@ def request_json(
     try:
         data = form if body is None else body
         request = requests.Request("GET" if data is None else "POST", url, data=data, headers=headers).prepare()
-    except ValueError as error:  # requests' own errors about an address among them
+    except ValueError as error:  # includes requests' own errors about an address
         raise PartnerError("no address", code="refused") from error
     status, _headers, raw = _exchange(request, timeout, ANSWER_BYTES)
     return status, parse_object(decoded(raw, "utf-8")) if len(raw) <= ANSWER_BYTES else None
 
 
 def named_charset(content_type: str | None) -> str:
-    """Returns the charset declared in a Content-Type; empty if no charset or an unknown charset is declared."""
+    """Returns the charset declared in a Content-Type. If no charset or an unknown charset is declared, returns ""."""
     named = CHARSET.search(content_type or "")
     return codecs.lookup(named[1]).name if named and is_charset(named[1]) else ""
 
 
 def waiting_time(header: str | None) -> float | None:
-    """Returns the seconds of a Retry-After header (seconds or an HTTP date), at most LONGEST_RETRY_AFTER. None if the
-    header is missing or malformed."""
+    """Returns the seconds of a Retry-After header (seconds or an HTTP date), at most LONGEST_RETRY_AFTER. If the header
+    is missing or malformed, returns None."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_RETRY_AFTER)
@@ -121,7 +122,7 @@ def waiting_time(header: str | None) -> float | None:
 
 
 def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
-    """Returns the request. It is built without `prepare`, which takes longer than the rest of a call."""
+    """Returns the request. `prepare` is not used, because it takes longer than the rest of a call."""
     prepared = requests.PreparedRequest()
     prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", call.url, body, {}
     prepared.headers = CaseInsensitiveDict(
@@ -140,7 +141,7 @@ def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.Pre
 
 
 def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
-    """Returns (status, headers, body). Reads the body up to one byte beyond `most`, so that the caller recognises a
+    """Returns (status, headers, body). The body is read up to one byte beyond `most`, by which the caller recognises a
     longer body. Raises PartnerError."""
     with deadline(timeout) as call:
         try:

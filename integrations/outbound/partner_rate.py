@@ -12,7 +12,8 @@ from django.conf import settings
 
 
 class Limit:
-    """The rate limit of one partner. An `urgent` call (a further call of a step in progress) gets the next slot."""
+    """The rate limit of one partner. An `urgent` call is a further call of a step in progress. It gets the next
+    slot."""
 
     def __init__(self):
         self._next = 0.0  # monotonic time of the next call's earliest start
@@ -20,7 +21,7 @@ class Limit:
         self._changed = threading.Condition()
 
     def acquire(self, *, latest: float | None = None, urgent: bool = False) -> bool:
-        """Waits until a call may start. Returns False if that would be later than `latest` (by time.monotonic)."""
+        """Waits until a call may start. If that would be later than `latest` (by time.monotonic), returns False."""
         with self._changed:
             self._urgent += urgent
             try:
@@ -37,7 +38,7 @@ class Limit:
             if now < self._next:
                 self._changed.wait(self._next - now)
             elif self._urgent and not urgent:
-                self._changed.wait()  # an urgent call is next; it notifies once it has its slot
+                self._changed.wait()  # an urgent call is next; that call notifies once it has its slot
             else:
                 self._next = now + 1 / settings.PARTNER_RATE
                 return True
@@ -49,8 +50,8 @@ _lock = threading.Lock()
 
 
 def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = False) -> bool:
-    """Waits until a call to this partner may start. Returns False if that would be later than `latest` (by
-    time.monotonic). Returns True at once if PARTNER_RATE is 0."""
+    """Waits until a call to this partner may start. If that would be later than `latest` (by time.monotonic), returns
+    False. If PARTNER_RATE is 0, returns True at once."""
     if not settings.PARTNER_RATE:
         return True
     with _lock:
@@ -59,7 +60,8 @@ def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = F
 
 
 def _forget() -> None:
-    """Resets the limits and the lock in a forked child, where no thread of the parent can release them."""
+    """Resets the limits and the lock in a forked child, where the parent's threads, which could release them, are
+    missing."""
     global _lock
     _lock = threading.Lock()
     _limits.clear()

@@ -1,8 +1,8 @@
-"""A total time-out for partner calls and mails (contract 3.5), which a slow server can't extend.
+"""A total time-out for partner calls and mails (contract 3.5). A slow server can't extend the time-out.
 
 Socket time-outs apply to each read, so a partner that sends byte by byte could hold a worker for hours. Here every read
-and write of a connection is limited to the remaining time of its thread's call. Connecting through a proxy and the TLS
-handshake are included. Name resolution is excluded, because the system's resolver has its own time-out.
+and write of a connection is limited to the remaining time of its thread's call. This includes connecting through a
+proxy and the TLS handshake. It excludes name resolution, because the system's resolver has its own time-out.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class TimedCall:
         return time.monotonic() >= self.deadline
 
     def limit(self, sock: socket.socket) -> None:
-        """Limits the socket's next operation to the remaining time. Raises TimeoutError if there is none."""
+        """Limits the socket's next operation to the remaining time. If no time remains, raises TimeoutError."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("time is up")
@@ -87,8 +87,8 @@ class TLSSocket(_Timed, ssl.SSLSocket):
 
 
 def connected(host: str, port: int) -> socket.socket:
-    """Returns a connection to the first address of the host that accepts it, within the call's deadline. Raises
-    OSError."""
+    """Returns a connection to the first address of the host that accepts a connection, within the call's deadline.
+    Raises OSError."""
     problem = OSError("the host has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = _PlainSocket(family, kind, protocol)
@@ -175,7 +175,8 @@ class _Adapter(HTTPAdapter):
 
 @functools.cache
 def adapter() -> _Adapter:
-    """Returns the adapter of this process. A forked child creates its own, because connections can't be shared."""
+    """Returns the adapter of this process. A forked child creates its own adapter, because connections can't be
+    shared."""
     return _Adapter()
 
 

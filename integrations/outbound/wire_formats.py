@@ -23,8 +23,8 @@ def encode(data: dict[str, Any]) -> str:
 
 
 def trace_of(header: str) -> str:
-    """Returns the trace id (32 hex digits) in a caller's `traceparent` header (W3C Trace Context), by which a call is
-    traced across systems. Returns a new id if the header is missing or invalid."""
+    """Returns the trace id (32 hex digits) in a caller's `traceparent` header (W3C Trace Context). The trace id links a
+    call across systems. If the header is missing or invalid, returns a new id."""
     found = _TRACEPARENT.fullmatch(header.strip()) if 0 < len(header) < 512 else None
     return found[1] if found else secrets.token_hex(16)
 

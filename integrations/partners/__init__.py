@@ -1,1 +1,1 @@
-"""The profile with the real partners' formats, and the rules by which it classifies answers (contract 7)."""
+"""The profile with the real partners' formats, and the rules by which a partner's answer is classified (contract 7)."""

@@ -33,8 +33,9 @@ IN_ORDER = (Meaning.REPEATED, Meaning.SUCCESS, Meaning.LATER, Meaning.REFUSED)
 class Reading:
     """The meaning of an answer, the rule that matched, and the answer's contents.
 
-    `data` is the unwrapped JSON object, or None if the answer is no JSON object. `code` has the values that the rule
-    matched; it identifies the kind of refusal. `words` is the partner's text, `process` BPM's process id, or "".
+    `data` is the unwrapped JSON object. If the answer is no JSON object, `data` is None. `code` has the values that the
+    rule matched. It identifies the kind of refusal. `words` is the partner's text. `process` is BPM's process id, or
+    "".
     """
 
     meaning: Meaning
@@ -46,7 +47,8 @@ class Reading:
 
 
 def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8") -> Reading:
-    """Returns the meaning of an answer. `charset` is declared by the answer, or else the partner's default."""
+    """Returns the meaning of an answer. `charset` is the charset that the answer declares, or else the partner's
+    default."""
     text = decoded(raw, charset)
     data, empty = _unwrapped(parse_object(text), how.unwrap), not text.strip()
     meaning, rule = next(_fitting(how, data, status, empty), (Meaning.NOT_UNDERSTOOD, None))
@@ -57,10 +59,11 @@ def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8")
 
 
 def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: str) -> tuple[str, str]:
-    """Returns two lines for the profile. With the first the answer would be a success, with the second a refusal.
+    """Returns two lines for the profile. The first line would make the answer a success, the second line would make it
+    a refusal.
 
-    Both are empty if the answer is not JSON with HTTP 2xx, or has no member that could identify it. If the answer is
-    nested in a member's text, the first line unwraps that member.
+    Both lines are empty if the answer is not JSON with HTTP 2xx, or has no member that could identify the
+    answer. If the answer is nested in the text of a member, the first line unwraps that member.
     """
     data = read_answer(how, status=status, raw=raw, charset=charset).data if 200 <= status < 300 else None
     plain = dict(_plain(data or {}))
@@ -79,8 +82,8 @@ def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: st
 
 
 def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields (path, value) of the members with a text, number or boolean. Of nested objects only members named in
-    CODE_MEMBERS are included."""
+    """Yields (path, value) of the members whose value is a text, number or boolean. For nested objects only members
+    named in CODE_MEMBERS are included."""
     for name, value in data.items():
         inner = value if isinstance(value, dict) else {}
         found = {name: value} | {f"{name}.{one}": inner[one] for one in CODE_MEMBERS if one in inner}
@@ -88,8 +91,8 @@ def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:
-    """Yields the matching rules with their meanings, in the order of IN_ORDER. A rule of success requires HTTP 2xx,
-    unless it names the status itself."""
+    """Yields the matching rules with their meanings, in the order of IN_ORDER. A rule of success requires HTTP 2xx. If
+    the rule names the status itself, that status applies."""
     for meaning in IN_ORDER:
         for rule in getattr(how, meaning.value):
             if meaning == Meaning.SUCCESS and not rule.names_status and not 200 <= status < 300:
@@ -99,8 +102,8 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
 
 
 def _is_no_code(rule: Rule, data: dict | None) -> bool:
-    """Returns True if the default rule for any `code` matched a value that is neither a number nor a text. Such a
-    value, for instance null, is no refusal."""
+    """Returns True if the default rule for any `code` matched a value that is neither a number nor a text. For
+    instance, null is such a value. It is no refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
 
 
@@ -134,8 +137,8 @@ def _no_constant(name: str) -> None:
 
 
 def _unwrapped(data: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:
-    """Returns the object nested in these members, from the outermost to the innermost. A member that is missing or
-    contains no object is skipped."""
+    """Returns the object nested in these members, which are listed from the outermost to the innermost. A member that
+    is missing or contains no object is skipped."""
     for name in names:
         inner = member(data, tuple(name.split(".")))
         inner = parse_object(inner) if isinstance(inner, str) else inner

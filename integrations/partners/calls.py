@@ -1,4 +1,4 @@
-"""The calls to partners under the profile in force (contract 7.1), with address, headers, key and rules of answers."""
+"""The calls to partners under the profile in force (contract 7.1): their address, headers, key and rules of answers."""
 
 import functools
 import hashlib
@@ -17,8 +17,8 @@ from orders.models import KeptAnswer
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A call to a partner, such as `bigdata.post`. `url` is empty if the partner has no such call. `key_header` names
-    the header with the dispatch's key, or is empty. `charset` applies to answers that declare none."""
+    """A call to a partner, such as `bigdata.post`. If the partner has no such call, `url` is empty. `key_header` names
+    the header with the dispatch's key, or is empty. `charset` applies to answers that declare no charset."""
 
     name: str
     url: str
@@ -33,7 +33,7 @@ _made: dict[tuple[str, str], tuple[Profile, Call]] = {}
 
 def call_of(name: str) -> Call:
     """Returns the call of this name: `bigdata.post`, `bigdata.delete`, `bigdata.query`, `bigdata.traffic` or
-    `bpm.start`. It is cached until the profile changes."""
+    `bpm.start`. Calls are cached until the profile changes."""
     base = settings.BPM_BASE_URL if name == "bpm.start" else settings.BIGDATA_BASE_URL
     profile, call = _made.get((name, base), (None, None))
     if call is None or profile is not settings.PARTNERS:
@@ -58,7 +58,7 @@ def rules_hash(name: str) -> str:
 
 
 def read_kept(kept: KeptAnswer) -> tuple[str, str]:
-    """Returns the meaning of a stored answer under the current rules, and its process id."""
+    """Returns the meaning of a stored answer under the current rules, and the process id in the answer."""
     call = call_of(kept.call)
     charset = kept.charset or call.charset  # the profile's current charset: an earlier charset may have been wrong
     reading = read_answer(call.answer, status=kept.http_status or 0, raw=bytes(kept.raw), charset=charset)
@@ -66,8 +66,8 @@ def read_kept(kept: KeptAnswer) -> tuple[str, str]:
 
 
 def lines_of(call: str, status: int, raw: bytes, charset: str) -> tuple[str, str]:
-    """Returns two lines for the profile. With the first an answer of this call would be a success, with the second a
-    refusal (`lines_for`)."""
+    """Returns two lines for the profile (`lines_for`). The first line would make an answer of this call a success. The
+    second line would make it a refusal."""
     how = call_of(call)
     return lines_for(call.partition(".")[0], how.answer, status=status, raw=raw, charset=charset or how.charset)
 
@@ -85,13 +85,14 @@ def renamed(members: Mapping, names: Mapping[str, str]) -> dict:
 
 
 def ours(members: Mapping, names: Mapping[str, str]) -> dict:
-    """Returns a record's members under our names. `members` has the partner's names; `names` maps our names to them."""
+    """Returns a record's members under our names. `members` has the partner's names. `names` maps our names to
+    those."""
     return renamed(members, {theirs: our for our, theirs in names.items()})
 
 
 def rename_paths(body: dict, names: Mapping[str, str]) -> dict:
     """Moves members of a body from our paths to the partner's (`data.cpId` = `data.cpid`). Changes `body` and returns
-    it."""
+    `body`."""
     for our, theirs in names.items():
         *way, last = our.split(".")
         holder = _holder(body, way, make=False)

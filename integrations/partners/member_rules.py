@@ -1,4 +1,4 @@
-"""Rules of the profile, which test the members and values of an answer (contract 7.1). Pure functions."""
+"""Rules of the profile. A rule tests the members and values of an answer (contract 7.1). Pure functions."""
 
 import json
 import re
@@ -19,7 +19,7 @@ NOT_THERE = object()
 
 
 class RuleError(ValueError):
-    """The value is not a valid rule; the text gives the reason."""
+    """The value is not a valid rule. The text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def member(data: object, path: tuple[str, ...]) -> object:
 
 
 def matches(value: str | float | bool, given: object) -> bool:
-    """Returns True if a member's value matches a value of a rule: `absent`, `*`, a bound such as `>=500`, or an equal
-    value (`equals`)."""
+    """Returns True if a member's value matches a value of a rule. A rule's value is `absent`, `*`, a bound such as
+    `>=500`, or a value that must be equal (`equals`)."""
     if value == ABSENT and isinstance(value, str):
         return given is NOT_THERE
     if given is NOT_THERE:
@@ -96,8 +96,8 @@ def matches(value: str | float | bool, given: object) -> bool:
 
 
 def equals(value: str | float | bool, given: object) -> bool:
-    """Returns True if a member has this value. 200 equals "200". But "0000" does not equal 0, and true does not
-    equal 1."""
+    """Returns True if a member has this value. The number 200 equals the text "200". But "0000" does not equal 0, and
+    true does not equal 1."""
     if isinstance(value, bool) or isinstance(given, bool):
         return value is given
     return isinstance(given, str | int | float) and _text(value) == _text(given)

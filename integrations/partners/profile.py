@@ -1,7 +1,7 @@
 """The profile of partners: the formats of BBOSS, the big-data side and BPM (contract 7.1).
 
-The TOML file contains only the differences from the defaults. The classes below define its keys, with types and
-defaults. Django's settings are not read here. `profile_requirements` checks a profile against them.
+The TOML file contains only the differences from the defaults. The classes below define the keys of the file, with types
+and defaults. Django's settings are not read here. `profile_requirements` checks a profile against the settings.
 """
 
 import datetime
@@ -42,8 +42,8 @@ class ProfileError(ValueError):
 
 
 def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str] | None = None) -> Any:
-    """Returns a dataclass field for a key of the profile. `one_of` lists the valid values. `check(value)` returns the
-    reason why a value is invalid, or ""."""
+    """Returns a dataclass field for a key of the profile. `one_of` lists the valid values. If a value is invalid,
+    `check(value)` returns the reason. Otherwise it returns ""."""
     about = {"one_of": tuple(one_of), "check": check}
     if isinstance(default, dict | type):
         make = default if isinstance(default, type) else lambda: types.MappingProxyType(dict(default))
@@ -52,8 +52,8 @@ def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str]
 
 
 def is_charset(name: str) -> bool:
-    """Returns True if this is the name of a charset. Some of Python's codecs are no charsets (`hex`), or can't replace
-    invalid bytes (`idna`)."""
+    """Returns True if this is the name of a usable charset. Some of Python's codecs are no charsets (`hex`), or can't
+    replace invalid bytes (`idna`)."""
     try:
         return "".encode(name) is not None and b"\xff".decode(name, "replace") is not None
     except (LookupError, ValueError):
@@ -110,7 +110,8 @@ def _pair(text: str) -> str:
 
 
 def _rename(names: Table) -> str:
-    """Returns an error if a table `rename` maps two names to the same member, because a value would be overwritten."""
+    """Returns an error if a table `rename` maps two names to the same member, because one value would overwrite the
+    other."""
     ours = list(names.values())
     twice = next((name for name in ours if ours.count(name) > 1), "")
     return f"{twice!r} is there twice" if twice else ""
@@ -142,7 +143,7 @@ class BbossReply:
 
 @dataclass(frozen=True, kw_only=True)
 class Sign:
-    """The signature of a message. `order` is `sorted`, or lists the signed members in their order."""
+    """The signature of a message. `order` is `sorted`, or a list of the signed members in their order."""
 
     methods: Names = key(("md5",), check=_some)
     order: str | Names = key("sorted", check=_order)
@@ -189,7 +190,8 @@ class Bboss:
     domains: Domains = key(Domains)
 
     def named(self, ours: str, members: Mapping[str, Any]) -> str:
-        """Returns the name of a member in the envelope `members`: BBOSS's name if it occurs there, otherwise ours."""
+        """Returns the name of a member in the envelope `members`. If BBOSS's name occurs there, returns that, otherwise
+        our name."""
         theirs = self.theirs.get(ours, ours)
         return theirs if theirs in members else ours
 
@@ -212,7 +214,8 @@ class Files:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The rules of an answer (`integrations.partners.answers`). Paths start inside the members of `unwrap`."""
+    """The rules of an answer (`integrations.partners.answers`). Paths are relative to the object inside the members of
+    `unwrap`."""
 
     unwrap: Names = key(())
     repeated: tuple[Rule, ...] = key(())
@@ -289,7 +292,7 @@ class Callback:
     header: str = key("X-Signature")
     identifies: str = key("code", one_of=("code", "process"))
     rename: Table = key({}, check=_rename)
-    # BPM's values. `pass` can't be a Python name, so the fields and keys have different names.
+    # BPM's values. `pass` is a keyword of Python, so the fields have other names than the keys.
     passes: tuple[Any, ...] = key(("pass",))
     rejects: tuple[Any, ...] = key(("reject",))
     returns: tuple[Any, ...] = key(("return",))
@@ -302,10 +305,10 @@ class Callback:
 
     @functools.cached_property
     def without_finished(self) -> bool | None:
-        """Returns the value that `finished` has in a callback without it. None means that such a callback is refused.
+        """Returns the value that `finished` has if a callback lacks it. None means that such a callback is refused.
 
-        If `finished_absent` is not set, such a callback is refused under the default profile, and not finished under
-        any other.
+        If `finished_absent` is not set, the profile decides. Under the default profile such a callback is refused.
+        Under any other profile it counts as not finished.
         """
         return self.finished_absent if self.finished_absent is not None else None if self == Callback() else False
 
@@ -337,8 +340,8 @@ class Bpm:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """The whole profile. `digest` is the SHA-256 of the file's text, by which processes compare their profiles. `given`
-    are the file's tables, from which pages and commands show the origin of a value."""
+    """The whole profile. `digest` is the SHA-256 of the file's text. Processes compare their profiles by the digest.
+    `given` are the file's tables. Pages and commands use them to show the origin of a value."""
 
     bboss: Bboss = key(Bboss)
     files: Files = key(Files)
@@ -367,12 +370,13 @@ def read_profile(text: str) -> Profile:
 
 
 def load_profile(path: str | Path) -> Profile:
-    """Loads a profile from a file; the defaults for an empty path. Raises ProfileError with the file's name."""
+    """Loads a profile from a file. For an empty path, returns the defaults. Raises ProfileError with the file's
+    name."""
     return named_profile(path, profile_text(path))
 
 
 def profile_text(path: str | Path) -> str:
-    """Returns the text of a profile's file; empty for an empty path. Raises ProfileError with the file's name."""
+    """Returns the text of a profile's file, or "" for an empty path. Raises ProfileError with the file's name."""
     try:
         return Path(path).read_bytes().decode("utf-8-sig") if str(path) else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -388,8 +392,8 @@ def named_profile(path: str | Path, text: str) -> Profile:
 
 
 def _with_inherited_answers(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the file's tables with each partner's `answer` copied into the `answer` of its calls. A call's own keys
-    take precedence."""
+    """Returns the file's tables. The `answer` of each partner is copied into the `answer` of the partner's calls. If a
+    call has a key of its own, that key takes precedence."""
     given = dict(given)
     for partner, calls in CALLS.items():
         table = given.get(partner)
@@ -509,7 +513,7 @@ def _check_whole(profile: Profile) -> None:
 
 
 def _check_apart(path: str, lists: Mapping[str, Sequence[Any]]) -> None:
-    """Raises ProfileError if a value is in two lists, because it would have two meanings."""
+    """Raises ProfileError if a value occurs in two lists, because the value would have two meanings."""
     for (name, values), (other, more) in itertools.combinations(lists.items(), 2):
         for value in values:
             if any(equals(value, one) for one in more):

@@ -1,5 +1,5 @@
-"""Checks a profile against environment and settings (contract 7.4). Its secrets must be set, and it must not admit
-every caller.
+"""Checks a profile against environment and settings (contract 7.4). The secrets that the profile names must be set. The
+profile must not admit every caller.
 
 The functions are pure: environment and settings are arguments.
 """
@@ -21,8 +21,8 @@ def why_no_start(
     proxies: int,
     environment: Mapping[str, str],
 ) -> str:
-    """Returns the reason why no process may start with this profile and these settings. Empty if a process may
-    start."""
+    """Returns the reason why no process may start with this profile and these settings. If a process may start, returns
+    ""."""
     try:
         check_secrets(profile, environment)
     except ProfileError as error:
@@ -31,7 +31,7 @@ def why_no_start(
 
 
 def why_open_to_all(profile: Profile, *, bboss_ips: Sequence[str], bpm_ips: Sequence[str], proxies: int) -> str:
-    """Returns the reason why this profile with these settings would admit every caller (contract 7.4), or ""."""
+    """Returns the reason why this profile would admit every caller with these settings (contract 7.4), or ""."""
     if profile.bboss.token.check == "none" and _is_open(bboss_ips):
         return 'bboss.token.check: "none" needs BBOSS_ALLOWED_IPS, or anybody may post'
     if profile.bpm.callback.check == "addresses":
@@ -78,8 +78,8 @@ def secrets_named(text: str) -> list[str]:
 
 
 def filled(text: str, environment: Mapping[str, str]) -> str:
-    """Returns the text with each `${NAME}` replaced by the environment variable. Raises ProfileError for a variable
-    that is not set."""
+    """Returns the text with each `${NAME}` replaced by the environment variable of that name. If a variable is not set,
+    raises ProfileError."""
 
     def value_of(found: re.Match) -> str:
         if not (value := environment.get(found[1], "")):
@@ -90,7 +90,7 @@ def filled(text: str, environment: Mapping[str, str]) -> str:
 
 
 def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
-    """Raises ProfileError if a `${NAME}` in headers or paths is not in the environment."""
+    """Raises ProfileError if headers or paths contain a `${NAME}` that is not in the environment."""
     for text in _may_name_secrets(profile):
         filled(text, environment)
 

@@ -1,4 +1,4 @@
-"""Describes the calls of the profile for engineers, with their rules and the rules' origin (`partners`, contract
+"""Describes the calls of the profile for engineers, with their rules and the origin of each rule (`partners`, contract
 7.3)."""
 
 import dataclasses
@@ -38,8 +38,9 @@ def without_values(text: str) -> str:
 
 @dataclass(frozen=True)
 class ShownCall:
-    """A call for display. `address` is empty if the profile does not have the call. `headers` are the profile's.
-    `rules` lists key, value, and the table of the file with the key, or `default`."""
+    """A call for display. If the profile does not have the call, `address` is empty. `headers` are the headers in the
+    profile. `rules` lists the key, the value and the origin of each rule. The origin is the table of the file with the
+    key, or `default`."""
 
     name: str
     address: str
@@ -119,9 +120,9 @@ def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, cha
 
 
 def _meaning(how: Any, name: str, read: Reading, status: int) -> tuple[str, str]:
-    """Returns (meaning of an answer, reason). The reason is empty if the matched rule alone determines the meaning.
+    """Returns (meaning of an answer, reason). If the matched rule alone determines the meaning, the reason is empty.
 
-    A look-up also needs its list of rows, and some answers of a look-up mean "nothing there".
+    The answer to a look-up must also have a list of rows. Some answers to a look-up mean "nothing there".
     """
     if read.data is not None and str(read.data.get("code")) == "409":
         return Meaning.REPEATED, "code 409 is judged as HTTP 409 is"

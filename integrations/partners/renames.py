@@ -27,12 +27,13 @@ def copied(value: Any) -> Any:
 
 
 def rename_in(data: dict[str, Any], rename: Mapping[Path, Path]) -> str:
-    """Changes `data`: renames members by their paths. Returns the first new name that already existed, or "".
+    """Changes `data` by renaming members by their paths. Returns the first new name that already existed, or "".
 
-    A member whose parent stays the same is renamed there, also in each object of a list. Other members are moved.
+    If the parent of a member stays the same, the member is renamed there, also in each object of a list. Other members
+    are moved.
     """
     twice = ""
-    # The deepest paths first, because a path has the old names of its parents.
+    # The deepest paths come first, because a path has the old names of its parents.
     for old, new in sorted(rename.items(), key=lambda pair: -len(pair[0])):
         if _new_path(old[:-1], rename) == new[:-1]:
             for holder in _holders(data, old[:-1]):
@@ -52,7 +53,7 @@ def _new_path(path: Path, rename: Mapping[Path, Path]) -> Path:
 
 
 def _holders(data: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the object at a path, or each object if there is a list at the path or at a parent."""
+    """Yields the object at a path. If there is a list at the path or at a parent, yields each object in the list."""
     if isinstance(data, list):
         for one in data:
             yield from _holders(one, path)
@@ -79,8 +80,8 @@ def _move(data: dict[str, Any], old: Path, new: Path) -> str:
 
 
 def below(rename: Mapping[Path, Path], names: Iterable[Path], ours: str) -> dict[Path, Path]:
-    """Returns the table's entries inside the member `ours`, with paths relative to it. `names` are the paths that this
-    member may have in the message."""
+    """Returns the table's entries inside the member `ours`, with paths relative to that member. `names` are the paths
+    that the member may have in the message."""
     found = {}
     for theirs, path in rename.items():
         for name in names:

@@ -1,4 +1,4 @@
-"""The messages to robots, as data and as texts for staff, without partners' texts and customers' names."""
+"""The messages to robots, as data and as texts for staff. They contain no partners' texts and no customers' names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ HAPPENED = {
 
 @dataclass(frozen=True)
 class RobotMessage:
-    """A message about one incident, or about several: then `incident` is None, and `lines` lists the incidents.
+    """A message about one incident or about several incidents. For several, `incident` is None, and `lines` lists them.
 
-    `orders` is the number of stopped orders when the alert was created. `partner` and `code` are empty if they differ
-    between the incidents.
+    `orders` is the number of stopped orders when the alert was created. If the incidents have different partners or
+    codes, `partner` or `code` is empty.
     """
 
     event: str
@@ -55,7 +55,7 @@ def one_message(alert: RobotAlert) -> RobotMessage:
 
 
 def summary_message(alerts: Sequence[RobotAlert]) -> RobotMessage:
-    """Returns a single message for many alerts. It has the last alert of each incident."""
+    """Returns a single message for many alerts. The message has the last alert of each incident."""
     last = list({alert.incident_id: alert for alert in alerts}.values())
     events = [event for event in RobotAlert.Event if event in {alert.event for alert in last}]
     partners, codes = ({getattr(alert.incident, name) for alert in last} for name in ("partner", "code"))

@@ -19,7 +19,7 @@ LONGEST_TEXT = 2000  # bytes; WeCom takes 2,048
 
 @dataclass(frozen=True)
 class Robot:
-    """An entry of ALERT_WEBHOOKS. `name` is its kind and its position in the list, for display."""
+    """An entry of ALERT_WEBHOOKS. `name` consists of the kind and the position in the list. It is for display."""
 
     kind: str
     url: str
@@ -28,7 +28,8 @@ class Robot:
 
     @property
     def key(self) -> str:
-        """Returns the robot's key in the database: a hash, because the database must not contain the address."""
+        """Returns the robot's key in the database. The key is a hash, because the database must not contain the
+        address."""
         return hashlib.sha256(f"{self.kind}+{self.url}#{self.secret}".encode()).hexdigest()
 
 
@@ -43,7 +44,7 @@ def _signed(key: str, text: str) -> str:
 class Json:
     """A system that receives the facts as JSON. Any HTTP 2xx is a success."""
 
-    supports_signature, max_separate_messages = False, 20  # in one run; more are sent as one summary
+    supports_signature, max_separate_messages = False, 20  # messages in one run; if there are more, one summary is sent
 
     @staticmethod
     def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
@@ -82,7 +83,8 @@ class DingTalk(WeCom):
 
 
 class Feishu:
-    """The body contains a timestamp in seconds and the signature, whose key is built from timestamp and secret."""
+    """The body contains a timestamp in seconds and the signature. The key of the signature consists of timestamp and
+    secret."""
 
     supports_signature, max_separate_messages = True, 5
 
@@ -103,7 +105,7 @@ ROBOT_KINDS = {"wecom": WeCom, "feishu": Feishu, "dingtalk": DingTalk, "json": J
 
 
 def read_robots(entries: Iterable[str]) -> list[Robot]:
-    """Parses ALERT_WEBHOOKS. Raises ValueError with the position of the invalid entry, but no part of its text."""
+    """Parses ALERT_WEBHOOKS. Raises ValueError with the position of the invalid entry and no part of its text."""
     found: list[Robot] = []
     for place, entry in enumerate(entries, 1):
         kind, _plus, address = entry.partition("+")

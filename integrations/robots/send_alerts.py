@@ -1,8 +1,8 @@
 """Sends alerts to robots when an incident opens, grows or ends.
 
-Each minute a task of the worker records changes of incidents as alerts, then sends each robot its unsent alerts. No
-order, page or step waits for it. A row per robot stores the last alert sent, so a kill loses no alert; one message may
-be sent again.
+Each minute a task of the worker records changes of incidents as alerts. Then the task sends each robot its unsent
+alerts. No order, page or step waits for the task. A row per robot stores the last alert sent, so a kill loses no alert,
+but one message may be sent again.
 """
 
 import datetime
@@ -32,13 +32,13 @@ TIMEOUT = 5.0  # seconds for a whole call
 BEGIN_FOR = 20.0  # seconds in which a run may start calls
 LEASE = datetime.timedelta(seconds=60)
 MINUTE, MOST_A_MINUTE = 60.0, 20
-GROWS_BY = 10  # an incident has grown once it stops ten times as many orders as at its last alert
+GROWS_BY = 10  # an incident has grown if it stops ten times as many orders as at its last alert
 ALERTS_KEPT = datetime.timedelta(days=30)
 
 
 def note_and_send() -> str:
-    """Records and sends alerts, unless another process holds the lease or the database is restored. Errors of robots
-    are recorded, not raised."""
+    """Records and sends alerts. If another process holds the lease, or the database is restored, does nothing. Errors
+    of robots are recorded and not raised."""
     robots = read_robots(settings.ALERT_WEBHOOKS)
     if not robots or read_restore_state().restored:
         return "nobody is told"
@@ -55,10 +55,10 @@ def note_and_send() -> str:
 
 @transaction.atomic
 def note_alerts(*, now: datetime.datetime) -> None:
-    """Compares the open incidents with the incidents at the last run, and stores an alert for each difference.
+    """Compares the open incidents with those at the last run, and stores an alert for each difference.
 
-    An incident that begins and ends between two runs gets no alert. An incident that staff ignore is reported as over.
-    Changes of a snoozed incident get their alert when the snooze ends.
+    If an incident begins and ends between two runs, it gets no alert. If staff ignore an incident, it is reported as
+    over. If a snoozed incident changes, the alert for the change is stored when the snooze ends.
     """
     known_ones = ToldIncident.objects.filter(incident__in=Incident.objects.awake(now))
     noted = {row.incident_id: row for row in known_ones.select_related("incident")}
@@ -86,7 +86,7 @@ def _orders_of(incidents: Iterable[int]) -> dict[int, int]:
 
 
 def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
-    """Sends messages in rounds until none is left: in each round one message to each robot, in parallel. Returns the
+    """Sends messages in rounds until none is left. In each round every robot gets one message, in parallel. Returns the
     number of accepted messages."""
     until, sent = time.monotonic() + BEGIN_FOR, 0
     with ThreadPoolExecutor(len(states)) as threads:
@@ -115,9 +115,9 @@ def _newest() -> int:
 
 
 def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
-    """Returns the robot's next message, and the id of the message's last alert. None if no alert is unsent, or if the
-    robot must wait."""
-    # Ignore a time beyond the longest wait: a clock that was ahead set it.
+    """Returns the robot's next message, and the id of the last alert in that message. Returns None if no alert is
+    unsent, or if the robot must wait."""
+    # Ignore a time beyond the longest wait. A clock that was ahead has set it.
     if row.next_at and now < row.next_at <= now + datetime.timedelta(seconds=max(WAITS["robot"])):
         return None
     free = MOST_A_MINUTE - len(_recent_calls(row, now))
@@ -131,7 +131,7 @@ def _next_message(robot: Robot, row: RobotState, now: datetime.datetime) -> tupl
 
 def _recent_calls(row: RobotState, now: datetime.datetime) -> list[float]:
     """Returns the times (seconds since 1970) of the robot's calls within the last minute. Ignores times in the future,
-    left after a clock was set back."""
+    which remain after a clock was set back."""
     return [at for at in row.calls if now.timestamp() - MINUTE < at <= now.timestamp()]
 
 
@@ -149,7 +149,7 @@ def _call_robot(robot: Robot, message: RobotMessage, at: datetime.datetime) -> s
         status, answer = request_json(url, body=body_of(facts), timeout=TIMEOUT)
     except PartnerError as error:
         return error.code
-    except Exception as error:  # alerts must not stop a worker; only the type, as the text may contain the address
+    except Exception as error:  # alerts must not stop a worker; the type alone is logged: the text may have the address
         return type(error).__name__
     if not 200 <= status < 300:
         return f"http_{status}"

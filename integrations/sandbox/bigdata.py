@@ -36,7 +36,7 @@ check_query = members({"jobId": filled_string})
 
 
 def put(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /productInfos`: creates or replaces every entry, or refuses all of them."""
+    """`POST /productInfos`: creates or replaces every entry. If an entry is refused, all entries are refused."""
     check_put("", body)
     for record in body["productInfos"]:
         store.put_record(record)
@@ -67,8 +67,8 @@ def query(store: Store, call: SandboxRequest, body: dict) -> dict:
 
 
 def trial_flow(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /trialFlow/query`: returns the trials' traffic. The result is JSON in a string, unless a trial is set to
-    plain."""
+    """`POST /trialFlow/query`: returns the traffic of trials. The result is JSON in a string. For a trial that is set
+    to plain, the result is plain."""
     check_flow("", body)
     flows = [store.flow(trial["jobId"]) for trial in body["productInfos"]]
     pairs = zip(body["productInfos"], flows, strict=True)

@@ -67,8 +67,8 @@ def reset(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 
 def send_approval(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /approve`: sends BPM's callback to the desk, or to `url` if given. Responds with 502 if the desk can't be
-    reached."""
+    """`POST /approve`: sends BPM's callback to the desk, or to `url` if given. If the desk can't be reached, responds
+    with 502."""
     asked, how = parse_body(body), partners.dialect.profile.bpm.callback
     try:
         return json_response(approve(partners.store, asked, asked.get("url", partners.callback), how))

@@ -1,9 +1,10 @@
-"""Translates between the desk's messages under a profile and the sandbox's own names (contract 7.1; `sandbox --profile
-FILE`).
+"""Translates between the desk's messages under a profile and the sandbox's own names.
 
-`decoded_request` translates requests to the names in this folder, `encoded_answer` translates responses to the
-profile's format. Values that a partner with this profile would reject are refused. These include our default names and
-values where the profile has others.
+See contract 7.1 and `sandbox --profile FILE`.
+
+`decoded_request` translates requests to the names in this folder. `encoded_answer` translates responses to the
+profile's format. Values that a partner with this profile would reject are refused. If the profile has other names and
+values than the defaults, our defaults are refused too.
 """
 
 import hashlib
@@ -37,7 +38,7 @@ RECORD_ID, CODE, PROCESS = "recordId", "code", "process"
 
 
 class Dialect:
-    """A profile with each `${NAME}` replaced from `environment`. Raises ProfileError for a name that is not set."""
+    """A profile with each `${NAME}` replaced from `environment`. If a name is not set, raises ProfileError."""
 
     def __init__(self, profile: Profile, environment: Mapping[str, str]) -> None:
         self.profile = profile
@@ -59,13 +60,13 @@ class Dialect:
         return getattr(getattr(self.profile, self._partner(path)), CALLS[path])
 
     def path_of(self, address: str) -> str:
-        """Returns the sandbox's own path of an address. Returns "" for a default path that the profile replaces, and
-        other addresses unchanged."""
+        """Returns the sandbox's own path of an address. For a default path that the profile replaces, returns "". Other
+        addresses are returned unchanged."""
         return self._addresses.get(address, "" if address in CALLS else address)
 
     def request(self, path: str, headers: Mapping[str, str], body: bytes) -> SandboxRequest:
-        """Returns the call as received. Without a key header, its key is a hash of its bytes if the profile has rules
-        for repeated calls, else ""."""
+        """Returns the call as received. If there is no key header and the profile has rules for repeated calls, the key
+        is a hash of the bytes. Without such rules the key is ""."""
         how, key = getattr(self.profile, self._partner(path), USUAL), ""
         wanted = self._headers.get(self._partner(path), {})
         wrong = next((name for name, value in wanted.items() if headers.get(name) != value), "")
@@ -160,7 +161,7 @@ def _ours(members: dict, names: Mapping[str, str]) -> dict:
 
 
 def _fill(body: dict, rule: Rule, code: object) -> int:
-    """Changes `body` so that the rule matches it. Returns the HTTP status in the rule, or 200."""
+    """Changes `body` so that the rule matches `body`. Returns the HTTP status in the rule, or 200."""
     status = 200
     for path, values in rule.members:
         value = _example_value(values[0], code)

@@ -13,7 +13,7 @@ Manner = Literal["at_once", "drip", "reset"]
 class SandboxRequest:
     """One call to a partner: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5).
 
-    `keyed` is True if the profile has a key header; otherwise `key` is a hash of the bytes, or "". `wrong` is a header
+    If the profile has a key header, `keyed` is True. Otherwise `key` is a hash of the bytes, or "". `wrong` is a header
     of the profile that is missing or wrong, or "".
     """
 
@@ -32,7 +32,8 @@ class SandboxRequest:
 
 @dataclass(frozen=True)
 class SandboxResponse:
-    """A response. By `manner` it is sent at once, byte by byte over `seconds` (`drip`), or not at all (`reset`)."""
+    """A response. Depending on `manner`, it is sent at once, byte by byte over `seconds` (`drip`), or not at all
+    (`reset`)."""
 
     status: int
     body: bytes = b""

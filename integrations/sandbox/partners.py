@@ -36,7 +36,8 @@ class Partners:
     """BPM and big data together: their data, faults and delay, in the format of a profile (contract 7.1).
 
     `callback` is the desk's address for approvals. If `strict`, big data refuses to cancel a record that it does not
-    have; otherwise it creates a cancelled record. `notice` is the next message on the page: (True for a success, text).
+    have. Otherwise big data creates a cancelled record. `notice` is the next message on the page: (True for a success,
+    text).
     """
 
     def __init__(self, state_file: str | None = None, callback: str = CALLBACK, profile: Profile | None = None) -> None:
@@ -88,7 +89,8 @@ class Partners:
     def _act_once(self, call: SandboxRequest) -> SandboxResponse:
         """Carries out a call once per key, and returns its response. A repeated call gets the stored response.
 
-        If the key was carried out with other bytes, the response is 409, or the profile's response to repeated calls.
+        If the key was already carried out with other bytes, the response is 409, or the profile's response to repeated
+        calls.
         """
         effect, say = self._effect(call), functools.partial(self.dialect.encoded_answer, call.path)
         if known := self.store.stored_answer(call.key):
@@ -103,7 +105,7 @@ class Partners:
         return say(self._carry_out(effect, call))
 
     def land_late(self, call: SandboxRequest) -> None:
-        """Carries out a call that was delayed for minutes, even if its key was answered meanwhile."""
+        """Carries out a call that was delayed for minutes, even if its key was answered in the meantime."""
         with self.store.transaction():
             self._carry_out(self._effect(call), call)
 
@@ -121,7 +123,7 @@ class Partners:
         return answer
 
     def reset(self) -> None:
-        """Deletes all data, resets delayed connections without carrying out their calls, and removes faults, delay and
+        """Deletes all data. Resets delayed connections without carrying out their calls. Removes faults, delay and
         strictness."""
         waiting, self._given_up = self._given_up, threading.Event()
         waiting.set()

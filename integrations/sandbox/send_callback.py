@@ -19,8 +19,8 @@ def approve(store: Store, asked: dict, url: str, how: Callback) -> dict:
     """Posts the callback for `{"code": OrderNum, "result": "pass"}` to `url`.
 
     Optional members: `opinion`, `operator`, `node`, `nodeName`, `finished` (true unless the result is `return`).
-    Returns `{"status", "answer", "sent"}`. Raises Refusal for a bad member or an address that is not loopback, and
-    requests.RequestException without a response.
+    Returns `{"status", "answer", "sent"}`. Raises Refusal for a bad member or an address that is not loopback. Raises
+    requests.RequestException if there is no response.
     """
     _check_loopback(url)
     sent, body, proof = callback_for(store, asked, how)
@@ -52,10 +52,10 @@ def callback_for(store: Store, asked: dict, how: Callback) -> tuple[dict, bytes,
 
 
 def _check_loopback(url: object) -> None:
-    """Raises Refusal unless `url` is an http or https URL of this machine."""
+    """Raises Refusal if `url` is not an http or https URL of this machine."""
     filled_string("url", url)
     try:
-        # Check the URL as requests would call it: a backslash ends the host.
+        # Check the URL in the form in which requests would call it. A backslash ends the host.
         parts = urlsplit(requests.Request("POST", url).prepare().url)
         ours = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
     except ValueError:  # includes requests' own errors for URLs

@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server, with threads and persistent connections, which passes requests to `Partners`."""
+"""The sandbox's HTTP server, with threads and persistent connections. It passes requests to `Partners`."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Listens at host and port (0 is any free port) and serves `partners`, with `tls` over https."""
+    """Listens at host and port (0 means any free port) and serves `partners`. With `tls` it serves https."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -54,7 +54,8 @@ class SandboxServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles a connection: reads requests, passes them to the partners or the control endpoints, writes responses."""
+    """Handles a connection. Reads requests, passes them to the partners or the control endpoints, and writes
+    responses."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -101,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
             os.close(self.connection.detach())  # detached, because the server would send FIN before RST
             return
         raw = _http_bytes(answer)
-        if answer.manner == "drip":  # slow enough that only a total time-out ends it
+        if answer.manner == "drip":  # so slow that only a total time-out ends the response
             for place in range(len(raw)):
                 self.wfile.write(raw[place : place + 1])
                 time.sleep(answer.seconds / len(raw))

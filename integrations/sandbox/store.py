@@ -1,6 +1,8 @@
-"""The sandbox's store of records, processes, calls and keys, in SQLite (in memory, or in a file that survives a kill).
+"""The sandbox's store of records, processes, calls and keys. The SQLite database is in memory, or in a file that
+survives a kill.
 
-The store is thread-safe and independent of HTTP. It has one connection and one lock, held for about 50 µs by a call.
+The store is thread-safe and independent of HTTP. It has one connection and one lock. A call holds the lock for about 50
+µs.
 """
 
 import json
@@ -32,13 +34,13 @@ class Store:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        # OFF survives a killed process but not a power failure, which is enough for a sandbox, and it is fast.
+        # OFF survives a killed process but not a power failure. That is enough for a sandbox, and OFF is fast.
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {SCHEMA}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Runs the block in a transaction, with the store's lock. In nested blocks the outermost block commits or rolls
-        back."""
+        """Runs the block in a transaction, with the store's lock. If blocks are nested, the outermost block commits or
+        rolls back."""
         with self._lock:
             outermost = not self._db.in_transaction
             if outermost:
@@ -72,7 +74,7 @@ class Store:
         return number
 
     def settle(self, number: int, answer: SandboxResponse, *, fault: str | None, took: float) -> None:
-        """Stores the response to a call. Status and response stay empty if the connection was reset."""
+        """Stores the response to a call. If the connection was reset, status and response stay empty."""
         given = (None, None) if answer.manner == "reset" else (answer.status, answer.body.decode(errors="replace"))
         with self.transaction():
             self._run(
@@ -123,7 +125,7 @@ class Store:
         return found.fetchone() is not None
 
     def records(self, job: str | None = None) -> list[dict]:
-        # Two statements: with "? IS NULL OR job = ?" each query would read all records.
+        # Two statements are used. With "? IS NULL OR job = ?" each query would read all records.
         if job is None:
             rows = self._all("SELECT body FROM records ORDER BY rowid")
         else:
@@ -141,7 +143,7 @@ class Store:
     # --- BPM
 
     def start_process(self, code: str, key: str, body: dict) -> str:
-        """Starts a process for an order and returns its processId. A second process for the same order is a
+        """Starts a process for an order and returns the processId. A second process for the same order is a
         violation."""
         if self.process_number(code):
             self.violate("started_twice", f"{code}：又以键 {key} 发起")

@@ -1,4 +1,4 @@
-"""Validates a partner's JSON by combined checks. Each error names the invalid member."""
+"""Validates a partner's JSON with checks that can be combined. Each error names the invalid member."""
 
 import json
 import re
@@ -96,7 +96,7 @@ def list_of(check_one: Check, *, least: int = 0) -> Check:
 
 
 def members(shape: dict[str, Check]) -> Check:
-    """Returns a check for an object with exactly these members, each of which must pass its check. A name with
+    """Returns a check for an object with exactly these members. Each member must pass its check. A name with
     surrounding blanks gets a separate message."""
 
     def check(path: str, value: object) -> None:

@@ -1,16 +1,16 @@
 """The queue's broker: django-q2's ORM broker with more keys.
 
-Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue. There
-another cluster would answer a ping, and a hung cluster would stay unnoticed (contract 3.9, Alive).
+Each cluster has a private key for the watchdog's pings. If pings were in the common queue, from which any cluster takes
+tasks, another cluster would answer a ping, and a hung cluster would stay unnoticed (contract 3.9, Alive).
 
 Periodic parts with a separate task have a key that versions before 1.12.0 do not read. Those versions lack some of the
-parts' functions, so that after a downgrade such a task would fail.
+functions of the parts, so such a task would fail there after a downgrade.
 
 Wake-ups (`orders/outbox/enqueue.py::wake`) have their own keys. A thousand orders leave a thousand wake-ups, but a
 single drain does the work of all. So the cluster that takes a wake-up deletes the others.
 
-While SECRET_KEY is being replaced, the queue has tasks signed with an old key, which django-q2 can't read. The broker
-signs them again with the new key.
+While SECRET_KEY is being replaced, the queue contains tasks that are signed with an old key. django-q2 can't read such
+tasks. The broker signs them again with the new key.
 """
 
 import logging
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0  # between two tries while the database does not respond
 AT_ONCE = 1000
 APART_KEY = "apart"  # periodic parts with a separate task
-ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys with identical tasks, so that one run does the work of all
+ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are identical, so that one run does the work of all
 SHARED_KEYS = (*ALIKE, APART_KEY, settings.Q_CLUSTER["name"])  # of tasks that any cluster takes
 CANDIDATES = Prepared(  # executed at each poll of the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
@@ -46,12 +46,13 @@ CANDIDATES = Prepared(  # executed at each poll of the queue
 
 
 def cluster_id() -> str:
-    """Returns the name that the watchdog gave this cluster. Empty in a plain `qcluster`."""
+    """Returns the name that the watchdog gave this cluster. In a plain `qcluster`, returns ""."""
     return os.environ.get("DESK_CLUSTER", "")
 
 
 def signed_anew(payload: str) -> str:
-    """Returns the task's payload, signed again with SECRET_KEY if an old key signed it. Records the old key's use."""
+    """Returns the task's payload. If an old key signed it, signs it again with SECRET_KEY and records the old key's
+    use."""
     if not settings.SECRET_KEY_FALLBACKS:
         return payload
     salt = settings.Q_CLUSTER["name"]
@@ -64,7 +65,7 @@ def signed_anew(payload: str) -> str:
 
 
 class DeskBroker(ORM):
-    """Takes its own cluster's pings first, then all other tasks, the oldest first.
+    """Takes the pings of its own cluster first. Then takes all other tasks, the oldest first.
 
     Database errors are logged, not raised. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
     monitor would die at once.
@@ -88,8 +89,8 @@ class DeskBroker(ORM):
         return taken or None
 
     def _dequeue_rows(self) -> list[tuple[int, str]]:
-        """Returns (receipt, payload) of the taken tasks. A task is taken by compare-and-set on its lock, so that only
-        one process gets it."""
+        """Returns (receipt, payload) of the taken tasks. A task is taken by compare-and-set on the task's lock, so that
+        only one process gets the task."""
         taken, own = [], cluster_id()
         queues = [key for key in (own, *ALIKE, APART_KEY, self.list_key) if key]
         for task in CANDIDATES(own=own, queues=queues, now=timezone.now()):
@@ -101,7 +102,7 @@ class DeskBroker(ORM):
         return taken
 
     def _drop_older(self, key: str) -> None:
-        """Deletes all but the newest of a key's untaken tasks, because one run does the work of all. Skips rows that
+        """Deletes all untaken tasks of a key except the newest, because one run does the work of all. Skips rows that
         other transactions lock."""
         free = self.get_connection().filter(key=key, lock__lt=timezone.now())
         if free.count() < 2:
@@ -112,13 +113,14 @@ class DeskBroker(ORM):
             self.get_connection().filter(pk__in=pks).delete()
 
     def set_stat(self, key, value, timeout):
-        """Called twice a second by the cluster's guard (django-q2's sentinel). Reports that the guard is alive."""
+        """Reports that the cluster's guard (django-q2's sentinel) is alive. The guard calls this method twice a
+        second."""
         report_alive()
         return super().set_stat(key, value, timeout)
 
     def delete(self, task_id):
-        """Acknowledges a task. If the acknowledgement fails, the task is redelivered after `retry`, so all tasks must
-        be idempotent."""
+        """Acknowledges a task. If the acknowledgement fails, the task is delivered again after `retry`. So all tasks
+        must be idempotent."""
         try:
             super().delete(task_id)
             self.outage.over()

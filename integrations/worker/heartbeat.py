@@ -16,8 +16,8 @@ FORGOTTEN_AFTER = datetime.timedelta(days=1)
 
 
 def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
-    """Stores that a cluster has carried out a task. Writes at most every `often_enough`, because every drain calls
-    it."""
+    """Stores that a cluster has carried out a task. Every drain calls this function, so it writes at most every
+    `often_enough`."""
     name = cluster or cluster_id() or PLAIN_CLUSTER
     seen, now = last_seen(name), timezone.now()
     if seen is None:
@@ -31,10 +31,10 @@ def last_seen(cluster: str) -> datetime.datetime | None:
 
 
 def note_shutdown(cluster: str) -> None:
-    """Stores the regular shutdown of a cluster, unless it was dead before.
+    """Stores the regular shutdown of a cluster. If the cluster was already dead, nothing is stored.
 
-    The heartbeat gets the current time, so the cluster appears alive for HEARTBEAT_LIMIT more. A planned stop, a reload
-    or an upgrade raises no alarm unless it lasts longer.
+    The heartbeat gets the current time, so the cluster appears alive for another HEARTBEAT_LIMIT. A planned stop, a
+    reload or an upgrade raises an alarm only if it lasts longer.
     """
     now = timezone.now()
     alive = Heartbeat.objects.filter(cluster=cluster, seen_at__gt=now - HEARTBEAT_LIMIT)
@@ -42,10 +42,10 @@ def note_shutdown(cluster: str) -> None:
 
 
 def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN_AFTER) -> int:
-    """Deletes the heartbeats of dead clusters and unanswered pings. Returns the number of heartbeats.
+    """Deletes unanswered pings and the heartbeats of dead clusters. Returns the number of deleted heartbeats.
 
-    The heartbeat of a cluster that was shut down is deleted after HEARTBEAT_LIMIT. If the cluster was killed with its
-    watchdog, the heartbeat is deleted `after` its last task.
+    If a cluster was shut down, its heartbeat is deleted after HEARTBEAT_LIMIT. If a cluster was killed together with
+    its watchdog, its heartbeat is deleted when the time `after` has passed since its last task.
     """
     ended = Q(started_at=F("seen_at"), seen_at__lt=now - HEARTBEAT_LIMIT)
     dead, _ = Heartbeat.objects.filter(ended | Q(seen_at__lt=now - after)).delete()

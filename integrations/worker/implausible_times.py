@@ -1,5 +1,7 @@
-"""Corrects times that are further in the future than any rule could have set them (contract 3.9, 10). Runs at the
-worker's start and in each sweep."""
+"""Corrects times that are further in the future than any rule could have set them (contract 3.9, 10).
+
+This happens when the worker starts, and in each sweep.
+"""
 
 import datetime
 
@@ -27,8 +29,8 @@ def correct_times(*, now: datetime.datetime) -> int:
 
 @transaction.atomic
 def _correct_desk_rows(now: datetime.datetime) -> int:
-    """Sets implausible times of rows without an order to now. Adds one event with the number of rows by model. Returns
-    the number of rows."""
+    """Sets implausible times of rows without an order to the current time. Adds one event with the number of rows by
+    model. Returns the number of rows."""
     found = {
         model._meta.model_name: model._default_manager.filter(**{f"{name}__gt": now + most}).update(**{name: now})
         for model, name, most in _time_fields()
@@ -39,8 +41,8 @@ def _correct_desk_rows(now: datetime.datetime) -> int:
 
 
 def _time_fields() -> list[tuple[type[Model], str, datetime.timedelta]]:
-    """Returns (model, field, longest plausible time ahead). That time is twice the table's longest lease; for past
-    events it is the clock tolerance."""
+    """Returns (model, field, longest plausible time ahead). That time is twice the table's longest lease. For fields of
+    past events, that time is the clock tolerance."""
     probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return [
         (Heartbeat, "seen_at", CLOCK_TOLERANCE),

@@ -14,7 +14,8 @@ RENEWED_AFTER = datetime.timedelta(seconds=2)
 
 
 class Lease:
-    """A lease. If its holder dies, it expires after `held_for`. The holder calls `acquire()` again to extend it."""
+    """A lease. If its holder dies, the lease expires after `held_for`. To extend the lease, the holder calls
+    `acquire()` again."""
 
     def __init__(self, name: str, *, held_for: datetime.timedelta = HELD_FOR):
         self.name, self.held_for = name, held_for
@@ -30,8 +31,8 @@ class Lease:
         return row is None or row.holder is None or row.until < timezone.now()
 
     def acquire(self) -> bool:
-        """Takes or extends the lease. Returns False if another worker holds it. Writes at most every RENEWED_AFTER
-        while this worker holds it."""
+        """Takes or extends the lease. If another worker holds the lease, returns False. While this worker holds the
+        lease, the database is written at most every RENEWED_AFTER."""
         now = timezone.now()
         if self.mine and self.renew_at and now < self.renew_at:
             return True

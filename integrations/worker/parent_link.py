@@ -1,7 +1,7 @@
 """The socket between a watchdog and all processes of its cluster (contract 3.9, Alive).
 
-The watchdog closes its end to stop the cluster. If the watchdog is killed, the kernel closes that end. Each process of
-the cluster detects this on its own, even if other processes hang, so no process is left behind.
+The watchdog closes its end of the socket to stop the cluster. If the watchdog is killed, the kernel closes that end.
+Each process of the cluster detects this independently, even if other processes hang, so no process is left behind.
 
 In the other direction the guard (django-q2's sentinel) sends a byte in each of its rounds, to show that it is alive.
 """
@@ -16,13 +16,13 @@ import time
 
 logger = logging.getLogger(__name__)
 STOP_WITHIN = 25.0  # seconds; a call to a partner takes at most 10
-ending = threading.Event()  # once set in a process of the cluster, it finishes running work and starts none
+ending = threading.Event()  # once set, a process of the cluster finishes running work and starts none
 _held: socket.socket | None = None
 
 
 def hold(tie: int) -> None:
     """Watches the socket with the file descriptor `tie`, in this process and its children. Must be called in the
-    cluster's main process before it forks."""
+    cluster's main process before that process forks."""
     global _held
     _held = socket.socket(fileno=tie)
     _watch(_held)

@@ -26,7 +26,7 @@ def make_schedules() -> list[str]:
 
 
 def sleeping_schedules(*, now: datetime.datetime) -> list[str]:
-    """Returns the names of schedules that are missing, switched off, or due later than their own interval allows."""
+    """Returns the names of schedules that are missing, switched off, or due later than their interval allows."""
     rows = Schedule.objects.filter(name__in=RECURRING, cluster=None).exclude(repeats=0)
     awake = {row.name for row in rows if row.next_run <= now + _interval(row.schedule_type, row.minutes)}
     return [name for name in RECURRING if name not in awake]
@@ -34,7 +34,7 @@ def sleeping_schedules(*, now: datetime.datetime) -> list[str]:
 
 def put_schedules_back(*, now: datetime.datetime) -> list[str]:
     """Creates missing or inactive schedules again, and adds an event. Returns their names. Takes a lease, because two
-    workers at once would create duplicates."""
+    workers would create duplicates at the same time."""
     names = sleeping_schedules(now=now)
     if not names or not Lease("schedules").acquire():
         return []
@@ -45,7 +45,7 @@ def put_schedules_back(*, now: datetime.datetime) -> list[str]:
 
 
 def were_made() -> bool:
-    """Returns True if any of the schedules exists. None exists before the first worker has run."""
+    """Returns True if any of the schedules exists. Before the first worker has run, none exists."""
     return Schedule.objects.filter(name__in=RECURRING).exists()
 
 
@@ -61,7 +61,7 @@ def _make(name: str, wanted: dict) -> bool:
 
 
 def _interval(kind: str, minutes: int | None) -> datetime.timedelta:
-    """Returns the longest time from now to the next run, with a margin for clocks that differ."""
+    """Returns the longest possible time from now to the next run, with a margin for clocks that differ."""
     lasts = {Schedule.MINUTES: datetime.timedelta(minutes=minutes or 1), Schedule.HOURLY: datetime.timedelta(hours=1)}
     return lasts.get(kind, datetime.timedelta(days=1)) + CLOCK_TOLERANCE
 

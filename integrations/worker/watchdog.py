@@ -1,15 +1,15 @@
 """Keeps a qcluster running (contract 3.9, Alive).
 
-django-q2's cluster can hang undetected. A killed idle worker keeps the queue's read lock, and the cluster's own
-statistics still show it as working. So the watchdog queues a ping for its cluster every 15 s. A cluster that has not
-answered for 60 s is killed with all its processes, and replaced.
+django-q2's cluster can hang undetected. If an idle worker is killed, it keeps the queue's read lock, and the cluster's
+own statistics still show the cluster as working. So the watchdog queues a ping for its cluster every 15 s. A cluster
+that has not answered for 60 s is killed with all its processes, and replaced.
 
-The watchdog also monitors the cluster's guard (django-q2's sentinel). A worker that is killed at the end of a task
-keeps a lock for which the guard waits. The other worker still answers pings, but the schedules no longer run.
+The watchdog also monitors the cluster's guard (django-q2's sentinel). If a worker is killed at the end of a task, it
+keeps a lock for which the guard waits. Then the other worker still answers pings, but the schedules no longer run.
 
 systemd monitors the watchdog (WatchdogSec). The watchdog notifies systemd in each round of its loop.
 
-No cluster runs while this machine would call other partner addresses than the database's desk
+If this machine would call other partner addresses than the database's desk, no cluster runs
 (integrations/base/other_desk.py).
 """
 
@@ -46,10 +46,10 @@ logger = logging.getLogger(__name__)
 PING_EVERY = 15.0
 ANSWER_WITHIN = 60.0
 LOOP_SECONDS = 0.5
-HELD_LOOP_SECONDS = 2.0  # between two comparisons with the desk while no cluster runs
-LONGEST_BACK_OFF = 60.0  # between two starts, if the cluster never answers
-STOP_DATABASE_SECONDS = 2.0  # for the database's part of a stop
-MAX_UNACKNOWLEDGED = 3  # in units of the patience, for a cluster that carries out tasks but can't acknowledge them
+HELD_LOOP_SECONDS = 2.0  # seconds between two comparisons with the desk while no cluster runs
+LONGEST_BACK_OFF = 60.0  # longest seconds between two starts if the cluster never answers
+STOP_DATABASE_SECONDS = 2.0  # seconds for the database's part of a stop
+MAX_UNACKNOWLEDGED = 3  # times the patience, for a cluster that carries out tasks but can't acknowledge them
 
 
 class Watchdog:
@@ -67,7 +67,7 @@ class Watchdog:
         self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
-        """Runs until SIGTERM or SIGINT; then the cluster finishes its tasks. SIGHUP reloads the settings."""
+        """Runs until SIGTERM or SIGINT. Then the cluster finishes its tasks. SIGHUP reloads the settings."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
@@ -90,13 +90,13 @@ class Watchdog:
             self.stop()
 
     def reload(self) -> None:
-        """Replaces this process by a process with the new settings and the same pid, if the new settings are valid.
+        """If the new settings are valid, replaces this process by a process with the new settings and the same pid.
 
         The cluster finishes its tasks first. Steps that become due meanwhile stay in the database.
         """
         self.reload_asked.clear()
         own = settings.ENVIRONMENT.own
-        # Check before the stop, because a running worker must not be replaced by a worker that can't start.
+        # Check before the stop. A running worker must not be replaced by a worker that can't start.
         if subprocess.run([sys.executable, "-m", "project.production", "reload"], check=False, env=own).returncode:
             logger.error("the worker goes on as it is: it could not start anew, for the reasons above")
             return
@@ -131,8 +131,8 @@ class Watchdog:
                 self.compare_with_desk()
 
     def compare_with_desk(self) -> None:
-        """Ends the cluster if this machine would call other addresses than the desk. Starts a cluster again once the
-        addresses agree."""
+        """Ends the cluster if this machine would call other addresses than the desk. Once the addresses agree, starts a
+        cluster again."""
         if self.process is None and time.monotonic() < self.compare_at:
             return
         self.compare_at = time.monotonic() + HELD_LOOP_SECONDS
@@ -153,8 +153,8 @@ class Watchdog:
             self.start()
 
     def hold(self, differs: list[str]) -> None:
-        """Ends the cluster, if any, so that this machine takes no step and no task. The incident opens a minute later,
-        if the settings still differ, because a reload may follow."""
+        """Ends the cluster, if any, so that this machine takes no step and no task. A reload may follow, so the
+        incident opens only if the settings still differ a minute later."""
         logger.error(
             "this worker takes no step: it would call others than the desk of this database, by %s. Stop it, or make"
             " its settings the desk's: manage.py settings --adopt",
@@ -165,10 +165,10 @@ class Watchdog:
             self.end(orderly=True)
 
     def ping_in_time(self) -> str:
-        """Sends a ping, or returns the reason for replacing the cluster if too many pings stayed unanswered.
+        """Sends a ping. If too many pings stayed unanswered, returns the reason for replacing the cluster instead.
 
-        Pings are counted in place of seconds, so that the cluster is not replaced after the machine was suspended.
-        While the database is unavailable, no cluster can answer, so the count restarts.
+        Pings are counted instead of seconds, so that the cluster is not replaced after the machine was suspended. While
+        the database is unavailable, no cluster can answer, so the count starts again.
         """
         try:
             with database_deadline(CHECK_SECONDS):
@@ -203,9 +203,10 @@ class Watchdog:
             self.heartbeat_seen, self.unanswered, self.failed_starts = seen, 0, 0
 
     def ping(self) -> str:
-        """Queues a ping under the cluster's own key, unless an untaken ping is queued.
+        """Queues a ping under the cluster's own key. If an untaken ping is already queued, queues no other.
 
-        Returns the reason for replacing the cluster if it takes pings but can't acknowledge them, or "".
+        If the cluster takes pings but can't acknowledge them, returns the reason for replacing the cluster. Otherwise
+        returns "".
         """
         pings = OrmQ.objects.filter(key=self.name)
         if pings.count() * self.ping_every >= MAX_UNACKNOWLEDGED * self.patience:
@@ -216,8 +217,8 @@ class Watchdog:
         return ""
 
     def replace(self, why: str) -> None:
-        """Kills the cluster, adds an event and starts a new cluster. The delay grows with each cluster that never
-        answered."""
+        """Kills the cluster, adds an event and starts a new cluster. With each cluster that never answered, the delay
+        before the start grows."""
         logger.error("cluster %s is replaced: %s", self.name, why)
         self.end(orderly=False)  # before the event, because the database may be unavailable
         with contextlib.suppress(Error), database_deadline(CHECK_SECONDS):
@@ -244,7 +245,7 @@ class Watchdog:
             other_desk.unregister_process(self.name)
 
     def end(self, *, orderly: bool) -> None:
-        """Closes the link, waits up to STOP_WITHIN seconds if `orderly`, and kills all processes that are left."""
+        """Closes the link. If `orderly`, waits up to STOP_WITHIN seconds. Then kills all processes that are left."""
         self.guard_link.close()
         if orderly:
             with contextlib.suppress(subprocess.TimeoutExpired):

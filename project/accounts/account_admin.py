@@ -1,7 +1,8 @@
 """Admin pages of staff accounts and roles.
 
-Account managers can't become or change a superuser here, escape a limit to attributions, change their own roles, create
-a second account for a person, or give one person rights that must be separate.
+On these pages account managers can't become a superuser, change a superuser, or escape a limit to attributions. They
+can't change their own roles. They can't create a second account for a person, or give one person rights that must be
+separate.
 """
 
 from functools import partial
@@ -106,12 +107,12 @@ def _company_help() -> str:
 
 
 def account_words(user: User) -> str:
-    """Returns the label of an account in a choice field, which distinguishes colleagues of the same name."""
+    """Returns the label of an account in a choice field. The label distinguishes colleagues of the same name."""
     return name_of(user.get_username())
 
 
 class SetPassword(ReadOnlyPasswordHashWidget):
-    """Shows if a password is set, with a button that sends an invitation. Never shows the hash."""
+    """Shows whether a password is set, with a button that sends an invitation. Never shows the hash."""
 
     def get_context(self, name, value, attrs):
         there = is_password_usable(value)
@@ -160,8 +161,12 @@ class StaffForm(GivesRoles, UserChangeForm):
         self.initial["company_mail"] = bool(joined and not joined.subject)
 
     def clean(self):
-        """Rejects attributions without the limit (the user would see all orders), forbidden combinations of rights, an
-        invalid link to the company log-in, and changes after which no emergency account or no administrator is left."""
+        """Rejects invalid combinations.
+
+        These are attributions without the limit (the user would see all orders), forbidden combinations of rights, and
+        an invalid link to the company log-in. Changes after which no emergency account or no administrator is left are
+        rejected too.
+        """
         found = super().clean()
         self.refuse_rights_together(found)
         if found.get("attributions") and not found.get("limited"):
@@ -182,7 +187,7 @@ class StaffForm(GivesRoles, UserChangeForm):
 def _creators(users: list[int]) -> dict[int, str]:
     """Returns {account id: user name of its creator} for accounts that were created on the admin page.
 
-    The company log-in as creator is recorded in `given_by`.
+    If the company log-in created an account, `given_by` records that.
     """
     kind = ContentType.objects.get_for_model(User)
     made = LogEntry.objects.filter(content_type=kind, action_flag=ADDITION, object_id__in=map(str, users))
@@ -199,10 +204,11 @@ class RoleForm(NamesForm):
 
 
 class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
-    """Users who are not superusers can assign roles (groups) to colleagues but can't change superusers.
+    """The pages of staff accounts. Users who are not superusers can assign roles (groups) to colleagues, and can't
+    change superusers.
 
-    Users limited to attributions can't manage accounts, because they could create an unlimited account or log in as
-    somebody else.
+    Users who are limited to attributions can't manage accounts, because they could create an unlimited account or log
+    in as somebody else.
     """
 
     form, add_form, add_form_template = StaffForm, NewStaffForm, "admin/project/user/add_form.html"
@@ -258,14 +264,15 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return [*own, *super().get_urls()]
 
     def _colleague_page(self, page, request, id):
-        """Returns `page` for another account. Raises as `_get_changeable` does.
+        """Returns `page` for another account. Raises the errors of `_get_changeable`.
 
         Other URLs show the same page for the user's own account.
         """
         return page(request, self.admin_site, self._get_changeable(request, id))
 
     def _get_changeable(self, request, id):
-        """Returns the account if the user may change it. Raises PermissionDenied, or Http404 if it does not exist."""
+        """Returns the account if the user may change it. Otherwise raises PermissionDenied. If it does not exist,
+        raises Http404."""
         user = self.get_object(request, id)
         if not self.has_change_permission(request, user):
             raise PermissionDenied
@@ -369,11 +376,12 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
             obj.note_given(request.user, now=timezone.now())
 
     def response_add(self, request, obj, post_url_continue=None):
-        """Redirects to the list. Django would open the account's page, but the form already contains every field."""
+        """Redirects to the list. Django would open the account's page, although the form already contains every
+        field."""
         return self._send_invite(request, obj) or super(UserAdmin, self).response_add(request, obj, post_url_continue)
 
     def user_change_password(self, request, id, form_url=""):
-        """Sends a link instead of setting a password, which two people would know. Shows a confirmation page first."""
+        """Sends a link. If a password were set here, two people would know it. Shows a confirmation page first."""
         user = self._get_changeable(request, id)
         if user.pk == request.user.pk:
             return redirect("admin:password_change")
@@ -384,7 +392,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
     def _send_invite(self, request, user):
         """Sends an invitation if the account may have a password.
 
-        Returns the page with the link if the account has no mail address, else None.
+        If the account has no mail address, returns the page with the link. Otherwise returns None.
         """
         if why_no_password(user):
             return None
@@ -395,7 +403,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return None
 
     def _invitation_page(self, request, user, **more):
-        """Shows the link in this response only. The link is not stored: reloading the page creates another one."""
+        """Shows the link in this response only. The link is not stored, so reloading the page creates another link."""
         context = self.admin_site.each_context(request) | {"opts": self.opts, "account": user, **more}
         title = _("Password of %(name)s") % {"name": account_words(user)}
         context |= {"title": title, "why_not": why_no_password(user), "mail": mask_mail(user.email)}
@@ -426,7 +434,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
 
 
 class DeskGroupAdmin(PermissionWords, DeskAdmin, GroupAdmin):
-    """Only superusers can add, change or delete a role. Other users see its permissions as a list."""
+    """Only superusers can add, change or delete a role. Other users see the role's permissions as a list."""
 
     form = RoleForm
     search_help_text = _("name: any part")

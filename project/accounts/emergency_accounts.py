@@ -49,9 +49,9 @@ class PasswordLoginGuard:
 
 
 class LoginForm(AdminAuthenticationForm):
-    """Log-in form that reports each log-in with the password of an emergency account, before the user is logged in.
+    """Log-in form that reports each log-in with the password of an emergency account before the user is logged in.
 
-    Raises FactorNeededError if a second factor is required.
+    If a second factor is required, raises FactorNeededError.
     """
 
     def confirm_login_allowed(self, user):
@@ -64,7 +64,7 @@ class LoginForm(AdminAuthenticationForm):
 
 @transaction.atomic
 def notify_of_login(user: User, *, now: datetime.datetime) -> None:
-    """Records an event, opens the incident `emergency_login`, and mails the default contact, at each log-in."""
+    """At each log-in, records an event, opens the incident `emergency_login`, and mails the default contact."""
     name = user.get_username()
     add_event(None, EMERGENCY_LOGIN, by=staff_actor(user), now=now, account=name)
     open_desk_incident(EMERGENCY_LOGIN, params={"account": name}, now=now)
@@ -77,15 +77,15 @@ def notify_of_login(user: User, *, now: datetime.datetime) -> None:
 
 
 def usable_accounts(*, now: datetime.datetime) -> list[User]:
-    """Returns the emergency accounts that can log in: accounts with a password, or with a valid link to set one."""
+    """Returns the emergency accounts that can log in. They have a password, or a valid link to set a password."""
     rows = EmergencyAccount.objects.filter(user__is_active=True, user__is_staff=True).select_related("user")
     return [row.user for row in rows if row.user.has_usable_password() or (row.link_until or now) > now]
 
 
 @transaction.atomic
 def mark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> str:
-    """Marks the account, and resets its second factor. Returns a single-use link that sets its password. Earlier links
-    become invalid."""
+    """Marks the account, and resets its second factor. Returns a single-use link that sets the account's password. All
+    earlier links become invalid."""
     key = secrets.token_urlsafe(32)
     link = {"link": _hash(key), "link_until": now + LINK_VALIDITY}
     EmergencyAccount.objects.update_or_create(user=user, defaults=link, create_defaults={"marked_at": now, **link})
@@ -107,11 +107,11 @@ def unmark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> 
 
 @never_cache
 def emergency_link(request: HttpRequest) -> HttpResponse:
-    """Sets the password of an emergency account, once. Status 403 if the link is not valid.
+    """Sets the password of an emergency account, once. If the link is not valid, the status is 403.
 
-    A URL with the key is redirected to one without it, so that nobody sees the key. No query string is logged, by us or
-    by deploy/nginx.conf. Until the password is set, the key is in a cookie, because a session would create a row for
-    every anonymous visitor.
+    A URL with the key is redirected to a URL without the key, so that nobody sees the key. Neither we nor
+    deploy/nginx.conf log a query string. Until the password is set, the key is in a cookie, because a session would
+    create a row for every anonymous visitor.
     """
     now, here = timezone.now(), reverse("emergency_link")
     key = request.GET.get("key", request.COOKIES.get(KEY, ""))

@@ -1,5 +1,7 @@
-"""Enables and disables accounts after a confirmation page, and records this in the admin log. Also shows whether an
-account can log in."""
+"""Enables and disables accounts after a confirmation page, and records this in the admin log.
+
+Also shows whether an account can log in.
+"""
 
 import datetime
 
@@ -26,7 +28,7 @@ from project.models import AccountSession, User
 
 
 def with_lock(users: QuerySet, *, now: datetime.datetime) -> QuerySet:
-    """Annotates the accounts with `locked`: True if django-axes has locked the user name for an address."""
+    """Annotates the accounts with `locked`. It is True if django-axes has locked the user name for an address."""
     failed = AccessAttempt.objects.filter(
         username=OuterRef("username"),
         failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
@@ -52,13 +54,13 @@ def log_in_chip(user: User) -> str:
 
 
 def may_act_on(request: HttpRequest, user: User | None, model_admin: ModelAdmin) -> bool:
-    """Returns True if the user may change the account and it is not their own."""
+    """Returns True if the user may change the account and the account is not the user's own."""
     return user is not None and user.pk != request.user.pk and model_admin.has_change_permission(request, user)
 
 
 def colleague(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> User:
-    """Returns the account. Raises PermissionDenied if the user may not act on it, and Http404 if it does not exist and
-    the user may view accounts."""
+    """Returns the account. If the user may not act on the account, raises PermissionDenied. If it does not exist and
+    the user may view accounts, raises Http404."""
     user = model_admin.get_object(request, pk)
     if not may_act_on(request, user, model_admin):
         raise PermissionDenied if user or not model_admin.has_view_permission(request) else Http404
@@ -72,14 +74,14 @@ def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | N
 
 
 class DisplayedStateForm(forms.Form):
-    """The state that the page displayed, to detect a change by another person since."""
+    """The state that the page displayed. It serves to detect that another person has changed the state since."""
 
     active = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
 
 def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
-    """GET shows the effect. POST disables the account, or enables a disabled account. Status 409 if it can't be
-    disabled."""
+    """GET shows the effect. POST disables the account, or enables a disabled account. If it can't be disabled, the
+    status is 409."""
     user, now = colleague(request, pk, model_admin), timezone.now()
     why_not = why_not_disabled(user, now=now)
     form = DisplayedStateForm(request.POST if request.method == "POST" else None, initial={"active": user.is_active})
@@ -103,8 +105,8 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
 
 
 def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
-    """Enables or disables the account, and writes the change to the admin log as a form would. Disabling ends its
-    sessions (session_revocation.py). Adds an error message for the last administrator."""
+    """Enables or disables the account, and writes the change to the admin log as a form would. Disabling an account
+    ends its sessions (session_revocation.py). For the last administrator, adds an error message."""
     before = user.is_active
     values = [{"field": "is_active", "old": before, "new": not before}]
     with transaction.atomic():

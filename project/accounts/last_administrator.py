@@ -21,7 +21,7 @@ def administrators() -> QuerySet[User]:
 
 @transaction.atomic
 def why_last_administrator(user: User) -> str | Promise | None:
-    """Returns an error text if this account is the only one that can manage accounts, else None.
+    """Returns an error text if this account is the only account that can manage accounts. Otherwise returns None.
 
     Locks all administrators until the caller's transaction ends. Otherwise two administrators could remove each other's
     rights at the same time.

@@ -1,7 +1,7 @@
 """Leave of absence: first and last day, and a deputy.
 
-The system reassigns nothing by itself. The deputy is notified, and sees the absent person's work on the dashboard. The
-deputy's own account still determines what the deputy may see and do.
+The system reassigns nothing automatically. The deputy is notified, and sees the absent person's work on the dashboard.
+What the deputy may see and do still depends on the deputy's own account.
 """
 
 import datetime
@@ -25,8 +25,8 @@ def enter_leave(
 ) -> list[Model]:
     """Stores a leave from `first` to `last`, both included, and notifies the deputy. Locks the account.
 
-    Returns the person's items that the deputy can't see or act on; they are left to the team. Raises NotAllowedError
-    for the reasons of `why_not_away`.
+    Returns the person's items that the deputy can't see or act on. These items are left to the team. Raises
+    NotAllowedError for the reasons of `why_not_away`.
     """
     with transaction.atomic():
         row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -51,10 +51,10 @@ def enter_leave(
 def why_not_away(
     user: User, *, first: datetime.date, last: datetime.date, deputy: User | None, now: datetime.datetime
 ) -> NotAllowedError | None:
-    """Returns the error if the leave is invalid, else None.
+    """Returns the error if the leave is invalid. Otherwise returns None.
 
-    Invalid: the days are over or in the wrong order; the deputy is the person, is on leave too, can't log in or may not
-    act on orders.
+    A leave is invalid if its days are over or in the wrong order. It is also invalid if the deputy is the person, is on
+    leave too, can't log in, or may not act on orders.
     """
     if last < first:
         return NotAllowedError("leave_backwards")
@@ -77,7 +77,7 @@ def why_not_away(
 
 @transaction.atomic
 def end_leave(*, user: User, by: str, now: datetime.datetime) -> None:
-    """Ends or cancels the leave, and records an event. Does nothing if there was no leave."""
+    """Ends or cancels the leave, and records an event. If there was no leave, does nothing."""
     away = User.objects.filter(pk=user.pk, away_until__isnull=False)
     if away.update(away_from=None, away_until=None, deputy=None):
         add_event(None, "leave_ended", by=by, now=now, account=user.username)

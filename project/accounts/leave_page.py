@@ -1,4 +1,4 @@
-"""The page 离岗: the user's own leave, or a colleague's for users who may change accounts.
+"""The page 离岗. It shows the user's own leave. To users who may change accounts it also shows a colleague's leave.
 
 It also hands over all work of a person who leaves permanently.
 """
@@ -56,8 +56,8 @@ class HandOverForm(forms.Form):
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the account's leave and a form. POST does the action in `act`: it stores a leave, ends it or hands over
-    all work. An invalid form is answered with status 409."""
+    """GET shows the account's leave and a form. POST does the action in `act`: it stores a leave, ends a leave or hands
+    over all work. The response to an invalid form has status 409."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
@@ -83,7 +83,7 @@ def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpRe
 
 
 def _do_action(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
-    """Does the action. Returns True if it succeeded; otherwise adds the errors to its form."""
+    """Does the action. Returns True if it succeeded. Otherwise adds the errors to the form of the action."""
     by, now = staff_actor(request.user), timezone.now()
     form = leave if act == ENTER else over
     try:
@@ -116,7 +116,7 @@ def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -
 
 
 def why_not_all(person: User, deputy: User) -> str:
-    """Returns a warning if the deputy can't see all attributions of the person, else an empty text."""
+    """Returns a warning if the deputy can't see all attributions of the person. Otherwise returns an empty text."""
     theirs, own = attributions_of(deputy), attributions_of(person)
     if theirs is None or own is not None and own <= theirs:
         return ""

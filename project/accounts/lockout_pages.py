@@ -28,8 +28,11 @@ from project.models import FailedLogin
     same_for_all=True,
 )
 class FailedLoginAdmin(ReadOnlyAdmin):
-    """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero. It also ends
-    the address's lock for all users and the account's throttling."""
+    """The list of failed log-ins.
+
+    Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again. It also ends
+    the address's lock for all users and the slowing down of the account's log-ins.
+    """
 
     list_per_page = 100
     ordering = ["-attempt_time", "-pk"]
@@ -44,7 +47,8 @@ class FailedLoginAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).annotate(address_locked=Exists(locked))
 
     def has_unlock_permission(self, request) -> bool:
-        """Returns True if the user may delete these rows and see all attributions: the rows include all accounts."""
+        """Returns True if the user may delete these rows and see all attributions, because the rows include all
+        accounts."""
         return request.user.has_perm("project.delete_failedlogin") and is_unlimited(request.user)
 
     @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])

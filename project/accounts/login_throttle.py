@@ -4,8 +4,9 @@ django-axes counts the failures: AXES_FAILURE_LIMIT failures lock a user name fo
 (project/settings.py). This module determines the client address, adds two rules, and answers locked-out clients:
 
 - Many failures with several user names lock an address for all names.
-- Very many failures of a user name within an hour, from any address, slow down its log-ins: each try needs a ticket
-  that is five seconds old. No thread waits for that, and a person with the right password can log in.
+- Very many failures of a user name within an hour, from any address, slow down the log-ins of this user name. Each try
+  then needs a ticket that is five seconds old. No thread waits for that, and a person with the right password can log
+  in.
 """
 
 import datetime
@@ -32,7 +33,7 @@ ADDRESS, SLOW = "address", "slow"
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """Returns the client's address by the same rule as for BBOSS (TRUSTED_PROXY_COUNT). None if it is unknown.
+    """Returns the client's address by the same rule as for BBOSS (TRUSTED_PROXY_COUNT), or None if it is unknown.
 
     For IPv6 returns the /64 network, such as 2001:db8::, because one client usually has the whole network.
     """
@@ -52,7 +53,8 @@ def guessing_addresses(now: datetime.datetime) -> QuerySet:
 
 
 def forget_failures(username: str, address: str | None) -> None:
-    """Ends the locks and throttling that failures of this name and address caused, except django-axes' own lock."""
+    """Ends the locks and the slowing down that failures of this name and address caused. Leaves django-axes' own
+    lock."""
     AccessFailureLog.objects.filter(Q(username=username) | Q(ip_address=address)).delete()
 
 
@@ -81,7 +83,8 @@ class LoginGuard(AxesDatabaseHandler):
     def user_login_failed(self, sender, credentials, request=None, **kwargs):
         """Records the failure, and deletes failures older than NAME_PERIOD.
 
-        Retries once after an IntegrityError: a simultaneous log-in may delete the row between the library's queries.
+        After an IntegrityError the write is retried once, because a simultaneous log-in may delete the row between the
+        library's queries.
         """
         try:
             super().user_login_failed(sender, credentials, request, **kwargs)
@@ -91,7 +94,7 @@ class LoginGuard(AxesDatabaseHandler):
             AccessFailureLog.objects.filter(attempt_time__lte=request.axes_attempt_time - NAME_PERIOD).delete()
 
     def reset_attempts(self, *, ip_address=None, username=None, ip_or_username=False):
-        """Also deletes the failures that our two rules count, for the `axes_reset…` commands."""
+        """Deletes also the failures that our two rules count. The `axes_reset…` commands call this method."""
         given = {"ip_address": ip_address, "username": username}
         which = [Q(**{name: value}) for name, value in given.items() if value]
         rows = AccessFailureLog.objects.all()
@@ -104,7 +107,8 @@ class LoginGuard(AxesDatabaseHandler):
 
 
 def _ticket_time(request: HttpRequest, name: str) -> datetime.datetime | None:
-    """Returns the creation time of the browser's ticket for this name and address, or None without a valid ticket."""
+    """Returns the creation time of the browser's ticket for this name and address. Returns None without a valid
+    ticket."""
     try:
         ticket = signing.loads(request.COOKIES.get(TICKET, ""), salt=TICKET)
         at = datetime.datetime.fromtimestamp(ticket["at"], datetime.UTC)

@@ -14,7 +14,7 @@ class GivesRoles(NamesForm):
     """A form in which `giver` adds roles to an account or removes them."""
 
     def clean_groups(self):
-        """Rejects roles that allow approving others' requests, unless the giver is a superuser."""
+        """Rejects roles that allow approving others' requests. A superuser may give such roles."""
         chosen, held = set(self.cleaned_data["groups"]), set(self.initial.get("groups", ()))
         if self.giver.is_superuser or chosen == held:
             return self.cleaned_data["groups"]
@@ -25,7 +25,8 @@ class GivesRoles(NamesForm):
         return self.cleaned_data["groups"]
 
     def refuse_rights_together(self, found):
-        """Adds an error for a new role or permission that makes a forbidden combination. Existing ones stay valid."""
+        """Adds an error for a new role or permission that makes a forbidden combination. Existing combinations stay
+        valid."""
         names = ("groups", "user_permissions")
         held = {name: getattr(self.instance, name).all() if self.instance.pk else () for name in names}
         added = [name for name, rows in held.items() if set(found.get(name, ())) - set(rows)]

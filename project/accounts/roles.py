@@ -1,7 +1,7 @@
 """The five roles and their permissions: the actions of each, and the view permission for each list that it may read.
 
-A list names its reader roles where it is registered. A site may extend a role or add others. Migrations only add
-missing permissions, with one exception: account managers (管理员) lost all permissions to act on orders.
+A list names its reader roles where the list is registered. A site may extend a role or add other roles. Migrations only
+add missing permissions, with one exception: account managers (管理员) lost all permissions to act on orders.
 """
 
 from collections.abc import Callable
@@ -73,19 +73,19 @@ APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations",
 
 
 def roles() -> dict[str, list[str]]:
-    """Returns the permissions of each role as `app.codename`. Requires the registered lists, so it can be called only
-    after the apps are ready."""
+    """Returns the permissions of each role as `app.codename`. Must be called after the apps are ready, because it needs
+    the registered lists."""
     seen = {role: [right_to_view(model) for model, one in LISTS.items() if role in one.readers] for role in Role}
     return {role: [*seen[role], "orders.export_list", *ACTS[role]] for role in Role}
 
 
 def give_new_right(app: str, codename: str) -> Callable:
-    """Returns a function for a migration's RunPython, which adds a new permission to its roles in this module.
+    """Returns a function for a migration's RunPython. The function adds a new permission to its roles in this module.
     Permissions that a site has removed stay removed."""
 
     def give(apps, schema_editor) -> None:
         alias = schema_editor.connection.alias
-        # Django creates permissions only after all migrations; this migration needs its permission now.
+        # Django creates permissions only after all migrations, and this migration needs its permission now.
         create_permissions(installed.get_app_config(app), verbosity=0, using=alias)
         permission = apps.get_model("auth", "Permission").objects.using(alias)
         (new,) = permission.filter(content_type__app_label=app, codename=codename)

@@ -34,7 +34,8 @@ def rights_of(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -
 
 
 def why_not_together(parts: Iterable[Set[str]]) -> str | None:
-    """Returns the key of FORBIDDEN_TOGETHER if nobody may hold these rights together; None if allowed.
+    """Returns the key of FORBIDDEN_TOGETHER if nobody may hold these rights together. If they are allowed, returns
+    None.
 
     Each part is the set of rights of one role.
     """
@@ -52,6 +53,6 @@ def changing(rights: Iterable[str]) -> set[str]:
 
 
 def why_not_to_hold(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -> str | Promise | None:
-    """Returns an error text if no account may have these roles and single permissions together, else None."""
+    """Returns an error text if no account may have these roles and permissions together. Otherwise returns None."""
     found = why_not_together(rights_of(groups, permissions))
     return found and FORBIDDEN_TOGETHER[found]

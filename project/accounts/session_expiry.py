@@ -1,7 +1,7 @@
 """Ends sessions of staff after SESSION_IDLE_MINUTES without use and after SESSION_MAX_HOURS (contract 4).
 
-0 means never. The session itself stores both times, its beginning and its last use, as seconds since 1970. So pages
-need no additional query, and a session is written at most once a minute.
+0 means never. The session itself stores two times, its beginning and its last use, as seconds since 1970. So pages need
+no additional query, and a session is written at most once a minute.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ LOGIN_PAGES = ("admin:login", "admin:password_change")
 
 
 def counts_as_use(request: HttpRequest) -> bool:
-    """Returns False for automatic requests: polls of live pages, and reloads of pages without scripts, which have
-    `watch` in their query string."""
+    """Returns False for automatic requests. These are polls of live pages, and reloads of pages without scripts, which
+    have `watch` in their query string."""
     return not (is_poll(request) or (request.method == "GET" and RELOAD_PARAMETER in request.GET))
 
 
@@ -44,12 +44,13 @@ class Times:
     used: float
 
     def at(self, now: float) -> "Times":
-        """Returns the times, shifted if the clock was put back, so that this makes no session last longer."""
+        """Returns the times. If the clock was put back, the times are shifted, so that no session lasts longer because
+        of it."""
         back = self.used - now
         return Times(self.began - back, now) if back > CLOCK_TOLERANCE else self
 
     def why_over(self, now: float) -> str | None:
-        """Returns `idle` or `hours` if the session has expired, else None."""
+        """Returns `idle` or `hours` if the session has expired. Otherwise returns None."""
         if settings.SESSION_MAX_HOURS and now - self.began >= settings.SESSION_MAX_HOURS * 3600:
             return HOURS
         if settings.SESSION_IDLE_MINUTES and now - self.used >= settings.SESSION_IDLE_MINUTES * 60:
@@ -58,7 +59,7 @@ class Times:
 
 
 def begin_session(sender, request: HttpRequest, **kwargs) -> None:
-    """Sets both times at a log-in. Without this, a log-in within an existing session would keep the old times."""
+    """Sets both times at a log-in. Without this call, a log-in within an existing session would keep the old times."""
     _store_times(request, Times(*[timezone.now().timestamp()] * 2))
 
 
@@ -70,12 +71,12 @@ def _store_times(request: HttpRequest, times: Times) -> None:
 
 
 def times_of(session: Mapping[str, Any], now: float) -> Times:
-    """Returns the session's times. A session without times, from an older version, begins now."""
+    """Returns the session's times. A session without times comes from an older version, and begins now."""
     return Times(session.get(BEGAN, now), session.get(USED, now))
 
 
 class SessionEndMiddleware(Middleware):
-    """Ends expired sessions of staff, and records the use and the user of valid ones. Runs after Django's
+    """Ends expired sessions of staff. For valid sessions, records the use and the user. Runs after Django's
     AuthenticationMiddleware, which sets the user."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -105,8 +106,8 @@ def _written_every() -> float:
 
 
 def seconds_left(request: HttpRequest) -> dict[str, int]:
-    """Returns the seconds until the session ends: `idle` without use, `hours` regardless of use. Limits that are off
-    are left out. `period` has the allowed seconds without use.
+    """Returns the seconds until the session ends. `idle` is the time left without use, `hours` the time left regardless
+    of use. Limits that are off are left out. `period` has the allowed seconds without use.
 
     Returns an empty dictionary if nobody is logged in, or if the session middleware has not run.
     """
@@ -123,7 +124,8 @@ def seconds_left(request: HttpRequest) -> dict[str, int]:
 
 
 def _unauthorized(response: HttpResponse) -> HttpResponse:
-    """Returns a 401 with the log-in page's URL in place of a redirect there. A poll would follow a redirect."""
+    """Returns a 401 with the log-in page's URL. This replaces a redirect to that page, because a poll would follow a
+    redirect."""
     leads_to = response.headers["Location"]
     if leads_to.split("?")[0] not in map(reverse, LOGIN_PAGES):
         return response
@@ -131,7 +133,8 @@ def _unauthorized(response: HttpResponse) -> HttpResponse:
 
 
 def _to_login_page(request: HttpRequest, why: str) -> HttpResponse:
-    """Returns a redirect to the log-in page. The page shows the reason and, after a POST, that the form was ignored."""
+    """Returns a redirect to the log-in page. The page shows the reason. After a POST it also shows that the form was
+    ignored."""
     login_url = reverse("admin:login")
     leads_to = (
         reverse("admin:index") if request.path in {login_url, reverse("admin:logout")} else request.get_full_path()

@@ -1,11 +1,12 @@
 """Ends the sessions of an account before they expire.
 
-Django finds sessions by key alone, so AccountSession stores the user of each session; all else is in the session
-itself. The row is added at the log-in. For a session of an older version, or with a new key, it is added at the next
-page.
+Django finds sessions by key alone, so AccountSession stores the user of each session. All other data are in the session
+itself. The row is added at the log-in. If a session comes from an older version or has a new key, its row is added at
+the next page.
 
-Losing a right ends the sessions at once: a disabled account, a new password, a removed role, permission or attribution.
-A change of a role's permissions ends no session, since each page reads them again.
+If an account loses a right, its sessions end at once. This applies if it is disabled, gets a new password, or loses a
+role, permission or attribution. If the permissions of a role change, no session ends, because each page reads them
+again.
 """
 
 import datetime
@@ -23,7 +24,7 @@ from django.http import HttpRequest
 from project.accounts.login_throttle import address_of
 from project.models import AccountSession, User
 
-ENTERED = "desk_entered"  # session key of: the session key at that time, the client's address and the browser
+ENTERED = "desk_entered"  # session key of: the session's own key at that time, the client's address and the browser
 LONGEST_AGENT = 300
 FLAGS = {"is_active", "is_staff", "is_superuser"}
 WATCHED = {*FLAGS, "password", "limited"}
@@ -33,7 +34,7 @@ WATCHED = {*FLAGS, "password", "limited"}
 def add_session_row(request: HttpRequest, user: User, **signal) -> None:
     """Adds the row of the request's session.
 
-    If the log-in removed a role, it has deleted the session in the database, so the session gets a new key first.
+    If the log-in removed a role, that has deleted the session in the database. Then the session gets a new key first.
     """
     session = request.session
     if not session.exists(session.session_key):
@@ -52,8 +53,8 @@ def add_missing_session_row(request: HttpRequest) -> None:
 
 
 def end_revoked_session(request: HttpRequest) -> None:
-    """Empties a session that its own request has deleted. Otherwise Django would return status 400, because it can't
-    save the session."""
+    """Empties a session that its own request has deleted. Otherwise Django could not save the session and would return
+    status 400."""
     session = request.session
     if (
         request.method == "POST"
@@ -91,8 +92,8 @@ def _is_lost(name: str, before: object, after: object) -> bool:
 @receiver(m2m_changed, sender=User.user_permissions.through)
 @receiver(m2m_changed, sender=User.attributions.through)
 def end_with_a_lost_row(sender, instance, action: str, reverse: bool, pk_set: set[int] | None, **signal) -> None:
-    """Ends sessions after the removal of a role, permission or attribution. An attribution only matters for a limited
-    account."""
+    """Ends sessions after the removal of a role, permission or attribution. The removal of an attribution ends sessions
+    only for a limited account."""
     if action not in {"post_remove", "pre_clear"}:
         return
     if reverse:

@@ -1,4 +1,4 @@
-"""Django's database sessions, kept valid when SECRET_KEY changes (contract 4, SECRET_KEY_FALLBACKS)."""
+"""Django's database sessions. These stay valid when SECRET_KEY changes (contract 4, SECRET_KEY_FALLBACKS)."""
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -10,8 +10,9 @@ from integrations.base.old_secrets import SIGNING_KEY, note_use, signing_key
 class SessionStore(db.SessionStore):
     """Records the use of an old key, and keeps the session key when Django signs the session again.
 
-    Django would give such a session a new key and delete the old one, so that simultaneous requests would be redirected
-    to the log-in page. The class has the same name as Django's, because the salt of the signatures contains it.
+    Django would give such a session a new key and delete the old key. Then simultaneous requests would be redirected to
+    the log-in page. The class has the same name as Django's class, because the salt of the signatures contains the
+    name.
     """
 
     is_renewed = False
@@ -25,8 +26,8 @@ class SessionStore(db.SessionStore):
         return super().decode(session_data)
 
     def cycle_key(self) -> None:
-        """Gives the session another key at a log-in and after a change of password, but not after a change of
-        SECRET_KEY."""
+        """Gives the session another key at a log-in and after a change of password. After a change of SECRET_KEY the
+        session keeps its key."""
         if self.is_renewed and SESSION_KEY in self:
             self.is_renewed = False
         else:

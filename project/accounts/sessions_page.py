@@ -29,7 +29,7 @@ from project.models import AccountSession, User
 from project.trail.trail_words import WAYS
 
 ALL = "all"
-BROWSERS = {  # User-Agent tokens; an agent that contains a later one may also contain earlier ones
+BROWSERS = {  # User-Agent tokens; an agent with a later token may also contain earlier tokens
     "MicroMessenger": gettext_lazy("WeChat"),
     "Edg": gettext_lazy("Edge"),
     "Firefox": gettext_lazy("Firefox"),
@@ -69,7 +69,8 @@ class OpenSession:
 def open_sessions(user: User, *, now: datetime.datetime, own: SessionBase) -> list[OpenSession]:
     """Returns the open sessions, most recently used first.
 
-    `own` is this request's session. Its times are read from memory, because it is saved only after the response.
+    `own` is this request's session. The times of this session are read from memory, because it is saved only after the
+    response.
     """
     rows = AccountSession.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
     found = filter(None, (_open_session(row, now.timestamp(), own) for row in rows))
@@ -88,8 +89,8 @@ def _open_session(row: AccountSession, now: float, own: SessionBase) -> OpenSess
 
 
 def sessions_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the sessions of an account, or the user's own. POST ends the session with the id in `end`, or all
-    sessions for `all`, but never the current one. Raises BadRequest for another `end`."""
+    """GET shows the sessions of an account, or the user's own. POST ends the session whose id is in `end`. If `end` is
+    `all`, POST ends all sessions. The current session is never ended. For another `end`, raises BadRequest."""
     person = person or request.user
     if request.method == "POST":
         _end(request, person)

@@ -1,4 +1,7 @@
-"""The page 审计 (audit): the audit trail, newest first, filtered by day, person, order, customer and kind, or CSV."""
+"""The page 审计 (audit). It shows the audit trail, newest first.
+
+The trail can be filtered by day, person, order, customer and kind, and exported as CSV.
+"""
 
 import csv
 from collections.abc import Iterator
@@ -94,14 +97,14 @@ class TrailForm(DaysForm):
 
 
 def may_see_trail(user) -> bool:
-    """Returns True if the user may see the audit trail, which covers all attributions. Limited auditors can only see
+    """Returns True if the user may see the audit trail, which covers all attributions. Limited auditors can see only
     the events of their attributions' orders."""
     return user.has_perm(PERMISSION_TO_VIEW) and is_unlimited(user)
 
 
 def trail_page(request: HttpRequest, site) -> HttpResponseBase:
-    """GET shows the rows that match the filter in the query string. POST returns all of them as a CSV file and records
-    the export. An invalid filter is answered with the reason and status 400."""
+    """GET shows the rows that match the filter in the query string. POST returns all matching rows as a CSV file and
+    records the export. For an invalid filter, the response has the reason and status 400."""
     if not may_see_trail(request.user):
         raise PermissionDenied
     form = TrailForm(request.GET)
@@ -156,8 +159,8 @@ def _csv_response(request: HttpRequest, form: TrailForm) -> StreamingHttpRespons
 
 
 def _lines(asked: TrailFilter, before: TrailPosition) -> Iterator[str]:
-    """Yields the file in parts of READ_AT_ONCE rows, each from its own query. A single cursor would stay open as long
-    as the browser reads."""
+    """Yields the file in parts of READ_AT_ONCE rows. Each part has its own query, because a single cursor would stay
+    open as long as the browser reads."""
     line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
     yield "\ufeff" + line([str(column) for column in COLUMNS])
     acts: list[Act] = []

@@ -21,7 +21,7 @@ from orders.lists.scope import UnlimitedOnly
     readers=AUDITORS,
 )
 class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin):
-    """Django's admin log. Changes of orders are events instead; no change is in both."""
+    """Django's admin log. Changes of orders are recorded as events instead. No change is recorded in both places."""
 
     list_per_page = 100
     ordering = ["-pk"]

@@ -1,4 +1,4 @@
-"""The menu: the pages that the user's roles need. The home page lists all pages that the user may open."""
+"""The menu. It has the pages that the user's roles need. The home page lists all pages that the user may open."""
 
 import functools
 from collections.abc import Callable, Iterable, Set
@@ -44,7 +44,7 @@ class MenuPage:
 
 @dataclass(frozen=True)
 class MenuLink:
-    """A menu entry for a page that also has another entry or link: a filtered list, the home page."""
+    """A menu entry for a page that also has another entry or link, such as a filtered list or the home page."""
 
     place: int
     title: str | Promise
@@ -77,7 +77,7 @@ LINKS = [
 
 
 def roles_of(user) -> Set[Role]:
-    """Returns the roles that the user's rights identify. Returns all roles for a superuser, and if no role matches."""
+    """Returns the roles that the user's rights identify. For a superuser, and if no role matches, returns all roles."""
     if user.is_superuser:
         return EVERYBODY
     found = frozenset(role for role, rights in RIGHTS_OF_ROLES.items() if any(map(user.has_perm, rights)))
@@ -100,7 +100,7 @@ def whole_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage])
 def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
     """Returns the entries that the user may open, sorted by `place`.
 
-    Each page of the site builds some fifty entries, so the loops call no function of ours for each.
+    A page of the site builds some fifty entries, so the loops call no function of ours for each entry.
     """
     found, prefix = [], get_script_prefix()
     for model, listed in LISTS.items():
@@ -138,17 +138,19 @@ def _address(view: str, site: str) -> str:
 
 @functools.cache
 def _cached_url(view: str, site: str, prefix: str) -> str:
-    """Returns a URL, cached: without a cache, `reverse` for a page's 40 entries takes a twentieth of its time.
+    """Returns a URL from a cache. Without the cache, `reverse` for a page's 40 entries takes a twentieth of the page's
+    time.
 
-    `prefix` is part of the cache's key only, because `reverse` reads the script prefix from the thread.
+    `prefix` is only part of the cache's key, because `reverse` reads the script prefix from the thread.
     """
     return reverse(f"admin:{view}", current_app=site)
 
 
 def _mark_current(entries: list[dict], request: HttpRequest) -> None:
-    """Sets `current` in the best entry: `page` if it is the page itself, `true` if the page belongs to its list.
+    """Sets `current` in the best entry. The value is `page` if the entry is the page itself. It is `true` if the page
+    belongs to the entry's list.
 
-    The longest matching URL is the best one.
+    The best entry is the one with the longest matching URL.
     """
     asked = set(request.GET.items())
     best: tuple[int, dict, str] = (0, {}, "")

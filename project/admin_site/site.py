@@ -41,7 +41,7 @@ from project.manual.pages import manual_page
 
 @dataclass(frozen=True)
 class Parts:
-    """Pages without a model, whose modules import ModelAdmins and therefore can't be imported here."""
+    """Pages without a model. Their modules import ModelAdmins, so they can't be imported here."""
 
     dashboard: Callable
     dashboard_fingerprint: Callable
@@ -68,8 +68,8 @@ class DeskAdminSite(AdminSite):
     parts: Parts  # set in project/apps.py after all ModelAdmins are registered
 
     def each_context(self, request):
-        """Adds the context of the page header: paused partners, a restored database, the reason why the user sees no
-        orders, unread messages, and the end of the session."""
+        """Adds the context of the page header: paused partners, a restored database, and the reason why the user sees
+        no orders. The context also has the unread messages and the end of the session."""
         pauses = pauses_for(request)
         return super().each_context(request) | {
             "pauses": pauses,
@@ -90,7 +90,8 @@ class DeskAdminSite(AdminSite):
         return short_menu(self, request, self.parts.menu_pages)
 
     def i18n_javascript(self, request, extra_context=None):
-        """Returns the translations for scripts: Django's, and ours for texts that Django's catalogue lacks."""
+        """Returns the translations for scripts. They are Django's, with ours for texts that Django's catalogue
+        lacks."""
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def get_urls(self):
@@ -112,8 +113,8 @@ class DeskAdminSite(AdminSite):
         ]
 
     def login(self, request, extra_context=None):
-        """Shows the company log-in and the password form, as settings allow. Redirects to the page for the code if the
-        account needs a second factor."""
+        """Shows the company log-in and the password form, as settings allow. If the account needs a second factor,
+        redirects to the page for the code."""
         company = {"company": bool(settings.OIDC_ISSUER), "company_name": settings.OIDC_NAME}
         about = company | {"password_login": settings.PASSWORD_LOGIN} | (extra_context or {})
         try:
@@ -122,9 +123,9 @@ class DeskAdminSite(AdminSite):
             return request_code(request, needed.user)
 
     def logout(self, request, extra_context=None):
-        """Ends the session. The page then opens the provider's end-session URL, if there is one: the content security
-        policy allows no redirect of a form to another site."""
-        # Before the session is flushed, because the URL contains its ID token.
+        """Ends the session. If the provider has an end-session URL, the page then opens that URL. No redirect
+        is used, because the content security policy allows no redirect of a form to another site."""
+        # This must precede the flush of the session, because the URL contains the session's ID token.
         address = end_session_url(request) if request.method == "POST" else ""
         return super().logout(request, {"end_address": address} | (extra_context or {}))
 

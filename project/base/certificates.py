@@ -8,14 +8,14 @@ from cryptography import x509
 
 
 def bundle_problem(file: str) -> str:
-    """Returns an error text if no CA can be read from the file, else an empty text."""
+    """Returns an error text if no CA can be read from the file. Otherwise returns an empty text."""
     return _problem(lambda context: context.load_verify_locations(cafile=file), "no PEM file of certificates")
 
 
 def client_problem(certificate: str, key: str) -> str:
-    """Returns an error text if the files are no client certificate and key, else an empty text."""
+    """Returns an error text if the files are no client certificate and key. Otherwise returns an empty text."""
     wrong = "no PEM certificate with its key, without a password"
-    # An empty password, because without one OpenSSL prompts for it at the terminal.
+    # The password is empty. Without a password OpenSSL would prompt for one at the terminal.
     return _problem(lambda context: context.load_cert_chain(certificate, key, password=lambda: ""), wrong)
 
 
@@ -30,7 +30,7 @@ def _problem(load, wrong: str) -> str:
 
 
 def certificate_expiry(file: str) -> datetime.datetime:
-    """Returns the expiry of the first certificate in a PEM file. Raises ValueError or OSError if it can't be read."""
+    """Returns the expiry of the first certificate in a PEM file. If it can't be read, raises ValueError or OSError."""
     try:
         return x509.load_pem_x509_certificate(Path(file).read_bytes()).not_valid_after_utc
     except x509.InvalidVersion as error:

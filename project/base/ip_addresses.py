@@ -7,7 +7,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def parse_network(entry: str) -> Network:
-    """Returns the network of `10.0.0.5` or `10.0.0.0/8`. Raises ValueError for other texts, and for set host bits."""
+    """Returns the network of `10.0.0.5` or `10.0.0.0/8`. Raises ValueError for other texts, and if host bits are
+    set."""
     return ipaddress.ip_network(entry.strip())
 
 

@@ -1,6 +1,6 @@
-"""Texts of Django, django-axes and django-q2 that their Chinese catalogues lack or that we translate differently.
+"""Texts of Django, django-axes and django-q2 whose Chinese translation is missing, or differs from ours.
 
-`makemessages` finds them here and adds them to our catalogue, which takes precedence.
+`makemessages` finds the texts here and adds them to our catalogue, which takes precedence.
 """
 
 from django.utils.translation import gettext_noop as _

@@ -1,4 +1,4 @@
-"""Log filters and formats: an event per line, with the request's id. Secrets and personal data are masked."""
+"""Log filters and formats. An event is one line with the request's id. Secrets and personal data are masked."""
 
 import datetime
 import functools
@@ -24,7 +24,7 @@ UNTRUSTED_FIELDS = {"path", "code", "trans_ido", "order"}  # values that may com
 callers_outage = Outage(logging.getLogger(__name__), "callers")
 INDENT = "    "  # indents the lines of a traceback, so that no line can be read as an event
 JSON = json.JSONEncoder(ensure_ascii=False, default=str)
-# No format of ours contains these values, and reading them takes as long as masking the line.
+# No format of ours contains these values. Reading them takes as long as masking the line.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
 
 
@@ -50,15 +50,16 @@ def cut(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Returns the text with non-printable characters escaped, so that its author can't forge a log line or hide a part
-    of one."""
+    """Returns the text with non-printable characters escaped, so that the author of the text can't forge a log line or
+    hide part of a line."""
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 def safe(text: str) -> str:
-    """Returns the text shortened, masked and on one line. Cached for short texts: log lines repeat paths and codes."""
+    """Returns the text shortened, masked and on one line. Short texts are cached, because log lines repeat paths and
+    codes."""
     return _safe_cached(text) if len(text) <= CACHED_LENGTH else one_line(redact(cut(text)))
 
 
@@ -70,9 +71,10 @@ def _safe_cached(text: str) -> str:
 class OutageFilter(logging.Filter):
     """Shortens and drops log records of an unavailable database.
 
-    The error's text is logged without a traceback, because no code is at fault. For requests, only the start of the
-    outage is logged, and at its end the number of refused requests. Records of Django for a 503, and of django-q2, are
-    dropped, because our code logs the outage. Records of `django.security` lose their traceback too.
+    The error's text is logged without a traceback, because no code is at fault. For requests, only the start
+    of the outage is logged. At its end, the number of refused requests is logged. Django's records for a 503 and
+    django-q2's records are dropped, because our code logs the outage. Records of `django.security` lose their traceback
+    too.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -108,7 +110,8 @@ def format_time(record: logging.LogRecord) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _format_second(second: int) -> tuple[str, str]:
-    """Returns (local time, UTC offset) of a second since the epoch. Cached, because many lines share a second."""
+    """Returns (local time, UTC offset) of a second since the epoch. The result is cached, because many lines share a
+    second."""
     moment = datetime.datetime.fromtimestamp(second).astimezone()
     return f"{moment:%Y-%m-%dT%H:%M:%S}", moment.isoformat()[19:]
 

@@ -55,7 +55,7 @@ class DatabaseDeadlineMiddleware(Middleware):
 
 
 def _body_size(meta: dict) -> int:
-    """Returns the Content-Length, at most MAX_BODY_BYTES. Returns MAX_BODY_BYTES if it is missing or invalid."""
+    """Returns the Content-Length, at most MAX_BODY_BYTES. If it is missing or invalid, returns MAX_BODY_BYTES."""
     length = _content_length(meta)
     return MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
 
@@ -67,9 +67,9 @@ def _content_length(meta: dict) -> int | None:
 
 
 class HostMiddleware(CommonMiddleware):
-    """Rejects a Host header that is not in ALLOWED_HOSTS, as Django does, except for probes.
+    """Rejects a Host header that is not in ALLOWED_HOSTS, as Django does. Probes are excepted.
 
-    Probes use a container's address, which is not known in advance. Their responses contain no links.
+    Probes use a container's address, which is not known in advance. The responses to probes contain no links.
     """
 
     def process_request(self, request):
@@ -90,11 +90,11 @@ class PartnerCallMiddleware(Middleware):
 
 
 class UploadSizeMiddleware(Middleware):
-    """Returns status 413 for a page's request with too large a body, before the body is read. Django does not limit
+    """Returns status 413 for a page's request whose body is too large, before the body is read. Django does not limit
     uploaded files.
 
-    The limits are those of deploy/nginx.conf: 16 MiB, and 21 MiB for an info-security file of up to 20 MiB with its
-    form.
+    The limits are those of deploy/nginx.conf. The general limit is 16 MiB. For an info-security file of up to 20 MiB
+    with its form, the limit is 21 MiB.
     """
 
     def process_view(self, request, view, args, kwargs):
@@ -114,7 +114,8 @@ class AccountNamesMiddleware(Middleware):
 
 
 class ContentSecurityPolicyMiddleware(Middleware):
-    """Sets a Content-Security-Policy that allows only files of this site: no inline code and no other origins."""
+    """Sets a Content-Security-Policy that allows only files of this site. It allows no inline code and no other
+    origins."""
 
     POLICY = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "

@@ -1,7 +1,7 @@
 """The table of settings: name, parser, default and purpose (contract section 4). Also reads the environment.
 
-`project.settings`, `manage.py settings`, the checks, the demo and tests of .env.example and docs/settings.md use this
-table. A new setting needs a row here, a line in .env.example and a line in docs/settings.md.
+`project.settings`, `manage.py settings`, the checks and the demo use this table. So do tests of .env.example and
+docs/settings.md. A new setting needs a row here, a line in .env.example and a line in docs/settings.md.
 """
 
 import os
@@ -36,7 +36,8 @@ def plain(name: str, given: str) -> str:
 
 
 def text(name: str, given: str) -> str:
-    """Returns the stripped text. Raises InvalidSettingError if it is empty: an unset variable means the default."""
+    """Returns the stripped text. If it is empty, raises InvalidSettingError, because only an unset variable means the
+    default."""
     if not given.strip():
         raise InvalidSettingError(f"{name} must not be empty")
     return given.strip()
@@ -47,8 +48,8 @@ def entries(name: str, given: str) -> list[str]:
 
 
 def words(name: str, given: str) -> list[str]:
-    """Returns the words of a comma-separated list. Raises InvalidSettingError for an empty list or entry, which would
-    silently mean nobody or nothing."""
+    """Returns the words of a comma-separated list. Raises InvalidSettingError for an empty list or entry, because it
+    would silently mean nobody or nothing."""
     found = [word.strip() for word in given.split(",")]
     if not all(found):
         raise InvalidSettingError(f"{name} must not be empty, nor hold an empty entry")
@@ -56,7 +57,8 @@ def words(name: str, given: str) -> list[str]:
 
 
 def switch(name: str, given: str) -> bool:
-    """Returns the boolean. Raises InvalidSettingError for any other text: a typing error must not mean False."""
+    """Returns the boolean. Raises InvalidSettingError for any other text, because a typing error must not mean
+    False."""
     word = given.strip().lower()
     if word in {"true", "1", "yes", "on"}:
         return True
@@ -109,12 +111,12 @@ def _check_range(name: str, value: int, least: int) -> int:
 
 
 def folder(name: str, given: str) -> Path:
-    """Returns the path. Raises InvalidSettingError for an empty text, which would mean the current folder."""
+    """Returns the path. Raises InvalidSettingError for an empty text, because it would mean the current folder."""
     return Path(text(name, given))
 
 
 def public_key(name: str, given: str) -> str:
-    """Returns a public key of age. Raises InvalidSettingError for a private key, without repeating it.
+    """Returns a public key of age. Raises InvalidSettingError for a private key, and does not repeat that key.
 
     project/checks.py validates the key by running age.
     """
@@ -124,8 +126,8 @@ def public_key(name: str, given: str) -> str:
 
 
 def certificate_files(name: str, given: str) -> tuple[str, ...]:
-    """Returns (certificate's path, key's path) of `cert.pem,key.pem`, or of a single file with both. Returns an empty
-    tuple for an empty text."""
+    """Returns (certificate's path, key's path) of `cert.pem,key.pem`, or of a single file with both. For an empty text,
+    returns an empty tuple."""
     paths = tuple(path.strip() for path in given.split(",")) if given.strip() else ()
     if len(paths) > 2 or not all(paths):
         raise InvalidSettingError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
@@ -133,7 +135,8 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
 
 
 class Grant(NamedTuple):
-    """The role that a group of the company log-in gives. `letters` limit it to these attributions; empty: no limit."""
+    """The role that a group of the company log-in gives. `letters` limit the role to these attributions. Empty means no
+    limit."""
 
     group: str
     role: str
@@ -170,8 +173,8 @@ def log_format(name: str, given: str) -> str:
 
 
 def database(name: str, given: str) -> str:
-    """Returns the URL, `sqlite:///PATH` or `postgres://...`. Raises InvalidSettingError if `database_entry` can't parse
-    it."""
+    """Returns the URL, `sqlite:///PATH` or `postgres://...`. If `database_entry` can't parse it, raises
+    InvalidSettingError."""
     if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
         raise InvalidSettingError(f"{name} must begin with sqlite:/// or postgres://")
     try:
@@ -182,7 +185,7 @@ def database(name: str, given: str) -> str:
 
 
 def mail_server(name: str, given: str) -> dict:
-    """Returns Django's settings for the mail server of a URL, EMAIL_BACKEND included."""
+    """Returns Django's settings for the mail server of a URL. EMAIL_BACKEND is one of them."""
     try:
         return environ.Env.email_url_config(given)
     except (ImproperlyConfigured, ValueError) as error:  # the library's message does not name the setting
@@ -193,8 +196,9 @@ def mail_server(name: str, given: str) -> dict:
 class Setting:
     """A row of the table. `read(name, text)` returns the value or raises InvalidSettingError. `default` is a text too.
 
-    Masking: with `secret` the whole value; with `credentials` a URL's user name too, because it may be a token; with
-    `webhooks` all of a URL but its host, in a comma-separated list of `kind+URL`.
+    Three fields determine what is masked. With `secret`, the whole value is masked. With `credentials`, a URL's user
+    name is masked too, because it may be a token. With `webhooks`, the value is a comma-separated list of `kind+URL`,
+    and everything in a URL except its host is masked.
     """
 
     name: str
@@ -313,9 +317,10 @@ LINE = re.compile(r"\s*(#.*)?|(export )?\w+=.*", re.ASCII)
 class Environment:
     """The environment variables, and the values of the file for variables that are not set.
 
-    `own` are the variables without those that have the file's value too, as with systemd's EnvironmentFile. `problems`
-    has the error of each invalid setting, so that all are reported together. Values are read literally: `$` has no
-    meaning. `profile` is the text of PARTNERS_FILE if a parent process has read it, else None.
+    `own` are the variables whose value is not also in the file. With systemd's EnvironmentFile, variables and file have
+    the same values. `problems` has the error of each invalid setting, so that all errors are reported together. Values
+    are read literally, so `$` has no meaning. If a parent process has read PARTNERS_FILE, `profile` is its text.
+    Otherwise it is None.
     """
 
     def __init__(self, file: Path) -> None:
@@ -342,7 +347,8 @@ class Environment:
         return "environment" if name in self.own else ".env" if name in self.file else "default"
 
     def value(self, name: str) -> Any:
-        """Returns the value of a setting. If it is invalid, adds the error to `problems` and returns the default."""
+        """Returns the value of a setting. If the value is invalid, adds the error to `problems` and returns the
+        default."""
         row, given = TABLE[name], self.given(name)
         try:
             return row.read(name, row.default if given is None else given)
@@ -360,14 +366,15 @@ class Environment:
         return {name: self.given(name) for name in sorted({*self.own, *self.file}) if name.startswith(FREE_PREFIX)}
 
     def wrong_lines(self) -> list[str]:
-        """Returns an error text for each line of the file that is neither NAME=value nor a comment. The library skips
-        such lines."""
+        """Returns an error text for each line of the file that is neither NAME=value nor a comment. The library would
+        skip such lines."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         wrong = [number for number, line in enumerate(lines, 1) if not LINE.fullmatch(line)]
         return [f"{self.path}: line {number} is not NAME=value" for number in wrong]
 
     def stop_on_problems(self) -> None:
-        """Raises ImproperlyConfigured if there are problems, with a line for each in the order of the table."""
+        """If there are problems, raises ImproperlyConfigured with a line for each problem, in the order of the
+        table."""
         if self.problems:
             raise ImproperlyConfigured("\n".join(self.problems[name] for name in TABLE if name in self.problems))
 

@@ -41,13 +41,13 @@ class DayForm(forms.Form):
 
 
 def may_see_calls(user) -> bool:
-    """Returns True for users with the right and no limit, because the counts include all attributions."""
+    """Returns True for users who have the right to this page and no limit. The counts include all attributions."""
     return user.has_perm(VIEW_ATTEMPTS) and is_unlimited(user)
 
 
 def calls_page(request: HttpRequest, site) -> HttpResponse:
-    """Shows the calls of `day` in the query string (2026-11-25), by default of yesterday. An invalid day is answered
-    with the error and status 400."""
+    """Shows the calls of `day` in the query string (2026-11-25). The default is yesterday. For an invalid day, the
+    response has the error and status 400."""
     if not may_see_calls(request.user):
         raise PermissionDenied
     asked = {"day": request.GET.get("day") or (timezone.localdate() - DAY).isoformat()}

@@ -1,5 +1,8 @@
-"""The dashboard's bar chart (SVG) of received and stopped orders in the last two weeks, and its calendar of start days
-and ends of trials in the next two weeks. Pure."""
+"""The dashboard's bar chart and calendar. Pure functions.
+
+The bar chart (SVG) shows received and stopped orders in the last two weeks. The calendar shows start days and ends of
+trials in the next two weeks.
+"""
 
 import datetime
 from collections import Counter
@@ -12,7 +15,7 @@ from project.dashboard.dashboard_queries import ENDING, OVERDUE, STOPPED
 from project.dashboard.number_tiles import orders_link
 
 DAYS, SOON = 14, 7
-WIDTH, TOP, BASE = 34, 14, 114  # SVG units: width of a day; y of the highest bar's top; y of the base of all bars
+WIDTH, TOP, BASE = 34, 14, 114  # SVG units: width of a day; y of the top of the highest bar; y of the base of all bars
 BAR = 13
 
 
@@ -58,13 +61,14 @@ def _column(place: int, day: datetime.date, received: int, stopped: int, most: i
 
 
 def _height(number: int, most: int) -> int:
-    """Returns the height of a bar: 0 for the number 0, else at least 2, so that it is visible."""
+    """Returns the height of a bar. For the number 0 it is 0. Otherwise it is at least 2, so that the bar is visible."""
     return max(round(number / most * (BASE - TOP)), 2) if number else 0
 
 
 @dataclass(frozen=True)
 class Day:
-    """A day of the calendar: the numbers of activations that are due and live and of trials that end, with links."""
+    """A day of the calendar, with links. It has the numbers of activations that are due, of live activations, and of
+    trials that end."""
 
     day: datetime.date
     today: bool

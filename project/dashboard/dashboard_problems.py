@@ -1,4 +1,4 @@
-"""The dashboard of a user: today's problems, then a block for each list that the user may see."""
+"""The dashboard of a user. Today's problems come first, then a block for each list that the user may see."""
 
 import datetime
 from collections.abc import Sequence
@@ -59,10 +59,11 @@ KINDS_BY_RIGHT = {
 
 @dataclass
 class Dashboard:
-    """The blocks of the dashboard. None: the user may not see the block.
+    """The blocks of the dashboard. A block is None if the user may not see it.
 
-    `needing` is the number of orders that need staff, `alone` the number of these without an owner. `late` and `tried`
-    have the age in seconds of each partner's oldest due and oldest retried step, if above the alarm limits.
+    `needing` is the number of orders that need staff. `alone` is the number of these orders without an owner. `late`
+    and `tried` have the age in seconds of each partner's oldest due step and oldest retried step, if it is above the
+    alarm limit.
     """
 
     now: datetime.datetime
@@ -97,8 +98,8 @@ class Dashboard:
 
     @property
     def answer(self) -> Number | None:
-        """Returns the headline: the work that waits for this user, with its number. Returns None if the user may see
-        neither orders nor incidents."""
+        """Returns the headline: the work that waits for this user, with its number. If the user may see neither orders
+        nor incidents, returns None."""
         if self.kinds is None and self.incidents is None:
             return None
         own = [row for work in self.work if work.for_me for row in work.numbers]
@@ -239,9 +240,14 @@ def _number(text: str, number: int, url: str, tone: str) -> Number:
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
     """Returns the dashboard for a user.
 
-    Runs at most nine queries, apart from those for the user's rights and scope. Additional queries: one for each paused
-    partner, one if a step is due, one with FOUR_EYES, one for users who may add contacts, two for users who may own
-    orders, and one for users without the right to test calls while a breaker is open.
+    Runs at most nine queries, apart from those for the user's rights and scope. Additional queries:
+
+    - one for each paused partner;
+    - one if a step is due;
+    - one with FOUR_EYES;
+    - one for users who may add contacts;
+    - two for users who may own orders;
+    - one for users without the right to test calls, while a breaker is open.
     """
     today = timezone.localdate(now)
     facts = DeskSnapshot(now, user=user, kinds=_kinds(user))
@@ -297,7 +303,8 @@ DASHBOARD_FIGURES = Figures(
 
 
 def dashboard_fingerprint(user_id: int, *, now: datetime.datetime) -> Fingerprint:
-    """Returns the figures whose change reloads the dashboard: orders' changes, open breakers, and a running worker."""
+    """Returns the figures whose change reloads the dashboard: changes of orders, open breakers, and a running
+    worker."""
     marks = DASHBOARD_FIGURES(user_id)
     seen_at, shut = marks.own
     return Fingerprint(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
@@ -309,8 +316,8 @@ def _kinds(user) -> list[str]:
 
 
 def _fill_waiting(page: Dashboard, user, facts: DeskSnapshot) -> None:
-    """Sets the blocks of work that waits for staff. Runs at most two queries, and none if the user may see no such
-    work."""
+    """Sets the blocks of work that waits for staff. Runs at most two queries. If the user may see no such work, runs
+    none."""
     if user.has_perm("orders.view_order"):
         page.needing, page.alone = facts.needing, facts.nobodys
         number, url = facts.group(WaitsFor.AWAITING).number, orders_link(state__exact=Order.State.AWAITING_APPROVAL)

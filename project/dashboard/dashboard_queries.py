@@ -24,10 +24,12 @@ SHOWN = 5
 
 
 def orders_per_day(user, *, first: datetime.date) -> list[tuple]:
-    """Returns (day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of orders
-    that an incident has stopped since.
+    """Returns the counts for the chart.
 
-    An order that several incidents stopped on a day is counted once.
+    The rows are (day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of orders
+    that an incident has stopped since `first`.
+
+    If several incidents stopped an order on a day, the order is counted once.
     """
     orders = limit(Order.objects.filter(received_at__gte=midnight(first)), user, "attribution")
     orders = orders.annotate(day=_day("received_at", first)).order_by().values_list("day", "kind", "state")
@@ -42,10 +44,11 @@ def orders_per_day(user, *, first: datetime.date) -> list[tuple]:
 
 
 def _day(field: str, first: datetime.date):
-    """Returns an expression for the day of a time; on PostgreSQL for the midnight at its start.
+    """Returns an expression for the day of a time. On PostgreSQL the expression gives the midnight at the start of the
+    day.
 
-    PostgreSQL computes it from the first midnight, in a tenth of the time of a time zone conversion. That is correct
-    because all days in Asia/Shanghai have 24 hours.
+    PostgreSQL computes the midnight from the first midnight, in a tenth of the time of a time zone conversion. That is
+    correct because all days in Asia/Shanghai have 24 hours.
     """
     if connection.vendor != "postgresql":
         return TruncDate(field)
@@ -53,8 +56,8 @@ def _day(field: str, first: datetime.date):
 
 
 def waiting_orders(user) -> list[tuple]:
-    """Returns (id, number, customer, returned by BPM, since) of at most SHOWN orders that await approval: orders that
-    BPM returned first, then by time."""
+    """Returns (id, number, customer, returned by BPM, since) of at most SHOWN orders that await approval. Orders that
+    BPM returned come first. All are sorted by time."""
     waiting = limit(Order.objects.filter(state=Order.State.AWAITING_APPROVAL), user, "attribution")
     waiting = waiting.annotate(returned=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
     waiting = waiting.order_by("-returned", F("since").asc(nulls_last=True), "pk")
@@ -71,8 +74,11 @@ def late(user, *, now: datetime.datetime) -> list[LateCount]:
 
 
 def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
-    """Returns (start day, state, number) of the activations of these days, (None, "overdue", number) of overdue ones,
-    and (last day, "ending", number) of running trials without an activation."""
+    """Returns (start day, state, number) of the activations of these days.
+
+    Also returns (None, "overdue", number) of overdue activations, and (last day, "ending", number) of running trials
+    without an activation.
+    """
     rows = limit(Order.objects.filter(kind=Order.Kind.ACTIVATION), user, "attribution")
     ahead = rows.filter(biz_start__gte=first, biz_start__lte=last)
     ahead = ahead.annotate(day=F("biz_start"), word=F("state")).order_by().values_list("day", "word")

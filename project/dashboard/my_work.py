@@ -1,5 +1,7 @@
-"""The dashboard's blocks of open work by owner: the user's, that of absent people whose deputy the user is, and work
-without an owner. Sorted by urgency."""
+"""The dashboard's blocks of open work by owner, sorted by urgency.
+
+The blocks are the user's work, the work of absent people whose deputy the user is, and work without an owner.
+"""
 
 import datetime
 from collections.abc import Sequence
@@ -37,7 +39,8 @@ NOBODY = 0
 
 @dataclass(frozen=True)
 class WorkItem:
-    """A row of a block. `mono`: the text is an identifier. `stopped`: the number of orders that an incident stops."""
+    """A row of a block. `mono` is True if the text is an identifier. `stopped` is the number of orders that an incident
+    stops."""
 
     text: str
     more: str
@@ -51,10 +54,10 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Work:
-    """A block. `numbers` are those of orders, incidents and differences, with links to their lists.
+    """A block. `numbers` are the numbers of orders, incidents and differences, with links to their lists.
 
-    `outside` is the number of the owner's rows that the user can't see. `for_me`: the work is the user's or that of a
-    person whose deputy the user is.
+    `outside` is the number of the owner's rows that the user can't see. `for_me` is True if the work is the user's, or
+    that of a person whose deputy the user is.
     """
 
     title: str
@@ -69,7 +72,7 @@ def work_of(user, *, now: datetime.datetime, causes: Sequence[Incident], alone: 
     Runs at most two queries.
 
     `causes` are the open incidents without an owner. `alone` is the number of orders that need an owner and have none.
-    Orders that an incident stops have no row there, because the incident has one.
+    If an incident stops an order, the order has no row in that block, because the incident has a row.
     """
     absent = stands_in_for(user.pk, today := timezone.localdate(now)) if user.has_perm(OWN) else []
     found = list(_rows(user, [user.pk, *absent]))
@@ -91,7 +94,7 @@ def _most_urgent(rows: list[WorkItem]) -> list[WorkItem]:
 
 
 def _rows(user, ids: list[int]) -> QuerySet:
-    """Returns (model's name, id, owner, text, more, since, urgency, 1 if the user may see it else 0)."""
+    """Returns (model's name, id, owner, text, more, since, urgency, 1 if the user may see the row, otherwise 0)."""
     models = [model for model in COLUMNS if user.has_perm(f"orders.view_{model._meta.model_name}")]
     parts = [
         _rows_of_model(model, user, counts(model) & may_have_owner(model) & Q(owner__in=ids), whose=F("owner"))

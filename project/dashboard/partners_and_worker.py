@@ -15,10 +15,10 @@ from project.observability.desk_snapshot import DeskSnapshot, is_alive
 
 @dataclass(frozen=True)
 class PartnerHealth:
-    """The number of a partner's waiting steps, and the due time of the oldest.
+    """The number of a partner's waiting steps, and the time at which the oldest of them was due.
 
-    `shut` is True while its circuit breaker is open, `paused` while staff have paused it. `act_url` is the page that
-    pauses or resumes it, or empty if it can't be paused.
+    `shut` is True while the partner's circuit breaker is open. `paused` is True while staff have paused the partner.
+    `act_url` is the page that pauses or resumes the partner. It is empty if the partner can't be paused.
     """
 
     key: str
@@ -42,7 +42,7 @@ def partners_of(facts: DeskSnapshot, paused: Collection[str]) -> list[PartnerHea
 
 
 def _partner(name: str, number: int, oldest: datetime.datetime | None, *, shut: bool, paused: bool) -> PartnerHealth:
-    """Returns a partner's block. Steps of a paused partner are not late, so it has no oldest step."""
+    """Returns a partner's block. Steps of a paused partner are not late, so the block then has no oldest step."""
     oldest = None if paused else oldest
     url = listing("orders_dispatch", backlog="yes", partner=name)
     act = f"admin:orders_{'resume' if paused else 'pause'}_partner"
@@ -61,7 +61,7 @@ class Worker:
 
     @property
     def silence(self) -> str:
-        """Returns a warning if no worker is alive, else an empty text."""
+        """Returns a warning if no worker is alive. Otherwise returns an empty text."""
         if self.alive:
             return ""
         return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")

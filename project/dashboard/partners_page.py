@@ -1,4 +1,5 @@
-"""The page of partners' calls: the rules of each call, its status, and the latest doubtful answers (contract 7.3)."""
+"""The page of partners' calls. It shows the rules and status of each call, and the latest doubtful answers (contract
+7.3)."""
 
 from collections.abc import Mapping
 
@@ -41,8 +42,8 @@ MEANINGS = {
 
 
 def may_see_partners(user) -> bool:
-    """Returns True if the user may pause partners. Such users are not limited, and the page shows orders of all
-    attributions."""
+    """Returns True if the user may pause partners. Such users are not limited, which is necessary because the page
+    shows orders of all attributions."""
     return may_pause(user)
 
 

@@ -43,8 +43,9 @@ def may_probe(user) -> bool:
 
 
 def probes_page(request: HttpRequest, site) -> HttpResponse:
-    """GET lists the test calls. POST makes them, and shows a row for each answer. POST with `mail` sends a test mail
-    instead. Both at most once in COOL_DOWN seconds, for all users together.
+    """GET lists the test calls. POST makes the test calls, and shows a row for each answer. POST with `mail` sends a
+    test mail instead. Each of the two is allowed at most once in COOL_DOWN seconds, for all users
+    together.
     """
     if not may_probe(request.user):
         raise PermissionDenied
@@ -59,7 +60,7 @@ def probes_page(request: HttpRequest, site) -> HttpResponse:
 def _probe(request: HttpRequest) -> list[Probe]:
     """Records an event and makes the test calls. Returns their results.
 
-    A lease that is longer than a run prevents runs at the same time. If it is taken, adds a message and returns [].
+    A lease that is longer than a run prevents simultaneous runs. If the lease is taken, adds a message and returns [].
     """
     timeout = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
     wait = max(COOL_DOWN, timeout)
@@ -88,7 +89,8 @@ def _send_test_mail(request: HttpRequest) -> None:
 
 
 def _row(probe: Probe) -> dict:
-    """Returns the row of a probe. For partners the error's text is left out, because it may contain our addresses."""
+    """Returns the row of a probe. For partners the text of the error is left out, because it may contain our
+    addresses."""
     row = {"what": NAMES[probe.what], "seconds": probe.seconds, "ok": not probe.code}
     if probe.code:
         cause = cause_of(probe.code)

@@ -1,7 +1,7 @@
 """The page that guides staff after a restore (contract section 5, `restored`).
 
-It shows the missing orders, differences with the partners, and the steps that would be sent again. Then staff release
-the desk.
+The page shows the missing orders, differences with the partners, and the steps that would be sent again. At the end
+staff release the desk.
 """
 
 from django import forms
@@ -35,7 +35,8 @@ class ReleaseForm(forms.Form):
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the state of the restore to users who may see orders. POST releases the desk, which then sends."""
+    """GET shows the state of the restore to users who may see orders. POST releases the desk. The desk then sends
+    again."""
     if not request.user.has_perm(VIEW_ORDERS):
         raise PermissionDenied
     form, may_release = ReleaseForm(request.POST or None), _may_release(request)
@@ -55,8 +56,8 @@ def restored_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _may_release(request: HttpRequest) -> bool:
-    """Returns True if the user may release the desk. Limited users can't, because they don't see all orders. They don't
-    see the missing orders either."""
+    """Returns True if the user may release the desk. Limited users can't release the desk, because they don't see all
+    orders. They don't see the missing orders either."""
     return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
 
 

@@ -1,7 +1,8 @@
 """Reads a database's applied migrations from the rows of `django_migrations`.
 
-A squashed migration has a row for each migration that it replaces, whose files are gone. If a database has only some of
-these rows, Django leaves the squashed migration out of its graph and reports nothing. So these functions read the rows.
+A squashed migration has a row for each migration that it replaces. The files of the replaced migrations are gone. If a
+database has only some of these rows, Django leaves the squashed migration out of its graph and reports nothing. So
+these functions read the rows.
 """
 
 from django.db.migrations.graph import MigrationGraph
@@ -28,7 +29,7 @@ def graph_and_plan() -> tuple[MigrationGraph, list[Migration]]:
 
 def missing_names(connection) -> list[str]:
     """Returns `app.name` of the migrations that are not applied. If a squashed migration has only some of its rows,
-    returns the replaced migrations whose rows are missing."""
+    returns the replaced migrations without a row."""
     applied = applied_migrations(connection)
     _graph, plan = graph_and_plan()
     found = []

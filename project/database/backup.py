@@ -35,10 +35,10 @@ NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 def backup(
     folder: Path, *, by: str, now: datetime.datetime, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict:
-    """Creates a backup in a new or empty folder, also while the desk runs. Returns its manifest. Raises BackupError.
+    """Creates a backup in a new or empty folder. Works while the desk runs. Returns the manifest. Raises BackupError.
 
-    Only the owner can read the folder, because it contains personal data. With BACKUP_RECIPIENT everything but the
-    manifest is encrypted.
+    Only the owner can read the folder, because it contains personal data. With BACKUP_RECIPIENT all files except the
+    manifest are encrypted.
     """
     _check(folder)
     recipient = settings.BACKUP_RECIPIENT
@@ -49,7 +49,7 @@ def backup(
     row = present_timeline()
     if row is None:
         raise BackupError("the database has no name: run migrate first")
-    # The database before the files, because a file is stored before the order that refers to it.
+    # Copy the database before the files, because a file is stored before the order that refers to the file.
     copied = _copy_sqlite(folder) if connection.vendor == "sqlite" else _copy_postgres(folder)
     if recipient:
         number = _encrypt_attachments(folder, on_progress)
@@ -81,14 +81,15 @@ def backup_facts(folder: Path, facts: dict) -> dict:
 
 
 def profile_of(facts: dict) -> str:
-    """Returns the file name of the partner profile in a backup, or an empty text."""
+    """Returns the file name of the partner profile in a backup. If there is no profile, returns an empty text."""
     return next((name for name in (PROFILE, PROFILE + encryption.SUFFIX) if name in facts["files"]), "")
 
 
 def last_backup() -> dict | None:
-    """Returns the facts of the last backup, or None. They are in the database, so that all machines can read them.
+    """Returns the facts of the last backup, or None. The facts are in the database, so that all machines can read them.
 
-    After a restore it is the restored backup: a backup does not contain its own event, which is written after the copy.
+    After a restore, the last backup is the restored backup. A backup does not contain its own event, because the event
+    is written after the copy.
     """
     rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", RESTORED])
     row = rows.order_by("-pk").first()
@@ -132,8 +133,8 @@ def _copy_sqlite(folder: Path) -> dict:
 
 @contextlib.contextmanager
 def unnamed_sqlite(folder: Path) -> Iterator[tuple[IO[bytes], sqlite3.Connection, sqlite3.Connection]]:
-    """Yields an unlinked SQLite file, which disappears with this process even if it is killed, so that no plain copy
-    stays on the disk.
+    """Yields an unlinked SQLite file, so that no plain copy stays on the disk. The file disappears with this process,
+    even if the process is killed.
 
     Yields (file, connection to write it, connection to read it afterwards).
     """
@@ -219,7 +220,7 @@ def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) 
 
 
 def _copy_profile(folder: Path) -> dict[str, dict]:
-    """Copies the partner profile, if there is one. Returns its entry of the manifest."""
+    """Copies the partner profile, if there is one. Returns the profile's entry in the manifest."""
     if not settings.PARTNERS_FILE:
         return {}
     with open(settings.PARTNERS_FILE, "rb") as file:
@@ -234,7 +235,7 @@ def _copy_profile(folder: Path) -> dict[str, dict]:
 def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, IO[bytes]]]:
     """Yields (name in the backup, open file) of each attachment.
 
-    Skips symbolic links, because they may point anywhere, and files that are deleted meanwhile.
+    Skips symbolic links, because they may point anywhere. Skips files that are deleted meanwhile.
     """
     root = settings.ATTACHMENT_DIR
     found = sorted(root.rglob("*")) if root.is_dir() else []

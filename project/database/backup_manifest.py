@@ -1,5 +1,7 @@
-"""The manifest of a backup: its origin, and the size and hash of each file. A folder without it is no complete
-backup."""
+"""The manifest of a backup: its origin, and the size and hash of each file.
+
+A folder without a manifest is no complete backup.
+"""
 
 import hashlib
 import json
@@ -32,7 +34,8 @@ def size_and_hash(file: Path) -> dict:
 
 
 def write(folder: Path, facts: dict) -> None:
-    """Writes the manifest and syncs it to the disk. It must be the last file, because it marks a complete backup."""
+    """Writes the manifest and syncs it to the disk. The manifest must be the last file, because it marks a complete
+    backup."""
     part = folder / f".{NAME}"
     with open(part, "w", encoding="utf-8") as file:
         json.dump({"format": ENCRYPTED if "recipient" in facts else PLAIN, **facts}, file, ensure_ascii=False, indent=2)
@@ -43,7 +46,7 @@ def write(folder: Path, facts: dict) -> None:
 
 
 def read(folder: Path) -> dict:
-    """Returns the manifest. Raises BackupError unless the backup is complete and all its files are unchanged."""
+    """Returns the manifest. If the backup is incomplete or any of its files has changed, raises BackupError."""
     facts = _parse(folder)
     for name, known in facts["files"].items():
         file = folder / name

@@ -14,9 +14,9 @@ CONNECT_TIMEOUT_OF_SEVERAL = (
     3  # seconds for each of several addresses, so that a request reaches the second if the first is frozen
 )
 POOL_TIMEOUT = 5.0  # seconds to wait for a connection of Django's own pool
-LOCK_TIMEOUT = 6  # seconds; less than the statement limit of the intake, so that the server reports the lock
+LOCK_TIMEOUT = 6  # seconds; below the statement limit of the intake, so that the server reports the lock
 IDLE_IN_TRANSACTION = 60  # seconds; releases the locks of a client that has disappeared
-NO_JIT = "-c jit=off"  # compiling our statements takes seconds, executing them milliseconds
+NO_JIT = "-c jit=off"  # compiling our statements takes seconds, executing them takes milliseconds
 # An idle connection is probed after 10 s and closed after 25 s. Unacknowledged data closes a connection after 20 s.
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 TCP_USER_TIMEOUT = 20_000  # milliseconds
@@ -36,7 +36,7 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
     """Returns the entry for `sqlite:///PATH` or `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME?OPTION=VALUE&...`.
     Raises WrongURLError.
 
-    `pooler` is for a pooler such as PgBouncer in transaction mode: nothing may be kept in a database session.
+    `pooler` is for a pooler such as PgBouncer in transaction mode. Then a database session must keep no state.
     """
     if url.startswith("sqlite"):
         return _sqlite(url)
@@ -61,8 +61,8 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
 
 
 def session_limits(statements: float) -> str:
-    """Returns the options of a connection with time-outs, so that the server ends statements that the client has given
-    up. `statements` is the limit in seconds; with infinity there are no time-outs."""
+    """Returns the options of a connection with time-outs. By these the server ends statements that the client has given
+    up. `statements` is the limit in seconds. If it is infinite, there are no time-outs."""
     if math.isinf(statements):
         return f"{NO_JIT} -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     return (
@@ -77,7 +77,7 @@ def _sqlite(url: str) -> dict:
         raise WrongURLError(f"an SQLite database takes no options, and has {', '.join(map(repr, unknown))}")
     entry["ENGINE"] = "project.database.sqlite"
     entry["OPTIONS"] = {
-        # IMMEDIATE: a transaction takes the write lock at its start, so rows that it has read can't change.
+        # IMMEDIATE: a transaction takes the write lock at its start, so that rows which it has read can't change.
         "transaction_mode": "IMMEDIATE",
         "timeout": SQLITE_PATIENCE,
         # FULL: the reply 00000 guarantees that the commit is on disk. NORMAL may lose commits in a power failure.
@@ -109,8 +109,8 @@ def _add_defaults(entry: dict, *, several: bool) -> None:
 
 
 def _hosts(url: str) -> list[tuple[str, str]]:
-    """Returns (host, port) of each address. Removes the brackets of IPv6 addresses, and decodes the %-encoded folder of
-    a socket. An empty host means libpq's default socket."""
+    """Returns (host, port) of each address. Removes the brackets of IPv6 addresses. Decodes the %-encoded folder of a
+    socket. An empty host means libpq's default socket."""
     place = urlsplit(url).netloc.rpartition("@")[2]
     found = []
     for address in filter(None, place.split(",")):

@@ -1,6 +1,6 @@
 """Encrypts backups for BACKUP_RECIPIENT (contract section 4) and decrypts them, with the program `age`.
 
-Only decryption needs the private key. The data passes through pipes, so no plain copy is on the disk.
+Only decryption needs the private key. The data pass through pipes, so no plain copy is on the disk.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ SUFFIX = ".age"
 
 
 def why_not_encryptable() -> str:
-    """Encrypts no data for BACKUP_RECIPIENT as a test. Returns the error text, or an empty text."""
+    """Tests encryption for BACKUP_RECIPIENT with empty data. If it fails, returns the error text, otherwise ""."""
     try:
         with running(*_encrypt(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
             return ""
@@ -29,7 +29,7 @@ def why_not_encryptable() -> str:
 
 @contextlib.contextmanager
 def encrypted(file: Path) -> Iterator[IO[bytes]]:
-    """Yields a stream that is encrypted into a new file. Syncs the file to the disk at the end. Raises BackupError."""
+    """Yields a stream that is encrypted into a new file. At the end, syncs the file to the disk. Raises BackupError."""
     with open(file, "xb") as target:
         with running(*_encrypt(), stdin=subprocess.PIPE, stdout=target) as program:
             assert program.stdin
@@ -39,7 +39,7 @@ def encrypted(file: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def decrypted(file: Path, *, identity: Path, recipient: str) -> Iterator[IO[bytes]]:
-    """Yields a stream of the decrypted data. Raises BackupError, which names `recipient`.
+    """Yields a stream of the decrypted data. Raises BackupError with a message that names `recipient`.
 
     `identity` is the file with the private key.
     """
@@ -48,7 +48,7 @@ def decrypted(file: Path, *, identity: Path, recipient: str) -> Iterator[IO[byte
     with running(*command, about=about, stdout=subprocess.PIPE) as program:
         assert program.stdout
         yield program.stdout
-        while program.stdout.read(CHUNK):  # to the end, because only there age detects a truncated file
+        while program.stdout.read(CHUNK):  # to the end, because age detects a truncated file only there
             pass
 
 

@@ -1,4 +1,4 @@
-"""Runs pg_dump and pg_restore in the server's version, on the database of the settings."""
+"""Runs pg_dump and pg_restore, in the server's version, on the database of the settings."""
 
 import os
 import re
@@ -42,8 +42,8 @@ def dump(file: Path, *, snapshot: str) -> None:
 
 
 def dump_into(target: IO[bytes], *, snapshot: str) -> dict[str, int]:
-    """Writes a dump into a stream. Returns {table: number of rows}, which pg_restore reads from the same data. Raises
-    BackupError."""
+    """Writes a dump into a stream. Returns {table: number of rows}. pg_restore reads these numbers from the same data.
+    Raises BackupError."""
     with (
         ThreadPoolExecutor(1) as pool,
         _dumping(snapshot, stdout=subprocess.PIPE) as source,
@@ -79,7 +79,7 @@ def _reading(*file: str, **streams: Any) -> AbstractContextManager[subprocess.Po
 
 
 def _copy(source: IO[bytes], target: IO[bytes], reader: IO[bytes]) -> None:
-    """Copies `source` to both streams. Closes `reader`, after an error too: its program would wait forever."""
+    """Copies `source` to both streams. Closes `reader` after an error too, because its program would wait forever."""
     with reader:
         while part := source.read(CHUNK):
             target.write(part)
@@ -108,7 +108,7 @@ def server_major() -> int:
 def _program(name: str) -> str:
     """Returns the path of a program in the server's major version. Raises BackupError if it is not installed.
 
-    An older version refuses the server, and the server may refuse the dump of a newer one.
+    An older version refuses the server. The server may refuse the dump of a newer version.
     """
     major = server_major()
     for path in (DEBIAN.format(major=major, name=name), shutil.which(name)):
@@ -126,7 +126,8 @@ def _major_of(path: str) -> int | None:
 
 
 def _running_on_database(name: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """Runs a program on the database. Passes secrets in the environment, because all users can read a command line."""
+    """Runs a program on the database. Secrets are passed in the environment, because all users can read a command
+    line."""
     params = connection.get_connection_params()
     named = {
         VARIABLES[key]: str(value) for key, value in params.items() if key in VARIABLES and value not in (None, "")

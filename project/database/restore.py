@@ -40,9 +40,9 @@ from project.database.run_program import CHUNK, BackupError
 class RestoreResult:
     """The result of a restore.
 
-    `files` is the number of restored attachments. `kept` are existing files that differ from the backup's and were not
-    overwritten, because they may be newer. `profile` is the path of the backup's partner profile, if PARTNERS_FILE
-    differs or is empty.
+    `files` is the number of restored attachments. `kept` are existing files that differ from the backup's files. They
+    were not overwritten, because they may be newer. If PARTNERS_FILE is empty or differs, `profile` is the path of the
+    backup's partner profile.
     """
 
     facts: dict
@@ -82,7 +82,7 @@ def restore(
 ) -> RestoreResult:
     """Verifies a backup and restores it into an empty database. Raises BackupError.
 
-    `identity` is the file with the private key; an encrypted backup requires it.
+    `identity` is the file with the private key. An encrypted backup requires it.
     """
     facts = backup_manifest.read(folder)
     _check(facts)
@@ -91,7 +91,7 @@ def restore(
     source, done = Source(folder, facts, identity if "recipient" in facts else None), RestoreResult(facts)
     _restore_attachments(source, done, on_progress)
     try:
-        # Before the data, so that the database counts as restored as soon as a process can use it.
+        # This comes before the data, so that the database counts as restored as soon as a process can use it.
         raise_mark(facts["database"], facts["newest_event"] + 1)
         _restore_profile(source, done)
     except OSError as error:
@@ -143,9 +143,9 @@ def _restore_attachments(source: Source, done: RestoreResult, on_progress: Calla
 
 
 def _restore_attachment(target: Path, file: IO[bytes], done: RestoreResult) -> None:
-    """Restores an attachment. Keeps an existing file, because a newer one may have been uploaded after the backup.
+    """Restores an attachment. Keeps an existing file, because that file may have been uploaded after the backup.
 
-    The file of manually entered numbers is merged: missing lines are added.
+    The file of manually entered numbers is merged, which means that missing lines are added.
     """
     if target == numbers_file():
         done.files += bool(merge_numbers(file.read()))
@@ -159,7 +159,7 @@ def _restore_attachment(target: Path, file: IO[bytes], done: RestoreResult) -> N
 
 
 def _restore_profile(source: Source, done: RestoreResult) -> None:
-    """Copies the backup's partner profile into STATE_DIR, unless PARTNERS_FILE has the same content.
+    """Copies the backup's partner profile into STATE_DIR. If PARTNERS_FILE has the same content, copies nothing.
 
     Does not replace PARTNERS_FILE, because only the operator knows which profile is right.
     """
@@ -193,8 +193,8 @@ def _restore_sqlite(source: Source) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Returns the number of rows of a table, without events that a process has written since, such as that of a
-    detected restore."""
+    """Returns the number of rows of a table. Events that a process has written since are not counted, for example the
+    event of a detected restore."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")

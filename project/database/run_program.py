@@ -15,15 +15,15 @@ AGE_FOOTER = "\nage: report unexpected or unhelpful errors"  # age prints this l
 
 
 class BackupError(Exception):
-    """The backup or restore failed, and left nothing that looks like a complete one. The message is a single line."""
+    """The backup or restore failed. Nothing is left that looks like a complete backup. The message is a single line."""
 
 
 @contextlib.contextmanager
 def running(*command: str, about: str = "", **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Yields a running program, started with Popen's arguments in `streams`. Waits for its end.
 
-    If it fails, raises BackupError with its error output and `about`, also in place of an error that its failure caused
-    in the block, such as a broken pipe.
+    If the program fails, raises BackupError with the program's error output and `about`. The failure may have caused
+    another error in the block, such as a broken pipe. Then BackupError replaces that error.
     """
     with tempfile.TemporaryFile() as output:
         program = subprocess.Popen(command, stderr=output, **streams)
@@ -31,7 +31,7 @@ def running(*command: str, about: str = "", **streams: Any) -> Iterator[subproce
             with program:
                 yield program
         except Exception as error:
-            if program.returncode > 0:  # below 0: ended by a signal, because the block closed its streams
+            if program.returncode > 0:  # below 0: ended by a signal, because the block closed the streams
                 raise _failure(program, command[0], output, about) from error
             raise
         if program.returncode:

@@ -1,1 +1,1 @@
-"""The formats of dates and times: short, and in an order that sorts."""
+"""The formats of dates and times. They are short and in an order that sorts."""

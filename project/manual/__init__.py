@@ -1,1 +1,1 @@
-"""The manual (使用手册): ten short pages in Chinese; the help button opens the page about the current one."""
+"""The manual (使用手册): ten short pages in Chinese. The help button opens the page that explains the current page."""

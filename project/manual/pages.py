@@ -1,4 +1,4 @@
-"""The pages of the manual, and the desk's pages that each explains."""
+"""The pages of the manual. Each of them explains certain pages of the desk."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -66,7 +66,8 @@ BY_SLUG = {page.slug: page for page in PAGES}
 
 
 def page_explaining(name: str) -> ManualPage:
-    """Returns the page that explains the desk's page with this URL name. Returns the first page if none does."""
+    """Returns the page that explains the desk's page with this URL name. If no page explains it, returns the first
+    page."""
     name = name.removeprefix("admin:")
     explaining = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
     if name == "orders_order_changelist":
@@ -75,7 +76,7 @@ def page_explaining(name: str) -> ManualPage:
 
 
 class StateGroup(NamedTuple):
-    """The states of a model. Their anchors on the page of states begin with `prefix`. `are_chips`: they are shown as
+    """The states of a model. Their anchors on the page of states begin with `prefix`. If `are_chips`, they are shown as
     chips."""
 
     prefix: str
@@ -115,8 +116,8 @@ def meanings() -> Iterator[tuple[StateGroup, Iterable[Meaning]]]:
 
 
 def manual_page(request: HttpRequest, slug: str = PAGES[0].slug, *, site: AdminSite) -> HttpResponse:
-    """Shows a page of the manual. Raises Http404 for an unknown slug. All staff may read it, because it contains no
-    data."""
+    """Shows a page of the manual. For an unknown slug, raises Http404. All staff may read the manual, because it
+    contains no data."""
     if slug not in BY_SLUG:
         raise Http404
     place = list(BY_SLUG).index(slug)

@@ -20,8 +20,8 @@ MAX_CONSECUTIVE_FAILURES = 6
 
 
 class UsedName(models.Model):
-    """A user name that an account has or had. No other account ever gets it, because rows refer to accounts by user
-    name."""
+    """A user name that an account has or had. No other account ever gets the same name, because rows refer to accounts
+    by user name."""
 
     name = models.CharField(_("user name"), max_length=150, primary_key=True)
 
@@ -35,10 +35,10 @@ class UsedName(models.Model):
 
 
 class User(AbstractUser):
-    """A person's account. Pages show the display name; rows store the user name, which never changes, and the id.
+    """A person's account. Pages show the display name. Rows store the id and the user name, which never changes.
 
-    Accounts are disabled, not deleted. A limited user sees the orders of the account's attributions, and none if there
-    are none (`orders/lists/scope.py`).
+    Accounts are disabled and never deleted. A limited user sees the orders of the account's attributions. If the
+    account has no attributions, the user sees no orders (`orders/lists/scope.py`).
     """
 
     first_name = None
@@ -79,10 +79,10 @@ class User(AbstractUser):
         return self.display_name or self.username
 
     def save(self, *args, **kwargs):
-        """Raises ValidationError for a new account with a user name that was used before, and for a changed user name.
+        """Raises ValidationError if a new account has a user name that was used before, or if a user name is changed.
 
-        Stores the time and the hash of a new password. If Django saves `password` alone, it has only hashed the same
-        password again, so nothing is stored.
+        Stores the time and the hash of a new password. If Django saves `password` alone, Django has only hashed the
+        same password again. Then nothing is stored.
         """
         using = kwargs.get("using") or router.db_for_write(User, instance=self)
         fields = kwargs.get("update_fields")
@@ -114,7 +114,7 @@ class User(AbstractUser):
 
     def note_given(self, by: "User | None", *, now: datetime.datetime) -> None:
         """Stores another account, or the machine's command line (None), as a giver of this account (contract 3.11).
-        Locks the account, so that simultaneous calls don't overwrite each other's giver."""
+        Locks the account, so that simultaneous calls don't overwrite each other's givers."""
         if by == self:
             return
         with transaction.atomic():
@@ -130,7 +130,7 @@ class User(AbstractUser):
             raise ValidationError({"deputy": _("Somebody else must be the deputy.")})
 
     def get_full_name(self):
-        """Returns the display name. If it is empty, Django's pages show the user name alone."""
+        """Returns the display name. If the display name is empty, Django's pages show the user name alone."""
         return self.display_name
 
     def get_short_name(self):
@@ -150,7 +150,7 @@ class UsedPassword(models.Model):
 class CompanyAccount(models.Model):
     """The link of an account to a person of the company log-in, by `iss` and `sub` of the ID token.
 
-    A row without a subject is a pending link: until the time in `until`, the first log-in with this verified mail
+    A row without a subject is a pending link. Until the time in `until`, the first log-in with this verified mail
     address is linked to the account.
     """
 
@@ -178,8 +178,8 @@ class CompanyAccount(models.Model):
 class EmergencyAccount(models.Model):
     """Marks an account that may log in with its password if PASSWORD_LOGIN is emergency.
 
-    `link` is the SHA-256 of the key of a single-use link that sets the password, valid until `link_until`. Empty if
-    there is none.
+    `link` is the SHA-256 of the key of a single-use link that sets the password. The link is valid until `link_until`.
+    If there is no link, `link` is empty.
     """
 
     user = models.OneToOneField(User, models.CASCADE, related_name="emergency")
@@ -194,8 +194,8 @@ class EmergencyAccount(models.Model):
 class AccountSession(models.Model):
     """The user of a session, because Django's table can't be queried by user.
 
-    Django's table stays unchanged, so that the previous version can use the sessions too. Without a constraint
-    (`db_constraint`), a session that Django deletes leaves its row here; the worker deletes such rows.
+    Django's table stays unchanged, so that the previous version can use the sessions too. There is no constraint
+    (`db_constraint`), so a session that Django deletes leaves its row here. The worker deletes such rows.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -209,8 +209,8 @@ class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
     """The authenticator app of an account. `secret` is encrypted with MFA_KEY. `last_step` is the time step (RFC 6238)
     of the last accepted code.
 
-    After wrong codes the next code is accepted only after 1, 2, 4 … 32 seconds. The wait grows no further, so that the
-    owner is not locked out.
+    After wrong codes the next code is accepted only after 1, 2, 4 … 32 seconds. After that the wait does not grow, so
+    that the owner is not locked out.
     """
 
     name = confirmed = None  # fields of django-otp: an account has one app, and a row exists only after a valid code
@@ -228,7 +228,8 @@ class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
         return 1
 
     def throttle_increment(self, commit=True):
-        """Counts a wrong code. Writes only its own columns: django-otp would also write an outdated `last_step`."""
+        """Counts a wrong code. Writes only the columns of the count. django-otp would also write an outdated
+        `last_step`."""
         self.throttling_failure_count = min(self.throttling_failure_count, MAX_CONSECUTIVE_FAILURES - 1)
         super().throttle_increment(commit=False)
         if commit:
@@ -236,8 +237,8 @@ class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
 
 
 class RecoveryCode(models.Model):
-    """The SHA-256 of a single-use code that replaces a code of the app. The row is deleted when the code is used, or
-    with the app."""
+    """The SHA-256 of a single-use code that replaces a code of the app. The row is deleted when the code is used or the
+    app is deleted."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
     hash = models.CharField(max_length=64)
@@ -259,7 +260,7 @@ class FailedLogin(AccessAttempt):
 
 
 class OpenAlarm(models.Model):
-    """An open alarm (project/observability/alarm_texts.py). The row is deleted at its end."""
+    """An open alarm (project/observability/alarm_texts.py). When the alarm ends, the row is deleted."""
 
     name = models.CharField(max_length=32)
     about = models.CharField(max_length=128, blank=True)

@@ -1,7 +1,8 @@
-"""Mails alarms to DEFAULT_CONTACT_MAIL, for sites without Prometheus: once when an alarm opens and once when it ends.
+"""Mails alarms to DEFAULT_CONTACT_MAIL, for sites without Prometheus. A mail is sent when an alarm opens and when it
+ends.
 
-The alarms are the reasons of `status`. A dead worker or a restored desk sends no mail: monitor /readyz from another
-machine.
+The alarms are the reasons of `status`. A dead worker or a restored desk sends no mail. For these cases, monitor /readyz
+from another machine.
 """
 
 import datetime
@@ -27,27 +28,28 @@ from project.observability.alarm_texts import ALARMS, BY_INCIDENT, CRITICAL
 from project.observability.silent_failures import LASTING, SILENT_FAILURES
 from project.observability.status_report import desk_status
 
-BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # open at each start after a stop, for a moment only
+BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # these alarms open for a moment at each start after a stop
 CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}
 AT_ONCE = CRITICALS - BY_THE_WORKER | {SILENT_FAILURES[code].alarm for code in LASTING}
 EACH_MINUTE = AT_ONCE | BY_THE_WORKER
 
 
 def watch_at_once(*, now: datetime.datetime) -> None:
-    """Runs `watch_alarms` each minute for critical alarms, and for warnings of failures that have already lasted."""
+    """Runs `watch_alarms` each minute for critical alarms, and for warnings about failures that have lasted already."""
     watch_alarms(now=now, names=EACH_MINUTE)
 
 
 def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> None:
-    """Opens and ends alarms of these names, and mails them. A worker calls it every five minutes.
+    """Opens and ends alarms of these names, and sends the mails. A worker calls this function every five minutes.
 
-    An alarm of AT_ONCE is mailed at the first check that finds it, other alarms if the next check finds them too.
+    An alarm of AT_ONCE is mailed at the first check that finds it. Other alarms are mailed if the next check finds them
+    too.
     """
     if not settings.DEFAULT_CONTACT_MAIL:
         return
     found = desk_status(now, reads_answers=False)
     seen = {(reason.alarm, reason.about): reason for reason in _alarming(found) if reason.alarm in names}
-    is_whole = bool(found["queue"])  # empty: a lock, an unavailable database, or missing migrations
+    is_whole = bool(found["queue"])  # empty if there is a lock, the database is unavailable, or migrations are missing
     if not is_whole and not seen:
         return
     try:
@@ -68,7 +70,7 @@ def _update_open_alarms(
     mail: Callable[[str, OpenAlarm, str, datetime.datetime], None],
     now: datetime.datetime,
 ) -> None:
-    """Stores the open alarms, and mails new and ended ones. If the status was not read completely, no alarm ends."""
+    """Stores the open alarms, and mails new and ended alarms. If the status was read incompletely, no alarm ends."""
     with transaction.atomic():
         lock_incidents([(DESK, "")])  # two concurrent checks would open the same alarm
         rows = OpenAlarm.objects.filter(name__in=names).select_for_update()
@@ -89,7 +91,7 @@ def _update_open_alarms(
 def _alarming(found: dict) -> list[Reason]:
     """Returns the reasons that have an alarm, including those of the desk's open incidents.
 
-    If the status could not be read completely, returns the alarms of the parts that could.
+    If the status could not be read completely, returns the alarms of the parts that could be read.
     """
     if not found["queue"]:
         return [Reason(row["name"], row["text"], row["about"]) for row in found["alarms"]]

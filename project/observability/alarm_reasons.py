@@ -1,6 +1,7 @@
 """The limits beyond which an alarm is raised, and the reasons in `status` (contract section 5).
 
-The texts of alarms are in alarm_texts.py, the metrics over which Prometheus fires in deploy/prometheus-rules.yml.
+The texts of alarms are in alarm_texts.py. The metrics with which Prometheus raises alarms are in
+deploy/prometheus-rules.yml.
 """
 
 import datetime
@@ -29,8 +30,8 @@ the next waits are of half an hour and of hours (contract 3.5)."""
 
 
 class Reason(NamedTuple):
-    """A fault, in English for engineers. `alarm`: its alarm (alarm_texts.py), empty if it has none.
-    `about`: the partner, token or certificate. `since`: when it began, if that is known."""
+    """A fault, in English for engineers. `alarm` is the alarm of the fault (alarm_texts.py), or empty if there is none.
+    `about` is the partner, token or certificate. `since` is the time at which the fault began, if that is known."""
 
     alarm: str
     text: str
@@ -129,8 +130,8 @@ def alarm_reasons(found: dict) -> list[Reason]:
 
 
 def _refused_for_now(found: dict) -> tuple[str, str]:
-    """Returns the alarm and words about answers 20000. A restored desk gives them on purpose, and past ones raise no
-    alarm."""
+    """Returns the alarm and the text about responses 20000. A restored desk gives such responses on purpose, so past
+    responses raise no alarm there."""
     row = found["not_stored"]
     if not row or found["restored"]:
         return "", ""
@@ -149,31 +150,32 @@ def reasons_of_away(found: dict, error: Exception) -> list[Reason]:
 
 
 def _suspended_work(row: dict) -> str:
-    """Returns the work that a differing process leaves undone."""
+    """Returns the work that a process does not do because its settings differ."""
     if row["works"]:
         return "it takes no step"
     return "it answers BBOSS 20000" if PROFILE in row["settings"] else "it asks the big-data side nothing"
 
 
 def _read_otherwise(orders: list[str]) -> str:
-    """Returns a text with the number of answers that the profile in force classifies differently now. Empty if none."""
+    """Returns a text with the number of answers that the profile in force classifies differently now. If there are
+    none, returns ""."""
     said = _number(len(orders), "answer would read otherwise now", "answers would read otherwise now")
     named = ", ".join(orders[:ANSWERS_NAMED]) + (", ..." if len(orders) > ANSWERS_NAMED else "")
     return f"{said}: `resume` or `resend` carries it out ({named})" if said else ""
 
 
 def _expiry_alarm(row: dict) -> str:
-    """Returns the alarm of an expiring credential. An expired token of the read API is only a warning: it stops nothing
-    of ours."""
+    """Returns the alarm of an expiring credential. An expired token of the read API gives only a warning, because it
+    stops nothing of ours."""
     ended = datetime.datetime.fromisoformat(row["ends"]) <= timezone.now() and row["what"] != API_TOKEN
     return "Expired" if ended else "ExpiresSoon"
 
 
 def _incident_words(code: str, params: dict | None) -> str:
-    """Returns an incident's cause and next step. Empty without `params`."""
+    """Returns an incident's cause and next step. Without `params`, returns ""."""
     return f"{say_in_english(code, params)}. {in_language('en', cause_of(code).next)}" if params else ""
 
 
 def _number(number: int, one: str, many: str) -> str:
-    """Returns a text such as `2 incidents are open`. Empty for 0."""
+    """Returns a text such as `2 incidents are open`. For 0, returns ""."""
     return f"{number} {one if number == 1 else many}" if number else ""

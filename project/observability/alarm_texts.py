@@ -1,7 +1,7 @@
 """The alarms, for Prometheus and for mails: severity, summary, and next step.
 
-deploy/prometheus-rules.yml has the metrics over which each fires, alarm_reasons.py the alarm of each fault in `status`.
-docs/operations.md has a row for each, which begins with the next step.
+deploy/prometheus-rules.yml has the metrics with which each alarm is raised. alarm_reasons.py has the alarm of each
+fault in `status`. docs/operations.md has a row for each alarm, which begins with the next step.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,10 @@ CRITICAL, WARNING = "critical", "warning"
 
 
 class Alarm(NamedTuple):
-    """CRITICAL: orders are unmonitored, not taken in, not sent or not billed now. WARNING: they will be, or one is.
+    """An alarm.
+
+    CRITICAL means that orders are unmonitored, not taken in, not sent or not billed now. WARNING means that this will
+    happen to orders, or that it has happened to one order.
 
     `summary` and `next` (the next step) are translated when they are shown.
     """

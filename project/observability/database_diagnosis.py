@@ -1,5 +1,8 @@
-"""Diagnoses why the database can't work: the holder of a lock, an exhausted sequence, or a constraint or trigger that
-rejects a row. Never shows a row's values."""
+"""Diagnoses why the database can't work.
+
+The reason may be the holder of a lock, an exhausted sequence, or a constraint or trigger that rejects a row. The values
+of a row are never shown.
+"""
 
 import re
 from contextlib import suppress
@@ -31,8 +34,8 @@ WHERE proname = %s AND NOT tgisinternal ORDER BY 2, 1"""
 
 
 def diagnosed(error: Exception) -> str:
-    """Returns the obstacle in English, followed by the first line of the database's message; only that line if the
-    obstacle can't be found. Queries the database outside the transaction that failed."""
+    """Returns the obstacle in English, followed by the first line of the database's message. If the obstacle can't be
+    found, returns only that line. Queries the database outside the transaction that failed."""
     driver = error.__cause__ or error
     said = error_line(str(error).partition("\n")[0])  # further lines show our statement
     with suppress(Error):
@@ -62,11 +65,11 @@ def _named(driver: BaseException, said: str) -> str:
 
 
 def lock_holder(*, of_readers: bool = False) -> str:
-    """Returns the session that holds a lock which blocks writers, else the session with the longest writing
-    transaction. Empty if there is none. `of_readers`: only a session that blocks readers.
+    """Returns the session that holds a lock which blocks writers. If there is none, returns the session with the
+    longest writing transaction, or "". With `of_readers`, returns only a session that blocks readers.
 
-    Only the first word of a session's statement is shown; a role without pg_read_all_stats sees those of its own
-    sessions.
+    Only the first word of a session's statement is shown. A role without pg_read_all_stats sees only the statements of
+    its own sessions.
     """
     if connection.vendor != "postgresql":
         return ""

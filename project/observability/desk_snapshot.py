@@ -33,7 +33,7 @@ COUNT_ALL = Count("*")
 class WaitsFor(StrEnum):
     NEEDING = "needing"  # stuck orders with an owner
     NOBODYS = "nobodys"  # the other stuck orders
-    UNKNOWN = "unknown"  # numbers that differ and have no order
+    UNKNOWN = "unknown"  # differing numbers that belong to no order
     AWAITING = "awaiting"
     RETURNED = "returned"
     DIFFERENCES = "differences"
@@ -51,7 +51,7 @@ class WaitingGroup(NamedTuple):
 
 
 class WaitingCalls(NamedTuple):
-    """The number of waiting calls of a channel, or an open breaker of a partner, and the earliest time."""
+    """The waiting calls of a channel (their number and earliest time), or an open breaker of a partner."""
 
     what: str
     where: str
@@ -61,10 +61,11 @@ class WaitingCalls(NamedTuple):
 
 
 class DeskSnapshot:
-    """The state of the desk at a given time. Values are queried when they are first read.
+    """The state of the desk at a given time. Each value is queried when it is first read.
 
-    Raises django.db.Error if the database is unavailable. `user`: only rows within this user's attributions are
-    counted; the caller checks permissions. `kinds`: the kinds of waiting items to count, in one query.
+    If the database is unavailable, raises django.db.Error. With `user`, only rows within this user's attributions are
+    counted. The caller must check the user's permissions. `kinds` are the kinds of waiting items to count, in one
+    query.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class DeskSnapshot:
 
     @cached_property
     def restored(self) -> bool:
-        """True if the database counts as restored. Pages use `is_restored`, which mostly needs no query."""
+        """True if the database counts as restored. Pages use `is_restored` instead, which mostly needs no query."""
         return read_restore_state().restored
 
     @cached_property
@@ -96,14 +97,15 @@ class DeskSnapshot:
 
     @property
     def heartbeat_age(self) -> float | None:
-        """The seconds since the last heartbeat of any cluster, or until it if its clock was wrong. None if there is
-        none.
+        """The seconds since the last heartbeat of any cluster. If the cluster's clock was wrong, the seconds until that
+        heartbeat. None if there is no heartbeat.
         """
         return min((abs((self.now - row.seen_at).total_seconds()) for row in self.heartbeats), default=None)
 
     @cached_property
     def _calls(self) -> list[WaitingCalls]:
-        """Returns unsent calls (CALLS_DUE) and retried ones (CALLS_RETRIED) by channel; open breakers by partner."""
+        """Returns unsent calls (CALLS_DUE) and retried calls (CALLS_RETRIED) by channel, and open breakers by
+        partner."""
         fine, steps = Value("", TextField()), self._seen(Dispatch.objects.open())
         due = Min("next_try_at", filter=Q(next_try_at__lte=self.now))
         tried = steps.filter(superseded=False, tries_left__isnull=False)
@@ -131,52 +133,54 @@ class DeskSnapshot:
         return [Breaker(partner=row.where, opened_at=row.since, last_error=row.error) for row in shut]
 
     def backlog(self, partner: str, what: str = CALLS_DUE) -> tuple[int, datetime.datetime | None]:
-        """Returns the number of a partner's open steps (by default unsent ones), and the time of the oldest; None if
-        there is none.
+        """Returns the number of a partner's open steps (by default of unsent steps), and the time of the oldest step.
+        If there is no step, the time is None.
         """
         rows = [row for row in self._calls if row.what == what and PARTNERS[row.where] == partner]
         return sum(row.number for row in rows), min((row.since for row in rows if row.since), default=None)
 
     @cached_property
     def oldest_due(self) -> dict[str, float]:
-        """For each partner, the seconds for which its oldest due step has waited, or 0."""
+        """The seconds for which the oldest due step of each partner has waited. 0 if no step is due."""
         since = {partner: self.backlog(partner)[1] for partner in Partner.values}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
     @cached_property
     def oldest_retrying(self) -> dict[str, float]:
-        """For each external partner, the seconds since the first attempt of its oldest step in retry, or 0.
+        """The seconds since the first attempt of the oldest step in retry, for each external partner. 0 if there is
+        none.
 
-        The attempt in progress counts too; time during a pause does not.
+        The attempt in progress counts too. The time during a pause does not count.
         """
         since = {partner: self.backlog(partner, CALLS_RETRIED)[1] for partner in OUTSIDE}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
     @cached_property
     def refused_calls(self) -> dict | None:
-        """The most frequent code of BBOSS's refused calls, with figures. Two queries."""
+        """The most frequent code of BBOSS's refused calls, with the figures. Needs two queries."""
         return refused_calls(now=self.now)
 
     @cached_property
     def failed_tasks(self) -> dict | None:
-        """The newest error of ours in delivery, and the number of errors. Two queries if there is one."""
+        """The newest error of our code in delivery, and the number of errors. If there is an error, needs two
+        queries."""
         return failed_tasks(now=self.now)
 
     @cached_property
     def stuck_trail(self) -> dict | None:
-        """The number of acts that wait for AUDIT_SYSLOG, if none has been sent for long. One query, or four if there
-        are any.
+        """The number of acts that wait for AUDIT_SYSLOG, if no act has been sent for long. Needs one query, or four if
+        acts are waiting.
         """
         return stuck_trail(now=self.now)
 
     @cached_property
     def clocks(self) -> dict[str, float | None]:
-        """The seconds that this machine's clock is ahead of the database's and of BBOSS's. Two queries."""
+        """The seconds by which this machine's clock is ahead of the database's and of BBOSS's. Needs two queries."""
         return clock_differences(now=self.now)
 
     @cached_property
     def pauses(self) -> list[PauseInForce]:
-        """The pauses in force. Pages use `pauses_for`. Two queries if there is a pause."""
+        """The pauses in force. Pages use `pauses_for` instead. If there is a pause, needs two queries."""
         return pauses_in_force(now=self.now)
 
     @cached_property
@@ -185,7 +189,8 @@ class DeskSnapshot:
 
     @cached_property
     def incidents(self) -> list[Incident]:
-        """The open incidents, each with the number of orders that it still blocks, the largest first."""
+        """The open incidents, each with the number of orders that it still blocks. The incident with most orders is
+        first."""
         rows, still = Incident.objects.unresolved(), Q(affected__closed_at=None)
         letters = attributions_of(self.user) if self.user else None
         if letters is not None:  # as the list of incidents shows them
@@ -197,9 +202,9 @@ class DeskSnapshot:
     def waiting(self) -> list[WaitingGroup]:
         """The items of these `kinds` that wait for staff.
 
-        Each kind has one group, and NEEDING also that of NOBODYS. Empty kinds have no group.
+        Each kind has one group. NEEDING also has the group of NOBODYS. Empty kinds have no group.
         """
-        # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
+        # If a row of a UNION has two bare NULLs, PostgreSQL takes them for texts.
         never = Cast(Value(None), DateTimeField())
         orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
         approval = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
@@ -227,7 +232,8 @@ class DeskSnapshot:
         return [WaitingGroup(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
 
     def group(self, what: str) -> WaitingGroup:
-        """Returns the group of this kind, empty if there are no items. Raises LookupError if it is not in `kinds`."""
+        """Returns the group of this kind. If there are no items, the group is empty. If the kind is not in `kinds`,
+        raises LookupError."""
         if what not in self.kinds:
             raise LookupError(what)
         return next((row for row in self.waiting if row.what == what), WaitingGroup(what))
@@ -258,7 +264,7 @@ class DeskSnapshot:
 
     @property
     def difference_age(self) -> float:
-        """The age of the oldest open difference in seconds; 0 if there is none."""
+        """The age of the oldest open difference in seconds. 0 if there is no difference."""
         return self._seconds_since(self.differences.since) or 0.0
 
     def _seconds_since(self, at: datetime.datetime | None) -> float | None:
@@ -266,7 +272,7 @@ class DeskSnapshot:
 
 
 def mails_given_up(now: datetime.datetime) -> QuerySet[Mail]:
-    """Returns the mails to staff that were recently given up and not sent again."""
+    """Returns the mails to staff that were recently given up and have not been sent again."""
     return Mail.objects.given_up().to_staff().filter(written_at__gte=now - FAILURES_SHOWN_FOR)
 
 

@@ -1,4 +1,4 @@
-"""Finds credentials that expire soon: BBOSS's tokens, tokens of the read API, our certificate towards partners."""
+"""Finds credentials that expire soon: BBOSS's tokens, the read API's tokens, and our certificate towards partners."""
 
 import contextlib
 import datetime
@@ -26,7 +26,8 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Expiry:
-    """`name`: a BBOSS token's position (it is a secret), a token's system, or the certificate's setting."""
+    """`name` is the position of a BBOSS token (which is a secret), the system of a token, or the certificate's
+    setting."""
 
     what: str
     name: str
@@ -41,7 +42,7 @@ class Expiry:
 def expiring(*, now: datetime.datetime) -> list[Expiry]:
     """Returns the credentials that expire within 14 days, the soonest first. One query.
 
-    An expired token of the read API is included for 14 days. After that its system is known to do without it.
+    An expired token of the read API is included for 14 days. After that the system obviously needs no token.
     """
     today = timezone.localdate(now)
     systems = [one for one in api_tokens() if abs(timezone.localdate(one.ends) - today) <= SOON]
@@ -49,31 +50,31 @@ def expiring(*, now: datetime.datetime) -> list[Expiry]:
 
 
 def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
-    """Returns the expiring credentials of settings and files, without a query. The dashboard shows these to all users,
-    but not the tokens of the read API.
+    """Returns the expiring credentials of settings and files, without a query. The dashboard shows these credentials to
+    all users. They do not include the tokens of the read API, which not all users see.
 
-    An expired token of BBOSS is included only if none is valid.
+    If a token of BBOSS has expired, it is included only if no other token is valid.
     """
     tokens = [found for found in bboss_tokens() if found.ends > now] or list(bboss_tokens())
     return [one for one in [*tokens, *client_certificate()] if one.ends < now + SOON]
 
 
 def bboss_tokens() -> Iterator[Expiry]:
-    """Yields our tokens for BBOSS, without tokens whose day can't be parsed: `check` reports these (desk.002)."""
+    """Yields our tokens for BBOSS. Leaves out tokens whose day can't be parsed, which `check` reports (desk.002)."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
         if ends := token_expiry(token):
             yield Expiry(BBOSS_TOKEN, str(place), ends)
 
 
 def api_tokens() -> Iterator[Expiry]:
-    """Yields the read API's tokens that are not revoked, expired ones too. One query."""
+    """Yields the read API's tokens that are not revoked. Includes expired tokens. Needs one query."""
     zone = timezone.get_current_timezone()
     for system, day in ApiToken.objects.filter(revoked_at=None).values_list("system", "valid_until"):
         yield Expiry(API_TOKEN, system, datetime.datetime.combine(day, datetime.time.max, zone))
 
 
 def client_certificate() -> Iterator[Expiry]:
-    """Yields our certificate towards partners, if there is one. `check` reports a file that can't be read
+    """Yields our certificate towards partners, if there is one. If the file can't be read, `check` reports that
     (desk.011)."""
     if settings.PARTNER_CLIENT_CERT:
         with contextlib.suppress(OSError, ValueError):

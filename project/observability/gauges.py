@@ -1,7 +1,9 @@
-"""The text of /metrics (contract 6): the counters of all processes of this machine, and gauges read from the database.
+"""The text of /metrics (contract 6).
 
-The gauges' text is cached in a file for 15 s, so that the database is queried no more often, however many processes are
-scraped. An unavailable database is not queried more often either.
+It has the counters of all processes of this machine, and gauges read from the database.
+
+The text of the gauges is cached in a file for 15 s. So the database is queried at most once in 15 s, even if many
+processes are scraped. The same applies to an unavailable database.
 """
 
 import contextlib
@@ -46,7 +48,8 @@ outage = Outage(logging.getLogger(__name__), "/metrics")
 
 
 def exposition() -> bytes:
-    """Returns all metrics as Prometheus text. Without a database: those of the processes, and `desk_database_up` 0."""
+    """Returns all metrics as Prometheus text. Without a database, returns those of the processes and `desk_database_up`
+    0."""
     build = _family("desk_build_info", "The version that answers, as a label", ["version"], [([__version__], 1)])
     here = [PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, CountedCollector(), Given([build])]
     return b"".join(map(generate_latest, here)) + _gauges()
@@ -56,7 +59,7 @@ def _gauges() -> bytes:
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
             FOLDER.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(FOLDER))  # other processes that are scraped meanwhile wait, then read the file
+            held.enter_context(locked(FOLDER))  # processes that are scraped meanwhile wait, then read the file
             if 0 <= time.time() - KEPT.stat().st_mtime < KEPT_FOR:
                 return KEPT.read_bytes()
         text = _read_gauges()
@@ -95,8 +98,8 @@ def _family(name: str, text: str, labels: Iterable[str], values: Iterable[tuple[
 
 
 def _counted(name: str, text: str, rows: QuerySet, **labels: Iterable[str]) -> Metric:
-    """Returns the number of rows by the values of these columns. Values without rows are 0, so that graphs have no
-    gaps."""
+    """Returns the number of rows by the values of these columns. For values without rows the number is 0, so that
+    graphs have no gaps."""
     counts = rows.order_by().values_list(*labels).annotate(number=Count("pk"))
     found = dict.fromkeys(itertools.product(*labels.values()), 0)
     for *values, number in counts:
@@ -131,7 +134,7 @@ class DeskCollector(Collector):
         text = "1 while people hold a partner's calls back"
         held = {row.pause.partner for row in facts.pauses}
         yield _family("desk_paused", text, ["partner"], (([name], int(name in held)) for name in OUTSIDE))
-        # No sample if no worker ever ran, or nothing was ever backed up; an alert on absence notices that.
+        # There is no sample if no worker ever ran, or nothing was ever backed up. An alert on absence notices that.
         text, age = "Time since a worker's last sign of life", facts.heartbeat_age
         yield _family("desk_heartbeat_age_seconds", text, [], [([], age)] if age is not None else [])
         yield _backup_age(now.timestamp())
@@ -166,8 +169,8 @@ def _backup_age(now: float) -> Metric:
 
 
 def _expiries(now: float) -> Metric:
-    """Returns the remaining seconds of our tokens for BBOSS, of the certificate, and of the read API's tokens that are
-    not revoked."""
+    """Returns the remaining seconds of our tokens for BBOSS, of the certificate, and of tokens of the read API. Revoked
+    tokens are left out."""
     found = (*bboss_tokens(), *client_certificate(), *api_tokens())
     text = "Time until a token or certificate ends; below 0 it has ended"
     values = (((one.what, one.name), one.ends.timestamp() - now) for one in found)

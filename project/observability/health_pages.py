@@ -23,7 +23,7 @@ INTAKE = "intake"
 @never_cache
 @require_safe
 def livez(request):
-    """Returns `ok`, with the version in a header. Uses nothing but this process."""
+    """Returns `ok`, with the version in a header. Uses only this process."""
     return HttpResponse("ok", content_type="text/plain", headers={"X-Version": __version__})
 
 
@@ -32,7 +32,7 @@ def livez(request):
 def readyz(request):
     """Returns 200 if all is well, otherwise 503 with the reasons. Never 500.
 
-    `?for=intake`: checks only if BBOSS's calls can be accepted, for a load balancer. That needs no worker.
+    With `?for=intake`, for a load balancer, checks only whether BBOSS's calls can be accepted. That needs no worker.
     """
     try:
         state = readiness(timezone.now(), intake=request.GET.get("for") == INTAKE)
@@ -47,7 +47,7 @@ def readyz(request):
 @never_cache
 @require_safe
 def metrics(request):
-    """Returns Prometheus text to METRICS_ALLOWED_IPS. Checks the peer's address, since a header can be forged."""
+    """Returns Prometheus text to METRICS_ALLOWED_IPS. The peer's address is checked, because a header can be forged."""
     if not is_allowed(request.META.get("REMOTE_ADDR", ""), settings.METRICS_ALLOWED_IPS):
         return HttpResponse("not for this address", status=403, content_type="text/plain")
     return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -1,8 +1,9 @@
-"""The counters of the last hour, a row for each minute, to find increases within some minutes. `/metrics` alone can't
-show these.
+"""The counters of the last hour, with a row for each minute.
 
-A worker writes the rows to STATE_DIR. They count this machine's processes, except the number of due steps, which counts
-the whole desk.
+The rows serve to find increases within some minutes, which `/metrics` alone can't show.
+
+A worker writes the rows to STATE_DIR. They count this machine's processes. Only the number of due steps counts the
+whole desk.
 """
 
 import contextlib
@@ -29,7 +30,8 @@ DUE_STEPS, MANY_DUE = "due", 200
 
 
 def note_figures(*, now: datetime.datetime) -> None:
-    """Adds a row to the file. A STATE_DIR that can't be written is reported by StateFolderBroken, not here."""
+    """Adds a row to the file. If STATE_DIR can't be written, StateFolderBroken reports that, and this function does
+    not."""
     rows = [row for row in _read() if now.timestamp() - KEPT_SECONDS < row[0] < now.timestamp()]
     line = [now.timestamp(), _figures(now)]
     with contextlib.suppress(OSError):
@@ -70,8 +72,8 @@ def _figures(now: datetime.datetime) -> dict[str, float]:
 
 
 class Increase(NamedTuple):
-    """The increase of each counter within `seconds`, by name and labels. `now` and `before` are the rows at both
-    ends."""
+    """The increase of each counter within `seconds`, by name and labels. `before` and `now` are the rows at the
+    beginning and the end."""
 
     seconds: float
     now: dict[str, float]
@@ -85,7 +87,7 @@ class Increase(NamedTuple):
 
 
 def increase(minutes: int, *, now: datetime.datetime) -> Increase | None:
-    """Returns the increase within this number of minutes up to the newest row. None without recent rows."""
+    """Returns the increase within this number of minutes up to the newest row. Without recent rows, returns None."""
     rows = [row for row in _read() if 0 <= now.timestamp() - row[0] < KEPT_SECONDS]
     if len(rows) < 2 or now.timestamp() - rows[-1][0] > 180:
         return None
@@ -95,7 +97,7 @@ def increase(minutes: int, *, now: datetime.datetime) -> Increase | None:
 
 
 def database_errors(*, now: datetime.datetime) -> dict | None:
-    """Returns the `kind` of database error that occurred more than 10 times within `minutes`, except `away`."""
+    """Returns the `kind` of database error that occurred more than 10 times within `minutes`. Leaves out `away`."""
     found = increase(10, now=now)
     for kind, number in found.of("desk_database_errors_total").items() if found else ():
         if kind != "away" and number > 10:
@@ -113,17 +115,17 @@ def callbacks_refused(*, now: datetime.datetime) -> dict | None:
 
 
 def slow_intake(*, now: datetime.datetime) -> dict | None:
-    """Returns the number of BBOSS's calls that took longer than 2.5 s, if it is above 1 % of at least 20."""
+    """Returns the number of BBOSS's calls that took longer than 2.5 s. It must be above 1 % of at least 20 calls."""
     return _slow("desk_inbound_seconds", 10, now, only="bboss")
 
 
 def slow_partner(*, now: datetime.datetime) -> dict | None:
-    """Returns a partner with slow calls: above 1 % of at least 20 calls took longer than 10 s."""
+    """Returns a partner with slow calls. A partner is slow if above 1 % of at least 20 calls took longer than 10 s."""
     return _slow("desk_call_seconds", 15, now)
 
 
 def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> dict | None:
-    """Returns the first source with slow calls. None also if no call was slow within the last two minutes."""
+    """Returns the first source with slow calls. If no call was slow within the last two minutes, returns None."""
     long, short = increase(minutes, now=now), increase(2, now=now)
     if not long or not short:
         return None
@@ -138,7 +140,7 @@ def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> di
 
 
 def partner_refuses(*, now: datetime.datetime) -> dict | None:
-    """Returns the partner that refused more than half of our calls within `minutes`, and at least 5."""
+    """Returns the partner that refused at least 5 of our calls within `minutes`, and more than half of them."""
     found = increase(60, now=now)
     rows = found.of("desk_calls_total") if found else {}
     totals: Counter[str] = Counter()
@@ -152,8 +154,8 @@ def partner_refuses(*, now: datetime.datetime) -> dict | None:
 
 
 def queue_growing(*, now: datetime.datetime) -> dict | None:
-    """Returns the channel whose number of due steps has increased within `minutes`, and was above 200 before already.
-    None during a pause."""
+    """Returns the channel whose number of due steps has increased within `minutes` and was above 200 at the beginning
+    too. During a pause, returns None."""
     found = increase(15, now=now)
     if found is None or found.seconds < 14 * 60 or pauses_in_force(now=now):
         return None

@@ -1,6 +1,6 @@
-"""A worker's checks of the desk itself, each minute: silent failures, and alarms that are mailed at once.
+"""A worker's checks of the desk itself, each minute. They find silent failures, and alarms that are mailed at once.
 
-They are a separate task, so that no sweep waits for an address that does not respond.
+The checks are a separate task, so that no sweep waits for an address that does not respond.
 """
 
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @unless_away
 def look_around() -> str:
-    """Runs the checks. A failing check does not stop the others. The findings become incidents and mails."""
+    """Runs the checks. If a check fails, the others still run. The findings become incidents and mails."""
     beat()  # first, so that the checks don't report a dead worker while this one runs
     failed = None
     for look in (part.run for part in parts_of(DESK_CHECKS)):

@@ -25,15 +25,15 @@ RESTORED = "the database was restored to an earlier state: nothing is taken in o
 OTHER_PROFILE = "this process has another profile of the partners than the desk, so it takes no order: reload it"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
-LOOK_FOR = 4.0  # seconds of a check's 5; the rest is for a query about the lock that blocked it
+LOOK_FOR = 4.0  # a check has 5 seconds; the rest is for a query about the lock that blocked the check
 TRY_EVERY = 5.0  # seconds
 TRY_FOR = 3.0  # time-out of a try, in seconds
-LOCK_FOR = "1s"  # its lock_timeout
+LOCK_FOR = "1s"  # the lock_timeout of a try
 
 
 def why_unknown(error: Exception) -> str:
-    """Returns the reason for a failed check: the holder of the lock that blocked it, or the unavailable database. Other
-    errors are logged with their traceback."""
+    """Returns the reason for a failed check. The reason is the holder of the lock that blocked the check, or the
+    unavailable database. All other errors are logged with their traceback."""
     if isinstance(error, Error) or is_away(error):
         with suppress(Exception):
             return lock_holder(of_readers=True) or DATABASE_AWAY
@@ -48,7 +48,8 @@ def missing_migrations() -> list[str]:
 
 
 def is_read_only() -> bool:
-    """Returns True if PostgreSQL refuses writes, by its operator's choice or as a standby. Queries still work then."""
+    """Returns True if PostgreSQL refuses writes, because its operator wants that or the server is a standby. Queries
+    still work then."""
     if connection.vendor != "postgresql":
         return False
     with connection.cursor() as cursor:
@@ -57,14 +58,14 @@ def is_read_only() -> bool:
 
 
 class WriteTry:
-    """Tries to store an order and rolls back. Each process does so at most once in 5 s, and caches the result."""
+    """Tries to store an order and rolls back. Each process tries at most once in 5 s, and caches the result."""
 
     def __init__(self):
         self.tried_at, self.why, self.trying = float("-inf"), "", threading.Lock()
 
     def why_not(self, now: datetime.datetime) -> str:
-        """Returns the reason why no order can be stored; empty if orders can be stored. Callers during a try wait for
-        its result."""
+        """Returns the reason why no order can be stored. If orders can be stored, returns "". Callers during a try wait
+        for the result of that try."""
         with self.trying:
             if time.monotonic() - self.tried_at >= TRY_EVERY:
                 self.why = self._try(now)
@@ -86,13 +87,13 @@ write_try = WriteTry()
 
 
 def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
-    """Returns the report of /readyz. `reasons` is empty if all is well. Raises django.db.Error if the database is
-    unavailable.
+    """Returns the report of /readyz. If all is well, `reasons` is empty. If the database is unavailable, raises
+    django.db.Error.
 
-    `intake`: checks only that orders can be stored.
+    With `intake`, checks only that orders can be stored.
 
-    The age of the oldest due dispatch, clocks and open breakers are reported but are never reasons. A partner that is
-    down is no reason to refuse BBOSS's orders.
+    The age of the oldest due dispatch, clocks and open breakers are reported and are never reasons. If a partner is
+    down, that is no reason to refuse BBOSS's orders.
     """
     with database_deadline(LOOK_FOR):
         return _readiness(now, intake)

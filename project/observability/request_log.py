@@ -1,4 +1,4 @@
-"""Records each request: an id and a trace, a count for /metrics, and a log line."""
+"""Records each request. It gets an id and a trace, a count for /metrics, and a log line."""
 
 import logging
 import re
@@ -31,8 +31,8 @@ ASK_THE_DATABASE = (*SOURCES, "/admin/orders/")  # a 200 of these shows that the
 
 
 class RequestMiddleware(Middleware):
-    """Gives every request an id and returns it as X-Request-Id; a harmless given one is kept. Counts and logs the
-    request."""
+    """Gives every request an id and returns the id as X-Request-Id. If the request has a harmless id already, that id
+    is kept. Counts and logs the request."""
 
     def __call__(self, request):
         given = request.headers.get("X-Request-Id", "")
@@ -47,7 +47,7 @@ class RequestMiddleware(Middleware):
         with log_facts(**about) as facts:
             response = self.get_response(request)
             seconds = round(time.monotonic() - began, 4)
-            if not (response.status_code == 204 and is_poll(request)):  # open pages poll all day long
+            if not (response.status_code == 204 and is_poll(request)):  # not logged: open pages poll all day long
                 count_request(request, response, seconds)
                 write_line(request, response, facts, seconds)
         response["X-Request-Id"] = number
@@ -55,7 +55,7 @@ class RequestMiddleware(Middleware):
 
 
 def write_line(request: HttpRequest, response: HttpResponse, facts: dict, seconds: float) -> None:
-    """Writes one log line for a request. `why` in `facts`: the reason of a refusal, for our own staff."""
+    """Writes one log line for a request. `why` in `facts` is the reason of a refusal, for our own staff."""
     status, code = response.status_code, code_of(response) if request.path.startswith("/api/") else ""
     if status == 503:
         callers_outage.refuse()
@@ -70,7 +70,7 @@ def write_line(request: HttpRequest, response: HttpResponse, facts: dict, second
 
 
 def count_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
-    """Counts a call of another system, or a page of staff by its view's name."""
+    """Counts a call of another system, or a page of staff. A page is counted by the name of its view."""
     source = next((name for start, name in SOURCES.items() if request.path.startswith(start)), "")
     if source:
         code = code_of(response)
@@ -88,7 +88,7 @@ def count_request(request: HttpRequest, response: HttpResponse, seconds: float) 
 
 
 def code_of(response: HttpResponse) -> str:
-    """Returns the rspCode of a response to BBOSS, else the HTTP status."""
+    """Returns the rspCode of a response to BBOSS. For other responses, returns the HTTP status."""
     data = getattr(response, "data", None)
     said = data.get("response") if isinstance(data, dict) else None
     return said["rspCode"] if isinstance(said, dict) and "rspCode" in said else str(response.status_code)

@@ -1,8 +1,9 @@
-"""Detects failures that nobody reports, such as missing calls of BBOSS, missing backups, or a STATE_DIR that can't be
-written.
+"""Detects failures that nobody reports.
 
-Each failure is an incident of the desk while it lasts. `status`, mails, robots and a Prometheus rule use the same name
-(table in docs/operations.md). A worker checks each minute (looks.py), and `status` at each call.
+Examples are missing calls of BBOSS, missing backups, or a STATE_DIR that can't be written.
+
+While a failure lasts, it is an incident of the desk. `status`, mails, robots and a Prometheus rule use the same name
+for the failure (table in docs/operations.md). A worker checks each minute (looks.py), and `status` checks at each call.
 """
 
 import datetime
@@ -37,7 +38,7 @@ LOST_IN_A_ROW = 2  # a single loss may be a manual kill
 LEAST_INODES = 1000
 MAX_NOT_STORED, RECENT_SECONDS = 5, 120  # 20000 responses without an alarm; seconds for which the last one is recent
 LOCAL_HOSTS, POSTGRESQL = {"127.0.0.1", "::1", "localhost"}, Path("/var/lib/postgresql")
-FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # share and bytes: a disk with more free than either is not nearly full
+FREE_SHARE, MOST_FREE = 0.15, 10 * 2**30  # share and bytes; a disk with more free space than either is not nearly full
 IDLE_FOR, OPEN_FOR = "60 seconds", "30 minutes"  # longest idle and active transactions
 OLDEST_TRANSACTION = """
 SELECT pid, usename, application_name, xact_start, state, upper(substring(query FROM '^\\s*([[:alpha:]]+)'))
@@ -50,7 +51,7 @@ WHERE last_failed_time > COALESCE(last_archived_time, '-infinity') AND current_s
 
 
 def intake_quiet(*, now: datetime.datetime) -> dict | None:
-    """Returns the `minutes` since the last signed call of BBOSS, if more than INTAKE_QUIET_MINUTES.
+    """Returns the `minutes` since the last signed call of BBOSS, if they are more than INTAKE_QUIET_MINUTES.
 
     Returns None if there never was a call, if calls could not be stored lately, or if the database counts as restored.
     """
@@ -65,7 +66,7 @@ def intake_quiet(*, now: datetime.datetime) -> dict | None:
 
 
 def state_folder_broken(*, now: datetime.datetime) -> dict | None:
-    """Returns the `error` if STATE_DIR can't be written (tested with a file) or has few free inodes."""
+    """Returns the `error` if STATE_DIR has few free inodes or can't be written. Writing is tested with a file."""
     folder = settings.STATE_DIR.absolute()
     error = unwritable(folder)
     if not error and folder.is_dir():
@@ -82,8 +83,8 @@ def state_folder_broken(*, now: datetime.datetime) -> dict | None:
 
 
 def backup_old(*, now: datetime.datetime) -> dict | None:
-    """Returns the `hours` since the last backup, or since the database was created if there is none; None if recent
-    enough.
+    """Returns the `hours` since the last backup. If there is no backup, counts from the creation of the database. If
+    the last backup is recent enough, returns None.
     """
     last = last_backup()
     since = Timeline.objects.order_by("pk").values_list("begun_at", flat=True).first()
@@ -104,9 +105,9 @@ def step_kills_worker(*, now: datetime.datetime) -> dict | None:
 
 
 def transaction_old(*, now: datetime.datetime) -> dict | None:
-    """Returns the oldest transaction that is idle or active for too long, without backups.
+    """Returns the oldest transaction that has been idle or active for too long. Transactions of backups are left out.
 
-    Transactions of other roles are visible only with pg_read_all_stats.
+    Transactions of other roles are visible only to a role with pg_read_all_stats.
     """
     rows = _ask(OLDEST_TRANSACTION, [IDLE_FOR, OPEN_FOR])
     if not rows:
@@ -117,8 +118,8 @@ def transaction_old(*, now: datetime.datetime) -> dict | None:
 
 
 def archive_fails(*, now: datetime.datetime) -> dict | None:
-    """Returns the last WAL file that archive_command failed to archive, with the times of the last failure and success.
-    None if the last file was archived.
+    """Returns the last WAL file that archive_command failed to archive, with the times of the last failure and the last
+    success. If the last file was archived, returns None.
     """
     rows = _ask(FAILING_ARCHIVER, [])
     if not rows:
@@ -129,7 +130,7 @@ def archive_fails(*, now: datetime.datetime) -> dict | None:
 
 
 def _ask(sql: str, values: list) -> list[tuple]:
-    """Returns the rows of a query; no rows on SQLite."""
+    """Returns the rows of a query. On SQLite, returns no rows."""
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
@@ -138,7 +139,7 @@ def _ask(sql: str, values: list) -> list[tuple]:
 
 
 def orders_not_stored(*, now: datetime.datetime) -> dict | None:
-    """Returns the reason (`why`) if no order can be stored, or if 20000 responses are frequent now."""
+    """Returns the reason (`why`) if no order can be stored, or if responses 20000 are frequent now."""
     row = orders_not_stored_lately()
     if why := write_try.why_not(now):
         return {"why": why[:500]}
@@ -175,8 +176,8 @@ def database_disk(*, now: datetime.datetime) -> dict | None:
 class SilentFailure(NamedTuple):
     """A silent failure.
 
-    `check` returns its parameters, or None if all is well; without `check` another part of the worker keeps the
-    incident. `own`: it concerns this machine only.
+    `check` returns the parameters of the failure, or None if all is well. If there is no `check`, another part of the
+    worker keeps the incident. If `own`, the failure concerns this machine only.
     """
 
     alarm: str
@@ -207,7 +208,7 @@ LASTING = {"backup_old", "archive_fails", "transaction_old"}
 
 
 def current_failures(*, now: datetime.datetime) -> dict[str, dict]:
-    """Returns the current failures, by the incident's code, worst first, without those that staff ignore."""
+    """Returns the current failures by the incident's code, worst first. Leaves out failures that staff ignore."""
     standing = Incident.objects.filter(state__in=[*UNRESOLVED, Incident.State.IGNORED])
     noted = {row.code: row for row in standing.filter(partner=DESK, code__in=SILENT_FAILURES)}
     found = {}
@@ -222,8 +223,8 @@ def current_failures(*, now: datetime.datetime) -> dict[str, dict]:
 
 
 def keep_failure_incidents(*, now: datetime.datetime) -> None:
-    """Opens or ends the incident of each failure that can be checked at once. A check that fails, such as one blocked
-    by a lock, does not stop the others. All checks together have a time-out of ten seconds."""
+    """Opens or ends the incident of each failure that can be checked at once. If a check fails, for example because a
+    lock blocks it, the others still run. All checks together have a time-out of ten seconds."""
     unknown, why = [], ""
     with database_deadline(2 * CHECK_SECONDS):
         for code, failure in SILENT_FAILURES.items():

@@ -1,4 +1,5 @@
-"""Probes the desk at SITE_URL, as people and BBOSS reach it: its responses, and the expiry of nginx's certificate."""
+"""Probes the desk at SITE_URL, as people and BBOSS reach it. Checks its responses, and the expiry of nginx's
+certificate."""
 
 import datetime
 import http.client
@@ -19,7 +20,7 @@ SOON = datetime.timedelta(days=14)
 
 
 def watch_site(*, now: datetime.datetime) -> None:
-    """Probes SITE_URL, and opens or ends its incidents. Does nothing without SITE_URL."""
+    """Probes SITE_URL, and opens or ends the incidents about it. Without SITE_URL, does nothing."""
     silent, ends = probe_site() if settings.SITE_URL else (None, None)
     keep_own_incident(DESK_DOWN, silent, now=now)
     if ends or not silent:
@@ -27,8 +28,8 @@ def watch_site(*, now: datetime.datetime) -> None:
 
 
 def probe_site() -> tuple[dict | None, datetime.datetime | None]:
-    """Returns the failure of SITE_URL (`address`, `number` of `total` requests, the last `error`) or None, and the
-    certificate's expiry."""
+    """Returns the failure of SITE_URL, or None, together with the certificate's expiry. A failure has `address`,
+    `number` of `total` requests, and the last `error`."""
     parts = urlsplit(settings.SITE_URL)
     errors, ends = [], None
     for path in ASKED * TIMES:
@@ -43,8 +44,8 @@ def probe_site() -> tuple[dict | None, datetime.datetime | None]:
 
 
 def _ask(scheme: str, host: str, port: int | None, path: str) -> datetime.datetime | None:
-    """Makes one request, on a new connection. Returns the expiry of the certificate, if there is one; any certificate
-    is accepted, since its CA need not be ours. Raises OSError (also for HTTP 5xx) or HTTPException."""
+    """Makes one request, on a new connection. Returns the expiry of the certificate, if there is a certificate. Any
+    certificate is accepted, because its CA need not be ours. Raises OSError (also for HTTP 5xx) or HTTPException."""
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     if scheme == "https":
         context = ssl.create_default_context()

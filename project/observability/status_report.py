@@ -39,10 +39,10 @@ PUT_BACK_WITHIN = datetime.timedelta(hours=1)
 
 
 def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
-    """Returns the whole state, serialisable as JSON. `reasons` lists the faults and is empty if all is well.
+    """Returns the whole state, serialisable as JSON. `reasons` lists the faults. If all is well, it is empty.
 
-    With `reads_answers` stored answers are classified again, for `read_otherwise`; no alarm depends on that. A value is
-    None if it can't be read because the database is unavailable or lacks migrations. Times are in Asia/Shanghai.
+    With `reads_answers`, stored answers are classified again, for `read_otherwise`. No alarm depends on that. If a
+    value can't be read because the database is unavailable or lacks migrations, it is None. Times are in Asia/Shanghai.
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
@@ -153,9 +153,11 @@ def _expiring(facts: DeskSnapshot) -> list[dict]:
 
 
 def _restored(facts: DeskSnapshot) -> dict | None:
-    """Returns the time since which the database counts as restored, with its known facts. None if it does not.
+    """Returns the time since which the database counts as restored, with the known facts. If it does not count as
+    restored, returns None.
 
-    `entered_missing`: numbers that staff entered by hand and that it lacks; None if their file can't be read.
+    `entered_missing` are the numbers that staff entered by hand and that the database lacks. If the file of these
+    numbers can't be read, it is None.
     """
     row = open_restore() if facts.restored else None
     if row is None:
@@ -166,10 +168,11 @@ def _restored(facts: DeskSnapshot) -> dict | None:
 
 
 def queue(now: datetime.datetime) -> dict:
-    """Returns the figures of django-q2's table. Until a task is taken, its lock is the time at which it was queued.
+    """Returns the figures of django-q2's table. Until a task is taken, the lock of the task is the time at which it was
+    queued.
 
-    Pings of dead clusters are not counted. Nor are wake-ups for `oldest_seconds`: the steps that they announce are
-    reported as late.
+    Pings of dead clusters are not counted. Wake-ups do not count for `oldest_seconds`, because the steps that they
+    announce are reported as late.
     """
     tasks = OrmQ.objects.filter(key__in=SHARED_KEYS)
     oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
@@ -177,8 +180,8 @@ def queue(now: datetime.datetime) -> dict:
 
 
 def schedules(now: datetime.datetime) -> dict:
-    """Returns the names of the queue's schedules that are missing or asleep, and of those that a worker restored within
-    the hour."""
+    """Returns the names of the queue's schedules that are missing or asleep. Also returns the names of schedules that a
+    worker has restored within the hour."""
     asleep = sleeping_schedules(now=now)
     rows = OrderEvent.objects.filter(order=None, kind=PUT_BACK, at__gt=now - PUT_BACK_WITHIN).order_by("-pk")
     back = [{"at": _local_time(row.at), "names": row.data["names"]} for row in rows]
@@ -188,8 +191,8 @@ def schedules(now: datetime.datetime) -> dict:
 def pauses(facts: DeskSnapshot) -> list[dict]:
     """Returns the paused partners.
 
-    `until` is empty if the pause lasts until somebody resumes the partner. `seconds_to_work_off`: the
-    seconds that one worker process needs for the waiting steps at PARTNER_RATE, None without a limit.
+    If the pause lasts until somebody resumes the partner, `until` is empty. `seconds_to_work_off` is the number of
+    seconds that one worker process needs for the waiting steps at PARTNER_RATE. Without a limit it is None.
     """
     return [
         {

@@ -22,7 +22,7 @@ from integrations.base.database_deadline import (
 from project import production
 from project.management.commands import version
 
-# Commands that install, show or restore run even if production lacks a setting. The sandbox has its own check.
+# Commands that install, show or restore run even if production lacks a setting. The sandbox has a check of its own.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
 MAKE_AN_EMERGENCY_ACCOUNT = {"emergency_account", "createsuperuser", "changepassword"}
 # Time-outs of statements. Copying or migrating a large database takes hours.
@@ -41,8 +41,8 @@ NOTE = "project.trail.command_trail.note_command"  # imported later: it needs th
 
 class DeskUtility(ManagementUtility):
     def fetch_command(self, subcommand):
-        """Returns the command, after recording it in the trail. Django calls this just before the command runs, when
-        settings and models are loaded."""
+        """Returns the command, after recording it in the trail. Django calls this method just before the command runs.
+        By then settings and models are loaded."""
         command = super().fetch_command(subcommand)
         gc.freeze()
         gc.enable()
@@ -51,7 +51,8 @@ class DeskUtility(ManagementUtility):
 
 
 def run(argv: list[str]) -> None:
-    """Runs a command. A wrong argument, a wrong setting or an unavailable database ends it with a one-line error."""
+    """Runs a command. If an argument or a setting is wrong or the database is unavailable, ends with a one-line
+    error."""
     CommandParser.print_usage = _no_usage
     for place, word in enumerate(argv):
         if not _is_text(word):
@@ -60,7 +61,7 @@ def run(argv: list[str]) -> None:
         return version.Command().run_from_argv([argv[0], "version", *argv[2:]])
     command = next((word for word in argv[1:] if not word.startswith("-")), "help")
     limit_statements(LIMITS.get(command, COMMAND_SECONDS))
-    gc.disable()  # until all is loaded: collecting these objects, which stay, takes two fifths of the start
+    gc.disable()  # off until all is loaded, because collecting these lasting objects takes two fifths of the start
     try:
         _stop_where_production_lacks(command, argv)
         DeskUtility(argv).execute()
@@ -78,7 +79,7 @@ def run(argv: list[str]) -> None:
 
 
 def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
-    """Ends the process with a line for each missing setting, unless the command runs anyway."""
+    """Prints a line for each missing setting, then ends the process. Some commands may run nevertheless."""
     if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
         if lacking := production.missing_settings():
             sys.exit(_line_each(argv, lacking))
@@ -91,14 +92,14 @@ def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
 
 
 def _note_command(argv: list[str], *, done: bool) -> None:
-    """Records the command in the trail, unless the apps are not loaded: `help` runs without settings."""
+    """Records the command in the trail. If the apps are not loaded, records nothing: `help` runs without settings."""
     if apps.ready:
         import_string(NOTE)(argv, done=done)
 
 
 def _is_text(word: str) -> bool:
-    """Returns True if an argument is valid UTF-8. Other bytes arrive as unpaired surrogates, which can't be stored or
-    printed."""
+    """Returns True if an argument is valid UTF-8. Other bytes arrive as unpaired surrogates, which can be neither
+    stored nor printed."""
     try:
         word.encode()
     except UnicodeEncodeError:
@@ -107,7 +108,7 @@ def _is_text(word: str) -> bool:
 
 
 def _no_usage(self: CommandParser, file: object = None) -> None:
-    """Prints nothing. argparse would print all options above the error; --help shows them."""
+    """Prints nothing. argparse would print all options above the error, although --help shows them."""
 
 
 def _line_each(argv: list[str], texts: list[str]) -> str:

@@ -27,21 +27,22 @@ register.simple_tag(ago, name="ago")
 
 @register.simple_tag(takes_context=True)
 def help_address(context) -> str:
-    """Returns the address of the manual's page about the current page."""
+    """Returns the address of the manual's page that explains the current page."""
     match = getattr(context.get("request"), "resolver_match", None)
     return reverse("admin:manual", args=[page_explaining(match.view_name if match else "").slug])
 
 
 @register.simple_tag
 def state_help(order) -> str:
-    """Returns the manual's address for this order's state; for a held order, for the reason of the hold."""
+    """Returns the manual's address for this order's state. For a held order, returns the address for the reason of the
+    hold."""
     anchor = f"held-{order.held_because}" if order.held_because else f"order-{order.state}"
     return f"{reverse('admin:manual', args=[STATES])}#{anchor}"
 
 
 @register.simple_tag
 def rows_of(changelist) -> str:
-    """Returns the number of rows as a text: `12 orders`, or `More than 10,000 orders` above MAX_COUNTED."""
+    """Returns the number of rows as a text: `12 orders`, or above MAX_COUNTED `More than 10,000 orders`."""
     number, opts = changelist.result_count, changelist.opts
     if number > MAX_COUNTED:
         return _("More than %(number)s %(name)s") % {"number": f"{MAX_COUNTED:,}", "name": opts.verbose_name_plural}
@@ -58,7 +59,7 @@ def exported_rows(count: int) -> str:
 
 @register.simple_tag(takes_context=True)
 def export_address(context, changelist) -> str:
-    """Returns the address that exports the filtered list. Empty if the list or this user has no export."""
+    """Returns the address that exports the filtered list. If the list or this user has no export, returns ""."""
     name, user = list_of(changelist.model), context["request"].user
     if name is None or not may_export(user, changelist.model_admin):
         return ""
@@ -83,14 +84,14 @@ def bulk_acts(context, changelist) -> dict:
 
 @register.simple_tag
 def worker_silence() -> str:
-    """Returns a warning if no worker is alive, for pages whose work waits for a worker; otherwise empty."""
+    """Returns a warning if no worker is alive, for pages whose work waits for a worker. Otherwise returns ""."""
     return worker_of(DeskSnapshot(timezone.now())).silence
 
 
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
-    """Returns the text of an empty list. For a limited user it does not claim that there are no rows, since other users
-    may see some."""
+    """Returns the text of an empty list. For a limited user the text does not claim that there are no rows, because
+    other users may see some."""
     user, listed = context["request"].user, LISTS[changelist.model]
     if is_unlimited(user) or listed.same_for_all:
         return str(listed.empty) or _("Nothing here yet.")

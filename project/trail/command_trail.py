@@ -28,16 +28,16 @@ NOTED = {
 NOTED_WITH = [("settings", "--adopt"), ("partners", "try")]
 """Commands that are recorded only with this argument."""
 START = {"worker", "qcluster"}
-INTO_NOTHING = {"restore"}  # there is no table before it, so it is recorded after it has succeeded
+INTO_NOTHING = {"restore"}  # before this command there is no table, so it is recorded after it has succeeded
 READ_THE_CLOCK = {"deliver", "setup_schedules", "show", "stuck"}
 """Other commands that read the clock before their first query."""
 logger = logging.getLogger(__name__)
 
 
 def note_command(argv: list[str], *, done: bool) -> None:
-    """Records a command before it runs, or after it is `done` if it creates the database.
+    """Records a command before it runs. If the command creates the database, records it once it is `done`.
 
-    If the row can't be written, the command still runs: without a database it fails by itself.
+    If the row can't be written, the command still runs. Without a database the command fails anyway.
     """
     command, words = (argv[1:2] or [""])[0], argv[2:]
     acts = command in NOTED or any(command == name and word in words for name, word in NOTED_WITH)

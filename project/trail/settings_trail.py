@@ -1,6 +1,7 @@
-"""Records, at start, the settings that have changed since this machine's last start (contract 5, `audit`).
+"""When a process starts, records the settings that have changed since this machine's last start (contract 5, `audit`).
 
-For a secret only the fact that it is set is stored, not a hash, since a weak secret could be guessed from its hash.
+For a secret, only the fact that it is set is stored. No hash is stored, because a weak secret could be guessed from
+its hash.
 """
 
 import logging
@@ -39,7 +40,8 @@ def _note_changes(machine: str) -> None:
 
 
 def changed_since_start() -> list[str]:
-    """Returns the names of settings that differ from this machine's last start. Empty if no start is recorded."""
+    """Returns the names of settings that differ from this machine's last start. If no start is recorded, returns
+    none."""
     machine = socket.gethostname()[:200]
     return sorted(_changed(machine).get("to", ())) if _last(machine) else []
 
@@ -49,8 +51,8 @@ def _last(machine: str) -> TrailEntry | None:
 
 
 def _changed(machine: str) -> dict:
-    """Returns the changed settings with their values `from` and `to`, and `all` settings in force. Empty if nothing
-    changed.
+    """Returns the changed settings with their values `from` and `to`, and `all` settings in force. If nothing has
+    changed, returns an empty dictionary.
     """
     new = in_force()
     row = _last(machine)

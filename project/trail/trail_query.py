@@ -1,7 +1,7 @@
 """Queries over the whole trail (contract 5, `audit`), for the page, the command and AUDIT_SYSLOG.
 
-The trail consists of three tables: its own rows; events of people, other systems and the company log-in; and Django's
-log entries. Each act is in exactly one of these tables.
+The trail consists of three tables. The first has the trail's own rows. The second has events of people, other systems
+and the company log-in. The third has Django's log entries. Each act is in exactly one of these tables.
 """
 
 import datetime
@@ -39,7 +39,7 @@ EPOCH, MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetim
 
 
 class TrailPosition(NamedTuple):
-    """The unique position of an act in the trail. `source`: its index in SOURCES."""
+    """The unique position of an act in the trail. `source` is an index in SOURCES."""
 
     at: datetime.datetime
     source: int
@@ -50,7 +50,7 @@ class TrailPosition(NamedTuple):
 
 
 def parse_position(text: str) -> TrailPosition | None:
-    """Returns the position that a text represents; None if the text is malformed."""
+    """Returns the position that a text represents. If the text is malformed, returns None."""
     found = re.fullmatch(r"(\d{1,17})-(\d)-(\d{1,18})", text, re.ASCII)
     return TrailPosition(EPOCH + int(found[1]) * MICROSECOND, int(found[2]), int(found[3])) if found else None
 
@@ -59,8 +59,8 @@ def parse_position(text: str) -> TrailPosition | None:
 class Act:
     """An entry of the trail.
 
-    `who`: an actor, or empty. `what`: a code; `words`: its label. `more`: a reason or detail. `order`: the id of the
-    order concerned. Texts are masked.
+    `who` is an actor, or empty. `what` is a code, and `words` its label. `more` is a reason or detail. `order` is the
+    id of the order concerned. Texts are masked.
     """
 
     position: TrailPosition
@@ -94,8 +94,8 @@ class Act:
 
 
 class Source(NamedTuple):
-    """A table with acts: the field with their time, a query for the rows that are acts, and a function from a row to an
-    act.
+    """A table with acts. It has the field with the time of the acts, a query for the rows that are acts, and a function
+    from a row to an act.
     """
 
     moment: str
@@ -104,7 +104,7 @@ class Source(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """The filters of a kind of acts, by source; None: no rows of that source."""
+    """The filters of a kind of acts, by source. None means no rows of that source."""
 
     label: str | Promise
     entries: Q | None = None
@@ -136,8 +136,8 @@ ANY = Kind("", Q(), Q(), Q())
 class TrailFilter:
     """A filter of acts by time, user, order, customer, kind or text.
 
-    `user`: a display name, a user name or a command's `--by`; acts about that account are found too. `text` must equal
-    `about` or the address.
+    `user` is a display name, a user name or a command's `--by`. Acts about that account are found too. `text` must
+    equal `about` or the address.
     """
 
     since: datetime.datetime | None = None
@@ -158,7 +158,8 @@ def acts_oldest_first(asked: TrailFilter) -> Iterator[Act]:
 
 
 def newest_acts(asked: TrailFilter, *, before: TrailPosition | None = None, number: int) -> list[Act]:
-    """Returns the newest `number` acts, or those before a position. No further rows are read."""
+    """Returns the newest `number` acts. With `before`, returns the newest acts before that position. Reads no further
+    rows."""
     parts = [
         [*map(SOURCES[source].read, _before(source, _between(source, rows, asked), before)[:number])]
         for source, rows in _parts(asked)
@@ -184,7 +185,8 @@ def _before(source: int, rows: QuerySet, position: TrailPosition | None) -> Quer
 
 
 def _parts(asked: TrailFilter) -> Iterator[tuple[int, QuerySet]]:
-    """Yields the queries for a filter, each with its source. A source has several queries if each can use an index."""
+    """Yields the queries for a filter, each with its source. If several queries can each use an index, a source has
+    several."""
     kind = ACT_KINDS[asked.kind] if asked.kind else ANY
     parts = [(ENTRIES, kind.entries, _entries(asked))]
     parts += [(EVENTS, kind.events, part) for part in _events(asked)]

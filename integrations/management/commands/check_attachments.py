@@ -14,7 +14,7 @@ from orders.models import Dispatch, Order
 
 
 class Command(BaseCommand):
-    """Reports faults (exit 1). Queues the checks for a worker too, so that orders with correct files continue."""
+    """Reports faults (exit 1). Also queues the checks for a worker, so that orders with correct files continue."""
 
     help = "Looks now, not only in five minutes, at the files of orders that are held for them (all, or those named)."
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(f"{wrong} not right")
 
     def check_held(self, numbers: list[str]) -> None:
-        """Raises CommandError if a number is unknown, or if its order is not held for its files."""
+        """Raises CommandError if a number is unknown, or if the order of a number is not held for its files."""
         for number, order in known_orders(numbers).items():
             if order.held_because != Order.Held.FILES:
                 raise CommandError(f"order {number} is not held for its files (state {order.state})")

@@ -64,6 +64,6 @@ class Command(BaseCommand):
         self.failed += report.failed
 
     def progress(self, report: DrainReport) -> None:
-        """Advances the progress bar. Its total grows if more steps become due during the drain."""
+        """Advances the progress bar. If more steps become due during the drain, the total of the bar grows."""
         tried = self.tried + report.tried
         self.bar.reach(tried, max(self.total, tried))

@@ -18,7 +18,8 @@ from orders.trials.trial_state_reads import shape_of
 
 
 class Command(BaseCommand):
-    """Queries immediately and stores the answers, without a Dispatch, because no other step waits for the answers."""
+    """Queries immediately and stores the answers. No Dispatch is created, because no other step waits for the
+    answers."""
 
     help = "Asks for the traffic of the named trials, or of all that run."
 

@@ -1,5 +1,8 @@
-"""`partners`, `partners check [FILE]`, `partners try CALL`, `partners read CALL FILE`: shows and tests how calls of
-partners are made and read (contract 7.3)."""
+"""`partners`, `partners check [FILE]`, `partners try CALL`, `partners read CALL FILE`: shows and tests calls of
+partners.
+
+The commands show how calls are made and how their answers are read (contract 7.3).
+"""
 
 import argparse
 import os
@@ -144,8 +147,8 @@ class Command(BaseCommand):
             yield from ("", said)
 
     def send(self, call: Call, step: Dispatch | None, body: str, key: str, received: list) -> str:
-        """Makes the call, and appends each answer to `received`. Returns a text with the step's recorded result or the
-        call's error. Raises CommandError if nothing was sent."""
+        """Makes the call, and appends each answer to `received`. Returns a text with the recorded result of the step,
+        or with the error of the call. If nothing was sent, raises CommandError."""
         self.check()
         partner = call.name.partition(".")[0]
         if why := why_other_desk() or why_paused(partner, now=timezone.now()):
@@ -190,9 +193,10 @@ class Command(BaseCommand):
 
 
 def _step_of(order: Order, name: str, *, must_wait: bool) -> Dispatch:
-    """Returns the order's step that is due for this call, or else its last step for this call.
+    """Returns the order's step that is due for this call. If no step is due, returns the last step for this call.
 
-    Raises CommandError if the order has no such step, or, with `must_wait`, if no such step is due.
+    Raises CommandError if the order has no such step. With `must_wait`, also raises CommandError if no such step is
+    due.
     """
     rows = Dispatch.objects.current().filter(order=order, step__in=[one for one in STEPS if call_name(one) == name])
     rows = rows.select_related("order__service_type", "order__attribution", "order__trial__attribution")
@@ -205,8 +209,8 @@ def _step_of(order: Order, name: str, *, must_wait: bool) -> Dispatch:
 
 
 def _body_of(step: Dispatch) -> str:
-    """Returns the step's stored payload, or the payload that would be built now. Raises CommandError if it can't be
-    built."""
+    """Returns the step's stored payload. If none is stored, returns the payload that would be built now. If it can't be
+    built, raises CommandError."""
     if step.payload:
         return step.payload
     step.frozen_at = timezone.now()
@@ -236,8 +240,8 @@ def _look_up(call: Call, body: str, key: str) -> str:
 
 
 def _send_step(step: Dispatch, partner: str) -> str:
-    """Sends the step like a worker, even while its partner is held. Returns a text with the recorded result. Raises
-    CommandError if nothing was sent."""
+    """Sends the step like a worker, even while its partner is held. Returns a text with the recorded result. If nothing
+    was sent, raises CommandError."""
     report = drain(seconds=None, linger=False, threads=1, only=step)
     if report.fault:
         raise CommandError(str(report.fault))

@@ -1,5 +1,7 @@
-"""`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE] [--file F.csv --as-of MOMENT]`:
-compares our records with the big-data side's, queried or in a file."""
+"""`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE] [--file F.csv --as-of MOMENT]`.
+
+Compares our records with the big-data side's records, which are queried or read from a file.
+"""
 
 import datetime
 import sys
@@ -179,7 +181,7 @@ def read_records(path: Path) -> RecordFile:
 
 
 def read_numbers(path: str) -> list[str]:
-    """Returns the order numbers in a UTF-8 file, each once, in file order, ignoring blanks. Raises CommandError."""
+    """Returns the order numbers in a UTF-8 file, each once, in file order. Ignores blanks. Raises CommandError."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError, ValueError) as error:

@@ -27,7 +27,7 @@ WORDS = {
     "paused": "will wait",
     "accepted": "already accepted",
 }
-# Without FILES and USAGE, because their steps only read.
+# FILES and USAGE are left out, because their steps only read.
 CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]
 NO_REASON = "command line"
 WAIT_AT_MOST = 120.0
@@ -36,7 +36,7 @@ WAIT_AT_MOST = 120.0
 def check_alone(selection: Selection, *, by: str, force: bool) -> None:
     """Raises CommandError if the number of orders resent today needs a second person (FOUR_EYES, bulk:N).
 
-    A single order given by number never needs a second person, as on its page.
+    A single order that is given by number never needs a second person. The same holds on the order's page.
     """
     most = rows_alone()
     if most is None or len(selection.numbers) == 1:
@@ -88,8 +88,8 @@ class Command(BaseCommand):
             raise CommandError(f"{declined} declined{again}")
 
     def said(self, row: Judgement) -> str:
-        """Returns the verdict and the reason as a text. Our own decision is "not allowed", because "refused" means a
-        partner's answer."""
+        """Returns the verdict and the reason as a text. For our own decision the text says "not allowed", because
+        "refused" means a partner's answer."""
         if row.refusal:
             return str(row.refusal)
         if row.verdict == REFUSED:

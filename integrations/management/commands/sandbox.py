@@ -16,7 +16,7 @@ from integrations.sandbox.server import SandboxServer
 
 class Command(BaseCommand):
     help = "Runs the partners' stand-in: BPM at /bpm and big data at /bigdata, with its own store and fault switches."
-    requires_system_checks = []  # it needs neither our database nor our secrets
+    requires_system_checks = []  # the sandbox needs neither our database nor our secrets
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
 def _post(url: str, body: bytes, kind: str) -> requests.Response:
     """Posts the body and returns the response. Raises CommandError. Follows no redirect, because a signed message must
-    not be sent to another address, nor become a GET."""
+    neither be sent to another address nor become a GET."""
     headers = {"Content-Type": kind}
     try:
         response = requests.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)

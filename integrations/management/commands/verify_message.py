@@ -1,6 +1,7 @@
 """`manage.py verify_message FILE`: checks a raw message of BBOSS as the desk would (contract 7.3).
 
-No page can do this later, because the desk stores masked bodies. The file comes from a colleague or from nginx's log.
+No page can do this later, because the desk stores only masked bodies. The file comes from a colleague or from nginx's
+log.
 """
 
 import contextlib
@@ -67,8 +68,8 @@ class Command(BaseCommand):
         return True
 
     def wire(self, body: bytes, header: str, how: Bboss) -> Wire:
-        """Returns the parsed message. If the profile can't read it, tries other types and charsets. Raises CommandError
-        if the message is unreadable."""
+        """Returns the parsed message. If the profile can't read the message, tries other types and charsets. If the
+        message is unreadable, raises CommandError."""
         found: list[Wire] = []
 
         def read() -> None:
@@ -146,8 +147,8 @@ def _secrets() -> dict[str, str]:
 
 
 def _opened(raw: bytes) -> tuple[str, bytes]:
-    """Returns the Content-Type, or "", and the body in the file. The body may follow HTTP headers, and may be escaped
-    as in nginx's log."""
+    """Returns the Content-Type (or "") and the body in the file. The body may follow HTTP headers. It may also be
+    escaped as in nginx's log."""
     head, header = HEAD.match(raw), ""
     if head and head[1]:
         header, raw = content_type_in(head[1]), raw[head.end() :]
@@ -170,8 +171,8 @@ def _check_size(body: bytes) -> None:
 
 
 def _guessed(body: bytes) -> Iterator[Wire]:
-    """Yields possible readings of the body, independent of the profile. They are JSON or a member of a form, in one of
-    CHARSETS."""
+    """Yields possible readings of the body that do not depend on the profile. Such a reading is JSON or a member of a
+    form, in one of CHARSETS."""
     parts = [] if body.startswith(b"{") else body.split(b"&")
     names = [part.partition(b"=")[0].decode("latin-1") for part in parts] or [""]
     for charset, name in itertools.product(CHARSETS, names):

@@ -51,8 +51,8 @@ class Command(BaseCommand):
         logger.info("worker has stopped")
 
     def correct_times(self) -> None:
-        """Corrects implausible times at the start. Raises django.db.Error. Other errors are only logged, because the
-        sweep does the same and reports them."""
+        """Corrects implausible times when the worker starts. Raises django.db.Error. Other errors are only logged,
+        because the sweep makes the same corrections and reports errors."""
         try:
             correct_times(now=timezone.now())
         except Error:

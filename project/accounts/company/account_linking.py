@@ -1,4 +1,4 @@
-"""Links an account to a person of the company log-in. An administrator does so once, on the account's page."""
+"""Links an account to a person of the company log-in. An administrator does this once, on the account's page."""
 
 import datetime
 
@@ -34,10 +34,10 @@ def why_link_refused(user: User, *, subject: str, mail: str, by_mail: bool) -> s
 
 @transaction.atomic
 def link_account(user: User, *, subject: str, mail: str, by: User, now: datetime.datetime) -> None:
-    """Links the account to the person with this `sub`, or allows a log-in with this verified mail address to link
-    itself.
+    """Links the account to the person with this `sub`. With `mail` instead, the first log-in with this verified mail
+    address links itself.
 
-    Without both, removes the link.
+    If both are missing, removes the link.
     """
     about = {"by": staff_actor(by), "now": now, "account": user.get_username()}
     CompanyAccount.objects.filter(user=user).delete()

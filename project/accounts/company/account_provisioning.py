@@ -1,8 +1,8 @@
 """Creates the account of a person of the company log-in, and updates its roles and limit at each log-in.
 
 A person is identified by `iss` and `sub`. The provider's groups determine roles and limit at each log-in (contract 4,
-OIDC_ROLES). Roles that were assigned by hand are removed. The log-in never gives, and always removes, superuser status
-and single permissions.
+OIDC_ROLES). Roles that were assigned by hand are removed. Superuser status and single permissions are always removed
+too. The log-in never gives them.
 """
 
 import datetime
@@ -38,8 +38,8 @@ COMPANY = "company"
 class ProvisioningError(Exception):
     """The provider knows this person, but the person may not log in here.
 
-    `code`: `no_group`, `roles_apart` or `disabled`. `person`: the account's user name, or the provider's `sub` if there
-    is no account.
+    `code` is `no_group`, `roles_apart` or `disabled`. `person` is the account's user name. If there is no account,
+    `person` is the provider's `sub`.
     """
 
     def __init__(self, code: str, person: str):
@@ -48,9 +48,9 @@ class ProvisioningError(Exception):
 
 
 def provision_account(claims: dict) -> User:
-    """Returns the person's account, with updated roles and limit. Creates it at the first log-in. Locks the account.
+    """Returns the person's account, with updated roles and limit. Creates the account at the first log-in. Locks it.
 
-    Raises ProvisioningError after the roles have been updated, so that a person without a grant loses their roles.
+    Raises ProvisioningError after the roles have been updated, so that a person without a grant loses all roles.
     """
     now = timezone.now()
     given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
@@ -79,7 +79,7 @@ def grants_of(claim: object) -> list[Grant]:
 
 
 def verified_mail(claims: dict) -> str:
-    """Returns the mail address if the provider has verified it and it is valid, else an empty text."""
+    """Returns the mail address if it is valid and the provider has verified it. Otherwise returns an empty text."""
     mail = claims.get("email")
     if claims.get("email_verified") is not True or not isinstance(mail, str) or len(mail) > LONGEST_MAIL:
         return ""
@@ -101,8 +101,8 @@ def _linked_account(claims: dict, *, now: datetime.datetime) -> User | None:
 
 
 def _pending_link(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
-    """Returns the pending link for the verified mail address, locked. Returns None without one, and if several links or
-    accounts have this address."""
+    """Returns the pending link for the verified mail address, locked. If there is no pending link, or if several links
+    or accounts have this address, returns None."""
     mail = verified_mail(claims)
     if not mail or User.objects.filter(email__iexact=mail).count() > 1:
         return None
@@ -112,7 +112,7 @@ def _pending_link(claims: dict, *, now: datetime.datetime) -> CompanyAccount | N
 
 
 def why_not_linkable(user: User) -> Promise | None:
-    """Returns an error text if no person may be linked to the account, else None."""
+    """Returns an error text if no person may be linked to the account. Otherwise returns None."""
     if user.is_superuser:
         return _("An account with all rights stays apart: each company log-in would take its rights.")
     if hasattr(user, "emergency"):
@@ -141,7 +141,8 @@ def _new_account(claims: dict, *, now: datetime.datetime) -> User:
 
 
 def free_names(*wanted: object) -> Iterable[str]:
-    """Yields user names that were never used, in any letter case: first the plain name, then the name with numbers."""
+    """Yields user names that were never used in any letter case. The plain name comes first, then the name with
+    numbers."""
     texts = (unicodedata.normalize("NFKC", text) for text in wanted if isinstance(text, str))
     name = next(filter(None, (FORBIDDEN_CHARACTERS.sub("", text)[:LONGEST_NAME] for text in texts)), "person")
     for number in itertools.count(1):

@@ -25,21 +25,21 @@ from project.accounts.company.provider import ProviderError, callback_address, d
 from project.accounts.login_trail import note_company_failure, note_provisioning_error
 from project.trail.trail_words import COMPANY_FAILED
 
-STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's session keys
+STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # session keys of mozilla-django-oidc
 COOKIE = "company_states"
 STATE_SECONDS = 600  # time that a person has to log in at the provider
-MOST_STATES, LONGEST_NEXT = 5, 1000  # so that they fit into a cookie of 4096 characters
+MOST_STATES, LONGEST_NEXT = 5, 1000  # so that the states fit into a cookie of 4096 characters
 STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "roles_apart": 403, "disabled": 403}
 logger = logging.getLogger(__name__)
 
 
 class Start(OIDCAuthenticationRequestView):
-    """Redirects to the provider. Keeps `next` only if it is a URL of this site."""
+    """Redirects to the provider. If `next` is not a URL of this site, it is dropped."""
 
     get_settings = staticmethod(library_setting)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Stores the states in a cookie. The library would create a session row for every anonymous visitor."""
+        """Stores the states in a cookie, because the library would create a session row for every anonymous visitor."""
         given = copy.copy(request)
         given.session = kept = _pending_logins(request)
         answer = super().get(given)
@@ -53,8 +53,8 @@ class Start(OIDCAuthenticationRequestView):
 @never_cache
 @require_GET
 def start(request: HttpRequest) -> HttpResponse:
-    """Redirects to the provider. Fetches its metadata first, so that no user is redirected to a provider that is
-    down."""
+    """Redirects to the provider. The provider's metadata are fetched first, so that no user is redirected to a provider
+    that is down."""
     try:
         description(fresh=True)
         return Start.as_view()(request)
@@ -65,9 +65,10 @@ def start(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """Handles the provider's callback. A state is valid once, for ten minutes, in the browser that started the log-in.
+    """Handles the provider's callback. A state is valid once, for ten minutes, and only in the browser that started the
+    log-in.
 
-    Failures are recorded in the audit trail only if the state is valid, because anybody can call this URL.
+    Anybody can call this URL, so failures are recorded in the audit trail only if the state is valid.
     """
     kept = _pending_logins(request)
     given = kept[STATES].pop(request.GET.get("state", ""), None)
@@ -116,7 +117,7 @@ def _pending_logins(request: HttpRequest) -> dict:
 
 
 def _set_states_cookie(answer: HttpResponse, kept: dict) -> None:
-    """Sets the cookie with the newest MOST_STATES states. Drops a `next` that does not fit."""
+    """Sets the cookie with the newest MOST_STATES states. If a `next` does not fit, drops it."""
     states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
     leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
     value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)
@@ -125,8 +126,8 @@ def _set_states_cookie(answer: HttpResponse, kept: dict) -> None:
 
 
 def _error_page(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
-    """Returns the error page. `why` is logged and must not contain a code or a token. `noted` also records the failure
-    in the audit trail."""
+    """Returns the error page. `why` is logged and must not contain a code or a token. If `noted`, the failure is also
+    recorded in the audit trail."""
     logger.warning("company log-in: %s", why)
     count_login("company", "refused")
     if noted and code in COMPANY_FAILED:
@@ -141,8 +142,8 @@ def _error_page(request: HttpRequest, code: str, why: str, *, noted: bool = True
 
 
 def end_session_url(request: HttpRequest) -> str:
-    """Returns the provider's end-session URL. Returns an empty text if the user did not log in there, and if the
-    provider has no such URL or is down."""
+    """Returns the provider's end-session URL. If the user did not log in at the provider, or if the provider has no
+    such URL or is down, returns an empty text."""
     token = request.session.get(ID_TOKEN)
     if not token or not settings.OIDC_ISSUER:
         return ""

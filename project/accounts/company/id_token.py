@@ -1,7 +1,7 @@
 """Exchanges the code for an ID token, validates the token, and returns the person's claims.
 
-mozilla-django-oidc creates state, nonce and PKCE and verifies the nonce. It verifies neither `iss` nor `aud`; this
-module does.
+mozilla-django-oidc creates state, nonce and PKCE and verifies the nonce. It verifies neither `iss` nor `aud`. This
+module verifies both.
 """
 
 import base64
@@ -29,8 +29,11 @@ LONGEST_SUBJECT = 255  # OpenID Connect Core 2
 
 
 class CompanyLogIn(OIDCAuthenticationBackend):
-    """The backend for a single log-in. Not listed in AUTHENTICATION_BACKENDS: Django creates those for each request and
-    passes all passwords to them."""
+    """The backend for a single log-in.
+
+    It is not listed in AUTHENTICATION_BACKENDS, because Django creates the backends listed there for each request and
+    passes all passwords to them.
+    """
 
     id_token = ""
     """The ID token of the last log-in. The provider requires it at the log-out."""
@@ -38,7 +41,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
     get_settings = staticmethod(library_setting)
 
     def get_token(self, payload: dict) -> dict:
-        """Exchanges the code. Raises ProviderError, or SuspiciousOperation if the provider rejects the code."""
+        """Exchanges the code. Raises ProviderError. If the provider rejects the code, raises SuspiciousOperation."""
         form = payload | {"redirect_uri": callback_address()}
         authorization = ""
         methods = description().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
@@ -48,7 +51,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         status, answer = call(self.OIDC_OP_TOKEN_ENDPOINT, form=form, authorization=authorization)
         if status >= 500 or answer is None:
             raise ProviderError(f"the code was answered with {status}")
-        if answer.get("error") == "invalid_client":  # our client secret at the provider is being changed
+        if answer.get("error") == "invalid_client":  # our client secret is being changed at the provider
             raise ProviderError("the provider does not take OIDC_CLIENT_SECRET")
         if status != 200 or not isinstance(answer.get("id_token"), str):
             raise SuspiciousOperation(f"the code was refused with {status}: {str(answer.get('error', ''))[:64]}")
@@ -58,7 +61,7 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         return key_of(token)
 
     def get_payload_data(self, token: str, key: tuple[jwt.PyJWK, str]) -> dict:
-        """Returns the ID token's claims. Raises jwt's errors unless signature, audience, issuer and times are valid."""
+        """Returns the ID token's claims. If signature, audience, issuer or times are invalid, raises jwt's errors."""
         public, algorithm = key
         claims = jwt.decode(
             token,
@@ -85,7 +88,8 @@ class CompanyLogIn(OIDCAuthenticationBackend):
     def _all_claims(self, access_token: str, payload: dict) -> dict:
         """Returns the ID token's claims. If they have no groups, adds the claims of the userinfo endpoint.
 
-        Raises ProviderError if that endpoint fails, and SuspiciousOperation if its claims are of another person.
+        If that endpoint fails, raises ProviderError. If the claims are those of another person, raises
+        SuspiciousOperation.
         """
         address = description().get("userinfo_endpoint")
         if settings.OIDC_CLAIM in payload or not address or not isinstance(access_token, str):

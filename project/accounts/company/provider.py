@@ -1,7 +1,8 @@
 """The metadata and keys of the company's OpenID provider. Each process caches both for an hour.
 
-All calls use the shared HTTP module, so each ends within SECONDS, follows no redirect, and uses the proxy and CA of our
-settings. At most two threads of a web process wait for the provider at a time: the other threads stay free for orders.
+All calls use the shared HTTP module. So each call ends within SECONDS, follows no redirect, and uses the proxy and CA
+of our settings. At most two threads of a web process wait for the provider at a time, so that the other threads stay
+free for orders.
 """
 
 import contextlib
@@ -40,7 +41,7 @@ _slots = threading.BoundedSemaphore(2)
 
 
 class ProviderError(Exception):
-    """The provider did not return a usable response. The message is logged and contains no code or token."""
+    """The provider did not return a usable response. The message is logged. It contains no code and no token."""
 
 
 class ProviderCache:
@@ -57,8 +58,8 @@ class ProviderCache:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Holds the cache's lock, so that one thread at a time calls the provider. Raises ProviderError if the lock is
-        not free within a second."""
+        """Holds the cache's lock, so that only one thread at a time calls the provider. If the lock is not free within
+        a second, raises ProviderError."""
         if not self.lock.acquire(timeout=1):
             raise ProviderError("another thread waits for the provider already")
         try:
@@ -88,8 +89,8 @@ def is_safe(url: object) -> bool:
 
 
 def call(url: str, **how) -> tuple[int, dict | None]:
-    """Returns (status, JSON object or None). Raises ProviderError if the provider does not respond, or if two threads
-    are calling it already."""
+    """Returns (status, JSON object or None). If the provider does not respond, or if two threads are already calling
+    the provider, raises ProviderError."""
     if not _slots.acquire(timeout=1):
         raise ProviderError("others wait for the provider already")
     try:
@@ -103,7 +104,7 @@ def call(url: str, **how) -> tuple[int, dict | None]:
 def description(*, fresh: bool = False) -> dict:
     """Returns the validated metadata of the provider (OpenID Connect Discovery). Raises ProviderError.
 
-    `fresh` fetches metadata older than RETRY_AFTER_SECONDS again, to test that the provider is reachable.
+    With `fresh`, metadata older than RETRY_AFTER_SECONDS are fetched again, to test that the provider is reachable.
     """
     with cache.reading():
         now = time.monotonic()
@@ -135,10 +136,10 @@ def _fetch_description() -> dict:
 
 
 def key_of(token: str) -> tuple[jwt.PyJWK, str]:
-    """Returns the provider's key for a token's signature, and the algorithm.
+    """Returns the provider's key for a token's signature, together with the algorithm.
 
-    If the token names an unknown key, the keys are fetched again, at most once in RETRY_AFTER_SECONDS. Raises jwt's
-    errors if there is no such key, and ProviderError if the keys can't be fetched.
+    If the token names an unknown key, the keys are fetched again, at most once in RETRY_AFTER_SECONDS. If there is no
+    such key, raises jwt's errors. If the keys can't be fetched, raises ProviderError.
     """
     header = jwt.get_unverified_header(token)
     algorithm, number = header.get("alg"), header.get("kid")
@@ -172,16 +173,16 @@ def _matching_keys(algorithm: str, number: str | None) -> list[dict]:
 
 
 def scopes() -> str:
-    """Returns the requested scopes. Some providers require an extra scope for the groups claim, which their metadata
-    lists."""
+    """Returns the requested scopes. For the groups claim, some providers require an extra scope. It is listed in
+    their metadata."""
     supported = description().get("scopes_supported")
     more = [settings.OIDC_CLAIM] if isinstance(supported, list) and settings.OIDC_CLAIM in supported else []
     return " ".join(["openid", "profile", "email", *more])
 
 
 def library_setting(name: str, *default):
-    """Returns a setting of mozilla-django-oidc, from our settings and the provider's metadata. Raises
-    ImproperlyConfigured for an unknown name without a default."""
+    """Returns a setting of mozilla-django-oidc, from our settings and the provider's metadata. If the name is unknown
+    and has no default, raises ImproperlyConfigured."""
     if name in ENDPOINTS:
         return description()[ENDPOINTS[name]]
     known = {

@@ -1,8 +1,8 @@
 """Single-use links by which a person sets their password: an invitation, or the reset of a forgotten password.
 
-A link is created from the account's id when the mail is sent, and is not stored, because mails are shown on pages and
-included in exports and backups. Django's token depends on the account's password, last log-in and mail address, so a
-change of any of them makes the link invalid.
+A link is created from the account's id when the mail is sent. It is not stored, because mails are shown on pages and
+included in exports and backups. Django's token depends on the account's password, last log-in and mail address. If any
+of them changes, the link becomes invalid.
 """
 
 import datetime
@@ -36,7 +36,7 @@ NOBODY = "nobody@localhost"
 
 
 def why_no_password(user: User) -> str | Promise | None:
-    """Returns an error text if the account may have no password, else None."""
+    """Returns an error text if the account may have no password. Otherwise returns None."""
     if not user.is_active:
         return gettext_lazy("The account is disabled.")
     if is_emergency_only() and not hasattr(user, "emergency"):
@@ -50,8 +50,8 @@ def link(user: User, kind: str) -> str:
 
 
 def user_of_link(key: str) -> tuple[User, str] | None:
-    """Returns (account, kind) of a link's key, or None if the key is invalid, used or expired, or if the account may
-    have no password. Records the use of an old SECRET_KEY."""
+    """Returns (account, kind) of a link's key. If the key is invalid, used or expired, or if the account may have no
+    password, returns None. Records the use of an old SECRET_KEY."""
     for kind, period in VALID.items():
         try:
             pk, token = signing.loads(key, salt=kind, max_age=period)
@@ -65,8 +65,8 @@ def user_of_link(key: str) -> tuple[User, str] | None:
 
 
 def link_ending(row: Mail) -> str:
-    """Returns the link that is appended to the mail when it is sent. Raises MailError if the account has another
-    address or is disabled."""
+    """Returns the link that is appended to the mail when the mail is sent. If the account is disabled or has another
+    address by then, raises MailError."""
     user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
     if user is None:
         raise MailError("the account has another mail now", permanent=True, code="no_recipients", params=CAUSE_SAYS_ALL)
@@ -75,8 +75,8 @@ def link_ending(row: Mail) -> str:
 
 @transaction.atomic
 def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str:
-    """Invalidates the account's password and earlier links, and mails a new link. Returns the link if the account has
-    no mail address, else an empty text."""
+    """Invalidates the account's password and earlier links, and mails a new link. If the account has no mail address,
+    returns the link. Otherwise returns an empty text."""
     user.set_unusable_password()
     user.save(update_fields=["password", "password_set_at"])
     user.note_given(by, now=now)
@@ -91,11 +91,11 @@ def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str
 
 @transaction.atomic
 def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
-    """Sends a link if an account of this name has a password and a mail address. Returns False, and sends nothing,
-    after too many requests.
+    """Sends a link if an account of this name has a password and a mail address. After too many requests, sends nothing
+    and returns False.
 
-    Locks the account before it counts the requests, so simultaneous requests can't exceed the maximum. For other names
-    a mail is written and rolled back, because the response time must not reveal which accounts exist.
+    The account is locked before the requests are counted, so that simultaneous requests can't exceed the maximum. For
+    other names a mail is written and rolled back, because the response time must not reveal which accounts exist.
     """
     users = User.objects.select_related("emergency").select_for_update(of=("self",), no_key=True)
     user = users.filter(username=name, is_staff=True).first()

@@ -40,7 +40,7 @@ def _page(request: HttpRequest, title: str, *, status: int = 200, **more) -> Htt
 @never_cache
 def request_link(request: HttpRequest) -> HttpResponse:
     """POST sends a link. The response is the same for every name, so it does not reveal which accounts exist or have a
-    password or mail address. Status 429 after too many requests."""
+    password or mail address. After too many requests the status is 429."""
     title = _("Password forgotten")
     if SENT in request.GET:
         text = _(
@@ -63,10 +63,10 @@ def request_link(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def set_by_link(request: HttpRequest) -> HttpResponse:
-    """Sets a password through a link, once. Status 403 if the link is not valid.
+    """Sets a password through a link, once. If the link is not valid, the status is 403.
 
-    A URL with the key is redirected to one without it; no log contains the query string. Until the password is set, the
-    key is in a cookie, because sessions are stored in the database and its backups.
+    A URL with the key is redirected to a URL without the key. No log contains the query string. Until the password is
+    set, the key is in a cookie, because sessions are stored in the database and its backups.
     """
     here = reverse("password_link")
     if "key" in request.GET:

@@ -14,7 +14,7 @@ SHORTEST_PHONE, PHONE_COMPARED = 6, 8
 
 
 class PersonValidator:
-    """Rejects a password that contains the person's user name, name, mail or phone, or a part of these."""
+    """Rejects a password that contains the person's user name, name, mail or phone, or a part of one of them."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         plain = _plain(password)
@@ -26,7 +26,7 @@ class PersonValidator:
 
 
 class UsedPasswordValidator:
-    """Rejects the current password and the previous ones, five in all."""
+    """Rejects the current password and the previous passwords, five passwords in all."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         if user is None or user.pk is None:
@@ -49,8 +49,8 @@ def _digits(text: str) -> str:
 
 
 def _phone(user: User) -> str:
-    """Returns the last PHONE_COMPARED digits of the phone number, or "-" if it has fewer than SHORTEST_PHONE digits.
-    No password's digits contain "-"."""
+    """Returns the last PHONE_COMPARED digits of the phone number. If it has fewer than SHORTEST_PHONE digits, returns
+    "-", which the digits of a password never contain."""
     digits = _digits(_plain(user.phone))
     return digits[-PHONE_COMPARED:] if len(digits) >= SHORTEST_PHONE else "-"
 

@@ -1,6 +1,7 @@
-"""The second factor's secret and codes: setup, verification, renewal and reset. mfa_required.py decides who needs one.
+"""The second factor's secret and codes: setup, verification, renewal and reset.
 
-Secrets are encrypted with MFA_KEY. MFA_KEYS_OLD still decrypt them until their next use, when they are encrypted again.
+mfa_required.py decides who needs a second factor. Secrets are encrypted with MFA_KEY. MFA_KEYS_OLD still decrypt
+secrets until their next use, when they are encrypted again.
 """
 
 import base64
@@ -49,8 +50,8 @@ def _reads(key: str, secret: str) -> bool:
 
 
 def secret_in(kept: MutableMapping, name: str) -> str:
-    """Returns the encrypted secret of an app that is being set up, stored in `kept` under this name. Creates and stores
-    a secret if there is none that our keys can decrypt."""
+    """Returns the encrypted secret of an app that is being set up. The secret is stored in `kept` under this name. If
+    there is no secret that our keys can decrypt, creates and stores a secret."""
     try:
         fernet().decrypt(kept.get(name, ""))
     except InvalidToken:
@@ -65,15 +66,15 @@ def key_words(secret: str) -> str:
 
 
 def app_address(secret: str, user: User, host: str) -> str:
-    """Returns the content of the QR code (Google Authenticator's Key URI Format). It contains the host, because an app
-    replaces an entry of the same name."""
+    """Returns the content of the QR code (Google Authenticator's Key URI Format). It contains the host. Without the
+    host, an app would replace another entry of the same name."""
     asked = {"secret": key_words(secret).replace(" ", ""), "issuer": ISSUER}
     return f"otpauth://totp/{quote(f'{ISSUER}:{user.get_username()}@{host}')}?{urlencode(asked, quote_via=quote)}"
 
 
 def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) -> int | None:
-    """Returns the time step of this code, or None if the code is wrong. Only the current step and its neighbours are
-    valid, and only steps after `after`."""
+    """Returns the time step of this code, or None if the code is wrong. A step is valid if it is the current step or a
+    neighbour of the current step, and is after `after`."""
     if not APP_CODE.fullmatch(code):
         return None
     try:
@@ -94,7 +95,7 @@ def normalized_code(code: str) -> str:
 
 
 def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
-    """Returns the seconds until the next code is accepted after wrong codes; 0 if it is accepted now."""
+    """Returns the seconds until the next code is accepted after wrong codes. Returns 0 if a code is accepted now."""
     allowed, why = app.verify_is_allowed()
     return 0 if allowed else max(1, round((why["locked_until"] - now).total_seconds()))
 
@@ -102,8 +103,8 @@ def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
 class CodeBackend:
     """Authenticates by a code after the correct password.
 
-    Listed in AUTHENTICATION_BACKENDS, so that django-axes and login_throttle count wrong codes like wrong passwords and
-    reject locked-out users.
+    It is listed in AUTHENTICATION_BACKENDS, so that django-axes and login_throttle count wrong codes like wrong
+    passwords and reject locked-out users.
     """
 
     def authenticate(self, request: HttpRequest, *, username: str, token: str) -> User | None:
@@ -158,8 +159,8 @@ def _hash(code: str) -> str:
 def set_up(user: User, *, secret: str, step: int, now: datetime.datetime, anew: bool = False) -> list[str]:
     """Assigns this app to the account. Returns the recovery codes, which are stored as hashes only.
 
-    `step` is the time step of the code that verified the app. `anew` replaces the account's app; without it, raises
-    IntegrityError if the account has one.
+    `step` is the time step of the code that verified the app. With `anew`, this app replaces the account's app. Without
+    `anew`, raises IntegrityError if the account already has an app.
     """
     if anew:
         AuthenticatorApp.objects.filter(user=user).delete()
@@ -170,7 +171,7 @@ def set_up(user: User, *, secret: str, step: int, now: datetime.datetime, anew: 
 
 @transaction.atomic
 def make_recovery_codes(user: User, *, now: datetime.datetime) -> list[str]:
-    """Replaces the recovery codes. Returns the new ones."""
+    """Replaces the recovery codes. Returns the new codes."""
     add_event(None, "recovery_codes_made", by=staff_actor(user), now=now, account=user.get_username())
     return _new_codes(user)
 
@@ -184,8 +185,8 @@ def _new_codes(user: User) -> list[str]:
 
 @transaction.atomic
 def reset_second_factor(user: User, *, by: str, now: datetime.datetime) -> bool:
-    """Removes the account's app and recovery codes, and ends its sessions. The next log-in sets up an app. Returns
-    False if the account has no app."""
+    """Removes the account's app and recovery codes, and ends its sessions. The next log-in sets up an app. If the
+    account has no app, returns False."""
     gone, _rows = AuthenticatorApp.objects.filter(user=user).delete()
     user.recovery_codes.all().delete()
     if gone:

@@ -59,7 +59,7 @@ class CodeForm(forms.Form):
         self.request, self.app = request, app
 
     def clean_code(self):
-        if self.errors:  # a single-use code is not consumed by an invalid form
+        if self.errors:  # an invalid form must not use up a single-use code
             return
         if wait := seconds_to_wait(self.app, now=timezone.now()):
             words = _("After wrong codes the next one counts only later. Try again in %(seconds)s seconds.")

@@ -39,9 +39,10 @@ class FactorNeededError(Exception):
 
 
 def lacks_factor(request: HttpRequest) -> bool:
-    """Returns True if this session needs a second factor and has none, or if the account's app changed since.
+    """Returns True if this session needs a second factor and has none, or if the account's app has changed since.
 
-    Runs a query only if the account needs a second factor or the session has one. The company log-in has its own second
+    A query runs only if the account needs a second factor or the session has one. The company log-in has its own second
+    factor.
     factor.
     """
     if ID_TOKEN in request.session or not (VERIFIED_APP in request.session or needs_factor(request.user)):
@@ -50,7 +51,7 @@ def lacks_factor(request: HttpRequest) -> bool:
 
 
 def request_code(request: HttpRequest, user: User) -> HttpResponse:
-    """Ends the current session, stores the user in a new anonymous one, and redirects to the page for the code."""
+    """Ends the current session, stores the user in a new anonymous session, and redirects to the page for the code."""
     view = LoginView()
     view.setup(request)
     leads_to = view.get_success_url()  # `next`, if it is a URL of this site
@@ -99,7 +100,7 @@ def _set_up_page(request: HttpRequest, user: User, *, site) -> HttpResponse:
         return _page(request, form, site=site, **app_context(request, secret, user))
     try:
         codes = set_up(user, secret=secret, step=form.step, now=timezone.now())
-    except IntegrityError:  # another browser set it up first, so the code of its app is required
+    except IntegrityError:  # another browser was first to set up an app, so a code of that app is required
         return redirect("admin:login_code")
     leads_to = _log_in(request, user.authenticator)
     return show_recovery_codes(request, codes, leads_to, site=site)

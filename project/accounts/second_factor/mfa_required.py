@@ -13,8 +13,8 @@ NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
 def needs_factor(user: User) -> bool:
     """Returns True if this account's password log-in requires a second factor.
 
-    `administrators` are all accounts that may manage accounts, whatever their role. `with_managers` computes this right
-    for many accounts in one query.
+    `administrators` means all accounts that may manage accounts, whatever their role. `with_managers` computes this
+    right for many accounts in one query.
     """
     if settings.MFA_REQUIRED == NOBODY or not user.has_usable_password():
         return False
@@ -29,12 +29,14 @@ def may_have_factor(user: User) -> bool:
 
 
 def requires_code(user: User) -> bool:
-    """Returns True if a log-in by password requires a code: a second factor is required, or the account has an app."""
+    """Returns True if a log-in by password requires a code. It does if a second factor is required, or if the account
+    has an app."""
     return needs_factor(user) or (may_have_factor(user) and AuthenticatorApp.objects.filter(user=user).exists())
 
 
 def with_managers(users: QuerySet) -> QuerySet:
-    """Annotates the accounts with `manages`, True for the right to manage accounts, if MFA_REQUIRED depends on it."""
+    """Annotates the accounts with `manages` if MFA_REQUIRED depends on it. It is True for accounts that may manage
+    accounts."""
     if settings.MFA_REQUIRED != ADMINISTRATORS:
         return users
     able = (User.objects.with_perm(right, backend=ACCOUNTS).filter(pk=OuterRef("pk")) for right in MANAGE_ACCOUNTS)

@@ -3,9 +3,9 @@
 Connections observe the deadline of `integrations.base.database_deadline` and measure the database's time for
 `integrations.base.database_clock`.
 
-psycopg waits for the server in two functions only: `wait` and the generator that connects. All statements, commits,
-copies and TLS handshakes use them. Here both end at the deadline. A frozen server keeps its socket open and
-acknowledges packets, so no time-out of the server or of TCP would end the wait.
+psycopg waits for the server in only two functions: `wait` and the generator that connects. All statements, commits,
+copies and TLS handshakes use these functions. Here both functions end at the deadline. A frozen server keeps its socket
+open and acknowledges packets, so no time-out of the server or of TCP would end the wait.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ CHECK_EVERY = 0.1  # seconds between two checks for Ctrl-C while waiting, as in 
 AWAY_TIMEOUT = 1.5  # seconds for each address after the database did not respond; psycopg's own minimum is 2
 GATE_TIMEOUT = 0.2  # seconds that a thread waits for another thread that connects, which usually takes less
 FRESH = 1.0  # seconds after a response in which a connection needs no health check
-HEALTH_CHECK = 2.0  # seconds without a response after which a connection counts as broken; leaves time to connect again
+HEALTH_CHECK = 2.0  # seconds without a response until a connection counts as broken; leaves time to reconnect
 
 
 class DeadlineError(psycopg.OperationalError):
@@ -43,11 +43,11 @@ class DeadlineError(psycopg.OperationalError):
 
 
 class Gate:
-    """Lets only one thread of a process connect while the database does not respond. Other threads fail after
+    """Lets only one thread of a process connect while the database does not respond. All other threads fail after
     GATE_TIMEOUT.
 
-    Otherwise each request would occupy a thread of the web process until its own deadline, and queued requests would be
-    answered much later than promised.
+    Without the gate, each request would occupy a thread of the web process until its own deadline. Queued requests
+    would then be answered much later than promised.
     """
 
     def __init__(self):
@@ -76,15 +76,16 @@ gate = Gate()
 
 
 class DeadlineConnection(psycopg.Connection):
-    """A connection that waits at most `time_left()` for a response, and is closed if none arrives."""
+    """A connection that waits at most `time_left()` for a response. If no response arrives, the connection is
+    closed."""
 
     answered_at = -math.inf  # monotonic time of the last response
 
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
-        """Connects to an address within the deadline, and within AWAY_TIMEOUT while the gate is shut.
+        """Connects to an address within the deadline. While the gate is shut, connects within AWAY_TIMEOUT.
 
-        psycopg's connect_timeout applies to each address; the deadline applies to all of them together.
+        psycopg's connect_timeout applies to each address. The deadline applies to all addresses together.
         """
         until = time.monotonic() + AWAY_TIMEOUT if gate.shut else NEVER
         steps = super()._connect_gen(conninfo)
@@ -118,8 +119,8 @@ class DeadlineConnection(psycopg.Connection):
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
     def is_fresh(self) -> bool:
-        """Returns True if the server responded within FRESH seconds and has not closed the connection since. (A socket
-        that the server has closed is readable.)"""
+        """Returns True if the server responded within FRESH seconds and has not closed the connection since. (If the
+        server has closed a socket, the socket is readable.)"""
         if time.monotonic() - self.answered_at > FRESH or self.pgconn.status != ConnStatus.OK:
             return False
         poller = select.poll()
@@ -140,7 +141,7 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Replaces a connection that was closed at its deadline, after the end of the statement's transaction."""
+    """Replaces a connection that was closed at its deadline, once the transaction of the statement has ended."""
 
     Database = _Driver()
 
@@ -156,7 +157,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self):
         params = super().get_connection_params()
         if not self.settings_dict.get("POOLER"):
-            # The URL's options are last, so they override ours.
+            # The URL's options come last, so that they override ours.
             params["options"] = f"{session_limits(statement_limit())} {params.get('options', '')}".strip()
         return params
 
@@ -168,7 +169,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return found
 
     def _newer(self, found: psycopg.Connection, conn_params: dict) -> psycopg.Connection:
-        """Returns a connection to another server that is not behind, or the given connection if there is none."""
+        """Returns a connection to another server that is not behind. If there is none, returns the given connection."""
         hosts = conn_params["host"].split(",")
         ports = str(conn_params.get("port", "")).split(",")
         for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):
@@ -191,8 +192,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return True
 
     def ensure_connection(self):
-        """Also measures the database's clock, every MEASURE_EVERY seconds. This is the place because all code that
-        compares due times connects first."""
+        """Also measures the database's clock, every MEASURE_EVERY seconds. The clock is measured here because all code
+        that compares due times connects first."""
         self._drop_closed()
         super().ensure_connection()
         if is_measurement_due() and self._can_measure():
@@ -200,15 +201,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 measure(self.connection)
 
     def _can_measure(self) -> bool:
-        """Returns True if a statement now would start no transaction, and would not fail because the transaction has
-        failed or the connection is not checked yet."""
+        """Returns True if a statement can be run now for the measurement.
+
+        The statement must not start a transaction. It must not fail because the transaction has failed or the
+        connection is not checked yet.
+        """
         if self.health_check_enabled and not self.health_check_done:
             return False
         status = self.connection.info.transaction_status
         return status == TransactionStatus.INTRANS or (status == TransactionStatus.IDLE and self.connection.autocommit)
 
     def close_if_unusable_or_obsolete(self):
-        """Called at the start and the end of a request. Must not raise, so it does not reconnect."""
+        """Does not reconnect, because it must not raise. Django calls it at the start and the end of a request."""
         self._drop_closed()
         super().close_if_unusable_or_obsolete()
 
@@ -223,7 +227,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().close_if_health_check_failed()
 
     def is_usable(self):
-        """Returns True if the connection works. Reads the database's time, in place of the SELECT 1 of Django."""
+        """Returns True if the connection works. Instead of Django's SELECT 1, it reads the database's time."""
         with database_deadline(HEALTH_CHECK):
             try:
                 measure(self.connection)

@@ -9,7 +9,7 @@ from project.database.error_counter import CountedErrors
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Limits waits for locks only. SQLite runs in our process, so there is no network to wait for."""
+    """Limits only the waits for locks. SQLite runs in our process, so there is no network to wait for."""
 
     _limit: tuple = ()  # (connection, its current time-out in seconds)
 
@@ -18,8 +18,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return CountedErrors(self)
 
     def create_cursor(self, name=None):
-        """Returns a cursor, after setting the time-out to the time left. Django creates a cursor for each statement.
-        Raises OperationalError if no time is left."""
+        """Sets the time-out to the time left, then returns a cursor. Django creates a cursor for each statement. If no
+        time is left, raises OperationalError."""
         left = time_left()
         if left <= 0:
             raise self.Database.OperationalError("no time is left for another statement")

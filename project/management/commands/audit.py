@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(format_act(act))
 
     def write_json(self, acts) -> None:
-        """Writes an object per line while rows are read, so that a year's trail is never in memory as a whole."""
+        """Writes an object per line while rows are read, so that the trail of a year is never completely in memory."""
         self.stdout.write("[", ending="")
         for number, act in enumerate(acts):
             text = json.dumps(act.as_json(), ensure_ascii=False)
@@ -56,6 +56,6 @@ def _end_of(until: datetime.date) -> datetime.datetime:
 
 
 def format_act(act: Act) -> str:
-    """Returns an act as one line, escaped, so that free text can't forge another line."""
+    """Returns an act as one line. Text is escaped, so that free text can't forge another line."""
     parts = (act.who, act.address, act.what, act.about, act.details)
     return one_line("  ".join([f"{timezone.localtime(act.at):%Y-%m-%d %H:%M:%S}", *(part or "-" for part in parts)]))

@@ -10,7 +10,7 @@ from project.models import User
 
 
 class Command(BaseCommand):
-    """Prints the link and stores only its hash. Anyone who sees the terminal can set the password."""
+    """Prints the link and stores only the hash of it. Anyone who sees the terminal can set the password."""
 
     help = "Marks an account that may use a password with PASSWORD_LOGIN=emergency; prints how to log in once."
 

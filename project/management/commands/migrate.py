@@ -1,12 +1,12 @@
-"""`migrate`: Django's command, one run at a time, with short lock time-outs on PostgreSQL.
+"""`migrate`: Django's command, with only one run at a time, and with short lock time-outs on PostgreSQL.
 
-While a schema change waits for the lock of a table, every later statement on that table waits too, including those of
-BBOSS's orders. So a wait ends after LOCK_WAIT. The migration is rolled back, and previous migrations stay applied. It
-is repeated after PAUSE, for at most PATIENCE in total.
+While a schema change waits for the lock of a table, every later statement on that table waits too. This includes the
+statements of BBOSS's orders. So a wait ends after LOCK_WAIT. Then the migration is rolled back, and earlier migrations
+stay applied. The migration is repeated after PAUSE, for at most PATIENCE in total.
 
-The rows in `django_migrations` are checked first. Databases of versions before FROM_VERSION are refused, because their
-migrations were replaced by squashed ones (docs/mechanisms/versions.md). Databases of versions before 1.0.0 can't be
-migrated at all, because 1.0.0 restarted the migrations.
+The rows in `django_migrations` are checked first. Databases of versions before FROM_VERSION are refused, because
+squashed migrations have replaced their migrations (docs/mechanisms/versions.md). Databases of versions before 1.0.0
+can't be migrated at all, because 1.0.0 restarted the migrations.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from django.db import DatabaseError, Error, OperationalError, connections
 from orders.db.applied_migrations import applied_migrations
 from project.database.applied_migrations import graph_and_plan, rows_of
 
-LOCK_WAIT = 1  # second; for each statement of a migration, which keeps the locks of its previous statements meanwhile
+LOCK_WAIT = 1  # second; for each statement of a migration, which keeps its earlier statements' locks meanwhile
 PATIENCE, PAUSE = 20, 2  # seconds
 LOCK_ERRORS = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
 ADVISORY_LOCK = (0x1D5E, 0)  # the advisory lock of `migrate`; arbitrary numbers
@@ -34,7 +34,7 @@ ALREADY_EXISTS_IN_SQLITE = ("already exists", "duplicate column name")
 
 
 class Command(migrate.Command):
-    """Raises CommandError if a table is in use for longer than PATIENCE, or for an error of `why_not`."""
+    """Raises CommandError if a table is in use for longer than PATIENCE, or if `why_not` returns an error."""
 
     applying = None
 
@@ -42,7 +42,7 @@ class Command(migrate.Command):
         connection = connections[options["database"]]
         if why := why_not(connection):
             raise CommandError(why)
-        if options["plan"] or options["check_unapplied"]:  # read-only, so it needs no lock
+        if options["plan"] or options["check_unapplied"]:  # both only read, so they need no lock
             super().handle(*args, **options)
             return
         write = self.stdout.write if options["verbosity"] else lambda line: None
@@ -50,9 +50,9 @@ class Command(migrate.Command):
             self._run_with_lock_waits(write, *args, **options)
 
     def _run_with_lock_waits(self, write: Callable[[str], object], *args, **options) -> None:
-        """Runs Django's command, and repeats it while it fails because of a lock.
+        """Runs Django's command. While it fails because of a lock, repeats it.
 
-        A migration that can't be rolled back (`atomic = False`) must be repeatable (tests/test_migrations.py).
+        If a migration can't be rolled back (`atomic = False`), it must be repeatable (tests/test_migrations.py).
         """
         until = time.monotonic() + PATIENCE
         while True:
@@ -85,9 +85,10 @@ ADD_THE_ROWS = "add what is missing again (app, name, applied), or take the tabl
 
 
 def why_not(connection) -> str:
-    """Returns an error text if the rows in django_migrations don't allow `migrate`, else an empty text.
+    """Returns an error text if the rows in django_migrations don't allow `migrate`. Otherwise returns an empty text.
 
-    Rows are missing if a later migration has a row. An interrupted first run has no such row, so it may continue.
+    Rows count as missing if a later migration has a row. After an interrupted first run no later migration has a row,
+    so the run may continue.
     """
     applied = applied_migrations(connection)
     if BEFORE_1_0_0 in applied:
@@ -131,11 +132,11 @@ def already_exists(error: DatabaseError) -> bool:
 
 @contextlib.contextmanager
 def migration_lock(connection, write: Callable[[str], object]) -> Iterator[None]:
-    """Holds a lock, so that only one `migrate` runs on the database. Waits until it is free: two runs would apply the
-    same migration, and one would fail.
+    """Holds a lock, so that only one `migrate` runs on the database. Waits until the lock is free, because two runs
+    would apply the same migration, and one of them would fail.
 
     The lock ends with its process. It is polled every second, because a session that waits within a statement would
-    block CREATE INDEX CONCURRENTLY. Behind a pooler there is no lock, because sessions are shared.
+    block CREATE INDEX CONCURRENTLY. Behind a pooler sessions are shared, so there is no lock.
     """
     lock = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
     with contextlib.ExitStack() as held:
@@ -165,8 +166,8 @@ def _unlock(connection) -> None:
 def _locked_folder(connection, held: contextlib.ExitStack) -> bool:
     """Locks the folder of the database. Returns False if another process holds the lock.
 
-    SQLite's own lock is free between two migrations. Opening its file here is not safe either, because closing it would
-    release SQLite's locks of this process.
+    SQLite's own lock is free between two migrations, so it is not used. Opening its file here would not be safe either,
+    because closing the file would release SQLite's locks of this process.
     """
     folder = Path(connection.settings_dict["NAME"]).parent
     if connection.is_in_memory_db() or not folder.is_dir():

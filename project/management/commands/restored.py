@@ -1,4 +1,7 @@
-"""`restored --reason TEXT`: releases a restored desk, which then sends again (contract 5; 3.9, 17; docs/restore.md)."""
+"""`restored --reason TEXT`: releases a restored desk.
+
+The desk then sends again (contract 5; 3.9, 17; docs/restore.md).
+"""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone

@@ -1,6 +1,7 @@
-"""`settings`: prints the values in force and where each comes from. Secrets are masked.
+"""`settings`: prints the values in force and the origin of each value. Secrets are masked.
 
-`--adopt` stores this process's partner settings in the database as those of the desk (integrations/base/other_desk.py).
+`--adopt` stores this process's partner settings in the database as the desk's settings
+(integrations/base/other_desk.py).
 """
 
 from django.conf import settings

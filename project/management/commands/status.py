@@ -18,7 +18,7 @@ from project.trail.settings_trail import changed_since_start
 
 
 class Command(BaseCommand):
-    """Prints the problems first, then the state. Exits with status 1 if there are problems."""
+    """Prints the problems first, then the state. If there are problems, exits with status 1."""
 
     help = (
         "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, notices, "
@@ -33,13 +33,13 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         with database_deadline(CHECK_SECONDS):
-            with contextlib.suppress(Error):  # desk_status reports it too
+            with contextlib.suppress(Error):  # desk_status reports the error too
                 connection.ensure_connection()  # measures the database's time, before timezone.now() below
             found = desk_status(timezone.now())
             sentences = []
             try:
                 sentences = lines(found)
-            except Exception as error:  # the database has become unavailable since
+            except Exception as error:  # the database has become unavailable in the meantime
                 found["reasons"].append(why_unknown(error))
         if options["probe"]:
             probes = probe_all()

@@ -1,4 +1,4 @@
-"""`version`: replaces Django's command of this name. Reads neither settings nor database, so it always works."""
+"""`version`: replaces Django's command of this name. It reads neither settings nor database, so it always works."""
 
 import platform
 
