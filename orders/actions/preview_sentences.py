@@ -1,4 +1,5 @@
-"""The sentences of orders.actions.action_previews: the effects of a staff action, in the reader's language."""
+"""The sentences of orders.actions.action_previews, which describe the effects of a staff action in the reader's
+language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
