@@ -31,8 +31,8 @@ SAYS_NOTHING = [Attempt.Outcome.OPEN, Attempt.Outcome.HANDED_BACK, Attempt.Outco
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """Holds the order and mails its SA at once. If a later check has new findings, mails the latest ones, at most once
-    per MAILED_AGAIN.
+    """Holds the order and mails its SA at once. If a later check has new findings, mails the latest findings, at most
+    once per MAILED_AGAIN.
 
     Only right files or a waiver end the hold.
     """
@@ -63,7 +63,7 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
 def _mail(order: Order, cause: str, *, now: datetime.datetime, again: bool, **about) -> None:
     """Writes the mail about the findings.
 
-    `again`: replaces a waiting mail and is sent MAILED_AGAIN after the previous one.
+    `again`: the mail replaces a waiting mail, and is sent MAILED_AGAIN after the previous mail.
     """
     if not again:
         queue_mail(order, Step.MAIL_HELD, cause=cause, now=now, **about)

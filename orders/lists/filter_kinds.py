@@ -75,7 +75,8 @@ def today() -> datetime.date:
 
 
 class WrongDaysError(IncorrectLookupParameters):
-    """The value of a DayFilter is not a range of days. `parameter`: its name in the URL; `words`: the message."""
+    """The value of a DayFilter is not a range of days. `parameter`: the filter's name in the URL. `words`: the
+    message."""
 
     def __init__(self, parameter: str, words: str):
         super().__init__(words)
@@ -99,8 +100,8 @@ class DayFilter(SimpleListFilter):
         return shown if given is None or given in self.words else [*shown, (given, self._in_words(given))]
 
     def queryset(self, request, queryset):
-        """Sorts rows of a DateTimeField with an index by that field. If they were sorted by id, PostgreSQL would scan
-        from the newest row for old ones."""
+        """If the field is a DateTimeField with an index, sorts rows by that field. If the rows were sorted by id,
+        PostgreSQL would scan from the newest row to find old rows."""
         if self.value() is None:
             return queryset
         rows = queryset.filter(**self.bounds(queryset.model))
@@ -218,7 +219,7 @@ class DaysForm(forms.Form):
 
     @property
     def bounds(self) -> dict[str, datetime.datetime | None]:
-        """Returns the valid form's `since` and `until`, the first moment that is not included any more."""
+        """Returns `since` and `until` of the valid form. `until` is the first moment that is no longer included."""
         given = self.cleaned_data
         return {
             "since": given["since"] and midnight(given["since"]),
@@ -257,8 +258,8 @@ def names_of(letters: Iterable[str]) -> str:
 
 
 class PlacesFilter(SimpleListFilter):
-    """Filters the rows visible to a user limited to these attributions, such as `BJ,GD`. Only saved views of such users
-    set this filter."""
+    """Keeps the rows that are visible to a user limited to these attributions, such as `BJ,GD`. Only saved views of
+    limited users set this filter."""
 
     title, parameter_name = _("attribution"), "attribution"
 

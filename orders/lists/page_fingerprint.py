@@ -1,8 +1,9 @@
 """Fingerprints: figures that change whenever the rows of a page change. Live pages compare them
 (orders/lists/live_pages.py).
 
-Each kind of page has one query, compiled once. Each figure reads only the end of an index or a small table, whatever
-the size of the database. Each change of an order adds an event, each call an attempt, each edit by staff a log entry.
+Each kind of page has one query, compiled once. Each figure reads only the end of an index or a small table, so the size
+of the database does not matter. Each change of an order adds an event, each call adds an attempt, and each edit by
+staff adds a log entry.
 """
 
 import datetime
@@ -69,8 +70,8 @@ class Fingerprint:
 
 
 class Figures:
-    """The query of a kind of page: the figures of the desk and of the page. `busy`: so many of the page's first figures
-    show that something is in progress; None: that is shown by the desk's number of open calls."""
+    """The query of a kind of page: the figures of the desk and of the page. `busy`: how many of the page's first
+    figures show that something is in progress. If it is None, the desk's number of open calls shows this."""
 
     def __init__(self, own: Callable[[], list], *, busy: int | None = None):
         self.busy = busy
