@@ -40,7 +40,7 @@ def _moment_field(label: Promise, help_text: Promise) -> forms.DateTimeField:
 
 
 class PauseForm(forms.Form):
-    """The reason and the end of a pause, and its begin if it is planned.
+    """The reason and the end of a pause, and the begin of a planned pause.
 
     `known`: the version of the pause when the page was opened.
     """
