@@ -1,7 +1,8 @@
-"""Mails each person about pending work: a digest per workday, and red items without an owner, at most every 15 minutes.
+"""Mails each person about pending work. There is a digest per workday, and a mail about red items without an owner at
+most every 15 minutes.
 
-The sweep calls both each minute. A row per person prevents a second mail, even with several workers or changes of the
-clock. Each mail is checked again when it is sent.
+The sweep calls the functions for both mails each minute. A row per person prevents a second mail, even with several
+workers or changes of the clock. Each mail is checked again when it is sent.
 """
 
 import datetime
@@ -116,7 +117,8 @@ def _write_red(user, watch: RedWatch, limits, absent: Absent, until: datetime.da
 
 
 def _each(people: Iterable, write: Callable) -> int:
-    """Calls `write` for each person. An error for one does not stop the others. Raises the first error at the end."""
+    """Calls `write` for each person. An error for one person does not stop the others. Raises the first error at the
+    end."""
     written, fault = 0, None
     for user in people:
         try:
@@ -142,8 +144,9 @@ def letters_of(user) -> list[str] | None:
 
 
 def nothing_more(row) -> str:
-    """Returns an empty text: the last lines of such a mail. Raises MailError if the person may not get it any more or
-    has switched it off, if their attributions or address have changed, or if it is a digest and noon has passed."""
+    """Returns an empty text as the last lines of such a mail. Raises MailError if the person may no longer get the mail
+    or has switched it off, if the person's attributions or address have changed, or if the mail is a digest and noon
+    has passed."""
     user = readers().filter(pk=row.account_id).prefetch_related("attributions").first()
     if user is not None and [user.email.lower()] == [mail.lower() for mail in row.recipients]:
         same = row.about.get("letters", []) == letters_of(user)  # null: limited to none

@@ -1,4 +1,5 @@
-"""Writes tables to xlsx and csv files, row by row: memory does not grow with the rows. No side effects but the file."""
+"""Writes tables to xlsx and csv files row by row, so that memory does not grow with the rows. The only side effect is
+the file."""
 
 import contextlib
 import csv

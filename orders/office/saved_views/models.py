@@ -37,5 +37,5 @@ class SavedView(models.Model):
         ]
 
     def __str__(self):
-        """Shown in titles, links and logs. Users type it, so it is masked."""
+        """Shown in titles, links and logs. The name is masked, since users type it."""
         return mask_text(self.name)
