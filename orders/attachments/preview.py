@@ -79,7 +79,8 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """Returns {file, code, message, why} for each file of the last check; [] before the first check has ended."""
+    """Returns {file, code, message, why} for each file of the last check. Before the first check has ended, returns
+    []."""
     return check.findings or []
 
 

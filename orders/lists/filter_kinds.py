@@ -86,8 +86,8 @@ class WrongDaysError(IncorrectLookupParameters):
 class DayFilter(SimpleListFilter):
     """Filters `field` by a range of days: a key of `words`, a day such as `2026-11-25`, or two days.
 
-    `2026-11-01..2026-11-25` includes both days, `2026-11-01..` and `..2026-11-25` are open ranges. The filter's form
-    has two inputs with the same name; `DeskAdmin` (orders/lists/model_admin.py) joins their values in the URL.
+    `2026-11-01..2026-11-25` includes both days. `2026-11-01..` and `..2026-11-25` are open ranges. The filter's form
+    has two inputs with the same name. `DeskAdmin` (orders/lists/model_admin.py) joins their values in the URL.
     """
 
     template = "admin/day_filter.html"

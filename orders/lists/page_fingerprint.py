@@ -131,8 +131,8 @@ RIGHTS = Prepared(_permissions)
 
 
 def rights_of(user, *, at_once: bool) -> list[str]:
-    """Returns the user's permissions. `at_once`: with one compiled query; otherwise from Django's cache, which a page
-    needs anyway."""
+    """Returns the user's permissions. With `at_once`, they are read by one compiled query. Otherwise they come from
+    Django's cache, which a page needs in any case."""
     if user.is_superuser:
         return ["superuser"]
     if not at_once:
@@ -165,9 +165,9 @@ _counting = threading.Lock()
 
 
 def count_needing(user, letters: frozenset[str] | None, desk: tuple, now: datetime.datetime) -> int:
-    """Returns the number of orders that need this user, at most MAX_NEEDING: their own, and those without an owner in
-    these attributions (None: all). The number is cached until the desk's figures change, and at least for three seconds
-    per user and process."""
+    """Returns the number of orders that need this user, at most MAX_NEEDING. These are the user's own orders, and the
+    orders without an owner in these attributions (None: all). The number is cached until the desk's figures change, and
+    at least for three seconds per user and process."""
     with _counting:
         kept = _counted.get(user.pk)
     if kept is None or not kept.holds((desk, letters), now):
