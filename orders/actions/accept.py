@@ -70,10 +70,10 @@ def accept(
 ) -> Order | None:
     """Accepts differences, and incidents in BOOKS_ONLY. Our records get the partner's state.
 
-    `incident` is an incident code, a key of BY_NAME, or an incident id; if empty, everything acceptable is accepted.
-    For `held` and `look`, see `take`. The partner is called only if billing records are affected. If `named` is false,
-    differences that must be accepted by a key of BY_NAME are refused. If the number is unknown, its differences are
-    accepted and None is returned. Raises OrderUnknownError and NotAllowedError.
+    `incident` is an incident code, a key of BY_NAME, or an incident id. If `incident` is empty, everything acceptable
+    is accepted. For `held` and `look`, see `take`. The partner is called only if billing records are affected. If
+    `named` is false, differences that must be accepted by a key of BY_NAME are refused. If the number is unknown, its
+    differences are accepted and None is returned. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():

@@ -44,7 +44,7 @@ class Judged:
 
 @dataclass(kw_only=True, eq=False)
 class Bulk:
-    """A bulk action on rows of `model`. `key`: used in `BulkRun.act` and URLs; by default the action's key.
+    """A bulk action on rows of `model`. `key`: used in `BulkRun.act` and URLs, by default the action's key.
 
     `chooser` is a form that filters the rows. `narrow` applies the form's values, which are in the URL and are stored
     in the run's details. `judge` returns the dry run of rows. For each row, `service` (by default the action's service)

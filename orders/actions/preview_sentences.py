@@ -202,7 +202,7 @@ def _difference(name: str, kind: str) -> str:
 
 @dataclass(frozen=True)
 class PreviewSentence:
-    """An effect of a staff action. `params`: the sentence's parameters; `step` is a step's code."""
+    """An effect of a staff action. `params`: the sentence's parameters. Among them, `step` is a step's code."""
 
     code: str
     params: Mapping[str, object] = field(default_factory=dict)

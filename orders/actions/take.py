@@ -325,7 +325,8 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
 
 
 def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
-    """Returns the records (productId, domain) that must be live. Empty if the customer is not being served."""
+    """Returns the records (productId, domain) that must be live. The result is empty if the customer is not being
+    served."""
     if order.kind == Order.Kind.TRIAL:
         runs = order.state == Order.State.TRIALING
         meant = meant_of([order], now=now)[order.pk] if runs else None

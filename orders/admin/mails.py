@@ -61,7 +61,7 @@ class ContactAdmin(NotesValues, Scoped, DeskAdmin):
 
     def may_read(self, request) -> bool:
         """Returns True if the user sees contacts unmasked. `?personal=1` is not needed, because a form must show the
-        values that it saves; each view is recorded."""
+        values that it saves. Each view is recorded."""
         return may_open(request.user) or self.has_change_permission(request) or self.has_add_permission(request)
 
     def get_search_fields(self, request):

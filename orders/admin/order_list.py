@@ -176,7 +176,7 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
-    """Returns the worst step of each order. Blocking steps come first, then failed steps, then retried ones."""
+    """Returns the worst step of each order. Blocking steps come first, then failed steps, then retried steps."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == Dispatch.State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 

@@ -168,7 +168,7 @@ class PauseAdmin(ReadOnlyAdmin):
 
 
 def version_of(stands: Pause | None) -> str:
-    """Returns a hash of the pause, its end and its reason; an empty string without a pause."""
+    """Returns a hash of the pause, its end and its reason. Without a pause, returns an empty string."""
     text = f"{stands.pk} {stands.until} {stands.reason}" if stands else ""
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 

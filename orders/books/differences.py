@@ -152,7 +152,8 @@ def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.date
 
 
 def of_order(order: Order) -> QuerySet[Difference]:
-    """Returns the differences that a comparison of this order closes, also those from before the order arrived."""
+    """Returns the differences that a comparison of this order closes, including differences from before the order
+    arrived."""
     return Difference.objects.filter(job_id=order.number).exclude(kind=Difference.Kind.NOT_LISTED)
 
 

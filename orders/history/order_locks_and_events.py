@@ -68,7 +68,7 @@ def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) ->
     """Lock steps until the transaction ends, after their trials and orders, and return the steps.
 
     With `among`, locks and returns only the steps that this query still matches once their orders are locked. All code
-    that locks these rows follows the order below; any other order can deadlock.
+    that locks these rows follows the sequence below, since any other sequence can deadlock.
     """
     # 1. Trials by id, since planning one order can change the steps of other orders of its trial. 2. Other orders by
     # id. Staff, BPM's callbacks and the sweep lock an order before they know which of its steps they change. Code that
@@ -123,8 +123,8 @@ def noted_in_events(**facts) -> Iterator[None]:
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
     """Returns an unsaved event. To save several in one INSERT, use `add_events`.
 
-    `data` must be serialisable as JSON. For an act of staff on a page, the event also stores the client's address
-    (contract 5, `audit`), unless a colleague confirms the act.
+    `data` must be serialisable as JSON. For an act of staff on a page that no colleague confirms, the event also stores
+    the client's address (contract 5, `audit`).
     """
     facts = data | _noted.get()
     if by.startswith(f"{STAFF}:"):

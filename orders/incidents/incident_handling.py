@@ -105,7 +105,8 @@ def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
 
 
 def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
-    """Closes the incident for all orders not in `standing`, and returns their number. The caller holds the lock."""
+    """Closes the incident for all orders that are not in `standing`, and returns the number of these orders. The caller
+    must hold the lock."""
     parts = parts_but(incident, standing)
     for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
         for start in range(0, len(ids), ORDERS_AT_ONCE):  # databases limit the length of an IN list

@@ -63,7 +63,7 @@ def mark_overtime(orders: Iterable[Order], *, now: datetime.datetime) -> None:
 
 
 def mark_late_conflicts(rows: Iterable[Conflict], *, now: datetime.datetime) -> None:
-    """Sets `overtime` on conflicts. At most two queries; none if all are handled."""
+    """Sets `overtime` on conflicts. Makes at most two queries, and no query if all conflicts are handled."""
     rows = list(rows)
     numbers = [row.order_number for row in rows if row.seen_id is None]
     limits = time_limits() if numbers else TimeLimits()

@@ -1,4 +1,4 @@
-"""The working-day calendar, and the working time between two times. Pure; days are those of Asia/Shanghai.
+"""The working-day calendar, and the working time between two times. Pure. Days are days in Asia/Shanghai.
 
 If the entered calendar does not say otherwise, days from Monday to Friday are working days. So a holiday that nobody
 entered is a working day. A working day has 24 hours of working time, from midnight to midnight. Other days have no

@@ -104,7 +104,7 @@ def leading(model_admin: ModelAdmin) -> str:
 
 
 def chosen(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
-    """Returns the existing columns in `named`, with the link column; [] if these are the defaults."""
+    """Returns the existing columns in `named`, with the link column. Returns [] if these are the default columns."""
     known = _names(model_admin)
     found = [name for name in dict.fromkeys(named) if name in known]
     lead = leading(model_admin)

@@ -21,7 +21,7 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def plain(value: Any) -> Cell:
-    """Returns the value as a cell. Times are converted to Asia/Shanghai; `-` becomes an empty cell."""
+    """Returns the value as a cell. Times are converted to Asia/Shanghai. `-` becomes an empty cell."""
     if value is None or isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, bool):

@@ -141,7 +141,7 @@ class DayFilter(SimpleListFilter):
 
     @staticmethod
     def joined(values: Sequence[str]) -> str:
-        """Joins the values of the two inputs. Equal values are one day, two empty values are no filter."""
+        """Joins the values of the two inputs. Equal values mean one day. Two empty values mean no filter."""
         return values[0] if len(set(values)) == 1 else TO.join(values)
 
     @property

@@ -39,7 +39,7 @@ REFUSED = (IncorrectLookupParameters, ValidationError)
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition of the filter. `given`: the name as entered; `name`: the name in the URL."""
+    """A condition of the filter. `given`: the name as entered. `name`: the name in the URL."""
 
     given: str
     name: str

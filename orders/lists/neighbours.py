@@ -173,8 +173,9 @@ def _ordering_of(key: _Key) -> OrderBy:
 
 
 def _behind(keys: list[_Key], values: list) -> Q:
-    """Returns the condition for later rows: later by the first key, or equal and later by the next keys. The separate
-    bound on the first key lets the database use an index. OR alone would prevent the use of an index."""
+    """Returns the condition for later rows. A later row is later by the first key, or equal by the first key and later
+    by the next keys. The separate bound on the first key lets the database use an index. OR alone would prevent the use
+    of an index."""
     key, value = keys[0], values[0]
     later = _later(key, value)
     if len(keys) == 1:

@@ -27,7 +27,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes of a page, newest first. `older` ones are collapsed.
+    """The notes of a page, newest first. `older` notes are collapsed.
 
     `hidden`: the reader may not see some notes. `more`: the URL of all notes. `write`: the URL for writing one.
     """

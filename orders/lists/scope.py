@@ -29,7 +29,8 @@ BLIND = _(
 
 
 def why_blind(user) -> str | Promise:
-    """Returns a message for a limited user without attributions, who sees no orders; an empty text for other users."""
+    """Returns a message for a limited user without attributions, who sees no orders. Returns an empty text for other
+    users."""
     return BLIND if user.is_staff and attributions_of(user) == frozenset() else ""
 
 

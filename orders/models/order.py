@@ -18,7 +18,7 @@ class Order(Row):
     """An order from BBOSS: a trial, a change of a trial, or an activation.
 
     Only services (tests/test_architecture.py) write `state`, `state_since`, `held_because`, `decision` and
-    `undo_since`. `plans`: how often the order was planned; `Dispatch.plan` refers to it.
+    `undo_since`. `plans`: how often the order was planned. `Dispatch.plan` refers to this number.
     """
 
     class Kind(models.TextChoices):

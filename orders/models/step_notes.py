@@ -53,7 +53,7 @@ def _write(row: "Notes", key: str, value: Any) -> None:
 
 
 class Notes:
-    """The notes of a step. A missing note reads as None; None and False are not stored."""
+    """The notes of a step. A missing note reads as None. None and False are not stored."""
 
     # Of any billing step
     rest = _note_property(

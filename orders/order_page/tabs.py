@@ -111,7 +111,7 @@ def _visible_ids(orders: QuerySet[Order], ids: list[int]) -> set[int]:
 
 
 def domains(ask: Ask) -> dict:
-    """Returns each domain with its billing record. For a trial: the domains of its shape."""
+    """Returns each domain with its billing record. For a trial, these are the domains of its shape."""
     if ask.order.kind == Order.Kind.TRIAL:
         return _trial_domains(ask)
     page = ask.page(ask.order.domains.all())

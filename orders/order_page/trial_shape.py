@@ -25,8 +25,8 @@ class Line:
 
 @dataclass(frozen=True)
 class ShapeLines:
-    """A trial's shape as text. `ended` is None while the trial runs. `domains`: the first domains; `number`: the
-    total."""
+    """A trial's shape as text. `ended` is None while the trial runs. `domains`: the first domains. `number`: the total
+    number of domains."""
 
     service: Line
     last_day: Line

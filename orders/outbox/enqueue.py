@@ -171,8 +171,8 @@ def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
-    """Returns the key of an order's n-th dispatch of a step; n starts at 1. The key does not depend on the database, so
-    a restore does not change the key."""
+    """Returns the key of an order's n-th dispatch of a step, where n starts at 1. The key does not depend on the
+    database, so a restore does not change the key."""
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
 
@@ -180,8 +180,8 @@ def derived_key(number: str, step: str, n: int) -> uuid.UUID:
 def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool) -> None:
     """Sets the states of the unsaved steps of a new order as `release` would.
 
-    The steps up to the first blocking one become due, unless they wait for a gate. If the trial's line is blocked, its
-    steps wait. `rows` are in order of position.
+    The steps up to the first blocking step become due. A step that waits for a gate does not become due. If the trial's
+    line is blocked, the steps of the line wait. `rows` are in order of position.
     """
     for row in rows:
         if row.gate == Dispatch.Gate.NONE and (line_moves or row.lane is None):
@@ -213,7 +213,8 @@ def schedule_name(order: Order) -> str:
 
 
 def build_schedule(order: Order) -> Schedule:
-    """Returns the unsaved schedule of the order's start day. If the schedule is lost, the sweep finds the order later."""
+    """Returns the unsaved schedule of the order's start day. If the schedule is lost, the sweep will find the order
+    later."""
     return Schedule(
         name=schedule_name(order),
         func=START_DAY_JOB,

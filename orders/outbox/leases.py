@@ -70,8 +70,8 @@ def fail_lost(
 
 def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool) -> list[int]:
     """Returns the ids that `find(after_worker_loss)` finds. These are rows that lost no worker. If `lost`, the result
-    may also be one row that lost a worker. With `lost_first`, that row comes first; without it, that row comes only if
-    nothing else is due."""
+    may also be one row that lost a worker. With `lost_first`, this row comes first. Without `lost_first`, this row
+    comes only if nothing else is due."""
     ways = [False] if not lost else [True, False] if lost_first else [False, True]
     return next(filter(None, map(find, ways)), [])
 

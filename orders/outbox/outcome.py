@@ -59,7 +59,7 @@ class Outcome:
     remaining recipients). `retry_after` is in seconds.
 
     `read`: the meaning of the answer (`success`, `refused`, `not_understood`, ...; contract 7.2), if the answer was
-    read. `raw`: the first bytes of the answer, unless it was a success. `charset`: the charset that the answer
+    read. `raw`: the first bytes of the answer, which are not kept for a success. `charset`: the charset that the answer
     declares. `rules`: the hash of the rules by which the answer was read.
     """
 

@@ -1,9 +1,9 @@
 """Proof of calls, and the steps that wait for a proof (contract 7.2, Proof).
 
 A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer to their call
-was a success by the rules in force. Until then all processes together have at most one call of each kind in progress,
-and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so once a process has found a
-proof, it does not read the proof again.
+was a success by the rules in force. Until a kind is proven, all processes together have at most one call of the kind in
+progress, and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so once a process
+has found a proof, it does not read the proof again.
 """
 
 import datetime
@@ -114,7 +114,7 @@ def is_proven(kind: str) -> bool:
 
 
 def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
-    """Returns the kinds that may be claimed now; called in the claim's transaction. Needs no query once all kinds are
+    """Returns the kinds that may be claimed now. Called in the claim's transaction. Needs no query once all kinds are
     proven. `past_hold`: a person sends one step despite a hold.
 
     The calls in progress are read before the holds: a doubtful answer ends its call and holds in one transaction.

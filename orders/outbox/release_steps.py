@@ -85,7 +85,8 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
 
 
 def stopped_in_line() -> QuerySet[Dispatch]:
-    """Returns the steps that block a trial's line: failed steps, and undo steps after a failed or given-up undo step."""
+    """Returns the steps that block a trial's line. These are failed steps, and undo steps after a failed or given-up
+    undo step."""
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
@@ -174,10 +175,10 @@ def _line(lane, turn) -> QuerySet[Dispatch]:
 def _unfinished() -> QuerySet[Dispatch]:
     """Returns the steps that others wait for.
 
-    If an order is being undone, only those of its forward steps count that are billing calls with an open outcome.
-    Failed forward steps block nothing, and calls to BPM in progress block nothing either. A failed fix never blocks,
-    since the next comparison checks its records again. A failed forced repeat never blocks, since the earlier
-    acceptance remains valid.
+    If an order is being undone, its forward steps count only if they are billing calls with an open outcome. Failed
+    forward steps block nothing, and calls to BPM in progress block nothing either. A failed fix never blocks, since the
+    next comparison checks its records again. A failed forced repeat never blocks, since the earlier acceptance remains
+    valid.
     """
     return Dispatch.objects.current().filter(BLOCKING, state__in=NOT_FINISHED)
 

@@ -163,7 +163,7 @@ def why_not_own(row: Any) -> NotAllowedError | None:
 
 
 def why_not_owner(row: Any, user) -> NotAllowedError | None:
-    """Returns the error if this account can't own the row; None if it can."""
+    """Returns the error if this account can't own the row, or None if it can."""
     if why := why_owns_nothing(user):
         return why
     if not sees_it(row, user):
@@ -178,7 +178,7 @@ def why_not_hands(row: Any, by: str) -> NotAllowedError | None:
 
 
 def why_owns_nothing(user) -> NotAllowedError | None:
-    """Returns the error if this account can't own anything; None if it can."""
+    """Returns the error if this account can't own anything, or None if it can."""
     about = {"name": name_of(user.username, user.pk)}
     if not (user.is_active and user.is_staff):
         return NotAllowedError("owner_disabled", **about)
@@ -291,7 +291,7 @@ def let_go_owners(*, now: datetime.datetime) -> int:
     """Removes owners that no longer count, and owners of finished orders. Returns the number of rows. Called by the
     sweep.
 
-    Limited to ROWS_AT_ONCE per kind; the next sweep continues.
+    Removes at most ROWS_AT_ONCE owners per kind. The next sweep continues.
     """
     found = 0
     for kind in OWNED_KINDS.values():

@@ -1,7 +1,7 @@
 """Decide if two accounts belong to two different people, so that one may confirm acts of the other (contract 3.11).
 
-`orders/rules/four_eyes_acts.py` lists the acts that need a second person; `orders/people/asked_acts.py` holds the acts
-that wait for one.
+`orders/rules/four_eyes_acts.py` lists the acts that need a second person. `orders/people/asked_acts.py` handles the
+acts that wait for a second person.
 """
 
 import datetime
@@ -67,7 +67,7 @@ def second_person_words(user, *, now: datetime.datetime) -> str:
     """Returns a sentence with the time from which an account may act as second person for everybody, and the reason for
     the delay.
 
-    Empty if there is no delay.
+    The sentence is empty if there is no delay.
     """
     if not (given := givers(user.given_by, now=now)):
         return ""

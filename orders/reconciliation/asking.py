@@ -27,7 +27,8 @@ UNREADABLE = "unreadable"  # `theirs` if no record of the answer can be parsed
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The big-data side's records. `our_snapshot`: our records at that time; `shown`: the open differences.
+    """The big-data side's records. `our_snapshot`: our records at the time of the answer. `shown`: the open
+    differences.
 
     Both are None if the answer was not compared. `changed`: the state differs from the state that was shown.
     """

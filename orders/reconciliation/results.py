@@ -71,7 +71,7 @@ def keep_discrepancies(
     again: bool = False,
     mail: bool = True,
 ) -> list[Difference] | None:
-    """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
+    """Stores an order's differences and closes its earlier differences. With `fix`, also plans the correcting steps.
 
     Returns the new rows. With a `reason`, records that we lack are deleted although the order is in force. `again`: a
     fix also corrects differences that staff accepted before. `mail=False`: sends no mail, since staff started the
@@ -178,7 +178,7 @@ def _named(order: Order, record: BillingRecord) -> dict[str, str]:
 def _settle(
     order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
 ) -> list[Discrepancy]:
-    """Gives unknown records the partner's state and times, unless an unanswered call may still take effect.
+    """If no unanswered call can take effect any more, gives unknown records the partner's state and times.
 
     If a missing record must exist, our record is set to live, and the difference becomes `not_billed`.
     """

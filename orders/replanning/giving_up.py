@@ -197,7 +197,7 @@ def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
 
 def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     """Reduces a change to the part that took effect. A change without effect is withdrawn. An end or service that
-    changed for only some domains is restored once. Records whose end is neither the old nor the new one are left
+    changed for only some domains is restored once. Records whose end is neither the old end nor the new end are left
     unchanged. Returns True if something is undone or restored."""
     trial, change.given_up = change.trial, None
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)

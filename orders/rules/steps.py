@@ -123,15 +123,15 @@ RECORD_STATE_AFTER = {
 class StepKind:
     """The properties of a step that depend on its name alone.
 
-    `effect`: its effect on its records. `phase`: its position, unless `build_step` gets another `position`. `blocking`:
-    later steps of its order wait for it. `serialised_per_trial`: the step changes the trial's records. Such steps of
-    all orders of the trial run one after the other. `derived_key`: its key can be derived again (contract 3.5); all
-    other steps have random keys. `keeps_key`: if the step may have taken effect, it is sent again with the same key and
-    bytes, so that the partner acts once. `compensated`: if the step fails for good, an activation is undone (contract
-    3.9, Compensation's reach). `ignore_failure_when_undoing`: while its order is being undone, its failure opens no
-    incident. `survives_replanning`: if the step is done, a new plan keeps it. `repeatable`: `resend --force` may send
-    the step once more. `fix`: the step is not part of the plan. It corrects the partner's records, and its failure
-    blocks no other step. `undone_by`: the compensation steps that undo the step.
+    `effect`: its effect on its records. `phase`: the step's position if `build_step` gets no other `position`.
+    `blocking`: later steps of its order wait for it. `serialised_per_trial`: the step changes the trial's records. Such
+    steps of all orders of the trial run one after the other. `derived_key`: the step's key can be derived again
+    (contract 3.5). All other steps have random keys. `keeps_key`: if the step may have taken effect, it is sent again
+    with the same key and bytes, so that the partner acts once. `compensated`: if the step fails for good, an activation
+    is undone (contract 3.9, Compensation's reach). `ignore_failure_when_undoing`: while its order is being undone, its
+    failure opens no incident. `survives_replanning`: if the step is done, a new plan keeps it. `repeatable`: `resend
+    --force` may send the step once more. `fix`: the step is not part of the plan. It corrects the partner's records,
+    and its failure blocks no other step. `undone_by`: the compensation steps that undo the step.
 
     Three properties follow from these. `partner`: the partner that is called. `record_state_after`: the state of the
     step's records when the step is done, or "" for a fix, which has no records. `sets_record_times`: the step's T sets

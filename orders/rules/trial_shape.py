@@ -52,8 +52,8 @@ NOT_HELD = datetime.date.min  # the last day of a record that is not live
 class Shape:
     """The intended content of a trial.
 
-    `domains`: names by their `domain_key`. `end`: the last day, or None. `closed`: an ending is in effect; `domains`
-    and `end` then keep the values that would apply without it.
+    `domains`: names by their `domain_key`. `end`: the last day, or None. `closed`: an ending is in effect. Then
+    `domains` and `end` keep the values that would apply without the ending.
     """
 
     domains: dict[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Shape:
         return self.closed or not self.domains or (self.end is not None and self.end < today)
 
     def names_later(self, end: datetime.date | None) -> bool:
-        """Returns True if this last day is later than the shape's, or the shape has none."""
+        """Returns True if this last day is later than the shape's last day, or if the shape has no last day."""
         return end is not None and (self.end is None or end > self.end)
 
     @property

@@ -3,9 +3,9 @@ of a kind.
 
 At most CANDIDATES texts are read. Texts that end with the term come first. So a term that matches half of all orders
 takes no longer than any other term, and `more` says that there are further matches. Rows are taken from the callers'
-querysets, which contain only rows that the reader may see. `scope`: the orders that a limited reader may see, None for
-all: nobody finds a customer by a name that occurs only in orders of others. For a limited reader the CANDIDATES are
-chosen among the first PLACES matches.
+querysets, which contain only rows that the reader may see. `scope`: the orders that a limited reader may see, or None
+for all orders. So nobody finds a customer by a name that occurs only in orders outside the scope. For a limited reader
+the CANDIDATES are chosen among the first PLACES matches.
 """
 
 from collections.abc import Callable, Iterable
@@ -301,13 +301,13 @@ def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
 
 
 def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """Returns BBOSS's messages with this transIDO, including refused ones, the newest first."""
+    """Returns BBOSS's messages with this transIDO, including refused messages, the newest first."""
     rows = messages.filter(trans_ido=term.strip()).order_by("-pk").defer("body")
     return cut(rows[: most + 1], most)
 
 
 def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """Returns refused messages with this number if no such order exists; correctly signed ones first."""
+    """Returns refused messages with this number if no such order exists. Correctly signed messages come first."""
     rows = messages.filter(order_number=term.strip()).exclude(rsp_code=ACCEPTED)
     rows = rows.exclude(Exists(Order.objects.filter(number=OuterRef("order_number"))))
     rows = rows.order_by("-signed", "-pk").defer("body")

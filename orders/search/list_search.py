@@ -32,9 +32,9 @@ FEW = 200
 def readings(text: str) -> list[list[str]]:
     """Returns the ways to read a typed or pasted text, the most literal first. All words of a reading must be found.
 
-    The readings are the text as it is (or the host of a URL), the words of the text, both of these in ordinary letters
-    and digits (NFKC), and the joined words. Digits are joined without hyphens. A mobile number is also joined without
-    +86.
+    The first reading is the text as it is (or the host of a URL), the second is the words of the text. Then follow the
+    same two readings in ordinary letters and digits (NFKC), and at last the joined words. Digits are joined without
+    hyphens. A mobile number is also joined without +86.
     """
     whole = term_meant(text)
     plain = unicodedata.normalize("NFKC", plain_letters(whole)).strip()
@@ -106,7 +106,7 @@ def _with_domain(term: str):
 
 
 def _few(ids: QuerySet) -> list[int] | None:
-    """Returns the ids; None if there are more than FEW."""
+    """Returns the ids, or None if there are more than FEW."""
     found = list(ids[: FEW + 1])
     return found if len(found) <= FEW else None
 

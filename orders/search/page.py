@@ -132,7 +132,7 @@ def _in_orders(search: Callable[..., find.Found], *column: str) -> Callable[[str
 
 
 def _find_lists(term: str, user, most: int) -> find.Found:
-    """Returns the lists with this name that the user may read, also those that the menu does not show."""
+    """Returns the lists with this name that the user may read, including lists that the menu does not show."""
     named = ((model, title.casefold()) for model in lists_in_order() if (title := str(model._meta.verbose_name_plural)))
     rows = [model for model, title in named if term.casefold() in title and user.has_perm(right_to_view(model))]
     return find.cut(rows, most)

@@ -25,7 +25,7 @@ WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "a
 
 def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
     """Saves the effects of steps on records. A definite answer settles a record. Attempts that ended without a definite
-    answer leave it unknown (contract 3.9, Unknown).
+    answer leave the record unknown (contract 3.9, Unknown).
 
     `rows`: steps that are done or have failed. If a repeat is refused, the record also stays unknown, since the refusal
     says nothing about an earlier attempt whose answer was lost. A forced repeat changes nothing, since the earlier

@@ -101,8 +101,8 @@ def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
     """Returns a flag and a time. The flag is True if one of the order's `acts` on its own records has no definite
-    answer. Until the time, an unanswered call may still create records after a deletion; it is None if there is no such
-    call."""
+    answer. The time is the end of the period in which an unanswered call may still create records after a deletion, or
+    None if there is no such call."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)

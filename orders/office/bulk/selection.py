@@ -86,7 +86,7 @@ class Selected:
 
     @cached_property
     def _list(self):
-        """Returns the filtered list; no rows are read yet. Raises Http404 for an unknown filter."""
+        """Returns the filtered list. No rows are read yet. Raises Http404 for an unknown filter."""
         try:
             conditions = read_query(self.admin, urlencode(self._given))
             return unread_list(self.admin, conditions, self.request.user)

@@ -38,8 +38,8 @@ KEPT = datetime.timedelta(days=30)
 
 
 def readers() -> QuerySet:
-    """Returns the accounts that get these mails: they may log in and see orders, have a mail address, and have chosen
-    the mails. Without a choice, accounts whose role acts on orders get them."""
+    """Returns the accounts that get these mails. Such an account may log in and see orders, has a mail address, and has
+    chosen the mails. If an account has made no choice, it gets the mails if its role acts on orders."""
     accounts = get_user_model().objects
     acting = accounts.with_perm(ACTS, backend=ACCOUNTS, include_superusers=False).values("pk")
     found = accounts.with_perm(SEES, backend=ACCOUNTS).filter(is_staff=True).exclude(email="")
@@ -77,7 +77,8 @@ def write_red(*, now: datetime.datetime) -> int:
     """Mails people about items without an owner that became red since their last notification. Returns the number of
     mails.
 
-    New or returning readers are notified only of later items. Items whose owner releases them later are in the digest.
+    New or returning readers are notified only of later items. Items that are released by their owner later are in the
+    digest.
     """
     if read_restore_state().restored:
         return 0

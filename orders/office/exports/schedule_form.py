@@ -141,7 +141,7 @@ def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None
 
 
 def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None) -> ScheduledExport | None:
-    """Saves a valid form. Returns None if the service refused it; the form then has the error."""
+    """Saves a valid form. Returns None if the service refused the schedule. In this case the form has the error."""
     try:
         about = {"pk": row.pk if row else None, "by": staff_actor(request.user), "now": timezone.now()}
         saved = save_schedule(owner=request.user, **form.cleaned_data, **about)

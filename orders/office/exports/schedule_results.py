@@ -97,6 +97,6 @@ def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datet
 
 
 def _facts(schedule: ScheduledExport) -> dict:
-    """Returns the facts for mails. Subjects use `number`, not the name, since they must not contain text that users
-    typed."""
+    """Returns the facts for mails. Subjects use `number` instead of the name, since subjects must not contain text that
+    users typed."""
     return {"number": schedule.pk, "name": schedule.name, "owner": name_of(schedule.owner.get_username())}

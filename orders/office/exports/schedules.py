@@ -46,8 +46,8 @@ def save_schedule(
     by: str,
     now: datetime.datetime,
 ) -> ScheduledExport:
-    """Creates or changes a schedule. `recipients` are ids of accounts. A slot that is due stays due unless the times
-    change. Raises NotAllowedError."""
+    """Creates or changes a schedule. `recipients` are ids of accounts. If the times do not change, a slot that is due
+    stays due. Raises NotAllowedError."""
     if personal:
         check_reason(reason, "an export of personal data")
         if is_asked(EXPORT):

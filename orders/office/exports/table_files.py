@@ -44,7 +44,7 @@ def write_xlsx(
     notes: Notes | None = None,
 ) -> None:
     """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows. The
-    header is bold and has an autofilter; columns are as wide as the values of the first rows.
+    header is bold and has an autofilter. Columns are as wide as the values of the first rows.
 
     `notes` gets the number of rows written and returns the rows of a second sheet. Sheets are packed at the end. Until
     then they are in a folder next to `path`: `.export-1-1.xlsx.sheets`.

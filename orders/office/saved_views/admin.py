@@ -173,7 +173,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_savedview_changelist")
 
     def _on_own(self, act):
-        """Wraps an action on a saved view. Answers 404 unless the view is the user's own."""
+        """Wraps an action on a saved view. Answers 404 if the view is not the user's own."""
 
         def answer(request: HttpRequest, pk: int) -> HttpResponse:
             if not self.has_view_permission(request):

@@ -11,7 +11,7 @@ class SavedView(models.Model):
     """A named filter, order and column selection of a list, for its owner or shared with a role.
 
     `list_name` is the list's name in exports. `query` is the query string of the list's URL without page and columns:
-    filters, search and order. `columns` are names of columns; empty means the default columns.
+    filters, search and order. `columns` are names of columns. An empty value means the default columns.
     """
 
     owner = models.ForeignKey(

@@ -143,8 +143,8 @@ def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
 
 
 def count_views(name: str, user) -> dict[str, str]:
-    """Returns {key: number of rows} for the first MAX_DRAWN views; "999+" above MAX_COUNTED. Slow views have no
-    count."""
+    """Returns {key: number of rows} for the first MAX_DRAWN views. Above MAX_COUNTED, the number is "999+". Slow views
+    have no count."""
     began, found = time.monotonic(), {}
     tabs = tabs_of(name, user)[:MAX_DRAWN]
     keys = _keys(user, name, tabs)

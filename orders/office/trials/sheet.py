@@ -107,7 +107,7 @@ class Entry:
 
     @classmethod
     def of_texts(cls, texts: dict[str, str], **where: Any) -> Self:
-        """Builds an entry. `texts`: {member: text as typed}; blank texts are left out."""
+        """Builds an entry. `texts`: {member: text as typed}. Blank texts are left out."""
         content: dict[str, Any] = {"OrderType": "1"}
         hosts: dict[str, str] = {}
         for member, text in texts.items():
