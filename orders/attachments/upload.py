@@ -90,7 +90,7 @@ def remove_parts(*, now: datetime.datetime) -> int:
     """Removes temporary files of killed uploads after a day. Returns their number."""
     removed = 0
     for path in settings.ATTACHMENT_DIR.glob(f"{PART}*"):
-        with contextlib.suppress(FileNotFoundError):  # another worker removed it meanwhile
+        with contextlib.suppress(FileNotFoundError):  # another worker removed the file meanwhile
             if path.stat().st_mtime < (now - PARTS_KEPT).timestamp():
                 path.unlink()
                 removed += 1

@@ -43,7 +43,7 @@ METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
 LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
 MACROS = ("macroenabled", "vbaproject", "macrosheet")
 FIRST_ROWS, FIRST_COLUMNS, FIRST_CHARACTERS = 20, 20, 200
-MAX_LINES = 10_000  # of the sheet, empty ones too
+MAX_LINES = 10_000  # of the sheet, including empty lines
 MAX_COLUMNS = 100
 MAX_CHARACTERS = 10_000_000  # in all cells: the caller holds them in memory
 MAX_STYLES = 4000  # of one kind: openpyxl creates an object for each, used or not
@@ -92,7 +92,7 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
         )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"no verdict within {seconds:.1f} s") from error
-    except OSError as error:  # no memory or no process for it
+    except OSError as error:  # no memory or no process for the program
         raise ProbeError(f"it can't be started: {error.strerror}") from error
     try:
         return json.loads(ended.stdout)
@@ -174,7 +174,7 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
     if not reader.wb.worksheets:
         raise VerdictError("not_xlsx")
     sheet = reader.wb.worksheets[0]
-    sheet.reset_dimensions()  # some programs write wrong ones
+    sheet.reset_dimensions()  # some programs write wrong dimensions
     rows, characters = [], 0
     for number, row in enumerate(sheet.iter_rows(), start=1):
         if number > MAX_LINES:

@@ -70,12 +70,12 @@ def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) ->
     With `among`, locks and returns only the steps that this query still matches once their orders are locked. All code
     that locks these rows follows the sequence below, since any other sequence can deadlock.
     """
-    # 1. Trials by id, since planning one order can change the steps of other orders of its trial. 2. Other orders by
-    # id. Staff, BPM's callbacks and the sweep lock an order before they know which of its steps they change. Code that
-    # locked a step first would wait for them while they wait for that step.
+    # 1. Trials by id, since planning one order can change the steps of other orders of its trial.
+    # 2. Other orders by id. Staff, BPM's callbacks and the sweep lock an order before they know which of its steps they
+    #    change. Code that locked a step first would wait for them while they wait for that step.
     orders = lock_orders({pk for pair in ORDERS_OF(ids=ids) for pk in pair if pk})
     # 3. Steps by id. A claim locks steps alone, but skips locked steps, so that the claim waits for nobody. A claim
-    # changes `state` and may have taken a step meanwhile, so steps that were read before are read again here.
+    #    changes `state` and may have taken a step meanwhile, so steps that were read before are read again here.
     rows = (
         LOCKED_STEPS(ids=ids)
         if among is None
@@ -84,8 +84,8 @@ def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) ->
     for row in rows:
         row.order = orders[row.order_id]
     # 4. The runs of refusals (`lock_refused`), which are counted for all orders, and last of all incidents
-    # (`lock_incidents`). All orders of a partner share one lock of incidents, so this lock is held for as short a time
-    # as possible.
+    #    (`lock_incidents`). All orders of a partner share one lock of incidents, so this lock is held for as short a
+    #    time as possible.
     return list(rows)
 
 

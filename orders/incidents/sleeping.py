@@ -62,7 +62,7 @@ def wake_slept(*, now: datetime.datetime) -> list[int]:
         with transaction.atomic():
             try:
                 incident = lock_incident(pk, UNRESOLVED, "woken")
-            except NotAllowedError:  # it has ended meanwhile
+            except NotAllowedError:  # the incident has ended meanwhile
                 continue
             if incident.asleep_until is not None and not incident.is_asleep(now):
                 _wake(incident, by=BY_ITSELF, now=now)

@@ -127,7 +127,9 @@ def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -
     if plan.held:
         plan.fields |= {"in_effect": False, "change_number": None}  # a held change is not in the shape yet
         if facts.trial:
-            plan.fields |= _copied(facts.trial, SHOWN_WHILE_HELD)  # for lists and limits; planning copies them again
+            plan.fields |= _copied(
+                facts.trial, SHOWN_WHILE_HELD
+            )  # for lists and limits; planning copies these fields again
     return plan
 
 
@@ -247,7 +249,7 @@ def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.
     unsure = not facts.line_is_free and bool(before.end or shape.end)
     added, extended = unsure or bool(come), unsure or bool(plan.staying)
     facts_of_plan = PlanFacts(kind=content.kind, removed=bool(plan.old), added=added, extended=extended)
-    if shape.is_over(_today(now)):  # its end has passed: all existing records are cancelled
+    if shape.is_over(_today(now)):  # the trial's end has passed: all existing records are cancelled
         facts_of_plan = PlanFacts(kind=content.kind, removed=True)
     plan.steps = build_plan(facts_of_plan)
     if not plan.steps and not facts.line_is_free:

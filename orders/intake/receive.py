@@ -40,7 +40,7 @@ def receive_order(
     """
     digest = digest or content_hash(raw)
     for _ in range(3):
-        message.pk = None  # a rolled back try may have set it
+        message.pk = None  # a rolled back try may have set the key
         try:
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)

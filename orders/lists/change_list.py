@@ -124,7 +124,7 @@ class DeskChangeList(ChangeList):
 
     def get_usual_ordering(self, request, queryset):
         """Returns the ordering if neither the URL nor a filter sets one."""
-        if self.params.get(ORDER_VAR):  # no part of it is valid; Django would read positions on the page
+        if self.params.get(ORDER_VAR):  # no part of the order is valid; Django would read positions on the page
             return [*queryset.query.order_by, "-pk"]
         return super().get_ordering(request, queryset)
 

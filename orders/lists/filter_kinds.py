@@ -21,7 +21,7 @@ from orders.models import Province
 from orders.rules.local_time import midnight
 
 DAY = datetime.timedelta(days=1)
-TO = ".."  # separates the first and the last day of a range; one of them may be missing
+TO = ".."  # separates the first and the last day of a range; one day may be missing
 FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
 LONGEST_SHOWN = 40
 BY_ID = ((), ("-pk",))

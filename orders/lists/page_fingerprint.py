@@ -25,7 +25,7 @@ from orders.db.unstorable_values import is_id
 from orders.models import Attempt, Difference, InboundMessage, Incident, IncidentNote, Order, OrderEvent, Pause
 from orders.people.owned_work import is_nobodys, is_of
 
-IN_FLIGHT = 64  # the number of newest attempts in which open ones are counted
+IN_FLIGHT = 64  # the number of newest attempts among which open attempts are counted
 NEWEST = 50  # rows of a list that are compared
 MAX_NEEDING = 100  # counting stops here
 COUNTED_EVERY = datetime.timedelta(seconds=3)

@@ -35,7 +35,7 @@ class Work:
     size: int = 0
     alone: bool = False
     order: str = ""
-    attempt: int = 0  # its number
+    attempt: int = 0  # the number of the attempt
     trace: str = ""  # the id by which the call is found again at the partner (contract 6)
     after_loss: bool = False  # the worker that had claimed the dispatch before died
     unsure: bool = False  # an earlier attempt was not answered, so a refusal says nothing about its effect

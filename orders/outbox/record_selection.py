@@ -209,7 +209,7 @@ def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
 
 
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets the times that follow from a dispatch's T on the given records of the dispatch. Does not save the records."""
+    """Sets the times that follow from a dispatch's T on the given records of the dispatch. Does not save records."""
     t, kind = row.frozen_at, STEPS[row.step]
     if row.repeat or not kind.sets_record_times:
         return

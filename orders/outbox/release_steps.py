@@ -26,7 +26,7 @@ DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
 )
 BLOCKING = ~(DROPPED_BY_UNDO | Q(state=Dispatch.State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 GIVEN_UP_DELETION = Q(state=Dispatch.State.GIVEN_UP, undo=True)  # its order waits until its records are settled
-STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # the most waiting steps that a call checks, and that a query checks
+STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # the most waiting steps that a call, and a query, checks
 NOW = Slot("now", DateTimeField())
 STOPPED = Q(state=Dispatch.State.FAILED) | Q(state=Dispatch.State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 

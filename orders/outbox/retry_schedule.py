@@ -15,7 +15,7 @@ WAITS: dict[str, Sequence[float]] = {
     Dispatch.Step.MOVE_START: (10, 30, 60, 120, 300, 600),  # contract 3.9, 18
     "move_held_back": (15,),  # repeated while its partner's breaker is open
     "wrong_files": (300,),  # repeated (contract 3.7)
-    "unchecked_files": (60,),  # repeated: this machine could not check them
+    "unchecked_files": (60,),  # repeated: this machine could not check the files
     "mail_in_front": (2,),  # repeated until the mail about the beginning is sent
     "robot": (60, 300, 900, 1800),
     "outcome": (0.2, 0.5, 1.0, 2.0, 4.0),  # saving an outcome; a database that restarts is back by then

@@ -86,7 +86,7 @@ def _save(row: AskedAct) -> None:
             row.save()
     except IntegrityError as error:
         same = open_acts().filter(act=row.act, target=row.target).first()
-        if same is None:  # it has ended this moment
+        if same is None:  # the other request has ended at this moment
             raise NotAllowedError("ask_over") from error
         who = name_of(same.by.partition(":")[2], same.asker_id)
         raise NotAllowedError("ask_waits_already", who=who) from error

@@ -172,7 +172,7 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
     if process.sent_with is None:
         process.sent_with = before
         process.save(update_fields=NOTES)
-    if known["start"]:  # earlier versions stored it in UTC
+    if known["start"]:  # earlier versions stored the start in UTC
         known = {**known, "start": _in_shanghai(datetime.datetime.fromisoformat(known["start"]))}
     new = _sent_with(order)
     differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]

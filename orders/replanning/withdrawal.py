@@ -82,7 +82,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         # Before the trial's own undoing, which replaces the undoing of the trial's changes.
         _withdraw_changes(order, by=by, now=now)
     if how:
-        mark_undo_asked(order, now)  # until it is done, since the trial ends then
+        mark_undo_asked(order, now)  # until the undoing is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
     moved = begin_undo(order, ending=Order.State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
@@ -95,7 +95,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         complete_confirmed_removals(trial, now=now, by=by, beside=order)
     # If nothing was sent, the withdrawal ends here.
     finish_undo(order, now=now, by=by)
-    if order.kind == Order.Kind.TRIAL:  # activations that waited for it are held for staff
+    if order.kind == Order.Kind.TRIAL:  # activations that waited for the trial are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 

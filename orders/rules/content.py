@@ -17,7 +17,7 @@ WILDCARD = "*."
 MAX_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The common case in one step: ASCII, at least two labels, the last one not only digits. xn-- is checked in full.
+# The common case in one step: ASCII, at least two labels, the last label not only digits. xn-- is checked in full.
 _PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
 _ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@\s]*@)?", re.IGNORECASE)
 _DOTS = str.maketrans("。．｡", "...")  # what IDNA takes for dots

@@ -87,10 +87,10 @@ class Step(TextChoices):
 class Phase(enum.IntEnum):
     """The position of a step among the steps of its order: the first position of its kind."""
 
-    FIX = 0  # in front, so that no other step overtakes it
+    FIX = 0  # in front, so that no other step overtakes a fix
     PLAN = 1
     UNDO = 500
-    AFTER = 900  # questions for traffic; an undo mark does not stop them
+    AFTER = 900  # questions for traffic, which an undo mark does not stop
 
 
 class Effect(enum.Enum):
@@ -104,7 +104,7 @@ class Effect(enum.Enum):
     CANCEL = enum.auto()
     DELETE = enum.auto()
     VERIFY = enum.auto()  # checks that records are gone, and deletes the records that are still there
-    ASK = enum.auto()  # changes nothing at the partner, whatever it answers
+    ASK = enum.auto()  # changes nothing at the partner, whatever the partner answers
 
 
 LIVE, CANCELLED, DELETED = "live", "cancelled", "deleted"  # states of a billing record

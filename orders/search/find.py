@@ -183,7 +183,7 @@ def _keys_with(term: str, domains: QuerySet[OrderDomain], scope: QuerySet[Order]
 
 def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[str], bool]:
     """Returns domains that begin with the term, among the first PLACES rows, and True if there may be more."""
-    rows = OrderDomain.objects.filter(_begins("key", term)).order_by().values("pk")  # PostgreSQL would sort them all
+    rows = OrderDomain.objects.filter(_begins("key", term)).order_by().values("pk")  # PostgreSQL would sort all rows
     keys = domains.filter(pk__in=rows[:PLACES]).order_by("key").values_list("key", flat=True).distinct()
     found = list(keys[: CANDIDATES + 1])
     return found[:CANDIDATES], len(found) > CANDIDATES or rows[PLACES : PLACES + 1].exists()

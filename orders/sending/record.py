@@ -128,7 +128,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         and not _ends_at_once(row, outcome)
         and _is_tried_again(row, outcome, now)
     ):
-        pass  # its next try is set
+        pass  # the next try of the step is set
     else:
         row.state, row.next_try_at = Dispatch.State.FAILED, None
         if doubt := _doubt_of(row, outcome):

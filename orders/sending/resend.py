@@ -400,7 +400,7 @@ def _left_out(steps: QuerySet[Dispatch]) -> Q:
     left out even if no step failed."""
     by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
     by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
-    given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # it can be sent after all
+    given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # still sendable
     fit = Q(pk__in=by_staff.values("order_id")) & Q(pk__in=steps.values("order_id"))
     return fit & ~Q(pk__in=given_up.values("order_id"))
 

@@ -168,7 +168,7 @@ def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dis
     )
 
 
-# --- when it may be called
+# --- when a move may be called
 
 
 def _has_time(until: datetime.datetime, now: datetime.datetime) -> bool:
@@ -194,7 +194,7 @@ def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[st
 
     held = [row for row in rows if is_move(row) and waits(row)]
     for row in held:
-        # without a token, so that it does not count as being sent
+        # without a token, so that the move does not count as being sent
         row.next_try_at, row.lease_token = next_try("move_held_back", now), None
     if held:
         update_rows(held, ["next_try_at", "lease_token"])

@@ -32,7 +32,7 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
         open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
-        # If nothing is left to undo, it ends here.
+        # If nothing is left to undo, the undoing ends here.
         finish_undo(order, now=now, by=by)
     return order
 

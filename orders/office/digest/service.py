@@ -134,7 +134,7 @@ def _each(people: Iterable, write: Callable) -> int:
 def _tell(user, kind: str, facts: dict, now: datetime.datetime) -> bool:
     rows = notify_staff([user], kind, facts=facts, path=reverse("admin:digest"), now=now)
     for row in rows:
-        row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the check when it is sent
+        row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the check when the mail is sent
         row.save(update_fields=["account_id", "about"])
     return bool(rows)
 

@@ -150,7 +150,9 @@ def _course(record: BillingRecord, doubts: Set[tuple], now: datetime.datetime) -
     begins, ends = record.create_time, record.cancelled_at
     if record.state != BillingRecord.State.CANCELLED:
         agreed = record.cancel_time and record.cancel_time < in_ten_years(record.order.received_at)
-        ends = record.cancel_time if agreed else None  # what has no agreed end gets one ten years after it is sent
+        ends = (
+            record.cancel_time if agreed else None
+        )  # a record without an agreed end gets one ten years after it is sent
     differs = {(record.order_id, record.product_id, record.domain), (record.order_id, "", "")} & doubts
     if differs or record.state == BillingRecord.State.UNKNOWN:
         return _minute(begins), _minute(ends), Course.IN_QUESTION

@@ -44,7 +44,7 @@ class Export(Job):
 
     TASK, TASK_OPTIONS = "integrations.tasks.export", {"timeout": 6 * 3600}
     FENCE = "attempts"
-    # Exports that people started come before those of slots, for which nobody waits. Then the oldest is first.
+    # Exports that people started come before exports of slots, for which nobody waits. Then the oldest is first.
     TURNS: ClassVar[list] = [F("slot").asc(nulls_first=True), "pk"]
     WAITS_SINCE = "created_at"
     UNFINISHED: ClassVar[list[str]] = [State.ASKED, State.WAITING, State.RUNNING]

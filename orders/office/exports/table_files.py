@@ -57,7 +57,7 @@ def write_xlsx(
         _write_sheets(book, header, iter(rows), title=title, per_sheet=per_sheet, notes=notes)
         book.close()
     except FileCreateError as error:
-        raise error.args[0] from None  # it wraps an OSError but is not one
+        raise error.args[0] from None  # the error wraps an OSError but is no OSError
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -145,7 +145,7 @@ def write_csv(
 def remove_left(paths: Iterable[Path], *, before: float = math.inf) -> None:
     """Removes files, and folders of sheets, left by dead processes, if last modified before this time."""
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
+        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed the file meanwhile
             if path.stat().st_mtime < before:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -39,7 +39,7 @@ class UploadForm(forms.Form):
 
     def clean_file(self):
         file = self.cleaned_data["file"]
-        too_large = file.size > MAX_BYTES  # then it is not read into memory
+        too_large = file.size > MAX_BYTES  # then the file is not read into memory
         return (file.name, file.read(MAX_BYTES + 1 if too_large else file.size))
 
 
