@@ -53,8 +53,8 @@ def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
 
 
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
-    """Returns the latest MAX_ORDERS_SHOWN stopped orders, and the URL for resending all of them. `failed`: one of the
-    orders has failed. `resend_many`: in addition, the user may resend all of them."""
+    """Returns the latest MAX_ORDERS_SHOWN stopped orders, and the URL for resending all stopped orders. `failed` is the
+    URL if one of the orders has failed. `resend_many` is the URL if, in addition, the user may resend the orders."""
     rows = limit(incident.affected.unresolved(), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: MAX_ORDERS_SHOWN + 1])
     mark_orders(row.order for row in some)

@@ -112,7 +112,7 @@ def own_name(order: Order, field: str) -> str:
 def opened(name: str) -> Iterator[int]:
     """Yields a descriptor of a regular file in ATTACHMENT_DIR.
 
-    Raises OSError, also for links and for names with a path.
+    Raises OSError. Links and names with a path raise OSError too.
     """
     handle = open_attachment(name)
     try:

@@ -194,8 +194,8 @@ class Ways:
         return found
 
     def _who_may(self, act: Action | Place) -> Sequence[tuple[str, str]]:
-        """Returns the first people who may carry out the act on the row. A second call returns nobody. Superusers are
-        left out, since they are for emergencies. Makes one query per permission."""
+        """Returns the first people who may carry out the act on the row. A second call for the same permission returns
+        nobody. Superusers are left out, since they are for emergencies. Makes one query per permission."""
         if self.row is None or act.permission in self._people:
             return ()
         right, today = act.permission, timezone.localdate()

@@ -129,9 +129,9 @@ def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
 
 
 def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int, set[tuple[str, str]]]:
-    """Returns the records, by productId and domain key, whose last call was too late for a look-up at `as_of`. Such a
-    call was unfinished, or ended later than ten minutes before `as_of`. A look-up at `as_of` proves nothing about these
-    records (contract 7.2)."""
+    """Returns the records of these orders, by productId and domain key, that had a call too late for a look-up at
+    `as_of`. Such a call was unfinished, or ended later than ten minutes before `as_of`. A look-up at `as_of` proves
+    nothing about these records (contract 7.2)."""
     calls = Attempt.objects.filter(Q(finished_at=None) | Q(finished_at__gt=as_of - MAY_ACT), dispatch=OuterRef("pk"))
     calls = calls.exclude(outcome=Attempt.Outcome.HANDED_BACK).exclude(error_code=LOOK_UP)  # nothing was sent
     rows = Dispatch.objects.filter(Q(lane__in=owners) | Q(order__in=owners, lane=None), channel=Channel.BILLING)

@@ -32,8 +32,8 @@ def lock_line(trial: Order) -> None:
 
 
 def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -> None:
-    """Plans again the orders of a trial that have sent nothing, in the order of its line. The trial and its line must
-    be locked.
+    """Plans again the orders of a trial that have sent nothing, in the sequence of the trial's line. The trial and its
+    line must be locked.
 
     `moved`: undo or restore steps were added to the line. Then the waiting cancel of a start day is placed after these
     steps as well, since the steps must not wait for that day.

@@ -96,9 +96,8 @@ def shape_of(trial: Order) -> Shape:
 
 
 def not_begun(trial: Order) -> list[int]:
-    """Returns a trial's orders that wait in its line and have sent nothing to BPM or for billing, in the line's
-    order.
-    """
+    """Returns a trial's orders that wait in its line and have sent nothing to BPM or for billing. The orders are in the
+    sequence of the line."""
     sent = Dispatch.objects.current().filter(order=OuterRef("order"), plan=OuterRef("plan"), undo=False, attempts__gt=0)
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, order__undo_since=None)
     rows = rows.exclude(order=trial.pk).filter(~Exists(sent.filter(channel__in=AT_PARTNERS, repeat=False)))

@@ -45,8 +45,8 @@ def inbox_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _watches(request: HttpRequest, site) -> list[dict]:
-    """Returns the orders and customers that the user watches, newest first. Each has its name and, if the user may see
-    it, its address."""
+    """Returns the orders and customers that the user watches, newest first. Each has its name, if the user may see the
+    order or customer, and the address of its page."""
     rows = Watch.objects.filter(account=request.user).order_by("-pk")[:WATCHES_SHOWN]
     kept = [(row.pk, *(("order", row.order_id) if row.order_id else ("customer", row.enterprise_id))) for row in rows]
     names = _names(((model, pk) for _watch, model, pk in kept), request, site)
