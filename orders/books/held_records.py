@@ -49,7 +49,7 @@ def records_of(row: Dispatch) -> list[int]:
 
 
 def owner(row: Dispatch, record: BillingRecord) -> Order:
-    """Returns the order whose jobId a record has: the dispatch's own order or its trial."""
+    """Returns the order whose jobId a record has. This is the dispatch's own order or the trial of that order."""
     return row.order if record.order_id == row.order_id else row.order.trial
 
 

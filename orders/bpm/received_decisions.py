@@ -94,7 +94,7 @@ def receive_approval(
 
 
 def add_staff_record(order: Order, act: str, *, now: datetime.datetime, **fields) -> ApprovalRecord:
-    """Adds a decision or waiver of staff to the approval history. Its record id begins with `act`."""
+    """Adds a decision or waiver of staff to the approval history. The record's id begins with `act`."""
     fields |= {"record_id": f"{act}-{uuid.uuid4().hex}", "source": ApprovalRecord.Source.STAFF}
     digest = content_hash(fields | {"code": order.number, "time": now.isoformat()})
     return add_record(ApprovalRecord(order=order, time=now, received_at=now, body_hash=digest, **fields))[0]

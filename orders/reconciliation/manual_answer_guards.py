@@ -35,9 +35,9 @@ def check_not_called(order: Order, look: Look) -> None:
 
 
 def without_called(rows: Iterable[Dispatch], look: Look) -> tuple[list[Dispatch], list[str]]:
-    """Returns the steps whose records the look-up covers, and the domains of the other steps.
+    """Returns the steps whose records are covered by the look-up, and the domains of the other steps.
 
-    Raises NotAllowedError if it covers none.
+    Raises NotAllowedError if no step is covered.
     """
     young = called_after({row.lane or row.order_id for row in rows}, look.as_of)
     kept, left = [], set[str]()

@@ -71,7 +71,8 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
-    """Returns given-up deletions and undoing cancels that neither the partner's records nor `accept` have settled."""
+    """Returns given-up deletions and undoing cancels that are still unsettled. The partner's records or `accept` settle
+    them."""
     return order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
 
 

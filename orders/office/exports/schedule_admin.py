@@ -80,7 +80,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         return obj is not None and self._is_own(request, obj)
 
     def may_stop(self, request, obj) -> bool:
-        """Returns True if the user may switch the schedule off. The user must be the owner, or may see and switch off
+        """Returns True if the user may switch the schedule off. This is the owner, or a user who may see and switch off
         all schedules."""
         others = request.user.has_perm(STOP_SCHEDULES) and sees_all(request.user, SEE_SCHEDULES)
         return self._is_own(request, obj) or others

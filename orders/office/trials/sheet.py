@@ -53,7 +53,7 @@ class Fault:
         return f"{self.cell} {self.member}".strip() + f": {say_in_english(self.code, self.params)}"
 
     def words(self) -> str:
-        """For pages, in the reader's language, with the column's title."""
+        """Returns the fault as text for pages, in the reader's language and with the column's title."""
         place = f"{self.cell} {self.title}".strip()
         return _("%(place)s: %(what)s") % {"place": place, "what": self.what()}
 
