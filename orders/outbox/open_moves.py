@@ -26,6 +26,6 @@ def is_move(row: Dispatch) -> bool:
 
 
 def differs(move: Dispatch) -> bool:
-    """Returns True if the big-data side was queried, and its records have different starts: neither all the old start
-    nor all the new start."""
+    """Returns True if the big-data side was queried, and some of its records differ from the old start and some differ
+    from the new start."""
     return move.state == Dispatch.State.FAILED and not move.asking
