@@ -184,7 +184,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
 def set_service_now(rows: Iterable[Order]) -> None:
     """Sets `service_now`, the service type as in `orders.trials.trial_state_reads.SERVICE_NOW`.
 
-    Runs one query if a change modified a service type, otherwise none.
+    Runs one query if a change modified a service type, otherwise no query.
     """
     rows = list(rows)
     meant = {order.pk: shape.service for order in rows if (shape := shape_row(order)) and shape.service}

@@ -132,7 +132,7 @@ def _decided_process(order: Order) -> Dispatch | None:
 
 
 def _start_in_doubt(order: Order) -> Dispatch | None:
-    """Returns a BPM start in doubt, since any callback shows that BPM has the process (contract 7.2)."""
+    """Returns a BPM start in doubt. Any callback shows that BPM has the process of this start (contract 7.2)."""
     return starts_in_doubt(order).first() if order.undo_since is None else None
 
 

@@ -108,7 +108,7 @@ class OwnRows(RefusedFirst):
 
 
 class UnlimitedOnly(RefusedFirst):
-    """For rows without an attribution: only users without a limit see them."""
+    """For rows without an attribution. Only users without a limit see these rows."""
 
     def get_queryset(self, request):
         rows = super().get_queryset(request)

@@ -1,5 +1,5 @@
-"""The act of each sentence that says what to do. If the user may carry out the act now, its button is shown, otherwise
-the people who may."""
+"""The acts of sentences that say what to do. If the user may carry out an act now, the page shows its button. Otherwise
+the page names people who may."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

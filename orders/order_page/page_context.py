@@ -48,7 +48,7 @@ LOOKS = 60
 
 
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *, whole: bool = False) -> dict:
-    """Returns the template context. Records in the history that personal data is shown. `whole`: the context contains
+    """Returns the template context. If personal data is shown, the history records this. `whole`: the context contains
     all tabs as `parts`, for print."""
     facts = shown_facts(request, order)
     tabs = tabs_of(facts, request.user.has_perms)

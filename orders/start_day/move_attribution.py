@@ -75,8 +75,8 @@ def _family(order: Order) -> QuerySet[Order]:
 
 
 def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if an order's attribution can't be changed now to any other attribution. Makes at most one
-    query."""
+    """Returns the error if an order's attribution can't be changed now at all, whatever the new attribution. Makes at
+    most one query."""
     if Order.Held.ATTRIBUTION_UNKNOWN in {row.held_because for row in (order, order.trial) if row}:
         return NotAllowedError("attribution_held", number=order.number)
     if order.attribution_id is None:

@@ -62,7 +62,7 @@ def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: da
 
 
 def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if the start of an order can't be moved to any day."""
+    """Returns the error if the start of an order can't be moved at all, whatever the day."""
     movable = order.state == Order.State.SCHEDULED or order.state in NOT_BILLED_YET
     if order.kind != Order.Kind.ACTIVATION or order.undo_since or order.start_at is None or not movable:
         return NotAllowedError("move_not_scheduled", number=order.number, state=order.state)
